@@ -1,0 +1,47 @@
+# Compiler settings shared by all targets, and the function that declares a layer.
+
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+
+if(PROJECT_IS_TOP_LEVEL)
+    set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+    if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+        set(CMAKE_BUILD_TYPE RelWithDebInfo CACHE STRING "Build type" FORCE)
+    endif()
+    find_program(DLOCK_CCACHE ccache)
+    if(DLOCK_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+        set(CMAKE_CXX_COMPILER_LAUNCHER "${DLOCK_CCACHE}")
+    endif()
+endif()
+
+if(DLOCK_SANITIZE)
+    list(JOIN DLOCK_SANITIZE "," sanitizers)
+    add_compile_options(-fsanitize=${sanitizers} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+    add_link_options(-fsanitize=${sanitizers})
+endif()
+
+# What every target inside the project compiles with; nothing of it reaches a consumer.
+add_library(dlock_internal INTERFACE)
+target_compile_features(dlock_internal INTERFACE cxx_std_20)
+target_compile_options(dlock_internal INTERFACE -Wall -Wextra -Wpedantic
+    $<$<BOOL:${DLOCK_WERROR}>:-Werror>)
+target_include_directories(dlock_internal INTERFACE
+    "${CMAKE_CURRENT_SOURCE_DIR}/src"
+    "${CMAKE_CURRENT_SOURCE_DIR}/include"
+    "${CMAKE_CURRENT_BINARY_DIR}/generated")
+target_link_libraries(dlock_internal INTERFACE Threads::Threads)
+
+# A layer is the object library dlock_<name> of src/<name>/*.cpp. An empty directory is no error.
+function(dlock_layer name)
+    file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/src/${name}/*.cpp")
+    if(NOT sources)
+        set(sources "${CMAKE_CURRENT_BINARY_DIR}/generated/empty_${name}.cpp")
+        file(CONFIGURE OUTPUT "${sources}" CONTENT "// src/${name} has no source yet.\n")
+    endif()
+    add_library(dlock_${name} OBJECT ${sources})
+    target_link_libraries(dlock_${name} PRIVATE dlock_internal)
+    if(NOT name STREQUAL "core")
+        target_link_libraries(dlock_${name} PRIVATE dlock_script)
+    endif()
+    set_target_properties(dlock_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+endfunction()

@@ -1,0 +1,63 @@
+// Client: the connection to the lock store, shared by all locks and threads of a process.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "dlock/options.hpp"
+
+namespace dlock {
+
+namespace detail {
+class ClientState;
+}
+
+/// A client of the lock store. Thread-safe; make one per process and share it. It connects when it
+/// is first used, reconnects by itself, and lives on (inside the leases) until the last lease is
+/// gone.
+///
+/// After a `fork()` the child holds nothing: every call on a client, lock or lease of the parent
+/// throws `errc::forked` there, and destructors leave the parent's connection alone.
+class Client {
+ public:
+  /// URLs: `redis://[user[:password]@]host[:port][/db]`, `redis+unix:///path[?db=n]`, `local:` (a
+  /// private server of this user on this machine, started when needed). Empty: the environment
+  /// variable `DLOCK_URL`, and without it `local:`. Does not connect.
+  /// Throws `UsageError` when the URL or an option is not valid.
+  explicit Client(std::string_view url = {}, ClientOptions options = {});
+  /// Withdraws what is still waiting and closes; blocks for at most one request timeout.
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  Client(Client&&) noexcept = default;
+  Client& operator=(Client&& other) noexcept;
+
+  /// The URL without its password.
+  [[nodiscard]] const std::string& url() const noexcept;
+
+  /// Counters of this client since it was made. `commands` is what was sent to the server.
+  struct Stats {
+    std::uint64_t acquired = 0;    ///< acquisitions, by whatever way
+    std::uint64_t granted = 0;     ///< ... of these, by a grant pushed from another's release
+    std::uint64_t passed = 0;      ///< ... of these, from another thread of this client
+    std::uint64_t released = 0;    ///< releases confirmed by the server or passed on
+    std::uint64_t lost = 0;        ///< leases that ended while still wanted
+    std::uint64_t timed_out = 0;   ///< waits that ended without the lock
+    std::uint64_t renewals = 0;    ///< leases renewed
+    std::uint64_t reconnects = 0;  ///< connections made after the first
+    std::uint64_t commands = 0;    ///< commands sent
+  };
+  [[nodiscard]] Stats stats() const;
+
+  /// For the library's own classes.
+  [[nodiscard]] const std::shared_ptr<detail::ClientState>& state() const noexcept {
+    return state_;
+  }
+
+ private:
+  std::shared_ptr<detail::ClientState> state_;
+};
+
+}  // namespace dlock

@@ -1,0 +1,11 @@
+// dlock: a distributed lock on Redis. This header includes all of the library.
+#pragma once
+
+#include "dlock/client.hpp"
+#include "dlock/distributed_lock.hpp"
+#include "dlock/error.hpp"
+#include "dlock/inspect.hpp"
+#include "dlock/lease.hpp"
+#include "dlock/mutex.hpp"
+#include "dlock/options.hpp"
+#include "dlock/version.hpp"

@@ -1,0 +1,84 @@
+// Errors: one category, one code for each thing a caller can do something about.
+#pragma once
+
+#include <string>
+#include <system_error>
+
+namespace dlock {
+
+/// What went wrong, in category `dlock`. "Busy" and "timed out waiting" are results of the
+/// `try_*` calls, not errors; `errc::timed_out` is thrown only by calls that must return a lock.
+enum class errc {
+  usage = 1,       ///< the call itself is wrong: a bad URL, ttl, name, or a recursive lock
+  unreachable,     ///< no server answered: connect failed, or a request got no reply in time
+  refused,         ///< the server does not let us: authentication, or an ACL right is missing
+  read_only,       ///< the server is a read-only replica
+  loading,         ///< the server is still loading its data
+  out_of_memory,   ///< the server is at `maxmemory` and may not evict
+  not_a_lock,      ///< the key holds something that is not a lock (wrong type)
+  store_unusable,  ///< any other state in which the server does not take writes
+  timed_out,       ///< the wait limit passed and the lock was not ours
+  cancelled,       ///< a `std::stop_token` ended the wait
+  lost,            ///< the lease ended while it was still wanted
+  forked,          ///< this process is a fork of the one that made the client
+};
+
+/// The category of every error of this library; its name is "dlock". Thread-safe.
+[[nodiscard]] const std::error_category& error_category() noexcept;
+
+[[nodiscard]] inline std::error_code make_error_code(errc code) noexcept {
+  return {static_cast<int>(code), error_category()};
+}
+
+/// Base of all exceptions of this library. `code()` tells them apart, `what()` says what to do.
+class Error : public std::system_error {
+ public:
+  Error(errc code, const std::string& what) : std::system_error(make_error_code(code), what) {}
+  /// The code as the enum.
+  [[nodiscard]] errc reason() const noexcept { return static_cast<errc>(code().value()); }
+};
+
+/// `errc::usage` and `errc::forked`.
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+/// `errc::unreachable`.
+class Unreachable : public Error {
+ public:
+  using Error::Error;
+};
+/// `errc::refused`.
+class Refused : public Error {
+ public:
+  using Error::Error;
+};
+/// `errc::read_only`, `loading`, `out_of_memory`, `not_a_lock`, `store_unusable`.
+class StoreUnusable : public Error {
+ public:
+  using Error::Error;
+};
+/// `errc::timed_out`.
+class TimedOut : public Error {
+ public:
+  using Error::Error;
+};
+/// `errc::cancelled`.
+class Cancelled : public Error {
+ public:
+  using Error::Error;
+};
+/// `errc::lost`: what the lock guarded may have been touched by another holder. Stop, and let the
+/// resource refuse your late writes by their fence.
+class LockLost : public Error {
+ public:
+  using Error::Error;
+};
+
+/// Throws the exception class that belongs to `code`.
+[[noreturn]] void throw_error(errc code, const std::string& what);
+
+}  // namespace dlock
+
+template <>
+struct std::is_error_code_enum<dlock::errc> : std::true_type {};

@@ -1,0 +1,125 @@
+// Mutex and RecursiveMutex: what std::timed_mutex is to threads, for programs everywhere.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "dlock/client.hpp"
+#include "dlock/lease.hpp"
+#include "dlock/options.hpp"
+
+namespace dlock {
+
+namespace detail {
+struct MutexState;
+/// The time from now to `deadline`, rounded up to a millisecond; zero when it has passed.
+template <class Clock, class Span>
+std::chrono::milliseconds until(const std::chrono::time_point<Clock, Span>& deadline) {
+  const auto now = Clock::now();
+  return deadline > now ? std::chrono::ceil<std::chrono::milliseconds>(deadline - now)
+                        : std::chrono::milliseconds::zero();
+}
+}  // namespace detail
+
+/// A named mutual exclusion between all clients of one store. Meets Lockable and TimedLockable, so
+/// that `std::scoped_lock`, `std::unique_lock` and `std::lock` work. Thread-safe: threads may share
+/// one object, and exclude each other through it.
+///
+/// Two ways to use it: `lock()`/`unlock()` keep the lease inside the object; `acquire()` and
+/// `try_acquire*()` hand out an independent `Lease`.
+///
+/// Errors of all locking calls: `Unreachable`, `Refused`, `StoreUnusable`; `UsageError` when the
+/// calling thread already holds this object by `lock()`.
+class Mutex {
+ public:
+  /// Throws `UsageError` for a name that, prefix included, is over 512 KiB or begins with
+  /// `dlock1:`, and for options that make no sense.
+  Mutex(Client& client, std::string_view name, LockOptions options = {});
+  ~Mutex();
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+
+  /// Waits for the lock. Throws `TimedOut` if `LockOptions::wait` is set and passes.
+  void lock();
+  /// Takes the lock if it is free now. One round trip at most.
+  [[nodiscard]] bool try_lock();
+  /// Waits at most this long; a span of zero or less tries once.
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& span) {
+    return try_lock_in(std::chrono::ceil<std::chrono::milliseconds>(span));
+  }
+  template <class Clock, class Span>
+  [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Span>& deadline) {
+    return try_lock_in(detail::until(deadline));
+  }
+  /// Gives the lock back. Never throws: a loss or an unreachable server goes to the log; ask
+  /// `lease().ensure_held()` before, where it matters.
+  void unlock() noexcept;
+
+  /// The lease behind `lock()`; valid until `unlock()`. Throws `UsageError` when not locked.
+  [[nodiscard]] const Lease& lease() const;
+
+  /// Waits for the lock; `stop` ends the wait with `Cancelled`. Throws `TimedOut` like `lock()`.
+  [[nodiscard]] Lease acquire(std::stop_token stop = {});
+  /// A lease if the lock is free now. One round trip at most.
+  [[nodiscard]] std::optional<Lease> try_acquire();
+  /// A lease if it comes in time. Throws `Cancelled` when `stop` ends the wait.
+  template <class Rep, class Period>
+  [[nodiscard]] std::optional<Lease> try_acquire_for(const std::chrono::duration<Rep, Period>& span,
+                                                     std::stop_token stop = {}) {
+    return try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(stop));
+  }
+  template <class Clock, class Span>
+  [[nodiscard]] std::optional<Lease> try_acquire_until(
+      const std::chrono::time_point<Clock, Span>& deadline, std::stop_token stop = {}) {
+    return try_acquire_in(detail::until(deadline), std::move(stop));
+  }
+
+  /// The name, without the prefix.
+  [[nodiscard]] const std::string& name() const noexcept;
+
+ private:
+  bool try_lock_in(std::chrono::milliseconds span);
+  std::optional<Lease> try_acquire_in(std::chrono::milliseconds span, std::stop_token stop);
+  std::unique_ptr<detail::MutexState> state_;
+};
+
+/// A `Mutex` that the thread which holds it may lock again; the last `unlock()` releases. Meets
+/// Lockable and TimedLockable. Thread-safe.
+class RecursiveMutex {
+ public:
+  /// As `Mutex`.
+  RecursiveMutex(Client& client, std::string_view name, LockOptions options = {});
+  ~RecursiveMutex();
+  RecursiveMutex(const RecursiveMutex&) = delete;
+  RecursiveMutex& operator=(const RecursiveMutex&) = delete;
+
+  /// As `Mutex::lock()`, or one more hold. Throws `LockLost` if the hold to be added to has ended.
+  void lock();
+  [[nodiscard]] bool try_lock();
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& span) {
+    return try_lock_in(std::chrono::ceil<std::chrono::milliseconds>(span));
+  }
+  template <class Clock, class Span>
+  [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Span>& deadline) {
+    return try_lock_in(detail::until(deadline));
+  }
+  void unlock() noexcept;
+
+  /// As `Mutex::lease()`.
+  [[nodiscard]] const Lease& lease() const;
+  /// How often the calling thread holds it.
+  [[nodiscard]] int depth() const noexcept;
+  [[nodiscard]] const std::string& name() const noexcept;
+
+ private:
+  bool try_lock_in(std::chrono::milliseconds span);
+  std::unique_ptr<detail::MutexState> state_;
+};
+
+}  // namespace dlock

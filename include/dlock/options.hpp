@@ -1,0 +1,58 @@
+// Options: one line a knob, each with a default that is right for most programs.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace dlock {
+
+/// How much a log line matters.
+enum class LogLevel { debug, info, warning, error };
+
+/// Receives the library's own reports: reconnects, losses, degraded hand-offs. Called from library
+/// threads, one call at a time for a client; must not call back into that client. Never gets a
+/// password.
+using LogSink = std::function<void(LogLevel, std::string_view)>;
+
+/// Settings of a `Client`. All durations are real time, counted also while the machine sleeps.
+struct ClientOptions {
+  /// Longest time to connect and log in, before `errc::unreachable`.
+  std::chrono::milliseconds connect_timeout{2'000};
+  /// Longest time to wait for one reply before the connection counts as dead; the server counts as
+  /// unreachable for a waiting `lock()` when five of these pass without a usable connection.
+  std::chrono::milliseconds request_timeout{2'000};
+  /// How much faster or slower than the server's our clock may run: a part of the span measured ...
+  double drift_rate = 0.01;
+  /// ... and a fixed part. Both are taken off every validity.
+  std::chrono::milliseconds drift_floor{2};
+  /// How long before the end of validity `lost()` fires; none: a tenth of the ttl, at most 1 s.
+  std::optional<std::chrono::milliseconds> safety_margin{};
+  /// Put before each lock name to make its key. Empty as with redis-py and others: the key is the
+  /// name.
+  std::string prefix{};
+  /// For people who look: shown by `dlock info` next to host, pid and program.
+  std::string label{};
+  /// Where reports go; none: nowhere.
+  LogSink log{};
+};
+
+/// Settings of one lock.
+struct LockOptions {
+  /// With `renew`: how long the lock outlives a crashed holder, since the library renews it every
+  /// third of this. Without: how long the holder has, from the acquisition. At least 10 ms.
+  std::chrono::milliseconds ttl{30'000};
+  /// Longest time to wait for the lock in calls that take no time limit of their own; none: for
+  /// ever.
+  std::optional<std::chrono::milliseconds> wait{};
+  /// Renew the lease in the background until it is released (default), or let it run out after
+  /// `ttl`.
+  bool renew = true;
+  /// Longest time to hold: after it the lease is not renewed any more and counts as lost; none: for
+  /// ever.
+  std::optional<std::chrono::milliseconds> max_hold{};
+};
+
+}  // namespace dlock

@@ -1,0 +1,213 @@
+// The command line: parsing with CLI11, a parser of its own for each subcommand.
+#include "cli/arguments.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include "cli/duration.hpp"
+#include "cli/help.hpp"
+#include "cli/text.hpp"
+#include "dlock/version.hpp"
+
+namespace dlock::cli {
+
+namespace {
+
+using Words = std::span<const std::string>;
+
+void parse(CLI::App& app, Words words) {
+  std::vector<std::string> reversed{words.rbegin(), words.rend()};
+  try {
+    app.parse(reversed);
+  } catch (const CLI::CallForHelp&) {
+    throw;
+  } catch (const CLI::ParseError& error) {
+    throw WrongUsage(app.get_name(), error.what());
+  }
+}
+
+void add_store(CLI::App& app, StoreArguments& store) {
+  const auto url = [&app, &store](const std::string& value) {
+    if (value.empty()) {
+      throw WrongUsage(app.get_name(), "--url is empty: leave it out to use DLOCK_URL or local:");
+    }
+    store.url = value;
+  };
+  app.add_option_function<std::string>("--url", url);
+  app.add_option("--prefix", store.prefix);
+}
+
+// An option that takes a duration.
+template <class Target>
+CLI::Option* add_duration(CLI::App& app, const std::string& flags, Target& target) {
+  const auto set = [&target](const std::vector<std::string>& values) {
+    try {
+      target = parse_duration(values.back());
+    } catch (const std::invalid_argument& error) {
+      throw CLI::ConversionError(error.what(), CLI::ExitCodes::ConversionError);
+    }
+    return true;
+  };
+  return app.add_option(flags, set);
+}
+
+std::string checked_name(std::string_view command, const std::string& name) {
+  if (!name.empty()) return name;
+  throw WrongUsage(command, "the NAME is empty; is a variable of your script unset?");
+}
+
+// How many of `words` belong to options: up to NAME, or past `--`. The command's own options, which
+// come later, are never looked at.
+std::size_t count_options(const CLI::App& app, Words words) {
+  std::size_t at = 0;
+  for (; at < words.size(); ++at) {
+    const std::string& word = words[at];
+    if (word == "--" || word.size() < 2 || word[0] != '-') break;
+    const bool is_long = word[1] == '-';
+    if (is_long && word.find('=') != std::string::npos) continue;
+    // Of a cluster like -nvw only the last can take the next word; -w5 has its value inside.
+    std::size_t letter = 1;
+    const CLI::Option* option = nullptr;
+    do option = app.get_option_no_throw(is_long ? word : std::string{'-', word[letter]});
+    while (!is_long && option != nullptr && option->get_items_expected_max() == 0 &&
+           ++letter < word.size());
+    if (option == nullptr || option->get_items_expected_max() == 0) continue;
+    if (is_long || letter + 1 == word.size()) ++at;
+  }
+  return std::min(at, words.size());
+}
+
+// The longest name that fits into the environment as DLOCK_NAME=...: the kernel's limit for one
+// string, 32 pages with the zero at the end.
+std::size_t longest_name() {
+  const auto limit = 32 * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return limit - std::string_view{"DLOCK_NAME="}.size() - 1;
+}
+
+void take_name_and_command(RunArguments& run, Words words, const std::string& shell_command) {
+  const auto wrong = [](const std::string& what) { return WrongUsage("run", what); };
+  if (!words.empty() && words[0] == "--") words = words.subspan(1);
+  if (words.empty()) throw wrong("a NAME and a COMMAND are missing: dlock run NAME COMMAND");
+  run.name = checked_name("run", words[0]);
+  if (run.name.size() > longest_name()) {
+    throw wrong(fmt::format("the NAME is {} bytes long; at most {} fit into DLOCK_NAME",
+                            run.name.size(), longest_name()));
+  }
+  words = words.subspan(1);
+  const bool marked = !words.empty() && words[0] == "--";
+  if (marked) words = words.subspan(1);
+  std::string shell = shell_command;
+  if (!marked && words.size() == 2 && words[0] == "-c" && shell.empty()) {
+    shell = words[1];  // as `flock FILE -c STRING`
+    words = {};
+  }
+  if (!shell.empty()) {
+    if (!words.empty()) throw wrong("-c and a COMMAND exclude each other");
+    run.command = {"/bin/sh", "-c", shell};
+    return;
+  }
+  if (words.empty()) throw wrong("what shall run? dlock run NAME COMMAND, or -c 'SHELL COMMAND'");
+  if (!marked && words[0].starts_with('-')) {
+    throw wrong(
+        fmt::format("options go before the NAME; a COMMAND called {0} after --: NAME -- {0}",
+                    printable(words[0])));
+  }
+  if (words[0].empty()) throw wrong("the COMMAND is empty; is a variable of your script unset?");
+  run.command.assign(words.begin(), words.end());
+}
+
+Arguments parse_run(Words words) {
+  RunArguments run;
+  std::string shell_command;
+  CLI::App app{"", "run"};
+  add_store(app, run.store);
+  add_duration(app, "--ttl", run.ttl);
+  app.add_flag_callback("--no-renew", [&] { run.renew = false; });
+  auto* wait = add_duration(app, "-w,--wait", run.wait);
+  app.add_flag_callback("-n,--nonblock", [&] { run.wait = std::chrono::milliseconds{0}; })
+      ->excludes(wait);
+  app.add_option("-E,--conflict-exit-code", run.conflict_exit_code)->check(CLI::Range(0, 255));
+  add_duration(app, "--kill-after", run.kill_after);
+  app.add_option("--label", run.label);
+  auto* shell = app.add_option("-c,--command", shell_command);
+  app.add_flag("-v,--verbose", run.verbose);
+  const auto options = count_options(app, words);
+  parse(app, words.first(options));
+  if (shell->count() > 0 && shell_command.empty()) throw WrongUsage("run", "-c is empty");
+  take_name_and_command(run, words.subspan(options), shell_command);
+  if (run.label.empty()) {
+    run.label = std::filesystem::path{run.command[0]}.filename().string();
+    if (!shell_command.empty()) run.label = "sh -c";
+  }
+  return run;
+}
+
+Arguments parse_list(Words words) {
+  ListArguments list;
+  CLI::App app{"", "ls"};
+  add_store(app, list.store);
+  app.add_flag("--json", list.json);
+  app.add_option("PATTERN", list.pattern);
+  parse(app, words);
+  return list;
+}
+
+Arguments parse_info(Words words) {
+  InfoArguments info;
+  CLI::App app{"", "info"};
+  add_store(app, info.store);
+  app.add_flag("--json", info.json);
+  app.add_option("NAME", info.name)->required();
+  parse(app, words);
+  info.name = checked_name("info", info.name);
+  return info;
+}
+
+Arguments parse_break(Words words) {
+  BreakArguments breaking;
+  std::string fence;
+  CLI::App app{"", "break"};
+  add_store(app, breaking.store);
+  app.add_flag("--json", breaking.json);
+  app.add_option("NAME", breaking.name)->required();
+  app.add_option("--fence", fence)->required();
+  parse(app, words);
+  breaking.name = checked_name("break", breaking.name);
+  const auto* end = fence.data() + fence.size();
+  const auto [rest, error] = std::from_chars(fence.data(), end, breaking.fence);
+  if (error != std::errc{} || rest != end || breaking.fence <= 0) {
+    throw WrongUsage("break", "--fence is a positive whole number: 'dlock info NAME' shows it");
+  }
+  return breaking;
+}
+
+Arguments parse_command(const std::string& command, Words words) {
+  try {
+    if (command == "run") return parse_run(words);
+    if (command == "ls") return parse_list(words);
+    if (command == "info") return parse_info(words);
+    if (command == "break") return parse_break(words);
+  } catch (const CLI::CallForHelp&) {
+    return ShowText{help_text(command)};
+  }
+  throw WrongUsage("", fmt::format("no such command: {}; to run something under a lock: "
+                                   "dlock run NAME COMMAND",
+                                   in_quotes(command)));
+}
+
+}  // namespace
+
+Arguments parse_arguments(Words words) {
+  const std::string& first = words.front();
+  if (first == "--help" || first == "-h") return ShowText{help_text("")};
+  if (first == "help" && words.size() <= 2) return ShowText{help_text(words.back())};
+  if (first == "--version") return ShowText{fmt::format("dlock {}\n", DLOCK_VERSION)};
+  return parse_command(first, words.subspan(1));
+}
+
+}  // namespace dlock::cli

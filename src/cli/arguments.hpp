@@ -1,0 +1,79 @@
+// The command line: what the user asked for.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "cli/exit_code.hpp"
+
+namespace dlock::cli {
+
+/// Which store, and which part of its names.
+struct StoreArguments {
+  std::string url;  ///< empty: DLOCK_URL, else local:
+  std::string prefix;
+};
+
+struct RunArguments {
+  StoreArguments store;
+  std::string name;
+  std::string label;
+  std::chrono::milliseconds ttl{30'000};
+  bool renew = true;
+  std::optional<std::chrono::milliseconds> wait;  ///< zero: try once; none: for ever
+  std::chrono::milliseconds kill_after{10'000};
+  int conflict_exit_code = exit_not_obtained;
+  bool verbose = false;
+  std::vector<std::string> command;
+};
+
+struct ListArguments {
+  StoreArguments store;
+  std::string pattern = "*";
+  bool json = false;
+};
+
+struct InfoArguments {
+  StoreArguments store;
+  std::string name;
+  bool json = false;
+};
+
+struct BreakArguments {
+  StoreArguments store;
+  std::string name;
+  std::int64_t fence = 0;
+  bool json = false;
+};
+
+/// Text to print: a help, the version.
+struct ShowText {
+  std::string text;
+};
+
+using Arguments =
+    std::variant<ShowText, RunArguments, ListArguments, InfoArguments, BreakArguments>;
+
+/// The command line is wrong. `what()` says what to do.
+class WrongUsage : public std::runtime_error {
+ public:
+  /// `command`: the subcommand whose help has more, or empty.
+  WrongUsage(std::string_view command, const std::string& what)
+      : std::runtime_error(what), command_(command) {}
+  [[nodiscard]] const std::string& command() const noexcept { return command_; }
+
+ private:
+  std::string command_;
+};
+
+/// `words` without the program's name. Throws `WrongUsage`.
+[[nodiscard]] Arguments parse_arguments(std::span<const std::string> words);
+
+}  // namespace dlock::cli

@@ -1,0 +1,105 @@
+// Starting the command. Between fork and exec only calls that are safe in a signal handler: the
+// library's threads exist by now.
+#include "cli/command.hpp"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string_view>
+#include <system_error>
+
+#include "cli/exit_code.hpp"
+
+namespace dlock::cli {
+
+namespace {
+
+using Variables = std::vector<std::pair<std::string, std::string>>;
+
+std::vector<std::string> make_environment(const Variables& variables) {
+  std::vector<std::string> environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const auto name = text.substr(0, text.find('='));
+    const bool replaced = std::any_of(variables.begin(), variables.end(),
+                                      [&](const auto& variable) { return variable.first == name; });
+    if (!replaced) environment.emplace_back(text);
+  }
+  for (const auto& [name, value] : variables) environment.push_back(name + '=' + value);
+  return environment;
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& strings) {
+  std::vector<char*> result;
+  for (const auto& string : strings) result.push_back(const_cast<char*>(string.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
+[[noreturn]] void report_and_exit(const Descriptor& report, int problem) {
+  [[maybe_unused]] const auto written = ::write(report.get(), &problem, sizeof problem);
+  ::_exit(exit_code_of_start(problem));
+}
+
+[[noreturn]] void become_command(pid_t parent, char* const* arguments, char* const* environment,
+                                 const Descriptor& report, bool lend_terminal,
+                                 const Surroundings& around) {
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(exit_lost);
+  if (!around.guard.enter()) report_and_exit(report, ETIME);
+  if (lend_terminal) around.terminal.lend(::getpid());
+  around.descriptors.close_others_on_exec();
+  around.signals.restore_mask();
+  ::execvpe(arguments[0], arguments, environment);
+  report_and_exit(report, errno);
+}
+
+// The errno that the child reports; 0 when the pipe was closed by its exec or death.
+int read_report(const Descriptor& pipe) {
+  int problem = 0;
+  ssize_t size = 0;
+  do size = ::read(pipe.get(), &problem, sizeof problem);
+  while (size < 0 && errno == EINTR);
+  return size == sizeof problem ? problem : 0;
+}
+
+}  // namespace
+
+int exit_code_of_start(int problem) noexcept {
+  if (problem == ETIME) return exit_lost;
+  return problem == ENOENT ? exit_not_found : exit_not_executable;
+}
+
+Started start_command(const std::vector<std::string>& arguments, const Variables& variables,
+                      const Surroundings& around) {
+  const auto environment = make_environment(variables);
+  const auto environment_pointers = pointers(environment);
+  const auto argument_pointers = pointers(arguments);
+  const bool lend_terminal = around.terminal.lend_at_once();
+  Pipe report = make_pipe();
+  const pid_t parent = ::getpid();
+  const pid_t pid = ::fork();
+  if (pid < 0) throw std::system_error(errno, std::generic_category(), "cannot start a process");
+  if (pid == 0) {
+    become_command(parent, argument_pointers.data(), environment_pointers.data(), report.write,
+                   lend_terminal, around);
+  }
+  ::setpgid(pid, pid);  // in both, so that neither has to wait for the other
+  report.write.reset();
+  const int problem = read_report(report.read);
+  if (problem == 0) {
+    around.guard.watch();
+    return {pid, 0};
+  }
+  around.guard.leave();
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  around.terminal.take_back(pid);
+  return {-1, problem};
+}
+
+}  // namespace dlock::cli

@@ -1,0 +1,42 @@
+// The command that runs under the lock: what it is, and starting it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/descriptor.hpp"
+#include "cli/guard.hpp"
+#include "cli/signals.hpp"
+#include "cli/terminal.hpp"
+
+namespace dlock::cli {
+
+/// What the command gets from dlock, apart from its arguments.
+struct Surroundings {
+  const InheritedDescriptors& descriptors;
+  const Signals& signals;
+  const Terminal& terminal;
+  Guard& guard;
+};
+
+/// How a start went: a process, or why there is none.
+struct Started {
+  pid_t pid = -1;  ///< also the number of its process group
+  int problem =
+      0;  ///< an errno of the exec, ETIME if the deadline had passed; it is collected then
+};
+
+/// Starts `arguments` as the leader of a process group of its own, with dlock's environment and the
+/// `variables` set in it. It dies with the thread that starts it. Throws `std::system_error` when
+/// there can be no process.
+[[nodiscard]] Started start_command(
+    const std::vector<std::string>& arguments,
+    const std::vector<std::pair<std::string, std::string>>& variables, const Surroundings& around);
+
+/// How the start failed, as a shell would say it: 127 not found, 126 anything else; 73 too late.
+[[nodiscard]] int exit_code_of_start(int problem) noexcept;
+
+}  // namespace dlock::cli

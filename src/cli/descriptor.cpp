@@ -1,0 +1,60 @@
+// File descriptors: pipes, events, and keeping ours from the command.
+#include "cli/descriptor.hpp"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <filesystem>
+#include <system_error>
+
+namespace dlock::cli {
+
+Pipe make_pipe() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) {
+    throw std::system_error(errno, std::generic_category(), "cannot make a pipe");
+  }
+  return {Descriptor{ends[0]}, Descriptor{ends[1]}};
+}
+
+Descriptor make_event() {
+  Descriptor event{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  if (!event) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
+  return event;
+}
+
+void notify(const Descriptor& event) noexcept {
+  const std::uint64_t one = 1;
+  // Fails only when it is readable already.
+  [[maybe_unused]] const auto written = ::write(event.get(), &one, sizeof one);
+}
+
+InheritedDescriptors::InheritedDescriptors() {
+  for (int fd = 0; fd <= STDERR_FILENO; ++fd) {
+    if (::fcntl(fd, F_GETFD) < 0) (void)::open("/dev/null", O_RDWR | O_CLOEXEC);
+  }
+  std::error_code problem;
+  for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd", problem}) {
+    open_.push_back(std::stoi(entry.path().filename().string()));
+  }
+  // The one that read the directory is closed by now.
+  std::erase_if(open_, [](int fd) { return ::fcntl(fd, F_GETFD) < 0; });
+  std::sort(open_.begin(), open_.end());
+}
+
+void InheritedDescriptors::close_others_on_exec() const noexcept {
+  if (open_.empty()) return;  // no /proc: we open all of ours with O_CLOEXEC anyhow
+  unsigned next = 0;
+  for (const int fd : open_) {
+    const auto kept = static_cast<unsigned>(fd);
+    if (next < kept) (void)::close_range(next, kept - 1, CLOSE_RANGE_CLOEXEC);
+    next = kept + 1;
+  }
+  (void)::close_range(next, ~0U, CLOSE_RANGE_CLOEXEC);
+}
+
+}  // namespace dlock::cli

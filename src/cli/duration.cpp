@@ -1,0 +1,55 @@
+// Durations: parsing and printing.
+#include "cli/duration.hpp"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <stdexcept>
+
+namespace dlock::cli {
+
+namespace {
+
+constexpr double longest_ms = 100.0 * 365 * 24 * 3600 * 1000;
+
+// Milliseconds in a unit; 0 for an unknown one.
+double unit_ms(std::string_view unit) {
+  if (unit == "ms") return 1;
+  if (unit.empty() || unit == "s") return 1'000;
+  if (unit == "m" || unit == "min") return 60'000;
+  if (unit == "h") return 3'600'000;
+  if (unit == "d") return 86'400'000;
+  return 0;
+}
+
+}  // namespace
+
+std::chrono::milliseconds parse_duration(std::string_view text) {
+  double number = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number, std::chars_format::fixed);
+  const double unit = unit_ms({rest, static_cast<std::size_t>(end - rest)});
+  if (error != std::errc{} || unit == 0 || !std::isfinite(number)) {
+    throw std::invalid_argument(
+        fmt::format("'{}' is not a duration: write 250ms, 30s, 5m, 1h or seconds as 1.5", text));
+  }
+  if (std::signbit(number)) throw std::invalid_argument("a duration cannot be negative");
+  if (number * unit > longest_ms) throw std::invalid_argument("that is over 100 years");
+  // A whole number of milliseconds that binary fractions miss by a hair (1.001 s) stays that
+  // number.
+  return std::chrono::milliseconds{static_cast<std::int64_t>(std::ceil(number * unit - 1e-6))};
+}
+
+std::string format_duration(std::chrono::milliseconds span) {
+  const auto ms = span.count();
+  if (ms < 1'000) return fmt::format("{} ms", ms);
+  if (ms < 60'000) return fmt::format("{}.{} s", ms / 1'000, ms % 1'000 / 100);
+  const auto seconds = ms / 1'000;
+  if (seconds < 3'600) return fmt::format("{} min {} s", seconds / 60, seconds % 60);
+  const auto minutes = seconds / 60;
+  if (minutes < 48 * 60) return fmt::format("{} h {} min", minutes / 60, minutes % 60);
+  return fmt::format("{} d {} h", minutes / (24 * 60), minutes / 60 % 24);
+}
+
+}  // namespace dlock::cli

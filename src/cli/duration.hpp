@@ -1,0 +1,17 @@
+// Durations as people write and read them.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+namespace dlock::cli {
+
+/// `250ms`, `30s`, `5m`, `1h`, `2d`, fractions as `1.5h`, or plain seconds as flock(1) takes them.
+/// Rounded up to a millisecond. Throws `std::invalid_argument` that says what is right.
+[[nodiscard]] std::chrono::milliseconds parse_duration(std::string_view text);
+
+/// `12 ms`, `3.2 s`, `5 min 12 s`, `2 h 3 min`.
+[[nodiscard]] std::string format_duration(std::chrono::milliseconds span);
+
+}  // namespace dlock::cli

@@ -1,0 +1,123 @@
+// Help texts: examples first.
+#include "cli/help.hpp"
+
+namespace dlock::cli {
+
+namespace {
+
+constexpr std::string_view help_main =
+    R"(dlock: run programs one at a time, on one machine or on many
+
+  dlock run backup -- ./backup.sh         run it while holding the lock "backup"
+  dlock run -n backup -- ./backup.sh      ... or not at all if somebody else has it
+  dlock ls                                which locks are held, by whom, who waits
+  dlock info backup                       one lock
+  dlock break backup --fence 110292929    take it away from that holder
+
+The locks are kept in Redis: --url redis://host or the environment variable DLOCK_URL says where.
+Without either, local: is a private server of yours on this machine, started when needed.
+
+'dlock run --help' and so on tell more; 'dlock --version' tells the version.
+)";
+
+constexpr std::string_view help_run = R"(Usage: dlock run [OPTION...] NAME [--] COMMAND [ARG...]
+       dlock run [OPTION...] -c STRING NAME
+
+Waits for the lock NAME, runs COMMAND while holding it, releases it.
+
+  dlock run backup -- ./backup.sh --full          wait as long as it takes
+  dlock run -w 5m backup -- ./backup.sh           ... at most 5 minutes, else exit with 75
+  dlock run -n -E 0 backup -- ./backup.sh         do nothing if it runs elsewhere already
+  dlock run -c 'sort in >out && mv out in' in     a shell command
+  dlock run --ttl 5s leader -- ./serve            others take over 5 s after this machine died
+
+  -n, --nonblock                do not wait
+  -w, --wait DURATION           wait at most so long
+  -E, --conflict-exit-code N    exit with N, not 75, when the lock was not obtained
+      --ttl DURATION            how long the lock outlives a crash; renewed meanwhile (default 30s)
+      --no-renew                do not renew: COMMAND has the lock for --ttl and is ended then
+      --kill-after DURATION     from TERM to KILL when COMMAND must end (default 10s)
+  -c, --command STRING          run STRING with /bin/sh
+      --url URL                 where the locks are: redis://[user[:password]@]host[:port][/db],
+                                redis+unix:///path, local:; default: DLOCK_URL, else local:.
+                                Others here can see a password in it with ps, in DLOCK_URL not
+      --prefix TEXT             put before NAME to make the key
+      --label TEXT              what 'dlock ls' shows about us (default: COMMAND)
+  -v, --verbose                 tell on stderr what happens
+  -h, --help                    this text
+
+DURATION is 250ms, 30s, 5m, 1h, or seconds as 1.5. Options stand before NAME.
+
+COMMAND gets our stdin, stdout and stderr, a process group of its own, and in its environment
+DLOCK_NAME, DLOCK_TOKEN, DLOCK_FENCE (grows with each holder: pass it on to what can refuse older
+ones), DLOCK_TTL_MS, and DLOCK_URL without the password. A nested 'dlock run' on a server with a
+password therefore needs a --url of its own. The lock is released when COMMAND ends; what it leaves
+running in the background is not waited for.
+
+Signals sent to dlock go to COMMAND's whole group. When the lock is lost, or is about to be because
+the server does not answer, the group gets TERM, and KILL after --kill-after and in any case
+before another can have the lock. It is killed too when dlock is killed or stopped. After a signal
+that asked COMMAND to end, the rest of its group has --kill-after to end too.
+
+Exit status: COMMAND's own; 128+N if signal N ended it; 127 not found, 126 not executable;
+75 lock not obtained; 73 lock lost while COMMAND ran; 69 server unreachable or refusing; 64 usage.
+)";
+
+constexpr std::string_view help_ls = R"(Usage: dlock ls [OPTION...] [PATTERN]
+
+Lists the locks that are held or waited for.
+
+  dlock ls                                all
+  dlock ls 'deploy-*'                     a glob: * ? [abc]
+  dlock ls --json | jq -r '.[].name'
+
+      --url URL        where the locks are (see 'dlock run --help')
+      --prefix TEXT    only keys that begin with TEXT, which is not shown
+      --json           a JSON array of what 'dlock info --json' gives
+  -h, --help           this text
+)";
+
+constexpr std::string_view help_info = R"(Usage: dlock info [OPTION...] NAME
+
+Shows who holds a lock, since when, its fence, when it would end, and who waits, in order.
+
+  dlock info backup
+  dlock info --json backup | jq -r .fence
+
+      --url URL        where the locks are (see 'dlock run --help')
+      --prefix TEXT    put before NAME to make the key
+      --json           for programs: one object; fences are strings, times are milliseconds,
+                       ttl_left_ms is null for a lock without an end. In names that are not UTF-8
+                       U+FFFD stands for a wrong byte, and name_base64 has the bytes themselves.
+  -h, --help           this text
+)";
+
+constexpr std::string_view help_break = R"(Usage: dlock break [OPTION...] NAME --fence FENCE
+
+Takes the lock NAME away from the holder with that fence, never from a later one; who waits goes on.
+The former holder learns of the loss, but nothing stops it from acting before it does.
+
+  dlock info backup                       shows holder and fence
+  dlock break backup --fence 110292929
+
+      --fence FENCE    whose turn it is to lose it
+      --url URL        where the locks are (see 'dlock run --help')
+      --prefix TEXT    put before NAME to make the key
+      --json           for programs: name, fence, outcome ("broken" or "not_holder"), and in lock
+                       what 'dlock info --json' gives afterwards
+  -h, --help           this text
+
+Exit status: 0 taken away; 75 nobody holds it by that fence (any more), and nothing was changed.
+)";
+
+}  // namespace
+
+std::string help_text(std::string_view command) {
+  if (command == "run") return std::string{help_run};
+  if (command == "ls") return std::string{help_ls};
+  if (command == "info") return std::string{help_info};
+  if (command == "break") return std::string{help_break};
+  return std::string{help_main};
+}
+
+}  // namespace dlock::cli

@@ -1,0 +1,13 @@
+// The subcommands that look at locks and take them away: ls, info, break.
+#pragma once
+
+#include "cli/arguments.hpp"
+
+namespace dlock::cli {
+
+/// Each prints to stdout and returns the exit status. They throw as the library does.
+[[nodiscard]] int list(const ListArguments& arguments);
+[[nodiscard]] int info(const InfoArguments& arguments);
+[[nodiscard]] int break_holder(const BreakArguments& arguments);
+
+}  // namespace dlock::cli

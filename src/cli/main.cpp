@@ -1,0 +1,87 @@
+// The dlock command: picks the subcommand, turns errors into messages and exit statuses.
+#include <fmt/format.h>
+
+#include <exception>
+#include <span>
+#include <string>
+#include <system_error>
+#include <variant>
+#include <vector>
+
+#include "cli/arguments.hpp"
+#include "cli/descriptor.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/help.hpp"
+#include "cli/inspect.hpp"
+#include "cli/message.hpp"
+#include "cli/output.hpp"
+#include "cli/run.hpp"
+#include "dlock/error.hpp"
+
+namespace dlock::cli {
+
+namespace {
+
+class Dispatch {
+ public:
+  explicit Dispatch(const InheritedDescriptors& descriptors) : descriptors_(descriptors) {}
+
+  int operator()(const ShowText& show) const { return print(show.text); }
+  int operator()(const RunArguments& arguments) const { return run(arguments, descriptors_); }
+  int operator()(const ListArguments& arguments) const { return list(arguments); }
+  int operator()(const InfoArguments& arguments) const { return info(arguments); }
+  int operator()(const BreakArguments& arguments) const { return break_holder(arguments); }
+
+ private:
+  const InheritedDescriptors& descriptors_;
+};
+
+int exit_code_of(errc code) {
+  switch (code) {
+    case errc::usage:
+      return exit_usage;
+    case errc::timed_out:
+      return exit_not_obtained;
+    case errc::lost:
+      return exit_lost;
+    case errc::cancelled:
+    case errc::forked:
+      return exit_internal;
+    default:
+      return exit_unavailable;
+  }
+}
+
+int main(std::span<const std::string> words) {
+  const InheritedDescriptors descriptors;
+  if (words.empty()) {
+    say(Tone::problem, "what shall I do?");
+    fmt::print(stderr, "\n{}", help_text(""));
+    return exit_usage;
+  }
+  try {
+    return std::visit(Dispatch{descriptors}, parse_arguments(words));
+  } catch (const WrongUsage& wrong) {
+    complain("{} (see 'dlock {}--help')", wrong.what(),
+             wrong.command().empty() ? "" : wrong.command() + " ");
+    return exit_usage;
+  } catch (const Error& error) {
+    complain("{}", explain(error));
+    return exit_code_of(error.reason());
+  } catch (const std::system_error& error) {
+    complain("{}", error.what());
+    return exit_os_error;
+  } catch (const std::exception& error) {
+    complain("internal error: {}", error.what());
+    return exit_internal;
+  }
+}
+
+}  // namespace
+
+}  // namespace dlock::cli
+
+int main(int count, char** words) {
+  const std::vector<std::string> arguments(words + (count > 0 ? 1 : 0), words + count);
+  return dlock::cli::main(arguments);
+}

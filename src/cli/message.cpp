@@ -1,0 +1,40 @@
+// Messages on stderr.
+#include "cli/message.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+namespace dlock::cli {
+
+bool may_colour(int fd) noexcept {
+  const char* refused = std::getenv("NO_COLOR");
+  return (refused == nullptr || *refused == '\0') && ::isatty(fd) == 1;
+}
+
+std::string explain(const Error& error) {
+  std::string text = error.what();
+  const auto code = ": " + error.code().message();
+  // More than once if one error was made of another's text.
+  while (text.ends_with(code)) text.resize(text.size() - code.size());
+  return text;
+}
+
+void say(Tone tone, std::string_view text) noexcept {
+  try {
+    std::string line;
+    if (may_colour(STDERR_FILENO)) {
+      line += tone == Tone::problem ? "\x1b[1;31mdlock:\x1b[0m " : "\x1b[2mdlock:\x1b[0m ";
+    } else {
+      line += "dlock: ";
+    }
+    // One message, one line, whatever a server or a name put into it.
+    for (const char byte : text) line += byte == '\n' || byte == '\r' ? ' ' : byte;
+    line += '\n';
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+  } catch (const std::exception&) {
+    return;  // no memory for a message
+  }
+}
+
+}  // namespace dlock::cli

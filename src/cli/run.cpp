@@ -1,0 +1,141 @@
+// dlock run: wait, start, supervise, release.
+#include "cli/run.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "cli/boot_time.hpp"
+#include "cli/command.hpp"
+#include "cli/duration.hpp"
+#include "cli/message.hpp"
+#include "cli/supervisor.hpp"
+#include "cli/text.hpp"
+#include "cli/waiting.hpp"
+#include "dlock/client.hpp"
+#include "dlock/error.hpp"
+#include "dlock/mutex.hpp"
+
+namespace dlock::cli {
+
+namespace {
+
+ClientOptions client_options(const RunArguments& arguments) {
+  ClientOptions options;
+  options.prefix = arguments.store.prefix;
+  options.label = arguments.label;
+  if (arguments.verbose) {
+    options.log = [](LogLevel level, std::string_view text) {
+      if (level != LogLevel::debug) note("{}", text);
+    };
+  }
+  return options;
+}
+
+class Run {
+ public:
+  Run(const RunArguments& arguments, const InheritedDescriptors& descriptors)
+      : arguments_(arguments), around_{descriptors, signals_, terminal_, guard_} {}
+
+  int operator()() {
+    Client client{arguments_.store.url, client_options(arguments_)};
+    Mutex mutex{client, arguments_.name, {.ttl = arguments_.ttl, .renew = arguments_.renew}};
+    auto waited = wait_for_lock(client, mutex, arguments_.wait, arguments_.verbose, signals_);
+    if (!waited.lease) return waited.signal ? give_up(*waited.signal) : not_obtained();
+    Lease lease = std::move(*waited.lease);
+    tell("obtained {} after {}, fence {}", in_quotes(arguments_.name), format_duration(waited.took),
+         lease.fence());
+    const int status = waited.signal ? give_up(*waited.signal) : use(client, lease);
+    return release(lease) ? status : exit_lost;
+  }
+
+  /// After all is released and closed: ends by the signal that the user's shell should see.
+  void end_as_interrupted() const noexcept {
+    if (interrupted_) die_of_interrupt(unseen_);
+  }
+
+ private:
+  template <class... Values>
+  void tell(fmt::format_string<Values...> format, Values&&... values) const {
+    if (arguments_.verbose) note(format, std::forward<Values>(values)...);
+  }
+
+  // A signal asked us to end before the command was started, which now never is.
+  int give_up(int signal) {
+    interrupted_ = signal == SIGINT && terminal_.is_ours();
+    return exit_signal + signal;
+  }
+
+  int not_obtained() const {
+    if (arguments_.verbose || ::isatty(STDERR_FILENO) == 1) {
+      complain("{} is held by somebody else; 'dlock info' shows by whom",
+               in_quotes(arguments_.name));
+    }
+    return arguments_.conflict_exit_code;
+  }
+
+  int use(const Client& client, const Lease& lease) {
+    guard_.set_deadline(boot_now() + lease.valid_for());
+    const auto started = start_command(arguments_.command, variables(client, lease), around_);
+    if (started.problem != 0) {
+      complain(
+          "cannot run {}: {}", in_quotes(arguments_.command[0]),
+          started.problem == ETIME ? "the lock ran out first" : std::strerror(started.problem));
+      return exit_code_of_start(started.problem);
+    }
+    Supervisor supervisor{started.pid,
+                          lease,
+                          signals_,
+                          around_,
+                          {.kill_after = arguments_.kill_after, .verbose = arguments_.verbose}};
+    const auto ending = supervisor.run();
+    interrupted_ = ending.interrupted;
+    unseen_ = ending.unseen;
+    lost_ = ending.lost;
+    return ending.status;
+  }
+
+  std::vector<std::pair<std::string, std::string>> variables(const Client& client,
+                                                             const Lease& lease) const {
+    return {{"DLOCK_NAME", lease.name()},
+            {"DLOCK_TOKEN", lease.token()},
+            {"DLOCK_FENCE", fmt::to_string(lease.fence())},
+            {"DLOCK_TTL_MS", fmt::to_string(arguments_.ttl.count())},
+            {"DLOCK_URL", client.url()}};
+  }
+
+  // Whether the lock was ours up to now. That the server does not answer is no reason to doubt it.
+  bool release(Lease& lease) {
+    try {
+      lease.release();
+      tell("released {}", in_quotes(arguments_.name));
+    } catch (const LockLost& error) {
+      if (!lost_) complain("lost the lock {}: {}", in_quotes(arguments_.name), explain(error));
+      lost_ = true;
+    } catch (const Error& error) {
+      if (!lost_) complain("could not release {}: {}", in_quotes(arguments_.name), explain(error));
+    }
+    return !lost_;
+  }
+
+  const RunArguments& arguments_;
+  Signals signals_;  // these two before the client has threads
+  Guard guard_;
+  Terminal terminal_;
+  Surroundings around_;
+  bool interrupted_ = false;
+  bool unseen_ = false;
+  bool lost_ = false;
+};
+
+}  // namespace
+
+int run(const RunArguments& arguments, const InheritedDescriptors& descriptors) {
+  Run one{arguments, descriptors};
+  const int status = one();
+  one.end_as_interrupted();
+  return status;
+}
+
+}  // namespace dlock::cli

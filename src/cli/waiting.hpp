@@ -1,0 +1,30 @@
+// Waiting for the lock while signals are obeyed.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "cli/signals.hpp"
+#include "dlock/client.hpp"
+#include "dlock/lease.hpp"
+#include "dlock/mutex.hpp"
+
+namespace dlock::cli {
+
+/// What came of it.
+struct Waited {
+  std::optional<Lease> lease;  ///< none: not in time, or a signal ended it
+  std::optional<int> signal;   ///< the signal that asked us to end
+  std::chrono::milliseconds took{0};
+};
+
+/// Acquires `mutex`, for at most `limit` if there is one. A signal that asks to end ends the wait,
+/// leaving nothing behind; one that comes together with the lock wins (the lease is then returned
+/// as well, to be released). Tells on stderr who has the lock when it takes long, with `verbose`
+/// soon, else after a second and only on a terminal. Throws as `Mutex::acquire()`.
+[[nodiscard]] Waited wait_for_lock(Client& client, Mutex& mutex,
+                                   std::optional<std::chrono::milliseconds> limit, bool verbose,
+                                   Signals& signals);
+
+}  // namespace dlock::cli

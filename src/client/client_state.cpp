@@ -1,0 +1,263 @@
+// Callers: what a thread that wants something of the engine does, and how it waits.
+#include "client/client_state.hpp"
+
+#include <algorithm>
+
+#include "client/process.hpp"
+#include "dlock/error.hpp"
+
+namespace dlock::detail {
+namespace {
+
+using std::chrono::milliseconds;
+
+core::Engine::Settings engine_settings(const ClientOptions& options, const std::string& client) {
+  core::Engine::Settings settings;
+  settings.client = client;
+  settings.registration = describe_self(options.label);
+  settings.drift = {options.drift_rate, options.drift_floor};
+  settings.safety_margin = options.safety_margin;
+  settings.request_timeout = options.request_timeout;
+  settings.patience = 5 * options.request_timeout;
+  settings.random = random_bits;
+  return settings;
+}
+
+// Far enough to be "never", near enough not to overflow when added to an instant.
+constexpr milliseconds longest_limit = std::chrono::hours{24 * 365 * 100};
+
+core::WaiterId id_of(const void* call) { return reinterpret_cast<core::WaiterId>(call); }
+
+}  // namespace
+
+ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
+    : endpoint_(std::move(endpoint)),
+      options_(std::move(options)),
+      url_(endpoint_.display()),
+      generation_(fork_generation()),
+      client_id_(core::hex(random_bits()[0])),
+      engine_(engine_settings(options_, client_id_)) {}
+
+ClientState::~ClientState() {
+  {
+    Lock lock{mutex_};
+    engine_.close(now());
+    carry_out();
+    if (!engine_.settled()) {
+      settling_ = true;
+      const auto deadline = now() + options_.request_timeout;
+      while (!settled_.done && now() < deadline) {
+        if (connect_wanted_) {
+          connect(lock);
+          continue;
+        }
+        leader_ = &settled_;
+        poll_once(lock, std::min(deadline, engine_.next_timer().value_or(deadline)), Role::caller);
+        leader_ = nullptr;
+      }
+    }
+    engine_.withdraw(now());
+    carry_out();
+    keeper_ends_ = true;
+    keeper_wake_.notify();
+  }
+  if (keeper_.joinable()) {
+    keeper_.join();
+  }
+}
+
+void ClientState::close() {
+  const Lock lock{mutex_};
+  engine_.close(now());
+  carry_out();
+  after_change();
+}
+
+std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
+                                                        const LockOptions& options,
+                                                        std::optional<milliseconds> limit,
+                                                        const std::stop_token& stop) {
+  check_process();
+  if (stop.stop_requested()) {
+    throw_error(errc::cancelled, "the wait for the lock was cancelled before it began");
+  }
+  const bool tries = limit && *limit <= milliseconds::zero();
+  const auto begin = now();
+  core::Wish wish{key, options.ttl, options.renew, std::nullopt, !tries, std::nullopt};
+  if (options.max_hold && *options.max_hold < longest_limit) {
+    wish.max_hold = options.max_hold;
+  }
+  if (tries) {
+    wish.deadline = begin + options_.connect_timeout + 2 * options_.request_timeout;
+  } else if (limit && *limit < longest_limit) {
+    wish.deadline = begin + *limit;
+  }
+
+  Call call;
+  const auto id = id_of(&call);
+  Lock lock{mutex_};
+  engine_.acquire(begin, id, std::move(wish));
+  carry_out();
+  after_change();
+  const auto cancel = [this, id] {
+    const Lock cancel_lock{mutex_};
+    engine_.cancel(now(), id);
+    carry_out();
+    after_change();
+  };
+  std::optional<std::stop_callback<decltype(cancel)>> on_stop;
+  if (stop.stop_possible()) {
+    // It may run at once, on this thread, and takes the mutex.
+    lock.unlock();
+    on_stop.emplace(stop, cancel);
+    lock.lock();
+  }
+  wait(lock, call, tries || !limit || *limit >= options_.connect_timeout);
+  if (!engine_.idle()) {
+    try {
+      ensure_keeper();
+    } catch (...) {
+      // Without a thread nothing would renew it.
+      if (const auto* obtained = std::get_if<core::Obtained>(&call.answer)) {
+        engine_.release(now(), *obtained->lease);
+        carry_out();
+      }
+      throw;
+    }
+  }
+  after_change();
+  lock.unlock();
+  on_stop.reset();
+
+  if (auto* obtained = std::get_if<core::Obtained>(&call.answer)) {
+    return std::move(obtained->lease);
+  }
+  const auto& refusal = std::get<core::Refusal>(call.answer);
+  if (refusal.kind == core::Refusal::Kind::failed) {
+    throw_error(refusal.code, refusal.what);
+  }
+  if (refusal.kind == core::Refusal::Kind::cancelled) {
+    throw_error(errc::cancelled, "the wait for the lock was cancelled");
+  }
+  return nullptr;
+}
+
+core::Released::Kind ClientState::release(const core::LeaseRecord& lease) {
+  Call call;
+  Lock lock{mutex_};
+  releases_[lease.id] = &call;
+  engine_.release(now(), lease);
+  carry_out();
+  after_change();
+  wait(lock, call, false);
+  after_change();
+  return std::get<core::Released>(call.answer).kind;
+}
+
+std::stop_token ClientState::lost(core::LeaseRecord& lease) {
+  if (is_forked()) {
+    std::stop_source source;
+    source.request_stop();
+    return source.get_token();
+  }
+  callbacks_.start();
+  const Lock lock{mutex_};
+  if (!lease.lost.stop_possible()) {
+    lease.lost = std::stop_source{};
+    if (lease.loss.load() != core::Loss::none) {
+      lease.lost.request_stop();  // nobody can listen yet
+    }
+  }
+  return lease.lost.get_token();
+}
+
+Client::Stats ClientState::stats() {
+  const Lock lock{mutex_};
+  const auto& c = engine_.counters();
+  return {c.acquired,  c.granted,  c.passed,     c.released, c.lost,
+          c.timed_out, c.renewals, c.reconnects, c.commands};
+}
+
+redis::Connection::Settings ClientState::connection_settings() const {
+  return {endpoint_, "dlock:" + client_id_, options_.connect_timeout};
+}
+
+bool ClientState::is_forked() const noexcept { return fork_generation() != generation_; }
+
+void ClientState::check_process() const {
+  if (is_forked()) {
+    throw_error(errc::forked,
+                "this process is a fork of the one that made the client and holds none of its "
+                "locks: make a new Client after fork()");
+  }
+}
+
+void ClientState::log(LogLevel level, std::string text) {
+  if (options_.log) {
+    callbacks_.post([sink = options_.log, level, text = std::move(text)] { sink(level, text); });
+  }
+}
+
+// --- waiting ------------------------------------------------------------------------------------
+
+void ClientState::wait(Lock& lock, Call& call, bool may_connect) {
+  while (!call.done) {
+    if (leader_ == nullptr) {
+      lead(lock, call, may_connect);
+    } else {
+      const auto place = followers_.insert(followers_.end(), &call);
+      call.answered.wait(lock, [&] { return call.done || leader_ == nullptr; });
+      followers_.erase(place);
+    }
+  }
+  if (leader_ == nullptr && !followers_.empty()) {
+    followers_.front()->answered.notify_one();
+  }
+}
+
+void ClientState::lead(Lock& lock, Call& call, bool may_connect) {
+  leader_ = &call;
+  while (!call.done) {
+    if (connect_wanted_ && may_connect) {
+      connect(lock);
+      continue;
+    }
+    if (connect_wanted_) {
+      ensure_keeper();
+      keeper_wake_.notify();
+    }
+    poll_once(lock, engine_.next_timer(), Role::caller);
+  }
+  leader_ = nullptr;
+  active_ = now();
+}
+
+void ClientState::answer(Call& call) {
+  call.done = true;
+  if (&call == leader_) {
+    if (leader_until_) {
+      leader_wake_.notify();
+    }
+  } else {
+    call.answered.notify_one();
+  }
+}
+
+// Whoever sleeps must wake for the earliest timer, for a connection to make, or for output that
+// the socket did not take.
+void ClientState::after_change() {
+  const auto next = engine_.next_timer();
+  const bool stuck = connection_ && connection_->wants_write();
+  const auto too_late = [&](const std::optional<core::Instant>& until) {
+    return until && ((next && *next < *until) || stuck || connect_wanted_);
+  };
+  if (leader_ != nullptr) {
+    if (too_late(leader_until_)) {
+      leader_wake_.notify();
+    }
+  } else if (followers_.empty() && too_late(keeper_until_)) {
+    keeper_wake_.notify();
+  }
+}
+
+}  // namespace dlock::detail

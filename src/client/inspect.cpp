@@ -1,0 +1,121 @@
+// Looking at locks from outside: who holds, who waits, and taking one away by its fence.
+#include "dlock/inspect.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+#include <thread>
+
+#include "client/glob.hpp"
+#include "client/inspector.hpp"
+#include "core/keys.hpp"
+#include "core/token.hpp"
+#include "script/scripts.hpp"
+
+namespace dlock {
+namespace {
+
+using detail::Inspector;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+using Locks = std::map<std::string, LockInfo>;
+
+// The locks held by clients of ours: string keys under their own names.
+void collect_held(Inspector& inspector, const std::string& prefix, std::string_view pattern,
+                  Locks& locks) {
+  const auto key_pattern = detail::escape_glob(prefix).append(pattern);
+  inspector.scan(key_pattern, "string", [&](const std::vector<std::string>& keys) {
+    locks.merge(inspector.look(keys, Inspector::Wanted::ours));
+  });
+}
+
+// The locks that are waited for, whoever holds them: by their queues.
+void collect_waited_for(Inspector& inspector, const std::string& prefix, std::string_view pattern,
+                        Locks& locks) {
+  inspector.scan("dlock1:q*", "zset", [&](const std::vector<std::string>& queues) {
+    std::vector<std::string> keys;
+    for (const auto& queue : queues) {
+      const auto key = core::key_of_queue(queue);
+      if (key && key->starts_with(prefix) &&
+          detail::matches_glob(pattern, std::string_view{*key}.substr(prefix.size()))) {
+        keys.push_back(*key);
+      }
+    }
+    locks.merge(inspector.look(keys, Inspector::Wanted::used));
+  });
+}
+
+// What a look at the key says of the holder by `fence`; none: it still has the lock, by this
+// record.
+std::optional<BreakOutcome> outcome_so_far(Inspector& inspector, const std::string& key,
+                                           core::Fence fence) {
+  const auto reply = inspector.call({"GET", key});
+  const auto value = core::parse_value(reply.text);
+  if (!value || value->fence.counter != fence.counter) return BreakOutcome::broken;
+  // Its process has recorded, as we asked, that it passed the lock on inside itself.
+  if (value->fence.sequence > fence.sequence) return BreakOutcome::not_holder;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<LockInfo> list_locks(Client& client, std::string_view pattern) {
+  auto& state = *client.state();
+  const auto& prefix = state.options().prefix;
+  Inspector inspector{state};
+  Locks locks;
+  collect_held(inspector, prefix, pattern, locks);
+  collect_waited_for(inspector, prefix, pattern, locks);
+  inspector.name_parties(locks);
+  std::vector<LockInfo> list;
+  list.reserve(locks.size());
+  for (auto& [key, lock] : locks) {
+    lock.name = key.substr(prefix.size());
+    list.push_back(std::move(lock));
+  }
+  return list;
+}
+
+LockInfo inspect_lock(Client& client, std::string_view name) {
+  auto& state = *client.state();
+  const std::array key{state.options().prefix + std::string{name}};
+  Inspector inspector{state};
+  auto locks = inspector.look(key, Inspector::Wanted::all);
+  inspector.name_parties(locks);
+  auto lock = std::move(locks[key[0]]);
+  lock.name = name;
+  return lock;
+}
+
+BreakOutcome break_lock(Client& client, std::string_view name, std::int64_t fence,
+                        milliseconds patience) {
+  auto& state = *client.state();
+  const auto names = core::lock_keys(state.options().prefix + std::string{name});
+  const std::array keys{names.lock, names.queue, names.seen, std::string{core::fence_key}};
+  const auto parts = core::Fence::of(fence);
+  const auto counter = std::to_string(parts.counter);
+  const auto sequence = std::to_string(parts.sequence);
+  Inspector inspector{state};
+  const auto run = [&](std::string_view how) {
+    const std::array<std::string_view, 3> arguments{counter, sequence, how};
+    return inspector.run(script::break_, script::break__sha, keys, arguments).text;
+  };
+
+  const auto asked = run("ask");
+  if (asked == "not_holder") return BreakOutcome::not_holder;
+  if (asked != "asked 0") {
+    const auto deadline = steady_clock::now() + patience;
+    for (milliseconds pause{1}; steady_clock::now() < deadline;) {
+      if (const auto outcome = outcome_so_far(inspector, names.lock, parts)) return *outcome;
+      std::this_thread::sleep_for(pause);
+      pause = std::min(pause * 2, milliseconds{50});
+    }
+  }
+  if (run("force") == "broken") return BreakOutcome::broken;
+  // It may have let go by itself since we last looked.
+  return outcome_so_far(inspector, names.lock, parts).value_or(BreakOutcome::not_holder);
+}
+
+}  // namespace dlock

@@ -1,0 +1,135 @@
+// The Lease handle.
+#include "dlock/lease.hpp"
+
+#include <vector>
+
+#include "client/lease_state.hpp"
+#include "client/process.hpp"
+#include "dlock/error.hpp"
+
+namespace dlock {
+namespace {
+
+const std::string nothing;
+
+std::string reason(const core::LeaseRecord& lease, const std::string& name) {
+  const auto lock =
+      "the lock \"" + name + "\" (fence " + std::to_string(lease.fence.number()) + ")";
+  switch (lease.loss.load()) {
+    case core::Loss::taken:
+      return lock +
+             " is not ours any more: its key was deleted, overwritten, or the server lost it";
+    case core::Loss::broken:
+      return lock + " was taken away with `dlock break`";
+    case core::Loss::max_hold:
+      return lock + " was held for as long as max_hold allows";
+    case core::Loss::expired:
+    case core::Loss::none:
+      break;
+  }
+  return lock + " ran out: no renewal was confirmed in time";
+}
+
+}  // namespace
+
+namespace detail {
+
+void leave_to_parent(std::shared_ptr<void> state) noexcept {
+  // Never freed, on purpose, and still reachable.
+  static auto* const kept = new std::vector<std::shared_ptr<void>>;
+  try {
+    kept->push_back(state);
+  } catch (...) {
+    static_cast<void>(new (std::nothrow) std::shared_ptr<void>{state});
+  }
+}
+
+void LeaseState::release_quietly() noexcept {
+  try {
+    const auto outcome = client->release(*record);
+    if (outcome == core::Released::Kind::not_held) {
+      client->log(LogLevel::error, "released too late: " + reason(*record, name));
+    } else if (outcome == core::Released::Kind::unknown) {
+      client->log(LogLevel::warning,
+                  "the release of \"" + name + "\" was not answered; it is repeated");
+    }
+  } catch (...) {
+    // A destructor has nobody to tell.
+    return;
+  }
+}
+
+}  // namespace detail
+
+Lease::~Lease() {
+  if (state_) {
+    if (state_->client->is_forked()) {
+      detail::leave_to_parent(std::move(state_));
+    } else {
+      state_->release_quietly();
+    }
+  }
+}
+
+Lease& Lease::operator=(Lease&& other) noexcept {
+  if (this != &other) {
+    const Lease former{std::move(state_)};
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+
+const std::string& Lease::name() const noexcept { return state_ ? state_->name : nothing; }
+
+const std::string& Lease::token() const noexcept {
+  return state_ ? state_->record->token : nothing;
+}
+
+std::int64_t Lease::fence() const noexcept { return state_ ? state_->record->fence.number() : 0; }
+
+std::stop_token Lease::lost() const {
+  return state_ ? state_->client->lost(*state_->record) : std::stop_token{};
+}
+
+std::chrono::milliseconds Lease::valid_for() const noexcept {
+  if (!state_ || state_->client->is_forked()) {
+    return {};
+  }
+  return std::chrono::duration_cast<std::chrono::milliseconds>(state_->record->left(detail::now()));
+}
+
+bool Lease::held() const noexcept {
+  return state_ && !state_->client->is_forked() &&
+         state_->record->left(detail::now()) > core::Duration::zero();
+}
+
+void Lease::ensure_held() const {
+  if (!state_) {
+    throw_error(errc::usage,
+                "this lease holds nothing: it was released, moved from, or never held");
+  }
+  state_->client->check_process();
+  if (!held()) {
+    throw_error(errc::lost, reason(*state_->record, state_->name));
+  }
+}
+
+void Lease::release() {
+  if (!state_) {
+    return;
+  }
+  state_->client->check_process();
+  const auto state = std::exchange(state_, nullptr);
+  switch (state->client->release(*state->record)) {
+    case core::Released::Kind::released:
+      return;
+    case core::Released::Kind::not_held:
+      throw_error(errc::lost, reason(*state->record, state->name));
+    case core::Released::Kind::unknown:
+      throw_error(errc::unreachable,
+                  "the server did not answer the release of \"" + state->name +
+                      "\"; it is repeated in the background until the lease has run out");
+  }
+}
+
+}  // namespace dlock

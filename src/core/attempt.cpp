@@ -1,0 +1,135 @@
+// The acquisition's state machine.
+#include "core/attempt.hpp"
+
+#include <algorithm>
+
+namespace dlock::core {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Waiters told the same end of a lease look again one after another.
+constexpr Duration stagger = milliseconds{10};
+
+std::string count_ms(Duration span) {
+  return std::to_string(std::chrono::ceil<milliseconds>(span).count());
+}
+
+}  // namespace
+
+Command Attempt::command(const LockKeys& keys, std::string_view old) {
+  asking_ = was_sent_ = true;
+  asked_ttl_ = request_.ttl;
+  timer_.reset();
+  return {Verb::acquire,
+          false,
+          {keys.lock, keys.queue, keys.seen, std::string{fence_key}},
+          {request_.token, count_ms(request_.ttl), request_.wait ? "wait" : "try", ticket_,
+           std::string{old}}};
+}
+
+Attempt::Step Attempt::on_reply(std::string_view text, Instant sent, std::string_view& given_up) {
+  asking_ = false;
+  Words words{text};
+  if (words.next() != echo_of(request_.token)) {
+    return Garbled{};
+  }
+  const auto outcome = words.next();
+  if (outcome == "acquired") {
+    Acquired acquired{0, core::valid_until(sent, asked_ttl_, drift_), asked_ttl_, false};
+    if (!parse_exact(words.next(), acquired.counter)) {
+      return Garbled{};
+    }
+    given_up = words.next();
+    // Asked for with the ttl of a waiter who has left: the one who gets it wants another.
+    return asked_ttl_ == request_.ttl ? Step{acquired} : Step{Ask{}};
+  }
+  if (outcome == "busy") {
+    words.next();
+    given_up = words.next();
+    return Busy{};
+  }
+  return outcome == "queued" ? on_queued(words, sent, given_up) : Step{Garbled{}};
+}
+
+Attempt::Step Attempt::on_queued(Words words, Instant sent, std::string_view& given_up) {
+  std::int64_t left_ms = 0;
+  std::int64_t place = 0;
+  ServerTime server;
+  if (!parse_number(words.next(), left_ms) || !parse_exact(words.next(), place)) {
+    return Garbled{};
+  }
+  ticket_ = words.next();
+  if (!parse_exact(words.next(), server.us)) {
+    return Garbled{};
+  }
+  const bool foreign = words.next() == "foreign";
+  given_up = words.next();
+  pair_ = ClockPair{sent, server};
+
+  // The told times run from the send of the request, not from the receipt of its reply.
+  place = std::min<std::int64_t>(place, 100);
+  Duration again = std::min(refresh_time, claim_time * (place + 1));
+  if (left_ms >= 0 && left_ms < std::chrono::duration_cast<milliseconds>(again).count()) {
+    again = milliseconds{left_ms + 1} + stagger * place;
+  }
+  if (foreign && place == 0) {
+    again = std::min(again, poll_time);
+  }
+  timer_ = sent + std::min(again, refresh_time);
+  return Nothing{};
+}
+
+Attempt::Step Attempt::on_grant(std::int64_t counter, ServerTime granted, Instant now) {
+  if (request_.claim) {
+    return asking_ ? Step{Nothing{}} : Step{Ask{}};
+  }
+  Duration claim{};
+  std::int64_t claim_ms = 0;
+  if (parse_number(std::string_view{request_.token}.substr(token_claim_at), claim_ms)) {
+    claim = milliseconds{claim_ms};
+  }
+  // A request that is out sets the ttl that it carries, though the claim be longer.
+  const bool may_shorten = asking_ && asked_ttl_ < std::max(claim, request_.ttl);
+  const auto start = pair_ ? earliest(*pair_, granted, now, drift_) : std::nullopt;
+  if (start && !may_shorten) {
+    const Instant until = core::valid_until(*start, claim, drift_);
+    if (until - now >= claim * 2 / 3) {
+      return Acquired{counter, until, claim, true};
+    }
+  }
+  // A grant of unknown or great age: ask before believing. A request that is out already answers
+  // too.
+  return asking_ ? Step{Nothing{}} : Step{Ask{}};
+}
+
+void Attempt::on_next(Duration in, Instant now) {
+  if (!asking_ && timer_) {
+    timer_ = std::min(*timer_, now + in);
+  }
+}
+
+Attempt::Step Attempt::on_timer(Instant now) {
+  if (asking_ || !timer_ || now < *timer_) {
+    return Nothing{};
+  }
+  return Ask{};
+}
+
+void Attempt::on_disconnected() {
+  asking_ = false;
+  pair_.reset();
+  timer_.reset();
+}
+
+void Attempt::ask_again(Instant when) {
+  asking_ = false;
+  timer_ = when;
+}
+
+void Attempt::change(Duration ttl, bool claim) {
+  request_.ttl = ttl;
+  request_.claim = claim;
+}
+
+}  // namespace dlock::core

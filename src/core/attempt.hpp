@@ -1,0 +1,96 @@
+// Attempt: one acquisition in the server's hands, from the first request until the lock is ours.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <variant>
+
+#include "core/command.hpp"
+#include "core/keys.hpp"
+#include "core/time.hpp"
+#include "core/token.hpp"
+
+namespace dlock::core {
+
+/// How long a granted lock is held for its new owner before the first renewal.
+inline constexpr Duration claim_time = std::chrono::seconds{3};
+/// At the latest so often a waiter repeats its request: that shows the server it is alive, and
+/// repairs whatever got lost.
+inline constexpr Duration refresh_time = std::chrono::seconds{5};
+/// A waiter that the server has not heard of for so long counts as dead.
+inline constexpr Duration waiter_life = std::chrono::seconds{15};
+/// So often the first waiter asks for a lock whose holder will not tell us when it is free.
+inline constexpr Duration poll_time = std::chrono::milliseconds{100};
+
+/// A state machine without I/O. To be fed every event that concerns its token; after `Acquired` or
+/// `Busy` it must not be used again. Not thread-safe.
+class Attempt {
+ public:
+  struct Request {
+    Token token;
+    Duration ttl{};
+    bool wait = true;    ///< queue if the lock is taken
+    bool claim = false;  ///< the full ttl must be the server's word: a grant alone is not enough
+  };
+
+  // What an event leads to.
+  struct Nothing {};  ///< wait for the next event
+  struct Ask {};      ///< send `command()` now, then nothing until an event
+  struct Busy {};     ///< taken, and we do not queue
+  struct Garbled {};  ///< the reply is not to our request: close the connection
+  struct Acquired {   ///< ours
+    std::int64_t counter = 0;
+    Instant valid_until;
+    Duration length{};  ///< the length of the lease behind `valid_until`: ttl or claim
+    bool granted = false;
+  };
+  using Step = std::variant<Nothing, Ask, Busy, Garbled, Acquired>;
+
+  Attempt(Request request, Drift drift) : request_(std::move(request)), drift_(drift) {}
+
+  /// The request to send; its instant must be taken before it leaves. `old` is a token to give up
+  /// in the same step, or empty.
+  [[nodiscard]] Command command(const LockKeys& keys, std::string_view old);
+
+  /// The reply (without error) to the request stamped `sent`. `given_up` receives what the reply
+  /// says of the old token: "released", "not_held", or empty.
+  [[nodiscard]] Step on_reply(std::string_view text, Instant sent, std::string_view& given_up);
+  /// A pushed grant, received `now`.
+  [[nodiscard]] Step on_grant(std::int64_t counter, ServerTime granted, Instant now);
+  /// A push to the head of the queue: look again in `in`.
+  void on_next(Duration in, Instant now);
+  /// The time `timer()` has come.
+  [[nodiscard]] Step on_timer(Instant now);
+  /// The connection is gone, and with it the reply to an open request.
+  void on_disconnected();
+  /// Try again at `when`: the server was in a passing state.
+  void ask_again(Instant when);
+  /// The user whose request this now is wants this instead.
+  void change(Duration ttl, bool claim);
+  /// From here on under another token (the old one may still act late).
+  void rename(Token token) { request_.token = std::move(token); }
+
+  [[nodiscard]] const Token& token() const { return request_.token; }
+  [[nodiscard]] Duration ttl() const { return request_.ttl; }
+  [[nodiscard]] bool waits() const { return request_.wait; }
+  /// Whether a request is out whose reply has not come.
+  [[nodiscard]] bool is_asking() const { return asking_; }
+  /// Whether the server may know the token.
+  [[nodiscard]] bool was_sent() const { return was_sent_; }
+  /// When to call `on_timer`.
+  [[nodiscard]] std::optional<Instant> timer() const { return timer_; }
+
+ private:
+  Step on_queued(Words words, Instant sent, std::string_view& given_up);
+
+  Request request_;
+  Drift drift_;
+  bool asking_ = false;
+  bool was_sent_ = false;
+  Duration asked_ttl_{};  ///< of the last request
+  std::string ticket_;
+  std::optional<ClockPair> pair_;
+  std::optional<Instant> timer_;
+};
+
+}  // namespace dlock::core

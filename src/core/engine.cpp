@@ -1,0 +1,405 @@
+// Engine: the connection's life, and which event goes where.
+#include "core/engine.hpp"
+
+#include <algorithm>
+
+namespace dlock::core {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Duration ping_time = seconds{2};
+constexpr Duration registration_life = seconds{600};
+constexpr Duration first_backoff = milliseconds{10};
+constexpr Duration most_backoff = seconds{1};
+
+}  // namespace
+
+Engine::Engine(Settings settings) : settings_(std::move(settings)) {}
+Engine::~Engine() = default;
+
+std::vector<Action> Engine::take_actions() { return std::exchange(actions_, {}); }
+
+// --- timers -------------------------------------------------------------------------------------
+
+void Engine::arm(const CohortPtr& cohort, TimerKind kind, std::optional<Instant>& slot,
+                 std::optional<Instant> when) {
+  if (slot == when) {
+    return;
+  }
+  if (slot) {
+    timers_.erase(Timer{*slot, kind, cohort->id, nullptr});
+  }
+  if (when) {
+    timers_.insert(Timer{*when, kind, cohort->id, cohort});
+  }
+  slot = when;
+}
+
+void Engine::rearm(const CohortPtr& cohort) {
+  arm(cohort, TimerKind::attempt, cohort->attempt_timer,
+      cohort->attempt && connected_ ? cohort->attempt->timer() : std::nullopt);
+  arm(cohort, TimerKind::hold, cohort->hold_timer,
+      cohort->hold ? std::optional{cohort->hold->timer()} : std::nullopt);
+}
+
+void Engine::erase_if_idle(const CohortPtr& cohort) {
+  if (cohort->waiters.empty() && !cohort->attempt && !cohort->hold) {
+    rearm(cohort);
+    cohorts_.erase(cohort->keys.lock);
+  }
+}
+
+std::optional<Instant> Engine::next_timer() const {
+  std::optional<Instant> next;
+  const auto consider = [&next](Instant when) {
+    if (!next || when < *next) {
+      next = when;
+    }
+  };
+  if (!timers_.empty()) {
+    consider(timers_.begin()->when);
+  }
+  if (!inflight_.empty()) {
+    consider(inflight_.front().sent + settings_.request_timeout);
+  } else if (connected_ && attempts_ > 0) {
+    consider(heard_ + ping_time);
+  }
+  if (reconnect_at_ && !connected_ && !connecting_) {
+    consider(*reconnect_at_);
+  }
+  if (enrolled_ && connected_ && !cohorts_.empty()) {
+    consider(*enrolled_ + registration_life / 2);
+  }
+  if (departure_timer_) {
+    consider(*departure_timer_);
+  }
+  return next;
+}
+
+void Engine::on_timer(Instant now) {
+  while (!timers_.empty() && timers_.begin()->when <= now) {
+    const Timer timer = *timers_.begin();
+    const auto& cohort = timer.cohort;
+    if (timer.kind == TimerKind::deadline) {
+      timers_.erase(timers_.begin());
+      const auto waiter = std::find_if(cohort->waiters.begin(), cohort->waiters.end(),
+                                       [&](const Waiting& w) { return w.id == timer.id; });
+      if (waiter != cohort->waiters.end()) {
+        // Nobody can say whether the lock was free while no server answered.
+        if (waiter->wish.wait && (connected_ || !trouble_since_)) {
+          refuse(now, cohort, waiter, {timer.id, Refusal::Kind::timed_out, {}, {}});
+        } else {
+          refuse(
+              now, cohort, waiter,
+              {timer.id, Refusal::Kind::failed, errc::unreachable, "no server answered in time"});
+        }
+      }
+    } else if (timer.kind == TimerKind::attempt) {
+      arm(cohort, TimerKind::attempt, cohort->attempt_timer, std::nullopt);
+      step(now, cohort, cohort->attempt->on_timer(now));
+    } else if (const auto loss = cohort->hold->overdue(now); loss != Loss::none) {
+      lose(now, cohort, loss);
+    } else if (connected_) {
+      renew_due(now);
+    } else {
+      cohort->hold->on_unknown(now + seconds{1});
+      rearm(cohort);
+    }
+  }
+  departure_timers(now);
+  link_timer(now);
+}
+
+// --- the connection -----------------------------------------------------------------------------
+
+void Engine::send(Instant now, Command command, Pending pending) {
+  pending.verb = command.verb;
+  pending.sent = now;
+  inflight_.push_back(std::move(pending));
+  ++counters_.commands;
+  act(Send{std::move(command)});
+}
+
+bool Engine::wants_connection() const {
+  return attempts_ > 0 || renewing_holds_ > 0 || !departures_.empty();
+}
+
+void Engine::need_connection() {
+  if (!connected_ && !connecting_ && !reconnect_at_) {
+    connecting_ = true;
+    act(Connect{});
+  }
+}
+
+void Engine::link_timer(Instant now) {
+  if (connected_ && !inflight_.empty() &&
+      inflight_.front().sent + settings_.request_timeout <= now) {
+    drop(now, "no reply within the request timeout");
+  }
+  if (connected_ && inflight_.empty() && attempts_ > 0 && heard_ + ping_time <= now) {
+    send(now, {Verb::ping, false, {}, {}}, {});
+  }
+  if (connected_ && enrolled_ && !cohorts_.empty() && *enrolled_ + registration_life / 2 <= now) {
+    enroll(now);
+  }
+  if (reconnect_at_ && *reconnect_at_ <= now && !connected_ && !connecting_) {
+    reconnect_at_.reset();
+    if (wants_connection()) {
+      need_connection();
+    }
+  }
+}
+
+void Engine::enroll(Instant now) {
+  enrolled_ = now;
+  const auto life = std::chrono::duration_cast<milliseconds>(registration_life).count();
+  send(now,
+       {Verb::enroll,
+        false,
+        {registration_key(settings_.client)},
+        {settings_.registration, std::to_string(life)}},
+       {});
+}
+
+void Engine::on_connected(Instant now, bool old_is_dead) {
+  connected_ = true;
+  connecting_ = false;
+  reconnect_at_.reset();
+  heard_ = now;
+  if (ever_connected_) {
+    ++counters_.reconnects;
+  }
+  ever_connected_ = true;
+  // Before any enqueue, so that no grant can find us deaf.
+  send(now, {Verb::subscribe, false, {channel_of(settings_.client)}, {}}, {});
+  enroll(now);
+  std::vector<CohortPtr> asking;
+  for (const auto& [key, cohort] : cohorts_) {
+    if (cohort->attempt) {
+      asking.push_back(cohort);
+    }
+    if (cohort->hold) {
+      cohort->ghost = cohort->ghost || (cohort->unanswered && !old_is_dead);
+      cohort->unanswered = false;
+      if (cohort->hold->terms().renew) {
+        cohort->hold->on_unknown(now);
+        rearm(cohort);
+      }
+    }
+  }
+  // In the order in which they began, whatever the hash table thinks.
+  std::sort(asking.begin(), asking.end(),
+            [](const auto& a, const auto& b) { return a->id < b->id; });
+  // What we give back we must not find taken when we ask.
+  for (auto& [id, departure] : departures_) {
+    departure.ghost = departure.ghost || (departure.late && !old_is_dead);
+    departure.late = false;
+    send_departure(now, id);
+  }
+  for (const auto& cohort : asking) {
+    if (cohort->unanswered && !old_is_dead) {
+      // The old request may still act, after whatever we do now: leave it its token, and clean up
+      // behind it for as long as it could hold the lock.
+      const auto old = cohort->attempt->token();
+      const auto ghost = depart(now, old, cohort->keys, cohort->attempt->ttl(), 0, false);
+      departures_.at(ghost).ghost = true;
+      by_token_.erase(old);
+      auto token = make_token(settings_.client, settings_.random(),
+                              std::min(claim_time, cohort->attempt->ttl()));
+      by_token_[token] = cohort;
+      cohort->attempt->rename(std::move(token));
+    }
+    cohort->unanswered = false;
+    ask(now, cohort, 0, false);
+  }
+  unanswered_ = false;
+}
+
+void Engine::forget_connection(Instant now) {
+  connected_ = false;
+  deaf_.reset();
+  if (!trouble_since_) {
+    trouble_since_ = now;
+  }
+  std::set<std::string_view> unanswered;
+  for (const auto& pending : inflight_) {
+    if (pending.verb == Verb::acquire) {
+      unanswered.insert(pending.token);
+    }
+  }
+  unanswered_ = unanswered_ || !unanswered.empty();
+  for (auto& [id, departure] : departures_) {
+    departure.sent = departure.riding = false;
+    departure.late = departure.late || unanswered.contains(departure.token);
+  }
+  for (const auto& [key, cohort] : cohorts_) {
+    if (cohort->attempt) {
+      cohort->unanswered = cohort->unanswered || unanswered.contains(cohort->attempt->token());
+      cohort->attempt->on_disconnected();
+    }
+    if (cohort->hold) {
+      cohort->unanswered = cohort->unanswered || unanswered.contains(cohort->hold->record()->token);
+      cohort->hold->on_unknown(now + seconds{1});
+    }
+    rearm(cohort);
+  }
+  inflight_.clear();
+  const bool at_once = reconnect_tries_ == 0;
+  if (!at_once) {
+    back_off(now);  // the last connection brought nothing good either
+  }
+  if (now - *trouble_since_ >= settings_.patience) {
+    fail_all(now, errc::unreachable, "the server accepts connections but does not answer", false);
+  }
+  if (!wants_connection()) {
+    reconnect_at_.reset();
+  } else if (at_once) {
+    ++reconnect_tries_;
+    need_connection();
+  }
+}
+
+void Engine::drop(Instant now, const std::string& why) {
+  act(Report{LogLevel::warning, "connection dropped: " + why});
+  act(Disconnect{why});
+  forget_connection(now);
+}
+
+// The reply is to another request, so that of `pending` is still to come.
+void Engine::drop_shifted(Instant now, const Pending& pending) {
+  inflight_.push_front(pending);
+  drop(now, "a reply to another request");
+}
+
+// A script answered as it should.
+void Engine::on_good_reply() {
+  trouble_since_.reset();
+  reconnect_tries_ = 0;
+}
+
+void Engine::on_disconnected(Instant now, const std::string& why) {
+  if (connected_) {
+    act(Report{LogLevel::warning, "connection lost: " + why});
+    forget_connection(now);
+  }
+}
+
+void Engine::on_connect_failed(Instant now, errc code, const std::string& what) {
+  connecting_ = false;
+  if (!trouble_since_) {
+    trouble_since_ = now;
+  }
+  act(Report{LogLevel::warning, what});
+  const bool hopeless =
+      code != errc::unreachable || !ever_connected_ || now - *trouble_since_ >= settings_.patience;
+  back_off(now);
+  fail_all(now, code, what, !hopeless);
+  if (!wants_connection()) {
+    reconnect_at_.reset();
+  }
+}
+
+// Half of the wait is random, so that many clients do not come back as one.
+void Engine::back_off(Instant now) {
+  const auto longest =
+      std::min(most_backoff, first_backoff * (1 << std::min(reconnect_tries_++, 10)));
+  const auto part = static_cast<double>(settings_.random()[0] >> 11) / 9007199254740992.0;
+  const auto random = static_cast<double>((longest / 2).count()) * part;
+  reconnect_at_ = now + longest / 2 + Duration{static_cast<Duration::rep>(random)};
+}
+
+// Ends waits: all, or only those which must not wait.
+void Engine::fail_all(Instant now, errc code, const std::string& what, bool only_impatient) {
+  std::vector<CohortPtr> cohorts;
+  for (const auto& [key, cohort] : cohorts_) {
+    cohorts.push_back(cohort);
+  }
+  std::sort(cohorts.begin(), cohorts.end(),
+            [](const auto& a, const auto& b) { return a->id < b->id; });
+  for (const auto& cohort : cohorts) {
+    for (auto waiter = cohort->waiters.begin(); waiter != cohort->waiters.end();) {
+      const auto next = std::next(waiter);
+      if (!only_impatient || !waiter->wish.wait) {
+        refuse(now, cohort, waiter, {waiter->id, Refusal::Kind::failed, code, what});
+      }
+      waiter = next;
+    }
+  }
+}
+
+// --- events from the server ---------------------------------------------------------------------
+
+void Engine::on_reply(Instant now, const Reply& reply) {
+  if (!connected_) {
+    return;  // of a connection that was dropped in the middle of what it delivered
+  }
+  heard_ = now;
+  if (inflight_.empty()) {
+    drop(now, "a reply that nothing asked for");
+    return;
+  }
+  const Pending pending = std::move(inflight_.front());
+  inflight_.pop_front();
+  switch (pending.verb) {
+    case Verb::acquire:
+      on_acquire_reply(now, pending, reply);
+      break;
+    case Verb::release:
+      on_release_reply(now, pending, reply);
+      break;
+    case Verb::renew:
+      on_renew_reply(now, pending, reply);
+      break;
+    case Verb::subscribe:
+      if (reply.is_error) {
+        deaf_.emplace(reply.code, reply.what);
+        // A free lock can be taken all the same; who would have to queue is refused.
+        act(Report{LogLevel::error, "cannot be told of grants: " + reply.what});
+      }
+      break;
+    case Verb::enroll:
+    case Verb::withdraw:
+      if (reply.is_error) {
+        act(Report{LogLevel::info, "cannot register this client: " + reply.what});
+      }
+      break;
+    case Verb::ping:
+      break;
+  }
+}
+
+void Engine::on_message(Instant now, std::string_view message) {
+  if (!connected_) {
+    return;
+  }
+  heard_ = now;
+  Words words{message};
+  const auto kind = words.next();
+  if (kind == "grant") {
+    on_grant(now, words);
+  } else if (kind == "next") {
+    on_next(now, words);
+  } else if (kind == "break") {
+    on_break(now, words);
+  }
+}
+
+void Engine::close(Instant now) {
+  closing_ = true;
+  std::vector<std::pair<WaiterId, CohortPtr>> waiting{by_waiter_.begin(), by_waiter_.end()};
+  std::sort(waiting.begin(), waiting.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (const auto& [waiter, cohort] : waiting) {
+    cancel(now, waiter);
+  }
+}
+
+void Engine::withdraw(Instant now) {
+  if (connected_) {
+    send(now, {Verb::withdraw, false, {registration_key(settings_.client)}, {}}, {});
+  }
+}
+
+}  // namespace dlock::core

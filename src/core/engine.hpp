@@ -1,0 +1,285 @@
+// Engine: all locks of one client on one server, without I/O. Events in, actions out.
+//
+// It composes the machines: an `Attempt` for each acquisition in the server's hands, a `Hold` for
+// each lease, and for each name a local queue (a cohort), so that only one of this client's threads
+// stands in the server's queue. The caller owns the clock, the socket and the threads; it feeds
+// every event with its instant and carries out `take_actions()` in order.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "core/attempt.hpp"
+#include "core/command.hpp"
+#include "core/hold.hpp"
+#include "core/keys.hpp"
+#include "core/time.hpp"
+#include "core/token.hpp"
+#include "dlock/error.hpp"
+#include "dlock/options.hpp"
+
+namespace dlock::core {
+
+/// Chosen by the caller for each wait.
+using WaiterId = std::uint64_t;
+
+/// What a caller wants of a lock.
+struct Wish {
+  std::string key;
+  Duration ttl = std::chrono::seconds{30};
+  bool renew = true;
+  std::optional<Duration> max_hold{};
+  bool wait = true;                   ///< false: only if it is free now
+  std::optional<Instant> deadline{};  ///< of the wait
+};
+
+// What the caller of the engine has to do.
+struct Send {  ///< write this command, after those before
+  Command command;
+};
+struct Obtained {  ///< the wait ended with the lock
+  WaiterId waiter = 0;
+  std::shared_ptr<LeaseRecord> lease;
+};
+struct Refusal {  ///< the wait ended without it
+  enum class Kind : std::uint8_t { busy, timed_out, cancelled, failed };
+  WaiterId waiter = 0;
+  Kind kind{};
+  errc code{};       ///< of `failed`
+  std::string what;  ///< of `failed`
+};
+struct Released {  ///< a release was answered, or will not be in time
+  enum class Kind : std::uint8_t { released, not_held, unknown };
+  LeaseId lease = 0;
+  Kind kind{};
+};
+struct Lost {  ///< tell the holder; user code must not run on the caller's stack
+  std::shared_ptr<LeaseRecord> lease;
+};
+struct Connect {};   ///< a connection is needed; answer with on_connected or on_connect_failed
+struct Disconnect {  ///< close the connection (linger 0); do not answer
+  std::string why;
+};
+struct Report {  ///< for the log
+  LogLevel level{};
+  std::string text;
+};
+using Action = std::variant<Send, Obtained, Refusal, Released, Lost, Connect, Disconnect, Report>;
+
+/// What the engine counts.
+struct Counters {
+  std::uint64_t acquired = 0, granted = 0, passed = 0, released = 0, lost = 0, timed_out = 0,
+                renewals = 0, reconnects = 0, commands = 0;
+};
+
+/// Not thread-safe. Deterministic: the same events give the same actions.
+class Engine {
+ public:
+  struct Settings {
+    std::string client;        ///< 16 hexadecimal digits
+    std::string registration;  ///< what others may know of this client, JSON
+    Drift drift;
+    std::optional<Duration> safety_margin{};
+    Duration request_timeout = std::chrono::seconds{2};
+    /// How long waits go on while no server answers.
+    Duration patience = std::chrono::seconds{10};
+    std::function<RandomBits()> random;
+  };
+
+  explicit Engine(Settings settings);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // What users do. `waiter` must be new; it is answered by exactly one Obtained or Refusal.
+  void acquire(Instant now, WaiterId waiter, Wish wish);
+  /// Ends a wait with Refusal cancelled; nothing if it is over already.
+  void cancel(Instant now, WaiterId waiter);
+  /// Answered by exactly one Released, within one request timeout.
+  void release(Instant now, const LeaseRecord& lease);
+  /// Ends all waits and withdraws them; leases go on. No `acquire` after this.
+  void close(Instant now);
+  /// Takes this client's registration off the server, if it is there to be reached.
+  void withdraw(Instant now);
+
+  // What the connection does. Between on_connected and the Disconnect action or on_disconnected,
+  // replies come in the order of the commands sent.
+  /// `old_is_dead`: nothing that was sent on an earlier connection can still be carried out.
+  void on_connected(Instant now, bool old_is_dead);
+  void on_connect_failed(Instant now, errc code, const std::string& what);
+  void on_disconnected(Instant now, const std::string& why);
+  void on_reply(Instant now, const Reply& reply);
+  /// A message on this client's channel.
+  void on_message(Instant now, std::string_view message);
+
+  /// To be called when `next_timer()` has come; harmless at other times.
+  void on_timer(Instant now);
+  [[nodiscard]] std::optional<Instant> next_timer() const;
+
+  [[nodiscard]] std::vector<Action> take_actions();
+
+  /// Whether an acquire that was sent on a connection now gone was never answered: only then
+  /// `old_is_dead` matters.
+  [[nodiscard]] bool has_unanswered() const { return unanswered_; }
+  /// No waits, no leases, no releases under way.
+  [[nodiscard]] bool idle() const { return cohorts_.empty() && departures_.empty(); }
+  /// No releases that are worth waiting for: none of a lease, and none that the server has not
+  /// answered.
+  [[nodiscard]] bool settled() const;
+  [[nodiscard]] const Counters& counters() const { return counters_; }
+  [[nodiscard]] const std::string& client() const { return settings_.client; }
+
+ private:
+  struct Waiting {
+    WaiterId id = 0;
+    Wish wish;
+  };
+  /// All that this client does about one name.
+  struct Cohort {
+    std::uint64_t id = 0;
+    LockKeys keys;
+    std::list<Waiting> waiters;  ///< in order of their turn
+    std::optional<Attempt> attempt;
+    std::optional<Hold> hold;
+    Instant since;            ///< when this client got the lease, for bounded passing
+    bool unanswered = false;  ///< an acquire may still be under way on a dead connection
+    bool ghost = false;       ///< ... and could not be stopped, and the token has the lease
+    int too_late = 0;         ///< replies that came after most of their lease had gone
+    std::optional<Instant> attempt_timer, hold_timer;  ///< as armed
+  };
+  using CohortPtr = std::shared_ptr<Cohort>;
+  /// A token that must not stay on the server.
+  struct Departure {
+    Token token;
+    LockKeys keys;
+    Instant until;      ///< the server forgets it by itself
+    LeaseId lease = 0;  ///< whose user waits for the answer; 0: nobody
+    bool held = false;  ///< it had the lease: its release is repeated until that has run out
+    Instant answer_by;
+    bool sent = false;
+    bool riding = false;  ///< travels with an acquire, not alone
+    bool whole = false;
+    bool late = false;   ///< an acquire of it may still act on a dead connection
+    bool ghost = false;  ///< ... and could not be stopped: release it again and again
+    std::optional<Instant> again{};
+    Duration back_off = std::chrono::milliseconds{250};  ///< after the next error
+  };
+  using DepartureId = std::uint64_t;
+  /// A command whose reply has not come.
+  struct Pending {
+    Verb verb{};
+    Instant sent;
+    Duration ttl{};             ///< acquire
+    CohortPtr cohort;           ///< acquire
+    Token token;                ///< acquire, release; renew: of the first lease
+    DepartureId departure = 0;  ///< release; acquire: the one riding with it
+    std::vector<CohortPtr> renewed;
+    std::vector<Token> tokens;  ///< of `renewed`
+  };
+  enum class TimerKind : std::uint8_t { hold, attempt, deadline };
+  struct Timer {
+    Instant when;
+    TimerKind kind{};
+    std::uint64_t id = 0;  ///< of the cohort or the waiter
+    CohortPtr cohort;
+    friend bool operator<(const Timer& a, const Timer& b) {
+      return std::tie(a.when, a.kind, a.id) < std::tie(b.when, b.kind, b.id);
+    }
+  };
+
+  // engine.cpp: the connection and the routing of events.
+  void send(Instant now, Command command, Pending pending);
+  void need_connection();
+  void back_off(Instant now);
+  void drop(Instant now, const std::string& why);
+  void drop_shifted(Instant now, const Pending& pending);
+  void on_good_reply();
+  void forget_connection(Instant now);
+  void fail_all(Instant now, errc code, const std::string& what, bool only_impatient);
+  void link_timer(Instant now);
+  [[nodiscard]] bool wants_connection() const;
+  void enroll(Instant now);
+  void arm(const CohortPtr& cohort, TimerKind kind, std::optional<Instant>& slot,
+           std::optional<Instant> when);
+  void rearm(const CohortPtr& cohort);
+  void erase_if_idle(const CohortPtr& cohort);
+  template <class Kind>
+  void act(Kind action) {
+    actions_.emplace_back(std::move(action));
+  }
+
+  // waiting.cpp: from a wish to a lease.
+  void start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up);
+  void ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, bool whole);
+  void step(Instant now, const CohortPtr& cohort, const Attempt::Step& step);
+  void own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired);
+  void on_acquire_reply(Instant now, const Pending& pending, const Reply& reply);
+  void fail_front(Instant now, const CohortPtr& cohort, Refusal refusal);
+  void abandon_attempt(Instant now, const CohortPtr& cohort);
+  void refuse(Instant now, const CohortPtr& cohort, std::list<Waiting>::iterator waiter,
+              Refusal refusal);
+  void after_front_changed(Instant now, const CohortPtr& cohort);
+  void on_grant(Instant now, Words words);
+  void on_next(Instant now, Words words);
+
+  // holding.cpp: from a lease to its end.
+  void begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired);
+  void hand_to_front(const CohortPtr& cohort, std::shared_ptr<LeaseRecord> record);
+  [[nodiscard]] bool pass(Instant now, const CohortPtr& cohort);
+  void lose(Instant now, const CohortPtr& cohort, Loss why);
+  void renew_due(Instant now);
+  void renew(Instant now, const std::vector<CohortPtr>& due, bool whole);
+  void on_renew_reply(Instant now, const Pending& pending, const Reply& reply);
+  void on_break(Instant now, Words words);
+  DepartureId give_back(Instant now, const CohortPtr& cohort, LeaseId lease, bool riding);
+  DepartureId depart(Instant now, Token token, const LockKeys& keys, Duration ttl, LeaseId lease,
+                     bool riding);
+  void send_departure(Instant now, DepartureId id);
+  void on_release_reply(Instant now, const Pending& pending, const Reply& reply);
+  void finish_departure(Instant now, DepartureId id, Released::Kind kind);
+  void release_again(Instant now, Departure& departure, Duration delay);
+  void forget_departure(DepartureId id);
+  void departure_timers(Instant now);
+
+  Settings settings_;
+  std::vector<Action> actions_;
+  Counters counters_;
+
+  std::unordered_map<std::string, CohortPtr> cohorts_;  ///< by lock key
+  std::unordered_map<Token, CohortPtr> by_token_;       ///< of attempts and holds
+  std::unordered_map<WaiterId, CohortPtr> by_waiter_;
+  std::map<DepartureId, Departure> departures_;
+  std::set<Timer> timers_;
+  std::uint64_t last_id_ = 0;
+
+  std::deque<Pending> inflight_;
+  bool connected_ = false;
+  bool connecting_ = false;
+  bool ever_connected_ = false;
+  std::optional<std::pair<errc, std::string>> deaf_;  ///< why no grant can reach us
+  bool closing_ = false;
+  bool unanswered_ = false;
+  std::size_t attempts_ = 0;              ///< cohorts with an attempt
+  std::size_t renewing_holds_ = 0;        ///< cohorts with a hold that is renewed
+  std::optional<Instant> trouble_since_;  ///< no good reply since
+  std::optional<Instant> reconnect_at_;
+  int reconnect_tries_ = 0;
+  Instant heard_;
+  std::optional<Instant> enrolled_;
+  std::optional<Instant> departure_timer_;  ///< no departure has anything to do before
+};
+
+}  // namespace dlock::core

@@ -1,0 +1,108 @@
+// Deriving a lock's keys and their cluster slot.
+#include "core/keys.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace dlock::core {
+namespace {
+
+constexpr std::size_t slots = 16384;
+
+constexpr std::array<std::uint16_t, 256> crc_table = [] {
+  std::array<std::uint16_t, 256> table{};
+  for (unsigned i = 0; i < table.size(); ++i) {
+    unsigned crc = i << 8;
+    for (int bit = 0; bit < 8; ++bit) {
+      crc = (crc & 0x8000) != 0 ? (crc << 1) ^ 0x1021 : crc << 1;
+    }
+    table[i] = static_cast<std::uint16_t>(crc);
+  }
+  return table;
+}();
+
+std::uint16_t crc16(std::string_view bytes) {
+  std::uint16_t crc = 0;
+  for (const char c : bytes) {
+    const auto index = static_cast<std::uint8_t>((crc >> 8) ^ static_cast<std::uint8_t>(c));
+    crc = static_cast<std::uint16_t>((crc << 8) ^ crc_table[index]);
+  }
+  return crc;
+}
+
+/// The part that decides the slot; empty if the key has no hash tag.
+std::string_view hash_tag(std::string_view key) {
+  const auto open = key.find('{');
+  if (open == std::string_view::npos) {
+    return {};
+  }
+  const auto close = key.find('}', open + 1);
+  return close == std::string_view::npos ? std::string_view{}
+                                         : key.substr(open + 1, close - open - 1);
+}
+
+/// For each slot the smallest decimal number that lies in it. Made when first needed, for few names
+/// need it and to find one number takes many tries.
+std::uint32_t smallest_tag(std::uint16_t slot) {
+  static const auto tags = [] {
+    constexpr std::uint32_t none = 0xffffffff;
+    std::array<std::uint32_t, slots> table{};
+    table.fill(none);
+    std::size_t found = 0;
+    for (std::uint32_t number = 0; found < table.size(); ++number) {
+      auto& tag = table[crc16(std::to_string(number)) % slots];
+      if (tag == none) {
+        tag = number;
+        ++found;
+      }
+    }
+    return table;
+  }();
+  return tags[slot];
+}
+
+/// What follows `dlock1:q` and `dlock1:s`.
+std::string suffix(std::string_view key) {
+  if (!hash_tag(key).empty()) {
+    return std::string{":"}.append(key);
+  }
+  if (!key.empty() && key.find('}') == std::string_view::npos) {
+    return std::string{"w:{"}.append(key).append("}");
+  }
+  return "t:{" + std::to_string(smallest_tag(slot_of(key))) + "}" + std::string{key};
+}
+
+}  // namespace
+
+std::uint16_t slot_of(std::string_view key) {
+  const auto tag = hash_tag(key);
+  return crc16(tag.empty() ? key : tag) % slots;
+}
+
+LockKeys lock_keys(std::string_view key) {
+  const auto end = suffix(key);
+  return {std::string{key}, "dlock1:q" + end, "dlock1:s" + end};
+}
+
+std::optional<std::string> key_of_queue(std::string_view queue_key) {
+  constexpr std::string_view plain = "dlock1:q:";
+  constexpr std::string_view wrapped = "dlock1:qw:{";
+  constexpr std::string_view tagged = "dlock1:qt:{";
+  std::string key;
+  if (queue_key.starts_with(plain)) {
+    key = queue_key.substr(plain.size());
+  } else if (queue_key.starts_with(wrapped) && queue_key.ends_with('}')) {
+    key = queue_key.substr(wrapped.size(), queue_key.size() - wrapped.size() - 1);
+  } else if (queue_key.starts_with(tagged) && queue_key.find('}') != std::string_view::npos) {
+    key = queue_key.substr(queue_key.find('}') + 1);
+  } else {
+    return std::nullopt;
+  }
+  if (lock_keys(key).queue != queue_key) {
+    return std::nullopt;
+  }
+  return key;
+}
+
+}  // namespace dlock::core

@@ -1,0 +1,42 @@
+// Keys: where on the server the parts of a lock live.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace dlock::core {
+
+/// The keys of one lock, all on the cluster slot of `lock`.
+struct LockKeys {
+  std::string lock;   ///< the user's prefix and name
+  std::string queue;  ///< who waits, by ticket
+  std::string seen;   ///< when long-waiting clients were last heard of
+};
+
+inline constexpr std::string_view fence_key = "dlock1:fence";
+
+[[nodiscard]] inline std::string registration_key(std::string_view client) {
+  return std::string{"dlock1:client:"}.append(client);
+}
+[[nodiscard]] inline std::string channel_of(std::string_view client) {
+  return std::string{"dlock1:c:"}.append(client);
+}
+
+/// The keys that go with lock key `key`. Three forms, told apart by the letter after `q`/`s`, so
+/// that two locks never share a queue:
+///   `dlock1:q:KEY`          KEY has a hash tag of its own
+///   `dlock1:qw:{KEY}`       it has none, and wrapping it makes one
+///   `dlock1:qt:{TAG}KEY`    it is empty or contains `}`: TAG is the smallest decimal number whose
+///                           slot is that of KEY
+[[nodiscard]] LockKeys lock_keys(std::string_view key);
+
+/// The lock key that a queue key belongs to; none if it is not a queue key.
+[[nodiscard]] std::optional<std::string> key_of_queue(std::string_view queue_key);
+
+/// The cluster slot of a key: CRC16 of its hash tag, or of the whole key, modulo 16384 (Redis
+/// cluster specification, "Hash tags").
+[[nodiscard]] std::uint16_t slot_of(std::string_view key);
+
+}  // namespace dlock::core

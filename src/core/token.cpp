@@ -1,0 +1,23 @@
+// Reading what lock keys hold.
+#include "core/token.hpp"
+
+namespace dlock::core {
+
+std::optional<LockValue> parse_value(std::string_view value) {
+  if (!value.starts_with(token_prefix) || value.size() <= token_claim_at) {
+    return std::nullopt;
+  }
+  const auto last = value.rfind(':');
+  const auto middle = value.rfind(':', last - 1);
+  LockValue parsed;
+  if (middle <= token_claim_at ||
+      !parse_exact(value.substr(middle + 1, last - middle - 1), parsed.fence.counter) ||
+      !parse_number(value.substr(last + 1), parsed.fence.sequence) || parsed.fence.sequence < 0 ||
+      parsed.fence.sequence >= Fence::most_sequences) {
+    return std::nullopt;
+  }
+  parsed.token = value.substr(0, middle);
+  return parsed;
+}
+
+}  // namespace dlock::core

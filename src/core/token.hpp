@@ -1,0 +1,90 @@
+// Tokens and fences: who holds a lock, and in which order holders held it.
+#pragma once
+
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/time.hpp"
+
+namespace dlock::core {
+
+/// `dlock1:CLIENT:RANDOM:CLAIM`: 16 and 32 hexadecimal digits and the claim time in milliseconds.
+/// Fresh for each acquisition. Scripts read the parts by their fixed positions.
+using Token = std::string;
+
+inline constexpr std::string_view token_prefix = "dlock1:";
+inline constexpr std::size_t token_client_at = 7;
+inline constexpr std::size_t token_random_at = 24;
+inline constexpr std::size_t token_claim_at = 57;
+
+/// 128 bits from whoever is asked; in the product, the operating system.
+using RandomBits = std::array<std::uint64_t, 2>;
+
+[[nodiscard]] inline std::string hex(std::uint64_t bits) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string text(16, '0');
+  for (std::size_t i = 16; i-- > 0; bits >>= 4) {
+    text[i] = digits[bits & 15];
+  }
+  return text;
+}
+
+[[nodiscard]] inline Token make_token(std::string_view client, RandomBits random, Duration claim) {
+  Token token;
+  token.reserve(64);
+  token.append(token_prefix).append(client).append(1, ':');
+  token.append(hex(random[0])).append(hex(random[1])).append(1, ':');
+  token.append(
+      std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(claim).count()));
+  return token;
+}
+
+/// The bytes a script's reply begins with, so that a shifted reply is noticed.
+[[nodiscard]] inline std::string_view echo_of(std::string_view token) {
+  return token.substr(token_random_at, 8);
+}
+
+/// The id of the client in a token or a lock's value.
+[[nodiscard]] inline std::string_view client_of(std::string_view token) {
+  return token.substr(token_client_at, 16);
+}
+
+/// A fencing token in its two parts: the server's counter, and the place in a row of hand-offs
+/// inside one process.
+struct Fence {
+  std::int64_t counter = 0;
+  int sequence = 0;
+
+  static constexpr int most_sequences = 64;
+  [[nodiscard]] std::int64_t number() const { return counter * most_sequences + sequence; }
+  static Fence of(std::int64_t number) {
+    return {number / most_sequences, static_cast<int>(number % most_sequences)};
+  }
+};
+
+/// What a lock key of ours holds: `TOKEN:COUNTER:SEQUENCE`.
+struct LockValue {
+  std::string token;
+  Fence fence;
+};
+
+/// None for a value that another library wrote.
+[[nodiscard]] std::optional<LockValue> parse_value(std::string_view value);
+
+/// A number and nothing else.
+template <class Number>
+[[nodiscard]] bool parse_number(std::string_view text, Number& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} && end == text.data() + text.size();
+}
+
+/// A count or a time of the server's: not negative, and small enough to be exact in its scripts.
+[[nodiscard]] inline bool parse_exact(std::string_view text, std::int64_t& number) {
+  return parse_number(text, number) && 0 <= number && number < (std::int64_t{1} << 53);
+}
+
+}  // namespace dlock::core

@@ -1,0 +1,309 @@
+// Engine: from a wish to a lease.
+#include <algorithm>
+
+#include "core/engine.hpp"
+
+namespace dlock::core {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr Duration passing_state_retry = milliseconds{250};
+constexpr int most_too_late = 5;
+constexpr std::int64_t most_next_ms = 60'000;  ///< a waiter looks again much sooner anyway
+
+}  // namespace
+
+void Engine::acquire(Instant now, WaiterId waiter, Wish wish) {
+  if (closing_) {
+    act(Refusal{waiter, Refusal::Kind::cancelled, {}, {}});
+    return;
+  }
+  if (trouble_since_ && !wants_connection() && !connecting_ && !reconnect_at_) {
+    trouble_since_ = now;  // what was while nobody waited does not count
+  }
+  auto& slot = cohorts_[wish.key];
+  if (slot && !wish.wait) {
+    // Somebody of this client holds it or is before us.
+    act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
+    return;
+  }
+  if (!slot) {
+    slot = std::make_shared<Cohort>();
+    slot->id = ++last_id_;
+    slot->keys = lock_keys(wish.key);
+  }
+  const auto cohort = slot;
+  if (wish.deadline) {
+    timers_.insert(Timer{*wish.deadline, TimerKind::deadline, waiter, cohort});
+  }
+  cohort->waiters.push_back({waiter, std::move(wish)});
+  by_waiter_[waiter] = cohort;
+  if (!cohort->attempt && !cohort->hold) {
+    start_attempt(now, cohort, 0);
+  }
+}
+
+void Engine::cancel(Instant now, WaiterId waiter) {
+  const auto found = by_waiter_.find(waiter);
+  if (found == by_waiter_.end()) {
+    return;
+  }
+  const auto cohort = found->second;
+  const auto place = std::find_if(cohort->waiters.begin(), cohort->waiters.end(),
+                                  [&](const Waiting& w) { return w.id == waiter; });
+  refuse(now, cohort, place, {waiter, Refusal::Kind::cancelled, {}, {}});
+}
+
+// Ends one wait. What it leaves on the server goes to the next in line here, or is withdrawn.
+void Engine::refuse(Instant now, const CohortPtr& cohort, std::list<Waiting>::iterator waiter,
+                    Refusal refusal) {
+  const bool was_front = waiter == cohort->waiters.begin();
+  if (waiter->wish.deadline) {
+    timers_.erase(Timer{*waiter->wish.deadline, TimerKind::deadline, waiter->id, nullptr});
+  }
+  by_waiter_.erase(waiter->id);
+  cohort->waiters.erase(waiter);
+  counters_.timed_out += refusal.kind == Refusal::Kind::timed_out ? 1 : 0;
+  act(std::move(refusal));
+  if (!was_front || !cohort->attempt) {
+    erase_if_idle(cohort);
+  } else if (cohort->waiters.empty()) {
+    abandon_attempt(now, cohort);
+  } else {
+    after_front_changed(now, cohort);
+  }
+}
+
+void Engine::after_front_changed(Instant now, const CohortPtr& cohort) {
+  const auto& wish = cohort->waiters.front().wish;
+  cohort->attempt->change(wish.ttl, !wish.renew);
+  if (!cohort->attempt->waits()) {
+    abandon_attempt(now, cohort);
+    start_attempt(now, cohort, 0);
+  }
+}
+
+void Engine::abandon_attempt(Instant now, const CohortPtr& cohort) {
+  const auto token = cohort->attempt->token();
+  const auto ttl = cohort->attempt->ttl();
+  const bool was_sent = cohort->attempt->was_sent();
+  const bool late = cohort->unanswered;
+  by_token_.erase(token);
+  cohort->attempt.reset();
+  cohort->unanswered = false;
+  --attempts_;
+  rearm(cohort);
+  if (was_sent) {
+    const auto id = depart(now, token, cohort->keys, std::max(ttl, waiter_life), 0, false);
+    departures_.at(id).late = late;
+  }
+  erase_if_idle(cohort);
+}
+
+void Engine::start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up) {
+  const auto& wish = cohort->waiters.front().wish;
+  auto token = make_token(settings_.client, settings_.random(), std::min(claim_time, wish.ttl));
+  by_token_[token] = cohort;
+  cohort->attempt.emplace(Attempt::Request{std::move(token), wish.ttl, wish.wait, !wish.renew},
+                          settings_.drift);
+  cohort->too_late = 0;
+  ++attempts_;
+  if (connected_) {
+    ask(now, cohort, gives_up, false);
+  } else {
+    rearm(cohort);
+    need_connection();
+  }
+}
+
+void Engine::ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, bool whole) {
+  Pending pending;
+  pending.cohort = cohort;
+  pending.ttl = cohort->attempt->ttl();
+  pending.token = cohort->attempt->token();
+  pending.departure = gives_up;
+  std::string old;
+  if (gives_up != 0) {
+    auto& departure = departures_.at(gives_up);
+    departure.sent = departure.riding = true;
+    old = departure.token;
+  }
+  auto command = cohort->attempt->command(cohort->keys, old);
+  command.whole = whole;
+  send(now, std::move(command), std::move(pending));
+  rearm(cohort);
+}
+
+void Engine::step(Instant now, const CohortPtr& cohort, const Attempt::Step& step) {
+  if (std::holds_alternative<Attempt::Ask>(step)) {
+    if (connected_) {
+      ask(now, cohort, 0, false);
+    }
+  } else if (const auto* acquired = std::get_if<Attempt::Acquired>(&step)) {
+    own(now, cohort, *acquired);
+  } else if (std::holds_alternative<Attempt::Busy>(step)) {
+    // The server queued nothing, so nothing needs to be withdrawn.
+    by_token_.erase(cohort->attempt->token());
+    cohort->attempt.reset();
+    --attempts_;
+    const auto front = cohort->waiters.begin();
+    refuse(now, cohort, front, {front->id, Refusal::Kind::busy, {}, {}});
+    if (!cohort->waiters.empty()) {
+      start_attempt(now, cohort, 0);
+    }
+  } else {
+    rearm(cohort);
+  }
+}
+
+void Engine::own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired) {
+  if (acquired.valid_until - now < acquired.length / 4) {
+    if (++cohort->too_late >= most_too_late) {
+      fail_front(now, cohort,
+                 {0, Refusal::Kind::failed, errc::unreachable,
+                  "replies take longer than the lease lives: use a longer ttl"});
+    } else {
+      ask(now, cohort, 0, false);
+    }
+    return;
+  }
+  --attempts_;
+  begin_hold(now, cohort, acquired);
+}
+
+void Engine::fail_front(Instant now, const CohortPtr& cohort, Refusal refusal) {
+  // An error is not a refusal: the script may have run. So the token is withdrawn.
+  const auto front = cohort->waiters.begin();
+  refusal.waiter = front->id;
+  const bool more = cohort->waiters.size() > 1;
+  if (more) {
+    const auto token = cohort->attempt->token();
+    by_token_.erase(token);
+    depart(now, token, cohort->keys, std::max(cohort->attempt->ttl(), waiter_life), 0, false);
+    cohort->attempt.reset();
+    --attempts_;
+    refuse(now, cohort, front, std::move(refusal));
+    start_attempt(now, cohort, 0);
+  } else {
+    refuse(now, cohort, front, std::move(refusal));
+  }
+}
+
+void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& reply) {
+  const auto& cohort = pending.cohort;
+  const bool current = cohort->attempt && cohort->attempt->token() == pending.token;
+  if (reply.is_error) {
+    if (pending.departure != 0 && departures_.contains(pending.departure) &&
+        !(reply.unknown_script && current)) {
+      send_departure(now, pending.departure);
+    }
+    if (!current) {
+      return;
+    }
+    if (reply.unknown_script) {
+      ask(now, cohort, departures_.contains(pending.departure) ? pending.departure : 0, true);
+    } else if (reply.passing && cohort->attempt->waits()) {
+      if (!trouble_since_) {
+        trouble_since_ = now;
+      }
+      if (now - *trouble_since_ >= settings_.patience) {
+        fail_front(now, cohort, {0, Refusal::Kind::failed, reply.code, reply.what});
+      } else {
+        cohort->attempt->ask_again(now + passing_state_retry);
+        rearm(cohort);
+      }
+    } else {
+      fail_front(now, cohort, {0, Refusal::Kind::failed, reply.code, reply.what});
+    }
+    return;
+  }
+  std::string_view given_up;
+  if (current) {
+    const auto outcome = cohort->attempt->on_reply(reply.text, pending.sent, given_up);
+    if (std::holds_alternative<Attempt::Garbled>(outcome)) {
+      drop_shifted(now, pending);
+      return;
+    }
+    on_good_reply();
+    if (pending.departure != 0 && !given_up.empty()) {
+      finish_departure(
+          now, pending.departure,
+          given_up == "released" ? Released::Kind::released : Released::Kind::not_held);
+    }
+    step(now, cohort, outcome);
+    if (deaf_ && cohort->attempt && cohort->attempt->token() == pending.token &&
+        !cohort->attempt->is_asking()) {
+      fail_front(now, cohort, {0, Refusal::Kind::failed, deaf_->first, deaf_->second});
+    }
+    return;
+  }
+  // Too late for the attempt: the grant came first, or nobody wants it any more.
+  Words words{reply.text};
+  if (words.next() != echo_of(pending.token)) {
+    drop_shifted(now, pending);
+    return;
+  }
+  on_good_reply();
+  std::int64_t counter = 0;
+  const bool acquired = words.next() == "acquired" && parse_number(words.next(), counter);
+  if (pending.departure != 0) {
+    finish_departure(
+        now, pending.departure,
+        reply.text.ends_with(" released") ? Released::Kind::released : Released::Kind::not_held);
+  }
+  // A token without a hold is leaving: its release followed this request, or comes with its user's.
+  if (!cohort->hold || cohort->hold->record()->token != pending.token) {
+    return;
+  }
+  if (acquired && counter == cohort->hold->record()->fence.counter) {
+    cohort->hold->on_kept(pending.sent, pending.ttl);
+    rearm(cohort);
+  } else {
+    // What the grant gave was over before this request arrived; others may have held it since.
+    give_back(now, cohort, 0, false);
+    lose(now, cohort, Loss::taken);
+  }
+}
+
+void Engine::on_grant(Instant now, Words words) {
+  const Token token{words.next()};
+  std::int64_t counter = 0;
+  ServerTime granted;
+  if (!parse_exact(words.next(), counter) || !parse_exact(words.next(), granted.us) ||
+      token.size() <= token_claim_at) {
+    return;
+  }
+  const auto found = by_token_.find(token);
+  if (found == by_token_.end()) {
+    // Not wanted any more. If its withdrawal is under way, that returns the lock; else do so now.
+    // The lock's name is not known here, but every token of ours that the server may know is a
+    // departure.
+    for (auto& [id, departure] : departures_) {
+      if (departure.token == token && !departure.sent && connected_) {
+        send_departure(now, id);
+      }
+    }
+    return;
+  }
+  const auto cohort = found->second;
+  if (cohort->attempt && cohort->attempt->token() == token) {
+    step(now, cohort, cohort->attempt->on_grant(counter, granted, now));
+  } else if (cohort->hold && cohort->hold->record()->fence.counter != counter) {
+    // The server forgot that we hold it, and made us the holder anew; others may have held it
+    // since.
+    give_back(now, cohort, 0, false);
+    lose(now, cohort, Loss::taken);
+  }
+}
+
+void Engine::on_next(Instant now, Words words) {
+  const auto found = by_token_.find(Token{words.next()});
+  std::int64_t in_ms = 0;
+  if (found != by_token_.end() && found->second->attempt && parse_exact(words.next(), in_ms)) {
+    found->second->attempt->on_next(milliseconds{std::min(in_ms, most_next_ms)}, now);
+    rearm(found->second);
+  }
+}
+
+}  // namespace dlock::core

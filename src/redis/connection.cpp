@@ -1,0 +1,274 @@
+// One connection to a Redis server: log in, send commands, take replies and pushes.
+#include "redis/connection.hpp"
+
+#include <hiredis/hiredis.h>
+#include <hiredis/sds.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "redis/dial.hpp"
+#include "redis/local_server.hpp"
+#include "redis/login.hpp"
+#include "redis/raw_reply.hpp"
+
+namespace dlock::redis {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::size_t read_size = 16 * 1024;  // what hiredis reads at most in one call
+
+struct FreeContext {
+  void operator()(redisContext* context) const { redisFree(context); }
+};
+// hiredis writes without MSG_NOSIGNAL: a server that went away would end the program by SIGPIPE.
+ssize_t write_without_signal(redisContext* context) {
+  const auto size = sdslen(context->obuf);
+  const auto written = ::send(context->fd, context->obuf, size, MSG_NOSIGNAL);
+  if (written >= 0) return written;
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return 0;
+  context->err = REDIS_ERR_IO;
+  const auto why = std::generic_category().message(errno);
+  context->errstr[why.copy(context->errstr, sizeof context->errstr - 1)] = '\0';
+  return -1;
+}
+
+}  // namespace
+
+struct Connection::Impl {
+  explicit Impl(int fd);
+  static std::unique_ptr<Impl> open(const Settings& settings, Deadline deadline);
+  bool flush();
+  bool read();
+  RawReply next();
+  RawReply await_reply(Deadline deadline);
+  RawReply last_words();
+  bool note_problem();
+  void log_in(const Settings& settings, Deadline deadline);
+
+  redisContextFuncs functions{};
+  std::unique_ptr<redisContext, FreeContext> context;
+  std::vector<const char*> fields;   // of the command being appended
+  std::vector<std::size_t> lengths;  // ... and theirs
+  std::string where;                 // the server's URL, for messages
+  std::string problem;
+  std::int64_t id = 0;
+  bool read_was_full = false;
+};
+
+Connection::Impl::Impl(int fd) {
+  redisOptions options{};
+  options.type = REDIS_CONN_USERFD;
+  options.endpoint.fd = fd;
+  options.options = REDIS_OPT_NONBLOCK | REDIS_OPT_NO_PUSH_AUTOFREE;
+  context.reset(redisConnectWithOptions(&options));
+  if (context == nullptr) {
+    ::close(fd);
+    throw std::bad_alloc{};
+  }
+  functions = *context->funcs;
+  functions.write = write_without_signal;
+  context->funcs = &functions;
+}
+
+// Always false, so that callers can return it.
+bool Connection::Impl::note_problem() {
+  if (!problem.empty()) return false;
+  const std::string why = context != nullptr ? context->errstr : "";
+  if (context != nullptr && context->err == REDIS_ERR_EOF) {
+    problem = "the server closed the connection";
+  } else if (context != nullptr && context->err == REDIS_ERR_PROTOCOL) {
+    problem = "what answers there does not speak Redis's protocol (" + why + ")";
+  } else {
+    problem = why.empty() ? "the connection is closed" : why;
+  }
+  return false;
+}
+
+bool Connection::Impl::flush() {
+  if (context == nullptr || !problem.empty()) return note_problem();
+  return redisBufferWrite(context.get(), nullptr) == REDIS_OK || note_problem();
+}
+
+bool Connection::Impl::read() {
+  if (context == nullptr || !problem.empty()) return note_problem();
+  const auto before = context->reader->len;
+  if (redisBufferRead(context.get()) != REDIS_OK) return note_problem();
+  read_was_full = context->reader->len - before >= read_size;
+  return true;
+}
+
+// The next whole reply or push that was read; none: see problem, or read more.
+RawReply Connection::Impl::next() {
+  void* reply = nullptr;
+  if (context == nullptr) return nullptr;
+  if (redisGetReplyFromReader(context.get(), &reply) != REDIS_OK) note_problem();
+  return RawReply{static_cast<redisReply*>(reply)};
+}
+
+// The reply to the oldest command; none: see problem.
+RawReply Connection::Impl::await_reply(Deadline deadline) {
+  for (;;) {
+    while (auto reply = next()) {
+      if (is_reply(*reply)) return reply;
+    }
+    if (!problem.empty()) return nullptr;
+    if (!flush()) return last_words();
+    const short events = sdslen(context->obuf) > 0 ? POLLIN | POLLOUT : POLLIN;
+    if (!wait_for(context->fd, events, deadline)) {
+      problem = "the server did not answer in time";
+      return nullptr;
+    }
+    if (!read()) return nullptr;
+  }
+}
+
+// A server that refuses us ("max number of clients reached") says so and closes at once: our write
+// fails while its words wait to be read.
+RawReply Connection::Impl::last_words() {
+  if (context == nullptr) return nullptr;
+  context->err = 0;
+  const auto why = std::exchange(problem, {});
+  RawReply reply;
+  if (read()) reply = next();
+  problem = why;
+  return reply != nullptr && is_reply(*reply) ? std::move(reply) : nullptr;
+}
+
+void Connection::Impl::log_in(const Settings& settings, Deadline deadline) {
+  const auto commands = login_commands(settings.endpoint, settings.client_name);
+  for (const auto& command : commands) {
+    fields.clear();
+    lengths.clear();
+    for (const auto& field : command) {
+      fields.push_back(field.data());
+      lengths.push_back(field.size());
+    }
+    redisAppendCommandArgv(context.get(), static_cast<int>(fields.size()), fields.data(),
+                           lengths.data());
+  }
+  for (const auto& command : commands) {
+    const auto reply = await_reply(deadline);
+    if (reply == nullptr) {
+      throw Unreachable(errc::unreachable, problem +
+                                               " during log-in; check that the URL is a Redis "
+                                               "server's, and not its TLS port's");
+    }
+    if (reply->type == REDIS_REPLY_ERROR) {
+      throw_login_error(settings.endpoint, command[0], text_of(*reply));
+    }
+    if (command[0] == "HELLO") {
+      const auto greeting = read_greeting(tree_of(*reply));
+      check_greeting(greeting);
+      id = greeting.id;
+    }
+  }
+}
+
+std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& settings,
+                                                         Deadline deadline) {
+  const auto& endpoint = settings.endpoint;
+  const auto log_in_on = [&](int fd) {
+    auto impl = std::make_unique<Impl>(fd);
+    impl->where = endpoint.display();
+    impl->log_in(settings, deadline);
+    return impl;
+  };
+  if (endpoint.kind == Endpoint::Kind::tcp) {
+    return log_in_on(dial_tcp(endpoint.host, endpoint.port, deadline));
+  }
+  if (endpoint.kind == Endpoint::Kind::unix_socket) {
+    return log_in_on(dial_unix(endpoint.path, deadline));
+  }
+  for (;;) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
+    const auto socket = ensure_local_server(endpoint.path, left);
+    try {
+      return log_in_on(dial_unix(socket, deadline));
+    } catch (const Unreachable&) {
+      if (steady_clock::now() >= deadline) throw;
+    }
+    std::this_thread::sleep_for(
+        std::chrono::milliseconds{1});  // it is dying: let it, and look again
+  }
+}
+
+Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Connection::~Connection() = default;
+
+std::unique_ptr<Connection> Connection::open(const Settings& settings) {
+  try {
+    auto impl = Impl::open(settings, steady_clock::now() + settings.connect_timeout);
+    return std::unique_ptr<Connection>(new Connection(std::move(impl)));
+  } catch (const Error& error) {
+    // Every message says which store it is about; without the category's text, added again below.
+    std::string what = error.what();
+    const auto suffix = ": " + error.code().message();
+    if (what.ends_with(suffix)) what.resize(what.size() - suffix.size());
+    throw_error(error.reason(), settings.endpoint.display() + ": " + what);
+  }
+}
+
+int Connection::fd() const noexcept { return impl_->context != nullptr ? impl_->context->fd : -1; }
+
+std::int64_t Connection::id() const noexcept { return impl_->id; }
+
+void Connection::append(std::span<const std::string_view> fields) {
+  if (impl_->context == nullptr) return;
+  impl_->fields.clear();
+  impl_->lengths.clear();
+  for (const auto field : fields) {
+    impl_->fields.push_back(field.data());
+    impl_->lengths.push_back(field.size());
+  }
+  if (redisAppendCommandArgv(impl_->context.get(), static_cast<int>(fields.size()),
+                             impl_->fields.data(), impl_->lengths.data()) != REDIS_OK) {
+    impl_->note_problem();
+  }
+}
+
+bool Connection::flush() { return impl_->flush(); }
+
+bool Connection::wants_write() const noexcept {
+  return impl_->context != nullptr && impl_->problem.empty() && sdslen(impl_->context->obuf) > 0;
+}
+
+bool Connection::receive(Receiver& receiver) {
+  do {
+    const bool alive = impl_->read();
+    // What arrived before the end is delivered: a reply may be among it.
+    while (const auto reply = impl_->next()) deliver(*reply, receiver);
+    if (!alive || impl_->context == nullptr || !impl_->problem.empty()) {
+      return impl_->note_problem();
+    }
+  } while (impl_->read_was_full);
+  return true;
+}
+
+const std::string& Connection::problem() const noexcept { return impl_->problem; }
+
+Reply Connection::call(std::span<const std::string_view> fields,
+                       std::chrono::milliseconds timeout) {
+  append(fields);
+  const auto reply = impl_->await_reply(steady_clock::now() + timeout);
+  if (reply == nullptr) {
+    throw Unreachable(errc::unreachable, impl_->where + ": " + impl_->problem);
+  }
+  return tree_of(*reply);
+}
+
+void Connection::abort() noexcept {
+  if (impl_->context == nullptr) return;
+  const linger drop{1, 0};
+  ::setsockopt(impl_->context->fd, SOL_SOCKET, SO_LINGER, &drop, sizeof drop);
+  impl_->context.reset();
+}
+
+}  // namespace dlock::redis

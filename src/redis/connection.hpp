@@ -1,0 +1,110 @@
+// One connection to a Redis server: log in, send commands, take replies and pushes.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dlock/error.hpp"
+#include "redis/url.hpp"
+
+namespace dlock::redis {
+
+/// A reply as text. Scripts of ours reply with one string, so nothing deeper is needed here.
+struct ReplyView {
+  enum class Kind { text, error, nil, other };
+  Kind kind = Kind::nil;
+  std::string_view text;  ///< valid during the call only; integers as decimal text
+};
+
+/// Takes what a connection reads, in order of arrival.
+class Receiver {
+ public:
+  /// The reply to the oldest command that has none yet (SSUBSCRIBE's confirmation counts as one).
+  virtual void on_reply(const ReplyView& reply) = 0;
+  /// A message on a channel we subscribed to.
+  virtual void on_message(std::string_view channel, std::string_view payload) = 0;
+  /// The server ended a subscription by itself.
+  virtual void on_unsubscribed() = 0;
+
+ protected:
+  ~Receiver() = default;
+};
+
+/// A whole reply, for callers that want trees and can wait.
+struct Reply {
+  ReplyView::Kind kind = ReplyView::Kind::nil;
+  std::string text;             ///< text or error; integers as decimal text
+  std::vector<Reply> elements;  ///< arrays, maps (flattened) and sets; kind is `other` then
+};
+
+/// An open, logged-in RESP3 connection on a non-blocking socket. Not thread-safe: one caller at a
+/// time. Never reconnects; after an error it is good only for destruction.
+class Connection {
+ public:
+  struct Settings {
+    Endpoint endpoint;        ///< kind local is resolved with ensure_local_server first
+    std::string client_name;  ///< for CLIENT LIST; "dlock:" and the client's id
+    std::chrono::milliseconds connect_timeout{2'000};
+  };
+
+  /// Connects and logs in: HELLO 3 with AUTH and SETNAME in one command, SELECT if the db is not 0
+  /// — the replies are awaited before anything else is sent. Throws `Unreachable`, `Refused`,
+  /// `StoreUnusable` (also for a server older than Redis 7.0 / without sharded publish), with
+  /// messages that say what to do next and never contain the password. Sets TCP_NODELAY and
+  /// close-on-exec.
+  [[nodiscard]] static std::unique_ptr<Connection> open(const Settings& settings);
+
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  [[nodiscard]] int fd() const noexcept;
+  /// The server's id of this connection, for CLIENT KILL ID from another one.
+  [[nodiscard]] std::int64_t id() const noexcept;
+
+  /// Puts a command into the output buffer; `fields[0]` is its name. It must have exactly one
+  /// reply: SSUBSCRIBE with one channel at a time, and never SUNSUBSCRIBE or SUBSCRIBE.
+  void append(std::span<const std::string_view> fields);
+  /// Writes what the socket takes. False: the connection is broken (see `problem()`).
+  [[nodiscard]] bool flush();
+  /// Whether something is still waiting to be written.
+  [[nodiscard]] bool wants_write() const noexcept;
+  /// Reads what is there, without blocking, and hands it to `receiver`. False: the connection is
+  /// broken.
+  [[nodiscard]] bool receive(Receiver& receiver);
+  /// Why the connection is broken.
+  [[nodiscard]] const std::string& problem() const noexcept;
+
+  /// Sends one command and waits for its reply; for connections that are not shared. Throws
+  /// `Unreachable` when none comes in time. Error replies are returned, not thrown.
+  [[nodiscard]] Reply call(std::span<const std::string_view> fields,
+                           std::chrono::milliseconds timeout);
+  [[nodiscard]] Reply call(std::initializer_list<std::string_view> fields,
+                           std::chrono::milliseconds timeout) {
+    return call(std::span<const std::string_view>{fields.begin(), fields.size()}, timeout);
+  }
+
+  /// Closes at once, dropping what is unsent (linger 0), so that nothing late is delivered.
+  void abort() noexcept;
+
+ private:
+  struct Impl;
+  explicit Connection(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The error that an error reply of the server stands for (`READONLY ...`, `NOPERM ...`), and the
+/// sentence to show: what it means and what to do next.
+struct ServerError {
+  errc code;
+  std::string what;
+};
+[[nodiscard]] ServerError classify(std::string_view error_reply);
+
+}  // namespace dlock::redis

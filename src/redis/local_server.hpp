@@ -1,0 +1,16 @@
+// The private server behind `local:`: started once for this user, whoever comes first.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+namespace dlock::redis {
+
+/// Returns the socket of this user's running private server, and starts it if there is none or if
+/// it died. `directory` empty: `dlock` in the user's runtime directory. Safe to call from many
+/// processes at once. Throws `Unreachable` (no server binary: says what to install or to set a URL;
+/// a directory that others could write to; a server that does not come up within `timeout`).
+[[nodiscard]] std::string ensure_local_server(const std::string& directory,
+                                              std::chrono::milliseconds timeout);
+
+}  // namespace dlock::redis

@@ -1,0 +1,88 @@
+// Log-in: what is sent first on a connection, and what the answers to it mean.
+#include "redis/login.hpp"
+
+#include <charconv>
+
+namespace dlock::redis {
+namespace {
+
+template <class Number>
+bool read_number(std::string_view text, Number& number) {
+  return std::from_chars(text.data(), text.data() + text.size(), number).ec == std::errc{};
+}
+
+}  // namespace
+
+std::vector<std::vector<std::string>> login_commands(const Endpoint& endpoint,
+                                                     const std::string& client_name) {
+  std::vector<std::string> hello{"HELLO", "3"};
+  if (!endpoint.user.empty() || !endpoint.password.empty()) {
+    hello.insert(hello.end(),
+                 {"AUTH", endpoint.user.empty() ? "default" : endpoint.user, endpoint.password});
+  }
+  if (!client_name.empty()) hello.insert(hello.end(), {"SETNAME", client_name});
+  std::vector<std::vector<std::string>> commands{std::move(hello)};
+  if (endpoint.db != 0) commands.push_back({"SELECT", std::to_string(endpoint.db)});
+  return commands;
+}
+
+Greeting read_greeting(const Reply& reply) {
+  Greeting greeting;
+  for (std::size_t i = 0; i + 1 < reply.elements.size(); i += 2) {
+    const auto& name = reply.elements[i].text;
+    const auto& value = reply.elements[i + 1].text;
+    if (name == "id") {
+      if (!read_number(value, greeting.id)) greeting.id = 0;
+    } else if (name == "server") {
+      greeting.server = value;
+    } else if (name == "version") {
+      greeting.version = value;
+    } else if (name == "mode") {
+      greeting.mode = value;
+    }
+  }
+  if (greeting.version.empty()) {
+    throw Unreachable(errc::unreachable,
+                      "what answers there is not a Redis server; check the host and the port");
+  }
+  return greeting;
+}
+
+void check_greeting(const Greeting& greeting) {
+  int major = 0;
+  if (!read_number(greeting.version, major) || major < 7) {
+    throw StoreUnusable(errc::store_unusable,
+                        "the server is " + greeting.server + " " + greeting.version +
+                            "; Redis 7.0 or newer, or Valkey, is needed (for SPUBLISH): upgrade it "
+                            "or use another server");
+  }
+  if (greeting.mode == "sentinel") {
+    throw StoreUnusable(errc::store_unusable,
+                        "this is a Sentinel, which stores nothing; use the URL of the primary");
+  }
+  if (greeting.mode == "cluster") {
+    throw StoreUnusable(errc::store_unusable,
+                        "this is a node of a cluster, which redis:// does not support; use the URL "
+                        "of a server that runs by itself");
+  }
+}
+
+void throw_login_error(const Endpoint& endpoint, std::string_view command,
+                       std::string_view error_reply) {
+  const auto says = [&](std::string_view words) {
+    return error_reply.find(words) != error_reply.npos;
+  };
+  if (command == "HELLO" && (says("unknown command") || error_reply.starts_with("NOPROTO"))) {
+    throw StoreUnusable(errc::store_unusable,
+                        "the server does not know HELLO 3; Redis 7.0 or newer, or Valkey, is "
+                        "needed: upgrade it or use another server");
+  }
+  if (command == "SELECT" && (says("out of range") || says("invalid DB") || says("cluster mode"))) {
+    throw UsageError(errc::usage, "the server has no database " + std::to_string(endpoint.db) +
+                                      "; use a smaller number in the URL, or none");
+  }
+  const auto error = classify(error_reply);
+  throw_error(error.code, error.what);
+}
+
+}  // namespace dlock::redis

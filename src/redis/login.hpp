@@ -1,0 +1,35 @@
+// Log-in: what is sent first on a connection, and what the answers to it mean.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "redis/connection.hpp"
+
+namespace dlock::redis {
+
+/// The commands that open a connection, sent in one write.
+[[nodiscard]] std::vector<std::vector<std::string>> login_commands(const Endpoint& endpoint,
+                                                                   const std::string& client_name);
+
+/// What a server says about itself in its answer to HELLO.
+struct Greeting {
+  std::int64_t id = 0;  ///< the server's id of this connection
+  std::string server;   ///< "redis", "valkey"
+  std::string version;  ///< as text: "7.0.15"
+  std::string mode;     ///< "standalone", "sentinel" or "cluster"
+};
+
+/// Reads the answer to HELLO. Throws `Unreachable` when it is not one.
+[[nodiscard]] Greeting read_greeting(const Reply& reply);
+
+/// Throws `StoreUnusable` when this server cannot be a store for locks.
+void check_greeting(const Greeting& greeting);
+
+/// Throws what an error answer to `command`, one of login_commands, means.
+[[noreturn]] void throw_login_error(const Endpoint& endpoint, std::string_view command,
+                                    std::string_view error_reply);
+
+}  // namespace dlock::redis

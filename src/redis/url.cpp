@@ -1,0 +1,217 @@
+// Store URLs: parsing and printing. Nothing here ever repeats a password, in part or whole.
+#include "redis/url.hpp"
+
+#include <charconv>
+#include <optional>
+
+#include "dlock/error.hpp"
+
+namespace dlock::redis {
+namespace {
+
+constexpr int default_port = 6379;
+
+// Parts of the URL are not repeated in messages: a misplaced separator makes a password look like
+// a host or a port.
+[[noreturn]] void reject(const std::string& what) {
+  throw UsageError(errc::usage, "store URL: " + what);
+}
+
+bool take_prefix(std::string_view& text, std::string_view prefix) {
+  if (!text.starts_with(prefix)) return false;
+  text.remove_prefix(prefix.size());
+  return true;
+}
+
+std::optional<unsigned> hex_digit(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return std::nullopt;
+}
+
+std::string percent_decode(std::string_view text) {
+  std::string decoded;
+  decoded.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      decoded += text[i];
+      continue;
+    }
+    const auto high = i + 2 < text.size() ? hex_digit(text[i + 1]) : std::nullopt;
+    const auto low = i + 2 < text.size() ? hex_digit(text[i + 2]) : std::nullopt;
+    if (!high || !low)
+      reject("a % must be followed by two hexadecimal digits; write % itself as %25");
+    decoded += static_cast<char>(*high * 16 + *low);
+    i += 2;
+  }
+  return decoded;
+}
+
+std::string percent_encode(std::string_view text, std::string_view also_plain) {
+  constexpr std::string_view plain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+  constexpr std::string_view digits = "0123456789ABCDEF";
+  std::string encoded;
+  for (const char c : text) {
+    if (plain.find(c) != plain.npos || also_plain.find(c) != also_plain.npos) {
+      encoded += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      encoded += {'%', digits[byte / 16], digits[byte % 16]};
+    }
+  }
+  return encoded;
+}
+
+// A decimal number from `least` to `most`, nothing before or after it.
+std::optional<int> parse_number(std::string_view text, int least, int most) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || text.starts_with('-') ||
+      value < least || value > most) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+int parse_db(std::string_view text) {
+  const auto db = parse_number(text, 0, 1'000'000'000);
+  if (!db) reject("the database must be a number, as in redis://localhost/0");
+  return *db;
+}
+
+void parse_user_info(std::string_view text, Endpoint& endpoint) {
+  const auto colon = text.find(':');
+  endpoint.user = percent_decode(text.substr(0, colon));
+  if (colon != text.npos) endpoint.password = percent_decode(text.substr(colon + 1));
+}
+
+// [user[:password]@]rest: takes the first part off. The last @ counts, as passwords may have some.
+void take_user_info(std::string_view& authority, Endpoint& endpoint) {
+  const auto at = authority.rfind('@');
+  if (at == authority.npos) return;
+  parse_user_info(authority.substr(0, at), endpoint);
+  authority.remove_prefix(at + 1);
+}
+
+void parse_host_and_port(std::string_view text, Endpoint& endpoint) {
+  std::string_view port;
+  bool has_port = false;
+  if (take_prefix(text, "[")) {
+    const auto close = text.find(']');
+    if (close == text.npos) reject("an IPv6 address must end with a bracket, as in redis://[::1]");
+    endpoint.host = percent_decode(text.substr(0, close));
+    text.remove_prefix(close + 1);
+    has_port = take_prefix(text, ":");
+    if (!has_port && !text.empty()) reject("only :port may follow the bracket of an IPv6 address");
+    port = text;
+  } else {
+    const auto colon = text.find(':');
+    has_port = colon != text.npos;
+    if (has_port) port = text.substr(colon + 1);
+    if (port.find(':') != port.npos) {
+      reject("an IPv6 address stands in brackets, as in redis://[::1]:6379");
+    }
+    endpoint.host = percent_decode(text.substr(0, colon));
+  }
+  if (endpoint.host.empty()) reject("the host is missing, as in redis://localhost");
+  if (endpoint.host.find('\0') != std::string::npos) reject("the host contains a zero byte");
+  if (!has_port) return;
+  const auto number = parse_number(port, 1, 65535);
+  if (!number) {
+    reject(
+        "the port must be a number from 1 to 65535 (in a user or password, write / ? # : @ and % "
+        "as "
+        "%2F %3F %23 %3A %40 %25)");
+  }
+  endpoint.port = *number;
+}
+
+Endpoint parse_tcp(std::string_view rest) {
+  Endpoint endpoint;
+  endpoint.kind = Endpoint::Kind::tcp;
+  const auto end = rest.find_first_of("/?#");
+  auto authority = rest.substr(0, end);
+  auto path = end == rest.npos ? std::string_view{} : rest.substr(end);
+  take_user_info(authority, endpoint);
+  parse_host_and_port(authority, endpoint);
+  if (path.find_first_of("?#") != path.npos) {
+    reject(
+        "options after ? or # are not known here; the form is redis://user:password@host:port/db");
+  }
+  if (take_prefix(path, "/") && !path.empty()) endpoint.db = parse_db(path);
+  return endpoint;
+}
+
+std::string parse_path(std::string_view text) {
+  auto path = percent_decode(text);
+  if (path.find('\0') != std::string::npos) reject("the path contains a zero byte");
+  return path;
+}
+
+Endpoint parse_unix(std::string_view rest) {
+  Endpoint endpoint;
+  endpoint.kind = Endpoint::Kind::unix_socket;
+  const auto slash = rest.find('/');
+  if (slash == rest.npos)
+    reject("the socket's path is missing, as in redis+unix:///run/redis.sock");
+  auto authority = rest.substr(0, slash);
+  take_user_info(authority, endpoint);
+  if (!authority.empty()) {
+    reject("a socket's path starts with a slash: three in all, as in redis+unix:///run/redis.sock");
+  }
+  auto path = rest.substr(slash);
+  const auto question = path.find('?');
+  if (question != path.npos) {
+    auto query = path.substr(question + 1);
+    if (!take_prefix(query, "db=")) reject("the only option is db, as in redis+unix:///path?db=1");
+    endpoint.db = parse_db(query);
+    path = path.substr(0, question);
+  }
+  endpoint.path = parse_path(path);
+  if (endpoint.path.ends_with('/')) reject("the socket's path must name a socket, not a directory");
+  return endpoint;
+}
+
+Endpoint parse_local(std::string_view rest) {
+  Endpoint endpoint;
+  endpoint.kind = Endpoint::Kind::local;
+  if (rest.empty()) return endpoint;
+  if (!rest.starts_with('/')) reject("local: takes an absolute directory, as in local:/run/mine");
+  endpoint.path = parse_path(rest);
+  return endpoint;
+}
+
+}  // namespace
+
+std::string Endpoint::display() const {
+  const auto who = user.empty() ? std::string{} : percent_encode(user, "") + "@";
+  switch (kind) {
+    case Kind::local:
+      return "local:" + percent_encode(path, "/");
+    case Kind::unix_socket:
+      return "redis+unix://" + who + percent_encode(path, "/") +
+             (db != 0 ? "?db=" + std::to_string(db) : "");
+    case Kind::tcp:
+      break;
+  }
+  const bool is_ipv6 = host.find(':') != std::string::npos;
+  return "redis://" + who +
+         (is_ipv6 ? "[" + percent_encode(host, ":") + "]" : percent_encode(host, "")) +
+         (port != default_port ? ":" + std::to_string(port) : "") +
+         (db != 0 ? "/" + std::to_string(db) : "");
+}
+
+Endpoint parse_url(std::string_view url) {
+  if (take_prefix(url, "redis://")) return parse_tcp(url);
+  if (take_prefix(url, "redis+unix://")) return parse_unix(url);
+  if (take_prefix(url, "local:")) return parse_local(url);
+  if (url.starts_with("rediss://")) {
+    reject("TLS (rediss:) is not supported by this version; use redis:// through a tunnel");
+  }
+  if (url.starts_with("unix:")) reject("a socket is written redis+unix:///path");
+  reject("it must start with redis://, redis+unix:// or local:");
+}
+
+}  // namespace dlock::redis

@@ -1,0 +1,69 @@
+#!lua
+-- Takes the lock, or queues for it. Repeating it with the same token changes nothing but the expiry.
+-- KEYS: lock, queue, seen, fence
+-- ARGV: token, ttl in ms, 'wait' or 'try', known ticket or '', token to give up first or ''
+-- Replies, after the echo: 'acquired COUNTER', 'busy LEFT_MS', or
+--   'queued LEFT_MS PLACE TICKET NOW ours|foreign' (LEFT_MS is -1 for a lock without expiry)
+--   and last, if there was a token to give up: 'released' or 'not_held'
+-- include _lock.lua
+
+local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], fence = KEYS[4] }
+local token, ttl_ms, mode, ticket, old = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local now = now_us()
+local value = redis.call('GET', lock.key)
+local gives_up = old ~= '' and holds(value, old)
+local given_up = old == '' and '' or gives_up and ' released' or ' not_held'
+
+if holds(value, token) then
+  leave_queue(lock, token)
+  redis.call('PEXPIRE', lock.key, ttl_ms)
+  return echo(token) .. ' acquired ' .. (fence_of(value)) .. given_up
+end
+
+local left_ms
+if not value or gives_up then
+  local outcome, left = 'nobody', nil
+  local somebody_waits = redis.call('EXISTS', lock.queue) == 1
+  if somebody_waits then
+    outcome, left = hand_off(lock, now, token, gives_up)
+  end
+  if outcome ~= 'granted' and outcome ~= 'foreign' then
+    local counter = next_fence(lock, now)
+    own(lock, token, counter, ttl_ms)
+    if somebody_waits and outcome ~= 'yours' then
+      leave_queue(lock, token)
+    end
+    return echo(token) .. ' acquired ' .. digits(counter) .. given_up
+  end
+  left_ms = left
+  value = nil
+end
+
+left_ms = left_ms or redis.call('PTTL', lock.key)
+if mode ~= 'wait' then
+  return echo(token) .. ' busy ' .. left_ms .. given_up
+end
+
+local foreign = value and not is_ours(value)
+if foreign then
+  local turn = redis.call('ZSCORE', lock.queue, FOREIGN)
+  if not turn or tonumber(turn) < 0 then
+    redis.call('ZADD', lock.queue, digits(now), FOREIGN)
+  end
+end
+if ticket == '' then
+  ticket = redis.call('ZSCORE', lock.queue, token) or now
+end
+ticket = tonumber(ticket)
+redis.call('ZADD', lock.queue, 'NX', digits(ticket), token)
+redis.call('PEXPIRE', lock.queue, QUEUE_LIFE_MS)
+if now - ticket > WAITER_REFRESH then
+  redis.call('HSET', lock.seen, token, digits(now))
+  redis.call('PEXPIRE', lock.seen, QUEUE_LIFE_MS)
+end
+local place = redis.call('ZRANK', lock.queue, token)
+if foreign and redis.call('ZRANK', lock.queue, FOREIGN) < place then
+  place = place - 1  -- else nobody would be the first, who polls
+end
+return table.concat({ echo(token), 'queued', left_ms, place, digits(ticket), digits(now),
+  foreign and 'foreign' or 'ours' }, ' ') .. given_up

@@ -1,0 +1,27 @@
+#!lua flags=allow-oom
+-- Gives the lock back, or leaves its queue; whoever is next gets it.
+-- KEYS: lock, queue, seen, fence
+-- ARGV: token
+-- Replies, after the echo: 'released' or 'not_held', then 'mute ERROR' if nobody could be told
+-- include _lock.lua
+
+local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], fence = KEYS[4] }
+local token = ARGV[1]
+local value = redis.pcall('GET', lock.key)
+if type(value) == 'table' then
+  value = 'not a lock'
+end
+local held = holds(value, token)
+if not held then
+  leave_queue(lock, token)
+end
+local outcome, problem
+if held or not value then
+  if redis.call('EXISTS', lock.queue) == 1 then
+    outcome, problem = hand_off(lock, now_us())
+  elseif held then
+    redis.call('DEL', lock.key)
+  end
+end
+return echo(token) .. (held and ' released' or ' not_held')
+  .. (outcome == 'mute' and ' mute ' .. problem or '')

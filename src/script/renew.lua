@@ -1,0 +1,29 @@
+#!lua flags=allow-oom
+-- Renews many leases. An expiry is never shortened.
+-- KEYS: fence, then lock, queue, seen for each lease
+-- ARGV: echo, then token, ttl in ms, sequence for each lease
+-- Replies, after the echo: a letter for each lease, k (kept) or l (lost)
+-- include _lock.lua
+
+local outcome = {}
+local now
+for i = 1, (#KEYS - 1) / 3 do
+  local lock = { key = KEYS[3 * i - 1], queue = KEYS[3 * i], seen = KEYS[3 * i + 1], fence = KEYS[1] }
+  local token, ttl_ms, sequence = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
+  local value = redis.pcall('GET', lock.key)
+  if type(value) ~= 'table' and holds(value, token) then
+    local counter, recorded = fence_of(value)
+    if recorded ~= sequence then
+      redis.call('SET', lock.key, token .. ':' .. counter .. ':' .. sequence, 'KEEPTTL')
+    end
+    redis.call('PEXPIRE', lock.key, ttl_ms, 'GT')
+    outcome[i] = 'k'
+  else
+    if not value and redis.call('EXISTS', lock.queue) == 1 then
+      now = now or now_us()
+      hand_off(lock, now)
+    end
+    outcome[i] = 'l'
+  end
+end
+return ARGV[1] .. ' ' .. table.concat(outcome)

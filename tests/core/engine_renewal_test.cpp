@@ -1,0 +1,200 @@
+// Engine: renewals, and leases that cannot be renewed.
+#include <gtest/gtest.h>
+
+#include "core/engine_script.hpp"
+
+namespace dlock::core {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(EngineRenewal, ALeaseIsRenewedEveryThirdOfItsTtl) {
+  EngineScript script;
+  script.at(0ms).obtain(1);
+  script.expect_timer(10s);
+  script.at(10s).timer();
+  script.expect({"renew job T1 30000 .0"});
+  script.at(10001ms).reply("T1 k");
+  script.expect({});
+  script.expect_timer(20s);
+  script.at(20s).timer();
+  script.expect({"renew job T1 30000 .0"});
+  script.reply("T1 k");
+  EXPECT_EQ(script.engine.counters().renewals, 2U);
+  EXPECT_EQ(script.leases[1]->end(), Instant{} + 1h + 20s + 29698ms);
+}
+
+TEST(EngineRenewal, LeasesDueWithinFiftyMillisecondsAreRenewedInOneCall) {
+  EngineScript script;
+  script.at(0ms).obtain(1, {.key = "a"});
+  script.at(50ms).obtain(2, {.key = "b"});
+  script.at(51ms).obtain(3, {.key = "c"});
+  script.at(10s).timer();
+  script.expect({"renew a T1 30000 .0 b T2 30000 .0"});
+  script.expect_timer(10051ms);
+  script.at(10051ms).timer();
+  script.expect({"renew c T3 30000 .0"});
+}
+
+TEST(EngineRenewal, ACallCarriesAtMost128Leases) {
+  EngineScript script;
+  for (WaiterId waiter = 1; waiter <= 300; ++waiter) {
+    script.at(0ms).obtain(waiter, {.key = "job" + std::to_string(waiter)});
+  }
+  script.at(10s).timer();
+  std::vector<std::size_t> leases;
+  for (const auto& action : script.take()) {
+    leases.push_back(std::get<Send>(action).command.args.size() / 3);
+  }
+  EXPECT_EQ(leases, (std::vector<std::size_t>{128, 128, 44}));
+}
+
+TEST(EngineRenewal, EachLeaseOfACallHasItsOwnAnswer) {
+  EngineScript script;
+  script.at(0ms).obtain(1, {.key = "a"});
+  script.at(1ms).obtain(2, {.key = "b"});
+  script.at(2ms).obtain(3, {.key = "c"});
+  script.at(10s).timer();
+  script.expect({"renew a T1 30000 .0 b T2 30000 .0 c T3 30000 .0"});
+  script.reply("T1 klk");
+  script.expect({"2 lost: taken"});
+  EXPECT_EQ(script.leases[1]->left(Instant{} + 1h + 10s), 29698ms);
+  EXPECT_EQ(script.leases[2]->left(Instant{} + 1h + 10s), 0ms);
+}
+
+TEST(EngineRenewal, AnAnswerTooShortLeavesTheRestUnknown) {
+  EngineScript script;
+  script.at(0ms).obtain(1, {.key = "a"});
+  script.obtain(2, {.key = "b"});
+  script.at(10s).timer();
+  script.expect({"renew a T1 30000 .0 b T2 30000 .0"});
+  script.reply("T1 k");
+  script.at(11s).timer();
+  script.expect({"renew b T2 30000 .0"});
+}
+
+TEST(EngineRenewal, AnErrorMeansUnknownNotLostAndIsTriedAgain) {
+  EngineScript script;
+  script.at(0ms).obtain(1);
+  script.at(10s).timer();
+  script.error(errc::read_only, "READONLY");
+  script.expect({"renew job T1 30000 .0"});
+  EXPECT_EQ(script.reports.size(), 1U);
+  script.expect_timer(11s);
+  script.at(11s).timer();
+  script.expect({"renew job T1 30000 .0"});
+}
+
+TEST(EngineRenewal, AShortLeaseIsTriedAgainAfterATenthOfItsTtl) {
+  EngineScript script;
+  script.at(0ms).obtain(1, {.key = "job", .ttl = 300ms});
+  script.at(100ms).timer();
+  script.error(errc::read_only, "READONLY");
+  script.expect({"renew job T1 300 .0"});
+  script.expect_timer(130ms);
+}
+
+TEST(EngineRenewal, AForgottenScriptIsSentInFullWithoutComplaint) {
+  EngineScript script;
+  script.at(0ms).obtain(1, {.key = "a"});
+  script.obtain(2, {.key = "b"});
+  script.at(10s).timer();
+  script.noscript();
+  script.expect({"renew a T1 30000 .0 b T2 30000 .0", "renew a T1 30000 .0 b T2 30000 .0 in full"});
+  EXPECT_TRUE(script.reports.empty());
+  script.reply("T1 kk");
+  script.expect_timer(20s);
+}
+
+TEST(EngineRenewal, WithoutAConfirmationTheLeaseIsLostBeforeItsValidityEnds) {
+  EngineScript script;
+  script.at(0ms).obtain(1);
+  script.at(10s).timer();
+  script.error(errc::read_only, "READONLY");
+  script.expect({"renew job T1 30000 .0"});
+  script.at(28697ms).timer();
+  script.error(errc::read_only, "READONLY");
+  script.expect({"renew job T1 30000 .0"});
+  script.expect_timer(28698ms);
+  script.at(28698ms).timer();
+  script.expect({"1 lost: expired"});
+  EXPECT_EQ(script.leases[1]->end(), Instant{} + 1h + 29698ms);
+  EXPECT_EQ(script.leases[1]->left(Instant{} + 1h + 28698ms), 0ms);
+  EXPECT_EQ(script.engine.counters().lost, 1U);
+  script.expect_idle();
+}
+
+TEST(EngineRenewal, WithoutConnectionTheLeaseIsLostInTime) {
+  EngineScript script;
+  script.at(0ms).obtain(1);
+  script.at(5s).on_disconnected();
+  script.expect({"connect"});
+  for (const auto now : {6s, 12s, 18s, 24s, 28s}) {
+    script.at(now).timer();
+    script.expect({});
+  }
+  script.at(28698ms).timer();
+  script.expect({"1 lost: expired"});
+}
+
+TEST(EngineRenewal, AfterALossTheNextWaiterHereAsks) {
+  EngineScript script;
+  script.at(0ms).obtain(1);
+  script.acquire(2);
+  script.at(10s).timer();
+  script.reply("T1 l");
+  script.expect({"renew job T1 30000 .0", "1 lost: taken", "acquire job T2 30000"});
+}
+
+TEST(EngineRenewal, AConfirmationThatComesAfterTheLossIsIgnored) {
+  EngineScript script;
+  script.at(0ms).obtain(1);
+  script.at(27s).timer();
+  script.expect({"renew job T1 30000 .0"});
+  script.at(28698ms).timer();
+  script.reply("T1 k");
+  script.expect({"1 lost: expired"});
+  script.expect_idle();
+}
+
+TEST(EngineRenewal, TheLongestHoldEndsALeaseHoweverWellItIsRenewed) {
+  EngineScript script;
+  script.at(0ms).obtain(1, {.key = "job", .max_hold = 45s});
+  for (const auto now : {10s, 20s}) {
+    script.at(now).timer();
+    script.reply("T1 k");
+    script.expect({"renew job T1 30000 .0"});
+  }
+  script.expect_timer(45s);  // validity reaches beyond it now
+  script.at(45s).timer();
+  script.expect({"1 lost: max_hold"});
+}
+
+TEST(EngineRenewal, AFixedLeaseIsNotRenewedAndEndsInTime) {
+  EngineScript script;
+  script.at(0ms).obtain(1, {.key = "job", .ttl = 5s, .renew = false});
+  // Valid for 5 s less 52 ms, lost half a second before.
+  script.expect_timer(4448ms);
+  script.at(4448ms).timer();
+  script.expect({"1 lost: expired"});
+  script.expect_idle();
+}
+
+TEST(EngineRenewal, TheSafetyMarginIsATenthOfTheTtlUnlessItIsSet) {
+  auto settings = EngineScript::settings();
+  settings.safety_margin = 2s;
+  EngineScript script{EngineScript::connected, settings};
+  script.at(0ms).obtain(1, {.key = "job", .renew = false});
+  script.expect_timer(27698ms);
+}
+
+TEST(EngineRenewal, JitterSpreadsTheRenewalsOfLeasesTakenTogether) {
+  auto settings = EngineScript::settings();
+  settings.random = [] { return RandomBits{~std::uint64_t{0}, 0}; };
+  EngineScript script{EngineScript::connected, settings};
+  script.at(0ms).obtain(1);
+  script.expect_timer(9s);
+}
+
+}  // namespace
+}  // namespace dlock::core

@@ -1,0 +1,94 @@
+// EngineScript: a test as a script, of events for an engine and the actions it must answer with.
+#pragma once
+
+#include <initializer_list>
+#include <map>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/engine.hpp"
+
+namespace dlock::core {
+
+/// An engine, the instant of the next event, and short names. Tokens are called T1, T2, ... in the
+/// order in which they were first sent; a lease is called by the waiter who obtained it.
+class EngineScript {
+ public:
+  enum Start { connected, offline };
+  explicit EngineScript(Start start = connected) : EngineScript(start, settings()) {}
+  EngineScript(Start start, Engine::Settings settings);
+
+  /// A drift of 1 % and 2 ms, a request timeout of 2 s, a patience of 10 s; next to no jitter.
+  static Engine::Settings settings();
+
+  /// What follows happens then, counted from the beginning.
+  EngineScript& at(Duration when) {
+    now_ = Instant{} + base + when;
+    return *this;
+  }
+
+  // Events. In a reply, a token's name stands first for its echo and else for the token.
+  void acquire(WaiterId waiter, Wish wish = {.key = "job"}) {
+    engine.acquire(now_, waiter, std::move(wish)), note();
+  }
+  void cancel(WaiterId waiter) { engine.cancel(now_, waiter), note(); }
+  void release(WaiterId waiter) { engine.release(now_, *leases.at(waiter)), note(); }
+  void on_connected(bool old_is_dead = true) { engine.on_connected(now_, old_is_dead), note(); }
+  void on_connect_failed(errc code = errc::unreachable) {
+    engine.on_connect_failed(now_, code, "no connection"), note();
+  }
+  void on_disconnected() { engine.on_disconnected(now_, "reset by peer"), note(); }
+  void reply(std::string_view text);
+  void error(errc code, std::string_view text = "ERR something");
+  void passing_error();
+  void noscript();
+  void message(std::string_view text);
+  void timer() { engine.on_timer(now_), note(); }
+  void close() { engine.close(now_), note(); }
+  void withdraw() { engine.withdraw(now_), note(); }
+
+  // Several events at once. They leave no actions behind.
+  void open(bool old_is_dead = true);                        ///< connected, subscribed, enrolled
+  void obtain(WaiterId waiter, Wish wish = {.key = "job"});  ///< free, so ours with counter 5
+  void queue(WaiterId waiter, Wish wish = {.key = "job"});   ///< taken; see `queued`
+
+  /// The reply to the acquire of `token` that leaves it in the queue: the holder has `left`, the
+  /// ticket is 77 and the server's clock shows 1 s.
+  static std::string queued(std::string_view token, Duration left = std::chrono::seconds{20},
+                            int place = 0);
+
+  /// The actions since the last look.
+  std::vector<Action> take();
+  /// The actions since the last look, one line each, must be these. Reports go to `reports`.
+  void expect(std::initializer_list<std::string> lines,
+              std::source_location where = std::source_location::current());
+  /// The next timer must be then; none: there must be none.
+  void expect_timer(std::optional<Duration> when,
+                    std::source_location where = std::source_location::current());
+  /// Waits, leases, releases, timers: there must be nothing of them.
+  void expect_idle(std::source_location where = std::source_location::current());
+
+  Engine engine;
+  std::vector<std::string> reports;
+  std::map<WaiterId, std::shared_ptr<LeaseRecord>> leases;
+
+ private:
+  static constexpr Duration base = std::chrono::hours{1};
+
+  void note();
+  std::string line(const Action& action);
+  std::string line(const Command& command);
+  std::string name_of(std::string_view token);
+  [[nodiscard]] std::string spell_out(std::string_view text, bool is_reply) const;
+  [[nodiscard]] WaiterId holder(LeaseId lease) const;
+
+  Instant now_;
+  std::vector<Token> tokens_;
+  std::vector<Action> actions_;     // since the last look
+  std::vector<std::string> lines_;  // the same
+};
+
+}  // namespace dlock::core

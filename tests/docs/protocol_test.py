@@ -1,0 +1,328 @@
+"""docs/protocol.md is true: a second client, written from it, meets the server and the library."""
+
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+import unittest
+
+SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
+COMMAND = os.environ["DLOCK_BIN"]
+sys.path[:0] = [str(SOURCE / "tests/support"), str(SOURCE / "tests/docs")]
+
+import markdown  # noqa: E402
+from eventually import eventually  # noqa: E402
+from redis_server import RedisServer  # noqa: E402
+from second_client import Client, Refused, keys_of, server_us, slot_of  # noqa: E402
+
+LOCK = "app:register_user"
+OLD = 5_000_000  # microseconds: such a waiter is written down as seen
+
+
+class Protocol(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.document = markdown.document("docs/protocol.md")
+        cls.server = RedisServer()
+        cls.addClassCleanup(cls.server.close)
+
+    def setUp(self):
+        self.server.command("FLUSHALL")
+
+    def client(self, **options):
+        client = Client(self.server.socket_path, **options)
+        self.addCleanup(client.close)
+        return client
+
+    def ttl_ms(self, key):
+        return self.server.command("PTTL", key)
+
+    # --- keys and values ------------------------------------------------------------------------
+
+    def test_the_keys_of_a_lock_are_those_of_the_table(self):
+        for name, slot, queue in self.document.tables["keys"]:
+            key = "" if name == "(empty)" else name.strip("`")
+            with self.subTest(key):
+                self.assertEqual(str(slot_of(key)), slot)
+                self.assertEqual(keys_of(key)[1], queue.strip("`"))
+                self.assertEqual(slot_of(keys_of(key)[1]), slot_of(key))
+
+    def test_the_library_uses_the_same_keys(self):
+        for name, _, queue in self.document.tables["keys"]:
+            if name == "(empty)":
+                continue  # the command does not take it: most often a variable that is not set
+            key = name.strip("`")
+            with self.subTest(key):
+                holder = self.client()
+                token = holder.token()
+                holder.acquire(key, token)
+                with self.waiting_command(key) as command:
+                    self.assert_waiters(queue.strip("`"), 1)
+                    holder.release(key, token)
+                    self.assertEqual(command.wait(20), 0)
+
+    def waiting_command(self, key):
+        return subprocess.Popen([COMMAND, "run", "--url", self.server.url, "--", key, "true"])
+
+    def assert_waiters(self, queue, count):
+        self.assertTrue(eventually(lambda: self.server.command("ZCARD", queue) == count))
+
+    def output_of_run(self, *arguments):
+        """What a command prints that dlock runs while holding LOCK."""
+        command = [COMMAND, "run", "--url", self.server.url, *arguments]
+        return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+    def test_a_lock_of_the_library_has_a_token_of_this_form(self):
+        script = "printf '%s %s ' \"$DLOCK_TOKEN\" \"$DLOCK_FENCE\"; "
+        script += f"redis-cli -s {self.server.socket_path} GET {LOCK}"
+        output = self.output_of_run("--ttl", "2s", LOCK, "--", "sh", "-c", script)
+        token, fence, value = output.split()
+        self.assertRegex(token, r"^dlock1:[0-9a-f]{16}:[0-9a-f]{32}:2000$")
+        self.assertEqual(token[:7] + token[23] + token[56:], "dlock1:::2000")
+        counter, sequence = value.removeprefix(f"{token}:").split(":")
+        self.assertEqual(int(counter) * 64 + int(sequence), int(fence))
+        self.assertEqual(self.server.command("GET", "dlock1:fence").decode(), counter)
+
+    def test_keys_expire_as_the_table_says(self):
+        holder, waiter = self.client(), self.client()
+        holder.acquire(LOCK, holder.token(), 30000)
+        waiter.acquire(LOCK, waiter.token(), ticket=server_us() - OLD)
+        _, queue, seen, fence = keys_of(LOCK)
+        self.assertAlmostEqual(self.ttl_ms(LOCK), 30000, delta=5000)
+        self.assertAlmostEqual(self.ttl_ms(queue), 20000, delta=5000)
+        self.assertAlmostEqual(self.ttl_ms(seen), 20000, delta=5000)
+        self.assertEqual(self.ttl_ms(fence), -1)
+
+    def test_the_library_registers_a_client_for_10_minutes(self):
+        script = "client=$(echo $DLOCK_TOKEN | cut -c8-23); "
+        script += f"redis-cli -s {self.server.socket_path} PTTL dlock1:client:$client"
+        output = self.output_of_run(LOCK, "--", "sh", "-c", script)
+        self.assertAlmostEqual(int(output), 600_000, delta=20_000)
+
+    def test_memory_is_about_what_the_table_says(self):
+        count = 100
+        with Client(self.server.socket_path) as holder:
+            holder.acquire(LOCK, holder.token())
+            for _ in range(count):
+                holder.acquire(LOCK, holder.token(), ticket=server_us() - OLD)
+        _, queue, seen, _ = keys_of(LOCK)
+        for key in (queue, seen):
+            size = self.server.command("MEMORY", "USAGE", key, "SAMPLES", "0") / count
+            self.assertTrue(70 < size < 200, f"{key}: {size} bytes a waiter")
+
+    # --- scripts --------------------------------------------------------------------------------
+
+    def test_acquire_takes_repeats_refuses_and_queues(self):
+        a, b = self.client(), self.client()
+        mine, other = a.token(), b.token()
+        acquired = a.acquire(LOCK, mine, 10000)
+        self.assertEqual(acquired[0], "acquired")
+        self.assertEqual(a.acquire(LOCK, mine, 20000), acquired)
+        self.assertAlmostEqual(self.ttl_ms(LOCK), 20000, delta=5000)
+        busy, left = b.acquire(LOCK, other, mode="try")
+        self.assertEqual(busy, "busy")
+        self.assertTrue(0 < int(left) <= 20000)
+        word, left, place, ticket, now, whose = b.acquire(LOCK, other)
+        self.assertEqual((word, place, whose), ("queued", "0", "ours"))
+        self.assertLessEqual(int(ticket), int(now))
+        self.assertEqual(b.acquire(LOCK, other, ticket=ticket)[2:4], ["0", ticket])
+
+    def test_acquire_gives_up_a_token_in_the_same_step(self):
+        a, b = self.client(), self.client()
+        old, new, other = a.token(), a.token(), b.token()
+        a.acquire(LOCK, old)
+        b.acquire(LOCK, other)
+        reply = a.acquire(LOCK, new, old=old)
+        self.assertEqual((reply[0], reply[-1]), ("queued", "released"))
+        self.assertEqual(b.next_message()[:2], ["grant", other])
+        self.assertEqual(a.acquire(LOCK, new, old=old)[-1], "not_held")
+
+    def test_release_grants_the_next_and_tells_the_one_behind(self):
+        a, b, c = self.client(), self.client(), self.client()
+        tokens = [client.token() for client in (a, b, c)]
+        first = a.acquire(LOCK, tokens[0])
+        b.acquire(LOCK, tokens[1])
+        c.acquire(LOCK, tokens[2])
+        self.assertEqual(a.release(LOCK, tokens[0]), ["released"])
+        word, token, counter, now = b.next_message()
+        self.assertEqual((word, token), ("grant", tokens[1]))
+        self.assertGreater(int(counter), int(first[1]))
+        self.assertAlmostEqual(int(now), server_us(), delta=10_000_000)
+        self.assertTrue(0 < self.ttl_ms(LOCK) <= 3000)
+        self.assertEqual(c.next_message(), ["next", tokens[2], "3000"])
+        self.assertEqual(a.release(LOCK, tokens[0]), ["not_held"])
+
+    def test_a_waiter_that_nobody_listens_for_is_passed_over(self):
+        a, b = self.client(), self.client()
+        with Client(self.server.socket_path) as gone:
+            mine, other = a.token(), b.token()
+            a.acquire(LOCK, mine)
+            gone.acquire(LOCK, gone.token())
+        b.acquire(LOCK, other)
+        self.assertTrue(eventually(lambda: not self.server.command("PUBSUB", "SHARDNUMSUB",
+                                                                   f"dlock1:c:{gone.id}")[1]))
+        a.release(LOCK, mine)
+        self.assertEqual(b.next_message()[:2], ["grant", other])
+
+    def test_renew_answers_for_each_lease_and_never_shortens(self):
+        a = self.client()
+        mine = a.token()
+        a.acquire(LOCK, mine, 20000)
+        letters = a.renew((LOCK, mine, 1000), ("app:none", a.token(), 1000), sequence=3)
+        self.assertEqual(letters, ["kl"])
+        self.assertGreater(self.ttl_ms(LOCK), 10000)
+        self.assertTrue(self.server.command("GET", LOCK).endswith(b":3"))
+
+    def test_break_asks_and_goes_by_the_record(self):
+        a, b = self.client(), self.client()
+        mine = a.token()
+        _, counter = a.acquire(LOCK, mine)
+        self.assertEqual(b.break_(LOCK, int(counter) - 1, 0, "force"), "not_holder")
+        self.assertEqual(b.break_(LOCK, counter, 1, "force"), "not_holder")
+        self.assertEqual(b.break_(LOCK, counter, 0, "ask"), "asked 1")
+        self.assertEqual(a.next_message(), ["break", mine, counter, "0"])
+        self.assertEqual(b.break_(LOCK, counter, 0, "force"), "broken")
+        self.assertEqual(b.break_(LOCK, counter, 0, "force"), "not_holder")
+
+    def test_foreign_clients_have_one_place_in_the_queue(self):
+        a, b = self.client(), self.client()
+        self.server.command("SET", LOCK, "theirs", "NX", "PX", "30000")
+        mine, other = a.token(), b.token()
+        self.assertEqual(a.acquire(LOCK, mine)[-1], "foreign")
+        queue = keys_of(LOCK)[1]
+        self.assertIsNotNone(self.server.command("ZSCORE", queue, "~"))
+        self.server.command("DEL", LOCK)
+        a.acquire(LOCK, mine)
+        self.server.command("ZADD", queue, server_us(), "~")
+        b.acquire(LOCK, other)
+        a.release(LOCK, mine)
+        self.assertEqual(b.next_message(), ["next", other, "150"])
+        self.assertEqual(self.server.command("EXISTS", LOCK), 0)
+        self.assertLess(self.server.command("ZSCORE", queue, "~"), 0)
+
+    def test_the_library_and_a_second_client_pass_the_lock_to_each_other(self):
+        a = self.client()
+        mine = a.token()
+        a.acquire(LOCK, mine)
+        with self.waiting_command(LOCK) as command:
+            self.assert_waiters(keys_of(LOCK)[1], 1)
+            again = a.token()
+            self.assertEqual(a.acquire(LOCK, again, old=mine)[0], "queued")
+            self.assertEqual(a.next_message()[:2], ["grant", again])
+            self.assertEqual(command.wait(20), 0)
+        self.assertEqual(a.release(LOCK, again), ["released"])
+
+    # --- rights ---------------------------------------------------------------------------------
+
+    def rights(self, *names):
+        words = []
+        for name in names:
+            blocks = [b for b in self.document.blocks if b.marker == ["rights", name]]
+            self.assertEqual(len(blocks), 1, name)
+            words += blocks[0].text.replace("PREFIX", "app:").split()
+        return words
+
+    def with_rights(self, words):
+        self.server.command("ACL", "SETUSER", "app", "reset", "on", ">secret", *words)
+        self.server.command("SCRIPT", "FLUSH")
+        self.server.command("FLUSHALL")
+        self.server.command("ACL", "LOG", "RESET")
+
+    def assert_each_is_needed(self, words, action):
+        for word in words:
+            if word.startswith(("+", "~", "&")):
+                with self.subTest(word):
+                    self.with_rights([other for other in words if other != word])
+                    with self.assertRaises(Refused):
+                        action()
+
+    def everything_a_client_does(self):
+        """Raises Refused if a right is missing."""
+        options = {"user": "app", "password": "secret"}
+        a, b, c = self.client(**options), self.client(**options), self.client(**options)
+        a.command("SET", f"dlock1:client:{a.id}", "{}", "PX", "600000")
+        a.command("PING")
+        mine, other, third = a.token(), b.token(), c.token()
+        a.acquire(LOCK, mine)
+        a.acquire(LOCK, mine)
+        a.renew((LOCK, mine, 30000))
+        b.acquire(LOCK, other, ticket=server_us() - OLD)
+        b.acquire(LOCK, other)
+        c.acquire(LOCK, third, ticket=server_us() - OLD + 1000)
+        if "mute" in (reply := a.release(LOCK, mine)):
+            raise Refused(" ".join(reply))
+        b.release(LOCK, other)
+        c.acquire(LOCK, c.token(), ticket=server_us() - OLD)
+        self.server.command("SET", LOCK, "theirs", "PX", "30000")
+        leaving = c.token()
+        c.acquire(LOCK, leaving, ticket=server_us() - OLD)
+        c.acquire(LOCK, leaving)
+        c.release(LOCK, leaving)
+        self.server.command("DEL", LOCK, *keys_of(LOCK)[1:3])
+        a.acquire(LOCK, mine)
+        a.release(LOCK, mine)
+        a.command("DEL", f"dlock1:client:{a.id}")
+
+    def test_the_rights_of_a_client_suffice(self):
+        self.with_rights(self.rights("client"))
+        self.everything_a_client_does()
+
+    def test_the_user_that_is_set_up_for_operation_has_these_rights(self):
+        blocks = markdown.document("docs/operations.md").blocks
+        text = next(block.text for block in blocks if "ACL SETUSER" in block.text)
+        words = shlex.split(text.replace("\\\n", " "))
+        user = words[words.index("SETUSER") + 4:]
+        self.assertEqual(set(user), set(self.rights("client", "reconnect")))
+
+    def test_each_right_of_a_client_is_needed(self):
+        self.assert_each_is_needed(self.rights("client"), self.everything_a_client_does)
+
+    def look_at_locks(self):
+        """Raises Refused if a right is missing; without some the waiters are only not shown."""
+        holder, waiter = self.client(), self.client()
+        holder.acquire(LOCK, holder.token())
+        waiter.acquire(LOCK, waiter.token(), ticket=server_us() - OLD)
+        url = self.server.url.replace("://", "://app:secret@")
+        for arguments in (["ls", "--json"], ["info", LOCK.removeprefix("app:")]):
+            done = subprocess.run([COMMAND, *arguments, "--url", url, "--prefix", "app:"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            if done.returncode == 69 or waiter.id not in done.stdout:
+                raise Refused(done.stdout)
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertIn(holder.id, done.stdout)
+
+    def test_the_rights_for_looking_suffice(self):
+        self.with_rights(self.rights("inspect"))
+        self.look_at_locks()
+        self.assertEqual(self.server.command("ACL", "LOG"), [])
+
+    def test_each_right_for_looking_is_needed(self):
+        self.assert_each_is_needed(self.rights("inspect"), self.look_at_locks)
+
+    def test_the_rights_of_a_client_suffice_for_the_library(self):
+        self.with_rights(self.rights("client"))
+        url = self.server.url.replace("://", "://app:secret@")
+        shared = os.path.join(self.server.directory, "shared")
+        commands = [subprocess.Popen([COMMAND, "run", "--url", url, LOCK, "--", "sh", "-c",
+                                      f"for i in 1 2 3; do echo {i} >>{shared}; sleep 0.01; done"])
+                    for i in range(6)]
+        self.assertEqual([command.wait(60) for command in commands], [0] * 6)
+        with open(shared) as file:
+            lines = file.read().split()
+        self.assertEqual(lines, [line for line in lines[::3] for _ in range(3)])
+        self.assertEqual(self.server.command("ACL", "LOG"), [])
+
+    def test_the_rights_for_reconnects_are_those_of_killing_a_connection(self):
+        self.with_rights(self.rights("client", "reconnect"))
+        options = {"user": "app", "password": "secret"}
+        old, new = self.client(**options), self.client(**options)
+        listed = new.command("CLIENT", "LIST", "ID", old.connection)
+        self.assertRegex(listed, rf" name=dlock:{old.id} ")
+        self.assertTrue(new.command("CLIENT", "KILL", "ID", old.connection))
+        with self.assertRaises(ConnectionError):
+            old.command("PING")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,169 @@
+"""Another client of the protocol, written from docs/protocol.md and the scripts alone."""
+
+import binascii
+import hashlib
+import os
+import pathlib
+import re
+import socket
+import time
+
+SCRIPTS = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"]) / "src/script"
+FENCE_KEY = "dlock1:fence"
+
+
+class Refused(Exception):
+    """The server's error reply."""
+
+
+def hash_tag(key):
+    found = re.search(r"\{([^}]*)\}", key, re.DOTALL)
+    return found.group(1) if found else ""
+
+
+def slot_of(key):
+    return binascii.crc_hqx((hash_tag(key) or key).encode(), 0) % 16384
+
+
+def keys_of(key):
+    """KEYS of the scripts for one lock."""
+    if hash_tag(key):
+        end = f":{key}"
+    elif key and "}" not in key:
+        end = f"w:{{{key}}}"
+    else:
+        tag = next(n for n in range(1 << 20) if slot_of(str(n)) == slot_of(key))
+        end = f"t:{{{tag}}}{key}"
+    return [key, f"dlock1:q{end}", f"dlock1:s{end}", FENCE_KEY]
+
+
+def script_text(name):
+    common = (SCRIPTS / "_lock.lua").read_text().removesuffix("\n")
+    return (SCRIPTS / f"{name}.lua").read_text().replace("-- include _lock.lua", common)
+
+
+class Client:
+    """One logged-in RESP3 connection."""
+
+    def __init__(self, path, user="default", password=""):
+        self.id = os.urandom(8).hex()
+        self.messages = []
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(10)
+        self._socket.connect(path)
+        self._input = self._socket.makefile("rb")
+        try:
+            self.connection = self.command("HELLO", "3", "AUTH", user, password, "SETNAME",
+                                           f"dlock:{self.id}")["id"]
+            self.command("SSUBSCRIBE", f"dlock1:c:{self.id}")
+        except Refused:
+            self.close()
+            raise
+
+    def close(self):
+        self._input.close()
+        self._socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def command(self, *fields):
+        """Sends a command and returns its reply; keeps the messages that come before."""
+        data = b"*%d\r\n" % len(fields)
+        for field in fields:
+            data += b"$%d\r\n%s\r\n" % (len(str(field).encode()), str(field).encode())
+        self._socket.sendall(data)
+        return self._reply()
+
+    def next_message(self):
+        while not self.messages:
+            self._take_push(self._read())
+        return self.messages.pop(0)
+
+    def token(self, claim_ms=3000):
+        return f"dlock1:{self.id}:{os.urandom(16).hex()}:{claim_ms}"
+
+    def script(self, name, keys, *arguments):
+        text = script_text(name)
+        call = [len(keys), *keys, *arguments]
+        try:
+            return self.command("EVALSHA", hashlib.sha1(text.encode()).hexdigest(), *call)
+        except Refused as refusal:
+            if not str(refusal).startswith("NOSCRIPT"):
+                raise
+            return self.command("EVAL", text, *call)
+
+    def acquire(self, key, token, ttl_ms=30000, mode="wait", ticket="", old=""):
+        reply = self.script("acquire", keys_of(key), token, ttl_ms, mode, ticket, old)
+        return self._echoed(token, reply)
+
+    def release(self, key, token):
+        return self._echoed(token, self.script("release", keys_of(key), token))
+
+    def renew(self, *leases, sequence=0):
+        """`leases`: key, token, ttl in ms of each."""
+        keys = [part for key, _, _ in leases for part in keys_of(key)[:3]]
+        arguments = [part for _, token, ttl_ms in leases for part in (token, ttl_ms, sequence)]
+        first = leases[0][1]
+        reply = self.script("renew", [FENCE_KEY, *keys], first[24:32], *arguments)
+        return self._echoed(first, reply)
+
+    def break_(self, key, counter, sequence, how):
+        return self.script("break", keys_of(key), counter, sequence, how)
+
+    @staticmethod
+    def _echoed(token, reply):
+        echo, *words = reply.split(" ")
+        if echo != token[24:32]:
+            raise AssertionError(f"{reply!r} does not begin with the echo of {token}")
+        return words
+
+    def _reply(self):
+        while True:
+            reply = self._read()
+            if isinstance(reply, Push) and not self._take_push(reply):
+                return reply
+            if isinstance(reply, Refused):
+                raise reply
+            if not isinstance(reply, Push):
+                return reply
+
+    def _take_push(self, push):
+        """False for a confirmation, which stands in the place of a reply."""
+        if push[0] != "smessage":
+            return False
+        self.messages.append(push[2].split(" "))
+        return True
+
+    def _read(self):
+        line = self._input.readline()
+        if not line:
+            raise ConnectionError("the server closed the connection")
+        kind, rest = line[:1], line[1:-2].decode()
+        if kind == b"+":
+            return rest
+        if kind == b"-":
+            return Refused(rest)
+        if kind == b":":
+            return int(rest)
+        if kind == b"_" or rest == "-1":
+            return None
+        if kind in (b"$", b"="):
+            text = self._input.read(int(rest) + 2)[:-2].decode()
+            return text
+        items = [self._read() for _ in range(int(rest) * (2 if kind == b"%" else 1))]
+        if kind == b"%":
+            return dict(zip(items[::2], items[1::2]))
+        return Push(items) if kind == b">" else items
+
+
+class Push(list):
+    """An out-of-band message."""
+
+
+def server_us():
+    """For tickets: the server of a test runs by our clock."""
+    return time.time_ns() // 1000

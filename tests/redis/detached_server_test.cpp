@@ -1,0 +1,128 @@
+// The private server as a process: free of whoever started it.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "redis/local_fixture.hpp"
+
+namespace dlock::redis {
+namespace {
+
+using namespace std::chrono_literals;
+using test::Forked;
+
+class DetachedServer : public LocalServer {};
+
+TEST_F(DetachedServer, SurvivesItsStarterAndTheProcessGroup) {
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  Forked starter{[&] {
+    ::setpgid(0, 0);
+    const auto connection = connect(directory_);
+    (void)!::write(ready[1], "r", 1);
+    ::pause();
+    return 0;
+  }};
+  char byte = 0;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  ::close(ready[0]);
+  ::close(ready[1]);
+  const auto server = directory_.server();
+  ASSERT_NE(server, 0);
+  EXPECT_EQ(::getsid(server), ::getpgid(server));
+  EXPECT_NE(::getsid(server), ::getsid(0));
+  EXPECT_NE(::getpgid(server), starter.pid());
+  ::kill(-starter.pid(), SIGKILL);
+  EXPECT_EQ(starter.wait(), 128 + SIGKILL);
+  EXPECT_EQ(connect(directory_)->call({"PING"}, patience).text, "PONG");
+  EXPECT_EQ(directory_.server(), server);
+}
+
+TEST_F(DetachedServer, HoldsNoDescriptorOfItsStarter) {
+  int pipe[2];
+  ASSERT_EQ(::pipe(pipe), 0);
+  Forked starter{[&] {
+    for (int fd = 3; fd < 40; fd += 3) ::fcntl(pipe[1], F_DUPFD, fd);  // all kept over exec
+    ::dup2(pipe[1], 0);
+    ::dup2(pipe[1], 1);
+    ::dup2(pipe[1], 2);
+    (void)connect(directory_);
+    return 0;
+  }};
+  ::close(pipe[1]);
+  EXPECT_EQ(starter.wait(), 0);
+  ::fcntl(pipe[0], F_SETFL, O_NONBLOCK);
+  std::string said;
+  EXPECT_TRUE(test::eventually([&] {
+    char text[4096];
+    const auto size = ::read(pipe[0], text, sizeof text);
+    if (size > 0) said.append(text, size);
+    return size == 0;
+  })) << "somebody still holds the other end";
+  EXPECT_EQ(said, "");
+  ::close(pipe[0]);
+  const auto server = directory_.server();
+  ASSERT_NE(server, 0);
+  for (int fd = 0; fd <= 2; ++fd) {
+    const auto link = "/proc/" + std::to_string(server) + "/fd/" + std::to_string(fd);
+    EXPECT_EQ(std::filesystem::read_symlink(link), "/dev/null");
+  }
+}
+
+TEST_F(DetachedServer, StartsFromAProgramWithoutStandardDescriptors) {
+  Forked starter{[&] {
+    for (int fd = 0; fd < 10; ++fd) ::close(fd);
+    (void)connect(directory_);
+    return 0;
+  }};
+  EXPECT_EQ(starter.wait(), 0);
+  EXPECT_NE(directory_.server(), 0);
+}
+
+TEST_F(DetachedServer, SaysWhyItFailsToAProgramWithoutStandardDescriptors) {
+  const auto program = write_program("no program");
+  Forked starter{[&] {
+    for (int fd = 0; fd < 10; ++fd) ::close(fd);
+    return failure_with_program(program).find("Exec format error") != std::string::npos ? 0 : 1;
+  }};
+  EXPECT_EQ(starter.wait(), 0);
+}
+
+TEST_F(DetachedServer, DoesNotInheritSignalHandling) {
+  Forked starter{[&] {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::sigprocmask(SIG_SETMASK, &all, nullptr);
+    for (const int signal : {SIGTERM, SIGQUIT, SIGUSR2}) ::signal(signal, SIG_IGN);
+    (void)connect(directory_);
+    return 0;
+  }};
+  EXPECT_EQ(starter.wait(), 0);
+  const auto server = directory_.server();
+  ASSERT_NE(server, 0);
+  std::ifstream status{"/proc/" + std::to_string(server) + "/status"};
+  for (std::string name, value; status >> name && std::getline(status, value);) {
+    if (name == "SigBlk:") {
+      EXPECT_EQ(std::stoull(value, nullptr, 16), 0U);
+    } else if (name == "SigIgn:") {
+      const auto ignored = std::stoull(value, nullptr, 16);  // the server ignores some itself
+      for (const int signal : {SIGQUIT, SIGUSR2}) EXPECT_EQ(ignored >> (signal - 1) & 1, 0U);
+    }
+  }
+  ::kill(server, SIGTERM);
+  EXPECT_TRUE(test::eventually([&] { return directory_.processes().empty(); }));
+}
+
+TEST_F(DetachedServer, WorksWhenTheStarterIgnoresItsChildren) {
+  Forked starter{[&] {
+    ::signal(SIGCHLD, SIG_IGN);
+    (void)connect(directory_);
+    return 0;
+  }};
+  EXPECT_EQ(starter.wait(), 0);
+}
+
+}  // namespace
+}  // namespace dlock::redis

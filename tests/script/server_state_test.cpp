@@ -1,0 +1,127 @@
+// The scripts by example: a server that is short of memory, read-only, restrictive or misused.
+#include "script/fixture.hpp"
+#include "script/scripts.hpp"
+
+namespace dlock::test {
+
+namespace {
+
+class ServerState : public ScriptTest {
+ protected:
+  const std::string owner = make_token(100, 0);
+  const std::string first = waiter(1);
+  const std::string second = waiter(2);
+};
+
+TEST_F(ServerState, TheDigestBesideAScriptIsTheServers) {
+  EXPECT_EQ(store.command({"SCRIPT", "LOAD", script::acquire}), script::acquire_sha);
+  EXPECT_EQ(store.command({"SCRIPT", "LOAD", script::release}), script::release_sha);
+  EXPECT_EQ(store.command({"SCRIPT", "LOAD", script::renew}), script::renew_sha);
+  EXPECT_EQ(store.command({"SCRIPT", "LOAD", script::break_}), script::break__sha);
+}
+
+TEST_F(ServerState, OutOfMemoryRefusesNewLocksButRenewsAndReleases) {
+  hold(owner, 10s);
+  queue(first);
+  store.command({"CONFIG", "SET", "maxmemory", "1"});
+  EXPECT_THAT(acquire(second), StartsWith("-OOM"));
+  EXPECT_EQ(renew(owner, 20s, 1), "echo k");
+  EXPECT_EQ(state().pttl, 20000);
+  EXPECT_EQ(release(owner), "released");
+  EXPECT_EQ(holder(), first);
+  EXPECT_EQ(store.break_(lock, store.fence(), 0, false), "broken");
+  EXPECT_EQ(holder(), "nobody");
+}
+
+TEST_F(ServerState, WithoutTheRightToPublishAReleaseFreesTheLockAndSaysThatItIsMute) {
+  hold(owner);
+  const auto ticket = queue(first);
+  pass(1ms);
+  queue(second);
+  store.allow_publish(false);
+  EXPECT_THAT(release(owner), StartsWith("released mute "));
+  EXPECT_EQ(holder(), "nobody");
+  EXPECT_THAT(waiting(), ElementsAre(first, second));
+  EXPECT_EQ(state().queue[0].score, ticket);
+  EXPECT_EQ(state().queue_pttl, 20000);
+}
+
+TEST_F(ServerState, WithoutTheRightToPublishALongWaiterKeepsItsTurn) {
+  hold(owner);
+  queue(first);
+  for (int i = 0; i < 4; ++i) {
+    pass(5s);
+    queue(first);
+  }
+  store.allow_publish(false);
+  release(owner);
+  EXPECT_THAT(state().seen, SizeIs(1));
+  store.allow_publish(true);
+  EXPECT_THAT(acquire(second), StartsWith("queued "));
+  EXPECT_EQ(holder(), first);
+}
+
+TEST_F(ServerState, WithoutTheRightToPublishAWaiterStillGetsAFreeLock) {
+  hold(owner);
+  queue(first);
+  pass(1ms);
+  queue(second);
+  store.allow_publish(false);
+  release(owner);
+  EXPECT_THAT(acquire(second), StartsWith("acquired "));
+  EXPECT_THAT(waiting(), ElementsAre(first));
+  EXPECT_EQ(release(second).substr(0, 13), "released mute");
+  EXPECT_THAT(acquire(first), StartsWith("acquired "));
+}
+
+TEST_F(ServerState, WithoutTheRightToPublishBreakingSaysThatNobodyWasAsked) {
+  const auto counter = hold(first);
+  store.allow_publish(false);
+  EXPECT_EQ(store.break_(lock, counter, 0, true), "asked 0");
+  EXPECT_EQ(store.break_(lock, counter, 0, false), "broken");
+}
+
+TEST_F(ServerState, AKeyOfAnotherTypeIsRefusedAndLeftAlone) {
+  store.command({"RPUSH", lock, "element"});
+  const auto fence = store.fence();
+  EXPECT_THAT(acquire(first), StartsWith("-WRONGTYPE"));
+  EXPECT_THAT(store.break_(lock, 1, 0, false), StartsWith("-WRONGTYPE"));
+  EXPECT_EQ(renew(owner, 10s), "echo l");
+  EXPECT_EQ(release(owner), "not_held");
+  EXPECT_EQ(store.command({"LRANGE", lock, "0", "-1"}), "element");
+  EXPECT_THAT(waiting(), IsEmpty());
+  EXPECT_EQ(store.fence(), fence);
+}
+
+TEST_F(ServerState, AWaiterCanLeaveWhenTheKeyHasBecomeAnotherType) {
+  hold(owner);
+  queue(first);
+  store.command({"DEL", lock});
+  store.command({"RPUSH", lock, "element"});
+  EXPECT_EQ(release(first), "not_held");
+  EXPECT_THAT(waiting(), IsEmpty());
+}
+
+TEST_F(ServerState, AFenceCounterThatIsNoneTakesNoLock) {
+  store.command({"SET", Store::fence_key, "not a number"});
+  EXPECT_THAT(acquire(owner), StartsWith("-"));
+  EXPECT_EQ(holder(), "nobody");
+}
+
+TEST_F(ServerState, AReadOnlyReplicaIsNamed) {
+  hold(owner);
+  store.command({"REPLICAOF", "127.0.0.1", std::to_string(store.server().port())});
+  EXPECT_THAT(acquire(first), StartsWith("-READONLY"));
+  EXPECT_THAT(release(owner), StartsWith("-READONLY"));
+  EXPECT_THAT(renew(owner, 10s), StartsWith("-READONLY"));
+}
+
+TEST_F(ServerState, ScriptsComeBackAfterScriptFlush) {
+  hold(owner);
+  store.command({"SCRIPT", "FLUSH"});
+  EXPECT_EQ(release(owner), "released");
+}
+
+}  // namespace
+
+}  // namespace dlock::test

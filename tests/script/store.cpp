@@ -1,0 +1,171 @@
+// The lock scripts on a real server whose clock stands still.
+#include "script/store.hpp"
+
+#include <iomanip>
+#include <sstream>
+#include <stdexcept>
+
+#include "script/scripts.hpp"
+
+namespace dlock::test {
+
+namespace {
+
+using std::to_string;
+
+std::string hex(int number, int width) {
+  std::ostringstream text;
+  text << std::hex << std::setfill('0') << std::setw(width) << number;
+  return text.str();
+}
+
+constexpr Store::Script acquire_script{script::acquire, script::acquire_sha};
+constexpr Store::Script release_script{script::release, script::release_sha};
+constexpr Store::Script renew_script{script::renew, script::renew_sha};
+constexpr Store::Script break_script{script::break_, script::break__sha};
+
+std::string in_one_line(const Answer& answer) {
+  if (answer.kind == Answer::Kind::nil) return "(nil)";
+  if (answer.kind != Answer::Kind::list) {
+    return (answer.kind == Answer::Kind::error ? "-" : "") + answer.text;
+  }
+  std::string line;
+  for (const auto& element : answer.elements) {
+    line += (line.empty() ? "" : " ") + in_one_line(element);
+  }
+  return line;
+}
+
+RedisServer::Options with(RedisServer::Options options, std::vector<std::string> config,
+                          bool persistent) {
+  options.config = std::move(config);
+  options.persistent = persistent;
+  return options;
+}
+
+std::vector<std::string> keys_of(const std::string& key) {
+  return {key, Store::queue_key(key), Store::seen_key(key), std::string{Store::fence_key}};
+}
+
+}  // namespace
+
+std::string make_token(int client, int number, std::string_view claim_ms) {
+  // The echo is the beginning of the random part.
+  return "dlock1:" + hex(client, 16) + ':' + hex(client * 4096 + number, 8) + std::string(24, 'f') +
+         ':' + std::string{claim_ms};
+}
+
+std::string channel_of_client(int client) { return "dlock1:c:" + hex(client, 16); }
+
+Store::Store(std::vector<std::string> config, bool persistent)
+    : start_(clock_.now()), server_(with(clock_.options(), std::move(config), persistent)) {
+  reconnect();
+}
+
+void Store::reconnect() {
+  other_ = std::make_unique<Link>(server_);
+  scripts_ = std::make_unique<Link>(server_);
+  // Keys go when they are looked at, so that a step back of the clock finds the same on each run.
+  command({"DEBUG", "SET-ACTIVE-EXPIRE", "0"});
+  command({"ACL", "SETUSER", "scripts", "on", "nopass", "allkeys", "allcommands", "allchannels"});
+  scripts_->ask({"AUTH", "scripts", "any"});
+  may_publish_ = true;
+}
+
+void Store::allow_publish(bool allowed) {
+  if (allowed != may_publish_) {
+    command({"ACL", "SETUSER", "scripts", allowed ? "allchannels" : "resetchannels"});
+    may_publish_ = allowed;
+  }
+}
+
+void Store::reset() {
+  allow_publish(true);
+  command({"FLUSHALL"});
+  clock_.set(start_);
+}
+
+std::string Store::command(std::initializer_list<std::string_view> fields) {
+  return in_one_line(other_->ask(fields));
+}
+
+std::string Store::run(const Script& script, const std::vector<std::string>& keys,
+                       const std::vector<std::string>& args) {
+  const auto key_count = to_string(keys.size());
+  std::vector<std::string_view> fields{"EVALSHA", script.digest, key_count};
+  fields.insert(fields.end(), keys.begin(), keys.end());
+  fields.insert(fields.end(), args.begin(), args.end());
+  scripts_->send(fields);
+  Answer answer = scripts_->read();
+  if (answer.text.starts_with("NOSCRIPT")) {
+    fields[0] = "EVAL";
+    fields[1] = script.text;
+    scripts_->send(fields);
+    answer = scripts_->read();
+  }
+  return in_one_line(answer);
+}
+
+std::string Store::acquire(const StoreModel::Acquire& request) {
+  return run(acquire_script, keys_of(request.key),
+             {request.token, to_string(request.ttl.count()), request.wait ? "wait" : "try",
+              request.ticket ? to_string(*request.ticket) : "", request.old});
+}
+
+std::string Store::release(const std::string& key, const std::string& token) {
+  return run(release_script, keys_of(key), {token});
+}
+
+std::string Store::renew(std::string_view echo, const std::vector<StoreModel::Renewal>& renewals) {
+  std::vector<std::string> keys{std::string{fence_key}};
+  std::vector<std::string> args{std::string{echo}};
+  for (const auto& renewal : renewals) {
+    const auto own = keys_of(renewal.key);
+    keys.insert(keys.end(), own.begin(), own.begin() + 3);
+    args.insert(args.end(),
+                {renewal.token, to_string(renewal.ttl.count()), to_string(renewal.sequence)});
+  }
+  return run(renew_script, keys, args);
+}
+
+std::string Store::break_(const std::string& key, std::int64_t counter, int sequence, bool ask) {
+  return run(break_script, keys_of(key),
+             {to_string(counter), to_string(sequence), ask ? "ask" : "force"});
+}
+
+LockState Store::state(const std::string& key) {
+  const auto queue = queue_key(key);
+  const auto seen = seen_key(key);
+  other_->send({"GET", key});
+  other_->send({"PTTL", key});
+  other_->send({"ZRANGE", queue, "0", "-1", "WITHSCORES"});
+  other_->send({"PTTL", queue});
+  other_->send({"HGETALL", seen});
+  other_->send({"PTTL", seen});
+  LockState state;
+  const Answer value = other_->read();
+  if (value.kind == Answer::Kind::error) {
+    state.value = "(wrong type)";
+  } else if (value.kind == Answer::Kind::text) {
+    state.value = value.text;
+  }
+  state.pttl = std::stoll(other_->read().text);
+  const auto waiters = other_->read().elements;
+  for (std::size_t i = 0; i + 1 < waiters.size(); i += 2) {
+    state.queue.push_back({waiters[i].text, std::stoll(waiters[i + 1].text)});
+  }
+  state.queue_pttl = std::stoll(other_->read().text);
+  const auto times = other_->read().elements;
+  for (std::size_t i = 0; i + 1 < times.size(); i += 2) {
+    state.seen[times[i].text] = std::stoll(times[i + 1].text);
+  }
+  state.seen_pttl = std::stoll(other_->read().text);
+  return state;
+}
+
+std::int64_t Store::fence() {
+  const auto text = command({"GET", fence_key});
+  return text == "(nil)" ? 0 : std::stoll(text);
+}
+
+}  // namespace dlock::test

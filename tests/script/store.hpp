@@ -1,0 +1,67 @@
+// The lock scripts on a real server whose clock stands still, with the interface of the model.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "script/link.hpp"
+#include "support/frozen_clock.hpp"
+#include "support/redis_server.hpp"
+#include "support/store_model.hpp"
+
+namespace dlock::test {
+
+/// The token of client `client`'s acquisition number `number`.
+std::string make_token(int client, int number, std::string_view claim_ms = "3000");
+std::string channel_of_client(int client);
+
+/// Errors are replies that begin with a minus sign.
+class Store {
+ public:
+  /// `config`: more lines of redis.conf.
+  explicit Store(std::vector<std::string> config = {}, bool persistent = false);
+
+  std::string acquire(const StoreModel::Acquire& request);
+  std::string release(const std::string& key, const std::string& token);
+  std::string renew(std::string_view echo, const std::vector<StoreModel::Renewal>& renewals);
+  std::string break_(const std::string& key, std::int64_t counter, int sequence, bool ask);
+
+  [[nodiscard]] LockState state(const std::string& key);
+  [[nodiscard]] std::int64_t fence();
+  /// Any command; the reply in one line, the elements of lists with spaces between.
+  std::string command(std::initializer_list<std::string_view> fields);
+
+  /// Runs the scripts as a user that may do everything, or everything but publish.
+  void allow_publish(bool allowed);
+  /// All as new: nothing stored, publishing allowed, the clock at its start.
+  void reset();
+  /// To be called after the server was restarted.
+  void reconnect();
+
+  [[nodiscard]] FrozenClock& clock() { return clock_; }
+  [[nodiscard]] RedisServer& server() { return server_; }
+
+  struct Script {
+    std::string_view text;
+    std::string_view digest;
+  };
+
+  static std::string queue_key(const std::string& key) { return "queue:" + key; }
+  static std::string seen_key(const std::string& key) { return "seen:" + key; }
+  static constexpr std::string_view fence_key = "fence";
+
+ private:
+  std::string run(const Script& script, const std::vector<std::string>& keys,
+                  const std::vector<std::string>& args);
+
+  FrozenClock clock_;
+  Micros start_;
+  RedisServer server_;
+  std::unique_ptr<Link> scripts_;  ///< logged in as the user "scripts"
+  std::unique_ptr<Link> other_;
+  bool may_publish_ = true;
+};
+
+}  // namespace dlock::test

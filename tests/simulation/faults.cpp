@@ -1,0 +1,187 @@
+// World: what goes wrong.
+#include <algorithm>
+#include <numeric>
+
+#include "simulation/world.hpp"
+
+namespace dlock::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+}  // namespace
+
+void World::schedule_fault() {
+  const auto& plan = stage_.plan;
+  const auto wait = chance_.between(Duration{1}, 2 * plan.fault_interval);
+  if (stage_.now() + wait >= plan.fault_time) {
+    return;
+  }
+  stage_.agenda.in(wait, [this] {
+    if (calm_) {
+      return;
+    }
+    const auto& weights = stage_.plan.weights;
+    auto ticket = chance_.number(1, std::accumulate(weights.begin(), weights.end(), 0));
+    std::size_t fault = 0;
+    while ((ticket -= weights[fault]) > 0) {
+      ++fault;
+    }
+    inject(static_cast<Fault>(fault));
+    schedule_fault();
+  });
+}
+
+Process& World::someone() {
+  std::vector<Process*> alive;
+  for (auto& process : processes_) {
+    if (process->alive()) {
+      alive.push_back(process.get());
+    }
+  }
+  return *chance_.pick(alive);
+}
+
+std::string World::some_lock() {
+  return "lock" + std::to_string(chance_.below(static_cast<std::uint64_t>(stage_.plan.names)));
+}
+
+void World::inject(Fault fault) {
+  ++stage_.tally.faults;
+  auto& process = someone();
+  stage_.note(process.id() * 100 + static_cast<std::uint64_t>(fault), "fault", [&] {
+    return "FAULT " + std::string{name_of(fault)} + " (p" + std::to_string(process.id()) + ")";
+  });
+  switch (fault) {
+    case Fault::reset:
+      return network_.reset(process.id());
+    case Fault::server_closes:
+      return network_.server_closes(process.id());
+    case Fault::half_open:
+      return network_.mute(process.id(), true, true);
+    case Fault::mute_down:
+      return network_.mute(process.id(), false, true);
+    case Fault::mute_up:
+      return network_.mute(process.id(), true, false);
+    case Fault::partition:
+      return network_.partition(process.id(),
+                                stage_.now() + chance_.spread(milliseconds{10}, seconds{15}));
+    case Fault::spike:
+      return network_.spike(process.id(), chance_.spread(milliseconds{1}, seconds{5}));
+    case Fault::pause:
+      return process.stop(stage_.now() + chance_.spread(milliseconds{1}, seconds{20}));
+    case Fault::crash:
+    case Fault::power_off:
+      process.kill(fault == Fault::power_off);
+      return populate(chance_.number(1, stage_.plan.rounds));
+    case Fault::step:
+      return network_.server().step_clock((chance_.chance(0.5) ? 1 : -1) *
+                                          chance_.spread(milliseconds{1}, seconds{100}));
+    default:
+      return inject_server(fault);
+  }
+}
+
+void World::inject_server(Fault fault) {
+  auto& server = network_.server();
+  const auto soon = stage_.now() + chance_.spread(milliseconds{1}, seconds{4});
+  switch (fault) {
+    case Fault::script_flush:
+      return server.forget_scripts();
+    case Fault::stall:
+      return network_.stall(soon);
+    case Fault::loading:
+    case Fault::busy:
+    case Fault::read_only:
+    case Fault::out_of_memory:
+    case Fault::fate_unknown:
+    case Fault::deaf:
+      return server.refuse(fault, soon);
+    case Fault::restart:
+      network_.server_down(soon);
+      return server.restart();
+    case Fault::restart_empty:
+      network_.server_down(soon);
+      return server.restart_empty();
+    case Fault::restart_old:
+      server.save();
+      return stage_.agenda.in(chance_.spread(milliseconds{1}, seconds{1}), [this, soon] {
+        network_.server_down(soon);
+        network_.server().restart_from_saved();
+      });
+    case Fault::flush_all:
+      return server.flush_all();
+    default:
+      return inject_others(fault);
+  }
+}
+
+void World::inject_others(Fault fault) {
+  auto& server = network_.server();
+  const auto key = some_lock();
+  switch (fault) {
+    case Fault::delete_lock:
+      return server.delete_lock(key);
+    case Fault::delete_queue:
+      return server.delete_queue(key);
+    case Fault::delete_seen:
+      return server.delete_seen(key);
+    case Fault::break_ask:
+      return server.break_lock(key, true);
+    case Fault::break_force:
+      return server.break_lock(key, false);
+    case Fault::foreign_hold:
+    case Fault::foreign_poller:
+      return poll(key, fault == Fault::foreign_hold ? 1 : 100);
+    case Fault::wrong_type:
+      server.make_wrong_type(key);
+      return stage_.agenda.in(chance_.spread(milliseconds{1}, seconds{1}),
+                              [this, key] { network_.server().delete_lock(key); });
+    default:
+      break;
+  }
+}
+
+// Another library's client: SET NX, work, compare and delete; it may die or leave out the expiry.
+void World::poll(const std::string& key, int times) {
+  if (times == 0 || calm_) {
+    return;
+  }
+  std::optional ttl{
+      std::chrono::floor<milliseconds>(chance_.spread(milliseconds{10}, seconds{10}))};
+  if (chance_.chance(0.2)) {
+    ttl.reset();
+  }
+  const auto value = network_.server().foreign_set(key, ttl);
+  if (value.empty()) {
+    return stage_.agenda.in(milliseconds{100}, [this, key, times] { poll(key, times - 1); });
+  }
+  stage_.note(0, value, [&] { return value + " takes " + key; });
+  const Duration life = ttl.value_or(seconds{2});
+  if (!ttl || chance_.chance(0.7)) {
+    stage_.agenda.in(chance_.between(Duration{0}, life),
+                     [this, key, value] { network_.server().foreign_release(key, value); });
+  }
+}
+
+void World::end_faults() {
+  stage_.note(0, "calm", [] { return "no more faults"; });
+  calm_ = true;
+  network_.heal();
+  network_.server().refuse_nothing();
+  for (int i = 0; i < stage_.plan.names; ++i) {
+    network_.server().foreign_leave("lock" + std::to_string(i));
+  }
+  for (auto& process : processes_) {
+    process->go_on_now();
+    if (stage_.plan.weights[static_cast<std::size_t>(Fault::deaf)] > 0) {
+      network_.reset(process->id());  // a refused subscription is asked for again only then
+    }
+  }
+  for (auto& user : users_) {
+    user->limit(rounds_after_faults);
+  }
+}
+
+}  // namespace dlock::sim

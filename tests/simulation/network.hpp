@@ -1,0 +1,103 @@
+// Network: links between processes and the server, and all the ways in which they fail.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "simulation/server.hpp"
+#include "simulation/stage.hpp"
+
+namespace dlock::sim {
+
+/// The receiving end of a process: what its shell would read from a socket.
+class Wire {
+ public:
+  /// `old_is_dead`: as `Engine::on_connected` means it.
+  virtual void connected(LinkId link, bool old_is_dead) = 0;
+  virtual void connect_failed(errc code, const std::string& what) = 0;
+  virtual void reply(LinkId link, const Answer& answer) = 0;
+  virtual void message(LinkId link, const std::string& text) = 0;
+  virtual void closed(LinkId link, const std::string& why) = 0;
+  /// Asked when the dialling reaches the server: must the old connection be killed?
+  virtual bool has_unanswered() = 0;
+
+ protected:
+  ~Wire() = default;
+};
+
+class Network {
+ public:
+  explicit Network(Stage& stage);
+
+  [[nodiscard]] Server& server() { return server_; }
+
+  // What a process does. Links carry messages in order in both directions.
+  void join(ProcessId process, Wire& wire) { wires_[process] = &wire; }
+  void dial(ProcessId process);
+  void send(LinkId link, core::Command command);
+  /// Closes at once. What is under way may still be carried out, also late.
+  void hang_up(LinkId link);
+  /// The process is gone; the server learns it, or not.
+  void abandon(ProcessId process, bool silently);
+  /// A stopped process reads nothing, so nobody can promise it its place.
+  void stopped(ProcessId process, bool is_stopped);
+
+  // Faults.
+  void reset(ProcessId process);
+  void server_closes(ProcessId process);
+  void mute(ProcessId process, bool up, bool down);
+  void partition(ProcessId process, Time until);
+  void spike(ProcessId process, Duration delay);
+  void stall(Time until) { stalled_until_ = until; }
+  void server_down(Time until);
+  /// From now on everything works, and fast.
+  void heal();
+
+  /// Whether a command of this process is still under way to the server.
+  [[nodiscard]] bool has_under_way(ProcessId process) const;
+
+ private:
+  static constexpr auto never = std::numeric_limits<std::uint64_t>::max();
+  struct Link {
+    ProcessId process = 0;
+    bool client_open = false, server_open = true;
+    bool up_works = true, down_works = true;
+    bool broken = false;          ///< some fault happened to it
+    Time up_free{}, down_free{};  ///< nothing arrives before what was sent before
+    Time slow_until{};            ///< nothing arrives before, in either direction
+    std::uint64_t sent = 0, arrived = 0;
+    std::uint64_t cut = never;  ///< later requests never arrive
+  };
+
+  [[nodiscard]] Duration delay();
+  [[nodiscard]] Link* current(ProcessId process);
+  void reached(ProcessId process);
+  void logged_in(LinkId id, bool old_is_dead);
+  void up(LinkId id, std::uint64_t number, const core::Command& command);
+  template <class Deliver>
+  void down(LinkId id, Deliver deliver);
+  void break_up(Link& link);
+  void forget_at(LinkId id, Time when);
+  void close_server_side(LinkId id);
+  [[nodiscard]] LinkId id_of(ProcessId process) const;
+
+  Stage& stage_;
+  Server server_;
+  std::map<ProcessId, Wire*> wires_;
+  std::map<LinkId, Link> links_;
+  std::map<ProcessId, LinkId> newest_;
+  std::map<ProcessId, Time> partitions_;
+  std::set<ProcessId> stopped_, gone_;
+  LinkId last_ = 0;
+  Time stalled_until_{}, down_until_{};
+  bool healed_ = false;
+  LinkId executing_ = 0;
+  std::vector<std::string> held_back_;  ///< pushes to the one whose script runs
+};
+
+}  // namespace dlock::sim

@@ -1,0 +1,158 @@
+// Plan: from a seed to what happens.
+#include "simulation/plan.hpp"
+
+#include <algorithm>
+#include <initializer_list>
+#include <utility>
+
+namespace dlock::sim {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+using Weights = std::initializer_list<std::pair<Fault, int>>;
+
+const Weights break_connections{{Fault::reset, 4},     {Fault::server_closes, 2},
+                                {Fault::half_open, 2}, {Fault::mute_down, 2},
+                                {Fault::mute_up, 1},   {Fault::partition, 1}};
+const Weights slow_down{{Fault::spike, 4}, {Fault::pause, 6}, {Fault::stall, 1}};
+const Weights kill{
+    {Fault::crash, 3}, {Fault::power_off, 2}, {Fault::half_open, 1}, {Fault::reset, 1}};
+const Weights confuse_server{
+    {Fault::script_flush, 2},  {Fault::restart, 1},      {Fault::stall, 1},
+    {Fault::loading, 1},       {Fault::busy, 1},         {Fault::read_only, 1},
+    {Fault::out_of_memory, 1}, {Fault::fate_unknown, 1}, {Fault::deaf, 1}};
+const Weights forget{{Fault::restart_empty, 1}, {Fault::restart_old, 1},  {Fault::flush_all, 1},
+                     {Fault::delete_lock, 4},   {Fault::delete_queue, 2}, {Fault::delete_seen, 1},
+                     {Fault::break_ask, 2},     {Fault::break_force, 2},  {Fault::reset, 1}};
+const Weights intrude{{Fault::foreign_hold, 4}, {Fault::foreign_poller, 2}};
+
+void add(Plan& plan, const Weights& weights) {
+  for (const auto& [fault, weight] : weights) {
+    plan.weights[static_cast<std::size_t>(fault)] += weight;
+  }
+}
+
+void add_faults(Plan& plan) {
+  switch (plan.profile) {
+    case Profile::calm:
+      break;
+    case Profile::losses:
+    case Profile::unkilled:
+      add(plan, break_connections);
+      break;
+    case Profile::pauses:
+      add(plan, slow_down);
+      break;
+    case Profile::crashes:
+      add(plan, kill);
+      break;
+    case Profile::troubles:
+      add(plan, confuse_server);
+      break;
+    case Profile::oblivion:
+      add(plan, forget);
+      break;
+    case Profile::foreign:
+      add(plan, intrude);
+      add(plan, {{Fault::reset, 1}, {Fault::pause, 1}});
+      break;
+    case Profile::crowd:
+      add(plan, {{Fault::reset, 2}, {Fault::crash, 1}, {Fault::pause, 1}, {Fault::restart, 1}});
+      break;
+    case Profile::chaos:
+      add(plan, break_connections);
+      add(plan, slow_down);
+      add(plan, kill);
+      add(plan, confuse_server);
+      add(plan, forget);
+      add(plan, intrude);
+      add(plan, {{Fault::wrong_type, 1}});
+      break;
+    case Profile::steps:
+      add(plan, {{Fault::step, 4}, {Fault::reset, 1}, {Fault::pause, 1}, {Fault::crash, 1}});
+      break;
+  }
+}
+
+}  // namespace
+
+std::string_view name_of(Profile profile) {
+  static constexpr std::array<std::string_view, profile_count> names{
+      "calm",     "losses",  "unkilled", "pauses", "crashes", "troubles",
+      "oblivion", "foreign", "crowd",    "chaos",  "steps"};
+  return names[static_cast<std::size_t>(profile)];
+}
+
+std::string_view name_of(Fault fault) {
+  static constexpr std::array<std::string_view, fault_count> names{
+      "reset",        "server closes", "half open",    "mute down",      "mute up",
+      "partition",    "spike",         "pause",        "crash",          "power off",
+      "script flush", "restart",       "stall",        "loading",        "busy",
+      "read only",    "out of memory", "fate unknown", "deaf",           "restart empty",
+      "restart old",  "flush all",     "delete lock",  "delete queue",   "delete seen",
+      "break ask",    "break force",   "foreign hold", "foreign poller", "wrong type",
+      "step"};
+  return names[static_cast<std::size_t>(fault)];
+}
+
+Plan plan_of(std::uint64_t seed) {
+  Random random{seed * 2 + 1};
+  Plan plan;
+  plan.seed = seed;
+  plan.profile = static_cast<Profile>(seed % profile_count);
+  const bool calm = plan.profile == Profile::calm;
+  const bool crowd = plan.profile == Profile::crowd;
+
+  plan.processes = crowd ? random.number(20, random.chance(0.2) ? 250 : 80)
+                         : random.number(2, random.chance(0.2) ? 16 : 5);
+  plan.threads = random.chance(0.5) ? 1 : random.number(1, crowd ? 2 : 4);
+  plan.names = random.chance(0.6) ? 1 : random.number(1, 3);
+  plan.rounds = crowd ? random.number(1, 3) : calm ? random.number(2, 10) : random.number(5, 40);
+
+  const std::vector<Duration> all{milliseconds{60}, milliseconds{250}, seconds{1},
+                                  seconds{3},       seconds{8},        seconds{30}};
+  const std::vector<Span> delays{{microseconds{20}, microseconds{200}},
+                                 {microseconds{100}, milliseconds{5}},
+                                 {milliseconds{1}, milliseconds{80}}};
+  plan.delay = random.pick(delays);
+  // A lease must live for some round trips.
+  const auto shortest = plan.delay.high * 10;
+  for (int i = random.number(1, 2); i > 0; --i) {
+    const auto ttl = crowd ? Duration{seconds{random.number(2, 10)}} : random.pick(all);
+    plan.ttls.push_back(std::max(ttl, shortest));
+  }
+  const std::vector<Span> holds{{Duration{0}, milliseconds{1}},
+                                {milliseconds{1}, milliseconds{50}},
+                                {milliseconds{1}, seconds{2}},
+                                {milliseconds{100}, seconds{10}}};
+  plan.hold = crowd ? Span{Duration{0}, milliseconds{10}} : random.pick(holds);
+  const std::vector<Span> thinks{{microseconds{1}, milliseconds{1}},
+                                 {microseconds{10}, milliseconds{300}},
+                                 {milliseconds{1}, seconds{3}}};
+  plan.think = random.pick(thinks);
+
+  plan.fixed = random.chance(0.3) ? 0.5 : 0;
+  plan.max_hold = random.chance(0.2) ? 0.3 : 0;
+  plan.tries = random.chance(0.3) ? 0.2 : 0;
+  plan.deadlines = random.chance(0.3) ? 0.4 : 0;
+  plan.cancels = random.chance(0.4) ? 0.3 : 0;
+  plan.overstays = random.chance(0.3) ? 0.2 : 0;
+
+  plan.lateness = {Duration{0}, random.chance(0.5) ? Duration{0} : milliseconds{3}};
+  plan.kills = plan.profile == Profile::unkilled ? 0 : plan.profile == Profile::chaos ? 0.7 : 1;
+  plan.push_first = random.chance(0.5);
+  plan.no_margin = random.chance(0.3);
+  plan.drift_ppm = random.chance(0.7) ? 10'000 : 100;
+  if (crowd) {
+    plan.overstays = 0;
+  }
+  plan.fault_time = calm ? Duration{} : random.spread(seconds{1}, crowd ? seconds{8} : seconds{60});
+  plan.fault_interval = calm ? Duration{} : random.spread(milliseconds{20}, seconds{4});
+  add_faults(plan);
+  return plan;
+}
+
+}  // namespace dlock::sim

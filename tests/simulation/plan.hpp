@@ -1,0 +1,105 @@
+// Plan: what a seed stands for: how many take part, how they behave, and what goes wrong how often.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "simulation/random.hpp"
+
+namespace dlock::sim {
+
+/// The kind of a simulation: the seed modulo `profile_count`.
+enum class Profile : std::uint8_t {
+  calm,      ///< nothing goes wrong
+  losses,    ///< connections break; a reconnect kills the old one first
+  unkilled,  ///< ... and may not kill: late copies of requests act after the reconnect
+  pauses,    ///< processes are stopped, the network is slow, clocks run as apart as they may
+  crashes,   ///< processes and machines die, others come
+  troubles,  ///< the server refuses, forgets its scripts, restarts with its data
+  oblivion,  ///< data is lost, keys are deleted by others
+  foreign,   ///< other libraries take the same locks
+  crowd,     ///< hundreds of clients
+  chaos,     ///< all of it
+  steps,     ///< the server's clock steps: only fences are promised
+};
+inline constexpr std::size_t profile_count = 11;
+[[nodiscard]] std::string_view name_of(Profile profile);
+
+enum class Fault : std::uint8_t {
+  reset,          ///< a connection ends, both sides learn it
+  server_closes,  ///< ... by the server, which drops what it has not read
+  half_open,      ///< nothing gets through, nobody learns it; pushes count as received
+  mute_down,      ///< requests are carried out, replies and pushes get lost
+  mute_up,        ///< requests get lost
+  partition,      ///< a machine without network
+  spike,          ///< everything on a connection takes long
+  pause,          ///< SIGSTOP
+  crash,          ///< SIGKILL
+  power_off,      ///< ... of the machine: the server does not learn it
+  script_flush,   ///<
+  restart,        ///< of the server, with its data
+  stall,          ///< the server does nothing for a time
+  loading,        ///< error replies ...
+  busy,
+  read_only,
+  out_of_memory,
+  fate_unknown,   ///< ... of scripts that ran all the same
+  deaf,           ///< new subscriptions are refused
+  restart_empty,  ///< without its data
+  restart_old,    ///< with the data of a moment ago
+  flush_all,
+  delete_lock,  ///< by somebody else
+  delete_queue,
+  delete_seen,
+  break_ask,  ///< `dlock break`
+  break_force,
+  foreign_hold,    ///< SET NX by another library, with or without expiry
+  foreign_poller,  ///< another library that tries again and again
+  wrong_type,
+  step,  ///< of the server's clock
+};
+inline constexpr std::size_t fault_count = static_cast<std::size_t>(Fault::step) + 1;
+[[nodiscard]] std::string_view name_of(Fault fault);
+
+/// Both ends possible.
+struct Span {
+  Duration low{};
+  Duration high{};
+};
+
+struct Plan {
+  std::uint64_t seed = 0;
+  Profile profile{};
+  int processes = 3;
+  int threads = 1;  ///< of each process
+  int names = 1;
+  int rounds = 5;  ///< acquisitions of each thread
+  std::vector<Duration> ttls;
+  Span hold;
+  Span think;
+  double fixed = 0;           ///< share of waits for a lease without renewal
+  double max_hold = 0;        ///< ... with a longest hold
+  double tries = 0;           ///< ... that do not wait
+  double deadlines = 0;       ///< ... with a time limit
+  double cancels = 0;         ///< ... that are cancelled, if they last
+  double overstays = 0;       ///< share of holders who work as long as they may
+  Span delay;                 ///< of one message
+  Span lateness;              ///< of timers
+  double kills = 1;           ///< share of reconnects that kill the old connection
+  bool push_first = true;     ///< a push to oneself comes before its script's reply
+  bool no_margin = false;     ///< without safety margin
+  int drift_ppm = 0;          ///< rates differ by at most so much
+  Duration fault_time{};      ///< faults go on for so long
+  Duration fault_interval{};  ///< between two faults; zero: none
+  std::array<int, fault_count> weights{};
+
+  /// Leases are promised only then.
+  [[nodiscard]] bool clock_is_sane() const { return profile != Profile::steps; }
+};
+
+[[nodiscard]] Plan plan_of(std::uint64_t seed);
+
+}  // namespace dlock::sim

@@ -1,0 +1,380 @@
+// Process: events to the engine, its actions to the network and the threads.
+#include "simulation/process.hpp"
+
+#include <utility>
+
+namespace dlock::sim {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+// Of the product's `ClientOptions`.
+constexpr Duration request_timeout = milliseconds{2000};
+// Calls at one instant until it counts as a busy loop.
+constexpr int most_steps = 50;
+
+std::string describe(const core::Command& command) {
+  static constexpr const char* names[]{"acquire", "release",  "renew", "subscribe",
+                                       "enroll",  "withdraw", "ping"};
+  std::string text = names[static_cast<int>(command.verb)];
+  for (const auto& arg : command.args) {
+    text += ' ' + arg;
+  }
+  return text + (command.whole ? " (whole)" : "");
+}
+
+}  // namespace
+
+core::Engine::Settings Process::settings(Stage& stage, Random& random, ProcessId id) {
+  core::Engine::Settings settings;
+  settings.client = core::hex(random.bits() << 16 | id);
+  settings.registration = "{}";
+  if (stage.plan.no_margin) {
+    settings.safety_margin = Duration::zero();
+  }
+  settings.request_timeout = request_timeout;
+  settings.random = [&random] { return core::RandomBits{random.bits(), random.bits()}; };
+  return settings;
+}
+
+Process::Process(Stage& stage, Network& network, ProcessId id)
+    : stage_(stage),
+      network_(network),
+      id_(id),
+      random_(stage.random.fork()),
+      clock_{random_.number<std::int64_t>(1, 1'000'000'000'000'000),
+             random_.chance(0.6) ? (random_.chance(0.5) ? 1 : -1) * stage.plan.drift_ppm
+                                 : random_.number(-stage.plan.drift_ppm, stage.plan.drift_ppm)},
+      engine_(settings(stage, random_, id)) {
+  network.join(id, *this);
+}
+
+template <class Text>
+void Process::note(std::uint64_t facts, std::string_view words, Text text) {
+  stage_.note(facts * 1000 + id_, words, [&] { return "p" + std::to_string(id_) + " " + text(); });
+}
+
+// --- threads ------------------------------------------------------------------------------------
+
+void Process::acquire(Caller& caller, core::WaiterId waiter, core::Wish wish) {
+  note(waiter, "asks", [&] {
+    return "waiter " + std::to_string(waiter) + " asks for " + wish.key + ", ttl " +
+           std::to_string(wish.ttl / milliseconds{1}) + " ms" + (wish.renew ? "" : ", fixed") +
+           (wish.wait ? "" : ", try") + (wish.max_hold ? ", max_hold" : "");
+  });
+  waiters_[waiter] = {&caller, now(), wish.deadline};
+  engine_.acquire(now(), waiter, std::move(wish));
+  perform();
+}
+
+void Process::cancel(core::WaiterId waiter) {
+  note(waiter, "cancels", [&] { return "cancels waiter " + std::to_string(waiter); });
+  engine_.cancel(now(), waiter);
+  perform();
+  if (waiters_.contains(waiter)) {
+    Referee::fail("answers", "a cancelled wait was not answered at once");
+  }
+}
+
+void Process::release(Caller& caller, const core::LeaseRecord& lease) {
+  note(lease.id, "releases", [&] { return "releases lease " + std::to_string(lease.id); });
+  holders_.erase(lease.id);
+  network_.server().referee().ended(lease.id, id_, lease.key);
+  releases_[lease.id] = {&caller, now(), std::nullopt};
+  engine_.release(now(), lease);
+  perform();
+}
+
+void Process::later(Duration delay, std::function<void()> what) {
+  stage_.agenda.in(delay, [this, what = std::move(what)] {
+    if (alive_ && stopped()) {
+      waiting_.push_back(what);
+    } else if (alive_) {
+      what();
+    }
+  });
+}
+
+void Process::finish() {
+  finishing_ = true;
+  engine_.close(now());
+  perform();
+}
+
+// --- the network --------------------------------------------------------------------------------
+
+void Process::read(std::function<void()> event) {
+  if (alive_ && stopped()) {
+    unread_.push_back(std::move(event));
+  } else if (alive_) {
+    event();
+  }
+}
+
+void Process::connected(LinkId link, bool old_is_dead) {
+  read([this, link, old_is_dead] {
+    note(link, "connected", [&] {
+      return std::string{"is connected"} + (old_is_dead ? "" : ", the old may not be dead");
+    });
+    link_ = link;
+    engine_.on_connected(now(), old_is_dead);
+    perform();
+  });
+}
+
+void Process::connect_failed(errc code, const std::string& what) {
+  read([this, code, what] {
+    note(0, "failed", [&] { return "cannot connect: " + what; });
+    engine_.on_connect_failed(now(), code, what);
+    perform();
+  });
+}
+
+void Process::reply(LinkId link, const Answer& answer) {
+  read([this, link, answer] {
+    if (link != link_) {
+      return;
+    }
+    note(link, answer.text, [&] { return "reads " + answer.text; });
+    engine_.on_reply(now(), {answer.text, answer.is_error, answer.unknown_script, answer.passing,
+                             answer.code, answer.is_error ? answer.text : ""});
+    perform();
+  });
+}
+
+void Process::message(LinkId link, const std::string& text) {
+  read([this, link, text] {
+    if (link == link_) {
+      note(link, text, [&] { return "is told " + text; });
+      engine_.on_message(now(), text);
+      perform();
+    }
+  });
+}
+
+void Process::closed(LinkId link, const std::string& why) {
+  read([this, link, why] {
+    if (link == link_) {
+      note(link, "closed", [&] { return "loses its connection: " + why; });
+      link_ = 0;
+      network_.hang_up(link);
+      engine_.on_disconnected(now(), why);
+      perform();
+    }
+  });
+}
+
+// --- what happens to it -------------------------------------------------------------------------
+
+void Process::stop(Time until) {
+  if (alive_ && !stopped()) {
+    note(0, "stops", [&] { return "is stopped until " + std::to_string(until.count() / 1000); });
+    stopped_until_ = until;
+    ever_stopped_ = true;
+    network_.stopped(id_, true);
+    stage_.agenda.at(until, [this] { go_on(); });
+  }
+}
+
+void Process::go_on_now() {
+  if (stopped()) {
+    stopped_until_ = stage_.now();
+    go_on();
+  }
+}
+
+void Process::go_on() {
+  if (!alive_ || stage_.now() < stopped_until_) {
+    return;
+  }
+  note(0, "goes on", [] { return "goes on"; });
+  network_.stopped(id_, false);
+  if (random_.chance(0.5)) {
+    wake();
+  }
+  while (!unread_.empty() || !waiting_.empty()) {
+    auto& queue = unread_.empty()    ? waiting_
+                  : waiting_.empty() ? unread_
+                                     : (random_.chance(0.5) ? unread_ : waiting_);
+    const auto event = std::move(queue.front());
+    queue.pop_front();
+    event();
+  }
+  wake();
+}
+
+void Process::kill(bool silently) {
+  if (alive_) {
+    note(silently ? 1 : 0, "dies", [] { return "dies"; });
+    alive_ = false;
+    network_.server().referee().died(id_);
+    network_.abandon(id_, silently);
+  }
+}
+
+// --- the shell ----------------------------------------------------------------------------------
+
+void Process::wake() {
+  armed_.reset();
+  ++alarm_;
+  steps_ = stepped_at_ == stage_.now() ? steps_ + 1 : 0;
+  stepped_at_ = stage_.now();
+  if (steps_ > most_steps) {
+    Referee::fail("busy", "p" + std::to_string(id_) + " wakes again and again at one instant");
+  }
+  engine_.on_timer(now());
+  perform();
+}
+
+void Process::arm() {
+  const auto next = engine_.next_timer();
+  if (next == armed_ || stopped()) {
+    return;
+  }
+  armed_ = next;
+  const auto alarm = ++alarm_;
+  if (next) {
+    const auto& late = stage_.plan.lateness;
+    stage_.agenda.at(clock_.when(*next) + random_.between(late.low, late.high), [this, alarm] {
+      if (alive_ && alarm == alarm_ && !stopped()) {
+        wake();
+      }
+    });
+  }
+}
+
+void Process::perform() {
+  for (auto& action : engine_.take_actions()) {
+    std::visit([this](auto& one) { carry_out(one); }, action);
+  }
+  network_.server().referee().check(id_);
+  look_around();
+  if (finishing_ && engine_.idle() && alive_) {
+    engine_.withdraw(now());
+    for (auto& action : engine_.take_actions()) {
+      std::visit([this](auto& one) { carry_out(one); }, action);
+    }
+    note(0, "exits", [] { return "exits"; });
+    alive_ = false;
+    network_.abandon(id_, false);
+    if (!waiters_.empty() || !releases_.empty()) {
+      Referee::fail("answers", "p" + std::to_string(id_) + " exits and owes answers");
+    }
+    return;
+  }
+  arm();
+}
+
+// Who wants nothing has nothing on the server.
+void Process::look_around() const {
+  auto& server = network_.server();
+  if (engine_.idle() && holders_.empty() && link_ != 0 && !network_.has_under_way(id_) &&
+      !server.has_old_data() && stage_.plan.clock_is_sane()) {
+    if (const auto left = server.remains(engine_.client()); !left.empty()) {
+      Referee::fail("leftovers", "p" + std::to_string(id_) + " is idle, but " + left);
+    }
+  }
+}
+
+void Process::carry_out(core::Send& action) {
+  note(link_, describe(action.command), [&] { return "sends " + describe(action.command); });
+  const auto& command = action.command;
+  if (command.verb == core::Verb::renew) {
+    for (std::size_t i = 1; i < command.args.size(); i += 3) {
+      network_.server().referee().renewing(id_, command.args[i]);
+    }
+  }
+  if (link_ == 0) {
+    Referee::fail("shell", "a command without a connection");
+  }
+  network_.send(link_, std::move(action.command));
+}
+
+void Process::carry_out(const core::Obtained& action) {
+  note(action.waiter, "obtained", [&] {
+    return "waiter " + std::to_string(action.waiter) + " has lease " +
+           std::to_string(action.lease->id) + ", fence " +
+           std::to_string(action.lease->fence.counter) + "+" +
+           std::to_string(action.lease->fence.sequence) + ", for " +
+           std::to_string(action.lease->left(now()).count() / 1000) + " us";
+  });
+  ++stage_.tally.acquired;
+  stage_.tally.passed += action.lease->fence.sequence > 0 ? 1 : 0;
+  auto& caller = *answered(action.waiter);
+  holders_[action.lease->id] = {&caller, action.lease};
+  network_.server().referee().obtained(id_, clock_, action.lease);
+  caller.obtained(action.lease);
+}
+
+void Process::carry_out(const core::Refusal& action) {
+  note(action.waiter, "refused", [&] {
+    static constexpr const char* kinds[]{"busy", "timed out", "cancelled", "failed"};
+    return "waiter " + std::to_string(action.waiter) +
+           " is refused: " + kinds[static_cast<int>(action.kind)] + ' ' + action.what;
+  });
+  ++stage_.tally.refused;
+  answered(action.waiter)->refused(action);
+}
+
+// Whose wait ended; each only once, and within its time limit.
+Caller* Process::answered(core::WaiterId waiter) {
+  const auto found = waiters_.find(waiter);
+  if (found == waiters_.end()) {
+    Referee::fail("answers", "waiter " + std::to_string(waiter) + " was answered twice");
+  }
+  const auto outstanding = found->second;
+  waiters_.erase(found);
+  if (outstanding.by && !ever_stopped_ &&
+      now() > *outstanding.by + 2 * stage_.plan.lateness.high + milliseconds{1}) {
+    Referee::fail("answers", "waiter " + std::to_string(waiter) + " was answered too late");
+  }
+  return outstanding.caller;
+}
+
+void Process::carry_out(const core::Released& action) {
+  note(action.lease, "released", [&] {
+    static constexpr const char* kinds[]{"released", "not held", "unknown"};
+    return "lease " + std::to_string(action.lease) +
+           " is released: " + kinds[static_cast<int>(action.kind)];
+  });
+  const auto found = releases_.find(action.lease);
+  if (found == releases_.end()) {
+    Referee::fail("answers", "lease " + std::to_string(action.lease) + " was released twice");
+  }
+  const auto release = found->second;
+  releases_.erase(found);
+  if (!ever_stopped_ &&
+      now() > release.asked + request_timeout + 2 * stage_.plan.lateness.high + milliseconds{1}) {
+    Referee::fail("answers", "a release was answered too late");
+  }
+  release.caller->released(action.lease, action.kind);
+}
+
+void Process::carry_out(const core::Lost& action) {
+  note(action.lease->id, "lost", [&] {
+    return "lease " + std::to_string(action.lease->id) + " is lost, reason " +
+           std::to_string(static_cast<int>(action.lease->loss.load()));
+  });
+  ++stage_.tally.lost;
+  if (!ever_stopped_ && stage_.plan.lateness.high == Duration::zero() &&
+      now() > action.lease->end() + microseconds{1}) {
+    Referee::fail("loss", "p" + std::to_string(id_) + " learns of the end of a lease too late");
+  }
+  if (const auto found = holders_.find(action.lease->id); found != holders_.end()) {
+    found->second.caller->lost(action.lease->id);
+  }
+}
+
+void Process::carry_out(const core::Connect&) { network_.dial(id_); }
+
+void Process::carry_out(const core::Disconnect& action) {
+  note(link_, "hangs up", [&] { return "hangs up: " + action.why; });
+  network_.hang_up(std::exchange(link_, 0));
+}
+
+void Process::carry_out(const core::Report& action) {
+  note(0, action.text, [&] { return "reports: " + action.text; });
+}
+
+}  // namespace dlock::sim

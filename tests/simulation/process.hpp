@@ -1,0 +1,118 @@
+// Process: a client with the real engine, and around it what the shell is in the product: a clock,
+// timers, one connection at a time. It can be stopped and killed.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/engine.hpp"
+#include "simulation/clock.hpp"
+#include "simulation/network.hpp"
+#include "simulation/stage.hpp"
+
+namespace dlock::sim {
+
+/// Who waits in a process: told how the wait, the lease and the release end.
+class Caller {
+ public:
+  virtual void obtained(std::shared_ptr<core::LeaseRecord> lease) = 0;
+  virtual void refused(const core::Refusal& refusal) = 0;
+  virtual void lost(core::LeaseId lease) = 0;
+  virtual void released(core::LeaseId lease, core::Released::Kind kind) = 0;
+
+ protected:
+  ~Caller() = default;
+};
+
+class Process final : public Wire {
+ public:
+  Process(Stage& stage, Network& network, ProcessId id);
+
+  // What its threads do.
+  [[nodiscard]] core::WaiterId new_waiter() { return ++last_waiter_; }
+  void acquire(Caller& caller, core::WaiterId waiter, core::Wish wish);
+  void cancel(core::WaiterId waiter);
+  void release(Caller& caller, const core::LeaseRecord& lease);
+  /// Lets a thread go on after `delay`, or when the process runs again.
+  void later(Duration delay, std::function<void()> what);
+  [[nodiscard]] core::Instant now() const { return clock_.at(stage_.now()); }
+  [[nodiscard]] const Clock& clock() const { return clock_; }
+  /// Ends in order: withdraws all waits, and exits when the server knows.
+  void finish();
+
+  // What happens to it.
+  void stop(Time until);
+  /// Ends a stop before its time.
+  void go_on_now();
+  void kill(bool silently);
+  [[nodiscard]] bool alive() const { return alive_; }
+  [[nodiscard]] bool stopped() const { return stopped_until_ > stage_.now(); }
+  [[nodiscard]] bool ever_stopped() const { return ever_stopped_; }
+  [[nodiscard]] ProcessId id() const { return id_; }
+  [[nodiscard]] const core::Engine& engine() const { return engine_; }
+
+  // Wire
+  void connected(LinkId link, bool old_is_dead) override;
+  void connect_failed(errc code, const std::string& what) override;
+  void reply(LinkId link, const Answer& answer) override;
+  void message(LinkId link, const std::string& text) override;
+  void closed(LinkId link, const std::string& why) override;
+  bool has_unanswered() override { return engine_.has_unanswered(); }
+
+ private:
+  struct Outstanding {
+    Caller* caller = nullptr;
+    core::Instant asked;
+    std::optional<core::Instant> by;  ///< the time limit
+  };
+  struct Holder {
+    Caller* caller = nullptr;
+    std::shared_ptr<core::LeaseRecord> lease;
+  };
+
+  [[nodiscard]] static core::Engine::Settings settings(Stage& stage, Random& random, ProcessId id);
+  void read(std::function<void()> event);
+  void go_on();
+  void wake();
+  void perform();
+  void look_around() const;
+  Caller* answered(core::WaiterId waiter);
+  void carry_out(core::Send& action);
+  void carry_out(const core::Obtained& action);
+  void carry_out(const core::Refusal& action);
+  void carry_out(const core::Released& action);
+  void carry_out(const core::Lost& action);
+  void carry_out(const core::Connect& action);
+  void carry_out(const core::Disconnect& action);
+  void carry_out(const core::Report& action);
+  void arm();
+  template <class Text>
+  void note(std::uint64_t facts, std::string_view words, Text text);
+
+  Stage& stage_;
+  Network& network_;
+  ProcessId id_;
+  Random random_;
+  Clock clock_;
+  core::Engine engine_;
+  LinkId link_ = 0;  ///< 0: none
+  bool alive_ = true, finishing_ = false, ever_stopped_ = false;
+  Time stopped_until_{};
+  std::deque<std::function<void()>> unread_;   ///< what the network brought while stopped
+  std::deque<std::function<void()>> waiting_;  ///< what threads would have done
+  std::map<core::WaiterId, Outstanding> waiters_;
+  std::map<core::LeaseId, Holder> holders_;
+  std::map<core::LeaseId, Outstanding> releases_;
+  core::WaiterId last_waiter_ = 0;
+  std::optional<core::Instant> armed_;
+  std::uint64_t alarm_ = 0;  ///< only the last alarm rings
+  Time stepped_at_{};
+  int steps_ = 0;
+};
+
+}  // namespace dlock::sim

@@ -1,0 +1,317 @@
+// Server: carries out commands and suffers faults.
+#include "simulation/server.hpp"
+
+#include <algorithm>
+
+#include "core/keys.hpp"
+
+namespace dlock::sim {
+namespace {
+
+using core::Verb;
+using core::Words;
+
+// Some day in 2023, in microseconds.
+constexpr std::int64_t epoch_us = 1'700'000'000'000'000;
+const std::string foreign_prefix = "redis-py-";
+// A waiter that the server has not heard of for so long counts as dead.
+constexpr Duration waiter_life = std::chrono::seconds{15};
+
+std::string_view script_of(Verb verb) {
+  switch (verb) {
+    case Verb::acquire:
+      return "acquire";
+    case Verb::release:
+      return "release";
+    case Verb::renew:
+      return "renew";
+    default:
+      return {};
+  }
+}
+
+Answer error(errc code, std::string text, bool passing = false) {
+  return {std::move(text), true, false, passing, code};
+}
+
+}  // namespace
+
+Server::Server(Stage& stage, Push push)
+    : stage_(stage),
+      push_(std::move(push)),
+      store_([this](std::string_view channel, std::string_view message) {
+        return publish(channel, message);
+      }),
+      referee_(stage, [this](const std::string& key) { return look(key); }) {}
+
+test::Micros Server::time() const {
+  return test::Micros{epoch_us} + std::chrono::duration_cast<test::Micros>(stage_.now() + stepped_);
+}
+
+void Server::open(LinkId link, ProcessId process) { sessions_[link] = {process, {}}; }
+
+void Server::close(LinkId link) {
+  if (const auto session = sessions_.find(link); session != sessions_.end()) {
+    ears_[session->second.channel].erase(link);
+    sessions_.erase(session);
+  }
+}
+
+// --- commands -----------------------------------------------------------------------------------
+
+bool Server::refuses(Fault how) const {
+  const auto found = refusals_.find(how);
+  return found != refusals_.end() && found->second > stage_.now();
+}
+
+std::optional<Answer> Server::refusal(const core::Command& command) const {
+  const bool script = !script_of(command.verb).empty();
+  if (refuses(Fault::loading) && command.verb != Verb::subscribe) {
+    return error(errc::loading, "LOADING Redis is loading the dataset in memory", true);
+  }
+  if (refuses(Fault::busy) && command.verb != Verb::subscribe) {
+    return error(errc::store_unusable, "BUSY Redis is busy running a script", true);
+  }
+  if (command.verb == Verb::subscribe) {
+    return refuses(Fault::deaf) ? std::optional{error(errc::refused, "NOPERM no channels")}
+                                : std::nullopt;
+  }
+  if (script && !command.whole && !scripts_.contains(command.verb)) {
+    return Answer{"NOSCRIPT No matching script", true, true, false, errc::store_unusable};
+  }
+  if (refuses(Fault::read_only) && command.verb != Verb::ping) {
+    return error(errc::read_only, "READONLY You can't write against a read only replica.");
+  }
+  if (refuses(Fault::out_of_memory) &&
+      (command.verb == Verb::acquire || command.verb == Verb::enroll)) {
+    return error(errc::out_of_memory, "OOM command not allowed when used memory > 'maxmemory'");
+  }
+  return std::nullopt;
+}
+
+Answer Server::execute(LinkId link, const core::Command& command) {
+  ++stage_.tally.commands;
+  auto refused = refusal(command);
+  Answer answer = refused ? std::move(*refused) : run(link, command);
+  if (answer.is_error) {
+    referee_.disturbed(sessions_.at(link).process);
+  }
+  return answer;
+}
+
+Answer Server::run(LinkId link, const core::Command& command) {
+  const auto script = script_of(command.verb);
+  if (command.verb == Verb::subscribe) {
+    sessions_.at(link).channel = command.keys.at(0);
+    ears_[command.keys.at(0)].insert(link);
+    return {"OK", false, false, false, {}};
+  }
+  if (script.empty()) {
+    return {command.verb == Verb::ping ? "PONG" : "OK", false, false, false, {}};
+  }
+  scripts_.insert(command.verb);
+  if (command.verb == Verb::acquire) {
+    const auto& session = sessions_.at(link);
+    const bool hears = !session.channel.empty() && (!smooth || smooth(link));
+    referee_.asked(command.keys.at(0), command.args.at(0), session.process, hears);
+  }
+  if (command.verb == Verb::release) {
+    referee_.left(command.args.at(0));
+  }
+  Answer answer{store_.run(time(), script, command.keys, command.args), false, false, false, {}};
+  if (answer.text.starts_with('-')) {
+    return error(errc::not_a_lock, answer.text.substr(1));
+  }
+  observe(command, answer.text);
+  if (refuses(Fault::fate_unknown) && stage_.random.chance(0.3)) {
+    return error(errc::store_unusable, "ERR something failed after the script had run");
+  }
+  return answer;
+}
+
+// What a reply says of who holds and who waits.
+void Server::observe(const core::Command& command, std::string_view reply) {
+  if (command.verb == Verb::acquire) {
+    const auto& token = command.args.at(0);
+    Words words{reply};
+    words.next();
+    const auto outcome = words.next();
+    std::int64_t number = 0;
+    if (outcome == "acquired" && core::parse_number(words.next(), number)) {
+      referee_.acquired(token, number);
+    } else if (outcome == "queued") {
+      words.next();
+      words.next();
+      if (core::parse_number(words.next(), number)) {
+        referee_.queued(token, number);
+      }
+    }
+    referee_.ran(command.keys.at(0));
+  } else if (command.verb == Verb::release) {
+    referee_.ran(command.keys.at(0));
+  } else {
+    for (std::size_t i = 1; i < command.keys.size(); i += 3) {
+      referee_.ran(command.keys[i]);
+    }
+  }
+}
+
+int Server::publish(std::string_view channel, std::string_view message) {
+  const auto found = ears_.find(channel);
+  if (found == ears_.end() || found->second.empty()) {
+    return 0;
+  }
+  Words words{message};
+  if (words.next() == "grant") {
+    const std::string token{words.next()};
+    std::int64_t counter = 0;
+    if (core::parse_number(words.next(), counter)) {
+      ++stage_.tally.granted;
+      referee_.acquired(token, counter);
+    }
+  }
+  for (const auto link : found->second) {
+    push_(link, std::string{message});
+  }
+  return static_cast<int>(found->second.size());
+}
+
+OnRecord Server::look(const std::string& key) {
+  const auto state = store_.state(time(), key);
+  OnRecord record;
+  if (const auto value = core::parse_value(state.value)) {
+    record.token = value->token;
+    record.counter = value->fence.counter;
+  }
+  if (state.pttl >= 0) {
+    const auto shown = std::chrono::floor<test::Millis>(time());
+    const auto gone = shown + test::Millis{state.pttl + 1};
+    record.until = Time{gone - test::Micros{epoch_us}} - stepped_;
+  }
+  return record;
+}
+
+// --- faults -------------------------------------------------------------------------------------
+
+void Server::restart() {
+  scripts_.clear();
+  refusals_.clear();
+}
+
+void Server::restart_from_saved() {
+  restart();
+  forget();
+  if (saved_) {
+    store_ = *saved_;
+    has_old_data_ = true;
+    referee_.order_is_lost();
+  }
+}
+
+void Server::restart_empty() {
+  restart();
+  flush_all();
+}
+
+void Server::flush_all() {
+  forget();
+  store_.flush();
+}
+
+// Whoever holds something holds it no more.
+void Server::forget() {
+  for (const auto& [key, value] : foreign_) {
+    referee_.foreign(key, std::nullopt);
+  }
+  foreign_.clear();
+  referee_.forgotten("");
+}
+
+void Server::refuse(Fault how, Time until) { refusals_[how] = until; }
+
+// --- other users --------------------------------------------------------------------------------
+
+std::string Server::foreign_set(const std::string& key, std::optional<test::Millis> ttl) {
+  auto value = foreign_prefix + std::to_string(stage_.now().count());
+  if (!store_.foreign_set_nx(time(), key, value, ttl)) {
+    return {};
+  }
+  foreign_[key] = value;
+  referee_.foreign(key, stage_.now() + ttl.value_or(std::chrono::hours{1}));
+  return value;
+}
+
+void Server::foreign_leave(const std::string& key) {
+  if (store_.state(time(), key).value.starts_with(foreign_prefix)) {
+    delete_lock(key);
+  }
+}
+
+// Compare and delete, as the others do it.
+void Server::foreign_release(const std::string& key, const std::string& value) {
+  if (const auto found = foreign_.find(key); found != foreign_.end() && found->second == value) {
+    foreign_.erase(found);
+    referee_.foreign(key, std::nullopt);
+  }
+  if (store_.state(time(), key).value == value) {
+    store_.foreign_del(time(), key);
+  }
+}
+
+void Server::delete_lock(const std::string& key) {
+  foreign_.erase(key);
+  referee_.foreign(key, std::nullopt);
+  store_.foreign_del(time(), key);
+  referee_.forgotten(key);
+}
+
+void Server::delete_queue(const std::string& key) {
+  store_.drop_queue(key);
+  referee_.forgotten(key);
+}
+
+void Server::delete_seen(const std::string& key) {
+  store_.drop_seen(key);
+  referee_.forgotten(key);
+}
+
+void Server::make_wrong_type(const std::string& key) {
+  delete_lock(key);
+  store_.foreign_wrong_type(key);
+}
+
+void Server::break_lock(const std::string& key, bool ask) {
+  const auto value = core::parse_value(store_.state(time(), key).value);
+  if (!value) {
+    return;
+  }
+  if (!ask) {
+    referee_.forgotten(key);
+  }
+  store_.break_(time(), key, value->fence.counter, value->fence.sequence, ask);
+}
+
+std::string Server::remains(std::string_view client) {
+  std::string found;
+  for (const auto& key : store_.remains(time())) {
+    const auto state = store_.state(time(), key);
+    const auto value = core::parse_value(state.value);
+    if (client.empty() ? state.pttl != -2 : value && core::client_of(value->token) == client) {
+      found += key + " holds " + state.value + "; ";
+    }
+    for (const auto& [token, ticket] : state.queue) {
+      const auto seen = state.seen.find(token);
+      const test::Micros heard{seen == state.seen.end() ? ticket : seen->second};
+      // A dead waiter's entry is never granted and goes away by itself.
+      if (client.empty() || (token.find(client) != token.npos && time() - heard < waiter_life)) {
+        found += key + " is awaited by " + token + "; ";
+      }
+    }
+    if (client.empty() && !state.seen.empty()) {
+      found += key + " was awaited; ";
+    }
+  }
+  return found;
+}
+
+}  // namespace dlock::sim

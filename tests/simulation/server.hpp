@@ -1,0 +1,102 @@
+// Server: the reference model of the store behind what else a Redis server is: sessions,
+// subscriptions, a script cache, states in which it refuses, restarts.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "core/command.hpp"
+#include "simulation/referee.hpp"
+#include "simulation/stage.hpp"
+#include "support/store_model.hpp"
+
+namespace dlock::sim {
+
+using LinkId = std::uint64_t;
+
+/// A reply as it travels.
+struct Answer {
+  std::string text;
+  bool is_error = false;
+  bool unknown_script = false;
+  bool passing = false;
+  errc code{};
+};
+
+class Server {
+ public:
+  /// Sends a message down a link.
+  using Push = std::function<void(LinkId link, const std::string& message)>;
+  Server(Stage& stage, Push push);
+
+  // Connections.
+  void open(LinkId link, ProcessId process);
+  void close(LinkId link);
+  /// Whether the link is as good as new at both ends; asked when a request is carried out.
+  std::function<bool(LinkId)> smooth;
+  [[nodiscard]] Answer execute(LinkId link, const core::Command& command);
+
+  // Faults. Connections are the caller's to close at a restart.
+  void forget_scripts() { scripts_.clear(); }
+  void restart();
+  void save() { saved_ = store_; }
+  void restart_from_saved();
+  void restart_empty();
+  void flush_all();
+  void refuse(Fault how, Time until);
+  void refuse_nothing() { refusals_.clear(); }
+  void step_clock(Duration by) { stepped_ += by; }
+
+  // Other users of the store.
+  /// The value set, or empty: the lock is taken.
+  [[nodiscard]] std::string foreign_set(const std::string& key, std::optional<test::Millis> ttl);
+  void foreign_release(const std::string& key, const std::string& value);
+  /// Whoever of them holds it, also by what was restored.
+  void foreign_leave(const std::string& key);
+  void delete_lock(const std::string& key);
+  void delete_queue(const std::string& key);
+  void delete_seen(const std::string& key);
+  void make_wrong_type(const std::string& key);
+  void break_lock(const std::string& key, bool ask);
+
+  [[nodiscard]] Referee& referee() { return referee_; }
+  /// What had been given back may be held again.
+  [[nodiscard]] bool has_old_data() const { return has_old_data_; }
+  /// What is left of anybody's locks, or of this client's; empty if nothing.
+  [[nodiscard]] std::string remains(std::string_view client);
+
+ private:
+  struct Session {
+    ProcessId process = 0;
+    std::string channel;  ///< empty: none yet
+  };
+  [[nodiscard]] test::Micros time() const;
+  [[nodiscard]] OnRecord look(const std::string& key);
+  [[nodiscard]] int publish(std::string_view channel, std::string_view message);
+  [[nodiscard]] Answer run(LinkId link, const core::Command& command);
+  void observe(const core::Command& command, std::string_view reply);
+  void forget();
+  [[nodiscard]] bool refuses(Fault how) const;
+  [[nodiscard]] std::optional<Answer> refusal(const core::Command& command) const;
+
+  Stage& stage_;
+  Push push_;
+  test::StoreModel store_;
+  std::optional<test::StoreModel> saved_;
+  Referee referee_;
+  std::map<LinkId, Session> sessions_;
+  std::map<std::string, std::set<LinkId>, std::less<>> ears_;  ///< who hears a channel
+  std::set<core::Verb> scripts_;
+  std::map<Fault, Time> refusals_;
+  std::map<std::string, std::string> foreign_;  ///< lock key to its value
+  Duration stepped_{};
+  bool has_old_data_ = false;
+};
+
+}  // namespace dlock::sim

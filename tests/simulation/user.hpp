@@ -1,0 +1,49 @@
+// User: one thread that takes locks, works while they are valid, and gives them back.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "simulation/process.hpp"
+
+namespace dlock::sim {
+
+/// Honest: it acts only while its lease has validity left, and releases it in any case.
+class User final : public Caller {
+ public:
+  User(Stage& stage, Process& process, int rounds);
+
+  void begin();
+  /// At most so many more locks.
+  void limit(int rounds);
+  [[nodiscard]] bool done() const { return state_ == State::done || !process_.alive(); }
+  [[nodiscard]] bool waits() const { return state_ == State::waiting && process_.alive(); }
+  [[nodiscard]] std::string describe() const;
+  /// Whether waits may fail because of what goes wrong around them.
+  void may_fail(bool may) { may_fail_ = may; }
+
+  // Caller
+  void obtained(std::shared_ptr<core::LeaseRecord> lease) override;
+  void refused(const core::Refusal& refusal) override;
+  void lost(core::LeaseId lease) override;
+  void released(core::LeaseId lease, core::Released::Kind kind) override;
+
+ private:
+  enum class State { thinking, waiting, holding, releasing, done };
+  void next();
+  void ask();
+  void let_go(core::LeaseId lease);
+
+  Stage& stage_;
+  Process& process_;
+  Random random_;
+  int rounds_;
+  bool may_fail_ = true;
+  State state_ = State::thinking;
+  core::WaiterId waiter_ = 0;
+  Time asked_{};
+  core::Wish wish_;
+  std::shared_ptr<core::LeaseRecord> lease_;
+};
+
+}  // namespace dlock::sim

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Arrows go only downwards: cli -> client -> redis -> core. Only src/redis knows hiredis, and public
+# headers include only the standard library and each other.
+. "$(dirname "$0")/lib.sh"
+
+failed=0
+# refuse DIRECTORY REGEX WHY: no file there may have an #include of what REGEX matches.
+refuse() {
+    local found
+    found=$(grep -rnE --include='*.[ch]pp' --include='*.h' "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"]($2)" "$1" 2>/dev/null) || return 0
+    printf '%s:\n%s\n' "$3" "$found"
+    failed=1
+}
+
+refuse src/core '(redis|client|cli|script)/' 'src/core includes only src/core'
+refuse src/redis '(client|cli)/' 'src/redis must not look up to client or cli'
+refuse src/client 'cli/' 'src/client must not look up to cli'
+refuse src/core 'sys/socket|netinet/|poll\.h|unistd|thread>|mutex>|condition_variable>' \
+    'src/core has no sockets and no threads'
+for dir in src/core src/client src/cli include examples; do
+    refuse "$dir" 'hiredis' 'only src/redis includes hiredis'
+done
+refuse examples '(core|redis|client|cli|script)/' 'examples use only public headers'
+
+# Public headers: <name> without a directory (or a POSIX one) and "dlock/...".
+others=$(grep -rnE '^[[:space:]]*#[[:space:]]*include' include 2>/dev/null |
+    grep -vE '#[[:space:]]*include[[:space:]]*(<[a-z_0-9.]+>|<sys/[a-z_]+\.h>|"dlock/[a-z_/]+\.(hpp|h)")' || true)
+if [[ -n $others ]]; then
+    printf 'public headers include only the standard library and dlock/:\n%s\n' "$others"
+    failed=1
+fi
+
+clocks=$(grep -rnE --include='*.[ch]pp' '(steady|system|high_resolution)_clock::now|clock_gettime' src/core 2>/dev/null || true)
+if [[ -n $clocks ]]; then
+    printf 'src/core is told the time, it does not read a clock:\n%s\n' "$clocks"
+    failed=1
+fi
+exit $failed

@@ -1,0 +1,245 @@
+// A real redis-server of a test's own: starting, stopping and asking it.
+#include "support/redis_server.hpp"
+
+#include <fcntl.h>
+#include <hiredis/hiredis.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <stdexcept>
+#include <system_error>
+
+#include "support/wait.hpp"
+
+namespace dlock::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto start_limit = 20s;
+constexpr timeval reply_limit{10, 0};
+
+using ContextPtr = std::unique_ptr<redisContext, decltype(&redisFree)>;
+using ReplyPtr = std::unique_ptr<redisReply, decltype(&freeReplyObject)>;
+
+int free_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  const bool found =
+      fd >= 0 && ::bind(fd, generic, size) == 0 && ::getsockname(fd, generic, &size) == 0;
+  const int problem = errno;
+  if (fd >= 0) ::close(fd);
+  if (!found) throw std::system_error(problem, std::generic_category(), "no free port");
+  return ntohs(address.sin_port);
+}
+
+std::filesystem::path make_directory() {
+  auto name = (std::filesystem::temp_directory_path() / "dlock-test-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) {
+    throw std::system_error(errno, std::generic_category(), "mkdtemp " + name);
+  }
+  return name;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+  std::vector<char*> result;
+  for (auto& string : strings) result.push_back(string.data());
+  result.push_back(nullptr);
+  return result;
+}
+
+// In the child, between fork and exec: only calls that are safe in a signal handler.
+[[noreturn]] void become_server(pid_t parent, int output, char* const* arguments,
+                                char* const* environment) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(127);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::setpgid(0, 0);  // a Ctrl-C at the test is not for the server
+  ::dup2(output, STDOUT_FILENO);
+  ::dup2(output, STDERR_FILENO);
+  ::execvpe("redis-server", arguments, environment);
+  ::execvpe("valkey-server", arguments, environment);
+  const char problem[] = "neither redis-server nor valkey-server can be run\n";
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, problem, sizeof problem - 1);
+  ::_exit(127);
+}
+
+ContextPtr connect(const std::string& socket) {
+  return {redisConnectUnixWithTimeout(socket.c_str(), reply_limit), &redisFree};
+}
+
+bool answers(const std::string& socket) {
+  const auto context = connect(socket);
+  if (!context || context->err != 0) return false;
+  const ReplyPtr reply{static_cast<redisReply*>(redisCommand(context.get(), "PING")),
+                       &freeReplyObject};
+  return reply && reply->type == REDIS_REPLY_STATUS;
+}
+
+void append_text(std::string& text, const redisReply& reply) {
+  if (reply.type == REDIS_REPLY_INTEGER) {
+    text += std::to_string(reply.integer);
+  } else if (reply.type == REDIS_REPLY_NIL) {
+    text += "(nil)";
+  } else if (reply.elements > 0) {
+    for (std::size_t i = 0; i < reply.elements; ++i) {
+      if (i > 0) text += '\n';
+      append_text(text, *reply.element[i]);
+    }
+  } else if (reply.str != nullptr) {
+    text.append(reply.str, reply.len);
+  }
+}
+
+}  // namespace
+
+RedisServer::RedisServer(Options options)
+    : options_(std::move(options)), directory_(make_directory()) {
+  try {
+    start();
+  } catch (...) {
+    std::filesystem::remove_all(directory_);
+    throw;
+  }
+}
+
+RedisServer::~RedisServer() {
+  kill9();
+  std::error_code ignored;
+  std::filesystem::remove_all(directory_, ignored);
+}
+
+std::string RedisServer::url() const { return "redis://127.0.0.1:" + std::to_string(port_); }
+
+std::string RedisServer::unix_url() const { return "redis+unix://" + socket_path(); }
+
+void RedisServer::write_config(int port) const {
+  std::ofstream config{directory_ / "redis.conf"};
+  config << "bind 127.0.0.1\nport " << port << "\nunixsocket " << socket_path() << "\ndir "
+         << directory_.string() << "\ndaemonize no\nsave \"\"\nenable-debug-command local\n";
+  if (options_.persistent) config << "appendonly yes\nappendfsync always\n";
+  for (const auto& line : options_.config) config << line << '\n';
+  if (!config.flush()) throw std::runtime_error("cannot write redis.conf");
+}
+
+void RedisServer::start() {
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    const int port = port_ != 0 ? port_ : free_port();
+    if (start_on(port)) {
+      port_ = port;
+      return;
+    }
+    // Somebody took the port meanwhile; anything else fails again in the same way.
+    if (log_tail().find("already in use") == std::string::npos) break;
+  }
+  throw std::runtime_error("the server did not start:\n" + log_tail());
+}
+
+bool RedisServer::start_on(int port) {
+  write_config(port);
+  std::filesystem::remove(socket_path());
+  std::vector<std::string> arguments{"redis-server", (directory_ / "redis.conf").string()};
+  std::vector<std::string> environment = options_.environment;
+  if (!options_.preload.empty()) environment.push_back("LD_PRELOAD=" + options_.preload);
+  for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
+  const auto argument_pointers = pointers(arguments);
+  const auto environment_pointers = pointers(environment);
+  const int log =
+      ::open((directory_ / "redis.log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (log < 0) throw std::system_error(errno, std::generic_category(), "redis.log");
+
+  const pid_t parent = ::getpid();
+  pid_ = ::fork();
+  if (pid_ == 0) {
+    become_server(parent, log, argument_pointers.data(), environment_pointers.data());
+  }
+  const int problem = errno;
+  ::close(log);
+  if (pid_ < 0) throw std::system_error(problem, std::generic_category(), "fork");
+
+  // The socket is bound after the port: who answers there has both.
+  bool up = false;
+  (void)eventually([&] { return (up = answers(socket_path())) || has_exited(); }, start_limit);
+  if (!up) kill9();
+  return up;
+}
+
+bool RedisServer::has_exited() {
+  if (pid_ > 0 && ::waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = -1;
+  return pid_ < 0;
+}
+
+void RedisServer::kill9() {
+  if (pid_ < 0) return;
+  ::kill(pid_, SIGKILL);
+  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  pid_ = -1;
+}
+
+void RedisServer::stop() {
+  if (has_exited()) throw std::runtime_error("the server does not run");
+  ::kill(pid_, SIGSTOP);
+  while (::waitpid(pid_, nullptr, WUNTRACED) < 0 && errno == EINTR) {
+  }
+}
+
+void RedisServer::cont() {
+  if (pid_ > 0) ::kill(pid_, SIGCONT);
+}
+
+void RedisServer::restart() {
+  if (!has_exited()) {
+    ::kill(pid_, SIGTERM);
+    cont();
+    (void)eventually([&] { return has_exited(); });
+    kill9();
+  }
+  start();
+}
+
+std::string RedisServer::log_tail() const {
+  std::ifstream log{directory_ / "redis.log"};
+  const std::string text{std::istreambuf_iterator<char>{log}, {}};
+  return text.substr(text.size() > 2000 ? text.size() - 2000 : 0);
+}
+
+std::string RedisServer::command(std::span<const std::string_view> fields) const {
+  const auto context = connect(socket_path());
+  if (!context || context->err != 0) {
+    throw std::runtime_error(std::string{"cannot connect: "} + (context ? context->errstr : ""));
+  }
+  redisSetTimeout(context.get(), reply_limit);
+  std::vector<const char*> data;
+  std::vector<std::size_t> sizes;
+  for (const auto field : fields) {
+    data.push_back(field.data());
+    sizes.push_back(field.size());
+  }
+  const ReplyPtr reply{
+      static_cast<redisReply*>(redisCommandArgv(context.get(), static_cast<int>(fields.size()),
+                                                data.data(), sizes.data())),
+      &freeReplyObject};
+  if (!reply) throw std::runtime_error(std::string{"no reply: "} + context->errstr);
+  std::string text;
+  append_text(text, *reply);
+  if (reply->type == REDIS_REPLY_ERROR) throw std::runtime_error(text);
+  return text;
+}
+
+}  // namespace dlock::test

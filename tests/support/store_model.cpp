@@ -1,0 +1,266 @@
+// A reference model of the lock store: the rules of the protocol.
+#include "support/store_model.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace dlock::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::to_string;
+
+constexpr Micros waiter_life = 15s;    // not heard of for longer: dead
+constexpr Micros waiter_refresh = 4s;  // a younger ticket proves life by itself
+constexpr Millis queue_life = 20s;
+constexpr Millis longest_foreign_turn = 150ms;
+constexpr int most_dead = 64;
+const std::string foreign_entry = "~";
+// As Redis 7.0 puts it.
+constexpr auto no_right =
+    "ERR The user executing the script can't publish to the channel mentioned in the command";
+
+Millis in_millis(Micros now) { return std::chrono::floor<Millis>(now); }
+
+std::string echo_of(const std::string& token) { return token.substr(24, 8); }
+
+std::string channel_of(const std::string& token) { return "dlock1:c:" + token.substr(7, 16); }
+
+Millis claim_of(const std::string& token) {
+  return Millis{token.size() > 57 ? std::atoll(token.c_str() + 57) : 0};
+}
+
+}  // namespace
+
+StoreModel::StoreModel(PublishFn publish) : publish_(std::move(publish)) {}
+
+// Whoever becomes an owner gets a fence above all before, whatever became of counter and clock.
+void StoreModel::own(Micros now, Lock& lock, const std::string& token, Millis life) {
+  fence_ = std::max(fence_ + 1, std::int64_t{now.count()});
+  lock.value = Value{.kind = Value::Kind::ours,
+                     .text = token,
+                     .counter = fence_,
+                     .expires_at = in_millis(now) + life};
+}
+
+void StoreModel::tell_head(const Lock& lock, Millis in) {
+  const auto head = lock.queue.first_but(foreign_entry);
+  if (!head.empty()) {
+    publish_(channel_of(head), "next " + head + ' ' + to_string(in.count()));
+  }
+}
+
+// How long the lock is still to stay free for clients that do not queue, whose entry was popped. A
+// negative score says that their turn has begun, and when it ends. It begins only where they could
+// not have taken the lock by now, and somebody else would.
+Micros StoreModel::foreign_turn(Micros now, const Lock& lock, std::int64_t score,
+                                std::string_view me, bool yields) const {
+  if (score < 0) {
+    return std::min<Micros>(Micros{-score} - now, longest_foreign_turn);
+  }
+  const bool begins = yields || (me.empty() && !lock.queue.empty());
+  return begins ? longest_foreign_turn : 0ms;
+}
+
+// Offers the lock to a waiter just popped. No outcome: it is dead, the next one's turn.
+std::optional<StoreModel::Outcome> StoreModel::grant(Micros now, Lock& lock,
+                                                     const ModelQueue::Entry& waiter) {
+  std::optional<std::int64_t> seen;
+  if (now.count() - waiter.score > waiter_refresh.count()) {
+    seen = lock.seen.take(waiter.token);
+    if (now.count() - seen.value_or(waiter.score) > waiter_life.count()) {
+      return std::nullopt;
+    }
+  }
+  const Millis claim = claim_of(waiter.token);
+  if (claim < 1ms) {
+    return std::nullopt;
+  }
+  own(now, lock, waiter.token, claim);
+  const int receivers =
+      publish_(channel_of(waiter.token),
+               "grant " + waiter.token + ' ' + to_string(fence_) + ' ' + to_string(now.count()));
+  if (receivers < 0) {
+    lock.value.reset();
+    lock.queue.put(waiter.token, waiter.score);
+    lock.queue.expires_at = in_millis(now) + queue_life;
+    if (seen) {
+      lock.seen.times[waiter.token] = *seen;
+      lock.seen.expires_at = in_millis(now) + queue_life;
+    }
+    return Outcome::mute;
+  }
+  if (receivers == 0) {
+    return std::nullopt;
+  }
+  tell_head(lock, claim);
+  return Outcome::granted;
+}
+
+StoreModel::HandOff StoreModel::hand_off(Micros now, Lock& lock, std::string_view me, bool yields) {
+  for (int passed = 0; passed < most_dead; ++passed) {
+    if (lock.queue.empty()) {
+      lock.value.reset();
+      return {.outcome = Outcome::nobody};
+    }
+    const auto head = lock.queue.pop();
+    if (head.token == me) {
+      lock.seen.take(head.token);
+      return {.outcome = Outcome::yours};
+    }
+    if (head.token == foreign_entry) {
+      const Micros left = foreign_turn(now, lock, head.score, me, yields);
+      if (left > 0us) {
+        const auto left_ms = std::chrono::ceil<Millis>(left);
+        lock.value.reset();
+        lock.queue.put(foreign_entry, -(now + left).count());
+        lock.queue.expires_at = in_millis(now) + queue_life;
+        if (head.score >= 0) {
+          tell_head(lock, left_ms);
+        }
+        return {.outcome = Outcome::foreign_turn, .left = left_ms};
+      }
+    } else if (const auto outcome = grant(now, lock, head)) {
+      return {.outcome = *outcome};
+    }
+  }
+  lock.value.reset();
+  tell_head(lock, 0ms);
+  return {.outcome = Outcome::nobody};
+}
+
+std::string StoreModel::acquire(Micros now, const Acquire& request) {
+  Lock& lock = at(now, request.key);
+  if (lock.value && lock.value->kind == Value::Kind::wrong_type) {
+    return "-WRONGTYPE";
+  }
+  const bool gives_up = !request.old.empty() && lock.held_by(request.old);
+  const auto reply = take_or_queue(now, lock, request, gives_up);
+  const char* given_up = gives_up ? " released" : " not_held";
+  return echo_of(request.token) + reply + (request.old.empty() ? "" : given_up);
+}
+
+std::string StoreModel::take_or_queue(Micros now, Lock& lock, const Acquire& request,
+                                      bool gives_up) {
+  if (lock.held_by(request.token)) {
+    lock.leave(request.token);
+    lock.value->expires_at = in_millis(now) + request.ttl;
+    return " acquired " + to_string(lock.value->counter);
+  }
+
+  std::optional<Millis> left;
+  if (!lock.value || gives_up) {
+    const HandOff result = lock.queue.empty() ? HandOff{Outcome::nobody}
+                                              : hand_off(now, lock, request.token, gives_up);
+    if (result.outcome == Outcome::foreign_turn) {
+      left = result.left;
+    } else if (result.outcome != Outcome::granted) {
+      own(now, lock, request.token, request.ttl);
+      lock.leave(request.token);
+      return " acquired " + to_string(fence_);
+    }
+  }
+
+  if (!left) {
+    left = Millis{pttl(lock.value->expires_at, now)};
+  }
+  if (!request.wait) {
+    return " busy " + to_string(left->count());
+  }
+  return enqueue(now, lock, request, *left);
+}
+
+std::string StoreModel::enqueue(Micros now, Lock& lock, const Acquire& request, Millis left) {
+  const bool foreign = lock.value && lock.value->kind == Value::Kind::foreign;
+  if (foreign && lock.queue.score(foreign_entry).value_or(-1) < 0) {
+    lock.queue.put(foreign_entry, now.count());
+  }
+  const auto queued = lock.queue.score(request.token);
+  const auto ticket = request.ticket.value_or(queued.value_or(now.count()));
+  if (!queued) {
+    lock.queue.put(request.token, ticket);
+  }
+  lock.queue.expires_at = in_millis(now) + queue_life;
+  if (now.count() - ticket > waiter_refresh.count()) {
+    lock.seen.times[request.token] = now.count();
+    lock.seen.expires_at = in_millis(now) + queue_life;
+  }
+  auto place = lock.queue.place(request.token);
+  if (foreign && lock.queue.place(foreign_entry) < place) {
+    --place;
+  }
+  std::string reply = " queued ";
+  for (const auto number : {left.count(), static_cast<std::int64_t>(place), ticket, now.count()}) {
+    reply += to_string(number) + ' ';
+  }
+  return reply + (foreign ? "foreign" : "ours");
+}
+
+std::string StoreModel::release(Micros now, const std::string& key, const std::string& token) {
+  Lock& lock = at(now, key);
+  const bool held = lock.held_by(token);
+  if (!held) {
+    lock.leave(token);
+  }
+  bool mute = false;
+  if (held || !lock.value) {
+    if (!lock.queue.empty()) {
+      mute = hand_off(now, lock, {}, false).outcome == Outcome::mute;
+    } else {
+      lock.value.reset();
+    }
+  }
+  return echo_of(token) + (held ? " released" : " not_held") +
+         (mute ? std::string{" mute "} + no_right : "");
+}
+
+std::string StoreModel::renew(Micros now, std::string_view echo,
+                              std::span<const Renewal> renewals) {
+  std::string letters;
+  for (const auto& renewal : renewals) {
+    Lock& lock = at(now, renewal.key);
+    if (lock.held_by(renewal.token)) {
+      lock.value->sequence = renewal.sequence;
+      auto& expiry = lock.value->expires_at;
+      if (expiry) {
+        expiry = std::max(*expiry, in_millis(now) + renewal.ttl);
+      }
+      letters += 'k';
+    } else {
+      if (!lock.value && !lock.queue.empty()) {
+        hand_off(now, lock, {}, false);
+      }
+      letters += 'l';
+    }
+  }
+  return std::string{echo} + ' ' + letters;
+}
+
+std::string StoreModel::break_(Micros now, const std::string& key, std::int64_t counter,
+                               int sequence, bool ask) {
+  Lock& lock = at(now, key);
+  if (lock.value && lock.value->kind == Value::Kind::wrong_type) {
+    return "-WRONGTYPE";
+  }
+  if (!lock.value || lock.value->kind != Value::Kind::ours || lock.value->counter != counter) {
+    return "not_holder";
+  }
+  if (ask) {
+    const auto& token = lock.value->text;
+    const int asked = publish_(
+        channel_of(token), "break " + token + ' ' + to_string(counter) + ' ' + to_string(sequence));
+    return "asked " + to_string(std::max(asked, 0));
+  }
+  if (lock.value->sequence != sequence) {
+    return "not_holder";
+  }
+  if (!lock.queue.empty()) {
+    hand_off(now, lock, {}, false);
+  } else {
+    lock.value.reset();
+  }
+  return "broken";
+}
+
+}  // namespace dlock::test

@@ -1,0 +1,125 @@
+// A reference model of the lock store: what the scripts must do, without a server.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "support/model_queue.hpp"
+
+namespace dlock::test {
+
+/// What `StoreModel::state` shows of a lock; the forms are those of the Redis commands GET, PTTL,
+/// ZRANGE WITHSCORES and HGETALL. A pttl is -2 for "no such key", -1 for "no expiry".
+struct LockState {
+  std::string value = "(nil)";  ///< or "(wrong type)"
+  std::int64_t pttl = -2;
+  std::vector<ModelQueue::Entry> queue{};
+  std::int64_t queue_pttl = -2;
+  std::map<std::string, std::int64_t> seen{};
+  std::int64_t seen_pttl = -2;
+  friend bool operator==(const LockState&, const LockState&) = default;
+};
+
+/// Deterministic, without I/O and clock: every call brings the server's time. Times may step back.
+/// Error replies are a minus sign and the error's first word: "-WRONGTYPE".
+class StoreModel {
+ public:
+  /// Takes a message; says how many received it, or -1: the user of the script may not publish.
+  /// Must not call the model.
+  using PublishFn = std::function<int(std::string_view channel, std::string_view message)>;
+
+  explicit StoreModel(PublishFn publish);
+
+  struct Acquire {
+    std::string key;
+    std::string token;
+    Millis ttl{};
+    bool wait = true;
+    std::optional<std::int64_t> ticket{};
+    std::string old{};
+  };
+  struct Renewal {
+    std::string key;
+    std::string token;
+    Millis ttl{};
+    int sequence = 0;
+  };
+
+  std::string acquire(Micros now, const Acquire& request);
+  std::string release(Micros now, const std::string& key, const std::string& token);
+  std::string renew(Micros now, std::string_view echo, std::span<const Renewal> renewals);
+  std::string break_(Micros now, const std::string& key, std::int64_t counter, int sequence,
+                     bool ask);
+
+  /// Runs a script by its name ("acquire", "release", "renew", "break"), with keys and arguments as
+  /// the real one takes them.
+  std::string run(Micros now, std::string_view script, std::span<const std::string> keys,
+                  std::span<const std::string> args);
+
+  // What others do to the store. The value of a `foreign_*` must not be in our form.
+  bool foreign_set_nx(Micros now, const std::string& key, const std::string& value,
+                      std::optional<Millis> ttl);
+  void foreign_wrong_type(const std::string& key);  ///< makes it a list, whatever it was
+  bool foreign_del(Micros now, const std::string& key);
+  void drop_queue(const std::string& key);
+  void drop_seen(const std::string& key);
+  void drop_fence() { fence_ = 0; }
+  void flush();
+
+  [[nodiscard]] LockState state(Micros now, const std::string& key);
+  [[nodiscard]] std::int64_t fence() const { return fence_; }
+  /// The keys of all locks of which anything is left: a value, a queue or seen times.
+  [[nodiscard]] std::vector<std::string> remains(Micros now);
+
+ private:
+  struct Value {
+    enum class Kind : std::uint8_t { ours, foreign, wrong_type };
+    Kind kind = Kind::ours;
+    std::string text;          ///< ours: the token
+    std::int64_t counter = 0;  ///< ours
+    int sequence = 0;          ///< ours
+    std::optional<Millis> expires_at{};
+  };
+  struct Seen {
+    std::map<std::string, std::int64_t> times;
+    std::optional<Millis> expires_at{};
+
+    std::optional<std::int64_t> take(const std::string& token);
+  };
+  struct Lock {
+    std::optional<Value> value;
+    ModelQueue queue;
+    Seen seen;
+
+    [[nodiscard]] bool held_by(std::string_view token) const;
+    void leave(const std::string& token);
+  };
+  enum class Outcome : std::uint8_t { granted, yours, nobody, foreign_turn, mute };
+  struct HandOff {
+    Outcome outcome{};
+    Millis left{};  ///< of the foreign turn
+  };
+
+  static std::int64_t pttl(const std::optional<Millis>& expires_at, Micros now);
+  Lock& at(Micros now, const std::string& key);
+  void own(Micros now, Lock& lock, const std::string& token, Millis life);
+  HandOff hand_off(Micros now, Lock& lock, std::string_view me, bool yields);
+  std::optional<Outcome> grant(Micros now, Lock& lock, const ModelQueue::Entry& waiter);
+  [[nodiscard]] Micros foreign_turn(Micros now, const Lock& lock, std::int64_t score,
+                                    std::string_view me, bool yields) const;
+  std::string take_or_queue(Micros now, Lock& lock, const Acquire& request, bool gives_up);
+  std::string enqueue(Micros now, Lock& lock, const Acquire& request, Millis left);
+  void tell_head(const Lock& lock, Millis in);
+
+  PublishFn publish_;
+  std::map<std::string, Lock> locks_;
+  std::int64_t fence_ = 0;
+};
+
+}  // namespace dlock::test

@@ -1,0 +1,155 @@
+// A reference model of the lock store: what it keeps, what else happens to it, what is seen of it.
+#include <stdexcept>
+#include <utility>
+
+#include "support/store_model.hpp"
+
+namespace dlock::test {
+
+namespace {
+
+using std::to_string;
+
+Millis in_millis(Micros now) { return std::chrono::floor<Millis>(now); }
+
+bool is_over(const std::optional<Millis>& expires_at, Micros now) {
+  return expires_at && in_millis(now) > *expires_at;
+}
+
+}  // namespace
+
+std::optional<std::int64_t> StoreModel::Seen::take(const std::string& token) {
+  const auto found = times.find(token);
+  if (found == times.end()) {
+    return std::nullopt;
+  }
+  const auto time = found->second;
+  times.erase(found);
+  if (times.empty()) {
+    expires_at.reset();
+  }
+  return time;
+}
+
+bool StoreModel::Lock::held_by(std::string_view token) const {
+  return value && value->kind == Value::Kind::ours && value->text == token;
+}
+
+void StoreModel::Lock::leave(const std::string& token) {
+  if (queue.remove(token)) {
+    seen.take(token);
+  }
+}
+
+std::int64_t StoreModel::pttl(const std::optional<Millis>& expires_at, Micros now) {
+  return expires_at ? (*expires_at - in_millis(now)).count() : -1;
+}
+
+StoreModel::Lock& StoreModel::at(Micros now, const std::string& key) {
+  Lock& lock = locks_[key];
+  if (lock.value && is_over(lock.value->expires_at, now)) {
+    lock.value.reset();
+  }
+  if (is_over(lock.queue.expires_at, now)) {
+    lock.queue = {};
+  }
+  if (is_over(lock.seen.expires_at, now)) {
+    lock.seen = {};
+  }
+  return lock;
+}
+
+std::string StoreModel::run(Micros now, std::string_view script, std::span<const std::string> keys,
+                            std::span<const std::string> args) {
+  if (script == "acquire") {
+    return acquire(
+        now, {.key = keys[0],
+              .token = args[0],
+              .ttl = Millis{std::stoll(args[1])},
+              .wait = args[2] == "wait",
+              .ticket =
+                  args[3].empty() ? std::nullopt : std::optional{std::int64_t{std::stoll(args[3])}},
+              .old = args[4]});
+  }
+  if (script == "release") {
+    return release(now, keys[0], args[0]);
+  }
+  if (script == "renew") {
+    std::vector<Renewal> renewals;
+    for (std::size_t i = 1; i + 2 < args.size(); i += 3) {
+      renewals.push_back(
+          {keys[i], args[i], Millis{std::stoll(args[i + 1])}, std::stoi(args[i + 2])});
+    }
+    return renew(now, args[0], renewals);
+  }
+  if (script == "break") {
+    return break_(now, keys[0], std::stoll(args[0]), std::stoi(args[1]), args[2] == "ask");
+  }
+  throw std::logic_error("no such script: " + std::string{script});
+}
+
+bool StoreModel::foreign_set_nx(Micros now, const std::string& key, const std::string& value,
+                                std::optional<Millis> ttl) {
+  Lock& lock = at(now, key);
+  if (lock.value) {
+    return false;
+  }
+  lock.value = Value{.kind = Value::Kind::foreign, .text = value};
+  if (ttl) {
+    lock.value->expires_at = in_millis(now) + *ttl;
+  }
+  return true;
+}
+
+void StoreModel::foreign_wrong_type(const std::string& key) {
+  locks_[key].value = Value{.kind = Value::Kind::wrong_type, .text = {}};
+}
+
+bool StoreModel::foreign_del(Micros now, const std::string& key) {
+  return std::exchange(at(now, key).value, std::nullopt).has_value();
+}
+
+void StoreModel::drop_queue(const std::string& key) { locks_[key].queue = {}; }
+
+void StoreModel::drop_seen(const std::string& key) { locks_[key].seen = {}; }
+
+void StoreModel::flush() {
+  locks_.clear();
+  fence_ = 0;
+}
+
+LockState StoreModel::state(Micros now, const std::string& key) {
+  const Lock& lock = at(now, key);
+  LockState state;
+  if (lock.value) {
+    const Value& value = *lock.value;
+    state.value = value.kind == Value::Kind::wrong_type ? "(wrong type)" : value.text;
+    if (value.kind == Value::Kind::ours) {
+      state.value += ':' + to_string(value.counter) + ':' + to_string(value.sequence);
+    }
+    state.pttl = pttl(value.expires_at, now);
+  }
+  if (!lock.queue.empty()) {
+    state.queue = lock.queue.entries();
+    state.queue_pttl = pttl(lock.queue.expires_at, now);
+  }
+  if (!lock.seen.times.empty()) {
+    state.seen = lock.seen.times;
+    state.seen_pttl = pttl(lock.seen.expires_at, now);
+  }
+  return state;
+}
+
+std::vector<std::string> StoreModel::remains(Micros now) {
+  std::erase_if(locks_, [&](auto& entry) {
+    const Lock& lock = at(now, entry.first);
+    return !lock.value && lock.queue.empty() && lock.seen.times.empty();
+  });
+  std::vector<std::string> keys;
+  for (const auto& entry : locks_) {
+    keys.push_back(entry.first);
+  }
+  return keys;
+}
+
+}  // namespace dlock::test
