@@ -1,10 +1,10 @@
 // Dialling: a connected, non-blocking socket to a host or a unix socket, within a time.
 #pragma once
 
+#include <netdb.h>
+
 #include <chrono>
 #include <string>
-
-struct addrinfo;
 
 namespace dlock::redis {
 
