@@ -3,9 +3,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <system_error>
 
 namespace dlock {
 
@@ -56,6 +58,7 @@ class Lease {
   [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
 
  private:
+  friend void async_release(Lease lease, std::function<void(std::error_code)> handler);
   std::shared_ptr<detail::LeaseState> state_;
 };
 

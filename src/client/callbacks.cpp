@@ -34,6 +34,7 @@ void Callbacks::start_locked() {
     ::sigfillset(&all);
     ::pthread_sigmask(SIG_SETMASK, &all, &before);
     thread_ = std::thread{[queue = queue_] { run(queue); }};
+    id_ = thread_.get_id();
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 }

@@ -1,6 +1,7 @@
 // Callbacks: the one thread of a client on which user code runs.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -23,6 +24,10 @@ class Callbacks {
   /// Makes sure that the thread exists, so that a later `post` cannot fail for want of one.
   void start();
   void post(std::function<void()> function);
+  /// Whether the calling thread is the one on which functions run.
+  [[nodiscard]] bool is_here() const noexcept {
+    return id_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  }
 
  private:
   struct Queue {
@@ -36,6 +41,7 @@ class Callbacks {
 
   std::shared_ptr<Queue> queue_;
   std::thread thread_;
+  std::atomic<std::thread::id> id_;  ///< of `thread_`, for all to read
 };
 
 }  // namespace dlock::detail

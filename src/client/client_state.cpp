@@ -26,8 +26,6 @@ core::Engine::Settings engine_settings(const ClientOptions& options, const std::
 // Far enough to be "never", near enough not to overflow when added to an instant.
 constexpr milliseconds longest_limit = std::chrono::hours{24 * 365 * 100};
 
-core::WaiterId id_of(const void* call) { return reinterpret_cast<core::WaiterId>(call); }
-
 }  // namespace
 
 ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
@@ -81,38 +79,25 @@ std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
   if (stop.stop_requested()) {
     throw_error(errc::cancelled, "the wait for the lock was cancelled before it began");
   }
-  const bool tries = limit && *limit <= milliseconds::zero();
   const auto begin = now();
-  core::Wish wish{key, options.ttl, options.renew, std::nullopt, !tries, std::nullopt};
-  if (options.max_hold && *options.max_hold < longest_limit) {
-    wish.max_hold = options.max_hold;
-  }
-  if (tries) {
-    wish.deadline = begin + options_.connect_timeout + 2 * options_.request_timeout;
-  } else if (limit && *limit < longest_limit) {
-    wish.deadline = begin + *limit;
-  }
+  auto wish = wish_for(begin, key, options, limit);
+  const bool may_connect = !wish.wait || !limit || *limit >= options_.connect_timeout;
 
   Call call;
-  const auto id = id_of(&call);
+  const auto id = id_of(call);
   Lock lock{mutex_};
   engine_.acquire(begin, id, std::move(wish));
   carry_out();
   after_change();
-  const auto cancel = [this, id] {
-    const Lock cancel_lock{mutex_};
-    engine_.cancel(now(), id);
-    carry_out();
-    after_change();
-  };
-  std::optional<std::stop_callback<decltype(cancel)>> on_stop;
+  const auto on_stop_requested = [this, id] { cancel(id); };
+  std::optional<std::stop_callback<decltype(on_stop_requested)>> on_stop;
   if (stop.stop_possible()) {
     // It may run at once, on this thread, and takes the mutex.
     lock.unlock();
-    on_stop.emplace(stop, cancel);
+    on_stop.emplace(stop, on_stop_requested);
     lock.lock();
   }
-  wait(lock, call, tries || !limit || *limit >= options_.connect_timeout);
+  wait(lock, call, may_connect);
   if (!engine_.idle()) {
     try {
       ensure_keeper();
@@ -140,6 +125,29 @@ std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
     throw_error(errc::cancelled, "the wait for the lock was cancelled");
   }
   return nullptr;
+}
+
+core::Wish ClientState::wish_for(core::Instant begin, const std::string& key,
+                                 const LockOptions& options,
+                                 std::optional<milliseconds> limit) const {
+  const bool tries = limit && *limit <= milliseconds::zero();
+  core::Wish wish{key, options.ttl, options.renew, std::nullopt, !tries, std::nullopt};
+  if (options.max_hold && *options.max_hold < longest_limit) {
+    wish.max_hold = options.max_hold;
+  }
+  if (tries) {
+    wish.deadline = begin + options_.connect_timeout + 2 * options_.request_timeout;
+  } else if (limit && *limit < longest_limit) {
+    wish.deadline = begin + *limit;
+  }
+  return wish;
+}
+
+void ClientState::cancel(core::WaiterId waiter) {
+  const Lock lock{mutex_};
+  engine_.cancel(now(), waiter);
+  carry_out();
+  after_change();
 }
 
 core::Released::Kind ClientState::release(const core::LeaseRecord& lease) {
@@ -234,7 +242,9 @@ void ClientState::lead(Lock& lock, Call& call, bool may_connect) {
 
 void ClientState::answer(Call& call) {
   call.done = true;
-  if (&call == leader_) {
+  if (call.async) {
+    post(std::move(call.async));
+  } else if (&call == leader_) {
     if (leader_until_) {
       leader_wake_.notify();
     }
@@ -255,7 +265,8 @@ void ClientState::after_change() {
     if (too_late(leader_until_)) {
       leader_wake_.notify();
     }
-  } else if (followers_.empty() && too_late(keeper_until_)) {
+  } else if (followers_.empty() &&
+             (too_late(keeper_until_) || (keeper_until_ && async_calls_ > 0 && !keeper_reads_))) {
     keeper_wake_.notify();
   }
 }

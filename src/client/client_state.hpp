@@ -9,6 +9,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -46,6 +47,18 @@ class ClientState {
       std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop);
   /// Gives a lock back and says what the server said.
   core::Released::Kind release(const core::LeaseRecord& lease);
+
+  /// How a wait or a release ended.
+  using Answer = std::variant<std::monostate, core::Obtained, core::Refusal, core::Released>;
+  /// Runs on the callback thread; keeps what it needs of this object alive.
+  using Handler = std::function<void(Answer&)>;
+  /// As `acquire`, without waiting: `then` gets the answer. Throws only what keeps it from
+  /// starting.
+  void async_acquire(const std::string& key, const LockOptions& options,
+                     std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
+                     Handler then);
+  /// As `release`, without waiting.
+  void async_release(const core::LeaseRecord& lease, Handler then);
   /// The lease's stop token; requested at once if it is lost already.
   [[nodiscard]] std::stop_token lost(core::LeaseRecord& lease);
   /// Ends all waits.
@@ -62,26 +75,35 @@ class ClientState {
   void log(LogLevel level, std::string text);
 
  private:
-  /// A blocked caller.
+  struct AsyncCall;
+  /// What a blocked thread waits for, or what a handler is to be called with.
   struct Call {
     std::condition_variable answered;
     bool done = false;
-    std::variant<std::monostate, core::Obtained, core::Refusal, core::Released> answer;
+    Answer answer;
+    std::shared_ptr<AsyncCall> async;  ///< itself, if nobody is blocked
   };
   using Lock = std::unique_lock<std::mutex>;
   class Intake;
+  static core::WaiterId id_of(const Call& call) { return reinterpret_cast<core::WaiterId>(&call); }
 
   // What follows is called with the mutex held.
   enum class Role { caller, keeper };
+  [[nodiscard]] core::Wish wish_for(core::Instant begin, const std::string& key,
+                                    const LockOptions& options,
+                                    std::optional<std::chrono::milliseconds> limit) const;
+  void cancel(core::WaiterId waiter);
   void wait(Lock& lock, Call& call, bool may_connect);
   void lead(Lock& lock, Call& call, bool may_connect);
   void poll_once(Lock& lock, std::optional<core::Instant> until, Role role);
   void connect(Lock& lock);
   void take_input();
   void carry_out();
+  void write_out();
   void perform(core::Action& action);
   void write(const core::Command& command);
   void answer(Call& call);
+  void post(std::shared_ptr<AsyncCall> call);
   void after_change();
   void ensure_keeper();
   void keep(Lock& lock);
@@ -106,6 +128,9 @@ class ClientState {
   Wake leader_wake_, keeper_wake_;
   std::optional<core::Instant> leader_until_, keeper_until_;  ///< asleep until; none: awake
   core::Instant active_;                                      ///< when a caller last led
+  bool keeper_reads_ = false;                                 ///< its sleep ends with input
+  bool write_wanted_ = false;    ///< the keeper was woken to write what the callback thread asked
+  std::size_t async_calls_ = 0;  ///< not answered
   bool keeper_ends_ = false;
   Call settled_;  ///< of the destructor
   bool settling_ = false;

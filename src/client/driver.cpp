@@ -108,8 +108,8 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
   const bool caller = role == Role::caller;
   auto& wake = caller ? leader_wake_ : keeper_wake_;
   auto& asleep_until = caller ? leader_until_ : keeper_until_;
-  const bool reads =
-      caller || (leader_ == nullptr && !engine_.idle() && now() - active_ >= stand_down);
+  const bool reads = caller || (leader_ == nullptr && !engine_.idle() &&
+                                (async_calls_ > 0 || now() - active_ >= stand_down));
   const auto number = connection_number_;
   std::array<::pollfd, 2> fds{};
   fds[0] = {wake.fd(), POLLIN, 0};
@@ -130,6 +130,7 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
     span.tv_nsec = (length % seconds{1}).count();
   }
   asleep_until = until.value_or(core::Instant::max());
+  keeper_reads_ = caller ? keeper_reads_ : count == 2;
   lock.unlock();
   const int ready = ::ppoll(fds.data(), count, until ? &span : nullptr, nullptr);
   lock.lock();
@@ -147,6 +148,10 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
     if (const auto at = now(); next && *next <= at) {
       engine_.on_timer(at);
     }
+    carry_out();
+  }
+  if (write_wanted_ && !caller) {
+    write_out();
     carry_out();
   }
 }
@@ -198,14 +203,27 @@ void ClientState::carry_out() {
     for (auto& action : actions) {
       perform(action);
     }
-    if (connection_ && connection_->wants_write() && !connection_->flush()) {
-      engine_.on_disconnected(now(), connection_->problem());
-      connection_->abort();
-      connection_.reset();
+    if (callbacks_.is_here() && keeper_until_) {
+      // It is likely to ask for more: the keeper writes all of it at once. Not this thread, since
+      // nobody knows how long the next user's function takes.
+      if (!std::exchange(write_wanted_, true)) {
+        keeper_wake_.notify();
+      }
+    } else {
+      write_out();
     }
   }
   if (settling_ && engine_.settled() && !settled_.done) {
     answer(settled_);
+  }
+}
+
+void ClientState::write_out() {
+  write_wanted_ = false;
+  if (connection_ && connection_->wants_write() && !connection_->flush()) {
+    engine_.on_disconnected(now(), connection_->problem());
+    connection_->abort();
+    connection_.reset();
   }
 }
 
