@@ -31,7 +31,9 @@ std::chrono::milliseconds until(const std::chrono::time_point<Clock, Span>& dead
 /// one object, and exclude each other through it.
 ///
 /// Two ways to use it: `lock()`/`unlock()` keep the lease inside the object; `acquire()` and
-/// `try_acquire*()` hand out an independent `Lease`.
+/// `try_acquire*()` hand out an independent `Lease`, which belongs to whoever has it. The object
+/// does not know who that is: a thread that locks again while it keeps such a lease waits for
+/// itself.
 ///
 /// Errors of all locking calls: `Unreachable`, `Refused`, `StoreUnusable`; `UsageError` when the
 /// calling thread already holds this object by `lock()`.

@@ -34,7 +34,8 @@ ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
       url_(endpoint_.display()),
       generation_(fork_generation()),
       client_id_(core::hex(random_bits()[0])),
-      engine_(engine_settings(options_, client_id_)) {}
+      engine_(engine_settings(options_, client_id_)),
+      callbacks_(options_.request_timeout) {}
 
 ClientState::~ClientState() {
   {
@@ -45,19 +46,17 @@ ClientState::~ClientState() {
       settling_ = true;
       const auto deadline = now() + options_.request_timeout;
       while (!settled_.done && now() < deadline) {
-        if (connect_wanted_) {
-          connect(lock);
-          continue;
-        }
         leader_ = &settled_;
-        poll_once(lock, std::min(deadline, engine_.next_timer().value_or(deadline)), Role::caller);
+        poll_once(lock, std::min(deadline, next_timer().value_or(deadline)), Role::caller);
         leader_ = nullptr;
       }
     }
+    connector_.abandon();
     engine_.withdraw(now());
     carry_out();
+    write_out();
     keeper_ends_ = true;
-    keeper_wake_.notify();
+    keeper_wake_->notify();
   }
   if (keeper_.joinable()) {
     keeper_.join();
@@ -81,11 +80,11 @@ std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
   }
   const auto begin = now();
   auto wish = wish_for(begin, key, options, limit);
-  const bool may_connect = !wish.wait || !limit || *limit >= options_.connect_timeout;
 
   Call call;
   const auto id = id_of(call);
   Lock lock{mutex_};
+  ensure_keeper();  // before anything is to be kept; it may fail
   engine_.acquire(begin, id, std::move(wish));
   carry_out();
   after_change();
@@ -97,19 +96,7 @@ std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
     on_stop.emplace(stop, on_stop_requested);
     lock.lock();
   }
-  wait(lock, call, may_connect);
-  if (!engine_.idle()) {
-    try {
-      ensure_keeper();
-    } catch (...) {
-      // Without a thread nothing would renew it.
-      if (const auto* obtained = std::get_if<core::Obtained>(&call.answer)) {
-        engine_.release(now(), *obtained->lease);
-        carry_out();
-      }
-      throw;
-    }
-  }
+  wait(lock, call);
   after_change();
   lock.unlock();
   on_stop.reset();
@@ -157,7 +144,7 @@ core::Released::Kind ClientState::release(const core::LeaseRecord& lease) {
   engine_.release(now(), lease);
   carry_out();
   after_change();
-  wait(lock, call, false);
+  wait(lock, call);
   after_change();
   return std::get<core::Released>(call.answer).kind;
 }
@@ -208,10 +195,10 @@ void ClientState::log(LogLevel level, std::string text) {
 
 // --- waiting ------------------------------------------------------------------------------------
 
-void ClientState::wait(Lock& lock, Call& call, bool may_connect) {
+void ClientState::wait(Lock& lock, Call& call) {
   while (!call.done) {
     if (leader_ == nullptr) {
-      lead(lock, call, may_connect);
+      lead(lock, call);
     } else {
       const auto place = followers_.insert(followers_.end(), &call);
       call.answered.wait(lock, [&] { return call.done || leader_ == nullptr; });
@@ -220,21 +207,16 @@ void ClientState::wait(Lock& lock, Call& call, bool may_connect) {
   }
   if (leader_ == nullptr && !followers_.empty()) {
     followers_.front()->answered.notify_one();
+  } else if (leader_ == nullptr && keeper_rests_) {
+    keeper_wake_->notify();
   }
 }
 
-void ClientState::lead(Lock& lock, Call& call, bool may_connect) {
+void ClientState::lead(Lock& lock, Call& call) {
   leader_ = &call;
+  ++leads_;
   while (!call.done) {
-    if (connect_wanted_ && may_connect) {
-      connect(lock);
-      continue;
-    }
-    if (connect_wanted_) {
-      ensure_keeper();
-      keeper_wake_.notify();
-    }
-    poll_once(lock, engine_.next_timer(), Role::caller);
+    poll_once(lock, next_timer(), Role::caller);
   }
   leader_ = nullptr;
   active_ = now();
@@ -246,28 +228,27 @@ void ClientState::answer(Call& call) {
     post(std::move(call.async));
   } else if (&call == leader_) {
     if (leader_until_) {
-      leader_wake_.notify();
+      leader_wake_->notify();
     }
   } else {
     call.answered.notify_one();
   }
 }
 
-// Whoever sleeps must wake for the earliest timer, for a connection to make, or for output that
-// the socket did not take.
+// Whoever sleeps must wake for the earliest timer, or for output that the socket did not take.
 void ClientState::after_change() {
-  const auto next = engine_.next_timer();
+  const auto next = next_timer();
   const bool stuck = connection_ && connection_->wants_write();
   const auto too_late = [&](const std::optional<core::Instant>& until) {
-    return until && ((next && *next < *until) || stuck || connect_wanted_);
+    return until && ((next && *next < *until) || stuck);
   };
   if (leader_ != nullptr) {
     if (too_late(leader_until_)) {
-      leader_wake_.notify();
+      leader_wake_->notify();
     }
   } else if (followers_.empty() &&
              (too_late(keeper_until_) || (keeper_until_ && async_calls_ > 0 && !keeper_reads_))) {
-    keeper_wake_.notify();
+    keeper_wake_->notify();
   }
 }
 

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "client/callbacks.hpp"
+#include "client/connector.hpp"
 #include "client/wake.hpp"
 #include "core/engine.hpp"
 #include "dlock/client.hpp"
@@ -93,11 +94,13 @@ class ClientState {
                                     const LockOptions& options,
                                     std::optional<std::chrono::milliseconds> limit) const;
   void cancel(core::WaiterId waiter);
-  void wait(Lock& lock, Call& call, bool may_connect);
-  void lead(Lock& lock, Call& call, bool may_connect);
+  void wait(Lock& lock, Call& call);
+  void lead(Lock& lock, Call& call);
   void poll_once(Lock& lock, std::optional<core::Instant> until, Role role);
-  void connect(Lock& lock);
+  void connect();
+  void take_connection();
   void take_input();
+  [[nodiscard]] std::optional<core::Instant> next_timer() const;
   void carry_out();
   void write_out();
   void perform(core::Action& action);
@@ -119,16 +122,20 @@ class ClientState {
   std::unique_ptr<redis::Connection> connection_;
   std::int64_t connection_id_ = 0;       ///< of the last one, for killing it from the next
   std::uint64_t connection_number_ = 0;  ///< ours, to notice that it is another
-  bool connect_wanted_ = false;
+  Connector connector_;
+  core::Instant connect_by_;              ///< if it is busy
   std::vector<std::string_view> fields_;  ///< of the command being written
 
   std::unordered_map<core::LeaseId, Call*> releases_;
   std::list<Call*> followers_;
   Call* leader_ = nullptr;  ///< the caller that reads the socket
-  Wake leader_wake_, keeper_wake_;
+  const std::shared_ptr<Wake> leader_wake_ = std::make_shared<Wake>();
+  const std::shared_ptr<Wake> keeper_wake_ = std::make_shared<Wake>();
   std::optional<core::Instant> leader_until_, keeper_until_;  ///< asleep until; none: awake
   core::Instant active_;                                      ///< when a caller last led
   bool keeper_reads_ = false;                                 ///< its sleep ends with input
+  bool keeper_rests_ = false;    ///< it leaves the timers to the callers until one tells it
+  std::uint64_t leads_ = 0;      ///< how often a caller began to lead
   bool write_wanted_ = false;    ///< the keeper was woken to write what the callback thread asked
   std::size_t async_calls_ = 0;  ///< not answered
   bool keeper_ends_ = false;

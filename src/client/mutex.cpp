@@ -2,8 +2,9 @@
 #include "dlock/mutex.hpp"
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 #include "client/lease_state.hpp"
@@ -13,9 +14,16 @@
 namespace dlock {
 namespace detail {
 
+/// Of the calling thread; unlike its std::thread::id never given to another.
+std::uint64_t thread_number() {
+  static std::atomic<std::uint64_t> last{0};
+  thread_local const std::uint64_t number = ++last;
+  return number;
+}
+
 /// What a thread holds through the object by lock().
 struct Hold {
-  std::thread::id thread;
+  std::uint64_t thread;
   Lease lease;
   int depth = 1;
 };
@@ -38,7 +46,7 @@ struct MutexState {
   }
   [[nodiscard]] std::vector<Hold>::iterator own_hold() {
     return std::find_if(holds.begin(), holds.end(),
-                        [](const Hold& hold) { return hold.thread == std::this_thread::get_id(); });
+                        [](const Hold& hold) { return hold.thread == thread_number(); });
   }
 
   void refuse_recursion() {
@@ -52,7 +60,7 @@ struct MutexState {
   }
   void keep(Lease lease) {
     const std::lock_guard lock{mutex};
-    holds.push_back({std::this_thread::get_id(), std::move(lease), 1});
+    holds.push_back({thread_number(), std::move(lease), 1});
   }
   /// One more hold, if the calling thread has one.
   [[nodiscard]] bool deepen() {
