@@ -204,7 +204,7 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
     hold.on_renewing();
     // A lease that ends soon needs the time for another try, on another connection.
     renewal.patience =
-        std::min(renewal.patience, std::max((hold.timer() - now) / 3, least_patience));
+        std::min(renewal.patience, std::max((hold.timer() - now) / 2, least_patience));
     rearm(cohort);
   }
   renewals_.push_back(renewal);
