@@ -32,7 +32,7 @@ void ClientState::async_acquire(const std::string& key, const LockOptions& optio
   if (stop.stop_possible()) {
     call->on_stop.emplace(stop, AsyncCall::Cancel{this, id});
   }
-  const Lock lock{mutex_};
+  const Lock lock{*this};
   ensure_keeper();
   call->async = call;
   ++async_calls_;
@@ -52,7 +52,7 @@ void ClientState::async_release(const core::LeaseRecord& lease, Handler then) {
   callbacks_.start();
   const auto call = std::make_shared<AsyncCall>();
   call->then = std::move(then);
-  const Lock lock{mutex_};
+  const Lock lock{*this};
   ensure_keeper();
   call->async = call;
   ++async_calls_;

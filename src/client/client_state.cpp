@@ -19,7 +19,7 @@ core::Engine::Settings engine_settings(const ClientOptions& options, const std::
   settings.safety_margin = options.safety_margin;
   settings.request_timeout = options.request_timeout;
   settings.patience = 5 * options.request_timeout;
-  settings.random = random_bits;
+  settings.random = [bits = RandomBits{}]() mutable { return bits.draw(); };
   return settings;
 }
 
@@ -33,13 +33,13 @@ ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
       options_(std::move(options)),
       url_(endpoint_.display()),
       generation_(fork_generation()),
-      client_id_(core::hex(random_bits()[0])),
+      client_id_(core::hex(RandomBits{}.draw()[0])),
       engine_(engine_settings(options_, client_id_)),
       callbacks_(options_.request_timeout) {}
 
 ClientState::~ClientState() {
   {
-    Lock lock{mutex_};
+    Lock lock{*this};
     engine_.close(now());
     carry_out();
     if (!engine_.settled()) {
@@ -64,7 +64,7 @@ ClientState::~ClientState() {
 }
 
 void ClientState::close() {
-  const Lock lock{mutex_};
+  const Lock lock{*this};
   engine_.close(now());
   carry_out();
   after_change();
@@ -83,10 +83,10 @@ std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
 
   Call call;
   const auto id = id_of(call);
-  Lock lock{mutex_};
+  Lock lock{*this};
   ensure_keeper();  // before anything is to be kept; it may fail
   engine_.acquire(begin, id, std::move(wish));
-  carry_out();
+  carry_out(Write::soon);
   after_change();
   const auto on_stop_requested = [this, id] { cancel(id); };
   std::optional<std::stop_callback<decltype(on_stop_requested)>> on_stop;
@@ -97,8 +97,6 @@ std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
     lock.lock();
   }
   wait(lock, call);
-  after_change();
-  lock.unlock();
   on_stop.reset();
 
   if (auto* obtained = std::get_if<core::Obtained>(&call.answer)) {
@@ -131,7 +129,7 @@ core::Wish ClientState::wish_for(core::Instant begin, const std::string& key,
 }
 
 void ClientState::cancel(core::WaiterId waiter) {
-  const Lock lock{mutex_};
+  const Lock lock{*this};
   engine_.cancel(now(), waiter);
   carry_out();
   after_change();
@@ -139,13 +137,12 @@ void ClientState::cancel(core::WaiterId waiter) {
 
 core::Released::Kind ClientState::release(const core::LeaseRecord& lease) {
   Call call;
-  Lock lock{mutex_};
+  Lock lock{*this};
   releases_[lease.id] = &call;
   engine_.release(now(), lease);
-  carry_out();
+  carry_out(Write::soon);
   after_change();
   wait(lock, call);
-  after_change();
   return std::get<core::Released>(call.answer).kind;
 }
 
@@ -156,7 +153,7 @@ std::stop_token ClientState::lost(core::LeaseRecord& lease) {
     return source.get_token();
   }
   callbacks_.start();
-  const Lock lock{mutex_};
+  const Lock lock{*this};
   if (!lease.lost.stop_possible()) {
     lease.lost = std::stop_source{};
     if (lease.loss.load() != core::Loss::none) {
@@ -167,7 +164,7 @@ std::stop_token ClientState::lost(core::LeaseRecord& lease) {
 }
 
 Client::Stats ClientState::stats() {
-  const Lock lock{mutex_};
+  const Lock lock{*this};
   const auto& c = engine_.counters();
   return {c.acquired,  c.granted,  c.passed,     c.released, c.lost,
           c.timed_out, c.renewals, c.reconnects, c.commands};
@@ -195,21 +192,58 @@ void ClientState::log(LogLevel level, std::string text) {
 
 // --- waiting ------------------------------------------------------------------------------------
 
+void ClientState::Lock::lock() {
+  state_.mutex_.lock();
+  locked_ = true;
+}
+
+void ClientState::Lock::unlock() {
+  auto* call = std::exchange(state_.to_wake_, nullptr);
+  locked_ = false;
+  state_.mutex_.unlock();
+  while (call != nullptr) {
+    auto* const next = call->next;  // once woken it may be gone
+    call->turn.raise(call->raise);
+    call = next;
+  }
+}
+
+// Ends with the mutex let go of.
 void ClientState::wait(Lock& lock, Call& call) {
   while (!call.done) {
     if (leader_ == nullptr) {
       lead(lock, call);
-    } else {
-      const auto place = followers_.insert(followers_.end(), &call);
-      call.answered.wait(lock, [&] { return call.done || leader_ == nullptr; });
-      followers_.erase(place);
+      continue;
     }
+    call.place = followers_.insert(followers_.end(), &call);
+    call.follows = true;
+    lock.unlock();
+    const auto turn = call.turn.await();
+    if (waking_.fetch_sub(1) == 1 && unwritten_) {
+      const Lock writing{*this};
+      write_out();
+      carry_out();
+    }
+    if (turn == answered) {
+      return;
+    }
+    lock.lock();
   }
   if (leader_ == nullptr && !followers_.empty()) {
-    followers_.front()->answered.notify_one();
+    wake(*followers_.front(), leads);
   } else if (leader_ == nullptr && keeper_rests_) {
     keeper_wake_->notify();
   }
+  lock.unlock();
+}
+
+// Happens when the mutex is let go of.
+void ClientState::wake(Call& call, Turn turn) {
+  followers_.erase(call.place);
+  call.follows = false;
+  call.raise = turn;
+  call.next = std::exchange(to_wake_, &call);
+  waking_.fetch_add(1);
 }
 
 void ClientState::lead(Lock& lock, Call& call) {
@@ -230,15 +264,15 @@ void ClientState::answer(Call& call) {
     if (leader_until_) {
       leader_wake_->notify();
     }
-  } else {
-    call.answered.notify_one();
+  } else if (call.follows) {
+    wake(call, answered);
   }
 }
 
 // Whoever sleeps must wake for the earliest timer, or for output that the socket did not take.
 void ClientState::after_change() {
   const auto next = next_timer();
-  const bool stuck = connection_ && connection_->wants_write();
+  const bool stuck = connection_ && connection_->wants_write() && !unwritten_;
   const auto too_late = [&](const std::optional<core::Instant>& until) {
     return until && ((next && *next < *until) || stuck);
   };

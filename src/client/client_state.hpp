@@ -6,8 +6,8 @@
 // active. User code runs on neither, but on the callback thread.
 #pragma once
 
+#include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -24,6 +24,7 @@
 
 #include "client/callbacks.hpp"
 #include "client/connector.hpp"
+#include "client/signal.hpp"
 #include "client/wake.hpp"
 #include "core/engine.hpp"
 #include "dlock/client.hpp"
@@ -77,14 +78,38 @@ class ClientState {
 
  private:
   struct AsyncCall;
+  /// Why a follower is woken.
+  enum Turn : std::uint32_t { answered = 1, leads = 2 };
   /// What a blocked thread waits for, or what a handler is to be called with.
   struct Call {
-    std::condition_variable answered;
     bool done = false;
     Answer answer;
     std::shared_ptr<AsyncCall> async;  ///< itself, if nobody is blocked
+
+    // While its thread sleeps because another leads.
+    bool follows = false;
+    std::list<Call*>::iterator place;  ///< among the followers
+    Signal turn;
+    Turn raise{};          ///< what `turn` is to be raised for
+    Call* next = nullptr;  ///< in the chain of those to be woken
   };
-  using Lock = std::unique_lock<std::mutex>;
+  /// Holds the mutex. Letting go of it wakes whose calls were answered meanwhile: only then, since
+  /// they would have to wait for it.
+  class Lock {
+   public:
+    explicit Lock(ClientState& state) : state_(state) { lock(); }
+    ~Lock() {
+      if (locked_) unlock();
+    }
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+    void lock();
+    void unlock();
+
+   private:
+    ClientState& state_;
+    bool locked_ = false;
+  };
   class Intake;
   static core::WaiterId id_of(const Call& call) { return reinterpret_cast<core::WaiterId>(&call); }
 
@@ -101,8 +126,11 @@ class ClientState {
   void take_connection();
   void take_input();
   [[nodiscard]] std::optional<core::Instant> next_timer() const;
-  void carry_out();
+  /// Whether what is to be written must be now, or may wait for others who were just woken.
+  enum class Write { now, soon };
+  void carry_out(Write write = Write::now);
   void write_out();
+  void wake(Call& call, Turn turn);
   void perform(core::Action& action);
   void write(const core::Command& command);
   void answer(Call& call);
@@ -128,7 +156,11 @@ class ClientState {
 
   std::unordered_map<core::LeaseId, Call*> releases_;
   std::list<Call*> followers_;
-  Call* leader_ = nullptr;  ///< the caller that reads the socket
+  Call* leader_ = nullptr;   ///< the caller that reads the socket
+  Call* to_wake_ = nullptr;  ///< the first of a chain
+  /// How many were woken and do not run yet: they are likely to have something to write.
+  std::atomic<int> waking_{0};
+  std::atomic<bool> unwritten_{false};  ///< output was left to them
   const std::shared_ptr<Wake> leader_wake_ = std::make_shared<Wake>();
   const std::shared_ptr<Wake> keeper_wake_ = std::make_shared<Wake>();
   std::optional<core::Instant> leader_until_, keeper_until_;  ///< asleep until; none: awake

@@ -21,6 +21,8 @@ constexpr core::Duration stand_down = milliseconds{10};
 // So long at most does anybody sleep while a lease is held: poll() counts on a clock that stands
 // still while the machine sleeps.
 constexpr core::Duration longest_sleep = seconds{1};
+// So long at most is output left to threads that were woken and do not run yet.
+constexpr core::Duration longest_unwritten = std::chrono::microseconds{100};
 
 struct ScriptText {
   std::string_view text;
@@ -112,6 +114,9 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
   if (!engine_.idle() && (caller || leader_ == nullptr)) {
     until = std::min(until.value_or(start + longest_sleep), start + longest_sleep);
   }
+  if (caller && waking_ > 0) {
+    until = std::min(until.value_or(start + longest_unwritten), start + longest_unwritten);
+  }
   ::timespec span{};
   if (until) {
     const auto length = std::max(core::Duration::zero(), *until - start);
@@ -143,7 +148,7 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
     }
     carry_out();
   }
-  if (write_wanted_ && !caller) {
+  if (unwritten_ || (write_wanted_ && !caller)) {
     write_out();
     carry_out();
   }
@@ -182,7 +187,7 @@ void ClientState::take_connection() {
 
 // --- actions ------------------------------------------------------------------------------------
 
-void ClientState::carry_out() {
+void ClientState::carry_out(Write write) {
   for (auto actions = engine_.take_actions(); !actions.empty(); actions = engine_.take_actions()) {
     for (auto& action : actions) {
       perform(action);
@@ -192,6 +197,12 @@ void ClientState::carry_out() {
       // nobody knows how long the next user's function takes.
       if (!std::exchange(write_wanted_, true)) {
         keeper_wake_->notify();
+      }
+    } else if (write == Write::soon && leader_ != nullptr && waking_ > 0) {
+      // Those who were woken are likely to have something to write: the last of them writes it all.
+      unwritten_ = true;
+      if (waking_ == 0) {
+        write_out();
       }
     } else {
       write_out();
@@ -204,6 +215,7 @@ void ClientState::carry_out() {
 
 void ClientState::write_out() {
   write_wanted_ = false;
+  unwritten_ = false;
   if (connection_ && connection_->wants_write() && !connection_->flush()) {
     engine_.on_disconnected(now(), connection_->problem());
     connection_->abort();
@@ -290,7 +302,7 @@ void ClientState::ensure_keeper() {
     return;
   }
   keeper_ = quiet_thread([this] {
-    Lock lock{mutex_};
+    Lock lock{*this};
     keep(lock);
   });
 }
