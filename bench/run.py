@@ -23,12 +23,14 @@ from subjects import BY_NAME
 def parse_arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", type=pathlib.Path, required=True)
+    parser.add_argument("--output", type=pathlib.Path, help="where results go; else where it was built")
     parser.add_argument("--cases", default=",".join(cases.ALL))
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--offline", action="store_true")
     parser.add_argument("--no-peers", action="store_true")
     arguments = parser.parse_args()
+    arguments.output = arguments.output or arguments.build
     arguments.cases = [letter.upper() for letter in arguments.cases.split(",") if letter]
     for letter in arguments.cases:
         if letter not in cases.ALL:
@@ -72,18 +74,18 @@ def main():
             for letter in arguments.cases:
                 cases.ALL[letter].run(context)
                 context.progress(f"case {letter} is done\n")
-                results.write(arguments.build / "results.json")
+                results.write(arguments.output / "results.json")
         finally:
             context.close_fleets()
     about.update(mode="quick" if arguments.quick else "full", rounds=rounds,
                  cases=arguments.cases, missing=results.missing, notes=results.notes,
                  minutes=round((time.monotonic() - started) / 60, 1))
-    (arguments.build / "run.json").write_text(json.dumps(about, indent=1) + "\n")
+    (arguments.output / "run.json").write_text(json.dumps(about, indent=1) + "\n")
     rows = results.rows()
-    for drawn in plot.draw_all(rows, arguments.build):
+    for drawn in plot.draw_all(rows, arguments.output):
         say(f"drawn: {drawn}")
     print(table.as_text(rows, about))
-    say(f"written: {arguments.build / 'results.json'}")
+    say(f"written: {arguments.output / 'results.json'}")
 
 
 if __name__ == "__main__":
