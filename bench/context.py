@@ -10,7 +10,8 @@ from driver import DriverFailed, Fleet
 from subjects import BY_NAME, commands_sent
 
 Measured = collections.namedtuple(
-    "Measured", "samples begin end acquired errors commands server_cpu_us client_cpu_us")
+    "Measured",
+    "samples begin end acquired errors commands command_us server_cpu_us client_cpu_us")
 
 
 class Context:
@@ -51,6 +52,14 @@ class Context:
                     self.results.note(f"{title}: {subject} failed and was left out: "
                                       + " ".join(str(error).split())[:300])
                     self.scrap(subject)
+
+    def attempt(self, title, subject, action):
+        """For what is not done in turns: a failure is noted, and the other cases go on."""
+        try:
+            action()
+        except DriverFailed as error:
+            self.results.note(f"{title} failed: " + " ".join(str(error).split())[:300])
+            self.scrap(subject)
 
     def progress(self, text):
         if sys.stderr.isatty():
@@ -110,7 +119,7 @@ class Context:
         acquired, errors = fleet.done(seconds + 120)
         result = Measured(
             samples.read(fleet.drivers), begin, end, acquired, errors,
-            commands_sent(subject, calls, self.server.calls()),
+            *commands_sent(subject, calls, self.server.calls()),
             (self.server.cpu_seconds() - server_cpu) * 1e6, (fleet.cpu_ns() - client_cpu) / 1e3)
         if errors:
             self.results.note(f"{subject}: {errors} calls failed in a run of {processes} x {workers} "

@@ -63,9 +63,12 @@ class Server:
         return dict(line.split(":", 1) for line in lines if ":" in line)
 
     def calls(self):
-        """How often each command ran, scripts' own calls included."""
-        return {name.removeprefix("cmdstat_"): int(value.split(",")[0].removeprefix("calls="))
-                for name, value in self.info("commandstats").items()}
+        """How often each command ran and how long in all, us; scripts' own calls included."""
+        counts = {}
+        for name, value in self.info("commandstats").items():
+            fields = dict(field.split("=") for field in value.split(","))
+            counts[name.removeprefix("cmdstat_")] = (int(fields["calls"]), int(fields["usec"]))
+        return counts
 
     def cpu_seconds(self):
         """CPU time of the thread that executes commands."""

@@ -35,6 +35,7 @@ PEERS = [subject.name for subject in ALL if subject.driver != "worker"]
 
 
 def commands_sent(subject, before, after):
-    """From the server's counts of calls, before and after."""
+    """How many, and how long the server took for them, us: from its counts before and after."""
     names = (*ALWAYS_SENT, *BY_NAME[subject].sends)
-    return sum(after.get(name, 0) - before.get(name, 0) for name in names)
+    return tuple(sum(after.get(name, (0, 0))[i] - before.get(name, (0, 0))[i] for name in names)
+                 for i in range(2))

@@ -7,8 +7,10 @@ from subjects import ALL
 # case has one subject, whose sizes are its rows then.
 SHAPE = {
     "A": [("p50_us", "p50 us"), ("p99_us", "p99 us"), ("client_cpu_us_per_acquisition", "client us"),
-          ("server_cpu_us_per_acquisition", "server us"), ("shared_p50_us", "p50, one core"),
-          ("shared_p99_us", "p99, one core")],
+          ("server_cpu_us_per_acquisition", "server us"), ("command_us_per_acquisition", "commands us"),
+          ("shared_p50_us", "p50, one core"), ("shared_p99_us", "p99, one core"),
+          ("client_instructions_per_acquisition", "instructions"),
+          ("client_system_calls_per_acquisition", "system calls")],
     "B": [("pairs_per_s", "pairs/s"), ("server_cpu_us_per_acquisition", "server us"),
           ("client_cpu_us_per_acquisition", "client us")],
     "C": [("handoffs_per_s", "hand-offs/s"), ("acquisitions_per_s", "acquired/s"),
@@ -24,7 +26,7 @@ SHAPE = {
           ("client_bytes_per_lease", "client bytes"), ("server_bytes_per_lease", "server bytes"),
           ("commands_per_s", "commands/s"), ("lost", "lost")],
     "F": [("client_bytes_per_waiter", "client bytes"), ("server_bytes_per_waiter", "server bytes"),
-          ("queued", "in the queue"), ("queue_bytes_per_queued", "queue bytes each"),
+          ("queued", "in the queue"), ("server_bytes_per_queued", "server bytes each of these"),
           ("commands_per_acquisition", "commands"), ("drain_ms", "drain ms")],
     "G": [("holder_killed_ttls", "holder killed, ttl"), ("holder_stopped_ttls", "holder stopped, ttl"),
           ("waiter_killed_claims", "waiter killed, claim"),

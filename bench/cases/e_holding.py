@@ -26,7 +26,7 @@ def run(context):
         # Before the end, as giving them back is not holding.
         span = seconds + (time.monotonic() - end / 1e9)
         cpu, server_cpu = fleet.cpu_ns() - cpu, context.server.cpu_seconds() - server_cpu
-        commands = commands_sent("dlock", calls, context.server.calls())
+        commands, _ = commands_sent("dlock", calls, context.server.calls())
         context.progress(f"E: releasing {leases} leases")
         _, lost = fleet.done(seconds + 300)
         context.results.add(

@@ -7,9 +7,10 @@ looks to the server: the connection stays open and nothing comes.
 import signal
 import time
 
+import placement
 import samples
 from driver import DriverFailed, Fleet
-import placement
+from subjects import BY_NAME
 
 TITLE = "G. Loss of a holder, and of a waiter that was just granted"
 PEERS = ("redis-py-1ms", "redisson")  # one that polls, one that renews
@@ -21,16 +22,16 @@ def run(context):
         for how in ("killed", "stopped"):
             for subject in context.available("dlock", *PEERS):
                 context.progress(f"G: round {number + 1}/{context.rounds}, holder {how}, {subject}")
-                lose_holder(context, subject, how, ttl_ms)
+                context.attempt(f"G: holder {how}", subject,
+                                lambda: lose_holder(context, subject, how, ttl_ms))
             context.progress(f"G: round {number + 1}/{context.rounds}, waiter {how}, dlock")
-            lose_waiter(context, how, ttl_ms)
+            context.attempt(f"G: waiter {how}", "dlock", lambda: lose_waiter(context, how, ttl_ms))
 
 
 class Party:
     """One process that takes the lock once."""
 
     def __init__(self, context, subject):
-        from subjects import BY_NAME
         self.subject = subject
         self.fleet = Fleet(context.command(BY_NAME[subject].driver), 1, context.server,
                            context.directory, placement.worker_cpu(placement.PRIMARY))
@@ -97,5 +98,5 @@ def wait_for(condition, limit=30):
     end = time.monotonic() + limit
     while not condition():
         if time.monotonic() > end:
-            raise DriverFailed("G: a driver does not do what it was told")
+            raise DriverFailed("a driver does not do what it was told")
         time.sleep(0.001)

@@ -1,13 +1,9 @@
 """H. The command from start to end: `dlock run n -- true` beside what else a shell can use."""
 
-import os
 import shutil
-import sys
 import tempfile
-import time
 
 import commands
-import placement
 from samples import percentile
 
 TITLE = "H. The command from start to end"

@@ -46,9 +46,9 @@ class Figures(unittest.TestCase):
         self.assertEqual(percentile([7], 99), 7)
 
     def test_what_scripts_call_is_not_counted_as_sent(self):
-        after = {"evalsha": 10, "set": 10, "get": 5, "ping": 1}
-        self.assertEqual(commands_sent("dlock", {}, after), 11)
-        self.assertEqual(commands_sent("redis-py", {"set": 4}, after), 17)
+        after = {"evalsha": (10, 90), "set": (10, 30), "get": (5, 5), "ping": (1, 1)}
+        self.assertEqual(commands_sent("dlock", {}, after), (11, 91))
+        self.assertEqual(commands_sent("redis-py", {"set": (4, 10)}, after), (17, 111))
 
     def test_the_median_of_the_rounds_is_the_result(self):
         results = Results()

@@ -45,7 +45,7 @@ class Suite(unittest.TestCase):
 
     def test_dlock_and_the_floors_are_measured(self):
         self.assertEqual(set(self.values("A", "p50_us")),
-                         {"dlock", "floor-pair", "floor-publish", "floor-tcp"})
+                         {"dlock", "floor-pair", "floor-grant", "floor-publish", "floor-tcp"})
         self.assertEqual(set(self.values("C", "handoffs_per_s")),
                          {"dlock", "floor-grant", "floor-blpop"})
 
