@@ -1,0 +1,129 @@
+"""What all cases share: the server, the drivers, the results, how long and how often."""
+
+import collections
+import sys
+import time
+
+import placement
+import samples
+from driver import DriverFailed, Fleet
+from subjects import BY_NAME, commands_sent
+
+Measured = collections.namedtuple(
+    "Measured",
+    "samples begin end acquired errors commands command_us server_cpu_us client_cpu_us")
+
+
+class Context:
+    def __init__(self, server, results, commands, directory, build, rounds, quick):
+        self.server = server
+        self.results = results
+        self.directory = directory
+        self.build = build  # where dlock was built
+        self.rounds = rounds
+        self.quick = quick
+        self._commands = commands  # driver -> command that runs it; those that are missing lack
+        self._fleets = {}
+        self._number = 0
+
+    def available(self, *names):
+        return [name for name in names if BY_NAME[name].driver in self._commands]
+
+    def command(self, driver):
+        return self._commands[driver]
+
+    def in_turns(self, subjects, title, measure):
+        """Calls `measure(subject)` once a round for each; another one begins each round. A subject
+        that fails is left out from then on, and the results say so."""
+        started = time.monotonic()
+        failed = set()
+        for number in range(self.rounds):
+            shift = number % len(subjects)
+            for i, subject in enumerate(subjects[shift:] + subjects[:shift]):
+                if subject in failed:
+                    continue
+                elapsed = time.monotonic() - started
+                self.progress(f"{title}: round {number + 1}/{self.rounds}, {i + 1}/{len(subjects)} "
+                              f"{subject}, {elapsed:.0f} s")
+                try:
+                    measure(subject)
+                except DriverFailed as error:
+                    failed.add(subject)
+                    self.results.note(f"{title}: {subject} failed and was left out: "
+                                      + " ".join(str(error).split())[:300])
+                    self.scrap(subject)
+
+    def attempt(self, title, subject, action):
+        """For what is not done in turns: a failure is noted, and the other cases go on."""
+        try:
+            action()
+        except DriverFailed as error:
+            self.results.note(f"{title} failed: " + " ".join(str(error).split())[:300])
+            self.scrap(subject)
+
+    def progress(self, text):
+        if sys.stderr.isatty():
+            print(f"\r\033[Kbench: {text}", end="", file=sys.stderr, flush=True)
+        else:
+            print(f"bench: {text}", file=sys.stderr, flush=True)
+
+    def fleet(self, subject, size, where=placement.PRIMARY):
+        """Processes of the subject's driver, kept until another size is wanted."""
+        driver = BY_NAME[subject].driver
+        fleet = self._fleets.get(driver)
+        if not fleet or len(fleet.drivers) != size:
+            if fleet:
+                self._fleets.pop(driver).close()
+            fleet = Fleet(self._commands[driver], size, self.server, self.directory,
+                          placement.worker_cpu(where))
+            self._fleets[driver] = fleet
+            self._warm_up(fleet, subject)
+        fleet.pin(placement.worker_cpu(where))
+        return fleet
+
+    def _warm_up(self, fleet, subject):
+        """Runtimes that compile while they run get time to do that, under the load to come."""
+        if BY_NAME[subject].driver in ("java", "node"):
+            for other in self.available(*BY_NAME):
+                if BY_NAME[other].driver == BY_NAME[subject].driver:
+                    fleet.start(other, "one", self.fresh_name(), 1)
+                    fleet.go(0.5 if self.quick else 2)
+                    fleet.done(120)
+
+    def scrap(self, subject):
+        fleet = self._fleets.pop(BY_NAME[subject].driver, None)
+        if fleet:
+            fleet.close()
+
+    def close_fleets(self):
+        for fleet in self._fleets.values():
+            fleet.close()
+        self._fleets = {}
+
+    def fresh_name(self):
+        """A lock that was never used, on an empty server."""
+        self.server.command("FLUSHALL")
+        self._number += 1
+        return f"bench-{self._number}"
+
+    def measure(self, subject, mode, processes, workers, seconds, where=placement.PRIMARY):
+        """One run: `workers` in each of `processes`."""
+        fleet = self.fleet(subject, processes, where)
+        name = self.fresh_name()
+        if subject == "floor-blpop":
+            self.server.command("RPUSH", name, "token")
+        fleet.start(subject, mode, name, workers)
+        calls, server_cpu, client_cpu = (self.server.calls(), self.server.cpu_seconds(),
+                                         fleet.cpu_ns())
+        begin, end = fleet.go(seconds)
+        acquired, errors = fleet.done(seconds + 120)
+        result = Measured(
+            samples.read(fleet.drivers), begin, end, acquired, errors,
+            *commands_sent(subject, calls, self.server.calls()),
+            (self.server.cpu_seconds() - server_cpu) * 1e6, (fleet.cpu_ns() - client_cpu) / 1e3)
+        if errors:
+            self.results.note(f"{subject}: {errors} calls failed in a run of {processes} x {workers} "
+                              f"workers, {acquired} succeeded")
+        if not acquired:
+            raise DriverFailed("no acquisition at all\n" + fleet.drivers[0].stderr())
+        return result

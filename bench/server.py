@@ -1,0 +1,92 @@
+"""A redis-server of the benchmark's own: a free port, nothing persistent, pinned to one core."""
+
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+from placement import pin
+from resp import Connection
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """Runs until `close()`; a context manager."""
+
+    def __init__(self, cpu):
+        binary = shutil.which("redis-server") or shutil.which("valkey-server")
+        if not binary:
+            raise RuntimeError("neither redis-server nor valkey-server is installed")
+        self.directory = tempfile.mkdtemp(prefix="dlock-bench-")
+        self.socket_path = os.path.join(self.directory, "redis.sock")
+        self.port = _free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
+        with open(os.path.join(self.directory, "redis.log"), "wb") as log:
+            self._process = subprocess.Popen(
+                [binary, "--bind", "127.0.0.1", "--port", str(self.port), "--save", "",
+                 "--appendonly", "no", "--unixsocket", self.socket_path, "--maxclients", "20000",
+                 "--dir", self.directory],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.pid = self._process.pid
+        pin(self.pid, cpu)
+        try:
+            self._connection = self._connect()
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self):
+        for _ in range(500):
+            if self._process.poll() is not None:
+                break
+            try:
+                return Connection(self.socket_path)
+            except OSError:
+                time.sleep(0.01)
+        log = pathlib.Path(self.directory, "redis.log").read_text(errors="replace")
+        raise RuntimeError(f"the server did not start:\n{log[-2000:]}")
+
+    def command(self, *fields):
+        return self._connection.command(*fields)
+
+    def info(self, section):
+        """The fields of one section of INFO."""
+        lines = self.command("INFO", section).splitlines()
+        return dict(line.split(":", 1) for line in lines if ":" in line)
+
+    def calls(self):
+        """How often each command ran and how long in all, us; scripts' own calls included."""
+        counts = {}
+        for name, value in self.info("commandstats").items():
+            fields = dict(field.split("=") for field in value.split(","))
+            counts[name.removeprefix("cmdstat_")] = (int(fields["calls"]), int(fields["usec"]))
+        return counts
+
+    def cpu_seconds(self):
+        """CPU time of the thread that executes commands."""
+        fields = self.info("cpu")
+        return sum(float(fields[f"used_cpu_{kind}_main_thread"]) for kind in ("user", "sys"))
+
+    def version(self):
+        fields = self.info("server")
+        return "Valkey " + fields["valkey_version"] if "valkey_version" in fields else \
+            "Redis " + fields["redis_version"]
+
+    def close(self):
+        self._process.kill()
+        self._process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
