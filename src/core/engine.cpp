@@ -47,7 +47,7 @@ void Engine::rearm(const CohortPtr& cohort) {
 void Engine::erase_if_idle(const CohortPtr& cohort) {
   if (cohort->waiters.empty() && !cohort->attempt && !cohort->hold) {
     rearm(cohort);
-    cohorts_.erase(cohort->keys.lock);
+    cohorts_.erase(cohort->name);
   }
 }
 
@@ -192,11 +192,17 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
   // In the order in which they began, whatever the hash table thinks.
   std::sort(asking.begin(), asking.end(),
             [](const auto& a, const auto& b) { return a->id < b->id; });
-  // What we give back we must not find taken when we ask.
+  // What we give back we must not find taken when we ask; what is replaced goes along with that.
+  std::set<DepartureId> replaced;
+  for (const auto& cohort : asking) {
+    replaced.insert(cohort->replaces);
+  }
   for (auto& [id, departure] : departures_) {
     departure.ghost = departure.ghost || (departure.late && !old_is_dead);
     departure.late = false;
-    send_departure(now, id);
+    if (!replaced.contains(id)) {
+      send_departure(now, id);
+    }
   }
   for (const auto& cohort : asking) {
     if (cohort->unanswered && !old_is_dead) {
@@ -206,13 +212,12 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
       const auto ghost = depart(now, old, cohort->keys, cohort->attempt->ttl(), 0, false);
       departures_.at(ghost).ghost = true;
       by_token_.erase(old);
-      auto token = make_token(settings_.client, settings_.random(),
-                              std::min(claim_time, cohort->attempt->ttl()));
+      auto token = new_token(cohort->keys, cohort->attempt->permits(), cohort->attempt->ttl());
       by_token_[token] = cohort;
       cohort->attempt->rename(std::move(token));
     }
     cohort->unanswered = false;
-    ask(now, cohort, 0, false);
+    ask(now, cohort, departures_.contains(cohort->replaces) ? cohort->replaces : 0, false);
   }
   unanswered_ = false;
 }

@@ -27,6 +27,7 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
   auto record = std::make_shared<LeaseRecord>();
   record->id = ++last_id_;
   record->key = cohort->keys.lock;
+  record->kind = cohort->keys.kind;
   record->token = cohort->attempt->token();
   record->ttl = wish.ttl;
   record->fence = {acquired.counter, 0};
@@ -69,6 +70,7 @@ bool Engine::pass(Instant now, const CohortPtr& cohort) {
   auto record = std::make_shared<LeaseRecord>();
   record->id = ++last_id_;
   record->key = former.key;
+  record->kind = former.kind;
   record->token = former.token;
   record->ttl = former.ttl;
   record->fence = {former.fence.counter, former.fence.sequence + 1};
@@ -81,19 +83,31 @@ bool Engine::pass(Instant now, const CohortPtr& cohort) {
   return true;
 }
 
+Engine::CohortPtr Engine::holding(const LeaseRecord& lease) const {
+  const auto found = by_token_.find(lease.token);
+  const bool holds = found != by_token_.end() && found->second->hold &&
+                     found->second->hold->record()->id == lease.id;
+  return holds ? found->second : nullptr;
+}
+
+void Engine::end_hold(const CohortPtr& cohort) {
+  by_token_.erase(cohort->hold->record()->token);
+  renewing_holds_ -= cohort->hold->terms().renew ? 1 : 0;
+  cohort->hold.reset();
+}
+
 void Engine::release(Instant now, const LeaseRecord& lease) {
-  const auto found = cohorts_.find(lease.key);
-  if (found == cohorts_.end() || !found->second->hold ||
-      found->second->hold->record()->id != lease.id) {
+  const auto cohort = holding(lease);
+  if (!cohort) {
     // It was lost before. What is left on the server is ours to clear away all the same.
     act(Released{lease.id, Released::Kind::not_held});
     if (lease.loss.load() == Loss::expired || lease.loss.load() == Loss::max_hold) {
-      const auto id = depart(now, lease.token, lock_keys(lease.key), lease.ttl, 0, false);
+      const auto id =
+          depart(now, lease.token, lock_keys(lease.key, lease.kind), lease.ttl, 0, false);
       departures_.at(id).held = true;
     }
     return;
   }
-  const auto cohort = found->second;
   if (lease.left(now) == Duration::zero()) {
     act(Released{lease.id, Released::Kind::not_held});
     give_back(now, cohort, 0, false);
@@ -107,9 +121,7 @@ void Engine::release(Instant now, const LeaseRecord& lease) {
   }
   const bool yields = !cohort->waiters.empty() && connected_;
   const auto id = give_back(now, cohort, lease.id, yields);
-  by_token_.erase(lease.token);
-  renewing_holds_ -= cohort->hold->terms().renew ? 1 : 0;
-  cohort->hold.reset();
+  end_hold(cohort);
   rearm(cohort);
   if (!cohort->waiters.empty()) {
     start_attempt(now, cohort, yields ? id : 0);
@@ -118,12 +130,25 @@ void Engine::release(Instant now, const LeaseRecord& lease) {
   }
 }
 
+void Engine::exchange(Instant now, WaiterId waiter, Wish wish, const LeaseRecord& lease) {
+  const auto former = holding(lease);
+  if (!former || closing_ || lease.left(now) == Duration::zero()) {
+    act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
+    return;
+  }
+  const auto id = give_back(now, former, 0, true);
+  end_hold(former);
+  erase_if_idle(former);
+  wish.wait = false;
+  const auto cohort = enter_cohort(waiter, std::move(wish));
+  cohort->replaces = id;
+  start_attempt(now, cohort, id);
+}
+
 void Engine::lose(Instant now, const CohortPtr& cohort, Loss why) {
   const auto record = cohort->hold->record();
   cohort->hold->lose(why == Loss::none ? Loss::expired : why);
-  by_token_.erase(record->token);
-  renewing_holds_ -= cohort->hold->terms().renew ? 1 : 0;
-  cohort->hold.reset();
+  end_hold(cohort);
   cohort->unanswered = cohort->ghost = false;
   rearm(cohort);
   ++counters_.lost;
@@ -137,13 +162,15 @@ void Engine::lose(Instant now, const CohortPtr& cohort, Loss why) {
 
 // --- renewals -----------------------------------------------------------------------------------
 
-// Called when the first timer is a hold's: takes along all that are due soon.
+// Called when the first timer is a hold's: takes along all of its kind that are due soon.
 void Engine::renew_due(Instant now) {
+  const auto kind = timers_.begin()->cohort->keys.kind;
   std::vector<CohortPtr> due;
   for (auto timer = timers_.begin();
        timer != timers_.end() && due.size() < most_renewals && timer->when <= now + renewal_slack;
        ++timer) {
-    if (timer->kind == TimerKind::hold && timer->cohort->hold->renewal_due(now, renewal_slack)) {
+    if (timer->kind == TimerKind::hold && timer->cohort->keys.kind == kind &&
+        timer->cohort->hold->renewal_due(now, renewal_slack)) {
       due.push_back(timer->cohort);
     }
   }
@@ -154,7 +181,8 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
   if (due.empty()) {
     return;
   }
-  Command command{Verb::renew, whole, {std::string{fence_key}}, {}};
+  const auto kind = due.front()->keys.kind;
+  Command command{Verb::renew, whole, {std::string{fence_key}}, {}, kind};
   Pending pending;
   pending.token = due.front()->hold->record()->token;
   command.args.emplace_back(echo_of(pending.token));
@@ -164,8 +192,9 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
     const auto ttl_ms = std::chrono::ceil<milliseconds>(hold.terms().ttl).count();
     command.keys.insert(command.keys.end(),
                         {cohort->keys.lock, cohort->keys.queue, cohort->keys.seen});
-    command.args.insert(command.args.end(), {record.token, std::to_string(ttl_ms),
-                                             std::to_string(record.fence.sequence)});
+    const auto noted = kind == Kind::permits ? record.fence.counter : record.fence.sequence;
+    command.args.insert(command.args.end(),
+                        {record.token, std::to_string(ttl_ms), std::to_string(noted)});
     pending.tokens.push_back(record.token);
     pending.renewed.push_back(cohort);
     hold.on_renewing();
@@ -280,7 +309,8 @@ void Engine::send_departure(Instant now, DepartureId id) {
        {Verb::release,
         departure.whole,
         {keys.lock, keys.queue, keys.seen, std::string{fence_key}},
-        {departure.token}},
+        {departure.token},
+        keys.kind},
        std::move(pending));
 }
 

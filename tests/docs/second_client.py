@@ -38,8 +38,9 @@ def keys_of(key):
 
 
 def script_text(name):
-    common = (SCRIPTS / "_lock.lua").read_text().removesuffix("\n")
-    return (SCRIPTS / f"{name}.lua").read_text().replace("-- include _lock.lua", common)
+    text = (SCRIPTS / f"{name}.lua").read_text()
+    return re.sub(r"^-- include (\w+)\.lua$",
+                  lambda line: script_text(line[1]).removesuffix("\n"), text, flags=re.MULTILINE)
 
 
 class Client:
