@@ -56,6 +56,7 @@ class Lease {
   [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
 
  private:
+  friend class detail::LeaseState;
   std::shared_ptr<detail::LeaseState> state_;
 };
 

@@ -76,14 +76,16 @@ void ClientState::close() {
 std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
                                                         const LockOptions& options,
                                                         std::optional<milliseconds> limit,
-                                                        const std::stop_token& stop) {
+                                                        const std::stop_token& stop,
+                                                        const std::optional<core::Permits>& permits,
+                                                        const core::LeaseRecord* former) {
   check_process();
   if (stop.stop_requested()) {
     throw_error(errc::cancelled, "the wait for the lock was cancelled before it began");
   }
   const bool tries = limit && *limit <= milliseconds::zero();
   const auto begin = now();
-  core::Wish wish{key, options.ttl, options.renew, std::nullopt, !tries, std::nullopt};
+  core::Wish wish{key, options.ttl, options.renew, std::nullopt, !tries, std::nullopt, permits};
   if (options.max_hold && *options.max_hold < longest_limit) {
     wish.max_hold = options.max_hold;
   }
@@ -96,7 +98,11 @@ std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
   Call call;
   const auto id = id_of(&call);
   Lock lock{mutex_};
-  engine_.acquire(begin, id, std::move(wish));
+  if (former != nullptr) {
+    engine_.exchange(begin, id, std::move(wish), *former);
+  } else {
+    engine_.acquire(begin, id, std::move(wish));
+  }
   carry_out();
   after_change();
   const auto cancel = [this, id] {

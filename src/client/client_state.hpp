@@ -40,10 +40,13 @@ class ClientState {
   ClientState& operator=(const ClientState&) = delete;
 
   /// Takes a lock. `limit` none: waits for ever; zero or less: only if it is free now. Null when
-  /// the limit passed. Throws `Cancelled`, `Unreachable`, `Refused`, `StoreUnusable`.
+  /// the limit passed. Throws `Cancelled`, `Unreachable`, `Refused`, `StoreUnusable`, and
+  /// `UsageError` for a number of permits that is not the lock's.
+  /// `former`: ends that lease and takes its place in one step; null if it was over before.
   [[nodiscard]] std::shared_ptr<core::LeaseRecord> acquire(
       const std::string& key, const LockOptions& options,
-      std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop);
+      std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
+      const std::optional<core::Permits>& permits = {}, const core::LeaseRecord* former = nullptr);
   /// Gives a lock back and says what the server said.
   core::Released::Kind release(const core::LeaseRecord& lease);
   /// The lease's stop token; requested at once if it is lost already.

@@ -254,6 +254,7 @@ class Engine {
   void lose(Instant now, const CohortPtr& cohort, Loss why);
   [[nodiscard]] CohortPtr holding(const LeaseRecord& lease) const;
   void end_hold(const CohortPtr& cohort);
+  void clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord& lease);
   void renew_due(Instant now);
   void renew(Instant now, const std::vector<CohortPtr>& due, bool whole);
   void on_renew_reply(Instant now, const Pending& pending, const Reply& reply);

@@ -96,22 +96,22 @@ void Engine::end_hold(const CohortPtr& cohort) {
   cohort->hold.reset();
 }
 
-void Engine::release(Instant now, const LeaseRecord& lease) {
-  const auto cohort = holding(lease);
-  if (!cohort) {
-    // It was lost before. What is left on the server is ours to clear away all the same.
-    act(Released{lease.id, Released::Kind::not_held});
-    if (lease.loss.load() == Loss::expired || lease.loss.load() == Loss::max_hold) {
-      const auto id =
-          depart(now, lease.token, lock_keys(lease.key, lease.kind), lease.ttl, 0, false);
-      departures_.at(id).held = true;
-    }
-    return;
-  }
-  if (lease.left(now) == Duration::zero()) {
-    act(Released{lease.id, Released::Kind::not_held});
+// The lease is over. What is left of it on the server is ours to clear away all the same.
+void Engine::clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord& lease) {
+  if (cohort) {
     give_back(now, cohort, 0, false);
     lose(now, cohort, cohort->hold->overdue(now));
+  } else if (lease.loss.load() == Loss::expired || lease.loss.load() == Loss::max_hold) {
+    const auto id = depart(now, lease.token, lock_keys(lease.key, lease.kind), lease.ttl, 0, false);
+    departures_.at(id).held = true;
+  }
+}
+
+void Engine::release(Instant now, const LeaseRecord& lease) {
+  const auto cohort = holding(lease);
+  if (!cohort || lease.left(now) == Duration::zero()) {
+    act(Released{lease.id, Released::Kind::not_held});
+    clear_away(now, cohort, lease);
     return;
   }
   if (!cohort->waiters.empty() && pass(now, cohort)) {
@@ -132,8 +132,9 @@ void Engine::release(Instant now, const LeaseRecord& lease) {
 
 void Engine::exchange(Instant now, WaiterId waiter, Wish wish, const LeaseRecord& lease) {
   const auto former = holding(lease);
-  if (!former || closing_ || lease.left(now) == Duration::zero()) {
+  if (!former || lease.left(now) == Duration::zero()) {
     act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
+    clear_away(now, former, lease);
     return;
   }
   const auto id = give_back(now, former, 0, true);

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <iterator>
+#include <sstream>
 #include <stdexcept>
 #include <vector>
 
@@ -53,6 +54,24 @@ std::optional<Terms> terms_of(const std::string& token) {
 }
 
 }  // namespace
+
+std::optional<std::int64_t> permits_end(const std::string& value, const std::string& token) {
+  const auto found = value.starts_with("permits ") ? value.find(' ' + token + '@') : value.npos;
+  return found == value.npos
+             ? std::nullopt
+             : std::optional{std::int64_t{std::stoll(value.substr(found + token.size() + 2))}};
+}
+
+bool holds_permits(const std::string& value, std::string_view client, Micros now) {
+  std::istringstream words{value};
+  bool holds = false;
+  for (std::string word; value.starts_with("permits ") && words >> word;) {
+    const auto end = word.find('@') + 1;
+    holds = holds || (word.starts_with("dlock1:") && word.substr(7, client.size()) == client &&
+                      std::stoll(word.substr(end)) > now.count());
+  }
+  return holds;
+}
 
 bool PermitsModel::Visit::leave(const std::string& token) {
   if (!holds(token)) {

@@ -11,6 +11,12 @@
 
 namespace dlock::test {
 
+/// When the holder `token` ends, by the `LockState::value` of a lock; none if it does not hold.
+[[nodiscard]] std::optional<std::int64_t> permits_end(const std::string& value,
+                                                      const std::string& token);
+/// Whether a token of `client` holds at `now`.
+[[nodiscard]] bool holds_permits(const std::string& value, std::string_view client, Micros now);
+
 /// Works on the locks of a `StoreModel`. As that: every call brings the server's time.
 class PermitsModel {
  public:
