@@ -59,6 +59,11 @@ local function note_fence(lock, token, counter, life_ms)
   keep_for(lock.seen, life_ms + LINGER_MS)
 end
 
+-- Of a holder whose lease is over; the key may have been deleted before.
+local function forget_fence(lock, token)
+  redis.pcall('HDEL', lock.seen, token)
+end
+
 local function enter(lock, token, weight, life_ms, now)
   local counter = next_fence(lock, now)
   lock.used = lock.used + weight
@@ -73,7 +78,7 @@ local function leave(lock, token)
   if lock.used == 0 or redis.call('ZREM', lock.key, token) == 0 then
     return false
   end
-  redis.pcall('HDEL', lock.seen, token)
+  forget_fence(lock, token)
   local _, weight = terms_of(token)
   set_used(lock, lock.used - weight)
   return true

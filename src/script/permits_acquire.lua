@@ -37,8 +37,11 @@ if holds(lock, token) then
 elseif old ~= '' then
   -- In its place, or not at all: whoever lost the one has no right to the other.
   local _, former = terms_of(old)
-  if former and weight <= former and lock.used > 0 and redis.call('ZREM', lock.key, old) == 1 then
-    redis.pcall('HDEL', lock.seen, old)
+  if not holds(lock, old) then
+    forget_fence(lock, old)
+  elseif weight <= former then
+    redis.call('ZREM', lock.key, old)
+    forget_fence(lock, old)
     lock.used = lock.used - former
     counter = enter(lock, token, weight, ttl_ms, now)
     given_up = ' released'

@@ -12,6 +12,7 @@ local problem = look(lock, now)
 local held = not problem and leave(lock, token)
 if not held then
   leave_queue(lock, token)
+  forget_fence(lock, token)
 end
 local outcome, reason
 if not problem then

@@ -17,6 +17,7 @@ for i = 1, (#KEYS - 1) / 3 do
     note_fence(lock, token, counter, ttl_ms)
     outcome[i] = 'k'
   else
+    forget_fence(lock, token)
     outcome[i] = 'l'
   end
   if not problem and (lock.freed or not lock.capacity) then

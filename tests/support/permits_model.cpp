@@ -266,8 +266,12 @@ std::optional<std::int64_t> PermitsModel::take(Visit& visit, const Acquire& requ
     return counter;
   }
   if (!request.old.empty()) {
+    if (!visit.holds(request.old)) {
+      lock.seen.take(request.old);
+      return std::nullopt;
+    }
     const auto former = terms_of(request.old);
-    if (!visit.holds(request.old) || weight > former->weight) {
+    if (weight > former->weight) {
       return std::nullopt;
     }
     lock.value->used -= former->weight;
@@ -347,7 +351,8 @@ std::string PermitsModel::release(Micros now, const std::string& key, const std:
   Visit visit = look(now, key);
   const bool held = visit.usable && visit.leave(token);
   if (!held) {
-    visit.lock.leave(token);
+    visit.lock.queue.remove(token);
+    visit.lock.seen.take(token);
   }
   const bool mute = visit.usable && pass_on(visit) == Outcome::mute;
   return echo_of(token) + (held ? " released" : " not_held") +
@@ -366,6 +371,9 @@ std::string PermitsModel::renew(Micros now, std::string_view echo,
       end = std::max(end, std::int64_t{(now + renewal.ttl).count()});
       StoreModel::keep_for(value.expires_at, now, renewal.ttl + linger);
       visit.lock.seen.note(now, renewal.token, renewal.counter, renewal.ttl + linger);
+    }
+    if (!held) {
+      visit.lock.seen.take(renewal.token);
     }
     letters += held ? 'k' : 'l';
     if (visit.usable && (visit.freed || !visit.capacity)) {
