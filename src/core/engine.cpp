@@ -209,7 +209,9 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
       // The old request may still act, after whatever we do now: leave it its token, and clean up
       // behind it for as long as it could hold the lock.
       const auto old = cohort->attempt->token();
-      const auto ghost = depart(now, old, cohort->keys, cohort->attempt->ttl(), 0, false);
+      const auto ttl = cohort->attempt->ttl();
+      const auto life = cohort->attempt->waits() ? std::max(ttl, waiter_life) : ttl;
+      const auto ghost = depart(now, old, cohort->keys, life, 0, false);
       departures_.at(ghost).ghost = true;
       by_token_.erase(old);
       auto token = new_token(cohort->keys, cohort->attempt->permits(), cohort->attempt->ttl());
@@ -237,7 +239,10 @@ void Engine::forget_connection(Instant now) {
   unanswered_ = unanswered_ || !unanswered.empty();
   for (auto& [id, departure] : departures_) {
     departure.sent = departure.riding = false;
-    departure.late = departure.late || unanswered.contains(departure.token);
+    if (unanswered.contains(departure.token)) {
+      departure.late = true;
+      outlive(now, departure);
+    }
   }
   for (const auto& [key, cohort] : cohorts_) {
     if (cohort->attempt) {

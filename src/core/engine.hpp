@@ -174,6 +174,7 @@ class Engine {
   struct Departure {
     Token token;
     LockKeys keys;
+    Duration life{};    ///< of what an acquire of it leaves on the server
     Instant until;      ///< the server forgets it by itself
     LeaseId lease = 0;  ///< whose user waits for the answer; 0: nobody
     bool held = false;  ///< it had the lease: its release is repeated until that has run out
@@ -267,6 +268,7 @@ class Engine {
   void finish_departure(Instant now, DepartureId id, Released::Kind kind);
   void release_again(Instant now, Departure& departure, Duration delay);
   void forget_departure(DepartureId id);
+  static void outlive(Instant now, Departure& departure);
   void departure_timers(Instant now);
 
   Settings settings_;

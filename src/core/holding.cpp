@@ -281,7 +281,8 @@ Engine::DepartureId Engine::depart(Instant now, Token token, const LockKeys& key
   auto& departure = departures_[id];
   departure.token = std::move(token);
   departure.keys = keys;
-  departure.until = now + ttl + seconds{1};
+  departure.life = ttl;
+  outlive(now, departure);
   departure.lease = lease;
   departure.answer_by = now + settings_.request_timeout;
   departure.riding = riding;
@@ -295,6 +296,11 @@ Engine::DepartureId Engine::depart(Instant now, Token token, const LockKeys& key
     }
   }
   return id;
+}
+
+// An acquire of its token may have acted as late as now.
+void Engine::outlive(Instant now, Departure& departure) {
+  departure.until = now + departure.life + seconds{1};
 }
 
 void Engine::send_departure(Instant now, DepartureId id) {

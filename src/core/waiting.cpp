@@ -280,6 +280,11 @@ void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& 
         now, pending.departure,
         reply.text.ends_with(" released") ? Released::Kind::released : Released::Kind::not_held);
   }
+  for (auto& [id, departure] : departures_) {
+    if (departure.token == pending.token) {
+      outlive(now, departure);
+    }
+  }
   // A token without a hold is leaving: its release followed this request, or comes with its user's.
   if (!cohort->hold || cohort->hold->record()->token != pending.token) {
     return;
