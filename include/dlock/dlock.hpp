@@ -9,4 +9,7 @@
 #include "dlock/lease.hpp"
 #include "dlock/mutex.hpp"
 #include "dlock/options.hpp"
+#include "dlock/semaphore.hpp"
+#include "dlock/shared_mutex.hpp"
+#include "dlock/upgradeable_lease.hpp"
 #include "dlock/version.hpp"

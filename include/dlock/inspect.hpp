@@ -23,15 +23,38 @@ struct Party {
   std::string label;
 };
 
-/// One client in a lock's queue (threads of one client stand in it once).
+/// One client in a lock's queue (threads of one client stand in that of a `Mutex` once).
 struct WaiterInfo {
   Party party;
   std::chrono::milliseconds waiting{};  ///< since it first asked, by the server's clock
+  std::int64_t weight = 1;              ///< how many permits it wants
 };
 
-/// A lock as the server sees it.
+/// What a name is in use as.
+enum class LockKind {
+  none,          ///< nothing now: nobody holds or waits
+  mutex,         ///< `Mutex`, or another library's lock
+  shared_mutex,  ///< `SharedMutex`
+  semaphore,     ///< `Semaphore`
+};
+
+/// One holder. A `Mutex` has one at most.
+struct HolderInfo {
+  Party party;
+  std::string token;
+  std::int64_t fence = 0;                             ///< 0: not known
+  std::int64_t weight = 1;                            ///< how many permits it has
+  std::string role;                                   ///< in a `SharedMutex`: `reader`, `writer`,
+                                                      ///< `upgradeable` or its `upgrade`
+  std::chrono::milliseconds since{};                  ///< as `LockInfo::since`
+  std::optional<std::chrono::milliseconds> ttl_left;  ///< none: it has no end
+};
+
+/// A lock as the server sees it. `token`, `fence`, `holder`, `since` and `ttl_left` are those of
+/// the first of `holders`.
 struct LockInfo {
   std::string name;  ///< without the client's prefix
+  LockKind kind = LockKind::none;
   bool held = false;
   bool foreign = false;  ///< held by another library: no fence, no party
   std::string token;     ///< what the key holds, without the fence
@@ -39,6 +62,9 @@ struct LockInfo {
   Party holder;
   std::chrono::milliseconds since{};  ///< how long it has been held, by the server's clock
   std::optional<std::chrono::milliseconds> ttl_left;  ///< none: the key has no expiry
+  std::vector<HolderInfo> holders;                    ///< in order of their fences
+  std::int64_t permits = 0;                           ///< how many there are; a mutex: 1
+  std::int64_t used = 0;                              ///< the sum of the holders' weights
   std::vector<WaiterInfo> waiters;                    ///< in order of their turn
 };
 

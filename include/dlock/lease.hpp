@@ -59,6 +59,7 @@ class Lease {
 
  private:
   friend void async_release(Lease lease, std::function<void(std::error_code)> handler);
+  friend class detail::LeaseState;
   std::shared_ptr<detail::LeaseState> state_;
 };
 

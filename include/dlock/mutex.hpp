@@ -12,18 +12,12 @@
 #include "dlock/client.hpp"
 #include "dlock/lease.hpp"
 #include "dlock/options.hpp"
+#include "dlock/until.hpp"
 
 namespace dlock {
 
 namespace detail {
-struct MutexState;
-/// The time from now to `deadline`, rounded up to a millisecond; zero when it has passed.
-template <class Clock, class Span>
-std::chrono::milliseconds until(const std::chrono::time_point<Clock, Span>& deadline) {
-  const auto now = Clock::now();
-  return deadline > now ? std::chrono::ceil<std::chrono::milliseconds>(deadline - now)
-                        : std::chrono::milliseconds::zero();
-}
+struct LockState;
 }  // namespace detail
 
 /// A named mutual exclusion between all clients of one store. Meets Lockable and TimedLockable, so
@@ -111,7 +105,7 @@ class Mutex {
   void async_try_acquire_in(std::chrono::milliseconds span, AcquireHandler handler,
                             std::stop_token stop);
   std::optional<Lease> try_acquire_in(std::chrono::milliseconds span, std::stop_token stop);
-  std::unique_ptr<detail::MutexState> state_;
+  std::unique_ptr<detail::LockState> state_;
 };
 
 /// A `Mutex` that the thread which holds it may lock again; the last `unlock()` releases. Meets
@@ -145,7 +139,7 @@ class RecursiveMutex {
 
  private:
   bool try_lock_in(std::chrono::milliseconds span);
-  std::unique_ptr<detail::MutexState> state_;
+  std::unique_ptr<detail::LockState> state_;
 };
 
 }  // namespace dlock

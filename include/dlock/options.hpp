@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -52,6 +53,20 @@ struct LockOptions {
   bool renew = true;
   /// Longest time to hold: after it the lease is not renewed any more and counts as lost; none: for
   /// ever.
+  std::optional<std::chrono::milliseconds> max_hold{};
+};
+
+/// Settings of a `Semaphore`: as those of a lock, and how many permits there are.
+struct SemaphoreOptions {
+  /// All clients of one semaphore must say the same; from 1 to 2^30 - 1.
+  std::int64_t permits = 1;
+  /// As `LockOptions::ttl`: how long permits outlive a crashed holder, or how long it has them.
+  std::chrono::milliseconds ttl{30'000};
+  /// As `LockOptions::wait`.
+  std::optional<std::chrono::milliseconds> wait{};
+  /// As `LockOptions::renew`.
+  bool renew = true;
+  /// As `LockOptions::max_hold`.
   std::optional<std::chrono::milliseconds> max_hold{};
 };
 

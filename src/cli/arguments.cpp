@@ -121,6 +121,29 @@ void take_name_and_command(RunArguments& run, Words words, const std::string& sh
   run.command.assign(words.begin(), words.end());
 }
 
+// -s and -x are the two sides of one reader-writer lock; without any of these it is the mutex.
+void add_kind(CLI::App& app, RunArguments& run) {
+  constexpr auto most = static_cast<std::int64_t>((1 << 30) - 1);
+  auto* shared = app.add_flag_callback("-s,--shared", [&] { run.kind = RunKind::reader; });
+  auto* exclusive = app.add_flag_callback("-x,--exclusive", [&] { run.kind = RunKind::writer; });
+  auto* permits = app.add_option_function<std::int64_t>("--permits",
+                                                        [&run](std::int64_t number) {
+                                                          run.kind = RunKind::semaphore;
+                                                          run.permits = number;
+                                                        })
+                      ->check(CLI::Range(std::int64_t{1}, most));
+  app.add_option("--weight", run.weight)->check(CLI::Range(std::int64_t{1}, most))->needs(permits);
+  shared->excludes(exclusive)->excludes(permits);
+  exclusive->excludes(permits);
+}
+
+void check_weight(const RunArguments& run) {
+  if (run.weight > run.permits) {
+    throw WrongUsage("run", fmt::format("--weight {} is more than there are: --permits {}",
+                                        run.weight, run.permits));
+  }
+}
+
 Arguments parse_run(Words words) {
   RunArguments run;
   std::string shell_command;
@@ -133,12 +156,14 @@ Arguments parse_run(Words words) {
       ->excludes(wait);
   app.add_option("-E,--conflict-exit-code", run.conflict_exit_code)->check(CLI::Range(0, 255));
   add_duration(app, "--kill-after", run.kill_after);
+  add_kind(app, run);
   app.add_option("--label", run.label);
   auto* shell = app.add_option("-c,--command", shell_command);
   app.add_flag("-v,--verbose", run.verbose);
   const auto options = count_options(app, words);
   parse(app, words.first(options));
   if (shell->count() > 0 && shell_command.empty()) throw WrongUsage("run", "-c is empty");
+  check_weight(run);
   take_name_and_command(run, words.subspan(options), shell_command);
   if (run.label.empty()) {
     run.label = std::filesystem::path{run.command[0]}.filename().string();

@@ -21,9 +21,15 @@ struct StoreArguments {
   std::string prefix;
 };
 
+/// What kind of lock `dlock run` takes.
+enum class RunKind { mutex, reader, writer, semaphore };
+
 struct RunArguments {
   StoreArguments store;
   std::string name;
+  RunKind kind = RunKind::mutex;
+  std::int64_t permits = 1;  ///< of a semaphore
+  std::int64_t weight = 1;   ///< ... of these, for us
   std::string label;
   std::chrono::milliseconds ttl{30'000};
   bool renew = true;

@@ -10,6 +10,7 @@ constexpr std::string_view help_main =
 
   dlock run backup -- ./backup.sh         run it while holding the lock "backup"
   dlock run -n backup -- ./backup.sh      ... or not at all if somebody else has it
+  dlock run --permits 4 gpu -- ./train    at most four at a time
   dlock ls                                which locks are held, by whom, who waits
   dlock info backup                       one lock
   dlock break backup --fence 110292929    take it away from that holder
@@ -30,10 +31,17 @@ Waits for the lock NAME, runs COMMAND while holding it, releases it.
   dlock run -n -E 0 backup -- ./backup.sh         do nothing if it runs elsewhere already
   dlock run -c 'sort in >out && mv out in' in     a shell command
   dlock run --ttl 5s leader -- ./serve            others take over 5 s after this machine died
+  dlock run -s site -- ./serve-pages              beside others with -s, not beside one with -x
+  dlock run -x site -- ./deploy                   alone
+  dlock run --permits 4 --weight 2 gpu -- ./train as long as at most 4 permits are taken, by us 2
 
   -n, --nonblock                do not wait
   -w, --wait DURATION           wait at most so long
   -E, --conflict-exit-code N    exit with N, not 75, when the lock was not obtained
+  -s, --shared                  as a reader of the reader-writer lock NAME: beside other readers
+  -x, --exclusive               as its writer: alone. Waiting writers and readers take turns
+      --permits N               NAME is a semaphore with N permits: the same N everywhere
+      --weight W                take W of them (default 1)
       --ttl DURATION            how long the lock outlives a crash; renewed meanwhile (default 30s)
       --no-renew                do not renew: COMMAND has the lock for --ttl and is ended then
       --kill-after DURATION     from TERM to KILL when COMMAND must end (default 10s)
@@ -47,6 +55,9 @@ Waits for the lock NAME, runs COMMAND while holding it, releases it.
   -h, --help                    this text
 
 DURATION is 250ms, 30s, 5m, 1h, or seconds as 1.5. Options stand before NAME.
+
+Without -s, -x and --permits NAME is a mutex. A mutex, a reader-writer lock and a semaphore of one
+NAME do not guard against each other: the second to come is refused with an error.
 
 COMMAND gets our stdin, stdout and stderr, a process group of its own, and in its environment
 DLOCK_NAME, DLOCK_TOKEN, DLOCK_FENCE (grows with each holder: pass it on to what can refuse older
@@ -79,7 +90,7 @@ Lists the locks that are held or waited for.
 
 constexpr std::string_view help_info = R"(Usage: dlock info [OPTION...] NAME
 
-Shows who holds a lock, since when, its fence, when it would end, and who waits, in order.
+Shows what a lock is, who holds it, since when, by which fence, until when, and who waits, in order.
 
   dlock info backup
   dlock info --json backup | jq -r .fence
@@ -89,6 +100,8 @@ Shows who holds a lock, since when, its fence, when it would end, and who waits,
       --json           for programs: one object; fences are strings, times are milliseconds,
                        ttl_left_ms is null for a lock without an end. In names that are not UTF-8
                        U+FFFD stands for a wrong byte, and name_base64 has the bytes themselves.
+                       kind is mutex, shared_mutex, semaphore, or null for a free lock; holders has
+                       all of them, the first of which is also in fence, token and holder
   -h, --help           this text
 )";
 

@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+#include <optional>
+
 #include "cli/json.hpp"
 
 namespace dlock::cli {
@@ -18,18 +21,52 @@ JsonObject party_json(const Party& party) {
 
 }  // namespace
 
+std::string kind_json(LockKind kind) {
+  switch (kind) {
+    case LockKind::mutex:
+      return json_string("mutex");
+    case LockKind::shared_mutex:
+      return json_string("shared_mutex");
+    case LockKind::semaphore:
+      return json_string("semaphore");
+    case LockKind::none:
+      break;
+  }
+  return "null";
+}
+
+std::string millis_json(std::optional<std::chrono::milliseconds> span) {
+  return span ? fmt::to_string(span->count()) : "null";
+}
+
+std::string holder_json(const HolderInfo& holder) {
+  auto object = party_json(holder.party);
+  const bool known = holder.fence != 0;
+  object.raw("fence", known ? json_string(fmt::to_string(holder.fence)) : "null");
+  object.text("token", holder.token).number("weight", holder.weight);
+  object.raw("role", holder.role.empty() ? "null" : json_string(holder.role));
+  object.raw("held_for_ms", known ? fmt::to_string(holder.since.count()) : "null");
+  return object.raw("ttl_left_ms", millis_json(holder.ttl_left)).str();
+}
+
 std::string lock_json(const LockInfo& lock) {
   JsonObject object;
   object.bytes("name", lock.name).boolean("held", lock.held).boolean("foreign", lock.foreign);
   const bool ours = lock.held && !lock.foreign;
+  object.raw("kind", kind_json(lock.kind));
   object.raw("fence", ours ? json_string(fmt::to_string(lock.fence)) : "null");
   object.raw("token", lock.held ? json_string(lock.token) : "null");
   object.raw("holder", ours ? party_json(lock.holder).str() : "null");
   object.raw("held_for_ms", ours ? fmt::to_string(lock.since.count()) : "null");
-  object.raw("ttl_left_ms", lock.ttl_left ? fmt::to_string(lock.ttl_left->count()) : "null");
+  object.raw("ttl_left_ms", millis_json(lock.ttl_left));
+  object.number("permits", lock.permits).number("used", lock.used);
+  std::vector<std::string> holders;
+  for (const auto& holder : lock.holders) holders.push_back(holder_json(holder));
+  object.raw("holders", json_array(holders));
   std::vector<std::string> waiters;
   for (const auto& waiter : lock.waiters) {
-    waiters.push_back(party_json(waiter.party).number("waiting_ms", waiter.waiting.count()).str());
+    auto one = party_json(waiter.party).number("waiting_ms", waiter.waiting.count());
+    waiters.push_back(one.number("weight", waiter.weight).str());
   }
   return object.raw("waiters", json_array(waiters)).str();
 }

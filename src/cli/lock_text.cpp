@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string_view>
 
 #include "cli/duration.hpp"
 #include "cli/text.hpp"
@@ -15,13 +16,42 @@ namespace {
 
 constexpr std::size_t widest_name = 60;
 
+bool has_many(const LockInfo& lock) { return lock.holders.size() > 1; }
+
+bool is_mutex(const LockInfo& lock) {
+  return lock.kind == LockKind::mutex || lock.kind == LockKind::none;
+}
+
+std::string counted(std::size_t number, std::string_view what) {
+  return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
+}
+
+// `3 of 4 permits`, `2 readers`, `a writer`; nothing for a mutex.
+std::string share(const LockInfo& lock) {
+  if (is_mutex(lock) || !lock.held) return {};
+  if (lock.kind == LockKind::semaphore) {
+    return fmt::format("{} of {}", lock.used,
+                       counted(static_cast<std::size_t>(lock.permits), "permit"));
+  }
+  std::size_t readers = 0;
+  for (const auto& one : lock.holders) readers += one.role == "reader" ? 1 : 0;
+  if (readers == lock.holders.size()) return counted(readers, "reader");
+  const bool writes = lock.used == lock.permits;
+  const auto other = writes ? "a writer" : "an upgradeable reader";
+  return readers == 0 ? other : fmt::format("{} and {}", other, counted(readers, "reader"));
+}
+
 std::string holder(const LockInfo& lock) {
   if (!lock.held) return "nobody";
+  if (has_many(lock)) return share(lock);
+  if (!is_mutex(lock)) return fmt::format("{}, {}", describe(lock.holder), share(lock));
   return lock.foreign ? "a client of another library" : describe(lock.holder);
 }
 
 std::string fence(const LockInfo& lock) {
-  return lock.held && !lock.foreign ? fmt::to_string(lock.fence) : "-";
+  return lock.held && !lock.foreign && !has_many(lock) && lock.fence != 0
+             ? fmt::to_string(lock.fence)
+             : "-";
 }
 
 std::string held_for(const LockInfo& lock) {
@@ -33,8 +63,30 @@ std::string ttl_left(const LockInfo& lock) {
   return lock.ttl_left ? format_duration(*lock.ttl_left) : "no end";
 }
 
+std::string state_of(const LockInfo& lock) {
+  if (is_mutex(lock)) return lock.held ? "held" : "free";
+  const auto* kind = lock.kind == LockKind::semaphore ? "a semaphore" : "a reader-writer lock";
+  return lock.held ? fmt::format("{}, held: {}", kind, share(lock)) : fmt::format("{}, free", kind);
+}
+
 std::string padded(const std::string& text, std::size_t width) {
   return text + std::string(width - std::min(width, columns(text)), ' ');
+}
+
+// Each of them, on a line.
+std::string holder_lines(const LockInfo& lock) {
+  std::size_t widest = 0;
+  for (const auto& one : lock.holders) widest = std::max(widest, columns(describe(one.party)));
+  auto text = fmt::format("  holding   {}\n", lock.holders.size());
+  for (const auto& one : lock.holders) {
+    const auto role = one.role.empty() ? fmt::format("weight {}", one.weight) : one.role;
+    const auto number = one.fence == 0 ? std::string{"-"} : fmt::to_string(one.fence);
+    const auto held = one.fence == 0 ? std::string{"-"} : format_duration(one.since);
+    text += fmt::format("            {}  {}, fence {}, held for {}, ttl left {}\n",
+                        padded(describe(one.party), widest), role, number, held,
+                        one.ttl_left ? format_duration(*one.ttl_left) : "no end");
+  }
+  return text;
 }
 
 }  // namespace
@@ -50,12 +102,14 @@ std::string describe(const Party& party) {
 
 std::string held_by(const LockInfo& lock) {
   auto text = "by " + holder(lock);
-  return lock.foreign ? text : text + " for " + format_duration(lock.since);
+  return lock.foreign || has_many(lock) ? text : text + " for " + format_duration(lock.since);
 }
 
 std::string lock_details(const LockInfo& lock) {
-  auto text = fmt::format("{}: {}\n", printable(lock.name), lock.held ? "held" : "free");
-  if (lock.held) {
+  auto text = fmt::format("{}: {}\n", printable(lock.name), state_of(lock));
+  if (lock.held && !is_mutex(lock)) {
+    text += holder_lines(lock);
+  } else if (lock.held) {
     text += fmt::format("  holder    {}\n  fence     {}\n  held for  {}\n  ttl left  {}\n",
                         holder(lock), fence(lock), held_for(lock), ttl_left(lock));
   }

@@ -5,6 +5,10 @@
 
 #include <cerrno>
 #include <cstring>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <utility>
 
 #include "cli/boot_time.hpp"
 #include "cli/command.hpp"
@@ -16,6 +20,8 @@
 #include "dlock/client.hpp"
 #include "dlock/error.hpp"
 #include "dlock/mutex.hpp"
+#include "dlock/semaphore.hpp"
+#include "dlock/shared_mutex.hpp"
 
 namespace dlock::cli {
 
@@ -33,6 +39,39 @@ ClientOptions client_options(const RunArguments& arguments) {
   return options;
 }
 
+// How to take a lock of the kind that was asked for.
+Acquire acquisition(Client& client, const RunArguments& arguments) {
+  const LockOptions options{.ttl = arguments.ttl, .renew = arguments.renew};
+  if (arguments.kind == RunKind::semaphore) {
+    const auto semaphore = std::make_shared<Semaphore>(
+        client, arguments.name,
+        SemaphoreOptions{
+            .permits = arguments.permits, .ttl = arguments.ttl, .renew = arguments.renew});
+    return [semaphore, weight = arguments.weight](auto limit, std::stop_token stop) {
+      return limit ? semaphore->try_acquire_for(*limit, weight, std::move(stop))
+                   : std::optional{semaphore->acquire(weight, std::move(stop))};
+    };
+  }
+  if (arguments.kind == RunKind::mutex) {
+    const auto mutex = std::make_shared<Mutex>(client, arguments.name, options);
+    return [mutex](auto limit, std::stop_token stop) {
+      return limit ? mutex->try_acquire_for(*limit, std::move(stop))
+                   : std::optional{mutex->acquire(std::move(stop))};
+    };
+  }
+  const auto mutex = std::make_shared<SharedMutex>(client, arguments.name, options);
+  if (arguments.kind == RunKind::reader) {
+    return [mutex](auto limit, std::stop_token stop) {
+      return limit ? mutex->try_acquire_shared_for(*limit, std::move(stop))
+                   : std::optional{mutex->acquire_shared(std::move(stop))};
+    };
+  }
+  return [mutex](auto limit, std::stop_token stop) {
+    return limit ? mutex->try_acquire_for(*limit, std::move(stop))
+                 : std::optional{mutex->acquire(std::move(stop))};
+  };
+}
+
 class Run {
  public:
   Run(const RunArguments& arguments, const InheritedDescriptors& descriptors)
@@ -40,8 +79,8 @@ class Run {
 
   int operator()() {
     Client client{arguments_.store.url, client_options(arguments_)};
-    Mutex mutex{client, arguments_.name, {.ttl = arguments_.ttl, .renew = arguments_.renew}};
-    auto waited = wait_for_lock(client, mutex, arguments_.wait, arguments_.verbose, signals_);
+    auto waited = wait_for_lock(client, arguments_.name, acquisition(client, arguments_),
+                                arguments_.wait, arguments_.verbose, signals_);
     if (!waited.lease) return waited.signal ? give_up(*waited.signal) : not_obtained();
     Lease lease = std::move(*waited.lease);
     tell("obtained {} after {}, fence {}", in_quotes(arguments_.name), format_duration(waited.took),

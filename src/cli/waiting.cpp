@@ -24,12 +24,10 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-std::optional<Lease> acquire(Mutex& mutex, std::optional<milliseconds> limit,
-                             std::stop_token stop) {
+std::optional<Lease> unless_cancelled(const Acquire& acquire, std::optional<milliseconds> limit,
+                                      std::stop_token stop) {
   try {
-    if (!limit) return mutex.acquire(std::move(stop));
-    if (*limit == 0ms) return mutex.try_acquire();
-    return mutex.try_acquire_for(*limit, std::move(stop));
+    return acquire(limit, std::move(stop));
   } catch (const Cancelled&) {
     return std::nullopt;
   }
@@ -37,9 +35,14 @@ std::optional<Lease> acquire(Mutex& mutex, std::optional<milliseconds> limit,
 
 class Wait {
  public:
-  Wait(Client& client, Mutex& mutex, std::optional<milliseconds> limit, bool verbose,
-       Signals& signals)
-      : client_(client), mutex_(mutex), limit_(limit), verbose_(verbose), signals_(signals) {}
+  Wait(Client& client, const std::string& name, const Acquire& acquire,
+       std::optional<milliseconds> limit, bool verbose, Signals& signals)
+      : client_(client),
+        name_(name),
+        acquire_(acquire),
+        limit_(limit),
+        verbose_(verbose),
+        signals_(signals) {}
 
   Waited run() {
     const auto start = boot_now();
@@ -61,7 +64,7 @@ class Wait {
  private:
   void acquire_and_notify() {
     try {
-      lease_ = acquire(mutex_, limit_, stop_.get_token());
+      lease_ = unless_cancelled(acquire_, limit_, stop_.get_token());
     } catch (const std::exception&) {
       problem_ = std::current_exception();
     }
@@ -91,16 +94,17 @@ class Wait {
   void tell() {
     told_ = true;
     try {
-      const auto info = inspect_lock(client_, mutex_.name());
+      const auto info = inspect_lock(client_, name_);
       if (info.held) note("waiting for {}, held {}", in_quotes(info.name), held_by(info));
     } catch (const Error&) {
       // Only a courtesy: not every user may look at locks.
-      if (verbose_) note("waiting for {}", in_quotes(mutex_.name()));
+      if (verbose_) note("waiting for {}", in_quotes(name_));
     }
   }
 
   Client& client_;
-  Mutex& mutex_;
+  const std::string& name_;
+  const Acquire& acquire_;
   std::optional<milliseconds> limit_;
   bool verbose_;
   Signals& signals_;
@@ -116,9 +120,9 @@ class Wait {
 
 }  // namespace
 
-Waited wait_for_lock(Client& client, Mutex& mutex, std::optional<milliseconds> limit, bool verbose,
-                     Signals& signals) {
-  return Wait{client, mutex, limit, verbose, signals}.run();
+Waited wait_for_lock(Client& client, const std::string& name, const Acquire& acquire,
+                     std::optional<milliseconds> limit, bool verbose, Signals& signals) {
+  return Wait{client, name, acquire, limit, verbose, signals}.run();
 }
 
 }  // namespace dlock::cli

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "cli/signals.hpp"
 #include "dlock/client.hpp"
 #include "dlock/lease.hpp"
-#include "dlock/mutex.hpp"
 
 namespace dlock::cli {
 
@@ -19,11 +20,15 @@ struct Waited {
   std::chrono::milliseconds took{0};
 };
 
-/// Acquires `mutex`, for at most `limit` if there is one. A signal that asks to end ends the wait,
-/// leaving nothing behind; one that comes together with the lock wins (the lease is then returned
-/// as well, to be released). Tells on stderr who has the lock when it takes long, with `verbose`
-/// soon, else after a second and only on a terminal. Throws as `Mutex::acquire()`.
-[[nodiscard]] Waited wait_for_lock(Client& client, Mutex& mutex,
+/// Takes a lock: waits for so long (none: for ever; zero: not at all), until it is told to stop.
+using Acquire =
+    std::function<std::optional<Lease>(std::optional<std::chrono::milliseconds>, std::stop_token)>;
+
+/// Acquires the lock `name`, for at most `limit` if there is one. A signal that asks to end ends
+/// the wait, leaving nothing behind; one that comes together with the lock wins (the lease is then
+/// returned as well, to be released). Tells on stderr who has the lock when it takes long, with
+/// `verbose` soon, else after a second and only on a terminal. Throws as `Mutex::acquire()`.
+[[nodiscard]] Waited wait_for_lock(Client& client, const std::string& name, const Acquire& acquire,
                                    std::optional<std::chrono::milliseconds> limit, bool verbose,
                                    Signals& signals);
 

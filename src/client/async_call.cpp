@@ -21,11 +21,12 @@ struct ClientState::AsyncCall : Call {
 
 void ClientState::async_acquire(const std::string& key, const LockOptions& options,
                                 std::optional<std::chrono::milliseconds> limit,
-                                const std::stop_token& stop, Handler then) {
+                                const std::stop_token& stop,
+                                const std::optional<core::Permits>& permits, Handler then) {
   check_process();
   callbacks_.start();
   const auto begin = now();
-  auto wish = wish_for(begin, key, options, limit);
+  auto wish = wish_for(begin, key, options, limit, permits);
   const auto call = std::make_shared<AsyncCall>();
   const auto id = id_of(*call);
   call->then = std::move(then);

@@ -73,19 +73,25 @@ void ClientState::close() {
 std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
                                                         const LockOptions& options,
                                                         std::optional<milliseconds> limit,
-                                                        const std::stop_token& stop) {
+                                                        const std::stop_token& stop,
+                                                        const std::optional<core::Permits>& permits,
+                                                        const core::LeaseRecord* former) {
   check_process();
   if (stop.stop_requested()) {
     throw_error(errc::cancelled, "the wait for the lock was cancelled before it began");
   }
   const auto begin = now();
-  auto wish = wish_for(begin, key, options, limit);
+  auto wish = wish_for(begin, key, options, limit, permits);
 
   Call call;
   const auto id = id_of(call);
   Lock lock{*this};
   ensure_keeper();  // before anything is to be kept; it may fail
-  engine_.acquire(begin, id, std::move(wish));
+  if (former != nullptr) {
+    engine_.exchange(begin, id, std::move(wish), *former);
+  } else {
+    engine_.acquire(begin, id, std::move(wish));
+  }
   carry_out(Write::soon);
   after_change();
   const auto on_stop_requested = [this, id] { cancel(id); };
@@ -113,10 +119,10 @@ std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
 }
 
 core::Wish ClientState::wish_for(core::Instant begin, const std::string& key,
-                                 const LockOptions& options,
-                                 std::optional<milliseconds> limit) const {
+                                 const LockOptions& options, std::optional<milliseconds> limit,
+                                 const std::optional<core::Permits>& permits) const {
   const bool tries = limit && *limit <= milliseconds::zero();
-  core::Wish wish{key, options.ttl, options.renew, std::nullopt, !tries, std::nullopt};
+  core::Wish wish{key, options.ttl, options.renew, std::nullopt, !tries, std::nullopt, permits};
   if (options.max_hold && *options.max_hold < longest_limit) {
     wish.max_hold = options.max_hold;
   }

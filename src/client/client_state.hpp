@@ -43,10 +43,13 @@ class ClientState {
   ClientState& operator=(const ClientState&) = delete;
 
   /// Takes a lock. `limit` none: waits for ever; zero or less: only if it is free now. Null when
-  /// the limit passed. Throws `Cancelled`, `Unreachable`, `Refused`, `StoreUnusable`.
+  /// the limit passed. Throws `Cancelled`, `Unreachable`, `Refused`, `StoreUnusable`, and
+  /// `UsageError` for a number of permits that is not the lock's.
+  /// `former`: ends that lease and takes its place in one step; null if it was over before.
   [[nodiscard]] std::shared_ptr<core::LeaseRecord> acquire(
       const std::string& key, const LockOptions& options,
-      std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop);
+      std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
+      const std::optional<core::Permits>& permits = {}, const core::LeaseRecord* former = nullptr);
   /// Gives a lock back and says what the server said.
   core::Released::Kind release(const core::LeaseRecord& lease);
 
@@ -58,7 +61,7 @@ class ClientState {
   /// starting.
   void async_acquire(const std::string& key, const LockOptions& options,
                      std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
-                     Handler then);
+                     const std::optional<core::Permits>& permits, Handler then);
   /// As `release`, without waiting.
   void async_release(const core::LeaseRecord& lease, Handler then);
   /// The lease's stop token; requested at once if it is lost already.
@@ -117,7 +120,8 @@ class ClientState {
   enum class Role { caller, keeper };
   [[nodiscard]] core::Wish wish_for(core::Instant begin, const std::string& key,
                                     const LockOptions& options,
-                                    std::optional<std::chrono::milliseconds> limit) const;
+                                    std::optional<std::chrono::milliseconds> limit,
+                                    const std::optional<core::Permits>& permits) const;
   void cancel(core::WaiterId waiter);
   void wait(Lock& lock, Call& call);
   void lead(Lock& lock, Call& call);

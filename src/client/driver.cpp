@@ -29,14 +29,18 @@ struct ScriptText {
   std::string_view sha;
 };
 
-ScriptText script_of(core::Verb verb) {
-  switch (verb) {
+ScriptText script_of(const core::Command& command) {
+  const bool permits = command.kind == core::Kind::permits;
+  switch (command.verb) {
     case core::Verb::acquire:
-      return {script::acquire, script::acquire_sha};
+      return permits ? ScriptText{script::permits_acquire, script::permits_acquire_sha}
+                     : ScriptText{script::acquire, script::acquire_sha};
     case core::Verb::release:
-      return {script::release, script::release_sha};
+      return permits ? ScriptText{script::permits_release, script::permits_release_sha}
+                     : ScriptText{script::release, script::release_sha};
     case core::Verb::renew:
-      return {script::renew, script::renew_sha};
+      return permits ? ScriptText{script::permits_renew, script::permits_renew_sha}
+                     : ScriptText{script::renew, script::renew_sha};
     default:
       return {};
   }
@@ -267,7 +271,7 @@ void ClientState::write(const core::Command& command) {
     case core::Verb::acquire:
     case core::Verb::release:
     case core::Verb::renew: {
-      const auto script = script_of(command.verb);
+      const auto script = script_of(command);
       key_count = std::to_string(command.keys.size());
       fields_.insert(fields_.end(), {command.whole ? "EVAL" : "EVALSHA",
                                      command.whole ? script.text : script.sha, key_count});

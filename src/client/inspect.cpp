@@ -11,6 +11,7 @@
 #include "client/inspector.hpp"
 #include "core/keys.hpp"
 #include "core/token.hpp"
+#include "dlock/error.hpp"
 #include "script/scripts.hpp"
 
 namespace dlock {
@@ -22,13 +23,17 @@ using std::chrono::steady_clock;
 
 using Locks = std::map<std::string, LockInfo>;
 
-// The locks held by clients of ours: string keys under their own names.
+// The locks held by clients of ours: keys under their own names, strings or, of permits, sorted
+// sets.
 void collect_held(Inspector& inspector, const std::string& prefix, std::string_view pattern,
                   Locks& locks) {
   const auto key_pattern = detail::escape_glob(prefix).append(pattern);
-  inspector.scan(key_pattern, "string", [&](const std::vector<std::string>& keys) {
-    locks.merge(inspector.look(keys, Inspector::Wanted::ours));
-  });
+  for (const auto* type : {"string", "zset"}) {
+    inspector.scan(key_pattern, type, [&](std::vector<std::string>& keys) {
+      std::erase_if(keys, [](const auto& key) { return key.starts_with(core::token_prefix); });
+      locks.merge(inspector.look(keys, Inspector::Wanted::ours));
+    });
+  }
 }
 
 // The locks that are waited for, whoever holds them: by their queues.
@@ -57,6 +62,61 @@ std::optional<BreakOutcome> outcome_so_far(Inspector& inspector, const std::stri
   // Its process has recorded, as we asked, that it passed the lock on inside itself.
   if (value->fence.sequence > fence.sequence) return BreakOutcome::not_holder;
   return std::nullopt;
+}
+
+template <class Look>
+std::optional<BreakOutcome> wait_for_outcome(milliseconds patience, Look look) {
+  const auto deadline = steady_clock::now() + patience;
+  for (milliseconds pause{1}; steady_clock::now() < deadline;) {
+    if (const auto outcome = look()) return outcome;
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, milliseconds{50});
+  }
+  return std::nullopt;
+}
+
+// Of a mutex.
+BreakOutcome break_mutex(Inspector& inspector, const core::LockKeys& names, core::Fence fence,
+                         milliseconds patience) {
+  const std::array keys{names.lock, names.queue, names.seen, std::string{core::fence_key}};
+  const auto counter = std::to_string(fence.counter);
+  const auto sequence = std::to_string(fence.sequence);
+  const auto run = [&](std::string_view how) {
+    const std::array<std::string_view, 3> arguments{counter, sequence, how};
+    return inspector.run(script::break_, script::break__sha, keys, arguments).text;
+  };
+  const auto asked = run("ask");
+  if (asked == "not_holder") return BreakOutcome::not_holder;
+  if (asked != "asked 0") {
+    const auto outcome =
+        wait_for_outcome(patience, [&] { return outcome_so_far(inspector, names.lock, fence); });
+    if (outcome) return *outcome;
+  }
+  if (run("force") == "broken") return BreakOutcome::broken;
+  // It may have let go by itself since we last looked.
+  return outcome_so_far(inspector, names.lock, fence).value_or(BreakOutcome::not_holder);
+}
+
+// Permits are not passed on inside a process, so the record is the truth.
+BreakOutcome break_permits(Inspector& inspector, const core::LockKeys& names, core::Fence fence,
+                           milliseconds patience) {
+  const std::array keys{names.lock, names.queue, names.seen, std::string{core::fence_key}};
+  const auto counter = std::to_string(fence.counter);
+  const auto run = [&](std::string_view how) {
+    const std::array<std::string_view, 2> arguments{counter, how};
+    return inspector.run(script::permits_break, script::permits_break_sha, keys, arguments).text;
+  };
+  const auto asked = fence.sequence == 0 ? run("ask") : "not_holder";
+  if (asked == "not_holder") return BreakOutcome::not_holder;
+  if (asked != "asked 0") {
+    const auto outcome = wait_for_outcome(patience, [&]() -> std::optional<BreakOutcome> {
+      if (run("look") == "holds") return std::nullopt;
+      return BreakOutcome::broken;
+    });
+    if (outcome) return *outcome;
+  }
+  static_cast<void>(run("force"));
+  return BreakOutcome::broken;
 }
 
 }  // namespace
@@ -93,29 +153,14 @@ BreakOutcome break_lock(Client& client, std::string_view name, std::int64_t fenc
                         milliseconds patience) {
   auto& state = *client.state();
   const auto names = core::lock_keys(state.options().prefix + std::string{name});
-  const std::array keys{names.lock, names.queue, names.seen, std::string{core::fence_key}};
   const auto parts = core::Fence::of(fence);
-  const auto counter = std::to_string(parts.counter);
-  const auto sequence = std::to_string(parts.sequence);
   Inspector inspector{state};
-  const auto run = [&](std::string_view how) {
-    const std::array<std::string_view, 3> arguments{counter, sequence, how};
-    return inspector.run(script::break_, script::break__sha, keys, arguments).text;
-  };
-
-  const auto asked = run("ask");
-  if (asked == "not_holder") return BreakOutcome::not_holder;
-  if (asked != "asked 0") {
-    const auto deadline = steady_clock::now() + patience;
-    for (milliseconds pause{1}; steady_clock::now() < deadline;) {
-      if (const auto outcome = outcome_so_far(inspector, names.lock, parts)) return *outcome;
-      std::this_thread::sleep_for(pause);
-      pause = std::min(pause * 2, milliseconds{50});
-    }
+  try {
+    return break_mutex(inspector, names, parts, patience);
+  } catch (const StoreUnusable& error) {
+    if (error.reason() != errc::not_a_lock) throw;
   }
-  if (run("force") == "broken") return BreakOutcome::broken;
-  // It may have let go by itself since we last looked.
-  return outcome_so_far(inspector, names.lock, parts).value_or(BreakOutcome::not_holder);
+  return break_permits(inspector, names, parts, patience);
 }
 
 }  // namespace dlock

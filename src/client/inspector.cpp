@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <optional>
 #include <utility>
 
 #include "client/registration.hpp"
 #include "core/keys.hpp"
+#include "core/permits.hpp"
 #include "core/token.hpp"
 #include "script/scripts.hpp"
 
@@ -43,6 +45,13 @@ bool is_token(std::string_view text) {
   return text.starts_with(core::token_prefix) && text.size() > core::token_claim_at;
 }
 
+// Of a lock that nobody holds: only a reader-writer lock can be told from a semaphore, by weights
+// that no sensible semaphore has.
+LockKind kind_of_waiter(std::optional<std::int64_t> weight) {
+  if (!weight) return LockKind::mutex;
+  return *weight >= core::upgrade_weight ? LockKind::shared_mutex : LockKind::semaphore;
+}
+
 void read_holder(LockInfo& lock, std::string_view value, std::int64_t now_us) {
   const auto ours = core::parse_value(value);
   lock.foreign = !ours;
@@ -53,18 +62,87 @@ void read_holder(LockInfo& lock, std::string_view value, std::int64_t now_us) {
   lock.since = span_from(ours->fence.counter, now_us);
 }
 
+std::string role_of(std::int64_t weight) {
+  switch (weight) {
+    case core::reader_weight:
+      return "reader";
+    case core::writer_weight:
+      return "writer";
+    case core::upgradeable_weight:
+      return "upgradeable";
+    case core::upgrade_weight:
+      return "upgrade";
+    default:
+      return {};
+  }
+}
+
+// The capacity, then token, end and counter of each holder.
+void read_permits(LockInfo& lock, std::span<const redis::Reply> parts, std::int64_t now_us) {
+  lock.permits = integer(parts[0].text);
+  const bool shared = lock.permits == core::shared_capacity;
+  lock.kind = shared ? LockKind::shared_mutex : LockKind::semaphore;
+  for (auto holders = parts.subspan(1); holders.size() >= 3; holders = holders.subspan(3)) {
+    HolderInfo holder;
+    holder.token = holders[0].text;
+    if (!is_token(holder.token)) continue;
+    const auto counter = integer(holders[2].text);
+    holder.party.client = core::client_of(holder.token);
+    holder.fence = core::Fence{counter, 0}.number();
+    holder.weight = core::weight_of(holder.token).value_or(1);
+    holder.role = shared ? role_of(holder.weight) : std::string{};
+    holder.since = counter == 0 ? milliseconds{} : span_from(counter, now_us);
+    holder.ttl_left = span_from(now_us, integer(holders[1].text));
+    lock.used += holder.weight;
+    lock.holders.push_back(std::move(holder));
+  }
+  std::ranges::stable_sort(lock.holders, {}, &HolderInfo::fence);
+}
+
+void read_mutex(LockInfo& lock, const std::string& value, std::int64_t ttl_ms,
+                std::int64_t now_us) {
+  lock.kind = LockKind::mutex;
+  lock.permits = lock.used = 1;
+  read_holder(lock, value, now_us);
+  if (ttl_ms >= 0) lock.ttl_left = milliseconds{ttl_ms};
+  HolderInfo holder;
+  holder.party = lock.holder;
+  holder.token = lock.token;
+  holder.fence = lock.fence;
+  holder.since = lock.since;
+  holder.ttl_left = lock.ttl_left;
+  lock.holders.push_back(std::move(holder));
+}
+
+void show_first(LockInfo& lock) {
+  lock.held = !lock.holders.empty();
+  if (!lock.held || lock.kind == LockKind::mutex) return;
+  const auto& first = lock.holders.front();
+  lock.holder = first.party;
+  lock.token = first.token;
+  lock.fence = first.fence;
+  lock.since = first.since;
+  lock.ttl_left = first.ttl_left;
+}
+
 // What inspect.lua says of one lock, behind its problem.
 LockInfo read_lock(std::span<const redis::Reply> parts, std::int64_t now_us) {
   LockInfo lock;
   const auto ttl_ms = integer(parts[1].text);
-  lock.held = ttl_ms != -2;
-  if (ttl_ms >= 0) lock.ttl_left = milliseconds{ttl_ms};
-  if (lock.held) read_holder(lock, parts[0].text, now_us);
+  if (!parts[0].elements.empty()) {
+    read_permits(lock, parts[0].elements, now_us);
+  } else if (ttl_ms != -2) {
+    read_mutex(lock, parts[0].text, ttl_ms, now_us);
+  }
+  show_first(lock);
   for (auto waiters = parts.subspan(2); waiters.size() >= 2; waiters = waiters.subspan(2)) {
     if (!is_token(waiters[0].text)) continue;
     WaiterInfo waiter;
     waiter.party.client = core::client_of(waiters[0].text);
-    waiter.waiting = span_from(integer(waiters[1].text), now_us);
+    waiter.waiting = span_from(std::abs(integer(waiters[1].text)), now_us);
+    const auto weight = core::weight_of(waiters[0].text);
+    waiter.weight = weight.value_or(1);
+    if (lock.kind == LockKind::none) lock.kind = kind_of_waiter(weight);
     lock.waiters.push_back(std::move(waiter));
   }
   return lock;
@@ -151,6 +229,7 @@ void Inspector::name_parties(std::map<std::string, LockInfo>& locks) {
   };
   for (auto& [key, lock] : locks) {
     note(lock.holder);
+    for (auto& holder : lock.holders) note(holder.party);
     for (auto& waiter : lock.waiters) note(waiter.party);
   }
   for (const auto& [client, parties] : by_client) {

@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "client/client_state.hpp"
 #include "core/hold.hpp"
+#include "dlock/lease.hpp"
 
 namespace dlock::detail {
 
@@ -20,6 +22,17 @@ class LeaseState {
   const std::shared_ptr<core::LeaseRecord> record;
   const std::string name;
 
+  /// Whether it can give way to `permits` of the lock `key`. True for one that holds nothing.
+  [[nodiscard]] static bool is_of(const Lease& lease, const ClientState& client,
+                                  const std::string& key, const core::Permits& permits) {
+    const auto& state = lease.state_;
+    return !state || (state->client.get() == &client && state->record->key == key &&
+                      core::weight_of(state->record->token).value_or(0) >= permits.weight);
+  }
+  /// What `lease` points to, which then holds nothing.
+  [[nodiscard]] static std::shared_ptr<LeaseState> take_from(Lease& lease) {
+    return std::exchange(lease.state_, nullptr);
+  }
   /// Gives the lock back, without throwing what only a user who asks can use.
   void release_quietly() noexcept;
   /// Reports a release that was not plain.

@@ -48,24 +48,42 @@ Lease Target::lease_of(std::shared_ptr<core::LeaseRecord> record) const {
   return Lease{std::make_shared<LeaseState>(client, std::move(record), name)};
 }
 
-std::optional<Lease> Target::take(std::optional<milliseconds> limit,
-                                  const std::stop_token& stop) const {
-  auto record = client->acquire(key, options, limit, stop);
+std::optional<Lease> Target::take(std::optional<milliseconds> limit, const std::stop_token& stop,
+                                  const std::optional<core::Permits>& permits) const {
+  auto record = client->acquire(key, options, limit, stop, permits);
   return record ? std::optional{lease_of(std::move(record))} : std::nullopt;
 }
 
-Lease Target::take_or_throw(const std::stop_token& stop) const {
-  auto lease = take(options.wait, stop);
+Lease Target::take_or_throw(const std::stop_token& stop,
+                            const std::optional<core::Permits>& permits) const {
+  auto lease = take(options.wait, stop, permits);
   if (!lease) {
     throw_error(errc::timed_out, too_late(name, *options.wait));
   }
   return std::move(*lease);
 }
 
+Lease Target::exchange(Lease&& former, const core::Permits& permits) const {
+  if (!LeaseState::is_of(former, *client, key, permits)) {
+    throw_error(errc::usage, "the lease of \"" + former.name() + "\" is not one of the lock \"" +
+                                 name + "\" that could give way");
+  }
+  former.ensure_held();
+  const auto state = LeaseState::take_from(former);
+  auto record =
+      client->acquire(key, options, milliseconds::zero(), {}, permits, state->record.get());
+  if (!record) {
+    throw_error(errc::lost, "the lock \"" + name + "\" (fence " +
+                                std::to_string(state->record->fence.number()) +
+                                ") had ended before it could be downgraded");
+  }
+  return lease_of(std::move(record));
+}
+
 void Target::async_take(std::optional<milliseconds> limit, const std::stop_token& stop,
-                        AcquireHandler handler) const {
+                        const std::optional<core::Permits>& permits, AcquireHandler handler) const {
   client->async_acquire(
-      key, options, limit, stop,
+      key, options, limit, stop, permits,
       [self = shared_from_this(), limit, handler = std::move(handler)](
           ClientState::Answer& answer) { handler(self->result_of(answer, limit)); });
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "client/client_state.hpp"
+#include "core/permits.hpp"
 #include "dlock/async.hpp"
 #include "dlock/client.hpp"
 #include "dlock/lease.hpp"
@@ -29,12 +30,17 @@ class Target : public std::enable_shared_from_this<Target> {
 
   /// None: `limit` passed.
   [[nodiscard]] std::optional<Lease> take(std::optional<std::chrono::milliseconds> limit,
-                                          const std::stop_token& stop) const;
+                                          const std::stop_token& stop,
+                                          const std::optional<core::Permits>& permits = {}) const;
   /// Within `LockOptions::wait`. Throws `TimedOut`.
-  [[nodiscard]] Lease take_or_throw(const std::stop_token& stop) const;
+  [[nodiscard]] Lease take_or_throw(const std::stop_token& stop,
+                                    const std::optional<core::Permits>& permits = {}) const;
+  /// In the place of `former`, in one step. Throws `LockLost` if that was over, and `UsageError`,
+  /// leaving it alone, if it is another lock's.
+  [[nodiscard]] Lease exchange(Lease&& former, const core::Permits& permits) const;
   /// As `take`; the handler gets the result.
   void async_take(std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
-                  AcquireHandler handler) const;
+                  const std::optional<core::Permits>& permits, AcquireHandler handler) const;
 
  private:
   [[nodiscard]] Lease lease_of(std::shared_ptr<core::LeaseRecord> record) const;

@@ -21,11 +21,17 @@ Command Attempt::command(const LockKeys& keys, std::string_view old) {
   asking_ = was_sent_ = true;
   asked_ttl_ = request_.ttl;
   timer_.reset();
-  return {Verb::acquire,
-          false,
-          {keys.lock, keys.queue, keys.seen, std::string{fence_key}},
-          {request_.token, count_ms(request_.ttl), request_.wait ? "wait" : "try", ticket_,
-           std::string{old}}};
+  Command command{Verb::acquire,
+                  false,
+                  {keys.lock, keys.queue, keys.seen, std::string{fence_key}},
+                  {request_.token, count_ms(request_.ttl), request_.wait ? "wait" : "try", ticket_,
+                   std::string{old.empty() ? std::string_view{request_.replaces} : old}},
+                  keys.kind};
+  if (keys.kind == Kind::permits) {
+    command.args[2] += request_.permits.first ? "_first" : "";
+    command.args.push_back(std::to_string(request_.permits.capacity));
+  }
+  return command;
 }
 
 Attempt::Step Attempt::on_reply(std::string_view text, Instant sent, std::string_view& given_up) {
@@ -48,6 +54,10 @@ Attempt::Step Attempt::on_reply(std::string_view text, Instant sent, std::string
     words.next();
     given_up = words.next();
     return Busy{};
+  }
+  if (outcome == "other") {
+    Other other;
+    return parse_exact(words.next(), other.capacity) ? Step{other} : Step{Garbled{}};
   }
   return outcome == "queued" ? on_queued(words, sent, given_up) : Step{Garbled{}};
 }
@@ -84,11 +94,7 @@ Attempt::Step Attempt::on_grant(std::int64_t counter, ServerTime granted, Instan
   if (request_.claim) {
     return asking_ ? Step{Nothing{}} : Step{Ask{}};
   }
-  Duration claim{};
-  std::int64_t claim_ms = 0;
-  if (parse_number(std::string_view{request_.token}.substr(token_claim_at), claim_ms)) {
-    claim = milliseconds{claim_ms};
-  }
+  const auto claim = claim_of(request_.token).value_or(Duration::zero());
   // A request that is out sets the ttl that it carries, though the claim be longer.
   const bool may_shorten = asking_ && asked_ttl_ < std::max(claim, request_.ttl);
   const auto start = pair_ ? earliest(*pair_, granted, now, drift_) : std::nullopt;

@@ -7,6 +7,7 @@
 
 #include "core/command.hpp"
 #include "core/keys.hpp"
+#include "core/permits.hpp"
 #include "core/time.hpp"
 #include "core/token.hpp"
 
@@ -22,8 +23,8 @@ inline constexpr Duration waiter_life = std::chrono::seconds{15};
 /// So often the first waiter asks for a lock whose holder will not tell us when it is free.
 inline constexpr Duration poll_time = std::chrono::milliseconds{100};
 
-/// A state machine without I/O. To be fed every event that concerns its token; after `Acquired` or
-/// `Busy` it must not be used again. Not thread-safe.
+/// A state machine without I/O. To be fed every event that concerns its token; after `Acquired`,
+/// `Busy` or `Other` it must not be used again. Not thread-safe.
 class Attempt {
  public:
   struct Request {
@@ -31,12 +32,17 @@ class Attempt {
     Duration ttl{};
     bool wait = true;    ///< queue if the lock is taken
     bool claim = false;  ///< the full ttl must be the server's word: a grant alone is not enough
+    Permits permits{};   ///< of that kind of lock
+    Token replaces{};    ///< take the place of this token, or nothing
   };
 
   // What an event leads to.
   struct Nothing {};  ///< wait for the next event
   struct Ask {};      ///< send `command()` now, then nothing until an event
   struct Busy {};     ///< taken, and we do not queue
+  struct Other {      ///< there are so many permits, not as many as we asked for
+    std::int64_t capacity = 0;
+  };
   struct Garbled {};  ///< the reply is not to our request: close the connection
   struct Acquired {   ///< ours
     std::int64_t counter = 0;
@@ -44,7 +50,7 @@ class Attempt {
     Duration length{};  ///< the length of the lease behind `valid_until`: ttl or claim
     bool granted = false;
   };
-  using Step = std::variant<Nothing, Ask, Busy, Garbled, Acquired>;
+  using Step = std::variant<Nothing, Ask, Busy, Other, Garbled, Acquired>;
 
   Attempt(Request request, Drift drift) : request_(std::move(request)), drift_(drift) {}
 
@@ -73,6 +79,7 @@ class Attempt {
   [[nodiscard]] const Token& token() const { return request_.token; }
   [[nodiscard]] Duration ttl() const { return request_.ttl; }
   [[nodiscard]] bool waits() const { return request_.wait; }
+  [[nodiscard]] const Permits& permits() const { return request_.permits; }
   /// Whether a request is out whose reply has not come.
   [[nodiscard]] bool is_asking() const { return asking_; }
   /// Whether the server may know the token.

@@ -6,11 +6,12 @@
 #include <string_view>
 #include <vector>
 
+#include "core/keys.hpp"
 #include "dlock/error.hpp"
 
 namespace dlock::core {
 
-/// What a command is. The first three run the script of that name.
+/// What a command is. The first three run the script of that name and of the command's kind.
 enum class Verb : std::uint8_t {
   acquire,
   release,
@@ -27,6 +28,7 @@ struct Command {
   bool whole = false;  ///< scripts: send the text, for the server does not know it by its digest
   std::vector<std::string> keys;
   std::vector<std::string> args;
+  Kind kind = Kind::mutex;  ///< scripts: of which locks
 };
 
 /// A reply. Error replies arrive classified by the layer that read them.

@@ -47,7 +47,7 @@ void Engine::rearm(const CohortPtr& cohort) {
 void Engine::erase_if_idle(const CohortPtr& cohort) {
   if (cohort->waiters.empty() && !cohort->attempt && !cohort->hold) {
     rearm(cohort);
-    cohorts_.erase(cohort->keys.lock);
+    cohorts_.erase(cohort->name);
   }
 }
 
@@ -201,28 +201,34 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
   // In the order in which they began, whatever the hash table thinks.
   std::sort(asking.begin(), asking.end(),
             [](const auto& a, const auto& b) { return a->id < b->id; });
-  // What we give back we must not find taken when we ask.
+  // What we give back we must not find taken when we ask; what is replaced goes along with that.
+  std::set<DepartureId> replaced;
+  for (const auto& cohort : asking) {
+    replaced.insert(cohort->replaces);
+  }
   for (auto& [id, departure] : departures_) {
     departure.ghost = departure.ghost || (departure.late && !old_is_dead);
     departure.late = false;
-    send_departure(now, id);
+    if (!replaced.contains(id)) {
+      send_departure(now, id);
+    }
   }
   for (const auto& cohort : asking) {
     if (cohort->unanswered && !old_is_dead) {
       // The old request may still act, after whatever we do now: leave it its token, and clean up
       // behind it for as long as it could hold the lock.
       const auto old = cohort->attempt->token();
-      const auto life = std::max(cohort->attempt->ttl(), waiter_life);
+      const auto ttl = cohort->attempt->ttl();
+      const auto life = cohort->attempt->waits() ? std::max(ttl, waiter_life) : ttl;
       const auto ghost = depart(now, old, cohort->keys, life, 0, false);
       departures_.at(ghost).ghost = true;
       by_token_.erase(old);
-      auto token = make_token(settings_.client, settings_.random(),
-                              std::min(claim_time, cohort->attempt->ttl()));
+      auto token = new_token(cohort->keys, cohort->attempt->permits(), cohort->attempt->ttl());
       by_token_[token] = cohort;
       cohort->attempt->rename(std::move(token));
     }
     cohort->unanswered = false;
-    ask(now, cohort, 0, false);
+    ask(now, cohort, departures_.contains(cohort->replaces) ? cohort->replaces : 0, false);
   }
   unanswered_ = false;
 }
@@ -242,7 +248,10 @@ void Engine::forget_connection(Instant now) {
   unanswered_ = unanswered_ || !unanswered.empty();
   for (auto& [id, departure] : departures_) {
     departure.sent = departure.riding = false;
-    departure.late = departure.late || unanswered.contains(departure.token);
+    if (unanswered.contains(departure.token)) {
+      departure.late = true;
+      outlive(now, departure);
+    }
   }
   for (const auto& [key, cohort] : cohorts_) {
     if (cohort->attempt) {

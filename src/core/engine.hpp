@@ -26,6 +26,7 @@
 #include "core/command.hpp"
 #include "core/hold.hpp"
 #include "core/keys.hpp"
+#include "core/permits.hpp"
 #include "core/time.hpp"
 #include "core/token.hpp"
 #include "dlock/error.hpp"
@@ -44,6 +45,9 @@ struct Wish {
   std::optional<Duration> max_hold{};
   bool wait = true;                   ///< false: only if it is free now
   std::optional<Instant> deadline{};  ///< of the wait
+  std::optional<Permits> permits{};   ///< none: a mutex
+
+  [[nodiscard]] Kind kind() const { return permits ? Kind::permits : Kind::mutex; }
 };
 
 // What the caller of the engine has to do.
@@ -106,6 +110,9 @@ class Engine {
 
   // What users do. `waiter` must be new; it is answered by exactly one Obtained or Refusal.
   void acquire(Instant now, WaiterId waiter, Wish wish);
+  /// Ends `lease` and takes `wish` in its place in one step, at a weight that is not greater. Busy:
+  /// the lease was over, and nothing was taken. Permits only; does not wait.
+  void exchange(Instant now, WaiterId waiter, Wish wish, const LeaseRecord& lease);
   /// Ends a wait with Refusal cancelled; nothing if it is over already.
   void cancel(Instant now, WaiterId waiter);
   /// Answered by exactly one Released, within one request timeout.
@@ -147,17 +154,19 @@ class Engine {
     WaiterId id = 0;
     Wish wish;
   };
-  /// All that this client does about one name.
+  /// All that this client does about one name; of permits, all about one wait and its lease.
   struct Cohort {
     std::uint64_t id = 0;
+    std::string name;  ///< under which `cohorts_` has it
     LockKeys keys;
     std::list<Waiting> waiters;  ///< in order of their turn
     std::optional<Attempt> attempt;
     std::optional<Hold> hold;
-    Instant since;            ///< when this client got the lease, for bounded passing
-    bool unanswered = false;  ///< an acquire may still be under way on a dead connection
-    bool ghost = false;       ///< ... and could not be stopped, and the token has the lease
-    int too_late = 0;         ///< replies that came after most of their lease had gone
+    Instant since;               ///< when this client got the lease, for bounded passing
+    bool unanswered = false;     ///< an acquire may still be under way on a dead connection
+    bool ghost = false;          ///< ... and could not be stopped, and the token has the lease
+    int too_late = 0;            ///< replies that came after most of their lease had gone
+    std::uint64_t replaces = 0;  ///< the departure whose place the attempt is to take
     std::optional<Instant> attempt_timer, hold_timer;  ///< as armed
   };
   using CohortPtr = std::shared_ptr<Cohort>;
@@ -165,6 +174,7 @@ class Engine {
   struct Departure {
     Token token;
     LockKeys keys;
+    Duration life{};    ///< of what an acquire of it leaves on the server
     Instant until;      ///< the server forgets it by itself
     LeaseId lease = 0;  ///< whose user waits for the answer; 0: nobody
     bool held = false;  ///< it had the lease: its release is repeated until that has run out
@@ -228,12 +238,15 @@ class Engine {
   }
 
   // waiting.cpp: from a wish to a lease.
+  CohortPtr enter_cohort(WaiterId waiter, Wish wish);
+  [[nodiscard]] Token new_token(const LockKeys& keys, const Permits& permits, Duration ttl);
   void start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up);
   void ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, bool whole);
   void step(Instant now, const CohortPtr& cohort, const Attempt::Step& step);
   void own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired);
   void on_acquire_reply(Instant now, const Pending& pending, const Reply& reply);
   void fail_front(Instant now, const CohortPtr& cohort, Refusal refusal);
+  void end_attempt(Instant now, const CohortPtr& cohort, Refusal refusal);
   void abandon_attempt(Instant now, const CohortPtr& cohort);
   void refuse(Instant now, const CohortPtr& cohort, std::list<Waiting>::iterator waiter,
               Refusal refusal);
@@ -247,6 +260,9 @@ class Engine {
   [[nodiscard]] bool pass(Instant now, const CohortPtr& cohort);
   void lose(Instant now, const CohortPtr& cohort, Loss why);
   [[nodiscard]] bool is_asked_for(const Token& token) const;
+  [[nodiscard]] CohortPtr holding(const LeaseRecord& lease) const;
+  void end_hold(const CohortPtr& cohort);
+  void clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord& lease);
   void renew_due(Instant now);
   void renew(Instant now, const std::vector<CohortPtr>& due, bool whole);
   void renew_backlog(Instant now);
@@ -260,13 +276,14 @@ class Engine {
   void finish_departure(Instant now, DepartureId id, Released::Kind kind);
   void release_again(Instant now, Departure& departure, Duration delay);
   void forget_departure(DepartureId id);
+  static void outlive(Instant now, Departure& departure);
   void departure_timers(Instant now);
 
   Settings settings_;
   std::vector<Action> actions_;
   Counters counters_;
 
-  std::unordered_map<std::string, CohortPtr> cohorts_;  ///< by lock key
+  std::unordered_map<std::string, CohortPtr> cohorts_;  ///< by lock key; of permits, by a number
   std::unordered_map<Token, CohortPtr> by_token_;       ///< of attempts and holds
   std::unordered_map<WaiterId, CohortPtr> by_waiter_;
   std::map<DepartureId, Departure> departures_;

@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <string>
 
+#include "core/keys.hpp"
 #include "core/time.hpp"
 #include "core/token.hpp"
 
@@ -28,6 +29,7 @@ using LeaseId = std::uint64_t;
 struct LeaseRecord {
   LeaseId id = 0;
   std::string key;
+  Kind kind{};
   Token token;
   Duration ttl{};
   Fence fence;

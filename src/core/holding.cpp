@@ -29,6 +29,7 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
   auto record = std::make_shared<LeaseRecord>();
   record->id = ++last_id_;
   record->key = cohort->keys.lock;
+  record->kind = cohort->keys.kind;
   record->token = cohort->attempt->token();
   record->ttl = wish.ttl;
   record->fence = {acquired.counter, 0};
@@ -71,6 +72,7 @@ bool Engine::pass(Instant now, const CohortPtr& cohort) {
   auto record = std::make_shared<LeaseRecord>();
   record->id = ++last_id_;
   record->key = former.key;
+  record->kind = former.kind;
   record->token = former.token;
   record->ttl = former.ttl;
   record->fence = {former.fence.counter, former.fence.sequence + 1};
@@ -83,23 +85,35 @@ bool Engine::pass(Instant now, const CohortPtr& cohort) {
   return true;
 }
 
-void Engine::release(Instant now, const LeaseRecord& lease) {
-  const auto found = cohorts_.find(lease.key);
-  if (found == cohorts_.end() || !found->second->hold ||
-      found->second->hold->record()->id != lease.id) {
-    // It was lost before. What is left on the server is ours to clear away all the same.
-    act(Released{lease.id, Released::Kind::not_held});
-    if (lease.loss.load() == Loss::expired || lease.loss.load() == Loss::max_hold) {
-      const auto id = depart(now, lease.token, lock_keys(lease.key), lease.ttl, 0, false);
-      departures_.at(id).held = true;
-    }
-    return;
-  }
-  const auto cohort = found->second;
-  if (lease.left(now) == Duration::zero()) {
-    act(Released{lease.id, Released::Kind::not_held});
+Engine::CohortPtr Engine::holding(const LeaseRecord& lease) const {
+  const auto found = by_token_.find(lease.token);
+  const bool holds = found != by_token_.end() && found->second->hold &&
+                     found->second->hold->record()->id == lease.id;
+  return holds ? found->second : nullptr;
+}
+
+void Engine::end_hold(const CohortPtr& cohort) {
+  by_token_.erase(cohort->hold->record()->token);
+  renewing_holds_ -= cohort->hold->terms().renew ? 1 : 0;
+  cohort->hold.reset();
+}
+
+// The lease is over. What is left of it on the server is ours to clear away all the same.
+void Engine::clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord& lease) {
+  if (cohort) {
     give_back(now, cohort, 0, false);
     lose(now, cohort, cohort->hold->overdue(now));
+  } else if (lease.loss.load() == Loss::expired || lease.loss.load() == Loss::max_hold) {
+    const auto id = depart(now, lease.token, lock_keys(lease.key, lease.kind), lease.ttl, 0, false);
+    departures_.at(id).held = true;
+  }
+}
+
+void Engine::release(Instant now, const LeaseRecord& lease) {
+  const auto cohort = holding(lease);
+  if (!cohort || lease.left(now) == Duration::zero()) {
+    act(Released{lease.id, Released::Kind::not_held});
+    clear_away(now, cohort, lease);
     return;
   }
   if (!cohort->waiters.empty() && pass(now, cohort)) {
@@ -109,9 +123,7 @@ void Engine::release(Instant now, const LeaseRecord& lease) {
   }
   const bool yields = !cohort->waiters.empty() && connected_;
   const auto id = give_back(now, cohort, lease.id, yields);
-  by_token_.erase(lease.token);
-  renewing_holds_ -= cohort->hold->terms().renew ? 1 : 0;
-  cohort->hold.reset();
+  end_hold(cohort);
   rearm(cohort);
   if (!cohort->waiters.empty()) {
     start_attempt(now, cohort, yields ? id : 0);
@@ -127,15 +139,29 @@ bool Engine::is_asked_for(const Token& token) const {
   });
 }
 
+void Engine::exchange(Instant now, WaiterId waiter, Wish wish, const LeaseRecord& lease) {
+  const auto former = holding(lease);
+  if (!former || lease.left(now) == Duration::zero()) {
+    act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
+    clear_away(now, former, lease);
+    return;
+  }
+  const auto id = give_back(now, former, 0, true);
+  end_hold(former);
+  erase_if_idle(former);
+  wish.wait = false;
+  const auto cohort = enter_cohort(waiter, std::move(wish));
+  cohort->replaces = id;
+  start_attempt(now, cohort, id);
+}
+
 void Engine::lose(Instant now, const CohortPtr& cohort, Loss why) {
   const auto record = cohort->hold->record();
   if (cohort->unanswered || cohort->ghost || is_asked_for(record->token)) {
     give_back(now, cohort, 0, false);  // a late request must not leave it with nobody
   }
   cohort->hold->lose(why == Loss::none ? Loss::expired : why);
-  by_token_.erase(record->token);
-  renewing_holds_ -= cohort->hold->terms().renew ? 1 : 0;
-  cohort->hold.reset();
+  end_hold(cohort);
   cohort->unanswered = cohort->ghost = false;
   rearm(cohort);
   ++counters_.lost;
@@ -149,13 +175,15 @@ void Engine::lose(Instant now, const CohortPtr& cohort, Loss why) {
 
 // --- renewals -----------------------------------------------------------------------------------
 
-// Called when the first timer is a hold's: takes along all that are due soon.
+// Called when the first timer is a hold's: takes along all of its kind that are due soon.
 void Engine::renew_due(Instant now) {
+  const auto kind = timers_.begin()->cohort->keys.kind;
   std::vector<CohortPtr> due;
   for (auto timer = timers_.begin();
        timer != timers_.end() && due.size() < most_renewals && timer->when <= now + renewal_slack;
        ++timer) {
-    if (timer->kind == TimerKind::hold && timer->cohort->hold->renewal_due(now, renewal_slack)) {
+    if (timer->kind == TimerKind::hold && timer->cohort->keys.kind == kind &&
+        timer->cohort->hold->renewal_due(now, renewal_slack)) {
       due.push_back(timer->cohort);
     }
   }
@@ -186,7 +214,8 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
   if (due.empty()) {
     return;
   }
-  Command command{Verb::renew, whole, {std::string{fence_key}}, {}};
+  const auto kind = due.front()->keys.kind;
+  Command command{Verb::renew, whole, {std::string{fence_key}}, {}, kind};
   Pending pending;
   pending.token = due.front()->hold->record()->token;
   command.args.emplace_back(echo_of(pending.token));
@@ -197,8 +226,9 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
     const auto ttl_ms = std::chrono::ceil<milliseconds>(hold.terms().ttl).count();
     command.keys.insert(command.keys.end(),
                         {cohort->keys.lock, cohort->keys.queue, cohort->keys.seen});
-    command.args.insert(command.args.end(), {record.token, std::to_string(ttl_ms),
-                                             std::to_string(record.fence.sequence)});
+    const auto noted = kind == Kind::permits ? record.fence.counter : record.fence.sequence;
+    command.args.insert(command.args.end(),
+                        {record.token, std::to_string(ttl_ms), std::to_string(noted)});
     pending.tokens.push_back(record.token);
     pending.renewed.push_back(cohort);
     hold.on_renewing();
@@ -290,7 +320,8 @@ Engine::DepartureId Engine::depart(Instant now, Token token, const LockKeys& key
   auto& departure = departures_[id];
   departure.token = std::move(token);
   departure.keys = keys;
-  departure.until = now + ttl + seconds{1};
+  departure.life = ttl;
+  outlive(now, departure);
   departure.lease = lease;
   departure.answer_by = now + settings_.request_timeout;
   departure.riding = riding;
@@ -306,6 +337,11 @@ Engine::DepartureId Engine::depart(Instant now, Token token, const LockKeys& key
   return id;
 }
 
+// An acquire of its token may have acted as late as now.
+void Engine::outlive(Instant now, Departure& departure) {
+  departure.until = now + departure.life + seconds{1};
+}
+
 void Engine::send_departure(Instant now, DepartureId id) {
   auto& departure = departures_.at(id);
   departure.sent = true;
@@ -319,7 +355,8 @@ void Engine::send_departure(Instant now, DepartureId id) {
        {Verb::release,
         departure.whole,
         {keys.lock, keys.queue, keys.seen, std::string{fence_key}},
-        {departure.token}},
+        {departure.token},
+        keys.kind},
        std::move(pending));
 }
 

@@ -80,9 +80,9 @@ std::uint16_t slot_of(std::string_view key) {
   return crc16(tag.empty() ? key : tag) % slots;
 }
 
-LockKeys lock_keys(std::string_view key) {
+LockKeys lock_keys(std::string_view key, Kind kind) {
   const auto end = suffix(key);
-  return {std::string{key}, "dlock1:q" + end, "dlock1:s" + end};
+  return {std::string{key}, "dlock1:q" + end, "dlock1:s" + end, kind};
 }
 
 std::optional<std::string> key_of_queue(std::string_view queue_key) {

@@ -8,11 +8,18 @@
 
 namespace dlock::core {
 
+/// What a lock key holds, and with it which scripts serve it. One name has one kind at a time.
+enum class Kind : std::uint8_t {
+  mutex,    ///< a string, as other libraries use it: one holder
+  permits,  ///< a sorted set: holders with weights; a semaphore, or a reader-writer lock
+};
+
 /// The keys of one lock, all on the cluster slot of `lock`.
 struct LockKeys {
   std::string lock;   ///< the user's prefix and name
   std::string queue;  ///< who waits, by ticket
-  std::string seen;   ///< when long-waiting clients were last heard of
+  std::string seen;   ///< when long-waiting clients were last heard of; permits: fences too
+  Kind kind = Kind::mutex;
 };
 
 inline constexpr std::string_view fence_key = "dlock1:fence";
@@ -30,7 +37,7 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 ///   `dlock1:qw:{KEY}`       it has none, and wrapping it makes one
 ///   `dlock1:qt:{TAG}KEY`    it is empty or contains `}`: TAG is the smallest decimal number whose
 ///                           slot is that of KEY
-[[nodiscard]] LockKeys lock_keys(std::string_view key);
+[[nodiscard]] LockKeys lock_keys(std::string_view key, Kind kind = Kind::mutex);
 
 /// The lock key that a queue key belongs to; none if it is not a queue key.
 [[nodiscard]] std::optional<std::string> key_of_queue(std::string_view queue_key);

@@ -1,6 +1,7 @@
 // Tokens and fences: who holds a lock, and in which order holders held it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
@@ -12,8 +13,9 @@
 
 namespace dlock::core {
 
-/// `dlock1:CLIENT:RANDOM:CLAIM`: 16 and 32 hexadecimal digits and the claim time in milliseconds.
-/// Fresh for each acquisition. Scripts read the parts by their fixed positions.
+/// `dlock1:CLIENT:RANDOM:CLAIM`: 16 and 32 hexadecimal digits and the claim time in milliseconds;
+/// for permits with `:WEIGHT` behind it. Fresh for each acquisition. Scripts read the parts by
+/// their fixed positions.
 using Token = std::string;
 
 inline constexpr std::string_view token_prefix = "dlock1:";
@@ -41,6 +43,12 @@ using RandomBits = std::array<std::uint64_t, 2>;
   token.append(
       std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(claim).count()));
   return token;
+}
+
+/// The token of an acquisition of permits.
+[[nodiscard]] inline Token make_token(std::string_view client, RandomBits random, Duration claim,
+                                      std::int64_t weight) {
+  return make_token(client, random, claim).append(":").append(std::to_string(weight));
 }
 
 /// The bytes a script's reply begins with, so that a shifted reply is noticed.
@@ -85,6 +93,29 @@ template <class Number>
 /// A count or a time of the server's: not negative, and small enough to be exact in its scripts.
 [[nodiscard]] inline bool parse_exact(std::string_view text, std::int64_t& number) {
   return parse_number(text, number) && 0 <= number && number < (std::int64_t{1} << 53);
+}
+
+/// The claim time that a token carries; none if it is not in our form.
+[[nodiscard]] inline std::optional<Duration> claim_of(std::string_view token) {
+  std::int64_t claim_ms = 0;
+  if (token.size() <= token_claim_at) {
+    return std::nullopt;
+  }
+  const auto rest = token.substr(token_claim_at);
+  if (!parse_exact(rest.substr(0, rest.find(':')), claim_ms)) {
+    return std::nullopt;
+  }
+  return std::chrono::milliseconds{claim_ms};
+}
+
+/// The weight that a token carries; none for a mutex.
+[[nodiscard]] inline std::optional<std::int64_t> weight_of(std::string_view token) {
+  const auto colon = token.find(':', std::min(token.size(), token_claim_at));
+  std::int64_t weight = 0;
+  if (colon == std::string_view::npos || !parse_exact(token.substr(colon + 1), weight)) {
+    return std::nullopt;
+  }
+  return weight;
 }
 
 }  // namespace dlock::core

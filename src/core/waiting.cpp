@@ -22,26 +22,41 @@ void Engine::acquire(Instant now, WaiterId waiter, Wish wish) {
   if (trouble_since_ && !wants_connection() && !connecting_ && !reconnect_at_) {
     trouble_since_ = now;  // what was while nobody waited does not count
   }
-  auto& slot = cohorts_[wish.key];
-  if (slot && !wish.wait) {
+  if (!wish.permits && !wish.wait && cohorts_.contains(wish.key)) {
     // Somebody of this client holds it or is before us.
     act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
     return;
   }
-  if (!slot) {
-    slot = std::make_shared<Cohort>();
-    slot->id = ++last_id_;
-    slot->keys = lock_keys(wish.key);
+  const auto cohort = enter_cohort(waiter, std::move(wish));
+  if (!cohort->attempt && !cohort->hold) {
+    start_attempt(now, cohort, 0);
   }
-  const auto cohort = slot;
+}
+
+// Permits are not passed on inside the process, so each wait for them is a cohort of its own. No
+// lock key begins as the names of these do.
+Engine::CohortPtr Engine::enter_cohort(WaiterId waiter, Wish wish) {
+  const auto name = wish.permits ? Token{token_prefix} + std::to_string(++last_id_) : wish.key;
+  auto& cohort = cohorts_[name];
+  if (!cohort) {
+    cohort = std::make_shared<Cohort>();
+    cohort->id = ++last_id_;
+    cohort->name = name;
+    cohort->keys = lock_keys(wish.key, wish.kind());
+  }
   if (wish.deadline) {
     timers_.insert(Timer{*wish.deadline, TimerKind::deadline, waiter, cohort});
   }
   cohort->waiters.push_back({waiter, std::move(wish)});
   by_waiter_[waiter] = cohort;
-  if (!cohort->attempt && !cohort->hold) {
-    start_attempt(now, cohort, 0);
-  }
+  return cohort;
+}
+
+Token Engine::new_token(const LockKeys& keys, const Permits& permits, Duration ttl) {
+  const auto claim = std::min(claim_time, ttl);
+  const auto random = settings_.random();
+  return keys.kind == Kind::permits ? make_token(settings_.client, random, claim, permits.weight)
+                                    : make_token(settings_.client, random, claim);
 }
 
 void Engine::cancel(Instant now, WaiterId waiter) {
@@ -103,9 +118,12 @@ void Engine::abandon_attempt(Instant now, const CohortPtr& cohort) {
 
 void Engine::start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up) {
   const auto& wish = cohort->waiters.front().wish;
-  auto token = make_token(settings_.client, settings_.random(), std::min(claim_time, wish.ttl));
+  const auto permits = wish.permits.value_or(Permits{});
+  auto token = new_token(cohort->keys, permits, wish.ttl);
   by_token_[token] = cohort;
-  cohort->attempt.emplace(Attempt::Request{std::move(token), wish.ttl, wish.wait, !wish.renew},
+  Token replaces = cohort->replaces != 0 ? departures_.at(cohort->replaces).token : Token{};
+  cohort->attempt.emplace(Attempt::Request{std::move(token), wish.ttl, wish.wait, !wish.renew,
+                                           permits, std::move(replaces)},
                           settings_.drift);
   cohort->too_late = 0;
   ++attempts_;
@@ -143,17 +161,27 @@ void Engine::step(Instant now, const CohortPtr& cohort, const Attempt::Step& ste
   } else if (const auto* acquired = std::get_if<Attempt::Acquired>(&step)) {
     own(now, cohort, *acquired);
   } else if (std::holds_alternative<Attempt::Busy>(step)) {
-    // The server queued nothing, so nothing needs to be withdrawn.
-    by_token_.erase(cohort->attempt->token());
-    cohort->attempt.reset();
-    --attempts_;
-    const auto front = cohort->waiters.begin();
-    refuse(now, cohort, front, {front->id, Refusal::Kind::busy, {}, {}});
-    if (!cohort->waiters.empty()) {
-      start_attempt(now, cohort, 0);
-    }
+    end_attempt(now, cohort, {0, Refusal::Kind::busy, {}, {}});
+  } else if (const auto* other = std::get_if<Attempt::Other>(&step)) {
+    end_attempt(
+        now, cohort,
+        {0, Refusal::Kind::failed, errc::usage,
+         disagreement(cohort->keys.lock, cohort->attempt->permits().capacity, other->capacity)});
   } else {
     rearm(cohort);
+  }
+}
+
+// The server has nothing of the token, so nothing needs to be withdrawn.
+void Engine::end_attempt(Instant now, const CohortPtr& cohort, Refusal refusal) {
+  by_token_.erase(cohort->attempt->token());
+  cohort->attempt.reset();
+  --attempts_;
+  const auto front = cohort->waiters.begin();
+  refusal.waiter = front->id;
+  refuse(now, cohort, front, std::move(refusal));
+  if (!cohort->waiters.empty()) {
+    start_attempt(now, cohort, 0);
   }
 }
 
@@ -251,6 +279,11 @@ void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& 
     finish_departure(
         now, pending.departure,
         reply.text.ends_with(" released") ? Released::Kind::released : Released::Kind::not_held);
+  }
+  for (auto& [id, departure] : departures_) {
+    if (departure.token == pending.token) {
+      outlive(now, departure);
+    }
   }
   // A token without a hold is leaving: its release followed this request, or comes with its user's.
   if (!cohort->hold || cohort->hold->record()->token != pending.token) {

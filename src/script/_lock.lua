@@ -1,31 +1,8 @@
--- What the scripts share. A lock is four keys: the lock itself (a plain string, the only one that
--- exclusion rests on), its queue, the times its waiters were last seen, and the node's fence counter.
--- Times are microseconds of this server's clock unless a name ends in _ms.
+-- What the scripts of the mutex share. Its lock key is a plain string, as other libraries use it.
+-- include _common.lua
 
-local WAITER_LIFE = 15000000    -- a waiter not heard of for so long is dead
-local WAITER_REFRESH = 4000000  -- from this age on a waiter's repeats are written down
-local QUEUE_LIFE_MS = 20000     -- an abandoned queue goes away by itself
 local FOREIGN = '~'             -- the queue entry of all clients that do not queue with us
 local FOREIGN_TURN_MS = 150     -- how long the lock stays free for them when it is their turn
-local MOST_DEAD = 64            -- dead waiters passed over in one call, so that no call is long
-
-local function now_us()
-  local t = redis.call('TIME')
-  return t[1] * 1000000 + t[2]
-end
-
-local function digits(number)
-  return string.format('%.0f', number)
-end
-
--- The first bytes of the random part: a reply that carries another's is somebody else's.
-local function echo(token)
-  return string.sub(token, 25, 32)
-end
-
-local function channel(token)
-  return 'dlock1:c:' .. string.sub(token, 8, 23)
-end
 
 local function holds(value, token)
   return value and string.sub(value, 1, #token + 1) == token .. ':'
@@ -40,46 +17,8 @@ local function fence_of(value)
   return string.match(value, ':(%d+):(%d+)$')
 end
 
--- Strictly growing, also when the counter or the clock went back.
-local function next_fence(lock, now)
-  local counter = redis.call('INCR', lock.fence)
-  if counter < now then
-    counter = now
-    redis.call('SET', lock.fence, digits(counter))
-  end
-  return counter
-end
-
 local function own(lock, token, counter, life_ms)
   redis.call('SET', lock.key, token .. ':' .. digits(counter) .. ':0', 'PX', life_ms)
-end
-
-local function leave_queue(lock, token)
-  if redis.call('ZREM', lock.queue, token) == 1 then
-    redis.call('HDEL', lock.seen, token)
-  end
-end
-
--- Whether a waiter taken from the queue is alive, and when it was seen if that is written down.
-local function is_alive(lock, token, ticket, now)
-  if now - ticket <= WAITER_REFRESH then
-    return true
-  end
-  local seen = redis.call('HGET', lock.seen, token)
-  if seen then
-    redis.call('HDEL', lock.seen, token)
-  end
-  return now - (tonumber(seen) or ticket) <= WAITER_LIFE, seen
-end
-
--- Puts a waiter taken from the queue back.
-local function put_back(lock, token, ticket, seen)
-  redis.call('ZADD', lock.queue, digits(ticket), token)
-  redis.call('PEXPIRE', lock.queue, QUEUE_LIFE_MS)
-  if seen then
-    redis.call('HSET', lock.seen, token, seen)
-    redis.call('PEXPIRE', lock.seen, QUEUE_LIFE_MS)
-  end
 end
 
 local function tell_head(lock, in_ms)
@@ -88,7 +27,7 @@ local function tell_head(lock, in_ms)
     head = redis.call('ZRANGE', lock.queue, 1, 1)[1]
   end
   if head then
-    redis.pcall('SPUBLISH', channel(head), 'next ' .. head .. ' ' .. in_ms)
+    tell(head, in_ms)
   end
 end
 
@@ -126,7 +65,10 @@ local function hand_off(lock, now, me, yields)
       redis.call('HDEL', lock.seen, token)
       return 'yours'
     else
-      local alive, seen = is_alive(lock, token, ticket, now)
+      local alive, seen = is_alive(lock.seen, token, ticket, now)
+      if seen then
+        redis.call('HDEL', lock.seen, token)
+      end
       local claim_ms = tonumber(string.sub(token, 58))
       if alive and claim_ms and claim_ms >= 1 then
         local counter = next_fence(lock, now)

@@ -3,19 +3,28 @@
 -- KEYS: lock, queue, seen for each lock
 -- ARGV: 'all', or 'ours' to pass over locks that are free or held by others
 -- Replies: the server's time, then for each lock false (passed over) or a list: the problem with it
---   or '', its value, its time to live in ms (as of PTTL), then TOKEN and TICKET for each live waiter
+--   or '', what it holds, its time to live in ms (as of PTTL), then TOKEN and TICKET for each live
+--   waiter. What a mutex holds is its value; permits are a list of the capacity, then TOKEN, END and
+--   COUNTER (or '') for each holder
 -- include _lock.lua
 
 local MOST_BYTES = 1024 -- of a value that is shown: a foreign one may have any length
 
-local function is_waiting(seen_key, token, ticket, now)
-  if token == FOREIGN then
-    return false
-  elseif now - ticket <= WAITER_REFRESH then
-    return true
+-- The holders of permits; nothing if it is something else.
+local function permits(lock_key, seen_key, now)
+  local numbers = redis.pcall('ZMSCORE', lock_key, '=capacity', '=used')
+  if numbers.err or not (numbers[1] and numbers[2]) then
+    return
   end
-  local seen = redis.call('HGET', seen_key, token)
-  return now - (tonumber(seen) or ticket) <= WAITER_LIFE
+  local found = { digits(-numbers[1]) }
+  local holders =
+    redis.call('ZRANGEBYSCORE', lock_key, '(' .. digits(math.max(now, 0)), '+inf', 'WITHSCORES')
+  for h = 1, #holders, 2 do
+    found[#found + 1] = holders[h]
+    found[#found + 1] = holders[h + 1]
+    found[#found + 1] = redis.pcall('HGET', seen_key, holders[h]) or ''
+  end
+  return found
 end
 
 local now = now_us()
@@ -23,13 +32,20 @@ local answer = { digits(now) }
 for i = 1, #KEYS, 3 do
   local value = redis.pcall('GETRANGE', KEYS[i], 0, MOST_BYTES - 1)
   local problem = type(value) == 'table' and value.err or ''
-  if ARGV[1] == 'ours' and (problem ~= '' or not is_ours(value)) then
+  local ours = problem == '' and is_ours(value)
+  if string.sub(problem, 1, 9) == 'WRONGTYPE' then
+    value = permits(KEYS[i], KEYS[i + 2], now)
+    ours = value
+    problem = value and '' or problem
+  end
+  if ARGV[1] == 'ours' and not ours then
     answer[#answer + 1] = false
   else
     local lock = { problem, problem == '' and value or '', redis.call('PTTL', KEYS[i]) }
     local queue = redis.pcall('ZRANGE', KEYS[i + 1], 0, -1, 'WITHSCORES')
     for w = 1, queue.err and 0 or #queue, 2 do
-      if is_waiting(KEYS[i + 2], queue[w], tonumber(queue[w + 1]), now) then
+      local ticket = tonumber(queue[w + 1])
+      if queue[w] ~= FOREIGN and is_alive(KEYS[i + 2], queue[w], ticket, now) then
         lock[#lock + 1] = queue[w]
         lock[#lock + 1] = queue[w + 1]
       end

@@ -29,8 +29,9 @@ class Inspect(CliCase):
 
     def test_info_of_a_free_lock_says_so(self):
         self.assertEqual(self.info("x"), {
-            "name": "x", "held": False, "foreign": False, "fence": None, "token": None, "holder": None,
-            "held_for_ms": None, "ttl_left_ms": None, "waiters": []})
+            "name": "x", "held": False, "foreign": False, "kind": None, "fence": None, "token": None,
+            "holder": None, "held_for_ms": None, "ttl_left_ms": None, "permits": 0, "used": 0,
+            "holders": [], "waiters": []})
         result = self.dlock("info", "x")
         self.assertEqual((result.returncode, result.stdout), (0, b"x: free\n  waiting   0\n"))
 

@@ -225,5 +225,20 @@ TEST(EngineGhost, ALeaseLostWithoutConnectionIsReleasedIfAnAcquireOfItsTokenMayC
   script.expect_timer(5300ms);
 }
 
+TEST(EngineGhost, AReleaseIsNotForgottenBeforeItsLateAcquireIsOver) {
+  // The process was stopped, and the server did nothing for long: the acquire ran only then.
+  EngineScript script;
+  script.at(0ms).acquire(1);
+  script.at(1s).cancel(1);
+  script.take();
+  script.at(40s).reply(EngineScript::queued("T1"));
+  script.noscript();
+  script.expect({"release job T1 in full"});
+  script.timer();
+  script.at(42500ms).on_disconnected();
+  script.at(42600ms).on_connected(true);
+  script.expect({"connect", "subscribe", "enroll", "release job T1 in full"});
+}
+
 }  // namespace
 }  // namespace dlock::core

@@ -24,6 +24,8 @@ std::string_view name_of(errc code) {
       return "read_only";
     case errc::not_a_lock:
       return "not_a_lock";
+    case errc::usage:
+      return "usage";
     default:
       return "another error";
   }
@@ -211,7 +213,9 @@ std::string EngineScript::line(const Action& action) {
 }
 
 std::string EngineScript::line(const Command& command) {
-  const std::string whole = command.whole ? " in full" : "";
+  const bool permits = command.kind == Kind::permits;
+  const std::string whole =
+      std::string{permits ? " permits" : ""} + (command.whole ? " in full" : "");
   switch (command.verb) {
     case Verb::acquire: {
       const auto& args = command.args;
@@ -219,6 +223,10 @@ std::string EngineScript::line(const Command& command) {
       text += args[2] == "wait" ? "" : " " + args[2];
       text += args[3].empty() ? "" : " ticket " + args[3];
       text += args[4].empty() ? "" : " giving up " + name_of(args[4]);
+      if (permits) {
+        return text + " " + std::to_string(weight_of(args[0]).value_or(0)) + " of " + args[5] +
+               whole;
+      }
       return text + whole;
     }
     case Verb::release:

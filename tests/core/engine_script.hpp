@@ -13,6 +13,13 @@
 
 namespace dlock::core {
 
+/// A wish for permits.
+inline Wish permits(std::int64_t weight, std::int64_t capacity = 4) {
+  Wish wish{.key = "gpu"};
+  wish.permits = Permits{weight, capacity};
+  return wish;
+}
+
 /// An engine, the instant of the next event, and short names. Tokens are called T1, T2, ... in the
 /// order in which they were first sent; a lease is called by the waiter who obtained it.
 class EngineScript {

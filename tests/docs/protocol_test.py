@@ -213,6 +213,71 @@ class Protocol(unittest.TestCase):
             self.assertEqual(command.wait(20), 0)
         self.assertEqual(a.release(LOCK, again), ["released"])
 
+    # --- permits --------------------------------------------------------------------------------
+
+    def test_permits_are_a_sorted_set_with_two_numbers(self):
+        a = self.client()
+        token = a.permits_token(3)
+        _, counter = a.acquire_permits(LOCK, token, 4)
+        self.assertEqual(self.server.command("ZSCORE", LOCK, "=capacity"), -4)
+        self.assertEqual(self.server.command("ZSCORE", LOCK, "=used"), -3)
+        self.assertAlmostEqual(self.server.command("ZSCORE", LOCK, token), server_us() + 30_000_000,
+                               delta=10_000_000)
+        self.assertAlmostEqual(self.ttl_ms(LOCK), 31000, delta=5000)
+        seen = keys_of(LOCK)[2]
+        self.assertEqual(self.server.command("HGET", seen, token).decode(), counter)
+        self.assertEqual(a.renew_permits(LOCK, token, counter), ["k"])
+        self.assertEqual(a.release_permits(LOCK, token), ["released"])
+        self.assertEqual(self.server.command("KEYS", "*"), [b"dlock1:fence"])
+
+    def test_permits_are_handed_off_in_order_of_arrival(self):
+        a, b, c = self.client(), self.client(), self.client()
+        mine, heavy, light = a.permits_token(2), b.permits_token(4), c.permits_token(1)
+        a.acquire_permits(LOCK, mine, 4)
+        self.assertEqual(b.acquire_permits(LOCK, heavy, 4)[0], "queued")
+        self.assertEqual(c.acquire_permits(LOCK, light, 4)[2], "1")
+        self.assertEqual(b.next_message()[:2], ["next", heavy])
+        self.assertEqual(c.acquire_permits(LOCK, c.permits_token(1), 9), ["other", "4"])
+        self.assertEqual(b.acquire_permits(LOCK, b.permits_token(3), 4, mode="try_first")[0], "busy")
+        a.release_permits(LOCK, mine)
+        while (message := b.next_message())[0] == "next":
+            pass  # who might have made room has said so
+        self.assertEqual(message[:2], ["grant", heavy])
+        reader = b.permits_token(1)
+        self.assertEqual(b.acquire_permits(LOCK, reader, 4, old=heavy)[::2], ["acquired", "released"])
+        self.assertEqual(c.next_message()[:2], ["next", light])
+        self.assertEqual(c.next_message()[:2], ["grant", light])
+        self.assertEqual(b.acquire_permits(LOCK, b.permits_token(1), 4, old=heavy)[2], "not_held")
+
+    def test_permits_are_broken_and_resized(self):
+        a = self.client()
+        mine = a.permits_token(1)
+        self.assertEqual(a.resize(LOCK, 4), "free")
+        _, counter = a.acquire_permits(LOCK, mine, 4)
+        self.assertEqual(a.resize(LOCK, 2), "resized 4")
+        self.assertEqual(a.break_permits(LOCK, counter, "look"), "holds")
+        self.assertEqual(a.break_permits(LOCK, counter, "ask"), "asked 1")
+        self.assertEqual(a.next_message(), ["break", mine, counter, "0"])
+        self.assertEqual(a.break_permits(LOCK, counter, "force"), "broken")
+        self.assertEqual(a.break_permits(LOCK, counter, "force"), "not_holder")
+        a.acquire_permits(LOCK, mine, 1 << 30)
+        self.assertEqual(a.resize(LOCK, 2), "shared")
+        self.assertRaisesRegex(Refused, "WRONGTYPE", a.acquire, LOCK, a.token())
+
+    def test_the_library_and_a_second_client_pass_permits_to_each_other(self):
+        a = self.client()
+        mine = a.permits_token(1 << 30)
+        a.acquire_permits(LOCK, mine, 1 << 30)
+        with subprocess.Popen([COMMAND, "run", "--url", self.server.url, "-s", LOCK, "true"]) as command:
+            self.assert_waiters(keys_of(LOCK)[1], 1)
+            again = a.permits_token(1 << 30)
+            self.assertEqual(a.acquire_permits(LOCK, again, 1 << 30)[2], "1")
+            a.release_permits(LOCK, mine)
+            self.assertEqual(command.wait(20), 0)
+            while a.next_message()[:2] != ["grant", again]:
+                pass
+        self.assertEqual(a.release_permits(LOCK, again), ["released"])
+
     # --- rights ---------------------------------------------------------------------------------
 
     def rights(self, *names):
@@ -263,6 +328,15 @@ class Protocol(unittest.TestCase):
         a.acquire(LOCK, mine)
         a.release(LOCK, mine)
         a.command("DEL", f"dlock1:client:{a.id}")
+        self.use_permits(a, b)
+
+    def use_permits(self, a, b):
+        mine, other = a.permits_token(1), b.permits_token(2)
+        _, counter = a.acquire_permits(LOCK, mine, 2)
+        a.renew_permits(LOCK, mine, counter)
+        b.acquire_permits(LOCK, other, 2, ticket=server_us() - OLD)
+        a.break_permits(LOCK, counter, "force")
+        b.release_permits(LOCK, other)
 
     def test_the_rights_of_a_client_suffice(self):
         self.with_rights(self.rights("client"))
@@ -283,11 +357,15 @@ class Protocol(unittest.TestCase):
         holder, waiter = self.client(), self.client()
         holder.acquire(LOCK, holder.token())
         waiter.acquire(LOCK, waiter.token(), ticket=server_us() - OLD)
+        sharer = self.client()
+        sharer.acquire_permits("app:shared", sharer.permits_token(1), 1 << 30)
         url = self.server.url.replace("://", "://app:secret@")
         for arguments in (["ls", "--json"], ["info", LOCK.removeprefix("app:")]):
             done = subprocess.run([COMMAND, *arguments, "--url", url, "--prefix", "app:"],
                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             if done.returncode == 69 or waiter.id not in done.stdout:
+                raise Refused(done.stdout)
+            if arguments[0] == "ls" and sharer.id not in done.stdout:
                 raise Refused(done.stdout)
             self.assertEqual(done.returncode, 0, done.stdout)
             self.assertIn(holder.id, done.stdout)

@@ -38,8 +38,9 @@ def keys_of(key):
 
 
 def script_text(name):
-    common = (SCRIPTS / "_lock.lua").read_text().removesuffix("\n")
-    return (SCRIPTS / f"{name}.lua").read_text().replace("-- include _lock.lua", common)
+    text = (SCRIPTS / f"{name}.lua").read_text()
+    return re.sub(r"^-- include (\w+)\.lua$",
+                  lambda line: script_text(line[1]).removesuffix("\n"), text, flags=re.MULTILINE)
 
 
 class Client:
@@ -113,6 +114,30 @@ class Client:
 
     def break_(self, key, counter, sequence, how):
         return self.script("break", keys_of(key), counter, sequence, how)
+
+    # --- permits
+
+    def permits_token(self, weight, claim_ms=3000):
+        return f"{self.token(claim_ms)}:{weight}"
+
+    def acquire_permits(self, key, token, capacity, ttl_ms=30000, mode="wait", ticket="", old=""):
+        reply = self.script("permits_acquire", keys_of(key), token, ttl_ms, mode, ticket, old,
+                            capacity)
+        return self._echoed(token, reply)
+
+    def release_permits(self, key, token):
+        return self._echoed(token, self.script("permits_release", keys_of(key), token))
+
+    def renew_permits(self, key, token, counter, ttl_ms=30000):
+        reply = self.script("permits_renew", [FENCE_KEY, *keys_of(key)[:3]], token[24:32], token,
+                            ttl_ms, counter)
+        return self._echoed(token, reply)
+
+    def break_permits(self, key, counter, how):
+        return self.script("permits_break", keys_of(key), counter, how)
+
+    def resize(self, key, capacity):
+        return self.script("permits_resize", keys_of(key), capacity)
 
     @staticmethod
     def _echoed(token, reply):

@@ -49,6 +49,7 @@ FRAGMENTS_HEAD = """\
 #include <iostream>
 #include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <stop_token>
 #include <string>
 #include <thread>

@@ -23,6 +23,13 @@ constexpr Store::Script acquire_script{script::acquire, script::acquire_sha};
 constexpr Store::Script release_script{script::release, script::release_sha};
 constexpr Store::Script renew_script{script::renew, script::renew_sha};
 constexpr Store::Script break_script{script::break_, script::break__sha};
+constexpr Store::Script permits_acquire_script{script::permits_acquire,
+                                               script::permits_acquire_sha};
+constexpr Store::Script permits_release_script{script::permits_release,
+                                               script::permits_release_sha};
+constexpr Store::Script permits_renew_script{script::permits_renew, script::permits_renew_sha};
+constexpr Store::Script permits_break_script{script::permits_break, script::permits_break_sha};
+constexpr Store::Script permits_resize_script{script::permits_resize, script::permits_resize_sha};
 
 std::string in_one_line(const Answer& answer) {
   if (answer.kind == Answer::Kind::nil) return "(nil)";
@@ -133,10 +140,46 @@ std::string Store::break_(const std::string& key, std::int64_t counter, int sequ
              {to_string(counter), to_string(sequence), ask ? "ask" : "force"});
 }
 
+std::string Store::take_permits(const PermitsModel::Acquire& request) {
+  const std::string mode =
+      std::string{request.wait ? "wait" : "try"} + (request.first ? "_first" : "");
+  return run(
+      permits_acquire_script, keys_of(request.key),
+      {request.token, to_string(request.ttl.count()), mode,
+       request.ticket ? to_string(*request.ticket) : "", request.old, to_string(request.capacity)});
+}
+
+std::string Store::release_permits(const std::string& key, const std::string& token) {
+  return run(permits_release_script, keys_of(key), {token});
+}
+
+std::string Store::renew_permits(std::string_view echo,
+                                 const std::vector<PermitsModel::Renewal>& renewals) {
+  std::vector<std::string> keys{std::string{fence_key}};
+  std::vector<std::string> args{std::string{echo}};
+  for (const auto& renewal : renewals) {
+    const auto own = keys_of(renewal.key);
+    keys.insert(keys.end(), own.begin(), own.begin() + 3);
+    args.insert(args.end(),
+                {renewal.token, to_string(renewal.ttl.count()), to_string(renewal.counter)});
+  }
+  return run(permits_renew_script, keys, args);
+}
+
+std::string Store::break_permits(const std::string& key, std::int64_t counter,
+                                 std::string_view how) {
+  return run(permits_break_script, keys_of(key), {to_string(counter), std::string{how}});
+}
+
+std::string Store::resize(const std::string& key, std::int64_t capacity) {
+  return run(permits_resize_script, keys_of(key), {to_string(capacity)});
+}
+
 LockState Store::state(const std::string& key) {
   const auto queue = queue_key(key);
   const auto seen = seen_key(key);
   other_->send({"GET", key});
+  other_->send({"ZRANGE", key, "0", "-1", "WITHSCORES"});
   other_->send({"PTTL", key});
   other_->send({"ZRANGE", queue, "0", "-1", "WITHSCORES"});
   other_->send({"PTTL", queue});
@@ -144,8 +187,14 @@ LockState Store::state(const std::string& key) {
   other_->send({"PTTL", seen});
   LockState state;
   const Answer value = other_->read();
-  if (value.kind == Answer::Kind::error) {
+  const Answer members = other_->read();
+  if (value.kind == Answer::Kind::error && members.kind == Answer::Kind::error) {
     state.value = "(wrong type)";
+  } else if (value.kind == Answer::Kind::error) {
+    state.value = "permits";
+    for (std::size_t i = 0; i + 1 < members.elements.size(); i += 2) {
+      state.value += ' ' + members.elements[i].text + '@' + members.elements[i + 1].text;
+    }
   } else if (value.kind == Answer::Kind::text) {
     state.value = value.text;
   }

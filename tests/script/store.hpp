@@ -8,6 +8,7 @@
 
 #include "script/link.hpp"
 #include "support/frozen_clock.hpp"
+#include "support/permits_model.hpp"
 #include "support/redis_server.hpp"
 #include "support/store_model.hpp"
 
@@ -27,6 +28,14 @@ class Store {
   std::string release(const std::string& key, const std::string& token);
   std::string renew(std::string_view echo, const std::vector<StoreModel::Renewal>& renewals);
   std::string break_(const std::string& key, std::int64_t counter, int sequence, bool ask);
+
+  // Of permits.
+  std::string take_permits(const PermitsModel::Acquire& request);
+  std::string release_permits(const std::string& key, const std::string& token);
+  std::string renew_permits(std::string_view echo,
+                            const std::vector<PermitsModel::Renewal>& renewals);
+  std::string break_permits(const std::string& key, std::int64_t counter, std::string_view how);
+  std::string resize(const std::string& key, std::int64_t capacity);
 
   [[nodiscard]] LockState state(const std::string& key);
   [[nodiscard]] std::int64_t fence();

@@ -44,7 +44,9 @@ Process& World::someone() {
 }
 
 std::string World::some_lock() {
-  return "lock" + std::to_string(chance_.below(static_cast<std::uint64_t>(stage_.plan.names)));
+  const bool permits = chance_.chance(stage_.plan.permits);
+  return (permits ? chance_.chance(0.5) ? "gpu" : "shared" : "lock") +
+         std::to_string(chance_.below(static_cast<std::uint64_t>(stage_.plan.names)));
 }
 
 void World::inject(Fault fault) {
@@ -135,7 +137,8 @@ void World::inject_others(Fault fault) {
       return server.break_lock(key, false);
     case Fault::foreign_hold:
     case Fault::foreign_poller:
-      return poll(key, fault == Fault::foreign_hold ? 1 : 100);
+      return poll("lock" + key.substr(key.find_last_not_of("0123456789") + 1),
+                  fault == Fault::foreign_hold ? 1 : 100);
     case Fault::wrong_type:
       server.make_wrong_type(key);
       return stage_.agenda.in(chance_.spread(milliseconds{1}, seconds{1}),

@@ -153,6 +153,8 @@ Plan plan_of(std::uint64_t seed) {
   plan.fault_time = calm ? Duration{} : random.spread(seconds{1}, crowd ? seconds{8} : seconds{60});
   plan.fault_interval = calm ? Duration{} : random.spread(milliseconds{20}, seconds{4});
   add_faults(plan);
+  plan.permits = random.chance(0.5) ? 0 : random.chance(0.5) ? 0.5 : 1;
+  plan.capacity = random.number(1, 6);
   return plan;
 }
 

@@ -86,6 +86,8 @@ struct Plan {
   double deadlines = 0;       ///< ... with a time limit
   double cancels = 0;         ///< ... that are cancelled, if they last
   double overstays = 0;       ///< share of holders who work as long as they may
+  double permits = 0;         ///< share of waits for a semaphore or a reader-writer lock
+  int capacity = 3;           ///< of semaphores
   Span delay;                 ///< of one message
   Span lateness;              ///< of timers
   double kills = 1;           ///< share of reconnects that kill the old connection

@@ -68,6 +68,19 @@ void Process::acquire(Caller& caller, core::WaiterId waiter, core::Wish wish) {
   perform();
 }
 
+void Process::exchange(Caller& caller, core::WaiterId waiter, core::Wish wish,
+                       const core::LeaseRecord& lease) {
+  note(waiter, "exchanges", [&] {
+    return "waiter " + std::to_string(waiter) + " wants the place of lease " +
+           std::to_string(lease.id);
+  });
+  holders_.erase(lease.id);
+  network_.server().referee().ended(lease.id, id_, lease.key);
+  waiters_[waiter] = {&caller, now(), wish.deadline};
+  engine_.exchange(now(), waiter, std::move(wish), lease);
+  perform();
+}
+
 void Process::cancel(core::WaiterId waiter) {
   note(waiter, "cancels", [&] { return "cancels waiter " + std::to_string(waiter); });
   engine_.cancel(now(), waiter);

@@ -36,6 +36,9 @@ class Process final : public Wire {
   // What its threads do.
   [[nodiscard]] core::WaiterId new_waiter() { return ++last_waiter_; }
   void acquire(Caller& caller, core::WaiterId waiter, core::Wish wish);
+  /// In the place of `lease`.
+  void exchange(Caller& caller, core::WaiterId waiter, core::Wish wish,
+                const core::LeaseRecord& lease);
   void cancel(core::WaiterId waiter);
   void release(Caller& caller, const core::LeaseRecord& lease);
   /// Lets a thread go on after `delay`, or when the process runs again.

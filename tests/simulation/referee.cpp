@@ -16,6 +16,10 @@ std::string show(const core::LeaseRecord& record) {
   return to_string(record.fence.counter) + "+" + to_string(record.fence.sequence);
 }
 
+std::int64_t weight_of(const core::LeaseRecord& record) {
+  return core::weight_of(record.token).value_or(1);
+}
+
 }  // namespace
 
 void Referee::fail(std::string_view check, const std::string& what) {
@@ -24,12 +28,14 @@ void Referee::fail(std::string_view check, const std::string& what) {
 
 // --- at the server ------------------------------------------------------------------------------
 
-void Referee::asked(const std::string& key, const std::string& token, ProcessId process,
-                    bool hears) {
+void Referee::asked(const std::string& key, const std::string& token, ProcessId process, bool hears,
+                    bool first, std::int64_t capacity) {
+  names_[key].capacity = capacity;
   auto& known = tokens_[token];
   known.key = key;
   known.process = process;
   known.hears = hears;
+  known.first = first;
 }
 
 void Referee::queued(const std::string& token, std::int64_t ticket) {
@@ -52,7 +58,9 @@ void Referee::acquired(const std::string& token, std::int64_t counter) {
     fail("fence",
          known.key + ": handed out " + to_string(counter) + " after " + to_string(name.counter));
   }
-  in_order(known.key, name, token);
+  if (!known.first) {
+    in_order(known.key, name, token);
+  }
   name.counter = counter;
   known.counters.insert(counter);
   name.waiting.erase(token);
@@ -143,8 +151,9 @@ void Referee::obtained(ProcessId process, const Clock& clock,
   }
   row.sequence = record->fence.sequence;
   const auto fence = record->fence.number();
-  if (fence <= name.written && record->fence.counter > name.excused &&
-      stage_.plan.clock_is_sane()) {
+  // Those who hold together learn of it in any order.
+  if (fence <= name.written && weight_of(*record) == name.capacity &&
+      record->fence.counter > name.excused && stage_.plan.clock_is_sane()) {
     fail("fence", record->key + ": " + who(process) + " holds under " + show(*record) +
                       ", but the resource has seen " + to_string(name.written));
   }
@@ -194,8 +203,11 @@ void Referee::check(const std::string& key, Name& name, Held& held) {
   if (!stage_.plan.clock_is_sane() || left_of(held) == Duration::zero()) {
     return;
   }
-  const auto record = look_(key);
   const auto& lease = *held.record;
+  auto record = look_(key, lease.token);
+  if (lease.kind == core::Kind::permits && record.counter == 0) {
+    record.counter = lease.fence.counter;
+  }
   if (lease.fence.counter <= name.excused) {
     if (longer && record.token == lease.token && record.counter != lease.fence.counter) {
       fail("fence", key + ": " + who(held.process) + " goes on under " + show(lease) +
@@ -215,7 +227,7 @@ void Referee::check(const std::string& key, Name& name, Held& held) {
   }
 }
 
-// At most one holder whose lease is valid by its own clock.
+// The weights of those whose leases are valid by their own clocks.
 void Referee::exclude(const std::string& key, const Name& name, const Held& held) {
   if (!stage_.plan.clock_is_sane() || left_of(held) == Duration::zero()) {
     return;
@@ -224,17 +236,25 @@ void Referee::exclude(const std::string& key, const Name& name, const Held& held
   if (name.foreign_until && *name.foreign_until > stage_.now() && !excused) {
     fail("exclusion", key + ": " + who(held.process) + " and a foreign client hold it");
   }
+  auto weight = weight_of(*held.record);
+  auto all = weight;
+  std::string others;
   for (const auto& other : name.held) {
     if (other.record == held.record || left_of(other) == Duration::zero()) {
       continue;
     }
-    if (excused || other.record->fence.counter <= name.excused) {
-      ++stage_.tally.overlaps_excused;
-    } else {
-      fail("exclusion", key + ": " + who(held.process) + " (" + show(*held.record) + ") and " +
-                            who(other.process) + " (" + show(*other.record) + ") hold it");
+    all += weight_of(*other.record);
+    if (!excused && other.record->fence.counter > name.excused) {
+      weight += weight_of(*other.record);
+      others += " and " + who(other.process) + " (" + show(*other.record) + ")";
     }
   }
+  if (weight > name.capacity) {
+    fail("exclusion",
+         key + ": " + who(held.process) + " (" + show(*held.record) + ")" + others + " hold it");
+  }
+  stage_.tally.overlaps_excused += all > name.capacity ? 1 : 0;
+  stage_.tally.together += name.capacity > 1 && all > weight_of(*held.record) ? 1 : 0;
 }
 
 void Referee::renewing(ProcessId process, const std::string& token) {

@@ -29,21 +29,24 @@ struct Violation : std::runtime_error {
 
 /// What the lock key on the server says now.
 struct OnRecord {
-  std::string token;  ///< empty: free, or not ours
-  std::int64_t counter = 0;
+  std::string token;         ///< empty: free, or not ours
+  std::int64_t counter = 0;  ///< 0: not known
   std::optional<Time> until{};
 };
 
-/// Leases that existed when data was lost are excused: no lease survives that. Their fences are
-/// not.
+/// At most one holder of a mutex whose lease is valid by its own clock, and of permits only so many
+/// that their weights do not exceed the capacity. Leases that existed when data was lost are
+/// excused: no lease survives that. Their fences are not.
 class Referee {
  public:
-  using Look = std::function<OnRecord(const std::string& key)>;
+  using Look = std::function<OnRecord(const std::string& key, const std::string& token)>;
   Referee(Stage& stage, Look look) : stage_(stage), look_(std::move(look)) {}
 
   // At the server, in the order of execution.
-  /// A request of `process` for `token`. `hears`: nothing keeps a grant from reaching it.
-  void asked(const std::string& key, const std::string& token, ProcessId process, bool hears);
+  /// A request of `process` for `token`. `hears`: nothing keeps a grant from reaching it. `first`:
+  /// it may overtake, for it holds already. `capacity`: of permits.
+  void asked(const std::string& key, const std::string& token, ProcessId process, bool hears,
+             bool first, std::int64_t capacity);
   void queued(const std::string& token, std::int64_t ticket);
   /// `token` has the lock under this counter, by a reply or a grant.
   void acquired(const std::string& token, std::int64_t counter);
@@ -88,9 +91,10 @@ class Referee {
     bool disturbed = false;
   };
   struct Name {
-    std::int64_t counter = 0;  ///< the last that was handed out
-    std::int64_t excused = 0;  ///< leases up to this counter existed when data was lost
-    std::int64_t written = 0;  ///< the largest fence that the guarded resource has seen
+    std::int64_t counter = 0;   ///< the last that was handed out
+    std::int64_t excused = 0;   ///< leases up to this counter existed when data was lost
+    std::int64_t written = 0;   ///< the largest fence that the guarded resource has seen
+    std::int64_t capacity = 1;  ///< at most so much weight at a time
     std::optional<Time> foreign_until;
     std::vector<Held> held;
     std::map<std::string, Waiter> waiting;
@@ -99,6 +103,7 @@ class Referee {
     std::string key;
     ProcessId process = 0;
     bool hears = true;
+    bool first = false;
     std::set<std::int64_t> counters;
   };
   struct Row {  ///< hand-offs inside a process under one token

@@ -2,8 +2,10 @@
 #include "simulation/server.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "core/keys.hpp"
+#include "support/permits_model.hpp"
 
 namespace dlock::sim {
 namespace {
@@ -17,14 +19,15 @@ const std::string foreign_prefix = "redis-py-";
 // A waiter that the server has not heard of for so long counts as dead.
 constexpr Duration waiter_life = std::chrono::seconds{15};
 
-std::string_view script_of(Verb verb) {
-  switch (verb) {
+std::string_view script_of(const core::Command& command) {
+  const bool permits = command.kind == core::Kind::permits;
+  switch (command.verb) {
     case Verb::acquire:
-      return "acquire";
+      return permits ? "permits_acquire" : "acquire";
     case Verb::release:
-      return "release";
+      return permits ? "permits_release" : "release";
     case Verb::renew:
-      return "renew";
+      return permits ? "permits_renew" : "renew";
     default:
       return {};
   }
@@ -42,7 +45,9 @@ Server::Server(Stage& stage, Push push)
       store_([this](std::string_view channel, std::string_view message) {
         return publish(channel, message);
       }),
-      referee_(stage, [this](const std::string& key) { return look(key); }) {}
+      referee_(stage, [this](const std::string& key, const std::string& token) {
+        return look(key, token);
+      }) {}
 
 test::Micros Server::time() const {
   return test::Micros{epoch_us} + std::chrono::duration_cast<test::Micros>(stage_.now() + stepped_);
@@ -65,7 +70,7 @@ bool Server::refuses(Fault how) const {
 }
 
 std::optional<Answer> Server::refusal(const core::Command& command) const {
-  const bool script = !script_of(command.verb).empty();
+  const bool script = !script_of(command).empty();
   if (refuses(Fault::loading) && command.verb != Verb::subscribe) {
     return error(errc::loading, "LOADING Redis is loading the dataset in memory", true);
   }
@@ -76,7 +81,7 @@ std::optional<Answer> Server::refusal(const core::Command& command) const {
     return refuses(Fault::deaf) ? std::optional{error(errc::refused, "NOPERM no channels")}
                                 : std::nullopt;
   }
-  if (script && !command.whole && !scripts_.contains(command.verb)) {
+  if (script && !command.whole && !scripts_.contains({command.kind, command.verb})) {
     return Answer{"NOSCRIPT No matching script", true, true, false, errc::store_unusable};
   }
   if (refuses(Fault::read_only) && command.verb != Verb::ping) {
@@ -100,7 +105,7 @@ Answer Server::execute(LinkId link, const core::Command& command) {
 }
 
 Answer Server::run(LinkId link, const core::Command& command) {
-  const auto script = script_of(command.verb);
+  const auto script = script_of(command);
   if (command.verb == Verb::subscribe) {
     sessions_.at(link).channel = command.keys.at(0);
     ears_[command.keys.at(0)].insert(link);
@@ -109,11 +114,15 @@ Answer Server::run(LinkId link, const core::Command& command) {
   if (script.empty()) {
     return {command.verb == Verb::ping ? "PONG" : "OK", false, false, false, {}};
   }
-  scripts_.insert(command.verb);
+  scripts_.insert({command.kind, command.verb});
   if (command.verb == Verb::acquire) {
     const auto& session = sessions_.at(link);
     const bool hears = !session.channel.empty() && (!smooth || smooth(link));
-    referee_.asked(command.keys.at(0), command.args.at(0), session.process, hears);
+    const bool permits = command.kind == core::Kind::permits;
+    const bool first =
+        permits && (command.args.at(2).ends_with("_first") || !command.args.at(4).empty());
+    referee_.asked(command.keys.at(0), command.args.at(0), session.process, hears, first,
+                   permits ? std::stoll(command.args.at(5)) : 1);
   }
   if (command.verb == Verb::release) {
     referee_.left(command.args.at(0));
@@ -138,8 +147,10 @@ void Server::observe(const core::Command& command, std::string_view reply) {
     const auto outcome = words.next();
     std::int64_t number = 0;
     if (outcome == "acquired" && core::parse_number(words.next(), number)) {
-      referee_.acquired(token, number);
-    } else if (outcome == "queued") {
+      handed_out_[number] = token;
+    }
+    tell_referee();
+    if (outcome == "queued") {
       words.next();
       words.next();
       if (core::parse_number(words.next(), number)) {
@@ -148,11 +159,20 @@ void Server::observe(const core::Command& command, std::string_view reply) {
     }
     referee_.ran(command.keys.at(0));
   } else if (command.verb == Verb::release) {
+    tell_referee();
     referee_.ran(command.keys.at(0));
   } else {
+    tell_referee();
     for (std::size_t i = 1; i < command.keys.size(); i += 3) {
       referee_.ran(command.keys[i]);
     }
+  }
+}
+
+// Who became a holder in a script, in the order in which it made them so.
+void Server::tell_referee() {
+  for (const auto& [counter, token] : std::exchange(handed_out_, {})) {
+    referee_.acquired(token, counter);
   }
 }
 
@@ -167,7 +187,7 @@ int Server::publish(std::string_view channel, std::string_view message) {
     std::int64_t counter = 0;
     if (core::parse_number(words.next(), counter)) {
       ++stage_.tally.granted;
-      referee_.acquired(token, counter);
+      handed_out_[counter] = token;
     }
   }
   for (const auto link : found->second) {
@@ -176,9 +196,17 @@ int Server::publish(std::string_view channel, std::string_view message) {
   return static_cast<int>(found->second.size());
 }
 
-OnRecord Server::look(const std::string& key) {
+// Of permits, what it says of `token`.
+OnRecord Server::look(const std::string& key, const std::string& token) {
   const auto state = store_.state(time(), key);
   OnRecord record;
+  if (const auto end = test::permits_end(state.value, token)) {
+    record.token = token;
+    const auto seen = state.seen.find(token);
+    record.counter = seen == state.seen.end() ? 0 : seen->second;
+    record.until = Time{test::Micros{*end - epoch_us}} - stepped_;
+    return record;
+  }
   if (const auto value = core::parse_value(state.value)) {
     record.token = value->token;
     record.counter = value->fence.counter;
@@ -282,7 +310,16 @@ void Server::make_wrong_type(const std::string& key) {
 }
 
 void Server::break_lock(const std::string& key, bool ask) {
-  const auto value = core::parse_value(store_.state(time(), key).value);
+  const auto state = store_.state(time(), key);
+  if (!state.seen.empty() && state.value.starts_with("permits")) {
+    if (!ask) {
+      referee_.forgotten(key);
+    }
+    const auto counter = state.seen.begin()->second;
+    test::PermitsModel{store_}.break_(time(), key, counter, ask ? "ask" : "force");
+    return tell_referee();
+  }
+  const auto value = core::parse_value(state.value);
   if (!value) {
     return;
   }
@@ -290,6 +327,7 @@ void Server::break_lock(const std::string& key, bool ask) {
     referee_.forgotten(key);
   }
   store_.break_(time(), key, value->fence.counter, value->fence.sequence, ask);
+  tell_referee();
 }
 
 std::string Server::remains(std::string_view client) {
@@ -297,12 +335,14 @@ std::string Server::remains(std::string_view client) {
   for (const auto& key : store_.remains(time())) {
     const auto state = store_.state(time(), key);
     const auto value = core::parse_value(state.value);
-    if (client.empty() ? state.pttl != -2 : value && core::client_of(value->token) == client) {
+    const bool holds = value ? core::client_of(value->token) == client
+                             : test::holds_permits(state.value, client, time());
+    if (client.empty() ? state.pttl != -2 : holds) {
       found += key + " holds " + state.value + "; ";
     }
     for (const auto& [token, ticket] : state.queue) {
       const auto seen = state.seen.find(token);
-      const test::Micros heard{seen == state.seen.end() ? ticket : seen->second};
+      const test::Micros heard{seen == state.seen.end() ? std::abs(ticket) : seen->second};
       // A dead waiter's entry is never granted and goes away by itself.
       if (client.empty() || (token.find(client) != token.npos && time() - heard < waiter_life)) {
         found += key + " is awaited by " + token + "; ";

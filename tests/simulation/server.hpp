@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/command.hpp"
 #include "simulation/referee.hpp"
@@ -77,10 +78,11 @@ class Server {
     std::string channel;  ///< empty: none yet
   };
   [[nodiscard]] test::Micros time() const;
-  [[nodiscard]] OnRecord look(const std::string& key);
+  [[nodiscard]] OnRecord look(const std::string& key, const std::string& token);
   [[nodiscard]] int publish(std::string_view channel, std::string_view message);
   [[nodiscard]] Answer run(LinkId link, const core::Command& command);
   void observe(const core::Command& command, std::string_view reply);
+  void tell_referee();
   void forget();
   [[nodiscard]] bool refuses(Fault how) const;
   [[nodiscard]] std::optional<Answer> refusal(const core::Command& command) const;
@@ -92,7 +94,8 @@ class Server {
   Referee referee_;
   std::map<LinkId, Session> sessions_;
   std::map<std::string, std::set<LinkId>, std::less<>> ears_;  ///< who hears a channel
-  std::set<core::Verb> scripts_;
+  std::set<std::pair<core::Kind, core::Verb>> scripts_;
+  std::map<std::int64_t, std::string> handed_out_;  ///< fence counters of the running script
   std::map<Fault, Time> refusals_;
   std::map<std::string, std::string> foreign_;  ///< lock key to its value
   Duration stepped_{};

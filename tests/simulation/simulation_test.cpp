@@ -53,7 +53,8 @@ void run(Profile profile) {
             << " granted, " << tally.passed << " passed on, " << tally.lost << " lost, "
             << tally.refused << " refused, " << tally.commands << " commands, " << tally.faults
             << " faults, " << tally.late_copies << " late copies, " << tally.overlaps_excused
-            << " overlaps excused, " << tally.steps << " steps\n";
+            << " overlaps excused, " << tally.together << " held together, " << tally.upgraded
+            << " upgraded, " << tally.downgraded << " downgraded, " << tally.steps << " steps\n";
 }
 
 TEST(Simulation, AContendedLockExcludesAndGoesInOrder) { run(Profile::calm); }

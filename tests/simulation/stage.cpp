@@ -23,6 +23,9 @@ Tally& Tally::operator+=(const Tally& other) {
   commands += other.commands;
   faults += other.faults;
   steps += other.steps;
+  together += other.together;
+  upgraded += other.upgraded;
+  downgraded += other.downgraded;
   return *this;
 }
 

@@ -90,7 +90,8 @@ class Trace {
 /// How often things happened that a simulation is worth nothing without.
 struct Tally {
   std::uint64_t acquired = 0, granted = 0, passed = 0, lost = 0, renewed = 0, late_copies = 0,
-                overlaps_excused = 0, refused = 0, commands = 0, faults = 0, steps = 0;
+                overlaps_excused = 0, refused = 0, commands = 0, faults = 0, steps = 0,
+                together = 0, upgraded = 0, downgraded = 0;
   Tally& operator+=(const Tally& other);
 };
 

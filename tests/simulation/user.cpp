@@ -2,6 +2,7 @@
 #include "simulation/user.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace dlock::sim {
 namespace {
@@ -35,6 +36,9 @@ void User::ask() {
   wish_.key = "lock" + std::to_string(random_.below(static_cast<std::uint64_t>(plan.names)));
   wish_.ttl = random_.pick(plan.ttls);
   wish_.renew = !random_.chance(plan.fixed);
+  if (random_.chance(plan.permits)) {
+    choose_permits();
+  }
   if (random_.chance(plan.max_hold)) {
     wish_.max_hold = random_.spread(milliseconds{10}, seconds{5});
   }
@@ -56,13 +60,73 @@ void User::ask() {
   }
 }
 
+// Semaphores and reader-writer locks have names of their own.
+void User::choose_permits() {
+  const auto& plan = stage_.plan;
+  if (random_.chance(0.5)) {
+    wish_.key.replace(0, 4, "gpu");
+    wish_.permits = core::Permits{random_.number(1, plan.capacity), plan.capacity};
+  } else {
+    wish_.key.replace(0, 4, "shared");
+    const auto weight = random_.chance(0.3)   ? core::writer_weight
+                        : random_.chance(0.3) ? core::upgradeable_weight
+                                              : core::reader_weight;
+    wish_.permits = core::Permits{weight, core::shared_capacity};
+  }
+}
+
 void User::obtained(std::shared_ptr<core::LeaseRecord> lease) {
   state_ = State::holding;
   lease_ = std::move(lease);
   const auto& plan = stage_.plan;
   const bool overstays = random_.chance(plan.overstays);
   const auto hold = overstays ? 3 * wish_.ttl : random_.between(plan.hold.low, plan.hold.high);
+  const auto weight = wish_.permits ? wish_.permits->weight : 0;
+  if (weight == core::upgradeable_weight && random_.chance(0.6)) {
+    process_.later(hold / 2, [this, id = lease_->id] {
+      if (state_ == State::holding && lease_->id == id) {
+        upgrade();
+      }
+    });
+  } else if (!base_ && weight > 1 && random_.chance(0.3)) {
+    process_.later(hold / 2, [this, id = lease_->id] {
+      if (state_ == State::holding && lease_->id == id) {
+        downgrade();
+      }
+    });
+  }
   process_.later(hold, [this, id = lease_->id] { let_go(id); });
+}
+
+// As long as a call that does not wait may take.
+core::Instant User::soon() const { return process_.now() + seconds{6}; }
+
+// As the library: whoever loses the base does not wait for the rest.
+void User::upgrade() {
+  ++stage_.tally.upgraded;
+  base_ = std::exchange(lease_, nullptr);
+  wish_.permits = core::Permits{core::upgrade_weight, core::shared_capacity, true};
+  wish_.deadline.reset();
+  wish_.wait = random_.chance(0.9);
+  if (!wish_.wait) {
+    wish_.deadline = soon();
+  }
+  state_ = State::waiting;
+  asked_ = stage_.now();
+  waiter_ = process_.new_waiter();
+  process_.acquire(*this, waiter_, wish_);
+}
+
+void User::downgrade() {
+  ++stage_.tally.downgraded;
+  const auto former = std::exchange(lease_, nullptr);
+  wish_.permits->weight = 1;
+  wish_.deadline = soon();
+  wish_.wait = false;
+  state_ = State::waiting;
+  asked_ = stage_.now();
+  waiter_ = process_.new_waiter();
+  process_.exchange(*this, waiter_, wish_, *former);
 }
 
 void User::refused(const core::Refusal& refusal) {
@@ -74,7 +138,7 @@ void User::refused(const core::Refusal& refusal) {
       (refusal.kind == core::Refusal::Kind::busy && wish_.wait)) {
     Referee::fail("failure", describe() + " got an answer it did not ask for");
   }
-  next();
+  give_back();
 }
 
 void User::lost(core::LeaseId lease) {
@@ -83,15 +147,29 @@ void User::lost(core::LeaseId lease) {
 }
 
 void User::let_go(core::LeaseId lease) {
-  if (state_ == State::holding && lease_->id == lease) {
+  if (state_ == State::holding && (lease_->id == lease || (base_ && base_->id == lease))) {
     state_ = State::releasing;
     process_.release(*this, *lease_);
+  } else if (state_ == State::waiting && base_ && base_->id == lease) {
+    process_.cancel(waiter_);
+  }
+}
+
+// What is still held beside the lease that is gone.
+void User::give_back() {
+  if (base_) {
+    // Not now: the process is in the middle of what its engine asked it to do.
+    state_ = State::releasing;
+    lease_ = std::exchange(base_, nullptr);
+    process_.later(microseconds{1}, [this] { process_.release(*this, *lease_); });
+  } else {
+    next();
   }
 }
 
 void User::released(core::LeaseId, core::Released::Kind) {
   lease_.reset();
-  next();
+  give_back();
 }
 
 std::string User::describe() const {

@@ -32,7 +32,12 @@ class User final : public Caller {
   enum class State { thinking, waiting, holding, releasing, done };
   void next();
   void ask();
+  void choose_permits();
+  void upgrade();
+  void downgrade();
   void let_go(core::LeaseId lease);
+  void give_back();
+  [[nodiscard]] core::Instant soon() const;
 
   Stage& stage_;
   Process& process_;
@@ -44,6 +49,7 @@ class User final : public Caller {
   Time asked_{};
   core::Wish wish_;
   std::shared_ptr<core::LeaseRecord> lease_;
+  std::shared_ptr<core::LeaseRecord> base_;  ///< of an upgrade: what was held before
 };
 
 }  // namespace dlock::sim

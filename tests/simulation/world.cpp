@@ -47,7 +47,9 @@ Duration World::longest_wait() const {
   const auto ttl = *std::max_element(plan.ttls.begin(), plan.ttls.end());
   const Duration reconnect = seconds{5};  // request timeout, back-off, dialling
   const Duration dead = seconds{16};      // a waiter that nobody hears of counts as dead
-  const auto hold = std::max(plan.hold.high, plan.overstays > 0 ? 3 * ttl : Duration{});
+  // Who upgrades holds twice.
+  const auto hold = (plan.permits > 0 ? 2 : 1) *
+                    std::max(plan.hold.high, plan.overstays > 0 ? 3 * ttl : Duration{});
   const Duration turn = hold + plan.think.high + 8 * plan.delay.high + milliseconds{250};
   const auto turns = static_cast<std::int64_t>(users_.size()) * (rounds_after_faults + 1);
   const auto grantees = static_cast<std::int64_t>(processes_.size());

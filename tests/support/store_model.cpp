@@ -28,7 +28,8 @@ std::string echo_of(const std::string& token) { return token.substr(24, 8); }
 std::string channel_of(const std::string& token) { return "dlock1:c:" + token.substr(7, 16); }
 
 Millis claim_of(const std::string& token) {
-  return Millis{token.size() > 57 ? std::atoll(token.c_str() + 57) : 0};
+  const bool of_a_mutex = token.size() > 57 && token.find(':', 57) == std::string::npos;
+  return Millis{of_a_mutex ? std::atoll(token.c_str() + 57) : 0};
 }
 
 }  // namespace
@@ -86,8 +87,7 @@ std::optional<StoreModel::Outcome> StoreModel::grant(Micros now, Lock& lock,
     lock.queue.put(waiter.token, waiter.score);
     lock.queue.expires_at = in_millis(now) + queue_life;
     if (seen) {
-      lock.seen.times[waiter.token] = *seen;
-      lock.seen.expires_at = in_millis(now) + queue_life;
+      lock.seen.note(now, waiter.token, *seen, queue_life);
     }
     return Outcome::mute;
   }
@@ -132,7 +132,7 @@ StoreModel::HandOff StoreModel::hand_off(Micros now, Lock& lock, std::string_vie
 
 std::string StoreModel::acquire(Micros now, const Acquire& request) {
   Lock& lock = at(now, request.key);
-  if (lock.value && lock.value->kind == Value::Kind::wrong_type) {
+  if (lock.value && lock.value->kind >= Value::Kind::wrong_type) {
     return "-WRONGTYPE";
   }
   const bool gives_up = !request.old.empty() && lock.held_by(request.old);
@@ -240,7 +240,7 @@ std::string StoreModel::renew(Micros now, std::string_view echo,
 std::string StoreModel::break_(Micros now, const std::string& key, std::int64_t counter,
                                int sequence, bool ask) {
   Lock& lock = at(now, key);
-  if (lock.value && lock.value->kind == Value::Kind::wrong_type) {
+  if (lock.value && lock.value->kind >= Value::Kind::wrong_type) {
     return "-WRONGTYPE";
   }
   if (!lock.value || lock.value->kind != Value::Kind::ours || lock.value->counter != counter) {

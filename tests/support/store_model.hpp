@@ -17,7 +17,7 @@ namespace dlock::test {
 /// What `StoreModel::state` shows of a lock; the forms are those of the Redis commands GET, PTTL,
 /// ZRANGE WITHSCORES and HGETALL. A pttl is -2 for "no such key", -1 for "no expiry".
 struct LockState {
-  std::string value = "(nil)";  ///< or "(wrong type)"
+  std::string value = "(nil)";  ///< or "(wrong type)", or "permits MEMBER@SCORE ..."
   std::int64_t pttl = -2;
   std::vector<ModelQueue::Entry> queue{};
   std::int64_t queue_pttl = -2;
@@ -57,8 +57,8 @@ class StoreModel {
   std::string break_(Micros now, const std::string& key, std::int64_t counter, int sequence,
                      bool ask);
 
-  /// Runs a script by its name ("acquire", "release", "renew", "break"), with keys and arguments as
-  /// the real one takes them.
+  /// Runs a script by its name ("acquire", "release", "renew", "break", and those of permits), with
+  /// keys and arguments as the real one takes them.
   std::string run(Micros now, std::string_view script, std::span<const std::string> keys,
                   std::span<const std::string> args);
 
@@ -79,18 +79,24 @@ class StoreModel {
   [[nodiscard]] std::vector<std::string> remains(Micros now);
 
  private:
+  friend class PermitsModel;
+
   struct Value {
-    enum class Kind : std::uint8_t { ours, foreign, wrong_type };
+    enum class Kind : std::uint8_t { ours, foreign, wrong_type, permits };
     Kind kind = Kind::ours;
     std::string text;          ///< ours: the token
     std::int64_t counter = 0;  ///< ours
     int sequence = 0;          ///< ours
     std::optional<Millis> expires_at{};
+    std::int64_t capacity = 0;                      ///< permits
+    std::int64_t used = 0;                          ///< permits
+    std::map<std::string, std::int64_t> holders{};  ///< permits: when they end
   };
   struct Seen {
     std::map<std::string, std::int64_t> times;
     std::optional<Millis> expires_at{};
 
+    void note(Micros now, const std::string& token, std::int64_t time, Millis life);
     std::optional<std::int64_t> take(const std::string& token);
   };
   struct Lock {
@@ -108,6 +114,8 @@ class StoreModel {
   };
 
   static std::int64_t pttl(const std::optional<Millis>& expires_at, Micros now);
+  static void keep_for(std::optional<Millis>& expires_at, Micros now, Millis life);
+  static std::string show(const Value& value);
   Lock& at(Micros now, const std::string& key);
   void own(Micros now, Lock& lock, const std::string& token, Millis life);
   HandOff hand_off(Micros now, Lock& lock, std::string_view me, bool yields);

@@ -1,7 +1,10 @@
 // A reference model of the lock store: what it keeps, what else happens to it, what is seen of it.
+#include <algorithm>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
+#include "support/permits_model.hpp"
 #include "support/store_model.hpp"
 
 namespace dlock::test {
@@ -29,6 +32,17 @@ std::optional<std::int64_t> StoreModel::Seen::take(const std::string& token) {
     expires_at.reset();
   }
   return time;
+}
+
+// PEXPIRE NX and GT: never to an earlier time.
+void StoreModel::keep_for(std::optional<Millis>& expires_at, Micros now, Millis life) {
+  const auto end = in_millis(now) + life;
+  expires_at = std::max(expires_at.value_or(end), end);
+}
+
+void StoreModel::Seen::note(Micros now, const std::string& token, std::int64_t time, Millis life) {
+  times[token] = time;
+  keep_for(expires_at, now, life);
 }
 
 bool StoreModel::Lock::held_by(std::string_view token) const {
@@ -85,6 +99,9 @@ std::string StoreModel::run(Micros now, std::string_view script, std::span<const
   if (script == "break") {
     return break_(now, keys[0], std::stoll(args[0]), std::stoi(args[1]), args[2] == "ask");
   }
+  if (script.starts_with("permits_")) {
+    return PermitsModel{*this}.run(now, script, keys, args);
+  }
   throw std::logic_error("no such script: " + std::string{script});
 }
 
@@ -126,15 +143,34 @@ void StoreModel::flush() {
   fence_ = 0;
 }
 
+std::string StoreModel::show(const Value& value) {
+  if (value.kind == Value::Kind::wrong_type) {
+    return "(wrong type)";
+  }
+  if (value.kind == Value::Kind::ours) {
+    return value.text + ':' + to_string(value.counter) + ':' + to_string(value.sequence);
+  }
+  if (value.kind == Value::Kind::foreign) {
+    return value.text;
+  }
+  std::set<std::pair<std::int64_t, std::string>> members{{-value.capacity, "=capacity"},
+                                                         {-value.used, "=used"}};
+  for (const auto& [token, end] : value.holders) {
+    members.emplace(end, token);
+  }
+  std::string text = "permits";
+  for (const auto& [score, member] : members) {
+    text += ' ' + member + '@' + to_string(score);
+  }
+  return text;
+}
+
 LockState StoreModel::state(Micros now, const std::string& key) {
   const Lock& lock = at(now, key);
   LockState state;
   if (lock.value) {
     const Value& value = *lock.value;
-    state.value = value.kind == Value::Kind::wrong_type ? "(wrong type)" : value.text;
-    if (value.kind == Value::Kind::ours) {
-      state.value += ':' + to_string(value.counter) + ':' + to_string(value.sequence);
-    }
+    state.value = show(value);
     state.pttl = pttl(value.expires_at, now);
   }
   if (!lock.queue.empty()) {

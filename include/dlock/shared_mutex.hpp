@@ -1,0 +1,131 @@
+// SharedMutex: what std::shared_timed_mutex is to threads, for programs everywhere.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "dlock/client.hpp"
+#include "dlock/lease.hpp"
+#include "dlock/options.hpp"
+#include "dlock/until.hpp"
+#include "dlock/upgradeable_lease.hpp"
+
+namespace dlock {
+
+/// A reader-writer lock between all clients of one store: any number of readers, or one writer.
+/// Fair to both: all are served in order of arrival, readers that come behind a waiting writer
+/// wait, and readers that stand at the head together enter together. Meets SharedTimedMutex, so
+/// that `std::shared_lock`, `std::unique_lock` and `std::scoped_lock` work. Thread-safe: threads
+/// may share one object.
+///
+/// As with `Mutex` there are two ways to use it: `lock*()`/`unlock*()` keep the lease inside the
+/// object; `acquire*()` and `try_acquire*()` hand out independent leases. Each is a lease with a
+/// fence of its own, greater than those of all before, readers and writers.
+///
+/// It has nothing to do with a `Mutex` of the same name: whoever comes second gets
+/// `errc::not_a_lock`.
+///
+/// Errors as those of `Mutex`; `UsageError` when the calling thread already holds this object by
+/// `lock()` or `lock_shared()`.
+class SharedMutex {
+ public:
+  /// Throws as `Mutex`.
+  SharedMutex(Client& client, std::string_view name, LockOptions options = {});
+  ~SharedMutex();
+  SharedMutex(const SharedMutex&) = delete;
+  SharedMutex& operator=(const SharedMutex&) = delete;
+
+  // The writer. As `Mutex`.
+  void lock();
+  [[nodiscard]] bool try_lock();
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& span) {
+    return try_lock_in(std::chrono::ceil<std::chrono::milliseconds>(span));
+  }
+  template <class Clock, class Span>
+  [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Span>& deadline) {
+    return try_lock_in(detail::until(deadline));
+  }
+  void unlock() noexcept;
+
+  // Readers.
+  void lock_shared();
+  [[nodiscard]] bool try_lock_shared();
+  template <class Rep, class Period>
+  [[nodiscard]] bool try_lock_shared_for(const std::chrono::duration<Rep, Period>& span) {
+    return try_lock_shared_in(std::chrono::ceil<std::chrono::milliseconds>(span));
+  }
+  template <class Clock, class Span>
+  [[nodiscard]] bool try_lock_shared_until(const std::chrono::time_point<Clock, Span>& deadline) {
+    return try_lock_shared_in(detail::until(deadline));
+  }
+  void unlock_shared() noexcept;
+
+  /// The lease behind the calling thread's `lock()` or `lock_shared()`; valid until it unlocks.
+  /// Throws `UsageError` when not locked.
+  [[nodiscard]] const Lease& lease() const;
+
+  // Leases of the writer. As `Mutex`.
+  [[nodiscard]] Lease acquire(std::stop_token stop = {});
+  [[nodiscard]] std::optional<Lease> try_acquire();
+  template <class Rep, class Period>
+  [[nodiscard]] std::optional<Lease> try_acquire_for(const std::chrono::duration<Rep, Period>& span,
+                                                     std::stop_token stop = {}) {
+    return try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(stop));
+  }
+  template <class Clock, class Span>
+  [[nodiscard]] std::optional<Lease> try_acquire_until(
+      const std::chrono::time_point<Clock, Span>& deadline, std::stop_token stop = {}) {
+    return try_acquire_in(detail::until(deadline), std::move(stop));
+  }
+
+  // Leases of readers.
+  [[nodiscard]] Lease acquire_shared(std::stop_token stop = {});
+  [[nodiscard]] std::optional<Lease> try_acquire_shared();
+  template <class Rep, class Period>
+  [[nodiscard]] std::optional<Lease> try_acquire_shared_for(
+      const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
+    return try_acquire_shared_in(std::chrono::ceil<std::chrono::milliseconds>(span),
+                                 std::move(stop));
+  }
+  template <class Clock, class Span>
+  [[nodiscard]] std::optional<Lease> try_acquire_shared_until(
+      const std::chrono::time_point<Clock, Span>& deadline, std::stop_token stop = {}) {
+    return try_acquire_shared_in(detail::until(deadline), std::move(stop));
+  }
+
+  // Leases of a reader who may become the writer: one at a time, beside readers.
+  [[nodiscard]] UpgradeableLease acquire_upgradeable(std::stop_token stop = {});
+  [[nodiscard]] std::optional<UpgradeableLease> try_acquire_upgradeable();
+  template <class Rep, class Period>
+  [[nodiscard]] std::optional<UpgradeableLease> try_acquire_upgradeable_for(
+      const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
+    return try_acquire_upgradeable_in(std::chrono::ceil<std::chrono::milliseconds>(span),
+                                      std::move(stop));
+  }
+
+  /// From writer to reader in one step: nobody writes in between, and readers who stand next in
+  /// line enter too. Throws `LockLost` if the lease had ended. `exclusive` is used up in any case;
+  /// throws `UsageError`, and leaves it as it is, if it is not a lease of this lock.
+  [[nodiscard]] Lease downgrade(Lease&& exclusive);
+  /// The same for an upgradeable lease, upgraded or not.
+  [[nodiscard]] Lease downgrade(UpgradeableLease&& upgradeable);
+
+  /// The name, without the prefix.
+  [[nodiscard]] const std::string& name() const noexcept;
+
+ private:
+  bool try_lock_in(std::chrono::milliseconds span);
+  bool try_lock_shared_in(std::chrono::milliseconds span);
+  std::optional<Lease> try_acquire_in(std::chrono::milliseconds span, std::stop_token stop);
+  std::optional<Lease> try_acquire_shared_in(std::chrono::milliseconds span, std::stop_token stop);
+  std::optional<UpgradeableLease> try_acquire_upgradeable_in(std::chrono::milliseconds span,
+                                                             std::stop_token stop);
+  std::shared_ptr<detail::LockState> state_;
+};
+
+}  // namespace dlock

@@ -1,0 +1,89 @@
+// The Semaphore handle.
+#include "dlock/semaphore.hpp"
+
+#include <array>
+#include <atomic>
+
+#include "client/inspector.hpp"
+#include "client/lock_state.hpp"
+#include "core/keys.hpp"
+#include "core/permits.hpp"
+#include "dlock/error.hpp"
+#include "script/scripts.hpp"
+
+namespace dlock {
+namespace detail {
+
+struct SemaphoreState {
+  std::unique_ptr<LockState> lock;
+  std::atomic<std::int64_t> permits;
+
+  [[nodiscard]] core::Permits wanted(std::int64_t weight) const {
+    const auto all = permits.load();
+    if (weight < 1 || weight > all) {
+      throw_error(errc::usage, "cannot acquire " + std::to_string(weight) + " permits of \"" +
+                                   lock->target->name + "\": a weight is from 1 to " +
+                                   std::to_string(all) + ", the number of permits");
+    }
+    return {weight, all};
+  }
+};
+
+namespace {
+
+std::int64_t checked(std::int64_t permits) {
+  if (permits < 1 || permits > core::most_permits) {
+    throw_error(errc::usage, "a semaphore has from 1 to " + std::to_string(core::most_permits) +
+                                 " permits, not " + std::to_string(permits));
+  }
+  return permits;
+}
+
+}  // namespace
+}  // namespace detail
+
+Semaphore::Semaphore(Client& client, std::string_view name, SemaphoreOptions options)
+    : state_(std::make_unique<detail::SemaphoreState>(
+          std::make_unique<detail::LockState>(
+              client, name,
+              LockOptions{options.ttl, options.wait, options.renew, options.max_hold}),
+          detail::checked(options.permits))) {}
+
+Semaphore::~Semaphore() {
+  if (state_) {
+    detail::destroy(state_->lock);
+  }
+}
+
+Lease Semaphore::acquire(std::int64_t weight, std::stop_token stop) {
+  return state_->lock->target->take_or_throw(stop, state_->wanted(weight));
+}
+
+std::optional<Lease> Semaphore::try_acquire(std::int64_t weight) {
+  return try_acquire_in({}, weight, {});
+}
+
+std::optional<Lease> Semaphore::try_acquire_in(std::chrono::milliseconds span, std::int64_t weight,
+                                               std::stop_token stop) {
+  return state_->lock->target->take(span, stop, state_->wanted(weight));
+}
+
+void Semaphore::set_permits(std::int64_t permits) {
+  const auto text = std::to_string(detail::checked(permits));
+  auto& client = *state_->lock->target->client;
+  const auto names = core::lock_keys(state_->lock->target->key);
+  const std::array keys{names.lock, names.queue, names.seen, std::string{core::fence_key}};
+  const std::array<std::string_view, 1> arguments{text};
+  detail::Inspector store{client};
+  const auto reply = store.run(script::permits_resize, script::permits_resize_sha, keys, arguments);
+  if (reply.text == "shared") {
+    throw_error(errc::usage, core::disagreement(names.lock, permits, core::shared_capacity));
+  }
+  state_->permits = permits;
+}
+
+std::int64_t Semaphore::permits() const noexcept { return state_->permits; }
+
+const std::string& Semaphore::name() const noexcept { return state_->lock->target->name; }
+
+}  // namespace dlock

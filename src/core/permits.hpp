@@ -1,0 +1,33 @@
+// Permits: the weights by which one structure is a semaphore and a reader-writer lock.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace dlock::core {
+
+/// The capacity of a reader-writer lock, and of nothing else.
+inline constexpr std::int64_t shared_capacity = std::int64_t{1} << 30;
+/// Of a semaphore.
+inline constexpr std::int64_t most_permits = shared_capacity - 1;
+
+inline constexpr std::int64_t reader_weight = 1;
+inline constexpr std::int64_t writer_weight = shared_capacity;
+/// More than half, so that there is one at a time, beside readers ...
+inline constexpr std::int64_t upgradeable_weight = shared_capacity / 2 + 1;
+/// ... and what it lacks to be alone.
+inline constexpr std::int64_t upgrade_weight = shared_capacity - upgradeable_weight;
+
+/// What acquisitions of permits ask for.
+struct Permits {
+  std::int64_t weight = 0;
+  std::int64_t capacity = 0;
+  bool first = false;  ///< before all who wait: for who holds some already
+};
+
+/// For people: why somebody who thinks the lock `key` has `asked` permits is refused by one of
+/// `actual`.
+[[nodiscard]] std::string disagreement(const std::string& key, std::int64_t asked,
+                                       std::int64_t actual);
+
+}  // namespace dlock::core

@@ -1,0 +1,22 @@
+#!lua flags=allow-oom
+-- Gives permits back, or leaves their queue; whoever is next and fits gets them.
+-- KEYS: lock, queue, seen, fence
+-- ARGV: token
+-- Replies, after the echo: 'released' or 'not_held', then 'mute ERROR' if nobody could be told
+-- include _permits.lua
+
+local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], fence = KEYS[4] }
+local token = ARGV[1]
+local now = now_us()
+local problem = look(lock, now)
+local held = not problem and leave(lock, token)
+if not held then
+  leave_queue(lock, token)
+  forget_fence(lock, token)
+end
+local outcome, reason
+if not problem then
+  outcome, reason = pass_on(lock, now)
+end
+return echo(token) .. (held and ' released' or ' not_held')
+  .. (outcome == 'mute' and ' mute ' .. reason or '')

@@ -1,0 +1,27 @@
+#!lua flags=allow-oom
+-- Renews many leases of permits. An expiry is never shortened.
+-- KEYS: fence, then lock, queue, seen for each lease
+-- ARGV: echo, then token, ttl in ms, counter for each lease
+-- Replies, after the echo: a letter for each lease, k (kept) or l (lost)
+-- include _permits.lua
+
+local outcome = {}
+local now = now_us()
+for i = 1, (#KEYS - 1) / 3 do
+  local lock = { key = KEYS[3 * i - 1], queue = KEYS[3 * i], seen = KEYS[3 * i + 1], fence = KEYS[1] }
+  local token, ttl_ms, counter = ARGV[3 * i - 1], tonumber(ARGV[3 * i]), tonumber(ARGV[3 * i + 1])
+  local problem = look(lock, now)
+  if not problem and holds(lock, token) then
+    redis.call('ZADD', lock.key, 'XX', 'GT', digits(now + ttl_ms * 1000), token)
+    keep_for(lock.key, ttl_ms + LINGER_MS)
+    note_fence(lock, token, counter, ttl_ms)
+    outcome[i] = 'k'
+  else
+    forget_fence(lock, token)
+    outcome[i] = 'l'
+  end
+  if not problem and (lock.freed or not lock.capacity) then
+    pass_on(lock, now)
+  end
+end
+return ARGV[1] .. ' ' .. table.concat(outcome)

@@ -1,0 +1,27 @@
+#!lua
+-- Changes how many permits there are. Holders keep theirs; what is new goes to who waits.
+-- KEYS: lock, queue, seen, fence
+-- ARGV: capacity
+-- Replies: 'resized FORMER', 'free' (nobody holds or waits, so there is nothing to change), or
+--   'shared' (it is a reader-writer lock)
+-- include _permits.lua
+
+local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], fence = KEYS[4] }
+local capacity = tonumber(ARGV[1])
+if not capacity or capacity < 1 or capacity >= SHARED then
+  return redis.error_reply('ERR a capacity from 1 to below ' .. digits(SHARED) .. ' is needed')
+end
+local now = now_us()
+local problem = look(lock, now)
+if problem then
+  return problem
+elseif lock.capacity == SHARED then
+  return 'shared'
+end
+local former = lock.capacity
+lock.capacity = capacity
+if lock.used > 0 then
+  redis.call('ZADD', lock.key, digits(-capacity), CAPACITY)
+end
+hand_off(lock, now)
+return former and 'resized ' .. digits(former) or 'free'

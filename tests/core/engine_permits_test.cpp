@@ -1,0 +1,126 @@
+// Engine: permits, of which many may be held by one client at once.
+#include <gtest/gtest.h>
+
+#include "core/engine_script.hpp"
+
+namespace dlock::core {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(EnginePermits, EachWaitAsksForItselfWithItsWeightAndTheCapacity) {
+  EngineScript script;
+  script.at(0ms).acquire(1, permits(1));
+  script.acquire(2, permits(3));
+  script.expect({"acquire gpu T1 30000 1 of 4 permits", "acquire gpu T2 30000 3 of 4 permits"});
+  script.reply("T1 acquired 5");
+  script.reply("T2 acquired 6");
+  script.expect({"1 obtained 5.0", "2 obtained 6.0"});
+  script.release(1);
+  script.expect({"release gpu T1 permits"});
+  script.reply("T1 released");
+  script.expect({"1 released"});
+  script.release(2);
+  script.reply("T2 released");
+  script.take();
+  script.expect_idle();
+}
+
+TEST(EnginePermits, ATryIsNotRefusedForWhatThisClientHoldsItself) {
+  EngineScript script;
+  script.at(0ms).obtain(1, permits(1));
+  auto tries = permits(1);
+  tries.wait = false;
+  script.acquire(2, tries);
+  script.expect({"acquire gpu T2 30000 try 1 of 4 permits"});
+  script.reply("T2 busy 20000");
+  script.expect({"2 busy"});
+}
+
+TEST(EnginePermits, WhoHoldsSomeGoesBeforeAllOthers) {
+  EngineScript script;
+  auto wish = permits(3);
+  wish.permits->first = true;
+  script.at(0ms).acquire(1, wish);
+  script.expect({"acquire gpu T1 30000 wait_first 3 of 4 permits"});
+  script.reply("T1 queued 20000 0 -77 1000000 ours");
+  script.expect({});
+  script.at(3s).timer();
+  script.expect({"acquire gpu T1 30000 wait_first ticket -77 3 of 4 permits"});
+}
+
+TEST(EnginePermits, AGrantEndsTheWait) {
+  EngineScript script;
+  script.at(0ms).queue(1, permits(2));
+  script.at(2s).message("grant T1 9 3000000");
+  script.expect({"1 obtained 9.0"});
+  script.expect_timer(2980ms);
+}
+
+TEST(EnginePermits, ANumberThatIsNotTheirsEndsTheWaitWithBothNumbers) {
+  EngineScript script;
+  script.at(0ms).acquire(1, permits(2));
+  script.take();
+  script.reply("T1 other 8");
+  const auto actions = script.take();
+  ASSERT_EQ(actions.size(), 1U);
+  const auto& refusal = std::get<Refusal>(actions[0]);
+  EXPECT_EQ(refusal.code, errc::usage);
+  EXPECT_NE(refusal.what.find("has 8 permits, this client says 4"), std::string::npos);
+  script.expect_idle();
+}
+
+TEST(EnginePermits, RenewalsOfOneKindGoTogether) {
+  EngineScript script;
+  script.at(0ms).obtain(1, permits(1));
+  script.obtain(2);
+  script.obtain(3, permits(1));
+  script.at(10s).timer();
+  script.expect({"renew gpu T3 30000 .5 gpu T1 30000 .5 permits", "renew job T2 30000 .0"});
+  script.reply("T3 kl");
+  script.expect({"1 lost: taken"});
+  script.reply("T2 k");
+  script.expect({});
+}
+
+TEST(EnginePermits, ALeaseThatRanOutIsReleasedByTheScriptOfItsKind) {
+  EngineScript script;
+  auto wish = permits(1);
+  wish.renew = false;
+  script.at(0ms).obtain(1, wish);
+  script.at(30s).timer();
+  script.expect({"1 lost: expired"});
+  script.release(1);
+  script.expect({"1 not held", "release gpu T1 permits"});
+}
+
+TEST(EnginePermits, AfterAReconnectThatCouldNotKillTheNewTokenHasTheSameWeight) {
+  EngineScript script;
+  script.at(0ms).acquire(1, permits(3));
+  script.take();
+  script.on_disconnected();
+  script.on_connected(false);
+  script.expect({"connect", "subscribe", "enroll", "release gpu T1 permits",
+                 "acquire gpu T2 30000 3 of 4 permits"});
+}
+
+TEST(EnginePermits, AnUnknownScriptIsSentInFull) {
+  EngineScript script;
+  script.at(0ms).acquire(1, permits(1));
+  script.noscript();
+  script.expect(
+      {"acquire gpu T1 30000 1 of 4 permits", "acquire gpu T1 30000 1 of 4 permits in full"});
+}
+
+TEST(EnginePermits, AMutexNamedAsTheirInternalNamesIsNotTouched) {
+  EngineScript script;
+  script.at(0ms).obtain(1, permits(1));
+  script.obtain(2, {.key = "gpu"});
+  script.release(1);
+  script.expect({"release gpu T1 permits"});
+  script.release(2);
+  script.expect({"release gpu T2"});
+}
+
+}  // namespace
+}  // namespace dlock::core

@@ -1,0 +1,469 @@
+// The part of the reference model that holds permits: its rules.
+#include "support/permits_model.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <iterator>
+#include <sstream>
+#include <stdexcept>
+#include <vector>
+
+namespace dlock::test {
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::to_string;
+
+constexpr Micros waiter_life = 15s;
+constexpr Micros waiter_refresh = 4s;
+constexpr Millis queue_life = 20s;
+constexpr Millis linger = 1s;
+constexpr int most_at_once = 64;
+constexpr std::int64_t of_a_reader_writer_lock = std::int64_t{1} << 30;
+// As Redis 7.0 puts it.
+constexpr auto no_right =
+    "ERR The user executing the script can't publish to the channel mentioned in the command";
+
+std::string echo_of(const std::string& token) { return token.substr(24, 8); }
+
+std::string channel_of(const std::string& token) { return "dlock1:c:" + token.substr(7, 16); }
+
+struct Terms {
+  Millis claim{};
+  std::int64_t weight = 0;
+};
+
+// What a token says of itself; none for that of a mutex.
+std::optional<Terms> terms_of(const std::string& token) {
+  std::int64_t claim = 0;
+  Terms terms;
+  const char* const begin = token.data() + std::min<std::size_t>(token.size(), 57);
+  const char* const end = token.data() + token.size();
+  const auto [middle, no_claim] = std::from_chars(begin, end, claim);
+  if (no_claim != std::errc{} || middle == end || *middle != ':') {
+    return std::nullopt;
+  }
+  const auto [last, no_weight] = std::from_chars(middle + 1, end, terms.weight);
+  if (no_weight != std::errc{} || last != end) {
+    return std::nullopt;
+  }
+  terms.claim = Millis{claim};
+  return terms;
+}
+
+}  // namespace
+
+std::optional<std::int64_t> permits_end(const std::string& value, const std::string& token) {
+  const auto found = value.starts_with("permits ") ? value.find(' ' + token + '@') : value.npos;
+  return found == value.npos
+             ? std::nullopt
+             : std::optional{std::int64_t{std::stoll(value.substr(found + token.size() + 2))}};
+}
+
+bool holds_permits(const std::string& value, std::string_view client, Micros now) {
+  std::istringstream words{value};
+  bool holds = false;
+  for (std::string word; value.starts_with("permits ") && words >> word;) {
+    const auto end = word.find('@') + 1;
+    holds = holds || (word.starts_with("dlock1:") && word.substr(7, client.size()) == client &&
+                      std::stoll(word.substr(end)) > now.count());
+  }
+  return holds;
+}
+
+bool PermitsModel::Visit::leave(const std::string& token) {
+  if (!holds(token)) {
+    return false;
+  }
+  lock.value->used -= terms_of(token)->weight;
+  lock.value->holders.erase(token);
+  lock.seen.take(token);
+  if (lock.value->used <= 0) {
+    lock.value.reset();
+  }
+  return true;
+}
+
+std::int64_t PermitsModel::Visit::left_ms() const {
+  if (!lock.value) {
+    return -1;
+  }
+  const auto& holders = lock.value->holders;
+  const auto first =
+      std::min_element(holders.begin(), holders.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
+  const auto left = std::chrono::ceil<Millis>(Micros{first->second} - now).count();
+  return std::max<std::int64_t>(left, 0);
+}
+
+bool PermitsModel::Visit::is_alive(const ModelQueue::Entry& waiter) const {
+  const auto ticket = std::abs(waiter.score);
+  if (now.count() - ticket <= waiter_refresh.count()) {
+    return true;
+  }
+  const auto seen = lock.seen.times.find(waiter.token);
+  const auto heard = seen == lock.seen.times.end() ? ticket : seen->second;
+  return now.count() - heard <= waiter_life.count();
+}
+
+// The lock at `key`, after those holders left whose time is over.
+PermitsModel::Visit PermitsModel::look(Micros now, const std::string& key) {
+  Visit visit{.lock = store_.at(now, key), .now = now};
+  auto& value = visit.lock.value;
+  if (!value) {
+    return visit;
+  }
+  visit.usable = value->kind == Value::Kind::permits;
+  if (!visit.usable) {
+    return visit;
+  }
+  visit.capacity = value->capacity;
+  std::vector<std::pair<std::int64_t, std::string>> over;
+  for (const auto& [token, end] : value->holders) {
+    if (end <= now.count()) {
+      over.emplace_back(end, token);
+    }
+  }
+  std::sort(over.begin(), over.end());
+  over.resize(std::min<std::size_t>(over.size(), most_at_once));
+  for (const auto& [end, token] : over) {
+    visit.freed = visit.leave(token);
+  }
+  return visit;
+}
+
+std::int64_t PermitsModel::enter(Visit& visit, const std::string& token, std::int64_t weight,
+                                 Millis life) {
+  store_.fence_ = std::max(store_.fence_ + 1, std::int64_t{visit.now.count()});
+  auto& value = visit.lock.value;
+  if (!value) {
+    value = Value{.kind = Value::Kind::permits, .text = {}};
+  }
+  value->capacity = *visit.capacity;
+  value->used += weight;
+  value->holders[token] = (visit.now + life).count();
+  StoreModel::keep_for(value->expires_at, visit.now, life + linger);
+  visit.lock.seen.note(visit.now, token, store_.fence_, life + linger);
+  return store_.fence_;
+}
+
+int PermitsModel::tell(const std::string& token, std::int64_t in_ms) {
+  return store_.publish_(channel_of(token), "next " + token + ' ' + to_string(in_ms));
+}
+
+// --- the hand-off -------------------------------------------------------------------------------
+
+std::optional<PermitsModel::Outcome> PermitsModel::grant(Visit& visit,
+                                                         const ModelQueue::Entry& head) {
+  auto& lock = visit.lock;
+  const auto terms = *terms_of(head.token);
+  const bool alive = visit.is_alive(head);
+  const bool old = visit.now.count() - std::abs(head.score) > waiter_refresh.count();
+  std::optional<std::int64_t> noted;
+  if (old) {
+    noted = lock.seen.take(head.token);
+  }
+  lock.leave(head.token);
+  if (!alive) {
+    return std::nullopt;
+  }
+  const auto counter = enter(visit, head.token, terms.weight, terms.claim);
+  const int receivers =
+      store_.publish_(channel_of(head.token), "grant " + head.token + ' ' + to_string(counter) +
+                                                  ' ' + to_string(visit.now.count()));
+  if (receivers > 0) {
+    return std::nullopt;
+  }
+  visit.leave(head.token);
+  if (receivers == 0) {
+    return std::nullopt;
+  }
+  lock.queue.put(head.token, head.score);
+  lock.queue.expires_at = std::chrono::floor<Millis>(visit.now) + queue_life;
+  if (noted) {
+    lock.seen.note(visit.now, head.token, *noted, queue_life);
+  }
+  return Outcome::mute;
+}
+
+// What is to become of the head. No outcome: look at the next.
+std::optional<PermitsModel::Outcome> PermitsModel::at_head(Visit& visit, const std::string& me,
+                                                           bool stays) {
+  auto& queue = visit.lock.queue;
+  const auto entries = queue.entries();
+  const auto& head = entries.front();
+  const auto terms = terms_of(head.token);
+  if (!terms || terms->weight < 1 || terms->claim < 1ms) {
+    visit.lock.leave(head.token);
+  } else if (terms->weight > *visit.capacity) {
+    visit.lock.leave(head.token);
+    tell(head.token, 0);
+  } else if (visit.fits(terms->weight)) {
+    if (head.token != me) {
+      return grant(visit, head);
+    }
+    visit.lock.leave(head.token);
+    return Outcome::yours;
+  } else {
+    const bool next = stays && (entries.size() == 1 || entries[1].token == me);
+    if (head.token == me || (!me.empty() && !next)) {
+      return Outcome::waits;
+    }
+    const int told = tell(head.token, visit.left_ms());
+    if (told < 0 || (told > 0 && visit.is_alive(head))) {
+      return Outcome::waits;
+    }
+    visit.lock.leave(head.token);
+  }
+  return std::nullopt;
+}
+
+PermitsModel::Outcome PermitsModel::hand_off(Visit& visit, const std::string& me, bool stays) {
+  auto& queue = visit.lock.queue;
+  for (int i = 0; i < most_at_once; ++i) {
+    if (queue.empty()) {
+      return Outcome::empty;
+    }
+    if (const auto outcome = at_head(visit, me, stays)) {
+      return *outcome;
+    }
+  }
+  if (!queue.empty()) {
+    tell(queue.entries().front().token, 0);
+  }
+  return Outcome::more;
+}
+
+PermitsModel::Outcome PermitsModel::pass_on(Visit& visit) {
+  if (visit.capacity) {
+    return hand_off(visit, {}, false);
+  }
+  if (!visit.lock.queue.empty()) {
+    tell(visit.lock.queue.entries().front().token, 0);
+  }
+  return Outcome::waits;
+}
+
+// --- the scripts --------------------------------------------------------------------------------
+
+// The counter under which the caller holds, if it does.
+std::optional<std::int64_t> PermitsModel::take(Visit& visit, const Acquire& request,
+                                               Outcome& outcome) {
+  auto& lock = visit.lock;
+  const auto weight = terms_of(request.token)->weight;
+  if (visit.holds(request.token)) {
+    lock.queue.remove(request.token);
+    lock.value->holders[request.token] = (visit.now + request.ttl).count();
+    StoreModel::keep_for(lock.value->expires_at, visit.now, request.ttl + linger);
+    const auto noted = lock.seen.times.find(request.token);
+    if (noted == lock.seen.times.end()) {
+      store_.fence_ = std::max(store_.fence_ + 1, std::int64_t{visit.now.count()});
+    }
+    const auto counter = noted == lock.seen.times.end() ? store_.fence_ : noted->second;
+    lock.seen.note(visit.now, request.token, counter, request.ttl + linger);
+    return counter;
+  }
+  if (!request.old.empty()) {
+    if (!visit.holds(request.old)) {
+      lock.seen.take(request.old);
+      return std::nullopt;
+    }
+    const auto former = terms_of(request.old);
+    if (weight > former->weight) {
+      return std::nullopt;
+    }
+    lock.value->used -= former->weight;
+    lock.value->holders.erase(request.old);
+    lock.seen.take(request.old);
+    return enter(visit, request.token, weight, request.ttl);
+  }
+  visit.capacity = request.capacity;
+  if (!lock.queue.empty() && !request.first) {
+    outcome = hand_off(visit, request.token, request.wait);
+  }
+  if ((outcome != Outcome::empty && outcome != Outcome::yours) || !visit.fits(weight)) {
+    return std::nullopt;
+  }
+  if (request.first) {
+    lock.leave(request.token);
+  }
+  return enter(visit, request.token, weight, request.ttl);
+}
+
+std::string PermitsModel::acquire(Micros now, const Acquire& request) {
+  const auto terms = terms_of(request.token);
+  if (!terms || terms->weight < 1 || terms->weight > request.capacity) {
+    return "-ERR";
+  }
+  Visit visit = look(now, request.key);
+  if (!visit.usable) {
+    return "-WRONGTYPE";
+  }
+  const bool swaps = !request.old.empty();
+  const bool somebody_waits = !visit.lock.queue.empty();
+  if (!visit.holds(request.token) && !swaps && visit.used() > 0 &&
+      *visit.capacity != request.capacity) {
+    visit.lock.leave(request.token);
+    pass_on(visit);
+    return echo_of(request.token) + " other " + to_string(*visit.capacity);
+  }
+  const bool swapped = swaps && visit.holds(request.old) && !visit.holds(request.token) &&
+                       terms->weight <= terms_of(request.old)->weight;
+  const std::string given_up = swaps ? swapped ? " released" : " not_held" : "";
+  auto outcome = Outcome::empty;
+  if (const auto counter = take(visit, request, outcome)) {
+    if (somebody_waits) {
+      hand_off(visit, {}, false);
+    }
+    return echo_of(request.token) + " acquired " + to_string(*counter) + given_up;
+  }
+  const auto left = outcome == Outcome::more ? 0 : visit.left_ms();
+  if (swaps || !request.wait) {
+    return echo_of(request.token) + " busy " + to_string(left) + given_up;
+  }
+  return enqueue(visit, request, left);
+}
+
+std::string PermitsModel::enqueue(Visit& visit, const Acquire& request, std::int64_t left) {
+  auto& lock = visit.lock;
+  const auto now = visit.now;
+  const auto queued = lock.queue.score(request.token);
+  const auto fresh = request.first ? -now.count() : now.count();
+  const auto ticket = request.ticket.value_or(queued.value_or(fresh));
+  if (!queued) {
+    lock.queue.put(request.token, ticket);
+  }
+  lock.queue.expires_at = std::chrono::floor<Millis>(now) + queue_life;
+  if (now.count() - std::abs(ticket) > waiter_refresh.count()) {
+    lock.seen.note(now, request.token, now.count(), queue_life);
+  }
+  const auto place = static_cast<std::int64_t>(lock.queue.place(request.token));
+  std::string reply = echo_of(request.token) + " queued ";
+  for (const auto number : {left, place, ticket, std::int64_t{now.count()}}) {
+    reply += to_string(number) + ' ';
+  }
+  return reply + "ours";
+}
+
+std::string PermitsModel::release(Micros now, const std::string& key, const std::string& token) {
+  Visit visit = look(now, key);
+  const bool held = visit.usable && visit.leave(token);
+  if (!held) {
+    visit.lock.queue.remove(token);
+    visit.lock.seen.take(token);
+  }
+  const bool mute = visit.usable && pass_on(visit) == Outcome::mute;
+  return echo_of(token) + (held ? " released" : " not_held") +
+         (mute ? std::string{" mute "} + no_right : "");
+}
+
+std::string PermitsModel::renew(Micros now, std::string_view echo,
+                                std::span<const Renewal> renewals) {
+  std::string letters;
+  for (const auto& renewal : renewals) {
+    Visit visit = look(now, renewal.key);
+    const bool held = visit.usable && visit.holds(renewal.token);
+    if (held) {
+      auto& value = *visit.lock.value;
+      auto& end = value.holders[renewal.token];
+      end = std::max(end, std::int64_t{(now + renewal.ttl).count()});
+      StoreModel::keep_for(value.expires_at, now, renewal.ttl + linger);
+      visit.lock.seen.note(now, renewal.token, renewal.counter, renewal.ttl + linger);
+    }
+    if (!held) {
+      visit.lock.seen.take(renewal.token);
+    }
+    letters += held ? 'k' : 'l';
+    if (visit.usable && (visit.freed || !visit.capacity)) {
+      pass_on(visit);
+    }
+  }
+  return std::string{echo} + ' ' + letters;
+}
+
+std::string PermitsModel::break_(Micros now, const std::string& key, std::int64_t counter,
+                                 std::string_view how) {
+  Visit visit = look(now, key);
+  if (!visit.usable) {
+    return "-WRONGTYPE";
+  }
+  std::string token;
+  for (const auto& [known, noted] : visit.lock.seen.times) {
+    if (noted == counter && visit.holds(known)) {
+      token = known;
+    }
+  }
+  std::string reply = token.empty() ? "not_holder" : "holds";
+  if (!token.empty() && how == "ask") {
+    const int asked =
+        store_.publish_(channel_of(token), "break " + token + ' ' + to_string(counter) + " 0");
+    reply = "asked " + to_string(std::max(asked, 0));
+  } else if (!token.empty() && how == "force") {
+    visit.leave(token);
+    reply = "broken";
+  }
+  if (visit.freed || reply == "broken") {
+    pass_on(visit);
+  }
+  return reply;
+}
+
+std::string PermitsModel::resize(Micros now, const std::string& key, std::int64_t capacity) {
+  if (capacity < 1 || capacity >= of_a_reader_writer_lock) {
+    return "-ERR";
+  }
+  Visit visit = look(now, key);
+  if (!visit.usable) {
+    return "-WRONGTYPE";
+  }
+  if (visit.capacity == of_a_reader_writer_lock) {
+    return "shared";
+  }
+  const auto former = visit.capacity;
+  visit.capacity = capacity;
+  if (visit.lock.value) {
+    visit.lock.value->capacity = capacity;
+  }
+  hand_off(visit, {}, false);
+  return former ? "resized " + to_string(*former) : "free";
+}
+
+std::string PermitsModel::run(Micros now, std::string_view script,
+                              std::span<const std::string> keys,
+                              std::span<const std::string> args) {
+  if (script == "permits_acquire") {
+    Acquire request{.key = keys[0],
+                    .token = args[0],
+                    .ttl = Millis{std::stoll(args[1])},
+                    .capacity = std::stoll(args[5]),
+                    .wait = args[2].starts_with("wait"),
+                    .first = args[2].ends_with("_first"),
+                    .old = args[4]};
+    if (!args[3].empty()) {
+      request.ticket = std::stoll(args[3]);
+    }
+    return acquire(now, request);
+  }
+  if (script == "permits_release") {
+    return release(now, keys[0], args[0]);
+  }
+  if (script == "permits_renew") {
+    std::vector<Renewal> renewals;
+    for (std::size_t i = 1; i + 2 < args.size(); i += 3) {
+      renewals.push_back(
+          {keys[i], args[i], Millis{std::stoll(args[i + 1])}, std::stoll(args[i + 2])});
+    }
+    return renew(now, args[0], renewals);
+  }
+  if (script == "permits_break") {
+    return break_(now, keys[0], std::stoll(args[0]), args[1]);
+  }
+  if (script == "permits_resize") {
+    return resize(now, keys[0], std::stoll(args[0]));
+  }
+  throw std::logic_error("no such script: " + std::string{script});
+}
+
+}  // namespace dlock::test
