@@ -17,19 +17,30 @@ std::string count_ms(Duration span) {
 
 }  // namespace
 
-Command Attempt::command(const LockKeys& keys, std::string_view old) {
+Command Attempt::command(const LockKeys& keys, std::string_view old, std::int64_t recent) {
   asking_ = was_sent_ = true;
   asked_ttl_ = request_.ttl;
   timer_.reset();
-  Command command{Verb::acquire,
-                  false,
-                  {keys.lock, keys.queue, keys.seen, std::string{fence_key}},
-                  {request_.token, count_ms(request_.ttl), request_.wait ? "wait" : "try", ticket_,
-                   std::string{old.empty() ? std::string_view{request_.replaces} : old}},
-                  keys.kind};
+  Command command;
+  command.verb = Verb::acquire;
+  command.kind = keys.kind;
+  command.keys.reserve(4);
+  for (const auto* key : {&keys.lock, &keys.queue, &keys.seen}) {
+    command.keys.push_back(*key);
+  }
+  command.keys.emplace_back(fence_key);
+  auto& args = command.args;
+  args.reserve(6);
+  args.push_back(request_.token);
+  args.push_back(count_ms(request_.ttl));
+  args.emplace_back(request_.wait ? "wait" : "try");
+  args.push_back(ticket_);
+  args.emplace_back(old.empty() ? std::string_view{request_.replaces} : old);
   if (keys.kind == Kind::permits) {
-    command.args[2] += request_.permits.first ? "_first" : "";
-    command.args.push_back(std::to_string(request_.permits.capacity));
+    args[2] += request_.permits.first ? "_first" : "";
+    args.push_back(std::to_string(request_.permits.capacity));
+  } else {
+    args.push_back(recent == 0 ? std::string{} : std::to_string(recent));
   }
   return command;
 }

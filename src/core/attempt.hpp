@@ -55,8 +55,8 @@ class Attempt {
   Attempt(Request request, Drift drift) : request_(std::move(request)), drift_(drift) {}
 
   /// The request to send; its instant must be taken before it leaves. `old` is a token to give up
-  /// in the same step, or empty.
-  [[nodiscard]] Command command(const LockKeys& keys, std::string_view old);
+  /// in the same step, or empty. `recent` is a fence counter given out lately, or 0 (mutexes).
+  [[nodiscard]] Command command(const LockKeys& keys, std::string_view old, std::int64_t recent);
 
   /// The reply (without error) to the request stamped `sent`. `given_up` receives what the reply
   /// says of the old token: "released", "not_held", or empty.

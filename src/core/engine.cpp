@@ -236,6 +236,8 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
 void Engine::forget_connection(Instant now) {
   connected_ = false;
   deaf_.reset();
+  lifted_.reset();
+  counter_ = 0;
   if (!trouble_since_) {
     trouble_since_ = now;
   }
@@ -363,6 +365,9 @@ void Engine::on_reply(Instant now, const Reply& reply) {
   }
   const Pending pending = std::move(inflight_.front());
   inflight_.pop_front();
+  if (reply.is_error && !reply.unknown_script) {
+    lifted_.reset();
+  }
   switch (pending.verb) {
     case Verb::acquire:
       on_acquire_reply(now, pending, reply);

@@ -192,9 +192,10 @@ class Engine {
   struct Pending {
     Verb verb{};
     Instant sent;
-    Duration ttl{};             ///< acquire
-    CohortPtr cohort;           ///< acquire
-    Token token;                ///< acquire, release; renew: of the first lease
+    Duration ttl{};      ///< acquire
+    bool lifts = false;  ///< acquire: if it is successful, the counter was lifted to the clock
+    CohortPtr cohort;    ///< acquire
+    Token token;         ///< acquire, release; renew: of the first lease
     DepartureId departure = 0;  ///< release; acquire: the one riding with it
     std::vector<CohortPtr> renewed;
     std::vector<Token> tokens;  ///< of `renewed`
@@ -242,6 +243,7 @@ class Engine {
   [[nodiscard]] Token new_token(const LockKeys& keys, const Permits& permits, Duration ttl);
   void start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up);
   void ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, bool whole);
+  [[nodiscard]] std::int64_t recent_counter(Instant now) const;
   void step(Instant now, const CohortPtr& cohort, const Attempt::Step& step);
   void own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired);
   void on_acquire_reply(Instant now, const Pending& pending, const Reply& reply);
@@ -305,6 +307,9 @@ class Engine {
   std::optional<Instant> trouble_since_;  ///< no good reply since
   std::optional<Instant> reconnect_at_;
   int reconnect_tries_ = 0;
+  std::int64_t counter_ = 0;  ///< the greatest we were given on this connection
+  std::optional<Instant>
+      lifted_;  ///< when the counter was last lifted to the clock for us, at least
   Instant heard_;
   Instant answered_;  ///< when the last reply came, or the connection was made
   std::optional<Instant> enrolled_;

@@ -350,14 +350,17 @@ void Engine::send_departure(Instant now, DepartureId id) {
   Pending pending;
   pending.token = departure.token;
   pending.departure = id;
-  const auto& keys = departure.keys;
-  send(now,
-       {Verb::release,
-        departure.whole,
-        {keys.lock, keys.queue, keys.seen, std::string{fence_key}},
-        {departure.token},
-        keys.kind},
-       std::move(pending));
+  Command command;
+  command.verb = Verb::release;
+  command.whole = departure.whole;
+  command.kind = departure.keys.kind;
+  command.keys.reserve(4);
+  for (const auto* key : {&departure.keys.lock, &departure.keys.queue, &departure.keys.seen}) {
+    command.keys.push_back(*key);
+  }
+  command.keys.emplace_back(fence_key);
+  command.args.push_back(departure.token);
+  send(now, std::move(command), std::move(pending));
 }
 
 void Engine::on_release_reply(Instant now, const Pending& pending, const Reply& reply) {

@@ -10,6 +10,7 @@ using std::chrono::milliseconds;
 
 constexpr Duration passing_state_retry = milliseconds{250};
 constexpr int most_too_late = 5;
+constexpr Duration lift_time = std::chrono::seconds{1};
 constexpr std::int64_t most_next_ms = 60'000;  ///< a waiter looks again much sooner anyway
 
 }  // namespace
@@ -147,10 +148,21 @@ void Engine::ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, boo
     departure.sent = departure.riding = true;
     old = departure.token;
   }
-  auto command = cohort->attempt->command(cohort->keys, old);
+  const bool is_first = !cohort->attempt->was_sent();
+  const auto recent = gives_up == 0 ? recent_counter(now) : 0;
+  pending.lifts = is_first && recent == 0;
+  auto command = cohort->attempt->command(cohort->keys, old, recent);
   command.whole = whole;
   send(now, std::move(command), std::move(pending));
   rearm(cohort);
+}
+
+// A counter that nobody was given a greater one than not long ago; 0: the server's clock must be
+// asked. It must be after whatever may have put the counter back: another connection, an error
+// reply (of a server that was demoted, say), or a second, in which all of that could have come and
+// gone.
+std::int64_t Engine::recent_counter(Instant now) const {
+  return lifted_ && now - *lifted_ < lift_time ? counter_ : 0;
 }
 
 void Engine::step(Instant now, const CohortPtr& cohort, const Attempt::Step& step) {
@@ -254,6 +266,12 @@ void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& 
       return;
     }
     on_good_reply();
+    if (const auto* acquired = std::get_if<Attempt::Acquired>(&outcome)) {
+      counter_ = std::max(counter_, acquired->counter);
+      if (pending.lifts) {
+        lifted_ = pending.sent;
+      }
+    }
     if (pending.departure != 0 && !given_up.empty()) {
       finish_departure(
           now, pending.departure,

@@ -3,11 +3,19 @@
 -- KEYS: lock, queue, seen, fence
 -- ARGV: token
 -- Replies, after the echo: 'released' or 'not_held', then 'mute ERROR' if nobody could be told
+
+-- The common case, before anything else: it is ours and nobody waits.
+local token = ARGV[1]
+local value = redis.pcall('GET', KEYS[1])
+if type(value) == 'string' and string.sub(value, 1, #token + 1) == token .. ':'
+  and redis.call('EXISTS', KEYS[2]) == 0 then
+  redis.call('DEL', KEYS[1])
+  return string.sub(token, 25, 32) .. ' released'
+end
+
 -- include _lock.lua
 
 local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], fence = KEYS[4] }
-local token = ARGV[1]
-local value = redis.pcall('GET', lock.key)
 if type(value) == 'table' then
   value = 'not a lock'
 end

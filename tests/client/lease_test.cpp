@@ -78,6 +78,30 @@ TEST_F(LeaseTest, TheFenceGrowsAlsoWhenTheCounterIsLost) {
   EXPECT_LT(last, (DistributedLock{client, "another name"}).fence());
 }
 
+TEST_F(LeaseTest, TheFenceGrowsAlsoWhenTheServerTakesOverTheDataOfAnotherUnderAnOpenConnection) {
+  // Demoted, resynchronised, and promoted again: no connection ends, no reply is an error.
+  Client client{server.url()};
+  const RedisServer other;
+  std::int64_t last = 0;
+  for (int i = 0; i < 3; ++i) {
+    for (int j = 0; j < 3; ++j) {  // the later ones without a look at the clock
+      const DistributedLock lock{client, "m"};
+      EXPECT_LT(last, lock.fence());
+      last = lock.fence();
+    }
+    other.command({"SET", core::fence_key, std::to_string(last / 64 - 1000)});
+    server.command({"REPLICAOF", "127.0.0.1", std::to_string(other.port())});
+    ASSERT_TRUE(eventually([&] {
+      return server.command({"INFO", "replication"}).find("master_link_status:up") !=
+             std::string::npos;
+    }));
+    server.command({"REPLICAOF", "NO", "ONE"});
+  }
+  EXPECT_EQ(client.stats().reconnects, 0U);
+  EXPECT_LT(last, (DistributedLock{client, "m"}).fence());
+  server.command({"FLUSHALL"});
+}
+
 TEST_F(LeaseTest, ItsTokenAndFenceAreWhatTheKeyHolds) {
   Client client{server.url()};
   const DistributedLock lock{client, "m"};

@@ -16,7 +16,7 @@ class AttemptTest : public testing::Test {
   static Token token() { return make_token("c11e47c11e47c11e", {1, 2}, claim_time); }
 
   Command ask(Attempt& attempt, std::string_view old = "") const {
-    return attempt.command(keys, old);
+    return attempt.command(keys, old, 0);
   }
   Attempt::Step answer(Attempt& attempt, const std::string& text, Duration sent = {}) {
     reply_ = std::string{echo_of(attempt.token())} + " " + text;

@@ -51,6 +51,7 @@ class MutexComparison : public Comparison {
     auto& told = told_[{request.key, request.token}];
     if (op.ticket == Ticket::known && told != 0) request.ticket = told;
     if (op.ticket == Ticket::shifted) request.ticket = (now() + op.shift).count();
+    if (op.recent) request.recent = model_.fence() + *op.recent;
     const auto reply = model_.acquire(now(), request);
     replies(reply, store_.acquire(request));
     if (const auto score = queued_as(request)) told = *score;

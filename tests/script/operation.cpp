@@ -44,6 +44,8 @@ rc::Gen<Operation> any_acquire() {
       gen::set(&Acquire::ticket,
                gen::weightedElement<Ticket>(
                    {{4, Ticket::none}, {4, Ticket::known}, {1, Ticket::shifted}})),
+      gen::set(&Acquire::recent, gen::weightedElement<std::optional<int>>(
+                                     {{4, std::nullopt}, {3, 0}, {1, -7}, {2, 3}})),
       gen::set(&Acquire::shift, gen::element<Micros>(-5s, -16s, 1s, -4s - 1us)),
       gen::set(&Acquire::old, gen::weightedOneOf<std::optional<Token>>(
                                   {{5, gen::just(std::optional<Token>{})},
@@ -126,6 +128,7 @@ struct Printer {
     out << "acquire " << key_name(op.key) << ' ';
     token(op.token);
     out << " ttl " << op.ttl.count() << "ms" << (op.wait ? " wait" : " try");
+    if (op.recent) out << ", recent counter " << *op.recent;
     if (op.ticket == Ticket::known) out << ", known ticket";
     if (op.ticket == Ticket::shifted) out << ", ticket of now" << op.shift.count() << "us";
     if (op.old) {

@@ -37,6 +37,7 @@ struct Acquire {
   Ticket ticket{};
   Micros shift{};  ///< a ticket of this age, against the present
   std::optional<Token> old{};
+  std::optional<int> recent{};  ///< a counter so far from the last
 };
 struct Crowd {  ///< many clients that are gone ask for the lock
   int key = 0;

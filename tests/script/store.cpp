@@ -116,7 +116,8 @@ std::string Store::run(const Script& script, const std::vector<std::string>& key
 std::string Store::acquire(const StoreModel::Acquire& request) {
   return run(acquire_script, keys_of(request.key),
              {request.token, to_string(request.ttl.count()), request.wait ? "wait" : "try",
-              request.ticket ? to_string(*request.ticket) : "", request.old});
+              request.ticket ? to_string(*request.ticket) : "", request.old,
+              request.recent ? to_string(*request.recent) : ""});
 }
 
 std::string Store::release(const std::string& key, const std::string& token) {

@@ -39,6 +39,10 @@ StoreModel::StoreModel(PublishFn publish) : publish_(std::move(publish)) {}
 // Whoever becomes an owner gets a fence above all before, whatever became of counter and clock.
 void StoreModel::own(Micros now, Lock& lock, const std::string& token, Millis life) {
   fence_ = std::max(fence_ + 1, std::int64_t{now.count()});
+  set_owner(now, lock, token, life);
+}
+
+void StoreModel::set_owner(Micros now, Lock& lock, const std::string& token, Millis life) {
   lock.value = Value{.kind = Value::Kind::ours,
                      .text = token,
                      .counter = fence_,
@@ -134,6 +138,13 @@ std::string StoreModel::acquire(Micros now, const Acquire& request) {
   Lock& lock = at(now, request.key);
   if (lock.value && lock.value->kind >= Value::Kind::wrong_type) {
     return "-WRONGTYPE";
+  }
+  if (request.recent && request.old.empty() && !lock.value && lock.queue.empty()) {
+    // As long as the counter has not gone back, the next one will do.
+    if (++fence_ > *request.recent) {
+      set_owner(now, lock, request.token, request.ttl);
+      return echo_of(request.token) + " acquired " + to_string(fence_);
+    }
   }
   const bool gives_up = !request.old.empty() && lock.held_by(request.old);
   const auto reply = take_or_queue(now, lock, request, gives_up);

@@ -43,6 +43,7 @@ class StoreModel {
     bool wait = true;
     std::optional<std::int64_t> ticket{};
     std::string old{};
+    std::optional<std::int64_t> recent{};
   };
   struct Renewal {
     std::string key;
@@ -118,6 +119,7 @@ class StoreModel {
   static std::string show(const Value& value);
   Lock& at(Micros now, const std::string& key);
   void own(Micros now, Lock& lock, const std::string& token, Millis life);
+  void set_owner(Micros now, Lock& lock, const std::string& token, Millis life);
   HandOff hand_off(Micros now, Lock& lock, std::string_view me, bool yields);
   std::optional<Outcome> grant(Micros now, Lock& lock, const ModelQueue::Entry& waiter);
   [[nodiscard]] Micros foreign_turn(Micros now, const Lock& lock, std::int64_t score,

@@ -83,7 +83,10 @@ std::string StoreModel::run(Micros now, std::string_view script, std::span<const
               .wait = args[2] == "wait",
               .ticket =
                   args[3].empty() ? std::nullopt : std::optional{std::int64_t{std::stoll(args[3])}},
-              .old = args[4]});
+              .old = args[4],
+              .recent = args.size() > 5 && !args[5].empty()
+                            ? std::optional{std::int64_t{std::stoll(args[5])}}
+                            : std::nullopt});
   }
   if (script == "release") {
     return release(now, keys[0], args[0]);
