@@ -48,7 +48,7 @@ TEST_F(AttemptTest, TheRequestNamesKeysTokenTtlAndMode) {
   EXPECT_EQ(command.verb, Verb::acquire);
   EXPECT_EQ(command.keys, (std::vector<std::string>{"job", "dlock1:qw:{job}", "dlock1:sw:{job}",
                                                     "dlock1:fence"}));
-  EXPECT_EQ(command.args, (std::vector<std::string>{token(), "30000", "wait", "", ""}));
+  EXPECT_EQ(command.args, (std::vector<std::string>{token(), "30000", "wait", "", "", ""}));
   EXPECT_TRUE(attempt.was_sent());
   EXPECT_TRUE(attempt.is_asking());
 }
@@ -56,7 +56,7 @@ TEST_F(AttemptTest, TheRequestNamesKeysTokenTtlAndMode) {
 TEST_F(AttemptTest, ATryDoesNotQueueAndATokenCanBeGivenUpInTheSameStep) {
   Attempt attempt{{token(), 1500us, false}, Drift{}};
   EXPECT_EQ(ask(attempt, "old").args,
-            (std::vector<std::string>{token(), "2", "try", "", "old"}));  // rounded up
+            (std::vector<std::string>{token(), "2", "try", "", "old", ""}));  // rounded up
 }
 
 TEST_F(AttemptTest, AnAcquiredLockIsValidFromTheSendOfTheRequest) {
