@@ -140,6 +140,7 @@ std::optional<std::int64_t> PermitsModel::take(Visit& visit, const Acquire& requ
     if (weight > former->weight) {
       return std::nullopt;
     }
+    lock.leave(request.token);
     lock.value->used -= former->weight;
     lock.value->holders.erase(request.old);
     lock.seen.take(request.old);
