@@ -96,7 +96,9 @@ void read_permits(LockInfo& lock, std::span<const redis::Reply> parts, std::int6
     lock.used += holder.weight;
     lock.holders.push_back(std::move(holder));
   }
-  std::ranges::stable_sort(lock.holders, {}, &HolderInfo::fence);
+  std::ranges::sort(lock.holders, {}, [](const HolderInfo& holder) {
+    return std::pair{holder.fence, std::string_view{holder.token}};
+  });
 }
 
 void read_mutex(LockInfo& lock, const std::string& value, std::int64_t ttl_ms,

@@ -42,6 +42,7 @@ elseif old ~= '' then
   elseif weight <= former then
     redis.call('ZREM', lock.key, old)
     forget_fence(lock, old)
+    leave_queue(lock, token)
     lock.used = lock.used - former
     counter = enter(lock, token, weight, ttl_ms, now)
     given_up = ' released'

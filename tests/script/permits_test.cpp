@@ -69,6 +69,16 @@ TEST_F(PermitsScripts, ARepeatSetsTheFullExpiryAgainAndKeepsTheCounter) {
   EXPECT_EQ(used(), "-3");
 }
 
+TEST_F(PermitsScripts, WhoHoldsLeavesTheQueue) {
+  take(wants(1, 3));
+  store.command({"ZADD", Store::queue_key(lock), "5", token_of(1, 3)});
+  take(token_of(1, 3));
+  EXPECT_THAT(waiting(), IsEmpty());
+  store.command({"ZADD", Store::queue_key(lock), "5", token_of(2, 1)});
+  swap(token_of(1, 3), wants(2, 1));
+  EXPECT_THAT(waiting(), IsEmpty());
+}
+
 TEST_F(PermitsScripts, AHolderThatIsOverIsTakenOffByWhoeverLooks) {
   take(wants(1, 3), 5s);
   take(wants(2, 1), 60s);

@@ -2,58 +2,17 @@
 #include "support/permits_model.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <iterator>
 #include <sstream>
 #include <stdexcept>
 #include <vector>
 
+#include "support/permits_terms.hpp"
+
 namespace dlock::test {
 
-namespace {
-
-using namespace std::chrono_literals;
 using std::to_string;
-
-constexpr Micros waiter_life = 15s;
-constexpr Micros waiter_refresh = 4s;
-constexpr Millis queue_life = 20s;
-constexpr Millis linger = 1s;
-constexpr int most_at_once = 64;
-constexpr std::int64_t of_a_reader_writer_lock = std::int64_t{1} << 30;
-// As Redis 7.0 puts it.
-constexpr auto no_right =
-    "ERR The user executing the script can't publish to the channel mentioned in the command";
-
-std::string echo_of(const std::string& token) { return token.substr(24, 8); }
-
-std::string channel_of(const std::string& token) { return "dlock1:c:" + token.substr(7, 16); }
-
-struct Terms {
-  Millis claim{};
-  std::int64_t weight = 0;
-};
-
-// What a token says of itself; none for that of a mutex.
-std::optional<Terms> terms_of(const std::string& token) {
-  std::int64_t claim = 0;
-  Terms terms;
-  const char* const begin = token.data() + std::min<std::size_t>(token.size(), 57);
-  const char* const end = token.data() + token.size();
-  const auto [middle, no_claim] = std::from_chars(begin, end, claim);
-  if (no_claim != std::errc{} || middle == end || *middle != ':') {
-    return std::nullopt;
-  }
-  const auto [last, no_weight] = std::from_chars(middle + 1, end, terms.weight);
-  if (no_weight != std::errc{} || last != end) {
-    return std::nullopt;
-  }
-  terms.claim = Millis{claim};
-  return terms;
-}
-
-}  // namespace
 
 std::optional<std::int64_t> permits_end(const std::string& value, const std::string& token) {
   const auto found = value.starts_with("permits ") ? value.find(' ' + token + '@') : value.npos;
@@ -153,99 +112,6 @@ int PermitsModel::tell(const std::string& token, std::int64_t in_ms) {
   return store_.publish_(channel_of(token), "next " + token + ' ' + to_string(in_ms));
 }
 
-// --- the hand-off -------------------------------------------------------------------------------
-
-std::optional<PermitsModel::Outcome> PermitsModel::grant(Visit& visit,
-                                                         const ModelQueue::Entry& head) {
-  auto& lock = visit.lock;
-  const auto terms = *terms_of(head.token);
-  const bool alive = visit.is_alive(head);
-  const bool old = visit.now.count() - std::abs(head.score) > waiter_refresh.count();
-  std::optional<std::int64_t> noted;
-  if (old) {
-    noted = lock.seen.take(head.token);
-  }
-  lock.leave(head.token);
-  if (!alive) {
-    return std::nullopt;
-  }
-  const auto counter = enter(visit, head.token, terms.weight, terms.claim);
-  const int receivers =
-      store_.publish_(channel_of(head.token), "grant " + head.token + ' ' + to_string(counter) +
-                                                  ' ' + to_string(visit.now.count()));
-  if (receivers > 0) {
-    return std::nullopt;
-  }
-  visit.leave(head.token);
-  if (receivers == 0) {
-    return std::nullopt;
-  }
-  lock.queue.put(head.token, head.score);
-  lock.queue.expires_at = std::chrono::floor<Millis>(visit.now) + queue_life;
-  if (noted) {
-    lock.seen.note(visit.now, head.token, *noted, queue_life);
-  }
-  return Outcome::mute;
-}
-
-// What is to become of the head. No outcome: look at the next.
-std::optional<PermitsModel::Outcome> PermitsModel::at_head(Visit& visit, const std::string& me,
-                                                           bool stays) {
-  auto& queue = visit.lock.queue;
-  const auto entries = queue.entries();
-  const auto& head = entries.front();
-  const auto terms = terms_of(head.token);
-  if (!terms || terms->weight < 1 || terms->claim < 1ms) {
-    visit.lock.leave(head.token);
-  } else if (terms->weight > *visit.capacity) {
-    visit.lock.leave(head.token);
-    tell(head.token, 0);
-  } else if (visit.fits(terms->weight)) {
-    if (head.token != me) {
-      return grant(visit, head);
-    }
-    visit.lock.leave(head.token);
-    return Outcome::yours;
-  } else {
-    const bool next = stays && (entries.size() == 1 || entries[1].token == me);
-    if (head.token == me || (!me.empty() && !next)) {
-      return Outcome::waits;
-    }
-    const int told = tell(head.token, visit.left_ms());
-    if (told < 0 || (told > 0 && visit.is_alive(head))) {
-      return Outcome::waits;
-    }
-    visit.lock.leave(head.token);
-  }
-  return std::nullopt;
-}
-
-PermitsModel::Outcome PermitsModel::hand_off(Visit& visit, const std::string& me, bool stays) {
-  auto& queue = visit.lock.queue;
-  for (int i = 0; i < most_at_once; ++i) {
-    if (queue.empty()) {
-      return Outcome::empty;
-    }
-    if (const auto outcome = at_head(visit, me, stays)) {
-      return *outcome;
-    }
-  }
-  if (!queue.empty()) {
-    tell(queue.entries().front().token, 0);
-  }
-  return Outcome::more;
-}
-
-PermitsModel::Outcome PermitsModel::pass_on(Visit& visit) {
-  if (visit.capacity) {
-    return hand_off(visit, {}, false);
-  }
-  if (!visit.lock.queue.empty()) {
-    tell(visit.lock.queue.entries().front().token, 0);
-  }
-  return Outcome::waits;
-}
-
 // --- the scripts --------------------------------------------------------------------------------
 
 // The counter under which the caller holds, if it does.
@@ -274,6 +140,7 @@ std::optional<std::int64_t> PermitsModel::take(Visit& visit, const Acquire& requ
     if (weight > former->weight) {
       return std::nullopt;
     }
+    lock.leave(request.token);
     lock.value->used -= former->weight;
     lock.value->holders.erase(request.old);
     lock.seen.take(request.old);
