@@ -147,6 +147,13 @@ TEST(EnginePermits, AMutexNamedAsTheirInternalNamesIsNotTouched) {
   EngineScript script;
   script.at(0ms).obtain(1, permits(1));
   script.obtain(2, {.key = "gpu"});
+  auto tries = permits(1);
+  tries.wait = false;
+  script.acquire(3, tries);
+  script.expect({"acquire gpu T3 30000 try 1 of 4 permits"});
+  script.error(errc::not_a_lock);
+  script.expect({"3 failed: not_a_lock", "release gpu T3 permits"});
+  script.reply("T3 not_held");
   script.release(1);
   script.expect({"release gpu T1 permits"});
   script.release(2);
