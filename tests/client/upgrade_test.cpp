@@ -103,14 +103,20 @@ TEST_F(Upgrade, AnUpgradedLeaseIsLostWithEitherHalf) {
 
 TEST_F(Upgrade, AWaitForTheUpgradeEndsWithTheLeaseItself) {
   Client client{server.url()};
-  SharedMutex mutex{client, "doc", {.ttl = 400ms}};
+  SharedMutex mutex{client, "doc", {.ttl = 400ms, .wait = 20s}};
   auto lease = mutex.acquire_upgradeable();
   auto reader = mutex.acquire_shared();
   auto upgrade =
       std::async(std::launch::async, [&] { return reason_of([&] { lease.upgrade(); }); });
   ASSERT_TRUE(come_to_wait("doc", 1));
-  server.command({"DEL", "doc"});
+  // It alone is gone; the reader that the upgrade waits for stays.
+  for (const auto& holder : inspect_lock(client, "doc").holders) {
+    if (holder.role == "upgradeable") server.command({"ZREM", "doc", holder.token});
+  }
   EXPECT_EQ(upgrade.get(), errc::lost);
+  reader.ensure_held();
+  reader.release();
+  server.command({"DEL", "doc"});
   EXPECT_TRUE(come_to_wait("doc", 0));
 }
 
