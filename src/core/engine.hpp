@@ -137,6 +137,11 @@ class Engine {
   [[nodiscard]] std::optional<Instant> next_timer() const;
 
   [[nodiscard]] std::vector<Action> take_actions();
+  /// The same in place of what `into` had, whose memory is used again.
+  void take_actions(std::vector<Action>& into) {
+    into.clear();
+    into.swap(actions_);
+  }
 
   /// Whether an acquire that was sent on a connection now gone was never answered: only then
   /// `old_is_dead` matters.
