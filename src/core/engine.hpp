@@ -164,8 +164,8 @@ class Engine {
     std::uint64_t id = 0;
     std::string name;  ///< under which `cohorts_` has it
     LockKeys keys;
-    std::list<Waiting> waiters;  ///< in order of their turn
-    std::optional<Attempt> attempt;
+    std::list<Waiting> waiters;        ///< in order of their turn
+    std::unique_ptr<Attempt> attempt;  ///< apart: most cohorts of a client with many only hold
     std::optional<Hold> hold;
     Instant since;               ///< when this client got the lease, for bounded passing
     bool unanswered = false;     ///< an acquire may still be under way on a dead connection
@@ -203,7 +203,8 @@ class Engine {
     Token token;         ///< acquire, release; renew: of the first lease
     DepartureId departure = 0;  ///< release; acquire: the one riding with it
     std::vector<CohortPtr> renewed;
-    std::vector<Token> tokens;  ///< of `renewed`
+    std::vector<std::int64_t>
+        counters;  ///< of the holds of `renewed`, to tell them from later ones
   };
   /// A renewal whose reply has not come, and for how long it may not come.
   struct Renewal {
