@@ -1,6 +1,7 @@
 // dlock: a distributed lock on Redis. This header includes all of the library.
 #pragma once
 
+#include "dlock/async.hpp"
 #include "dlock/client.hpp"
 #include "dlock/distributed_lock.hpp"
 #include "dlock/error.hpp"

@@ -3,9 +3,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <system_error>
 
 namespace dlock {
 
@@ -57,6 +59,7 @@ class Lease {
 
  private:
   friend class detail::LeaseState;
+  friend void async_release(Lease lease, std::function<void(std::error_code)> handler);
   std::shared_ptr<detail::LeaseState> state_;
 };
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "dlock/async.hpp"
 #include "dlock/client.hpp"
 #include "dlock/lease.hpp"
 #include "dlock/options.hpp"
@@ -16,7 +17,7 @@
 namespace dlock {
 
 namespace detail {
-struct LockState;
+class LockState;
 }  // namespace detail
 
 /// A named mutual exclusion between all clients of one store. Meets Lockable and TimedLockable, so
@@ -24,7 +25,9 @@ struct LockState;
 /// one object, and exclude each other through it.
 ///
 /// Two ways to use it: `lock()`/`unlock()` keep the lease inside the object; `acquire()` and
-/// `try_acquire*()` hand out an independent `Lease`.
+/// `try_acquire*()` hand out an independent `Lease`, which belongs to whoever has it. The object
+/// does not know who that is: a thread that locks again while it keeps such a lease waits for
+/// itself.
 ///
 /// Errors of all locking calls: `Unreachable`, `Refused`, `StoreUnusable`; `UsageError` when the
 /// calling thread already holds this object by `lock()`.
@@ -73,11 +76,34 @@ class Mutex {
     return try_acquire_in(detail::until(deadline), std::move(stop));
   }
 
+  /// `acquire()` without a thread that waits: `co_await` gives the lease, on the client's callback
+  /// thread (see `AcquireHandler`). The object may be gone before the wait ends.
+  [[nodiscard]] AsyncAcquire async_acquire(std::stop_token stop = {});
+  /// The same with a handler; `errc::cancelled` when `stop` ends the wait, `errc::timed_out` when
+  /// `LockOptions::wait` does. Throws only what keeps it from starting: then no handler is called.
+  void async_acquire(AcquireHandler handler, std::stop_token stop = {});
+  /// `try_acquire_for()` likewise; a span of zero or less tries once.
+  template <class Rep, class Period>
+  [[nodiscard]] AsyncTryAcquire async_try_acquire_for(
+      const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
+    return async_try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span),
+                                std::move(stop));
+  }
+  template <class Rep, class Period>
+  void async_try_acquire_for(const std::chrono::duration<Rep, Period>& span, AcquireHandler handler,
+                             std::stop_token stop = {}) {
+    async_try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(handler),
+                         std::move(stop));
+  }
+
   /// The name, without the prefix.
   [[nodiscard]] const std::string& name() const noexcept;
 
  private:
   bool try_lock_in(std::chrono::milliseconds span);
+  AsyncTryAcquire async_try_acquire_in(std::chrono::milliseconds span, std::stop_token stop);
+  void async_try_acquire_in(std::chrono::milliseconds span, AcquireHandler handler,
+                            std::stop_token stop);
   std::optional<Lease> try_acquire_in(std::chrono::milliseconds span, std::stop_token stop);
   std::unique_ptr<detail::LockState> state_;
 };

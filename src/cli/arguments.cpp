@@ -230,7 +230,8 @@ Arguments parse_command(const std::string& command, Words words) {
 Arguments parse_arguments(Words words) {
   const std::string& first = words.front();
   if (first == "--help" || first == "-h") return ShowText{help_text("")};
-  if (first == "help" && words.size() <= 2) return ShowText{help_text(words.back())};
+  if (first == "help" && words.size() == 1) return ShowText{help_text("")};
+  if (first == "help") return parse_command(words[1], std::vector<std::string>{"--help"});
   if (first == "--version") return ShowText{fmt::format("dlock {}\n", DLOCK_VERSION)};
   return parse_command(first, words.subspan(1));
 }

@@ -1,23 +1,31 @@
 // The callback thread.
 #include "client/callbacks.hpp"
 
-#include <pthread.h>
-#include <signal.h>
+#include <system_error>
+
+#include "client/quiet_thread.hpp"
 
 namespace dlock::detail {
 
-Callbacks::Callbacks() : queue_(std::make_shared<Queue>()) {}
+Callbacks::Callbacks(std::chrono::milliseconds patience)
+    : patience_(patience), queue_(std::make_shared<Queue>()) {}
 
 Callbacks::~Callbacks() {
-  {
-    const std::lock_guard lock{queue_->mutex};
-    queue_->ending = true;
+  if (!thread_.joinable()) {
+    return;
   }
-  queue_->changed.notify_all();
-  if (thread_.get_id() == std::this_thread::get_id()) {
-    thread_.detach();
-  } else if (thread_.joinable()) {
+  bool ended = false;
+  {
+    std::unique_lock lock{queue_->mutex};
+    queue_->ending = true;
+    queue_->changed.notify_all();
+    ended =
+        !is_here() && queue_->changed.wait_for(lock, patience_, [this] { return queue_->ended; });
+  }
+  if (ended) {
     thread_.join();
+  } else {
+    thread_.detach();  // it owns all that it needs
   }
 }
 
@@ -28,23 +36,22 @@ void Callbacks::start() {
 
 void Callbacks::start_locked() {
   if (!thread_.joinable() && !queue_->ending) {
-    // Signals are the program's business, not ours.
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    thread_ = std::thread{[queue = queue_] { run(queue); }};
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    thread_ = quiet_thread([queue = queue_] { run(queue); });
+    id_ = thread_.get_id();
   }
 }
 
 void Callbacks::post(std::function<void()> function) {
   {
     const std::lock_guard lock{queue_->mutex};
-    start_locked();
     queue_->functions.push_back(std::move(function));
+    try {
+      start_locked();
+    } catch (const std::system_error&) {
+      return;  // no thread to be had: the next call tries again
+    }
   }
-  queue_->changed.notify_one();
+  queue_->changed.notify_all();
 }
 
 void Callbacks::run(const std::shared_ptr<Queue>& queue) {
@@ -52,6 +59,8 @@ void Callbacks::run(const std::shared_ptr<Queue>& queue) {
   while (true) {
     queue->changed.wait(lock, [&] { return !queue->functions.empty() || queue->ending; });
     if (queue->functions.empty()) {
+      queue->ended = true;
+      queue->changed.notify_all();
       return;
     }
     const auto function = std::move(queue->functions.front());

@@ -1,6 +1,8 @@
 // Callbacks: the one thread of a client on which user code runs.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -14,15 +16,22 @@ namespace dlock::detail {
 /// Thread-safe. A function may destroy the Callbacks object.
 class Callbacks {
  public:
-  Callbacks();
-  /// Runs what was posted, then ends the thread; does not wait for it when called on it.
+  /// `patience`: of the destructor.
+  explicit Callbacks(std::chrono::milliseconds patience);
+  /// Lets the thread run what was posted, and end. Does not wait for that longer than `patience`,
+  /// nor at all when called on it.
   ~Callbacks();
   Callbacks(const Callbacks&) = delete;
   Callbacks& operator=(const Callbacks&) = delete;
 
   /// Makes sure that the thread exists, so that a later `post` cannot fail for want of one.
   void start();
+  /// Without a thread to be had the function waits for the next call that finds one.
   void post(std::function<void()> function);
+  /// Whether the calling thread is the one on which functions run.
+  [[nodiscard]] bool is_here() const noexcept {
+    return id_.load(std::memory_order_relaxed) == std::this_thread::get_id();
+  }
 
  private:
   struct Queue {
@@ -30,12 +39,15 @@ class Callbacks {
     std::condition_variable changed;
     std::deque<std::function<void()>> functions;
     bool ending = false;
+    bool ended = false;
   };
   static void run(const std::shared_ptr<Queue>& queue);
   void start_locked();
 
+  const std::chrono::milliseconds patience_;
   std::shared_ptr<Queue> queue_;
   std::thread thread_;
+  std::atomic<std::thread::id> id_;  ///< of `thread_`, for all to read
 };
 
 }  // namespace dlock::detail

@@ -26,8 +26,6 @@ core::Engine::Settings engine_settings(const ClientOptions& options, const std::
 // Far enough to be "never", near enough not to overflow when added to an instant.
 constexpr milliseconds longest_limit = std::chrono::hours{24 * 365 * 100};
 
-core::WaiterId id_of(const void* call) { return reinterpret_cast<core::WaiterId>(call); }
-
 }  // namespace
 
 ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
@@ -36,7 +34,8 @@ ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
       url_(endpoint_.display()),
       generation_(fork_generation()),
       client_id_(core::hex(random_bits()[0])),
-      engine_(engine_settings(options_, client_id_)) {}
+      engine_(engine_settings(options_, client_id_)),
+      callbacks_(options_.request_timeout) {}
 
 ClientState::~ClientState() {
   {
@@ -47,19 +46,17 @@ ClientState::~ClientState() {
       settling_ = true;
       const auto deadline = now() + options_.request_timeout;
       while (!settled_.done && now() < deadline) {
-        if (connect_wanted_) {
-          connect(lock);
-          continue;
-        }
         leader_ = &settled_;
-        poll_once(lock, std::min(deadline, engine_.next_timer().value_or(deadline)), Role::caller);
+        poll_once(lock, std::min(deadline, next_timer().value_or(deadline)), Role::caller);
         leader_ = nullptr;
       }
     }
+    connector_.abandon();
     engine_.withdraw(now());
     carry_out();
+    write_out();
     keeper_ends_ = true;
-    keeper_wake_.notify();
+    keeper_wake_->notify();
   }
   if (keeper_.joinable()) {
     keeper_.join();
@@ -83,21 +80,13 @@ std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
   if (stop.stop_requested()) {
     throw_error(errc::cancelled, "the wait for the lock was cancelled before it began");
   }
-  const bool tries = limit && *limit <= milliseconds::zero();
   const auto begin = now();
-  core::Wish wish{key, options.ttl, options.renew, std::nullopt, !tries, std::nullopt, permits};
-  if (options.max_hold && *options.max_hold < longest_limit) {
-    wish.max_hold = options.max_hold;
-  }
-  if (tries) {
-    wish.deadline = begin + options_.connect_timeout + 2 * options_.request_timeout;
-  } else if (limit && *limit < longest_limit) {
-    wish.deadline = begin + *limit;
-  }
+  auto wish = wish_for(begin, key, options, limit, permits);
 
   Call call;
-  const auto id = id_of(&call);
+  const auto id = id_of(call);
   Lock lock{mutex_};
+  ensure_keeper();  // before anything is to be kept; it may fail
   if (former != nullptr) {
     engine_.exchange(begin, id, std::move(wish), *former);
   } else {
@@ -105,32 +94,15 @@ std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
   }
   carry_out();
   after_change();
-  const auto cancel = [this, id] {
-    const Lock cancel_lock{mutex_};
-    engine_.cancel(now(), id);
-    carry_out();
-    after_change();
-  };
-  std::optional<std::stop_callback<decltype(cancel)>> on_stop;
+  const auto on_stop_requested = [this, id] { cancel(id); };
+  std::optional<std::stop_callback<decltype(on_stop_requested)>> on_stop;
   if (stop.stop_possible()) {
     // It may run at once, on this thread, and takes the mutex.
     lock.unlock();
-    on_stop.emplace(stop, cancel);
+    on_stop.emplace(stop, on_stop_requested);
     lock.lock();
   }
-  wait(lock, call, tries || !limit || *limit >= options_.connect_timeout);
-  if (!engine_.idle()) {
-    try {
-      ensure_keeper();
-    } catch (...) {
-      // Without a thread nothing would renew it.
-      if (const auto* obtained = std::get_if<core::Obtained>(&call.answer)) {
-        engine_.release(now(), *obtained->lease);
-        carry_out();
-      }
-      throw;
-    }
-  }
+  wait(lock, call);
   after_change();
   lock.unlock();
   on_stop.reset();
@@ -148,6 +120,29 @@ std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
   return nullptr;
 }
 
+core::Wish ClientState::wish_for(core::Instant begin, const std::string& key,
+                                 const LockOptions& options, std::optional<milliseconds> limit,
+                                 const std::optional<core::Permits>& permits) const {
+  const bool tries = limit && *limit <= milliseconds::zero();
+  core::Wish wish{key, options.ttl, options.renew, std::nullopt, !tries, std::nullopt, permits};
+  if (options.max_hold && *options.max_hold < longest_limit) {
+    wish.max_hold = options.max_hold;
+  }
+  if (tries) {
+    wish.deadline = begin + options_.connect_timeout + 2 * options_.request_timeout;
+  } else if (limit && *limit < longest_limit) {
+    wish.deadline = begin + *limit;
+  }
+  return wish;
+}
+
+void ClientState::cancel(core::WaiterId waiter) {
+  const Lock lock{mutex_};
+  engine_.cancel(now(), waiter);
+  carry_out();
+  after_change();
+}
+
 core::Released::Kind ClientState::release(const core::LeaseRecord& lease) {
   Call call;
   Lock lock{mutex_};
@@ -155,7 +150,7 @@ core::Released::Kind ClientState::release(const core::LeaseRecord& lease) {
   engine_.release(now(), lease);
   carry_out();
   after_change();
-  wait(lock, call, false);
+  wait(lock, call);
   after_change();
   return std::get<core::Released>(call.answer).kind;
 }
@@ -206,10 +201,10 @@ void ClientState::log(LogLevel level, std::string text) {
 
 // --- waiting ------------------------------------------------------------------------------------
 
-void ClientState::wait(Lock& lock, Call& call, bool may_connect) {
+void ClientState::wait(Lock& lock, Call& call) {
   while (!call.done) {
     if (leader_ == nullptr) {
-      lead(lock, call, may_connect);
+      lead(lock, call);
     } else {
       const auto place = followers_.insert(followers_.end(), &call);
       call.answered.wait(lock, [&] { return call.done || leader_ == nullptr; });
@@ -218,21 +213,16 @@ void ClientState::wait(Lock& lock, Call& call, bool may_connect) {
   }
   if (leader_ == nullptr && !followers_.empty()) {
     followers_.front()->answered.notify_one();
+  } else if (leader_ == nullptr && keeper_rests_) {
+    keeper_wake_->notify();
   }
 }
 
-void ClientState::lead(Lock& lock, Call& call, bool may_connect) {
+void ClientState::lead(Lock& lock, Call& call) {
   leader_ = &call;
+  ++leads_;
   while (!call.done) {
-    if (connect_wanted_ && may_connect) {
-      connect(lock);
-      continue;
-    }
-    if (connect_wanted_) {
-      ensure_keeper();
-      keeper_wake_.notify();
-    }
-    poll_once(lock, engine_.next_timer(), Role::caller);
+    poll_once(lock, next_timer(), Role::caller);
   }
   leader_ = nullptr;
   active_ = now();
@@ -240,29 +230,31 @@ void ClientState::lead(Lock& lock, Call& call, bool may_connect) {
 
 void ClientState::answer(Call& call) {
   call.done = true;
-  if (&call == leader_) {
+  if (call.async) {
+    post(std::move(call.async));
+  } else if (&call == leader_) {
     if (leader_until_) {
-      leader_wake_.notify();
+      leader_wake_->notify();
     }
   } else {
     call.answered.notify_one();
   }
 }
 
-// Whoever sleeps must wake for the earliest timer, for a connection to make, or for output that
-// the socket did not take.
+// Whoever sleeps must wake for the earliest timer, or for output that the socket did not take.
 void ClientState::after_change() {
-  const auto next = engine_.next_timer();
+  const auto next = next_timer();
   const bool stuck = connection_ && connection_->wants_write();
   const auto too_late = [&](const std::optional<core::Instant>& until) {
-    return until && ((next && *next < *until) || stuck || connect_wanted_);
+    return until && ((next && *next < *until) || stuck);
   };
   if (leader_ != nullptr) {
     if (too_late(leader_until_)) {
-      leader_wake_.notify();
+      leader_wake_->notify();
     }
-  } else if (followers_.empty() && too_late(keeper_until_)) {
-    keeper_wake_.notify();
+  } else if (followers_.empty() &&
+             (too_late(keeper_until_) || (keeper_until_ && async_calls_ > 0 && !keeper_reads_))) {
+    keeper_wake_->notify();
   }
 }
 

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -22,6 +23,7 @@
 #include <vector>
 
 #include "client/callbacks.hpp"
+#include "client/connector.hpp"
 #include "client/wake.hpp"
 #include "core/engine.hpp"
 #include "dlock/client.hpp"
@@ -49,6 +51,18 @@ class ClientState {
       const std::optional<core::Permits>& permits = {}, const core::LeaseRecord* former = nullptr);
   /// Gives a lock back and says what the server said.
   core::Released::Kind release(const core::LeaseRecord& lease);
+
+  /// How a wait or a release ended.
+  using Answer = std::variant<std::monostate, core::Obtained, core::Refusal, core::Released>;
+  /// Runs on the callback thread; keeps what it needs of this object alive.
+  using Handler = std::function<void(Answer&)>;
+  /// As `acquire`, without waiting: `then` gets the answer. Throws only what keeps it from
+  /// starting.
+  void async_acquire(const std::string& key, const LockOptions& options,
+                     std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
+                     Handler then);
+  /// As `release`, without waiting.
+  void async_release(const core::LeaseRecord& lease, Handler then);
   /// The lease's stop token; requested at once if it is lost already.
   [[nodiscard]] std::stop_token lost(core::LeaseRecord& lease);
   /// Ends all waits.
@@ -65,26 +79,38 @@ class ClientState {
   void log(LogLevel level, std::string text);
 
  private:
-  /// A blocked caller.
+  struct AsyncCall;
+  /// What a blocked thread waits for, or what a handler is to be called with.
   struct Call {
     std::condition_variable answered;
     bool done = false;
-    std::variant<std::monostate, core::Obtained, core::Refusal, core::Released> answer;
+    Answer answer;
+    std::shared_ptr<AsyncCall> async;  ///< itself, if nobody is blocked
   };
   using Lock = std::unique_lock<std::mutex>;
   class Intake;
+  static core::WaiterId id_of(const Call& call) { return reinterpret_cast<core::WaiterId>(&call); }
 
   // What follows is called with the mutex held.
   enum class Role { caller, keeper };
-  void wait(Lock& lock, Call& call, bool may_connect);
-  void lead(Lock& lock, Call& call, bool may_connect);
+  [[nodiscard]] core::Wish wish_for(core::Instant begin, const std::string& key,
+                                    const LockOptions& options,
+                                    std::optional<std::chrono::milliseconds> limit,
+                                    const std::optional<core::Permits>& permits = {}) const;
+  void cancel(core::WaiterId waiter);
+  void wait(Lock& lock, Call& call);
+  void lead(Lock& lock, Call& call);
   void poll_once(Lock& lock, std::optional<core::Instant> until, Role role);
-  void connect(Lock& lock);
+  void connect();
+  void take_connection();
   void take_input();
+  [[nodiscard]] std::optional<core::Instant> next_timer() const;
   void carry_out();
+  void write_out();
   void perform(core::Action& action);
   void write(const core::Command& command);
   void answer(Call& call);
+  void post(std::shared_ptr<AsyncCall> call);
   void after_change();
   void ensure_keeper();
   void keep(Lock& lock);
@@ -100,15 +126,22 @@ class ClientState {
   std::unique_ptr<redis::Connection> connection_;
   std::int64_t connection_id_ = 0;       ///< of the last one, for killing it from the next
   std::uint64_t connection_number_ = 0;  ///< ours, to notice that it is another
-  bool connect_wanted_ = false;
+  Connector connector_;
+  core::Instant connect_by_;              ///< if it is busy
   std::vector<std::string_view> fields_;  ///< of the command being written
 
   std::unordered_map<core::LeaseId, Call*> releases_;
   std::list<Call*> followers_;
   Call* leader_ = nullptr;  ///< the caller that reads the socket
-  Wake leader_wake_, keeper_wake_;
+  const std::shared_ptr<Wake> leader_wake_ = std::make_shared<Wake>();
+  const std::shared_ptr<Wake> keeper_wake_ = std::make_shared<Wake>();
   std::optional<core::Instant> leader_until_, keeper_until_;  ///< asleep until; none: awake
   core::Instant active_;                                      ///< when a caller last led
+  bool keeper_reads_ = false;                                 ///< its sleep ends with input
+  bool keeper_rests_ = false;    ///< it leaves the timers to the callers until one tells it
+  std::uint64_t leads_ = 0;      ///< how often a caller began to lead
+  bool write_wanted_ = false;    ///< the keeper was woken to write what the callback thread asked
+  std::size_t async_calls_ = 0;  ///< not answered
   bool keeper_ends_ = false;
   Call settled_;  ///< of the destructor
   bool settling_ = false;

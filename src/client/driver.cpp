@@ -1,13 +1,12 @@
 // Driving the engine: the socket, the actions, and the keeper thread.
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <array>
 
 #include "client/client_state.hpp"
 #include "client/process.hpp"
+#include "client/quiet_thread.hpp"
 #include "script/scripts.hpp"
 
 namespace dlock::detail {
@@ -43,25 +42,6 @@ ScriptText script_of(const core::Command& command) {
     default:
       return {};
   }
-}
-
-// Whether nothing sent on connection `old` can still be carried out. Kills it if need be, but only
-// if it is ours: after a restart of the server its number may be somebody else's.
-bool kill_old(redis::Connection& connection, std::int64_t old, const std::string& name,
-              milliseconds timeout) {
-  if (old == 0 || old == connection.id()) {
-    return true;
-  }
-  const auto id = std::to_string(old);
-  const auto listed = connection.call({"CLIENT", "LIST", "ID", id}, timeout);
-  if (listed.kind != redis::ReplyView::Kind::text) {
-    return false;
-  }
-  if (listed.text.find(" name=" + name + " ") == std::string::npos) {
-    return true;
-  }
-  const auto killed = connection.call({"CLIENT", "KILL", "ID", id}, timeout);
-  return killed.kind == redis::ReplyView::Kind::text;
 }
 
 }  // namespace
@@ -107,13 +87,22 @@ void ClientState::take_input() {
   }
 }
 
+// The next thing to be done by the clock, by the engine or about connecting.
+std::optional<core::Instant> ClientState::next_timer() const {
+  auto next = engine_.next_timer();
+  if (connector_.is_busy()) {
+    next = std::min(next.value_or(connect_by_), connect_by_);
+  }
+  return next;
+}
+
 // Sleeps until there is input, a wake-up, or `until`; then takes the input and runs the timers.
 void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role role) {
   const bool caller = role == Role::caller;
-  auto& wake = caller ? leader_wake_ : keeper_wake_;
+  auto& wake = caller ? *leader_wake_ : *keeper_wake_;
   auto& asleep_until = caller ? leader_until_ : keeper_until_;
-  const bool reads =
-      caller || (leader_ == nullptr && !engine_.idle() && now() - active_ >= stand_down);
+  const bool reads = caller || (leader_ == nullptr && !engine_.idle() &&
+                                (async_calls_ > 0 || now() - active_ >= stand_down));
   const auto number = connection_number_;
   std::array<::pollfd, 2> fds{};
   fds[0] = {wake.fd(), POLLIN, 0};
@@ -124,7 +113,7 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
     count = 2;
   }
   const auto start = now();
-  if (!engine_.idle()) {
+  if (!engine_.idle() && (caller || leader_ == nullptr)) {
     until = std::min(until.value_or(start + longest_sleep), start + longest_sleep);
   }
   ::timespec span{};
@@ -134,6 +123,7 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
     span.tv_nsec = (length % seconds{1}).count();
   }
   asleep_until = until.value_or(core::Instant::max());
+  keeper_reads_ = caller ? keeper_reads_ : count == 2;
   lock.unlock();
   const int ready = ::ppoll(fds.data(), count, until ? &span : nullptr, nullptr);
   lock.lock();
@@ -142,7 +132,11 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
   if (ready > 0 && fds[0].revents != 0) {
     wake.clear();
   }
+  if (!caller && keeper_ends_) {
+    return;
+  }
   if (caller || leader_ == nullptr) {
+    take_connection();
     if (ready > 0 && count == 2 && fds[1].revents != 0 && connection_ &&
         connection_number_ == number) {
       take_input();
@@ -153,46 +147,41 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
     }
     carry_out();
   }
+  if (write_wanted_ && !caller) {
+    write_out();
+    carry_out();
+  }
 }
 
-void ClientState::connect(Lock& lock) {
-  connect_wanted_ = false;
-  const auto old = connection_id_;
-  const bool must_kill = engine_.has_unanswered();
-  const auto settings = connection_settings();
-  lock.unlock();
-  std::unique_ptr<redis::Connection> connection;
-  bool old_is_dead = true;
-  auto code = errc::unreachable;
-  std::string what;
-  try {
-    connection = redis::Connection::open(settings);
-    if (must_kill) {
-      old_is_dead = kill_old(*connection, old, settings.client_name, options_.request_timeout);
-    }
-  } catch (const Error& error) {
-    connection.reset();
-    code = error.reason();
-    what = error.what();
-  } catch (const std::exception& error) {
-    connection.reset();
-    what = std::string{"cannot connect to "} + url_ + ": " + error.what();
+void ClientState::connect() {
+  const auto kill = engine_.has_unanswered() ? connection_id_ : 0;
+  // It ends by itself in this time, unless a name server keeps it longer.
+  constexpr core::Duration grace = milliseconds{100};
+  connect_by_ = now() + options_.connect_timeout + grace +
+                (kill != 0 ? 2 * options_.request_timeout : milliseconds::zero());
+  connector_.start({connection_settings(), kill, options_.request_timeout}, leader_wake_,
+                   keeper_wake_);
+}
+
+void ClientState::take_connection() {
+  auto dialled = connector_.take();
+  if (!dialled && connector_.is_busy() && connect_by_ <= now()) {
+    connector_.abandon();
+    dialled = Dialled{nullptr, true, errc::unreachable,
+                      url_ + ": no connection within the connect timeout; is its host name known?"};
   }
-  lock.lock();
-  if (connection) {
-    connection_ = std::move(connection);
+  if (!dialled) {
+    return;
+  }
+  if (dialled->connection) {
+    connection_ = std::move(dialled->connection);
     connection_id_ = connection_->id();
     ++connection_number_;
-    engine_.on_connected(now(), old_is_dead);
+    engine_.on_connected(now(), dialled->old_is_dead);
     engine_.on_timer(now());
-    if (leader_until_) {
-      leader_wake_.notify();  // it sleeps without the new socket
-    }
   } else {
-    engine_.on_connect_failed(now(), code, what);
+    engine_.on_connect_failed(now(), dialled->code, dialled->what);
   }
-  carry_out();
-  after_change();
 }
 
 // --- actions ------------------------------------------------------------------------------------
@@ -202,14 +191,27 @@ void ClientState::carry_out() {
     for (auto& action : actions) {
       perform(action);
     }
-    if (connection_ && connection_->wants_write() && !connection_->flush()) {
-      engine_.on_disconnected(now(), connection_->problem());
-      connection_->abort();
-      connection_.reset();
+    if (callbacks_.is_here() && keeper_until_) {
+      // It is likely to ask for more: the keeper writes all of it at once. Not this thread, since
+      // nobody knows how long the next user's function takes.
+      if (!std::exchange(write_wanted_, true)) {
+        keeper_wake_->notify();
+      }
+    } else {
+      write_out();
     }
   }
   if (settling_ && engine_.settled() && !settled_.done) {
     answer(settled_);
+  }
+}
+
+void ClientState::write_out() {
+  write_wanted_ = false;
+  if (connection_ && connection_->wants_write() && !connection_->flush()) {
+    engine_.on_disconnected(now(), connection_->problem());
+    connection_->abort();
+    connection_.reset();
   }
 }
 
@@ -239,7 +241,7 @@ void ClientState::perform(core::Action& action) {
       callbacks_.post([source = lost->lease->lost]() mutable { source.request_stop(); });
     }
   } else if (std::holds_alternative<core::Connect>(action)) {
-    connect_wanted_ = true;
+    connect();
   } else if (std::holds_alternative<core::Disconnect>(action)) {
     if (connection_) {
       connection_->abort();
@@ -291,29 +293,30 @@ void ClientState::ensure_keeper() {
   if (keeper_.joinable() || keeper_ends_) {
     return;
   }
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  keeper_ = std::thread{[this] {
+  keeper_ = quiet_thread([this] {
     Lock lock{mutex_};
     keep(lock);
-  }};
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  });
 }
 
+// While callers come and go it looks now and then whether they still do; while one leads for long
+// it rests until that one leaves.
 void ClientState::keep(Lock& lock) {
+  std::uint64_t seen = 0;
   while (!keeper_ends_) {
-    if (connect_wanted_) {
-      connect(lock);
-      continue;
-    }
     const auto at = now();
-    auto until = leader_ == nullptr ? engine_.next_timer() : std::nullopt;
-    if (leader_ != nullptr || !followers_.empty() || at - active_ < stand_down) {
-      until = std::min(until.value_or(at + stand_down), at + stand_down);
+    std::optional<core::Instant> until;
+    keeper_rests_ = leader_ != nullptr && std::exchange(seen, leads_) == leads_;
+    if (leader_ == nullptr && followers_.empty()) {
+      until = next_timer();
+      if (at - active_ < stand_down) {
+        until = std::min(until.value_or(at + stand_down), at + stand_down);
+      }
+    } else if (!keeper_rests_) {
+      until = at + stand_down;
     }
     poll_once(lock, until, Role::keeper);
+    keeper_rests_ = false;
   }
 }
 

@@ -46,16 +46,19 @@ void leave_to_parent(std::shared_ptr<void> state) noexcept {
 
 void LeaseState::release_quietly() noexcept {
   try {
-    const auto outcome = client->release(*record);
-    if (outcome == core::Released::Kind::not_held) {
-      client->log(LogLevel::error, "released too late: " + reason(*record, name));
-    } else if (outcome == core::Released::Kind::unknown) {
-      client->log(LogLevel::warning,
-                  "the release of \"" + name + "\" was not answered; it is repeated");
-    }
+    log(client->release(*record));
   } catch (...) {
     // A destructor has nobody to tell.
     return;
+  }
+}
+
+void LeaseState::log(core::Released::Kind outcome) const {
+  if (outcome == core::Released::Kind::not_held) {
+    client->log(LogLevel::error, "released too late: " + reason(*record, name));
+  } else if (outcome == core::Released::Kind::unknown) {
+    client->log(LogLevel::warning,
+                "the release of \"" + name + "\" was not answered; it is repeated");
   }
 }
 

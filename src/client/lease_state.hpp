@@ -35,6 +35,8 @@ class LeaseState {
   }
   /// Gives the lock back, without throwing what only a user who asks can use.
   void release_quietly() noexcept;
+  /// Reports a release that was not plain.
+  void log(core::Released::Kind outcome) const;
 };
 
 /// Keeps what a forked child inherited from being destroyed there: the sockets are its parent's.

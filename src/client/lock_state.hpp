@@ -1,22 +1,14 @@
-// LockState: what the handles of locks share: name, options, and what threads hold through them.
+// LockState: a lock as a handle has it: what it asks for, and what threads hold through it.
 #pragma once
 
-#include <chrono>
+#include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
-#include <stop_token>
-#include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
-#include "client/client_state.hpp"
-#include "client/lease_state.hpp"
-#include "core/permits.hpp"
-#include "dlock/client.hpp"
+#include "client/target.hpp"
 #include "dlock/lease.hpp"
-#include "dlock/options.hpp"
 
 namespace dlock::detail {
 
@@ -24,22 +16,14 @@ namespace dlock::detail {
 enum class Mode : std::uint8_t { exclusive, shared };
 
 /// Thread-safe.
-struct LockState {
-  /// Throws `UsageError` for a name or options that make no sense.
-  LockState(Client& owner, std::string_view lock_name, LockOptions lock_options);
+class LockState {
+ public:
+  /// Throws as `Target`.
+  LockState(Client& owner, std::string_view lock_name, LockOptions lock_options)
+      : target(std::make_shared<Target>(owner, lock_name, lock_options)) {}
 
-  /// None: not in time.
-  [[nodiscard]] std::optional<Lease> take(std::optional<std::chrono::milliseconds> limit,
-                                          const std::stop_token& stop,
-                                          const std::optional<core::Permits>& permits = {}) const;
-  /// Waits for as long as the options say, then throws `TimedOut`.
-  [[nodiscard]] Lease take_or_throw(const std::stop_token& stop,
-                                    const std::optional<core::Permits>& permits = {}) const;
-  /// In the place of `former`, in one step. Throws `LockLost` if that was over, and `UsageError`,
-  /// leaving it alone, if it is another lock's.
-  [[nodiscard]] Lease exchange(Lease&& former, const core::Permits& permits) const;
+  const std::shared_ptr<const Target> target;
 
-  // By thread, for lock() and unlock().
   /// Throws if the calling thread has it already; `advice` says what to do.
   void refuse_recursion(std::string_view advice);
   void keep(Lease lease, Mode mode = Mode::exclusive);
@@ -51,14 +35,10 @@ struct LockState {
   /// How often the calling thread holds it.
   [[nodiscard]] int depth() noexcept;
 
-  std::shared_ptr<ClientState> client;
-  std::string name;
-  std::string key;
-  LockOptions options;
-
  private:
+  /// What a thread holds through the object by lock().
   struct Hold {
-    std::thread::id thread;
+    std::uint64_t thread;
     Lease lease;
     Mode mode{};
     int depth = 1;

@@ -2,8 +2,10 @@
 #include "dlock/mutex.hpp"
 
 #include <string_view>
+#include <utility>
 
 #include "client/lock_state.hpp"
+#include "client/target.hpp"
 
 namespace dlock {
 namespace {
@@ -19,14 +21,14 @@ Mutex::~Mutex() { detail::destroy(state_); }
 
 void Mutex::lock() {
   state_->refuse_recursion(advice);
-  state_->keep(state_->take_or_throw({}));
+  state_->keep(state_->target->take_or_throw({}));
 }
 
 bool Mutex::try_lock() { return try_lock_in({}); }
 
 bool Mutex::try_lock_in(std::chrono::milliseconds span) {
   state_->refuse_recursion(advice);
-  auto lease = state_->take(span, {});
+  auto lease = state_->target->take(span, {});
   if (lease) {
     state_->keep(std::move(*lease));
   }
@@ -39,17 +41,39 @@ const Lease& Mutex::lease() const { return state_->lease(); }
 
 Lease Mutex::acquire(std::stop_token stop) {
   state_->refuse_recursion(advice);
-  return state_->take_or_throw(stop);
+  return state_->target->take_or_throw(stop);
 }
 
 std::optional<Lease> Mutex::try_acquire() { return try_acquire_in({}, {}); }
 
 std::optional<Lease> Mutex::try_acquire_in(std::chrono::milliseconds span, std::stop_token stop) {
   state_->refuse_recursion(advice);
-  return state_->take(span, stop);
+  return state_->target->take(span, stop);
 }
 
-const std::string& Mutex::name() const noexcept { return state_->name; }
+AsyncAcquire Mutex::async_acquire(std::stop_token stop) {
+  return AsyncAcquire{[target = state_->target, stop = std::move(stop)](AcquireHandler handler) {
+    target->async_take(target->options.wait, stop, std::move(handler));
+  }};
+}
+
+void Mutex::async_acquire(AcquireHandler handler, std::stop_token stop) {
+  state_->target->async_take(state_->target->options.wait, stop, std::move(handler));
+}
+
+AsyncTryAcquire Mutex::async_try_acquire_in(std::chrono::milliseconds span, std::stop_token stop) {
+  return AsyncTryAcquire{
+      [target = state_->target, span, stop = std::move(stop)](AcquireHandler handler) {
+        target->async_take(span, stop, std::move(handler));
+      }};
+}
+
+void Mutex::async_try_acquire_in(std::chrono::milliseconds span, AcquireHandler handler,
+                                 std::stop_token stop) {
+  state_->target->async_take(span, stop, std::move(handler));
+}
+
+const std::string& Mutex::name() const noexcept { return state_->target->name; }
 
 RecursiveMutex::RecursiveMutex(Client& client, std::string_view name, LockOptions options)
     : state_(std::make_unique<detail::LockState>(client, name, options)) {}
@@ -58,7 +82,7 @@ RecursiveMutex::~RecursiveMutex() { detail::destroy(state_); }
 
 void RecursiveMutex::lock() {
   if (!state_->deepen()) {
-    state_->keep(state_->take_or_throw({}));
+    state_->keep(state_->target->take_or_throw({}));
   }
 }
 
@@ -68,7 +92,7 @@ bool RecursiveMutex::try_lock_in(std::chrono::milliseconds span) {
   if (state_->deepen()) {
     return true;
   }
-  auto lease = state_->take(span, {});
+  auto lease = state_->target->take(span, {});
   if (lease) {
     state_->keep(std::move(*lease));
   }
@@ -81,6 +105,6 @@ const Lease& RecursiveMutex::lease() const { return state_->lease(); }
 
 int RecursiveMutex::depth() const noexcept { return state_->depth(); }
 
-const std::string& RecursiveMutex::name() const noexcept { return state_->name; }
+const std::string& RecursiveMutex::name() const noexcept { return state_->target->name; }
 
 }  // namespace dlock

@@ -1,7 +1,7 @@
 // The parts of the operating system that a client looks at.
 #include "client/process.hpp"
 
-#include <pthread.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,17 +12,29 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include "dlock/error.hpp"
 
 namespace dlock::detail {
 namespace {
 
-std::atomic<std::uint64_t> generation{0};
+// A page that reads as zeros in a forked child, however it was forked: the C library's handlers do
+// not see `_Fork()` and `clone()`. Null where the system has no such pages.
+std::atomic<bool>* make_page() noexcept {
+  const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  void* page = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (page == MAP_FAILED) {
+    return nullptr;
+  }
+  if (::madvise(page, size, MADV_WIPEONFORK) != 0) {
+    ::munmap(page, size);
+    return nullptr;
+  }
+  return new (page) std::atomic<bool>{true};
+}
 
-const bool watches_forks = [] {
-  return ::pthread_atfork(nullptr, nullptr, [] { generation.fetch_add(1); }) == 0;
-}();
+std::atomic<std::uint64_t> generation{1};
 
 std::string quote(std::string_view text) {
   std::string quoted = "\"";
@@ -64,7 +76,13 @@ core::RandomBits random_bits() {
 }
 
 std::uint64_t fork_generation() noexcept {
-  (void)watches_forks;
+  static auto* const is_known = make_page();
+  if (is_known == nullptr) {
+    return static_cast<std::uint64_t>(::getpid());
+  }
+  if (!is_known->load(std::memory_order_relaxed) && !is_known->exchange(true)) {
+    generation.fetch_add(1);
+  }
   return generation.load(std::memory_order_relaxed);
 }
 

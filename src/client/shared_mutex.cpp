@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "client/lease_state.hpp"
 #include "client/lock_state.hpp"
 #include "client/upgradeable_state.hpp"
 #include "core/permits.hpp"
@@ -25,26 +26,22 @@ constexpr std::string_view advice =
 }  // namespace
 
 SharedMutex::SharedMutex(Client& client, std::string_view name, LockOptions options)
-    : state_(std::make_shared<detail::LockState>(client, name, options)) {}
+    : state_(std::make_unique<detail::LockState>(client, name, options)) {}
 
-SharedMutex::~SharedMutex() {
-  if (state_ && state_->client->is_forked()) {
-    detail::leave_to_parent(std::move(state_));
-  }
-}
+SharedMutex::~SharedMutex() { detail::destroy(state_); }
 
 // --- by thread ----------------------------------------------------------------------------------
 
 void SharedMutex::lock() {
   state_->refuse_recursion(advice);
-  state_->keep(state_->take_or_throw({}, writer));
+  state_->keep(state_->target->take_or_throw({}, writer));
 }
 
 bool SharedMutex::try_lock() { return try_lock_in({}); }
 
 bool SharedMutex::try_lock_in(milliseconds span) {
   state_->refuse_recursion(advice);
-  auto lease = state_->take(span, {}, writer);
+  auto lease = state_->target->take(span, {}, writer);
   if (lease) {
     state_->keep(std::move(*lease));
   }
@@ -55,14 +52,14 @@ void SharedMutex::unlock() noexcept { state_->unlock(Mode::exclusive); }
 
 void SharedMutex::lock_shared() {
   state_->refuse_recursion(advice);
-  state_->keep(state_->take_or_throw({}, reader), Mode::shared);
+  state_->keep(state_->target->take_or_throw({}, reader), Mode::shared);
 }
 
 bool SharedMutex::try_lock_shared() { return try_lock_shared_in({}); }
 
 bool SharedMutex::try_lock_shared_in(milliseconds span) {
   state_->refuse_recursion(advice);
-  auto lease = state_->take(span, {}, reader);
+  auto lease = state_->target->take(span, {}, reader);
   if (lease) {
     state_->keep(std::move(*lease), Mode::shared);
   }
@@ -75,27 +72,29 @@ const Lease& SharedMutex::lease() const { return state_->lease(); }
 
 // --- leases -------------------------------------------------------------------------------------
 
-Lease SharedMutex::acquire(std::stop_token stop) { return state_->take_or_throw(stop, writer); }
+Lease SharedMutex::acquire(std::stop_token stop) {
+  return state_->target->take_or_throw(stop, writer);
+}
 
 std::optional<Lease> SharedMutex::try_acquire() { return try_acquire_in({}, {}); }
 
 std::optional<Lease> SharedMutex::try_acquire_in(milliseconds span, std::stop_token stop) {
-  return state_->take(span, stop, writer);
+  return state_->target->take(span, stop, writer);
 }
 
 Lease SharedMutex::acquire_shared(std::stop_token stop) {
-  return state_->take_or_throw(stop, reader);
+  return state_->target->take_or_throw(stop, reader);
 }
 
 std::optional<Lease> SharedMutex::try_acquire_shared() { return try_acquire_shared_in({}, {}); }
 
 std::optional<Lease> SharedMutex::try_acquire_shared_in(milliseconds span, std::stop_token stop) {
-  return state_->take(span, stop, reader);
+  return state_->target->take(span, stop, reader);
 }
 
 UpgradeableLease SharedMutex::acquire_upgradeable(std::stop_token stop) {
   return UpgradeableLease{std::make_shared<detail::UpgradeableState>(
-      state_, state_->take_or_throw(stop, upgradeable_reader))};
+      state_->target, state_->target->take_or_throw(stop, upgradeable_reader))};
 }
 
 std::optional<UpgradeableLease> SharedMutex::try_acquire_upgradeable() {
@@ -104,31 +103,32 @@ std::optional<UpgradeableLease> SharedMutex::try_acquire_upgradeable() {
 
 std::optional<UpgradeableLease> SharedMutex::try_acquire_upgradeable_in(milliseconds span,
                                                                         std::stop_token stop) {
-  auto lease = state_->take(span, stop, upgradeable_reader);
+  auto lease = state_->target->take(span, stop, upgradeable_reader);
   if (!lease) {
     return std::nullopt;
   }
-  return UpgradeableLease{std::make_shared<detail::UpgradeableState>(state_, std::move(*lease))};
+  return UpgradeableLease{
+      std::make_shared<detail::UpgradeableState>(state_->target, std::move(*lease))};
 }
 
 Lease SharedMutex::downgrade(Lease&& exclusive) {
-  return state_->exchange(std::move(exclusive), reader);
+  return state_->target->exchange(std::move(exclusive), reader);
 }
 
 // The reader's lease first: while the other half is held nobody can write.
 Lease SharedMutex::downgrade(UpgradeableLease&& upgradeable) {
   upgradeable.ensure_held();
   const auto state = upgradeable.state_;
-  if (state->lock->key != state_->key || state->lock->client != state_->client) {
+  if (state->lock->key != state_->target->key || state->lock->client != state_->target->client) {
     throw_error(errc::usage, "the lease of \"" + upgradeable.name() +
-                                 "\" is not one of the lock \"" + state_->name + "\"");
+                                 "\" is not one of the lock \"" + state_->target->name + "\"");
   }
   upgradeable.state_.reset();
-  auto lease = state_->exchange(std::move(state->base), reader);
+  auto lease = state_->target->exchange(std::move(state->base), reader);
   state->rest.release();
   return lease;
 }
 
-const std::string& SharedMutex::name() const noexcept { return state_->name; }
+const std::string& SharedMutex::name() const noexcept { return state_->target->name; }
 
 }  // namespace dlock

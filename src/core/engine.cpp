@@ -62,7 +62,7 @@ std::optional<Instant> Engine::next_timer() const {
     consider(timers_.begin()->when);
   }
   if (!inflight_.empty()) {
-    consider(inflight_.front().sent + settings_.request_timeout);
+    consider(answer_due());
   } else if (connected_ && attempts_ > 0) {
     consider(heard_ + ping_time);
   }
@@ -133,9 +133,18 @@ void Engine::need_connection() {
   }
 }
 
+// When the connection counts as dead. Replies come in order, so a request's time begins when the
+// one before it was answered: a slow server is not a dead one.
+Instant Engine::answer_due() const {
+  auto due = std::max(inflight_.front().sent, answered_) + settings_.request_timeout;
+  for (const auto& renewal : renewals_) {
+    due = std::min(due, std::max(renewal.sent, answered_) + renewal.patience);
+  }
+  return due;
+}
+
 void Engine::link_timer(Instant now) {
-  if (connected_ && !inflight_.empty() &&
-      inflight_.front().sent + settings_.request_timeout <= now) {
+  if (connected_ && !inflight_.empty() && answer_due() <= now) {
     drop(now, "no reply within the request timeout");
   }
   if (connected_ && inflight_.empty() && attempts_ > 0 && heard_ + ping_time <= now) {
@@ -167,7 +176,7 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
   connected_ = true;
   connecting_ = false;
   reconnect_at_.reset();
-  heard_ = now;
+  heard_ = answered_ = now;
   if (ever_connected_) {
     ++counters_.reconnects;
   }
@@ -209,8 +218,7 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
       // The old request may still act, after whatever we do now: leave it its token, and clean up
       // behind it for as long as it could hold the lock.
       const auto old = cohort->attempt->token();
-      const auto ttl = cohort->attempt->ttl();
-      const auto life = cohort->attempt->waits() ? std::max(ttl, waiter_life) : ttl;
+      const auto life = std::max(cohort->attempt->ttl(), waiter_life);
       const auto ghost = depart(now, old, cohort->keys, life, 0, false);
       departures_.at(ghost).ghost = true;
       by_token_.erase(old);
@@ -256,6 +264,8 @@ void Engine::forget_connection(Instant now) {
     rearm(cohort);
   }
   inflight_.clear();
+  renewals_.clear();
+  backlog_.clear();
   const bool at_once = reconnect_tries_ == 0;
   if (!at_once) {
     back_off(now);  // the last connection brought nothing good either
@@ -345,7 +355,7 @@ void Engine::on_reply(Instant now, const Reply& reply) {
   if (!connected_) {
     return;  // of a connection that was dropped in the middle of what it delivered
   }
-  heard_ = now;
+  heard_ = answered_ = now;
   if (inflight_.empty()) {
     drop(now, "a reply that nothing asked for");
     return;

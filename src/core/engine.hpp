@@ -199,6 +199,11 @@ class Engine {
     std::vector<CohortPtr> renewed;
     std::vector<Token> tokens;  ///< of `renewed`
   };
+  /// A renewal whose reply has not come, and for how long it may not come.
+  struct Renewal {
+    Instant sent;
+    Duration patience{};
+  };
   enum class TimerKind : std::uint8_t { hold, attempt, deadline };
   struct Timer {
     Instant when;
@@ -220,6 +225,7 @@ class Engine {
   void forget_connection(Instant now);
   void fail_all(Instant now, errc code, const std::string& what, bool only_impatient);
   void link_timer(Instant now);
+  [[nodiscard]] Instant answer_due() const;
   [[nodiscard]] bool wants_connection() const;
   void enroll(Instant now);
   void arm(const CohortPtr& cohort, TimerKind kind, std::optional<Instant>& slot,
@@ -256,8 +262,10 @@ class Engine {
   [[nodiscard]] CohortPtr holding(const LeaseRecord& lease) const;
   void end_hold(const CohortPtr& cohort);
   void clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord& lease);
+  [[nodiscard]] bool is_asked_for(const Token& token) const;
   void renew_due(Instant now);
   void renew(Instant now, const std::vector<CohortPtr>& due, bool whole);
+  void renew_backlog(Instant now);
   void on_renew_reply(Instant now, const Pending& pending, const Reply& reply);
   void on_break(Instant now, Words words);
   DepartureId give_back(Instant now, const CohortPtr& cohort, LeaseId lease, bool riding);
@@ -283,6 +291,9 @@ class Engine {
   std::uint64_t last_id_ = 0;
 
   std::deque<Pending> inflight_;
+  std::deque<Renewal> renewals_;  ///< of these
+  /// Leases whose renewal waits for a reply to those before, the one that ends first before all.
+  std::map<std::pair<Instant, std::uint64_t>, CohortPtr> backlog_;
   bool connected_ = false;
   bool connecting_ = false;
   bool ever_connected_ = false;
@@ -295,6 +306,7 @@ class Engine {
   std::optional<Instant> reconnect_at_;
   int reconnect_tries_ = 0;
   Instant heard_;
+  Instant answered_;  ///< when the last reply came, or the connection was made
   std::optional<Instant> enrolled_;
   std::optional<Instant> departure_timer_;  ///< no departure has anything to do before
 };

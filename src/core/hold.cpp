@@ -49,10 +49,15 @@ Loss Hold::overdue(Instant now) const {
   return ends_first() ? Loss::max_hold : Loss::expired;
 }
 
-void Hold::on_renewing() { renewing_ = true; }
+void Hold::on_queued() { renewing_ = queued_ = true; }
+
+void Hold::on_renewing() {
+  renewing_ = true;
+  queued_ = false;
+}
 
 void Hold::on_kept(Instant sent, Duration ttl) {
-  renewing_ = false;
+  renewing_ = queued_ = false;
   const Instant until = core::valid_until(sent, ttl, drift_);
   if (until > until_) {
     believe(until, ttl);
@@ -62,7 +67,7 @@ void Hold::on_kept(Instant sent, Duration ttl) {
 }
 
 void Hold::on_unknown(Instant when) {
-  renewing_ = false;
+  renewing_ = queued_ = false;
   renew_at_ = when;
 }
 

@@ -69,6 +69,8 @@ class Hold {
   [[nodiscard]] bool renewal_due(Instant now, Duration slack) const;
   /// Whether the lease must be told lost at `now`, and why.
   [[nodiscard]] Loss overdue(Instant now) const;
+  /// A renewal is due, and waits for its turn.
+  void on_queued();
   /// A renewal leaves.
   void on_renewing();
   /// The server kept us, in answer to a request (renewal or repeated acquire) for `ttl` that left
@@ -83,6 +85,9 @@ class Hold {
   void pass(std::shared_ptr<LeaseRecord> next, std::optional<Instant> end);
   /// The lease is over for its holder.
   void lose(Loss why);
+
+  /// Whether a renewal waits for its turn.
+  [[nodiscard]] bool is_queued() const { return queued_; }
 
   [[nodiscard]] const std::shared_ptr<LeaseRecord>& record() const { return record_; }
   [[nodiscard]] const Terms& terms() const { return terms_; }
@@ -104,7 +109,8 @@ class Hold {
   Instant until_;  ///< of the lease, whatever `Terms::end` says
   Duration length_;
   Instant renew_at_;
-  bool renewing_ = false;
+  bool renewing_ = false;  ///< a renewal is under way, or queued
+  bool queued_ = false;
 };
 
 }  // namespace dlock::core

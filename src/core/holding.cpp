@@ -12,6 +12,8 @@ using std::chrono::seconds;
 constexpr Duration most_passing = milliseconds{100};  ///< of one lease from thread to thread
 constexpr Duration renewal_slack = milliseconds{50};  ///< renewals due so soon go along
 constexpr std::size_t most_renewals = 128;            ///< in one script call
+constexpr std::size_t most_renewal_calls = 8;         ///< under way: others need the server too
+constexpr Duration least_patience = milliseconds{100};
 constexpr Duration most_safety = seconds{1};
 constexpr Duration ghost_time = milliseconds{500};
 constexpr Duration most_back_off = seconds{4};  ///< between the tries of a release that fails
@@ -146,8 +148,18 @@ void Engine::exchange(Instant now, WaiterId waiter, Wish wish, const LeaseRecord
   start_attempt(now, cohort, id);
 }
 
+// Whether a request that makes this token the holder may still be carried out.
+bool Engine::is_asked_for(const Token& token) const {
+  return std::any_of(inflight_.begin(), inflight_.end(), [&](const Pending& pending) {
+    return pending.verb == Verb::acquire && pending.token == token;
+  });
+}
+
 void Engine::lose(Instant now, const CohortPtr& cohort, Loss why) {
   const auto record = cohort->hold->record();
+  if (cohort->unanswered || cohort->ghost || is_asked_for(record->token)) {
+    give_back(now, cohort, 0, false);  // a late request must not leave it with nobody
+  }
   cohort->hold->lose(why == Loss::none ? Loss::expired : why);
   end_hold(cohort);
   cohort->unanswered = cohort->ghost = false;
@@ -175,6 +187,26 @@ void Engine::renew_due(Instant now) {
       due.push_back(timer->cohort);
     }
   }
+  if (renewals_.size() < most_renewal_calls) {
+    renew(now, due, false);
+    return;
+  }
+  for (const auto& cohort : due) {
+    cohort->hold->on_queued();
+    backlog_[{cohort->hold->timer(), cohort->id}] = cohort;
+    rearm(cohort);
+  }
+}
+
+void Engine::renew_backlog(Instant now) {
+  std::vector<CohortPtr> due;
+  while (!backlog_.empty() && due.size() < most_renewals) {
+    const auto cohort = std::move(backlog_.begin()->second);
+    backlog_.erase(backlog_.begin());
+    if (cohort->hold && cohort->hold->is_queued()) {
+      due.push_back(cohort);
+    }
+  }
   renew(now, due, false);
 }
 
@@ -187,6 +219,7 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
   Pending pending;
   pending.token = due.front()->hold->record()->token;
   command.args.emplace_back(echo_of(pending.token));
+  Renewal renewal{now, settings_.request_timeout};
   for (const auto& cohort : due) {
     auto& hold = *cohort->hold;
     const auto& record = *hold.record();
@@ -199,12 +232,17 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
     pending.tokens.push_back(record.token);
     pending.renewed.push_back(cohort);
     hold.on_renewing();
+    // A lease that ends soon needs the time for another try, on another connection.
+    renewal.patience =
+        std::min(renewal.patience, std::max((hold.timer() - now) / 2, least_patience));
     rearm(cohort);
   }
+  renewals_.push_back(renewal);
   send(now, std::move(command), std::move(pending));
 }
 
 void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& reply) {
+  renewals_.pop_front();
   std::string_view letters;
   if (!reply.is_error) {
     Words words{reply.text};
@@ -239,6 +277,7 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
     }
   }
   renew(now, again, true);
+  renew_backlog(now);
 }
 
 void Engine::on_break(Instant now, Words words) {

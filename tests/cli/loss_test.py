@@ -70,6 +70,16 @@ class Loss(CliCase):
             self.server.cont()
         self.assert_lost(running)
 
+    def test_a_server_that_hangs_for_long_still_leaves_the_command_time_to_end(self):
+        running = self.run_until_ready(ttl="5s")
+        self.server.stop()
+        try:
+            self.assert_gone(int(running.word_after("pid")))
+        finally:
+            self.server.cont()
+        self.assert_lost(running)
+        self.assertIn("TERM", running.stdout)
+
     def test_a_restarted_server_without_its_data_ends_the_command(self):
         running = self.run_until_ready(ttl="3s")
         self.server.kill9()

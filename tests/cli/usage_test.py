@@ -30,9 +30,15 @@ class Usage(CliCase):
                 self.assertEqual(self.dlock(*command, "-h").stdout, result.stdout)
                 self.assertEqual(self.dlock("help", *command).stdout, result.stdout)
 
+    def test_help_for_what_does_not_exist_says_so(self):
+        result = self.dlock("help", "dance")
+        self.assertEqual(result.returncode, 64)
+        self.assertIn(b"no such command: 'dance'", result.stderr)
+
     def test_the_help_names_exactly_the_options_that_exist(self):
         known = {"run": {"--url", "--prefix", "--ttl", "--no-renew", "-w", "--wait", "-n", "--nonblock",
                          "-E", "--conflict-exit-code", "--kill-after", "--label", "-c", "--command",
+                         "-s", "--shared", "-x", "--exclusive", "--permits", "--weight",
                          "-v", "--verbose", "-h", "--help"},
                  "ls": {"--url", "--prefix", "--json", "-h", "--help"},
                  "info": {"--url", "--prefix", "--json", "-h", "--help"},

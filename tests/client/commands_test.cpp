@@ -1,4 +1,6 @@
 // What a lock costs: commands on the wire, counted by the server, and the client's own counters.
+#include <sys/resource.h>
+
 #include <future>
 #include <latch>
 #include <thread>
@@ -112,13 +114,22 @@ TEST_F(Commands, TheFirstUseOfAServerSendsTheScriptsOnce) {
   EXPECT_EQ(calls("eval"), 2);
 }
 
+/// How often the threads of this process went to sleep.
+long sleeps() {
+  ::rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_nvcsw;
+}
+
 TEST_F(Commands, AWaiterIsQuietWhileItWaits) {
   Client client{server.url()};
   Client there{server.url()};
   warm_up(client);
   const DistributedLock held{there, "m", {.ttl = 60s}};
   const auto before = client.stats().commands;
+  const auto slept = sleeps();
   EXPECT_FALSE((Mutex{client, "m"}.try_acquire_for(1s)));
+  EXPECT_LT(sleeps() - slept, 30) << "nobody polls";
   // Asked, left; and where the machine was slow, a ping or a look or two.
   EXPECT_LE(client.stats().commands, before + 5);
 }

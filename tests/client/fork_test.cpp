@@ -1,4 +1,8 @@
 // fork(): the child holds nothing and says so, and the parent's lock is unharmed.
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <future>
 #include <mutex>
 #include <optional>
@@ -115,6 +119,20 @@ TEST_F(ForkTest, TheChildMayHaveAClientOfItsOwn) {
   lease.reset();
   EXPECT_EQ(child.wait(), 0);
   EXPECT_TRUE(mutex.try_acquire());
+}
+
+TEST_F(ForkTest, AChildThatWasMadeBehindTheCLibrarysBackHoldsNothingEither) {
+  Client client{server.url()};
+  const auto lease = Mutex{client, "m"}.acquire();
+  const auto child =
+      static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, 0));
+  if (child == 0) {
+    ::_exit(!lease.held() && lease.valid_for() == 0ms ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  lease.ensure_held();
 }
 
 TEST_F(ForkTest, AForkInTheMiddleOfWaitsHarmsNobody) {

@@ -108,6 +108,40 @@ TEST_F(Lifetime, AMovedClientIsTheSameClient) {
   EXPECT_TRUE(holds("other", other));
 }
 
+TEST_F(Lifetime, NobodyWaitsLongForAConnectionThatDoesNotCome) {
+  const ClientOptions options{.connect_timeout = 30s, .request_timeout = 200ms};
+  std::optional<Client> client{std::in_place, server.url(), options};
+  std::optional<Lease> lease{Mutex{*client, "m"}.acquire()};
+  server.stop();
+  std::stop_source stop;
+  auto waits = std::async(std::launch::async, [&] {
+    return reason_of([&] { (void)Mutex{*client, "other"}.acquire(stop.get_token()); });
+  });
+  // The request times out, and a connection is tried that nobody answers.
+  ASSERT_TRUE(eventually([&] { return client->stats().commands > 4; }));
+  const auto begin = SteadyClock::now();
+  EXPECT_EQ(reason_of([&] { (void)Mutex{*client, "third"}.try_acquire_for(500ms); }),
+            errc::unreachable);
+  stop.request_stop();
+  EXPECT_EQ(waits.get(), errc::cancelled);
+  lease.reset();
+  client.reset();
+  EXPECT_LT(SteadyClock::now() - begin, 15s) << "half of the connect timeout";
+  server.cont();
+  server.command({"FLUSHALL"});
+}
+
+TEST_F(Lifetime, AClientDoesNotWaitLongForASinkThatTakesLong) {
+  std::promise<void> go_on;
+  auto gone_on = go_on.get_future().share();
+  const auto sink = [gone_on](LogLevel, std::string_view) { gone_on.wait(); };
+  {
+    Client client{"redis://127.0.0.1:1", {.request_timeout = 200ms, .log = sink}};
+    EXPECT_EQ(reason_of([&] { (void)Mutex{client, "m"}.try_lock(); }), errc::unreachable);
+  }
+  go_on.set_value();  // only now: the client was not waiting for it
+}
+
 TEST_F(Lifetime, ManyClientsLiveInOneProcess) {
   {
     const DistributedLock first{*std::make_unique<Client>(server.url()), "m"};

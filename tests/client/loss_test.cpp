@@ -100,6 +100,20 @@ TEST_F(LossTest, AServerThatStandsStillEndsTheLeaseBeforeItsTime) {
   server.cont();
 }
 
+TEST_F(LossTest, AServerThatStandsStillIsNoticedInTimeAlsoWhileAConnectionIsTried) {
+  // Long enough for the request to time out and a connection to be under way when the time comes.
+  for (const auto long_ttl : {5s, 7s}) {
+    Client client{server.url()};
+    std::optional<DistributedLock> lock{std::in_place, client, "m", long_ttl};
+    Watch watch{*lock};
+    server.stop();
+    EXPECT_TRUE(watch.is_told_in_time());
+    expect_over(*lock);
+    server.cont();
+    lock.reset();
+  }
+}
+
 TEST_F(LossTest, AFixedLeaseIsNotRenewedAndToldBeforeItEnds) {
   Client client{server.url(), careful};
   Client there{server.url()};

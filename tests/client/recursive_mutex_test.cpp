@@ -1,6 +1,7 @@
 // RecursiveMutex: the thread that holds it may lock it again.
 #include <future>
 #include <mutex>
+#include <thread>
 
 #include "client/fixture.hpp"
 
@@ -26,6 +27,21 @@ TEST_F(RecursiveMutexTest, TheLastUnlockReleases) {
     EXPECT_EQ(mutex.depth(), depth);
     EXPECT_TRUE(holds("m", mutex.lease()));
   }
+}
+
+TEST_F(RecursiveMutexTest, AThreadThatHasEndedIsNotTakenForAnotherWithItsId) {
+  Client client{server.url()};
+  RecursiveMutex recursive{client, "r"};
+  Mutex plain{client, "m"};
+  const auto in_a_thread = [](auto body) { std::thread{body}.join(); };
+  in_a_thread([&] { recursive.lock(), plain.lock(); });
+  in_a_thread([&] {
+    EXPECT_FALSE(recursive.try_lock());
+    EXPECT_EQ(recursive.depth(), 0);
+    EXPECT_FALSE(plain.try_lock());
+  });
+  recursive.unlock();
+  plain.unlock();
 }
 
 TEST_F(RecursiveMutexTest, MoreHoldsCostNoCommand) {

@@ -64,32 +64,34 @@ TEST(EngineGhost, AWaiterWhoseRequestsWereAllAnsweredKeepsItsToken) {
   script.expect({"subscribe", "enroll", "acquire job T1 30000 ticket 77"});
 }
 
-TEST(EngineGhost, TheOldTokenIsReleasedEveryHalfSecondForAsLongAsItCouldStandThere) {
-  EngineScript script;
-  script.at(0ms).acquire(1, {.key = "job", .ttl = 1s});
-  script.expect({"acquire job T1 1000"});
-  script.on_disconnected();
-  script.expect({"connect"});
-  script.open(false);
-  script.reply("T1 not_held");
-  script.reply("T2 acquired 5");
-  script.expect({"1 obtained 5.0"});
-  script.at(1ms).release(1);
-  script.expect({"release job T2"});
-  script.reply("T2 released");
-  script.expect({"1 released"});
-
-  for (auto when = 500ms; when < 16s; when += 500ms) {
-    script.expect_timer(when);
-    script.at(when).timer();
-    script.expect({"release job T1"});
+TEST(EngineGhost, TheOldTokenIsReleasedEveryHalfSecondForATtlAndAWaitersLife) {
+  // For a ttl it could hold the lock; for longer it could stand in the queue and be granted.
+  for (const auto& [ttl, last] : {std::pair{1s, 15500ms}, std::pair{20s, 20500ms}}) {
+    EngineScript script;
+    script.at(0ms).acquire(1, {.key = "job", .ttl = ttl});
+    script.on_disconnected();
+    script.take();
+    script.open(false);
     script.reply("T1 not_held");
+    script.reply("T2 acquired 5");
+    script.expect({"1 obtained 5.0"});
+    script.at(1ms).release(1);
+    script.expect({"release job T2"});
+    script.reply("T2 released");
+    script.expect({"1 released"});
+
+    for (auto when = 500ms; when <= last; when += 500ms) {
+      script.expect_timer(when);
+      script.at(when).timer();
+      script.expect({"release job T1"});
+      script.reply("T1 not_held");
+      script.expect({});
+    }
+    script.expect_timer(last + 500ms);
+    script.at(last + 500ms).timer();
     script.expect({});
+    script.expect_idle();
   }
-  script.expect_timer(16s);
-  script.at(16s).timer();
-  script.expect({});
-  script.expect_idle();
 }
 
 TEST(EngineGhost, AGrantToTheOldTokenIsReturnedAtOnce) {
@@ -209,6 +211,33 @@ TEST(EngineGhost, AReleaseIsNotForgottenBeforeItsLateAcquireIsOver) {
   script.at(42500ms).on_disconnected();
   script.at(42600ms).on_connected(true);
   script.expect({"connect", "subscribe", "enroll", "release job T1 in full"});
+}
+
+TEST(EngineGhost, ALostLeaseIsReleasedIfAnAcquireOfItsTokenMayComeLate) {
+  EngineScript script;
+  obtain_with_a_repeat_out(script);
+  script.at(2503ms).open(false);
+  script.timer();
+  script.expect({"renew job T1 30000 .0"});
+  script.reply("T1 l");
+  script.expect({"release job T1", "1 lost: taken"});
+  script.reply("T1 not_held");
+  script.expect_timer(3003ms);
+  script.at(3003ms).timer();
+  script.expect({"release job T1"});
+}
+
+TEST(EngineGhost, ALeaseLostWithoutConnectionIsReleasedIfAnAcquireOfItsTokenMayComeLate) {
+  EngineScript script;
+  obtain_with_a_repeat_out(script);
+  script.at(4750ms).timer();
+  script.expect({"1 lost: expired"});
+  script.at(4800ms).on_connected(false);
+  script.expect({"subscribe", "enroll", "release job T1"});
+  script.reply("OK");
+  script.reply("OK");
+  script.reply("T1 not_held");
+  script.expect_timer(5300ms);
 }
 
 }  // namespace

@@ -8,6 +8,32 @@ namespace {
 
 using namespace std::chrono_literals;
 
+/// A renewal that was sent: the names of its leases, and a reply to it that keeps them all.
+struct SentRenewal {
+  std::vector<std::string> names;
+  std::string kept;
+};
+
+/// The renewals that were sent since the last look.
+std::vector<SentRenewal> renewals_sent(EngineScript& script) {
+  std::vector<SentRenewal> sent;
+  for (const auto& action : script.take()) {
+    const auto& command = std::get<Send>(action).command;
+    auto& renewal = sent.emplace_back();
+    for (std::size_t i = 1; i < command.keys.size(); i += 3) {
+      renewal.names.push_back(command.keys[i]);
+    }
+    renewal.kept = command.args[0] + " " + std::string(renewal.names.size(), 'k');
+  }
+  return sent;
+}
+
+void obtain_many(EngineScript& script, WaiterId count) {
+  for (WaiterId waiter = 1; waiter <= count; ++waiter) {
+    script.at(0ms).obtain(waiter, {.key = "job" + std::to_string(waiter)});
+  }
+}
+
 TEST(EngineRenewal, ALeaseIsRenewedEveryThirdOfItsTtl) {
   EngineScript script;
   script.at(0ms).obtain(1);
@@ -38,15 +64,81 @@ TEST(EngineRenewal, LeasesDueWithinFiftyMillisecondsAreRenewedInOneCall) {
 
 TEST(EngineRenewal, ACallCarriesAtMost128Leases) {
   EngineScript script;
-  for (WaiterId waiter = 1; waiter <= 300; ++waiter) {
-    script.at(0ms).obtain(waiter, {.key = "job" + std::to_string(waiter)});
-  }
+  obtain_many(script, 300);
   script.at(10s).timer();
   std::vector<std::size_t> leases;
-  for (const auto& action : script.take()) {
-    leases.push_back(std::get<Send>(action).command.args.size() / 3);
+  for (const auto& renewal : renewals_sent(script)) {
+    leases.push_back(renewal.names.size());
   }
   EXPECT_EQ(leases, (std::vector<std::size_t>{128, 128, 44}));
+}
+
+TEST(EngineRenewal, AtMostEightCallsAreUnderWayAndTheLeaseThatEndsFirstGoesFirst) {
+  EngineScript script;
+  obtain_many(script, 1100);
+  script.at(5s).obtain(2000, {.key = "short", .ttl = 15003ms});
+  script.at(10001ms).timer();
+  const auto first = renewals_sent(script);
+  ASSERT_EQ(first.size(), 8U);
+  script.at(10002ms).reply(first[0].kept);
+  const auto next = renewals_sent(script);
+  ASSERT_EQ(next.size(), 1U);
+  EXPECT_EQ(next[0].names.size(), 77U);
+  EXPECT_EQ(next[0].names[0], "short");
+  script.reply(first[1].kept);
+  script.expect({});
+}
+
+TEST(EngineRenewal, WhatIsReleasedWhileItsRenewalWaitsIsNotRenewed) {
+  EngineScript script;
+  obtain_many(script, 1026);
+  script.at(10s).timer();
+  const auto first = renewals_sent(script);
+  ASSERT_EQ(first.size(), 8U);
+  script.release(1);  // the last two to be due
+  script.take();
+  script.reply(first[0].kept);
+  const auto next = renewals_sent(script);
+  ASSERT_EQ(next.size(), 1U);
+  EXPECT_EQ(next[0].names, std::vector<std::string>{"job2"});
+}
+
+TEST(EngineRenewal, AServerThatAnswersSlowlyIsNotADeadOne) {
+  EngineScript script;
+  obtain_many(script, 1000);
+  script.at(10s).timer();
+  const auto sent = renewals_sent(script);
+  ASSERT_EQ(sent.size(), 8U);
+  auto now = 10s + 0ms;
+  for (std::size_t call = 0; call < 5; ++call) {
+    script.at(now += 1500ms).timer();
+    script.expect({});
+    script.reply(sent[call].kept);
+  }
+  script.at(now + 1999ms).timer();
+  script.expect({});
+  script.at(now + 2000ms).timer();
+  script.expect({"disconnect", "connect"});
+}
+
+TEST(EngineRenewal, TheFirstRenewalOfAGrantLeavesTimeForAnotherConnection) {
+  // The claim ends after 3 s. A dead connection must show soon enough for a second try.
+  EngineScript script;
+  script.at(0ms).queue(1);
+  script.at(1ms).message("grant T1 9 1000000");
+  script.expect({"1 obtained 9.0"});
+  script.at(1s).timer();
+  script.expect({"renew job T1 30000 .0"});
+  const auto next = script.engine.next_timer();
+  ASSERT_TRUE(next);
+  EXPECT_LT(*next, Instant{} + 1h + 1700ms);
+  script.at(1700ms).timer();
+  script.expect({"disconnect", "connect"});
+  script.open();
+  script.timer();
+  script.expect({"renew job T1 30000 .0"});
+  script.at(1701ms).reply("T1 k");
+  EXPECT_EQ(script.leases[1]->end(), Instant{} + 1h + 1700ms + 29698ms);
 }
 
 TEST(EngineRenewal, EachLeaseOfACallHasItsOwnAnswer) {
@@ -149,7 +241,7 @@ TEST(EngineRenewal, AfterALossTheNextWaiterHereAsks) {
 TEST(EngineRenewal, AConfirmationThatComesAfterTheLossIsIgnored) {
   EngineScript script;
   script.at(0ms).obtain(1);
-  script.at(27s).timer();
+  script.at(28650ms).timer();
   script.expect({"renew job T1 30000 .0"});
   script.at(28698ms).timer();
   script.reply("T1 k");

@@ -109,8 +109,10 @@ void World::inject_server(Fault fault) {
     case Fault::restart_old:
       server.save();
       return stage_.agenda.in(chance_.spread(milliseconds{1}, seconds{1}), [this, soon] {
-        network_.server_down(soon);
-        network_.server().restart_from_saved();
+        if (!calm_) {
+          network_.server_down(soon);
+          network_.server().restart_from_saved();
+        }
       });
     case Fault::flush_all:
       return server.flush_all();

@@ -18,10 +18,12 @@ constexpr Duration longest_late = milliseconds{900};
 
 Network::Network(Stage& stage)
     : stage_(stage), server_(stage, [this](LinkId link, const std::string& message) {
-        if (link == executing_ && !stage_.plan.push_first) {
-          held_back_.push_back(message);
-        } else {
-          down(link, [link, message](Wire& wire) { wire.message(link, message); });
+        for (int copies = stage_.random.chance(stage_.plan.doubles) ? 2 : 1; copies > 0; --copies) {
+          if (link == executing_ && !stage_.plan.push_first) {
+            held_back_.push_back(message);
+          } else {
+            down(link, [link, message](Wire& wire) { wire.message(link, message); });
+          }
         }
       }) {
   server_.smooth = [this](LinkId id) {

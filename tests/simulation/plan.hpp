@@ -92,6 +92,7 @@ struct Plan {
   Span lateness;              ///< of timers
   double kills = 1;           ///< share of reconnects that kill the old connection
   bool push_first = true;     ///< a push to oneself comes before its script's reply
+  double doubles = 0;         ///< share of pushes that are delivered twice
   bool no_margin = false;     ///< without safety margin
   int drift_ppm = 0;          ///< rates differ by at most so much
   Duration fault_time{};      ///< faults go on for so long

@@ -231,6 +231,7 @@ void Server::restart_from_saved() {
   forget();
   if (saved_) {
     store_ = *saved_;
+    store_.drop_wrong_types();  // whoever made them has taken them away meanwhile
     has_old_data_ = true;
     referee_.order_is_lost();
   }

@@ -65,6 +65,7 @@ class StoreModel {
   // What others do to the store. The value of a `foreign_*` must not be in our form.
   bool foreign_set_nx(Micros now, const std::string& key, const std::string& value,
                       std::optional<Millis> ttl);
+  void drop_wrong_types();
   void foreign_wrong_type(const std::string& key);  ///< makes it a list, whatever it was
   bool foreign_del(Micros now, const std::string& key);
   void drop_queue(const std::string& key);

@@ -122,6 +122,14 @@ void StoreModel::foreign_wrong_type(const std::string& key) {
   locks_[key].value = Value{.kind = Value::Kind::wrong_type, .text = {}};
 }
 
+void StoreModel::drop_wrong_types() {
+  for (auto& [key, lock] : locks_) {
+    if (lock.value && lock.value->kind == Value::Kind::wrong_type) {
+      lock.value.reset();
+    }
+  }
+}
+
 bool StoreModel::foreign_del(Micros now, const std::string& key) {
   return std::exchange(at(now, key).value, std::nullopt).has_value();
 }

@@ -1,0 +1,138 @@
+// For users of Asio or Boost.Asio: the asynchronous calls with completion tokens.
+//
+// Not part of <dlock/dlock.hpp>. Uses standalone Asio (1.19 or newer) where there is one, or else
+// Boost.Asio (Boost 1.77 or newer); define DLOCK_BOOST_ASIO for Boost's where both are installed.
+#pragma once
+
+#if !defined(DLOCK_BOOST_ASIO) && __has_include(<asio.hpp>)
+#include <asio.hpp>
+#define DLOCK_ASIO_NAMESPACE ::asio
+#elif __has_include(<boost/asio.hpp>)
+#include <boost/asio.hpp>
+#define DLOCK_ASIO_NAMESPACE ::boost::asio
+#else
+#error "<dlock/asio.hpp> needs Asio or Boost.Asio"
+#endif
+
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <utility>
+
+#include "dlock/async.hpp"
+#include "dlock/mutex.hpp"
+
+namespace dlock::asio {
+namespace detail {
+
+namespace net = DLOCK_ASIO_NAMESPACE;
+
+/// Brings a result from the library's thread to where the handler wants to run, and a cancellation
+/// the other way. Keeps the executor busy meanwhile.
+template <class Handler>
+class Operation {
+ public:
+  explicit Operation(Handler handler)
+      : handler_(std::move(handler)), work_(net::get_associated_executor(handler_)) {
+    auto slot = net::get_associated_cancellation_slot(handler_);
+    if (slot.is_connected()) {
+      slot.assign([stop = stop_](net::cancellation_type type) mutable {
+        if (type != net::cancellation_type::none) {
+          stop.request_stop();
+        }
+      });
+    }
+  }
+  [[nodiscard]] std::stop_token stop() const { return stop_.get_token(); }
+
+  template <class... Results>
+  static void complete(std::shared_ptr<Operation> self, Results... results) {
+    const auto executor = self->work_.get_executor();
+    net::post(executor, [self = std::move(self), ... results = std::move(results)]() mutable {
+      net::get_associated_cancellation_slot(self->handler_).clear();
+      auto handler = std::move(self->handler_);
+      self.reset();  // before the handler, which may ask for the next lock
+      std::move(handler)(std::move(results)...);
+    });
+  }
+
+ private:
+  std::stop_source stop_;
+  Handler handler_;
+  net::executor_work_guard<net::associated_executor_t<Handler>> work_;
+};
+
+template <class Result, class Get>
+std::pair<std::exception_ptr, Result> caught(Get get) {
+  try {
+    return {nullptr, get()};
+  } catch (...) {
+    return {std::current_exception(), Result{}};
+  }
+}
+
+}  // namespace detail
+
+/// Waits for the lock; completes with `void(std::exception_ptr, Lease)` on the handler's executor.
+/// Errors are those of `Mutex::acquire()`; the handler's cancellation slot ends the wait with
+/// `Cancelled`. `mutex` must live until the operation has been started.
+template <class CompletionToken>
+auto async_acquire(Mutex& mutex, CompletionToken&& token) {
+  return detail::net::async_initiate<CompletionToken, void(std::exception_ptr, Lease)>(
+      [&mutex](auto handler) {
+        using Operation = detail::Operation<decltype(handler)>;
+        const auto operation = std::make_shared<Operation>(std::move(handler));
+        mutex.async_acquire(
+            [operation](AcquireResult result) {
+              auto [error, lease] = detail::caught<Lease>([&] { return std::move(result).get(); });
+              Operation::complete(operation, std::move(error), std::move(lease));
+            },
+            operation->stop());
+      },
+      token);
+}
+
+/// Waits at most `span`, a span of zero or less tries once; completes with
+/// `void(std::exception_ptr, std::optional<Lease>)`. As above.
+template <class Rep, class Period, class CompletionToken>
+auto async_try_acquire_for(Mutex& mutex, const std::chrono::duration<Rep, Period>& span,
+                           CompletionToken&& token) {
+  return detail::net::async_initiate<CompletionToken,
+                                     void(std::exception_ptr, std::optional<Lease>)>(
+      [&mutex, span](auto handler) {
+        using Operation = detail::Operation<decltype(handler)>;
+        const auto operation = std::make_shared<Operation>(std::move(handler));
+        mutex.async_try_acquire_for(
+            span,
+            [operation](AcquireResult result) {
+              auto [error, lease] =
+                  detail::caught<std::optional<Lease>>([&] { return std::move(result).get_if(); });
+              Operation::complete(operation, std::move(error), std::move(lease));
+            },
+            operation->stop());
+      },
+      token);
+}
+
+/// Gives a lease back; completes with `void(std::exception_ptr)`: `LockLost` or `Unreachable` as
+/// `Lease::release()`.
+template <class CompletionToken>
+auto async_release(Lease lease, CompletionToken&& token) {
+  return detail::net::async_initiate<CompletionToken, void(std::exception_ptr)>(
+      [](auto handler, Lease held) {
+        using Operation = detail::Operation<decltype(handler)>;
+        const auto operation = std::make_shared<Operation>(std::move(handler));
+        dlock::async_release(std::move(held), [operation](std::error_code code) {
+          auto error = detail::caught<int>([&] {
+            dlock::detail::throw_release_error(code);
+            return 0;
+          });
+          Operation::complete(operation, std::move(error.first));
+        });
+      },
+      token, std::move(lease));
+}
+
+}  // namespace dlock::asio

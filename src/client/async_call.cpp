@@ -1,0 +1,73 @@
+// Asynchronous calls: a wait or a release that ends in a handler instead of a blocked thread.
+#include <optional>
+#include <utility>
+
+#include "client/client_state.hpp"
+#include "client/process.hpp"
+#include "dlock/error.hpp"
+
+namespace dlock::detail {
+
+struct ClientState::AsyncCall : Call {
+  struct Cancel {
+    ClientState* client;
+    core::WaiterId waiter;
+    void operator()() const { client->cancel(waiter); }
+  };
+
+  Handler then;
+  std::optional<std::stop_callback<Cancel>> on_stop;
+};
+
+void ClientState::async_acquire(const std::string& key, const LockOptions& options,
+                                std::optional<std::chrono::milliseconds> limit,
+                                const std::stop_token& stop, Handler then) {
+  check_process();
+  callbacks_.start();
+  const auto begin = now();
+  auto wish = wish_for(begin, key, options, limit);
+  const auto call = std::make_shared<AsyncCall>();
+  const auto id = id_of(*call);
+  call->then = std::move(then);
+  if (stop.stop_possible()) {
+    call->on_stop.emplace(stop, AsyncCall::Cancel{this, id});
+  }
+  const Lock lock{mutex_};
+  ensure_keeper();
+  call->async = call;
+  ++async_calls_;
+  if (stop.stop_requested()) {
+    // The callback may have run before there was anything to cancel.
+    call->answer = core::Refusal{id, core::Refusal::Kind::cancelled, {}, {}};
+    answer(*call);
+    return;
+  }
+  engine_.acquire(begin, id, std::move(wish));
+  carry_out();
+  after_change();
+}
+
+void ClientState::async_release(const core::LeaseRecord& lease, Handler then) {
+  check_process();
+  callbacks_.start();
+  const auto call = std::make_shared<AsyncCall>();
+  call->then = std::move(then);
+  const Lock lock{mutex_};
+  ensure_keeper();
+  call->async = call;
+  ++async_calls_;
+  releases_[lease.id] = call.get();
+  engine_.release(now(), lease);
+  carry_out();
+  after_change();
+}
+
+void ClientState::post(std::shared_ptr<AsyncCall> call) {
+  --async_calls_;
+  callbacks_.post([call = std::move(call)] {
+    call->on_stop.reset();
+    std::exchange(call->then, {})(call->answer);
+  });
+}
+
+}  // namespace dlock::detail

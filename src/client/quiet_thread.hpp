@@ -1,0 +1,28 @@
+// A thread that takes no signals: those are the program's business, not ours.
+#pragma once
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <thread>
+#include <utility>
+
+namespace dlock::detail {
+
+/// Throws std::system_error when there are no more threads.
+template <class Function>
+[[nodiscard]] std::thread quiet_thread(Function function) {
+  struct Mask {
+    Mask() {
+      sigset_t all;
+      ::sigfillset(&all);
+      ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    }
+    ~Mask() { ::pthread_sigmask(SIG_SETMASK, &before, nullptr); }
+    sigset_t before{};
+  };
+  const Mask mask;
+  return std::thread{std::move(function)};
+}
+
+}  // namespace dlock::detail

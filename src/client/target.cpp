@@ -1,0 +1,109 @@
+// Target: from what a handle wants to a lease.
+#include "client/target.hpp"
+
+#include <utility>
+
+#include "client/lease_state.hpp"
+#include "core/token.hpp"
+#include "dlock/error.hpp"
+
+namespace dlock::detail {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t most_bytes = 512 * 1024;
+constexpr milliseconds longest_ttl = std::chrono::hours{24 * 3660};
+
+std::string too_late(const std::string& name, milliseconds limit) {
+  return "the lock \"" + name + "\" was not ours within " + std::to_string(limit.count()) + " ms";
+}
+
+}  // namespace
+
+Target::Target(Client& owner, std::string_view lock_name, LockOptions lock_options)
+    : client(owner.state()),
+      name(lock_name),
+      key(client->options().prefix + name),
+      options(lock_options) {
+  if (key.size() > most_bytes) {
+    throw_error(errc::usage,
+                "a lock's name with its prefix may have at most 512 KiB, this one has " +
+                    std::to_string(key.size()) + " bytes");
+  }
+  if (key.starts_with(core::token_prefix)) {
+    throw_error(errc::usage, "keys that begin with \"" + std::string{core::token_prefix} +
+                                 "\" are the library's own; choose another name or prefix");
+  }
+  if (options.ttl < milliseconds{10} || options.ttl > longest_ttl) {
+    throw_error(errc::usage, "ttl is " + std::to_string(options.ttl.count()) +
+                                 " ms; it must be from 10 ms to 10 years");
+  }
+  if (options.max_hold && *options.max_hold <= milliseconds::zero()) {
+    throw_error(errc::usage, "max_hold must be longer than zero");
+  }
+}
+
+Lease Target::lease_of(std::shared_ptr<core::LeaseRecord> record) const {
+  return Lease{std::make_shared<LeaseState>(client, std::move(record), name)};
+}
+
+std::optional<Lease> Target::take(std::optional<milliseconds> limit, const std::stop_token& stop,
+                                  const std::optional<core::Permits>& permits) const {
+  auto record = client->acquire(key, options, limit, stop, permits);
+  return record ? std::optional{lease_of(std::move(record))} : std::nullopt;
+}
+
+Lease Target::take_or_throw(const std::stop_token& stop,
+                            const std::optional<core::Permits>& permits) const {
+  auto lease = take(options.wait, stop, permits);
+  if (!lease) {
+    throw_error(errc::timed_out, too_late(name, *options.wait));
+  }
+  return std::move(*lease);
+}
+
+Lease Target::exchange(Lease&& former, const core::Permits& permits) const {
+  if (!LeaseState::is_of(former, *client, key, permits)) {
+    throw_error(errc::usage, "the lease of \"" + former.name() + "\" is not one of the lock \"" +
+                                 name + "\" that could give way");
+  }
+  former.ensure_held();
+  const auto state = LeaseState::take_from(former);
+  auto record =
+      client->acquire(key, options, milliseconds::zero(), {}, permits, state->record.get());
+  if (!record) {
+    throw_error(errc::lost, "the lock \"" + name + "\" (fence " +
+                                std::to_string(state->record->fence.number()) +
+                                ") had ended before it could be downgraded");
+  }
+  return lease_of(std::move(record));
+}
+
+void Target::async_take(std::optional<milliseconds> limit, const std::stop_token& stop,
+                        AcquireHandler handler) const {
+  client->async_acquire(
+      key, options, limit, stop,
+      [self = shared_from_this(), limit, handler = std::move(handler)](
+          ClientState::Answer& answer) { handler(self->result_of(answer, limit)); });
+}
+
+AcquireResult Target::result_of(ClientState::Answer& answer,
+                                std::optional<milliseconds> limit) const {
+  if (auto* obtained = std::get_if<core::Obtained>(&answer)) {
+    return {lease_of(std::move(obtained->lease)), {}, {}};
+  }
+  auto& refusal = std::get<core::Refusal>(answer);
+  switch (refusal.kind) {
+    case core::Refusal::Kind::failed:
+      return {{}, refusal.code, std::move(refusal.what)};
+    case core::Refusal::Kind::cancelled:
+      return {{}, errc::cancelled, "the wait for the lock was cancelled"};
+    case core::Refusal::Kind::busy:
+    case core::Refusal::Kind::timed_out:
+      break;
+  }
+  return {{}, errc::timed_out, too_late(name, limit.value_or(milliseconds::zero()))};
+}
+
+}  // namespace dlock::detail
