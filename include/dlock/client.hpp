@@ -27,8 +27,8 @@ class Client {
   /// variable `DLOCK_URL`, and without it `local:`. Does not connect.
   /// Throws `UsageError` when the URL or an option is not valid.
   explicit Client(std::string_view url = {}, ClientOptions options = {});
-  /// Withdraws what is still waiting and closes; blocks for at most one request timeout, and one more
-  /// while a callback or handler of the user's runs (it goes on after that).
+  /// Withdraws what is still waiting and closes; blocks for at most one request timeout, and one
+  /// more while a callback or handler of the user's runs (it goes on after that).
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;

@@ -1,9 +1,11 @@
-// LockState: checks, acquisitions, and the holds of threads.
+// LockState: the holds of threads.
 #include "client/lock_state.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <iterator>
+#include <string>
+#include <utility>
 
 #include "dlock/error.hpp"
 

@@ -12,7 +12,6 @@
 #include "client/target.hpp"
 #include "dlock/client.hpp"
 #include "dlock/lease.hpp"
-#include "dlock/options.hpp"
 
 namespace dlock::detail {
 
@@ -26,7 +25,6 @@ struct LockState {
 
   [[nodiscard]] bool is_forked() const noexcept;
 
-  // By thread, for lock() and unlock().
   /// Throws if the calling thread has it already; `advice` says what to do.
   void refuse_recursion(std::string_view advice);
   void keep(Lease lease, Mode mode = Mode::exclusive);
@@ -41,6 +39,7 @@ struct LockState {
   const std::shared_ptr<const Target> target;
 
  private:
+  /// What a thread holds through the object by lock().
   struct Hold {
     std::uint64_t thread;
     Lease lease;

@@ -3,9 +3,11 @@
 
 #include <array>
 #include <atomic>
+#include <utility>
 
 #include "client/inspector.hpp"
-#include "client/lock_state.hpp"
+#include "client/lease_state.hpp"
+#include "client/target.hpp"
 #include "core/keys.hpp"
 #include "core/permits.hpp"
 #include "dlock/error.hpp"
@@ -15,7 +17,7 @@ namespace dlock {
 namespace detail {
 
 struct SemaphoreState {
-  std::unique_ptr<LockState> lock;
+  std::shared_ptr<const Target> lock;
   std::atomic<std::int64_t> permits;
 
   [[nodiscard]] core::Permits wanted(std::int64_t weight) const {
@@ -44,14 +46,14 @@ std::int64_t checked(std::int64_t permits) {
 
 Semaphore::Semaphore(Client& client, std::string_view name, SemaphoreOptions options)
     : state_(std::make_unique<detail::SemaphoreState>(
-          std::make_unique<detail::LockState>(
+          std::make_shared<detail::Target>(
               client, name,
               LockOptions{options.ttl, options.wait, options.renew, options.max_hold}),
           detail::checked(options.permits))) {}
 
 Semaphore::~Semaphore() {
-  if (state_) {
-    detail::destroy(state_->lock);
+  if (state_ && state_->lock->client->is_forked()) {
+    detail::leave_to_parent(std::shared_ptr<detail::SemaphoreState>{std::move(state_)});
   }
 }
 

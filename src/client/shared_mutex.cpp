@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "client/lease_state.hpp"
 #include "client/lock_state.hpp"
 #include "client/upgradeable_state.hpp"
 #include "core/permits.hpp"
@@ -25,7 +26,7 @@ constexpr std::string_view advice =
 }  // namespace
 
 SharedMutex::SharedMutex(Client& client, std::string_view name, LockOptions options)
-    : state_(std::make_shared<detail::LockState>(client, name, options)) {}
+    : state_(std::make_unique<detail::LockState>(client, name, options)) {}
 
 SharedMutex::~SharedMutex() {
   if (state_ && state_->is_forked()) {
@@ -110,7 +111,8 @@ std::optional<UpgradeableLease> SharedMutex::try_acquire_upgradeable_in(millisec
   if (!lease) {
     return std::nullopt;
   }
-  return UpgradeableLease{std::make_shared<detail::UpgradeableState>(state_, std::move(*lease))};
+  return UpgradeableLease{
+      std::make_shared<detail::UpgradeableState>(state_->target, std::move(*lease))};
 }
 
 Lease SharedMutex::downgrade(Lease&& exclusive) {

@@ -5,6 +5,7 @@
 #include <exception>
 #include <utility>
 
+#include "client/lease_state.hpp"
 #include "client/upgradeable_state.hpp"
 #include "dlock/error.hpp"
 

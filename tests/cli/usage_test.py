@@ -38,6 +38,7 @@ class Usage(CliCase):
     def test_the_help_names_exactly_the_options_that_exist(self):
         known = {"run": {"--url", "--prefix", "--ttl", "--no-renew", "-w", "--wait", "-n", "--nonblock",
                          "-E", "--conflict-exit-code", "--kill-after", "--label", "-c", "--command",
+                         "-s", "--shared", "-x", "--exclusive", "--permits", "--weight",
                          "-v", "--verbose", "-h", "--help"},
                  "ls": {"--url", "--prefix", "--json", "-h", "--help"},
                  "info": {"--url", "--prefix", "--json", "-h", "--help"},

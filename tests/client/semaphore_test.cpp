@@ -169,7 +169,8 @@ TEST_F(Semaphores, PermitsOfAHolderThatDiedComeBackAfterItsTtl) {
 TEST_F(Semaphores, AWaitEndsByItsLimitOrAStopTokenAndLeavesNothing) {
   Client client{server.url()};
   Semaphore semaphore{client, "gpu", {.permits = 2, .wait = 30ms}};
-  const auto held = semaphore.acquire(2);
+  const auto held = semaphore.try_acquire_for(30s, 2);
+  ASSERT_TRUE(held);
   EXPECT_EQ(reason_of([&] { (void)semaphore.acquire(); }), errc::timed_out);
   std::stop_source source;
   Semaphore patient{client, "gpu", {.permits = 2}};

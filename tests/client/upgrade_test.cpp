@@ -116,8 +116,9 @@ TEST_F(Upgrade, AWaitForTheUpgradeEndsWithTheLeaseItself) {
 
 TEST_F(Upgrade, ACancelledUpgradeLeavesTheLeaseAsItWas) {
   Client client{server.url()};
-  SharedMutex mutex{client, "doc", {.wait = 30ms}};
-  auto lease = mutex.acquire_upgradeable();
+  SharedMutex impatient{client, "doc", {.wait = 30ms}};
+  SharedMutex mutex{client, "doc"};
+  auto lease = std::move(*impatient.try_acquire_upgradeable_for(30s));
   const auto reader = mutex.acquire_shared();
   EXPECT_EQ(reason_of([&] { lease.upgrade(); }), errc::timed_out);
   std::stop_source source;
