@@ -28,11 +28,7 @@ constexpr std::string_view advice =
 SharedMutex::SharedMutex(Client& client, std::string_view name, LockOptions options)
     : state_(std::make_unique<detail::LockState>(client, name, options)) {}
 
-SharedMutex::~SharedMutex() {
-  if (state_ && state_->is_forked()) {
-    detail::leave_to_parent(std::move(state_));
-  }
-}
+SharedMutex::~SharedMutex() { detail::destroy(state_); }
 
 // --- by thread ----------------------------------------------------------------------------------
 
@@ -98,7 +94,7 @@ std::optional<Lease> SharedMutex::try_acquire_shared_in(milliseconds span, std::
 
 UpgradeableLease SharedMutex::acquire_upgradeable(std::stop_token stop) {
   return UpgradeableLease{std::make_shared<detail::UpgradeableState>(
-      state_, state_->target->take_or_throw(stop, upgradeable_reader))};
+      state_->target, state_->target->take_or_throw(stop, upgradeable_reader))};
 }
 
 std::optional<UpgradeableLease> SharedMutex::try_acquire_upgradeable() {
@@ -123,8 +119,7 @@ Lease SharedMutex::downgrade(Lease&& exclusive) {
 Lease SharedMutex::downgrade(UpgradeableLease&& upgradeable) {
   upgradeable.ensure_held();
   const auto state = upgradeable.state_;
-  if (state->lock->target->key != state_->target->key ||
-      state->lock->target->client != state_->target->client) {
+  if (state->lock->key != state_->target->key || state->lock->client != state_->target->client) {
     throw_error(errc::usage, "the lease of \"" + upgradeable.name() +
                                  "\" is not one of the lock \"" + state_->target->name + "\"");
   }

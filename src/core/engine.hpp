@@ -197,14 +197,13 @@ class Engine {
   struct Pending {
     Verb verb{};
     Instant sent;
-    Duration ttl{};      ///< acquire
-    bool lifts = false;  ///< acquire: if it is successful, the counter was lifted to the clock
-    CohortPtr cohort;    ///< acquire
-    Token token;         ///< acquire, release; renew: of the first lease
+    Duration ttl{};             ///< acquire
+    bool lifts = false;         ///< acquire: success means that the counter was lifted to the clock
+    CohortPtr cohort;           ///< acquire
+    Token token;                ///< acquire, release; renew: of the first lease
     DepartureId departure = 0;  ///< release; acquire: the one riding with it
     std::vector<CohortPtr> renewed;
-    std::vector<std::int64_t>
-        counters;  ///< of the holds of `renewed`, to tell them from later ones
+    std::vector<std::int64_t> counters;  ///< of their holds, to tell them from later ones
   };
   /// A renewal whose reply has not come, and for how long it may not come.
   struct Renewal {
@@ -313,9 +312,8 @@ class Engine {
   std::optional<Instant> trouble_since_;  ///< no good reply since
   std::optional<Instant> reconnect_at_;
   int reconnect_tries_ = 0;
-  std::int64_t counter_ = 0;  ///< the greatest we were given on this connection
-  std::optional<Instant>
-      lifted_;  ///< when the counter was last lifted to the clock for us, at least
+  std::int64_t counter_ = 0;       ///< the greatest we were given on this connection
+  std::optional<Instant> lifted_;  ///< when we last had the counter lifted to the clock
   Instant heard_;
   Instant answered_;  ///< when the last reply came, or the connection was made
   std::optional<Instant> enrolled_;
