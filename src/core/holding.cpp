@@ -183,7 +183,8 @@ void Engine::renew_due(Instant now) {
        timer != timers_.end() && due.size() < most_renewals && timer->when <= now + renewal_slack;
        ++timer) {
     if (timer->kind == TimerKind::hold && timer->cohort->keys.kind == kind &&
-        timer->cohort->hold->renewal_due(now, renewal_slack)) {
+        timer->cohort->hold->renewal_due(now, renewal_slack) &&
+        timer->cohort->hold->overdue(now) == Loss::none) {
       due.push_back(timer->cohort);
     }
   }
@@ -198,13 +199,18 @@ void Engine::renew_due(Instant now) {
   }
 }
 
+// Of the kind of the first: a call runs one script.
 void Engine::renew_backlog(Instant now) {
   std::vector<CohortPtr> due;
-  while (!backlog_.empty() && due.size() < most_renewals) {
-    const auto cohort = std::move(backlog_.begin()->second);
-    backlog_.erase(backlog_.begin());
-    if (cohort->hold && cohort->hold->is_queued()) {
+  for (auto entry = backlog_.begin(); entry != backlog_.end() && due.size() < most_renewals;) {
+    const auto cohort = entry->second;
+    if (!cohort->hold || !cohort->hold->is_queued()) {
+      entry = backlog_.erase(entry);
+    } else if (due.empty() || due.front()->keys.kind == cohort->keys.kind) {
       due.push_back(cohort);
+      entry = backlog_.erase(entry);
+    } else {
+      ++entry;
     }
   }
   renew(now, due, false);

@@ -83,6 +83,37 @@ TEST(EnginePermits, RenewalsOfOneKindGoTogether) {
   script.expect({});
 }
 
+TEST(EnginePermits, RenewalsThatHaveToWaitForOthersStayAmongTheirKind) {
+  EngineScript script;
+  for (WaiterId waiter = 1; waiter <= 1100; ++waiter) {
+    script.at(0ms).obtain(waiter, {.key = "job" + std::to_string(waiter)});
+  }
+  script.at(1ms).obtain(2001, permits(1));
+  script.obtain(2002, {.key = "late"});
+  script.obtain(2003, permits(1));
+  script.at(10001ms).timer();
+  std::vector<Token> first;
+  for (const auto& action : script.take()) {
+    first.push_back(std::get<Send>(action).command.args[0]);
+  }
+  ASSERT_EQ(first.size(), 8U);
+  const auto kept = [&](std::size_t call) {
+    script.engine.on_reply(
+        Instant{} + 1h + 10002ms,
+        {first[call] + " " + std::string(128, 'k'), false, false, false, {}, {}});
+    script.timer();
+    std::vector<std::pair<Kind, std::size_t>> sent;
+    for (const auto& action : script.take()) {
+      const auto& command = std::get<Send>(action).command;
+      sent.emplace_back(command.kind, command.args.size() / 3);
+    }
+    return sent;
+  };
+  using Sent = std::vector<std::pair<Kind, std::size_t>>;
+  EXPECT_EQ(kept(0), (Sent{{Kind::mutex, 77}}));
+  EXPECT_EQ(kept(1), (Sent{{Kind::permits, 2}}));
+}
+
 TEST(EnginePermits, ALeaseThatRanOutIsReleasedByTheScriptOfItsKind) {
   EngineScript script;
   auto wish = permits(1);
@@ -116,6 +147,13 @@ TEST(EnginePermits, AMutexNamedAsTheirInternalNamesIsNotTouched) {
   EngineScript script;
   script.at(0ms).obtain(1, permits(1));
   script.obtain(2, {.key = "gpu"});
+  auto tries = permits(1);
+  tries.wait = false;
+  script.acquire(3, tries);
+  script.expect({"acquire gpu T3 30000 try 1 of 4 permits"});
+  script.error(errc::not_a_lock);
+  script.expect({"3 failed: not_a_lock", "release gpu T3 permits"});
+  script.reply("T3 not_held");
   script.release(1);
   script.expect({"release gpu T1 permits"});
   script.release(2);
