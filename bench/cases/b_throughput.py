@@ -12,7 +12,7 @@ def run(context):
     seconds = 0.5 if context.quick else 2
     for workers in (1, 8, 64, 1000):
         if workers == 1000:
-            subjects = context.available("dlock", "floor-pipeline", *MANY)
+            subjects = context.available("dlock-async", "floor-pipeline", *MANY)
         else:
             subjects = context.available("dlock", "floor-pair", "floor-pipeline", *PEERS)
 

@@ -10,6 +10,7 @@ namespace dlock::bench {
 std::unique_ptr<Run> make_run(const Server& server, const Start& start) {
   static constexpr std::pair<std::string_view, MakeRun*> subjects[] = {
       {"dlock", make_dlock},
+      {"dlock-async", make_dlock_async},
       {"dlock-clients", make_dlock_clients},
       {"dlock-leases", make_dlock_leases},
       {"floor-pair", make_floor_pair},

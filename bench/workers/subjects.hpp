@@ -9,6 +9,7 @@ using MakeRun = std::unique_ptr<Run>(const Server&, const Start&);
 
 MakeRun make_dlock;           // threads of one client
 MakeRun make_dlock_clients;   // a client for each thread
+MakeRun make_dlock_async;     // handlers instead of threads
 MakeRun make_dlock_leases;    // leases that are only held, and renewed
 MakeRun make_floor_pair;      // SET NX PX and compare-and-delete, one after the other
 MakeRun make_floor_pipeline;  // the same, many at once on one connection

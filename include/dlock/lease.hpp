@@ -58,8 +58,8 @@ class Lease {
   [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
 
  private:
-  friend void async_release(Lease lease, std::function<void(std::error_code)> handler);
   friend class detail::LeaseState;
+  friend void async_release(Lease lease, std::function<void(std::error_code)> handler);
   std::shared_ptr<detail::LeaseState> state_;
 };
 

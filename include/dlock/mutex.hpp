@@ -17,7 +17,7 @@
 namespace dlock {
 
 namespace detail {
-struct LockState;
+class LockState;
 }  // namespace detail
 
 /// A named mutual exclusion between all clients of one store. Meets Lockable and TimedLockable, so

@@ -16,6 +16,10 @@
 
 namespace dlock {
 
+namespace detail {
+class LockState;
+}
+
 /// A reader-writer lock between all clients of one store: any number of readers, or one writer.
 /// Fair to both: all are served in order of arrival, readers that come behind a waiting writer
 /// wait, and readers that stand at the head together enter together. Meets SharedTimedMutex, so
@@ -125,7 +129,7 @@ class SharedMutex {
   std::optional<Lease> try_acquire_shared_in(std::chrono::milliseconds span, std::stop_token stop);
   std::optional<UpgradeableLease> try_acquire_upgradeable_in(std::chrono::milliseconds span,
                                                              std::stop_token stop);
-  std::shared_ptr<detail::LockState> state_;
+  std::unique_ptr<detail::LockState> state_;
 };
 
 }  // namespace dlock

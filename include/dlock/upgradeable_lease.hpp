@@ -15,7 +15,6 @@ namespace dlock {
 
 namespace detail {
 struct UpgradeableState;
-struct LockState;
 }  // namespace detail
 
 /// The right to read beside readers, of one holder at a time, who can become the writer without

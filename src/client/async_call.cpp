@@ -63,12 +63,12 @@ void ClientState::async_release(const core::LeaseRecord& lease, Handler then) {
   after_change();
 }
 
-void ClientState::post(std::shared_ptr<AsyncCall> call) {
-  --async_calls_;
-  callbacks_.post([call = std::move(call)] {
+void ClientState::run_handlers(const std::vector<std::shared_ptr<AsyncCall>>& calls) {
+  for (const auto& call : calls) {
+    handlers_.fetch_sub(1);  // this may be gone after the last of them
     call->on_stop.reset();
     std::exchange(call->then, {})(call->answer);
-  });
+  }
 }
 
 }  // namespace dlock::detail

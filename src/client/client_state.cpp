@@ -205,8 +205,13 @@ void ClientState::Lock::lock() {
 
 void ClientState::Lock::unlock() {
   auto* call = std::exchange(state_.to_wake_, nullptr);
+  auto posts = std::exchange(state_.posts_, {});
   locked_ = false;
   state_.mutex_.unlock();
+  if (!posts.empty()) {
+    state_.callbacks_.post(
+        [&state = state_, calls = std::move(posts)] { state.run_handlers(calls); });
+  }
   while (call != nullptr) {
     auto* const next = call->next;  // once woken it may be gone
     call->turn.raise(call->raise);
@@ -265,7 +270,9 @@ void ClientState::lead(Lock& lock, Call& call) {
 void ClientState::answer(Call& call) {
   call.done = true;
   if (call.async) {
-    post(std::move(call.async));
+    --async_calls_;
+    handlers_.fetch_add(1);
+    posts_.push_back(std::move(call.async));
   } else if (&call == leader_) {
     if (leader_until_) {
       leader_wake_->notify();

@@ -138,7 +138,7 @@ class ClientState {
   void perform(core::Action& action);
   void write(const core::Command& command);
   void answer(Call& call);
-  void post(std::shared_ptr<AsyncCall> call);
+  void run_handlers(const std::vector<std::shared_ptr<AsyncCall>>& calls);
   void after_change();
   void ensure_keeper();
   void keep(Lock& lock);
@@ -157,6 +157,7 @@ class ClientState {
   Connector connector_;
   core::Instant connect_by_;              ///< if it is busy
   std::vector<std::string_view> fields_;  ///< of the command being written
+  std::vector<core::Action> actions_;     ///< being carried out
 
   std::unordered_map<core::LeaseId, Call*> releases_;
   std::list<Call*> followers_;
@@ -172,8 +173,11 @@ class ClientState {
   bool keeper_reads_ = false;                                 ///< its sleep ends with input
   bool keeper_rests_ = false;    ///< it leaves the timers to the callers until one tells it
   std::uint64_t leads_ = 0;      ///< how often a caller began to lead
-  bool write_wanted_ = false;    ///< the keeper was woken to write what the callback thread asked
   std::size_t async_calls_ = 0;  ///< not answered
+  /// Answered, to be posted when the mutex is let go of.
+  std::vector<std::shared_ptr<AsyncCall>> posts_;
+  std::atomic<int> handlers_{0};    ///< posted, and not begun
+  bool keeper_looks_soon_ = false;  ///< it looks for output left to handlers
   bool keeper_ends_ = false;
   Call settled_;  ///< of the destructor
   bool settling_ = false;

@@ -21,7 +21,7 @@ constexpr core::Duration stand_down = milliseconds{10};
 // So long at most does anybody sleep while a lease is held: poll() counts on a clock that stands
 // still while the machine sleeps.
 constexpr core::Duration longest_sleep = seconds{1};
-// So long at most is output left to threads that were woken and do not run yet.
+// So long at most is output left to threads that were woken, or to handlers that were posted.
 constexpr core::Duration longest_unwritten = std::chrono::microseconds{100};
 
 struct ScriptText {
@@ -118,9 +118,12 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
   if (!engine_.idle() && (caller || leader_ == nullptr)) {
     until = std::min(until.value_or(start + longest_sleep), start + longest_sleep);
   }
-  if (caller && waking_ > 0) {
+  // Others were given something to do since the last look.
+  const bool looks_soon = caller ? waking_ > 0 : !posts_.empty();
+  if (looks_soon) {
     until = std::min(until.value_or(start + longest_unwritten), start + longest_unwritten);
   }
+  keeper_looks_soon_ = caller ? keeper_looks_soon_ : looks_soon;
   ::timespec span{};
   if (until) {
     const auto length = std::max(core::Duration::zero(), *until - start);
@@ -152,7 +155,7 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
     }
     carry_out();
   }
-  if (unwritten_ || (write_wanted_ && !caller)) {
+  if (unwritten_) {
     write_out();
     carry_out();
   }
@@ -192,14 +195,16 @@ void ClientState::take_connection() {
 // --- actions ------------------------------------------------------------------------------------
 
 void ClientState::carry_out(Write write) {
-  for (auto actions = engine_.take_actions(); !actions.empty(); actions = engine_.take_actions()) {
-    for (auto& action : actions) {
+  for (engine_.take_actions(actions_); !actions_.empty(); engine_.take_actions(actions_)) {
+    for (auto& action : actions_) {
       perform(action);
     }
-    if (callbacks_.is_here() && keeper_until_) {
-      // It is likely to ask for more: the keeper writes all of it at once. Not this thread, since
-      // nobody knows how long the next user's function takes.
-      if (!std::exchange(write_wanted_, true)) {
+    if (handlers_ > 0 && callbacks_.is_here()) {
+      // The handlers to come are likely to have something to write too: the last of them writes it
+      // all. Or the keeper, since nobody knows how long they take.
+      unwritten_ = true;
+      if (keeper_until_ && !keeper_looks_soon_) {
+        keeper_looks_soon_ = true;
         keeper_wake_->notify();
       }
     } else if (write == Write::soon && leader_ != nullptr && waking_ > 0) {
@@ -218,7 +223,6 @@ void ClientState::carry_out(Write write) {
 }
 
 void ClientState::write_out() {
-  write_wanted_ = false;
   unwritten_ = false;
   if (connection_ && connection_->wants_write() && !connection_->flush()) {
     engine_.on_disconnected(now(), connection_->problem());

@@ -1,10 +1,13 @@
-// LockState: checks, acquisitions, and the holds of threads.
+// LockState: the holds of threads.
 #include "client/lock_state.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <iterator>
+#include <string>
+#include <utility>
 
+#include "client/lease_state.hpp"
 #include "dlock/error.hpp"
 
 namespace dlock::detail {
@@ -18,13 +21,6 @@ std::uint64_t thread_number() {
 }
 
 }  // namespace
-
-LockState::LockState(Client& owner, std::string_view lock_name, LockOptions options)
-    : target(std::make_shared<Target>(owner, lock_name, options)) {}
-
-bool LockState::is_forked() const noexcept { return target->client->is_forked(); }
-
-// --- threads ------------------------------------------------------------------------------------
 
 LockState::Holds::iterator LockState::own_hold() {
   return std::find_if(holds_.begin(), holds_.end(),
@@ -73,7 +69,7 @@ bool LockState::deepen() {
 }
 
 void LockState::unlock(Mode mode) noexcept {
-  if (is_forked()) {
+  if (target->client->is_forked()) {
     return;  // nothing is held here, and `mutex_` may be locked for ever
   }
   Lease last;
@@ -100,7 +96,7 @@ const Lease& LockState::lease() {
 }
 
 int LockState::depth() noexcept {
-  if (is_forked()) {
+  if (target->client->is_forked()) {
     return 0;
   }
   const std::lock_guard lock{mutex_};
@@ -109,7 +105,7 @@ int LockState::depth() noexcept {
 }
 
 void destroy(std::unique_ptr<LockState>& state) noexcept {
-  if (state && state->is_forked()) {
+  if (state && state->target->client->is_forked()) {
     leave_to_parent(std::shared_ptr<LockState>{std::move(state)});
   }
 }

@@ -1,5 +1,4 @@
-// LockState: what the handles of locks share: what they ask for, and what threads hold through
-// them.
+// LockState: a lock as a handle has it: what it asks for, and what threads hold through it.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "client/lease_state.hpp"
 #include "client/target.hpp"
-#include "dlock/client.hpp"
 #include "dlock/lease.hpp"
-#include "dlock/options.hpp"
 
 namespace dlock::detail {
 
@@ -20,13 +16,14 @@ namespace dlock::detail {
 enum class Mode : std::uint8_t { exclusive, shared };
 
 /// Thread-safe.
-struct LockState {
-  /// Throws `UsageError` for a name or options that make no sense.
-  LockState(Client& owner, std::string_view lock_name, LockOptions options);
+class LockState {
+ public:
+  /// Throws as `Target`.
+  LockState(Client& owner, std::string_view lock_name, LockOptions lock_options)
+      : target(std::make_shared<Target>(owner, lock_name, lock_options)) {}
 
-  [[nodiscard]] bool is_forked() const noexcept;
+  const std::shared_ptr<const Target> target;
 
-  // By thread, for lock() and unlock().
   /// Throws if the calling thread has it already; `advice` says what to do.
   void refuse_recursion(std::string_view advice);
   void keep(Lease lease, Mode mode = Mode::exclusive);
@@ -38,9 +35,8 @@ struct LockState {
   /// How often the calling thread holds it.
   [[nodiscard]] int depth() noexcept;
 
-  const std::shared_ptr<const Target> target;
-
  private:
+  /// What a thread holds through the object by lock().
   struct Hold {
     std::uint64_t thread;
     Lease lease;

@@ -2,8 +2,10 @@
 #include "dlock/mutex.hpp"
 
 #include <string_view>
+#include <utility>
 
 #include "client/lock_state.hpp"
+#include "client/target.hpp"
 
 namespace dlock {
 namespace {

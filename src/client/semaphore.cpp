@@ -3,9 +3,11 @@
 
 #include <array>
 #include <atomic>
+#include <utility>
 
 #include "client/inspector.hpp"
-#include "client/lock_state.hpp"
+#include "client/lease_state.hpp"
+#include "client/target.hpp"
 #include "core/keys.hpp"
 #include "core/permits.hpp"
 #include "dlock/error.hpp"
@@ -15,15 +17,15 @@ namespace dlock {
 namespace detail {
 
 struct SemaphoreState {
-  std::unique_ptr<LockState> lock;
+  std::shared_ptr<const Target> lock;
   std::atomic<std::int64_t> permits;
 
   [[nodiscard]] core::Permits wanted(std::int64_t weight) const {
     const auto all = permits.load();
     if (weight < 1 || weight > all) {
       throw_error(errc::usage, "cannot acquire " + std::to_string(weight) + " permits of \"" +
-                                   lock->target->name + "\": a weight is from 1 to " +
-                                   std::to_string(all) + ", the number of permits");
+                                   lock->name + "\": a weight is from 1 to " + std::to_string(all) +
+                                   ", the number of permits");
     }
     return {weight, all};
   }
@@ -44,19 +46,19 @@ std::int64_t checked(std::int64_t permits) {
 
 Semaphore::Semaphore(Client& client, std::string_view name, SemaphoreOptions options)
     : state_(std::make_unique<detail::SemaphoreState>(
-          std::make_unique<detail::LockState>(
+          std::make_shared<detail::Target>(
               client, name,
               LockOptions{options.ttl, options.wait, options.renew, options.max_hold}),
           detail::checked(options.permits))) {}
 
 Semaphore::~Semaphore() {
-  if (state_) {
-    detail::destroy(state_->lock);
+  if (state_ && state_->lock->client->is_forked()) {
+    detail::leave_to_parent(std::shared_ptr<detail::SemaphoreState>{std::move(state_)});
   }
 }
 
 Lease Semaphore::acquire(std::int64_t weight, std::stop_token stop) {
-  return state_->lock->target->take_or_throw(stop, state_->wanted(weight));
+  return state_->lock->take_or_throw(stop, state_->wanted(weight));
 }
 
 std::optional<Lease> Semaphore::try_acquire(std::int64_t weight) {
@@ -65,13 +67,13 @@ std::optional<Lease> Semaphore::try_acquire(std::int64_t weight) {
 
 std::optional<Lease> Semaphore::try_acquire_in(std::chrono::milliseconds span, std::int64_t weight,
                                                std::stop_token stop) {
-  return state_->lock->target->take(span, stop, state_->wanted(weight));
+  return state_->lock->take(span, stop, state_->wanted(weight));
 }
 
 void Semaphore::set_permits(std::int64_t permits) {
   const auto text = std::to_string(detail::checked(permits));
-  auto& client = *state_->lock->target->client;
-  const auto names = core::lock_keys(state_->lock->target->key);
+  auto& client = *state_->lock->client;
+  const auto names = core::lock_keys(state_->lock->key);
   const std::array keys{names.lock, names.queue, names.seen, std::string{core::fence_key}};
   const std::array<std::string_view, 1> arguments{text};
   detail::Inspector store{client};
@@ -84,6 +86,6 @@ void Semaphore::set_permits(std::int64_t permits) {
 
 std::int64_t Semaphore::permits() const noexcept { return state_->permits; }
 
-const std::string& Semaphore::name() const noexcept { return state_->lock->target->name; }
+const std::string& Semaphore::name() const noexcept { return state_->lock->name; }
 
 }  // namespace dlock

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "client/lease_state.hpp"
 #include "client/lock_state.hpp"
 #include "client/upgradeable_state.hpp"
 #include "core/permits.hpp"
@@ -25,13 +26,9 @@ constexpr std::string_view advice =
 }  // namespace
 
 SharedMutex::SharedMutex(Client& client, std::string_view name, LockOptions options)
-    : state_(std::make_shared<detail::LockState>(client, name, options)) {}
+    : state_(std::make_unique<detail::LockState>(client, name, options)) {}
 
-SharedMutex::~SharedMutex() {
-  if (state_ && state_->is_forked()) {
-    detail::leave_to_parent(std::move(state_));
-  }
-}
+SharedMutex::~SharedMutex() { detail::destroy(state_); }
 
 // --- by thread ----------------------------------------------------------------------------------
 
@@ -97,7 +94,7 @@ std::optional<Lease> SharedMutex::try_acquire_shared_in(milliseconds span, std::
 
 UpgradeableLease SharedMutex::acquire_upgradeable(std::stop_token stop) {
   return UpgradeableLease{std::make_shared<detail::UpgradeableState>(
-      state_, state_->target->take_or_throw(stop, upgradeable_reader))};
+      state_->target, state_->target->take_or_throw(stop, upgradeable_reader))};
 }
 
 std::optional<UpgradeableLease> SharedMutex::try_acquire_upgradeable() {
@@ -110,7 +107,8 @@ std::optional<UpgradeableLease> SharedMutex::try_acquire_upgradeable_in(millisec
   if (!lease) {
     return std::nullopt;
   }
-  return UpgradeableLease{std::make_shared<detail::UpgradeableState>(state_, std::move(*lease))};
+  return UpgradeableLease{
+      std::make_shared<detail::UpgradeableState>(state_->target, std::move(*lease))};
 }
 
 Lease SharedMutex::downgrade(Lease&& exclusive) {
@@ -121,8 +119,7 @@ Lease SharedMutex::downgrade(Lease&& exclusive) {
 Lease SharedMutex::downgrade(UpgradeableLease&& upgradeable) {
   upgradeable.ensure_held();
   const auto state = upgradeable.state_;
-  if (state->lock->target->key != state_->target->key ||
-      state->lock->target->client != state_->target->client) {
+  if (state->lock->key != state_->target->key || state->lock->client != state_->target->client) {
     throw_error(errc::usage, "the lease of \"" + upgradeable.name() +
                                  "\" is not one of the lock \"" + state_->target->name + "\"");
   }

@@ -28,7 +28,7 @@ class Target : public std::enable_shared_from_this<Target> {
   const std::string key;
   const LockOptions options;
 
-  /// None: `limit` passed.
+  /// None: `limit` passed. Without `permits` it is a mutex.
   [[nodiscard]] std::optional<Lease> take(std::optional<std::chrono::milliseconds> limit,
                                           const std::stop_token& stop,
                                           const std::optional<core::Permits>& permits = {}) const;

@@ -5,6 +5,7 @@
 #include <exception>
 #include <utility>
 
+#include "client/lease_state.hpp"
 #include "client/upgradeable_state.hpp"
 #include "dlock/error.hpp"
 
@@ -27,7 +28,7 @@ UpgradeableLease::UpgradeableLease(std::shared_ptr<detail::UpgradeableState> sta
     : state_(std::move(state)) {}
 
 UpgradeableLease::~UpgradeableLease() {
-  if (state_ && state_->lock->target->client->is_forked()) {
+  if (state_ && state_->lock->client->is_forked()) {
     detail::leave_to_parent(std::move(state_));
   }
 }
@@ -46,7 +47,7 @@ void UpgradeableLease::upgrade(std::stop_token stop) {
   if (!state_) {
     refuse_empty();
   }
-  const auto limit = state_->lock->target->options.wait;
+  const auto limit = state_->lock->options.wait;
   if (!try_upgrade_in(limit, std::move(stop))) {
     throw_error(errc::timed_out, "the lock \"" + name() + "\" could not be upgraded within " +
                                      std::to_string(limit.value_or(milliseconds{}).count()) +
@@ -69,7 +70,7 @@ bool UpgradeableLease::try_upgrade_in(std::optional<milliseconds> limit, std::st
   constexpr core::Permits rest{core::upgrade_weight, core::shared_capacity, true};
   std::optional<Lease> lease;
   try {
-    lease = state_->lock->target->take(limit, ends.get_token(), rest);
+    lease = state_->lock->take(limit, ends.get_token(), rest);
   } catch (const Cancelled&) {
     state_->base.ensure_held();
     throw;
@@ -103,7 +104,7 @@ void UpgradeableLease::downgrade() {
 }
 
 bool UpgradeableLease::upgraded() const noexcept {
-  if (!state_ || state_->lock->target->client->is_forked()) {
+  if (!state_ || state_->lock->client->is_forked()) {
     return false;
   }
   const std::lock_guard lock{state_->mutex};
@@ -111,7 +112,7 @@ bool UpgradeableLease::upgraded() const noexcept {
 }
 
 const std::string& UpgradeableLease::name() const noexcept {
-  return state_ ? state_->lock->target->name : nothing;
+  return state_ ? state_->lock->name : nothing;
 }
 
 std::int64_t UpgradeableLease::fence() const noexcept {
@@ -126,7 +127,7 @@ std::stop_token UpgradeableLease::lost() const {
   if (!state_) {
     return {};
   }
-  if (state_->lock->target->client->is_forked()) {
+  if (state_->lock->client->is_forked()) {
     return state_->base.lost();
   }
   const std::lock_guard lock{state_->mutex};
@@ -141,7 +142,7 @@ std::stop_token UpgradeableLease::lost() const {
 }
 
 milliseconds UpgradeableLease::valid_for() const noexcept {
-  if (!state_ || state_->lock->target->client->is_forked()) {
+  if (!state_ || state_->lock->client->is_forked()) {
     return {};
   }
   const std::lock_guard lock{state_->mutex};
@@ -150,7 +151,7 @@ milliseconds UpgradeableLease::valid_for() const noexcept {
 }
 
 bool UpgradeableLease::held() const noexcept {
-  if (!state_ || state_->lock->target->client->is_forked()) {
+  if (!state_ || state_->lock->client->is_forked()) {
     return false;
   }
   const std::lock_guard lock{state_->mutex};
@@ -161,7 +162,7 @@ void UpgradeableLease::ensure_held() const {
   if (!state_) {
     refuse_empty();
   }
-  state_->lock->target->client->check_process();
+  state_->lock->client->check_process();
   const std::lock_guard lock{state_->mutex};
   state_->base.ensure_held();
   if (state_->rest) {
@@ -174,7 +175,7 @@ void UpgradeableLease::release() {
   if (!state_) {
     return;
   }
-  state_->lock->target->client->check_process();
+  state_->lock->client->check_process();
   const auto state = std::exchange(state_, nullptr);
   std::exception_ptr problem;
   try {

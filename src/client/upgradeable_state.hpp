@@ -7,16 +7,16 @@
 #include <optional>
 #include <stop_token>
 
-#include "client/lock_state.hpp"
+#include "client/target.hpp"
 #include "dlock/lease.hpp"
 
 namespace dlock::detail {
 
 struct UpgradeableState {
-  UpgradeableState(std::shared_ptr<const LockState> of, Lease lease)
+  UpgradeableState(std::shared_ptr<const Target> of, Lease lease)
       : lock(std::move(of)), base(std::move(lease)) {}
 
-  const std::shared_ptr<const LockState> lock;
+  const std::shared_ptr<const Target> lock;
   mutable std::mutex mutex;  ///< guards what follows
   Lease base;
   Lease rest;  ///< what it lacks to be the writer; empty: it is not

@@ -218,8 +218,7 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
       // The old request may still act, after whatever we do now: leave it its token, and clean up
       // behind it for as long as it could hold the lock.
       const auto old = cohort->attempt->token();
-      const auto ttl = cohort->attempt->ttl();
-      const auto life = cohort->attempt->waits() ? std::max(ttl, waiter_life) : ttl;
+      const auto life = std::max(cohort->attempt->ttl(), waiter_life);
       const auto ghost = depart(now, old, cohort->keys, life, 0, false);
       departures_.at(ghost).ghost = true;
       by_token_.erase(old);

@@ -137,6 +137,11 @@ class Engine {
   [[nodiscard]] std::optional<Instant> next_timer() const;
 
   [[nodiscard]] std::vector<Action> take_actions();
+  /// The same in place of what `into` had, whose memory is used again.
+  void take_actions(std::vector<Action>& into) {
+    into.clear();
+    into.swap(actions_);
+  }
 
   /// Whether an acquire that was sent on a connection now gone was never answered: only then
   /// `old_is_dead` matters.
@@ -159,8 +164,8 @@ class Engine {
     std::uint64_t id = 0;
     std::string name;  ///< under which `cohorts_` has it
     LockKeys keys;
-    std::list<Waiting> waiters;  ///< in order of their turn
-    std::optional<Attempt> attempt;
+    std::list<Waiting> waiters;        ///< in order of their turn
+    std::unique_ptr<Attempt> attempt;  ///< apart: most cohorts of a client with many only hold
     std::optional<Hold> hold;
     Instant since;               ///< when this client got the lease, for bounded passing
     bool unanswered = false;     ///< an acquire may still be under way on a dead connection
@@ -192,13 +197,13 @@ class Engine {
   struct Pending {
     Verb verb{};
     Instant sent;
-    Duration ttl{};      ///< acquire
-    bool lifts = false;  ///< acquire: if it is successful, the counter was lifted to the clock
-    CohortPtr cohort;    ///< acquire
-    Token token;         ///< acquire, release; renew: of the first lease
+    Duration ttl{};             ///< acquire
+    bool lifts = false;         ///< acquire: success means that the counter was lifted to the clock
+    CohortPtr cohort;           ///< acquire
+    Token token;                ///< acquire, release; renew: of the first lease
     DepartureId departure = 0;  ///< release; acquire: the one riding with it
     std::vector<CohortPtr> renewed;
-    std::vector<Token> tokens;  ///< of `renewed`
+    std::vector<std::int64_t> counters;  ///< of their holds, to tell them from later ones
   };
   /// A renewal whose reply has not come, and for how long it may not come.
   struct Renewal {
@@ -307,9 +312,8 @@ class Engine {
   std::optional<Instant> trouble_since_;  ///< no good reply since
   std::optional<Instant> reconnect_at_;
   int reconnect_tries_ = 0;
-  std::int64_t counter_ = 0;  ///< the greatest we were given on this connection
-  std::optional<Instant>
-      lifted_;  ///< when the counter was last lifted to the clock for us, at least
+  std::int64_t counter_ = 0;       ///< the greatest we were given on this connection
+  std::optional<Instant> lifted_;  ///< when we last had the counter lifted to the clock
   Instant heard_;
   Instant answered_;  ///< when the last reply came, or the connection was made
   std::optional<Instant> enrolled_;

@@ -221,8 +221,16 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
     return;
   }
   const auto kind = due.front()->keys.kind;
-  Command command{Verb::renew, whole, {std::string{fence_key}}, {}, kind};
+  Command command;
+  command.verb = Verb::renew;
+  command.whole = whole;
+  command.kind = kind;
+  command.keys.reserve(1 + 3 * due.size());
+  command.keys.emplace_back(fence_key);
+  command.args.reserve(1 + 3 * due.size());
   Pending pending;
+  pending.renewed.reserve(due.size());
+  pending.counters.reserve(due.size());
   pending.token = due.front()->hold->record()->token;
   command.args.emplace_back(echo_of(pending.token));
   Renewal renewal{now, settings_.request_timeout};
@@ -230,12 +238,14 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
     auto& hold = *cohort->hold;
     const auto& record = *hold.record();
     const auto ttl_ms = std::chrono::ceil<milliseconds>(hold.terms().ttl).count();
-    command.keys.insert(command.keys.end(),
-                        {cohort->keys.lock, cohort->keys.queue, cohort->keys.seen});
+    for (const auto* key : {&cohort->keys.lock, &cohort->keys.queue, &cohort->keys.seen}) {
+      command.keys.push_back(*key);
+    }
     const auto noted = kind == Kind::permits ? record.fence.counter : record.fence.sequence;
-    command.args.insert(command.args.end(),
-                        {record.token, std::to_string(ttl_ms), std::to_string(noted)});
-    pending.tokens.push_back(record.token);
+    command.args.push_back(record.token);
+    command.args.push_back(std::to_string(ttl_ms));
+    command.args.push_back(std::to_string(noted));
+    pending.counters.push_back(record.fence.counter);
     pending.renewed.push_back(cohort);
     hold.on_renewing();
     // A lease that ends soon needs the time for another try, on another connection.
@@ -264,7 +274,7 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
   std::vector<CohortPtr> again;
   for (std::size_t i = 0; i < pending.renewed.size(); ++i) {
     const auto& cohort = pending.renewed[i];
-    if (!cohort->hold || cohort->hold->record()->token != pending.tokens[i]) {
+    if (!cohort->hold || cohort->hold->record()->fence.counter != pending.counters[i]) {
       continue;
     }
     auto& hold = *cohort->hold;

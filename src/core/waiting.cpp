@@ -123,9 +123,10 @@ void Engine::start_attempt(Instant now, const CohortPtr& cohort, DepartureId giv
   auto token = new_token(cohort->keys, permits, wish.ttl);
   by_token_[token] = cohort;
   Token replaces = cohort->replaces != 0 ? departures_.at(cohort->replaces).token : Token{};
-  cohort->attempt.emplace(Attempt::Request{std::move(token), wish.ttl, wish.wait, !wish.renew,
-                                           permits, std::move(replaces)},
-                          settings_.drift);
+  cohort->attempt =
+      std::make_unique<Attempt>(Attempt::Request{std::move(token), wish.ttl, wish.wait, !wish.renew,
+                                                 permits, std::move(replaces)},
+                                settings_.drift);
   cohort->too_late = 0;
   ++attempts_;
   if (connected_) {

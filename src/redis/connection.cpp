@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <system_error>
 #include <thread>
@@ -45,6 +47,7 @@ ssize_t write_without_signal(redisContext* context) {
 struct Connection::Impl {
   explicit Impl(int fd);
   static std::unique_ptr<Impl> open(const Settings& settings, Deadline deadline);
+  void append(std::span<const std::string_view> fields);
   bool flush();
   bool read();
   RawReply next();
@@ -55,9 +58,8 @@ struct Connection::Impl {
 
   redisContextFuncs functions{};
   std::unique_ptr<redisContext, FreeContext> context;
-  std::vector<const char*> fields;   // of the command being appended
-  std::vector<std::size_t> lengths;  // ... and theirs
-  std::string where;                 // the server's URL, for messages
+  std::vector<char> command;  // room for the one being appended
+  std::string where;          // the server's URL, for messages
   std::string problem;
   std::int64_t id = 0;
   bool read_was_full = false;
@@ -90,6 +92,33 @@ bool Connection::Impl::note_problem() {
     problem = why.empty() ? "the connection is closed" : why;
   }
   return false;
+}
+
+// hiredis's own formatter takes a third of all instructions of an acquisition.
+void Connection::Impl::append(std::span<const std::string_view> fields) {
+  if (context == nullptr) return;
+  constexpr std::size_t most_head = 24;  // a letter, digits, and twice the end of a line
+  std::size_t room = most_head;
+  for (const auto field : fields) room += most_head + field.size();
+  if (command.size() < room) command.resize(room);
+  char* out = command.data();
+  const auto put_head = [&](char kind, std::size_t count) {
+    *out++ = kind;
+    out = std::to_chars(out, out + most_head, count).ptr;
+    *out++ = '\r';
+    *out++ = '\n';
+  };
+  put_head('*', fields.size());
+  for (const auto field : fields) {
+    put_head('$', field.size());
+    out = std::copy(field.begin(), field.end(), out);
+    *out++ = '\r';
+    *out++ = '\n';
+  }
+  const auto length = static_cast<std::size_t>(out - command.data());
+  if (redisAppendFormattedCommand(context.get(), command.data(), length) != REDIS_OK) {
+    note_problem();
+  }
 }
 
 bool Connection::Impl::flush() {
@@ -144,15 +173,8 @@ RawReply Connection::Impl::last_words() {
 
 void Connection::Impl::log_in(const Settings& settings, Deadline deadline) {
   const auto commands = login_commands(settings.endpoint, settings.client_name);
-  for (const auto& command : commands) {
-    fields.clear();
-    lengths.clear();
-    for (const auto& field : command) {
-      fields.push_back(field.data());
-      lengths.push_back(field.size());
-    }
-    redisAppendCommandArgv(context.get(), static_cast<int>(fields.size()), fields.data(),
-                           lengths.data());
+  for (const auto& fields : commands) {
+    append(std::vector<std::string_view>{fields.begin(), fields.end()});
   }
   for (const auto& command : commands) {
     const auto reply = await_reply(deadline);
@@ -220,19 +242,7 @@ int Connection::fd() const noexcept { return impl_->context != nullptr ? impl_->
 
 std::int64_t Connection::id() const noexcept { return impl_->id; }
 
-void Connection::append(std::span<const std::string_view> fields) {
-  if (impl_->context == nullptr) return;
-  impl_->fields.clear();
-  impl_->lengths.clear();
-  for (const auto field : fields) {
-    impl_->fields.push_back(field.data());
-    impl_->lengths.push_back(field.size());
-  }
-  if (redisAppendCommandArgv(impl_->context.get(), static_cast<int>(fields.size()),
-                             impl_->fields.data(), impl_->lengths.data()) != REDIS_OK) {
-    impl_->note_problem();
-  }
-}
+void Connection::append(std::span<const std::string_view> fields) { impl_->append(fields); }
 
 bool Connection::flush() { return impl_->flush(); }
 
