@@ -145,6 +145,8 @@ Instant Engine::answer_due() const {
 
 void Engine::link_timer(Instant now) {
   if (connected_ && !inflight_.empty() && answer_due() <= now) {
+    // If it was for a renewal's sake: a server that is slow would else never get to answer one.
+    is_patient_ = is_patient_ || !renewals_.empty();
     drop(now, "no reply within the request timeout");
   }
   if (connected_ && inflight_.empty() && attempts_ > 0 && heard_ + ping_time <= now) {

@@ -299,6 +299,7 @@ class Engine {
 
   std::deque<Pending> inflight_;
   std::deque<Renewal> renewals_;  ///< of these
+  bool is_patient_ = false;       ///< a renewal ended a connection, and none was answered since
   /// Leases whose renewal waits for a reply to those before, the one that ends first before all.
   std::map<std::pair<Instant, std::uint64_t>, CohortPtr> backlog_;
   bool connected_ = false;

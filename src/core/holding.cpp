@@ -249,8 +249,10 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
     pending.renewed.push_back(cohort);
     hold.on_renewing();
     // A lease that ends soon needs the time for another try, on another connection.
-    renewal.patience =
-        std::min(renewal.patience, std::max((hold.timer() - now) / 2, least_patience));
+    if (!is_patient_) {
+      renewal.patience =
+          std::min(renewal.patience, std::max((hold.timer() - now) / 2, least_patience));
+    }
     rearm(cohort);
   }
   renewals_.push_back(renewal);
@@ -267,6 +269,7 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
       return;
     }
     letters = words.rest();
+    is_patient_ = false;
     on_good_reply();
   } else if (!reply.unknown_script) {
     act(Report{LogLevel::warning, "renewal failed: " + reply.what});

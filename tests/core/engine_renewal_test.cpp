@@ -141,6 +141,25 @@ TEST(EngineRenewal, TheFirstRenewalOfAGrantLeavesTimeForAnotherConnection) {
   EXPECT_EQ(script.leases[1]->end(), Instant{} + 1h + 1700ms + 29698ms);
 }
 
+TEST(EngineRenewal, AServerThatIsSlowForARenewalGetsTheWholeTimeoutOnTheNextConnection) {
+  EngineScript script;
+  script.at(0ms).obtain(1, {.key = "job", .ttl = 3s});
+  script.at(1s).timer();
+  script.expect({"renew job T1 3000 .0"});
+  script.at(1900ms).timer();
+  script.expect({"disconnect", "connect"});
+  script.open();
+  script.timer();
+  script.expect({"renew job T1 3000 .0"});
+  script.at(2600ms).timer();  // with the patience of the first it would be over
+  script.expect({});
+  script.at(2601ms).reply("T1 k");
+  script.at(3s).timer();
+  script.expect({"renew job T1 3000 .0"});
+  script.at(4s).timer();  // one was answered: as before
+  script.expect({"disconnect", "connect"});
+}
+
 TEST(EngineRenewal, EachLeaseOfACallHasItsOwnAnswer) {
   EngineScript script;
   script.at(0ms).obtain(1, {.key = "a"});
