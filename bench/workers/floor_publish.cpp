@@ -1,5 +1,6 @@
 // Floor: `PUBLISH` to one subscriber, one way. A sample runs from the write to the arrival; the
 // next message leaves when the one before has arrived and its reply was read.
+#include <atomic>
 #include <semaphore>
 
 #include "workers/link.hpp"
@@ -20,19 +21,20 @@ class FloorPublish : public Run {
     Result result;
     result.samples.resize(1);
     std::int64_t arrived_at = 0;
-    bool over = false;
+    std::atomic<bool> last = false;  // set before the last message leaves
     std::binary_semaphore arrived{0};
     std::jthread listener{[&] {
-      while (!over) {
+      for (bool over = false; !over;) {
         subscriber_.read();
         arrived_at = now_ns();
+        over = last;  // before `release`, after which it is said of the next message
         arrived.release();
       }
     }};
     sleep_until(window.begin);
-    while (!over) {
+    while (!last) {
       const auto sent = now_ns();
-      over = sent >= window.end;
+      last = sent >= window.end;
       publisher_.append({"PUBLISH", start_.name, "message"});
       publisher_.read();
       arrived.acquire();

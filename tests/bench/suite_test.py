@@ -45,9 +45,10 @@ class Suite(unittest.TestCase):
 
     def test_dlock_and_the_floors_are_measured(self):
         self.assertEqual(set(self.values("A", "p50_us")),
-                         {"dlock", "floor-pair", "floor-grant", "floor-publish", "floor-tcp"})
+                         {"dlock", "floor-pair", "floor-grant", "floor-publish", "floor-tcp"},
+                         self.output)
         self.assertEqual(set(self.values("C", "handoffs_per_s")),
-                         {"dlock", "floor-grant", "floor-blpop"})
+                         {"dlock", "floor-grant", "floor-blpop"}, self.output)
 
     def test_times_and_rates_are_positive(self):
         for row in self.rows:

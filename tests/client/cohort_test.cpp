@@ -84,6 +84,7 @@ TEST_F(Cohort, AnotherClientHasItsTurnAmongBusyThreads) {
       }
     });
   }
+  while (busy.stats().passed == 0) std::this_thread::yield();  // they are at it
   Mutex mutex{other, "m"};
   for (int turn = 0; turn < 20; ++turn) {
     EXPECT_TRUE(mutex.try_lock_for(60s));
