@@ -32,15 +32,16 @@ local function tell_head(lock, in_ms)
 end
 
 -- Makes the first live waiter the owner and tells it. To be called when the lock is free or about to
--- be. `me` asks for the lock itself; it `yields` if it gives it up for that. Ends in one of:
+-- be. `me` asks for the lock itself; it `yields` if it gives it up for that. `head` is the first, if
+-- it was taken from the queue already. Ends in one of:
 --   'granted'           somebody else has the lock
 --   'yours'             it is the turn of `me`, who left the queue; the lock is still to be taken
 --   'nobody'            the lock is free
 --   'foreign', left_ms  the lock stays free for clients that do not queue
 --   'mute', error       the lock is free: this user may not publish
-local function hand_off(lock, now, me, yields)
+local function hand_off(lock, now, me, yields, head)
   for _ = 1, MOST_DEAD do
-    local head = redis.call('ZPOPMIN', lock.queue)
+    head = head or redis.call('ZPOPMIN', lock.queue)
     local token, ticket = head[1], tonumber(head[2])
     if not token then
       redis.call('DEL', lock.key)
@@ -85,6 +86,7 @@ local function hand_off(lock, now, me, yields)
         end
       end
     end
+    head = nil
   end
   redis.call('DEL', lock.key)
   tell_head(lock, 0)

@@ -7,7 +7,8 @@
 --   'queued LEFT_MS PLACE TICKET NOW ours|foreign' (LEFT_MS is -1 for a lock without expiry)
 --   and last, if there was a token to give up: 'released' or 'not_held'
 
--- The common case, before anything else: it is free and nobody waits.
+-- The common cases come before anything else, as what is defined below costs time. It is free and
+-- nobody waits:
 local recent = tonumber(ARGV[6])
 if recent and ARGV[5] == '' and redis.call('EXISTS', KEYS[1], KEYS[2]) == 0 then
   local counter = redis.call('INCR', KEYS[4])
@@ -18,12 +19,24 @@ if recent and ARGV[5] == '' and redis.call('EXISTS', KEYS[1], KEYS[2]) == 0 then
   end
 end
 
+-- Another of ours holds it, and this one is new:
+local token, ttl_ms, mode, ticket, old = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local value = redis.call('GET', KEYS[1])
+if mode == 'wait' and ticket == '' and old == '' and value and string.sub(value, 1, 7) == 'dlock1:'
+  and string.sub(value, 1, #token) ~= token then
+  local time = redis.call('TIME')
+  local now = time[1] .. string.format('%06d', time[2])
+  if redis.call('ZADD', KEYS[2], 'NX', now, token) == 1 then
+    redis.call('PEXPIRE', KEYS[2], 20000)  -- QUEUE_LIFE_MS
+    return string.sub(token, 25, 32) .. ' queued ' .. redis.call('PTTL', KEYS[1]) .. ' '
+      .. redis.call('ZRANK', KEYS[2], token) .. ' ' .. now .. ' ' .. now .. ' ours'
+  end
+end
+
 -- include _lock.lua
 
 local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], fence = KEYS[4] }
-local token, ttl_ms, mode, ticket, old = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local now = now_us()
-local value = redis.call('GET', lock.key)
 local gives_up = old ~= '' and holds(value, old)
 local given_up = old == '' and '' or gives_up and ' released' or ' not_held'
 

@@ -7,29 +7,24 @@
 -- The common case, before anything else: it is ours and nobody waits.
 local token = ARGV[1]
 local value = redis.pcall('GET', KEYS[1])
-if type(value) == 'string' and string.sub(value, 1, #token + 1) == token .. ':'
-  and redis.call('EXISTS', KEYS[2]) == 0 then
-  redis.call('DEL', KEYS[1])
-  return string.sub(token, 25, 32) .. ' released'
+local head
+if type(value) == 'string' and string.sub(value, 1, #token + 1) == token .. ':' then
+  head = redis.call('ZPOPMIN', KEYS[2])
+  if not head[1] then
+    redis.call('DEL', KEYS[1])
+    return string.sub(token, 25, 32) .. ' released'
+  end
 end
 
 -- include _lock.lua
 
 local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], fence = KEYS[4] }
-if type(value) == 'table' then
-  value = 'not a lock'
-end
-local held = holds(value, token)
-if not held then
+if not head then
   leave_queue(lock, token)
 end
 local outcome, problem
-if held or not value then
-  if redis.call('EXISTS', lock.queue) == 1 then
-    outcome, problem = hand_off(lock, now_us())
-  elseif held then
-    redis.call('DEL', lock.key)
-  end
+if head or not value and redis.call('EXISTS', lock.queue) == 1 then
+  outcome, problem = hand_off(lock, now_us(), nil, false, head)
 end
-return echo(token) .. (held and ' released' or ' not_held')
+return echo(token) .. (head and ' released' or ' not_held')
   .. (outcome == 'mute' and ' mute ' .. problem or '')
