@@ -90,7 +90,7 @@ Attempt::Step Attempt::on_queued(Words words, Instant sent, std::string_view& gi
 
   // The told times run from the send of the request, not from the receipt of its reply.
   place = std::min<std::int64_t>(place, 100);
-  Duration again = std::min(refresh_time, claim_time * (place + 1));
+  Duration again = refresh_time;
   if (left_ms >= 0 && left_ms < std::chrono::duration_cast<milliseconds>(again).count()) {
     again = milliseconds{left_ms + 1} + stagger * place;
   }

@@ -16,8 +16,9 @@ namespace dlock::core {
 /// How long a granted lock is held for its new owner before the first renewal.
 inline constexpr Duration claim_time = std::chrono::seconds{3};
 /// At the latest so often a waiter repeats its request: that shows the server it is alive, and
-/// repairs whatever got lost.
-inline constexpr Duration refresh_time = std::chrono::seconds{5};
+/// repairs whatever got lost. Shorter than a claim, so that the head of the queue need not be told
+/// when that of the new holder ends.
+inline constexpr Duration refresh_time = std::chrono::milliseconds{2500};
 /// A waiter that the server has not heard of for so long counts as dead.
 inline constexpr Duration waiter_life = std::chrono::seconds{15};
 /// So often the first waiter asks for a lock whose holder will not tell us when it is free.

@@ -2,6 +2,7 @@
 -- include _common.lua
 
 local FOREIGN = '~'             -- the queue entry of all clients that do not queue with us
+local LOOKS_AGAIN_MS = 2500     -- so often a waiter asks again by itself
 local FOREIGN_TURN_MS = 150     -- how long the lock stays free for them when it is their turn
 
 local function holds(value, token)
@@ -81,7 +82,10 @@ local function hand_off(lock, now, me, yields, head)
           put_back(lock, token, ticket, seen)
           return 'mute', told.err
         elseif told > 0 then
-          tell_head(lock, claim_ms)
+          -- Else the new head asks within the claim, and learns when it ends.
+          if claim_ms < LOOKS_AGAIN_MS then
+            tell_head(lock, claim_ms)
+          end
           return 'granted'
         end
       end

@@ -148,7 +148,7 @@ TEST(EngineGrant, MessagesThatAreNotForUsOrMakeNoSenseAreIgnored) {
     script.at(1s).message(text);
     script.expect({});
   }
-  script.expect_timer(3s);
+  script.expect_timer(2500ms);
 }
 
 }  // namespace

@@ -42,8 +42,8 @@ TEST(EngineLink, TheOldestRequestIsTimed) {
   script.at(0ms).acquire(1, {.key = "a"});
   script.at(1s).acquire(2, {.key = "b"});
   script.expect_timer(2s);
-  script.at(1500ms).reply(EngineScript::queued("T1"));
-  script.expect_timer(3s);
+  script.at(1500ms).reply("T1 acquired 5");
+  script.expect_timer(3500ms);
 }
 
 TEST(EngineLink, WhileSomebodyWaitsASilentConnectionIsPingedEveryTwoSeconds) {
@@ -53,7 +53,7 @@ TEST(EngineLink, WhileSomebodyWaitsASilentConnectionIsPingedEveryTwoSeconds) {
   script.at(2s).timer();
   script.expect({"ping"});
   script.at(2001ms).reply("PONG");
-  script.expect_timer(3s);  // looks again
+  script.expect_timer(2500ms);  // looks again
 }
 
 TEST(EngineLink, AnUnansweredPingDropsTheConnection) {
@@ -61,8 +61,8 @@ TEST(EngineLink, AnUnansweredPingDropsTheConnection) {
   script.at(0ms).queue(1);
   script.at(2s).timer();
   script.expect({"ping"});
-  script.expect_timer(3s);
-  script.at(3s).timer();
+  script.expect_timer(2500ms);
+  script.at(2500ms).timer();
   script.expect({"acquire job T1 30000 ticket 77"});
   script.at(4s).timer();
   script.expect({"disconnect", "connect"});
@@ -74,7 +74,7 @@ TEST(EngineLink, AMessageShowsThatTheConnectionLives) {
   script.at(1s).message("next T1 60000");
   script.at(2s).timer();
   script.expect({});
-  script.expect_timer(3s);
+  script.expect_timer(2500ms);
 }
 
 TEST(EngineLink, NobodyPingsWhenNobodyWaits) {

@@ -102,12 +102,12 @@ TEST(EngineWaiting, TheQueuedWaiterLooksAgainWhenTheLeaseItWasToldOfEnds) {
   script.expect({"1 obtained 8.0"});
 }
 
-TEST(EngineWaiting, ALongWaitIsShownToTheServerEveryFiveSeconds) {
+TEST(EngineWaiting, ALongWaitIsShownToTheServerEveryTwoAndAHalfSeconds) {
   EngineScript script;
   script.at(0ms).acquire(1);
   script.expect({"acquire job T1 30000"});
   script.reply(EngineScript::queued("T1", 20s, 3));
-  for (const auto now : {5s, 10s, 15s}) {
+  for (const auto now : {2500ms, 5000ms, 7500ms}) {
     script.at(now - 1ms).timer();
     script.expect({"ping"});
     script.reply("PONG");

@@ -150,8 +150,15 @@ class Protocol(unittest.TestCase):
         self.assertGreater(int(counter), int(first[1]))
         self.assertAlmostEqual(int(now), server_us(), delta=10_000_000)
         self.assertTrue(0 < self.ttl_ms(LOCK) <= 3000)
-        self.assertEqual(c.next_message(), ["next", tokens[2], "3000"])
         self.assertEqual(a.release(LOCK, tokens[0]), ["not_held"])
+
+    def test_a_release_tells_the_one_behind_a_short_claim(self):
+        a, b, c = self.client(), self.client(), self.client()
+        tokens = [client.token(claim_ms) for client, claim_ms in ((a, 3000), (b, 2499), (c, 3000))]
+        for client, token in zip((a, b, c), tokens):
+            client.acquire(LOCK, token)
+        a.release(LOCK, tokens[0])
+        self.assertEqual(c.next_message(), ["next", tokens[2], "2499"])
 
     def test_a_waiter_that_nobody_listens_for_is_passed_over(self):
         a, b = self.client(), self.client()

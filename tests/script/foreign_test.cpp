@@ -133,15 +133,16 @@ TEST_F(Foreign, ClientsTurnIsNotWaitedForWhenNobodyElseWaits) {
 }
 
 TEST_F(Foreign, ClientsTurnIsPassedOverWhenTheNextInLineIsTold) {
+  const auto brief = make_token(1, 1, "1000");
   foreign_acquire();
-  queue(first);
+  queue(brief);
   pass(1ms);
   queue(second);
   store.command({"DEL", lock});
   release(owner);
-  EXPECT_EQ(holder(), first);
+  EXPECT_EQ(holder(), brief);
   EXPECT_THAT(waiting(), ElementsAre("~", second));
-  EXPECT_THAT(ear(2).take(), ElementsAre("next " + second + " 3000"));
+  EXPECT_THAT(ear(2).take(), ElementsAre("next " + second + " 1000"));
 }
 
 }  // namespace

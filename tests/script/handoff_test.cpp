@@ -66,15 +66,23 @@ TEST_F(HandOff, AGrantIsALeaseOfTheClaimTimeAndCarriesFenceAndServerTime) {
   EXPECT_EQ(state().value, first + ':' + std::to_string(store.fence()) + ":0");
 }
 
-TEST_F(HandOff, AGrantTellsTheNextInLineWhenTheClaimEnds) {
-  queue(first);
+TEST_F(HandOff, AShortGrantTellsTheNextInLineWhenTheClaimEnds) {
+  queue(make_token(1, 1, "2499"));
   pass(1ms);
   queue(second);
   pass(1ms);
   queue(third);
   release(owner);
-  EXPECT_THAT(ear(2).take(), ElementsAre("next " + second + " 3000"));
+  EXPECT_THAT(ear(2).take(), ElementsAre("next " + second + " 2499"));
   EXPECT_THAT(ear(3).take(), IsEmpty());
+}
+
+TEST_F(HandOff, AGrantThatOutlastsTheirNextLookTellsNobodyElse) {
+  queue(make_token(1, 1, "2500"));
+  pass(1ms);
+  queue(second);
+  release(owner);
+  EXPECT_THAT(ear(2).take(), IsEmpty());
 }
 
 TEST_F(HandOff, AWaiterNobodyListensForIsSkipped) {

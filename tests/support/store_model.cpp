@@ -15,6 +15,7 @@ constexpr Micros waiter_life = 15s;    // not heard of for longer: dead
 constexpr Micros waiter_refresh = 4s;  // a younger ticket proves life by itself
 constexpr Millis queue_life = 20s;
 constexpr Millis longest_foreign_turn = 150ms;
+constexpr Millis looks_again = 2500ms;  // a waiter, by itself
 constexpr int most_dead = 64;
 const std::string foreign_entry = "~";
 // As Redis 7.0 puts it.
@@ -98,7 +99,9 @@ std::optional<StoreModel::Outcome> StoreModel::grant(Micros now, Lock& lock,
   if (receivers == 0) {
     return std::nullopt;
   }
-  tell_head(lock, claim);
+  if (claim < looks_again) {
+    tell_head(lock, claim);
+  }
   return Outcome::granted;
 }
 
