@@ -11,6 +11,7 @@ using std::chrono::seconds;
 
 constexpr Duration ping_time = seconds{2};
 constexpr Duration registration_life = seconds{600};
+constexpr int most_steps = 64;  ///< at once by the clock, so that replies are read in time
 constexpr Duration first_backoff = milliseconds{10};
 constexpr Duration most_backoff = seconds{1};
 
@@ -79,7 +80,8 @@ std::optional<Instant> Engine::next_timer() const {
 }
 
 void Engine::on_timer(Instant now) {
-  while (!timers_.empty() && timers_.begin()->when <= now) {
+  for (int steps = 0; steps < most_steps && !timers_.empty() && timers_.begin()->when <= now;
+       ++steps) {
     const Timer timer = *timers_.begin();
     const auto& cohort = timer.cohort;
     if (timer.kind == TimerKind::deadline) {
@@ -101,11 +103,8 @@ void Engine::on_timer(Instant now) {
       step(now, cohort, cohort->attempt->on_timer(now));
     } else if (const auto loss = cohort->hold->overdue(now); loss != Loss::none) {
       lose(now, cohort, loss);
-    } else if (connected_) {
-      renew_due(now);
     } else {
-      cohort->hold->on_unknown(now + seconds{1});
-      rearm(cohort);
+      renew_due(now);
     }
   }
   departure_timers(now);
@@ -178,7 +177,7 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
   connected_ = true;
   connecting_ = false;
   reconnect_at_.reset();
-  heard_ = answered_ = now;
+  connected_at_ = heard_ = answered_ = now;
   if (ever_connected_) {
     ++counters_.reconnects;
   }
@@ -194,10 +193,6 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
     if (cohort->hold) {
       cohort->ghost = cohort->ghost || (cohort->unanswered && !old_is_dead);
       cohort->unanswered = false;
-      if (cohort->hold->terms().renew) {
-        cohort->hold->on_unknown(now);
-        rearm(cohort);
-      }
     }
   }
   // In the order in which they began, whatever the hash table thinks.
@@ -232,6 +227,10 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
     ask(now, cohort, departures_.contains(cohort->replaces) ? cohort->replaces : 0, false);
   }
   unanswered_ = false;
+  for (const auto kind : {Kind::mutex, Kind::permits}) {
+    unconfirmed_[kind] = Timer{Instant::min(), TimerKind::hold, 0, nullptr};
+  }
+  renew_more(now);
 }
 
 void Engine::forget_connection(Instant now) {
@@ -247,6 +246,12 @@ void Engine::forget_connection(Instant now) {
     if (pending.verb == Verb::acquire) {
       unanswered.insert(pending.token);
     }
+    for (const auto& cohort : pending.renewed) {
+      if (cohort->hold && !cohort->hold->is_queued()) {
+        cohort->hold->on_unknown(now);
+        rearm(cohort);
+      }
+    }
   }
   unanswered_ = unanswered_ || !unanswered.empty();
   for (auto& [id, departure] : departures_) {
@@ -260,16 +265,15 @@ void Engine::forget_connection(Instant now) {
     if (cohort->attempt) {
       cohort->unanswered = cohort->unanswered || unanswered.contains(cohort->attempt->token());
       cohort->attempt->on_disconnected();
+      rearm(cohort);
     }
-    if (cohort->hold) {
+    if (cohort->hold && !unanswered.empty()) {
       cohort->unanswered = cohort->unanswered || unanswered.contains(cohort->hold->record()->token);
-      cohort->hold->on_unknown(now + seconds{1});
     }
-    rearm(cohort);
   }
   inflight_.clear();
   renewals_.clear();
-  backlog_.clear();
+  unconfirmed_.clear();
   const bool at_once = reconnect_tries_ == 0;
   if (!at_once) {
     back_off(now);  // the last connection brought nothing good either

@@ -270,11 +270,17 @@ class Engine {
   [[nodiscard]] CohortPtr holding(const LeaseRecord& lease) const;
   void end_hold(const CohortPtr& cohort);
   void clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord& lease);
-  void renew_due(Instant now);
-  void renew(Instant now, const std::vector<CohortPtr>& due, bool whole);
-  void renew_backlog(Instant now);
-  void on_renew_reply(Instant now, const Pending& pending, const Reply& reply);
   void on_break(Instant now, Words words);
+
+  // renewing.cpp
+  void renew_due(Instant now);
+  void renew_more(Instant now);
+  [[nodiscard]] std::vector<CohortPtr> take_backlog();
+  [[nodiscard]] std::vector<CohortPtr> take_unconfirmed(Instant now, Kind kind, Timer& from);
+  void renew(Instant now, const std::vector<CohortPtr>& due, bool whole);
+  void on_renew_reply(Instant now, const Pending& pending, const Reply& reply);
+
+  // departing.cpp: tokens that must not stay on the server.
   DepartureId give_back(Instant now, const CohortPtr& cohort, LeaseId lease, bool riding);
   DepartureId depart(Instant now, Token token, const LockKeys& keys, Duration ttl, LeaseId lease,
                      bool riding);
@@ -300,8 +306,10 @@ class Engine {
   std::deque<Pending> inflight_;
   std::deque<Renewal> renewals_;  ///< of these
   bool is_patient_ = false;       ///< a renewal ended a connection, and none was answered since
-  /// Leases whose renewal waits for a reply to those before, the one that ends first before all.
+  /// Leases whose renewal is due and waits for its turn, the one that ends first before all.
   std::map<std::pair<Instant, std::uint64_t>, CohortPtr> backlog_;
+  /// Up to which timer the leases of earlier connections were renewed on this one.
+  std::map<Kind, Timer> unconfirmed_;
   bool connected_ = false;
   bool connecting_ = false;
   bool ever_connected_ = false;
@@ -315,6 +323,7 @@ class Engine {
   int reconnect_tries_ = 0;
   std::int64_t counter_ = 0;       ///< the greatest we were given on this connection
   std::optional<Instant> lifted_;  ///< when we last had the counter lifted to the clock
+  Instant connected_at_;
   Instant heard_;
   Instant answered_;  ///< when the last reply came, or the connection was made
   std::optional<Instant> enrolled_;

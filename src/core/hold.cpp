@@ -13,13 +13,14 @@ Hold::Hold(std::shared_ptr<LeaseRecord> record, Terms terms, Instant valid_until
 
 // A third of the length after the lease began, a little earlier by jitter.
 void Hold::believe(Instant until, Duration length) {
-  const Instant began = until - length + drift_.margin(length);
-  const auto third = static_cast<double>(length.count()) / 3;
-  renew_at_ = began + Duration{static_cast<Duration::rep>(third * (1 - 0.1 * jitter_))};
   length_ = length;
   until_ = until;
+  const auto third = static_cast<double>(length.count()) / 3;
+  renew_at_ = began() + Duration{static_cast<Duration::rep>(third * (1 - 0.1 * jitter_))};
   show();
 }
+
+Instant Hold::began() const { return until_ - length_ + drift_.margin(length_); }
 
 void Hold::show() {
   const auto until = terms_.end ? std::min(until_, *terms_.end) : until_;
@@ -41,6 +42,8 @@ Instant Hold::timer() const { return renews() ? std::min(renew_at_, lost_at()) :
 bool Hold::renewal_due(Instant now, Duration slack) const {
   return renews() && renew_at_ <= now + slack;
 }
+
+bool Hold::unconfirmed_since(Instant when) const { return renews() && began() < when; }
 
 Loss Hold::overdue(Instant now) const {
   if (now < lost_at()) {

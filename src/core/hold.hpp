@@ -67,6 +67,8 @@ class Hold {
   [[nodiscard]] Instant timer() const;
   /// Whether a renewal should leave within `slack` of `now`.
   [[nodiscard]] bool renewal_due(Instant now, Duration slack) const;
+  /// Whether it is to be renewed, and began, or was renewed, before `when`.
+  [[nodiscard]] bool unconfirmed_since(Instant when) const;
   /// Whether the lease must be told lost at `now`, and why.
   [[nodiscard]] Loss overdue(Instant now) const;
   /// A renewal is due, and waits for its turn.
@@ -99,6 +101,7 @@ class Hold {
   void show();
   [[nodiscard]] Instant expires_at() const;
   [[nodiscard]] bool ends_first() const;
+  [[nodiscard]] Instant began() const;
   [[nodiscard]] Instant lost_at() const;
   [[nodiscard]] bool renews() const;
 

@@ -53,9 +53,7 @@ TEST(EngineGarbled, AShiftedReplyToARenewalClosesTheConnectionAndTheLeaseGoesOn)
   script.expect({"renew job T1 30000 .0"});
   script.at(10001ms).reply("deadbeef l");
   script.expect({"disconnect", "connect"});
-  script.at(10002ms).open();
-  script.timer();
-  script.expect({"renew job T1 30000 .0"});
+  script.at(10002ms).reopen({"renew job T1 30000 .0"});
 }
 
 TEST(EngineGarbled, AReplyThatNothingAskedForClosesTheConnection) {

@@ -154,7 +154,8 @@ void obtain_with_a_repeat_out(EngineScript& script) {
 TEST(EngineGhost, AReleaseIsRepeatedIfAnAcquireOfItsTokenMayComeLate) {
   EngineScript script;
   obtain_with_a_repeat_out(script);
-  script.at(2503ms).open(false);
+  script.at(2503ms).reopen({"renew job T1 30000 .0"}, false);
+  script.reply("T1 k");
   script.at(2504ms).release(1);
   script.expect({"release job T1"});
   script.reply("T1 released");
@@ -178,7 +179,8 @@ TEST(EngineGhost, AReleaseWithoutConnectionIsRepeatedIfAnAcquireOfItsTokenMayCom
 TEST(EngineGhost, AYieldIsRepeatedAsAReleaseIfAnAcquireOfItsTokenMayComeLate) {
   EngineScript script;
   obtain_with_a_repeat_out(script);
-  script.at(2503ms).open(false);
+  script.at(2503ms).reopen({"renew job T1 30000 .0"}, false);
+  script.reply("T1 k");
   script.at(2600ms).acquire(2);
   script.at(2700ms).release(1);
   script.expect({"acquire job T2 30000 giving up T1"});
@@ -191,7 +193,8 @@ TEST(EngineGhost, AYieldIsRepeatedAsAReleaseIfAnAcquireOfItsTokenMayComeLate) {
 TEST(EngineGhost, AReleaseIsSentOnceIfTheOldConnectionIsDead) {
   EngineScript script;
   obtain_with_a_repeat_out(script);
-  script.at(2503ms).open(true);
+  script.at(2503ms).reopen({"renew job T1 30000 .0"});
+  script.reply("T1 k");
   script.at(2504ms).release(1);
   script.reply("T1 released");
   script.expect({"release job T1", "1 released"});
@@ -201,9 +204,7 @@ TEST(EngineGhost, AReleaseIsSentOnceIfTheOldConnectionIsDead) {
 TEST(EngineGhost, ALostLeaseIsReleasedIfAnAcquireOfItsTokenMayComeLate) {
   EngineScript script;
   obtain_with_a_repeat_out(script);
-  script.at(2503ms).open(false);
-  script.timer();
-  script.expect({"renew job T1 30000 .0"});
+  script.at(2503ms).reopen({"renew job T1 30000 .0"}, false);
   script.reply("T1 l");
   script.expect({"release job T1", "1 lost: taken"});
   script.reply("T1 not_held");

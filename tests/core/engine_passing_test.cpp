@@ -161,9 +161,8 @@ TEST(EnginePassing, ARenewalThatWasUnderWayExtendsTheNextHoldersLease) {
   script.at(0ms).obtain(1);
   script.acquire(2);
   script.at(10ms).on_disconnected();
-  script.open();
-  script.timer();
-  script.expect({"renew job T1 30000 .0"});
+  script.expect({"connect"});
+  script.reopen({"renew job T1 30000 .0"});
   script.at(20ms).release(1);
   script.reply("T1 k");
   script.expect({"2 obtained 5.1", "1 released"});

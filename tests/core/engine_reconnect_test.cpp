@@ -1,6 +1,8 @@
 // Engine: connections that are lost and made again.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "core/engine_script.hpp"
 
 namespace dlock::core {
@@ -44,13 +46,73 @@ TEST(EngineReconnect, LeasesAreRenewedAtOnce) {
   script.at(0ms).obtain(1);
   script.at(1s).on_disconnected();
   script.expect({"connect"});
+  script.at(2s).reopen({"renew job T1 30000 .0"});
+  script.reply("T1 k");
+  script.expect({});
+  script.expect_timer(12s);
+}
+
+TEST(EngineReconnect, AllLeasesAreRenewedAFewCallsAtATime) {
+  EngineScript script;
+  for (WaiterId waiter = 1; waiter <= 1500; ++waiter) {
+    script.at(0ms).obtain(waiter, {.key = "job" + std::to_string(waiter)});
+  }
+  script.at(1s).on_disconnected();
   script.at(2s).on_connected();
-  script.expect({"subscribe", "enroll"});
+  std::vector<Command> calls;
+  const auto collect = [&] {
+    for (auto& action : script.take()) {
+      if (auto* send = std::get_if<Send>(&action); send && send->command.verb == Verb::renew) {
+        calls.push_back(std::move(send->command));
+      }
+    }
+  };
+  collect();
+  EXPECT_EQ(calls.size(), 8U);
   script.reply("OK");
   script.reply("OK");
-  script.expect_timer(2s);
-  script.timer();
-  script.expect({"renew job T1 30000 .0"});
+  std::set<std::string> renewed;
+  for (std::size_t call = 0; call < calls.size(); ++call) {
+    const auto leases = calls[call].args.size() / 3;
+    for (std::size_t i = 0; i < leases; ++i) {
+      EXPECT_TRUE(renewed.insert(calls[call].args[1 + 3 * i]).second) << "once is enough";
+    }
+    script.reply(calls[call].args[0] + ' ' + std::string(leases, 'k'));
+    collect();
+  }
+  EXPECT_EQ(renewed.size(), 1500U);
+  EXPECT_EQ(calls.size(), 12U);
+}
+
+TEST(EngineReconnect, ALeaseThatIsDueMeanwhileGoesFirst) {
+  EngineScript script;
+  for (WaiterId waiter = 1; waiter <= 1500; ++waiter) {
+    script.at(0ms).obtain(waiter, {.key = "job" + std::to_string(waiter)});
+  }
+  script.at(1s).obtain(2000, {.key = "short", .ttl = 3s});
+  script.at(1500ms).on_disconnected();
+  script.at(2s).timer();
+  script.take();
+  script.at(2100ms).on_connected();
+  for (const auto& action : script.take()) {
+    const auto* send = std::get_if<Send>(&action);
+    if (send && send->command.verb == Verb::renew) {
+      EXPECT_EQ(send->command.keys[1], "short");
+      break;
+    }
+  }
+}
+
+TEST(EngineReconnect, OnlySoMuchIsDoneAtOnceByTheClock) {
+  EngineScript script;
+  for (WaiterId waiter = 1; waiter <= 20000; ++waiter) {
+    script.at(0ms).obtain(waiter, {.key = "job" + std::to_string(waiter)});
+  }
+  script.at(1s).on_disconnected();
+  script.take();
+  script.at(20s).timer();
+  ASSERT_TRUE(script.engine.next_timer());
+  EXPECT_LE(*script.engine.next_timer(), Instant{} + 1h + 20s);
 }
 
 TEST(EngineReconnect, WhatIsGivenBackIsGivenBackBeforeAnythingIsAskedFor) {

@@ -134,9 +134,7 @@ TEST(EngineRenewal, TheFirstRenewalOfAGrantLeavesTimeForAnotherConnection) {
   EXPECT_LT(*next, Instant{} + 1h + 1700ms);
   script.at(1700ms).timer();
   script.expect({"disconnect", "connect"});
-  script.open();
-  script.timer();
-  script.expect({"renew job T1 30000 .0"});
+  script.reopen({"renew job T1 30000 .0"});
   script.at(1701ms).reply("T1 k");
   EXPECT_EQ(script.leases[1]->end(), Instant{} + 1h + 1700ms + 29698ms);
 }
@@ -148,9 +146,7 @@ TEST(EngineRenewal, AServerThatIsSlowForARenewalGetsTheWholeTimeoutOnTheNextConn
   script.expect({"renew job T1 3000 .0"});
   script.at(1900ms).timer();
   script.expect({"disconnect", "connect"});
-  script.open();
-  script.timer();
-  script.expect({"renew job T1 3000 .0"});
+  script.reopen({"renew job T1 3000 .0"});
   script.at(2600ms).timer();  // with the patience of the first it would be over
   script.expect({});
   script.at(2601ms).reply("T1 k");

@@ -103,6 +103,16 @@ void EngineScript::open(bool old_is_dead) {
   take();
 }
 
+void EngineScript::reopen(std::initializer_list<std::string> sent, bool old_is_dead,
+                          std::source_location where) {
+  on_connected(old_is_dead);
+  std::vector<std::string> lines{"subscribe", "enroll"};
+  lines.insert(lines.end(), sent.begin(), sent.end());
+  expect(lines, where);
+  reply("OK");
+  reply("OK");
+}
+
 void EngineScript::obtain(WaiterId waiter, Wish wish) {
   acquire(waiter, std::move(wish));
   reply("T" + std::to_string(tokens_.size()) + " acquired 5");
@@ -128,7 +138,7 @@ std::vector<Action> EngineScript::take() {
   return std::exchange(actions_, {});
 }
 
-void EngineScript::expect(std::initializer_list<std::string> lines, std::source_location where) {
+void EngineScript::expect(const std::vector<std::string>& lines, std::source_location where) {
   const std::vector<std::string> expected{lines};
   const auto actual = lines_;
   take();

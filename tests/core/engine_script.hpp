@@ -58,7 +58,10 @@ class EngineScript {
   void withdraw() { engine.withdraw(now_), note(); }
 
   // Several events at once. They leave no actions behind.
-  void open(bool old_is_dead = true);                        ///< connected, subscribed, enrolled
+  void open(bool old_is_dead = true);  ///< connected, subscribed, enrolled
+  /// The same, and what is sent thereafter stays to be answered.
+  void reopen(std::initializer_list<std::string> sent, bool old_is_dead = true,
+              std::source_location where = std::source_location::current());
   void obtain(WaiterId waiter, Wish wish = {.key = "job"});  ///< free, so ours with counter 5
   void queue(WaiterId waiter, Wish wish = {.key = "job"});   ///< taken; see `queued`
 
@@ -70,7 +73,7 @@ class EngineScript {
   /// The actions since the last look.
   std::vector<Action> take();
   /// The actions since the last look, one line each, must be these. Reports go to `reports`.
-  void expect(std::initializer_list<std::string> lines,
+  void expect(const std::vector<std::string>& lines,
               std::source_location where = std::source_location::current());
   /// The next timer must be then; none: there must be none.
   void expect_timer(std::optional<Duration> when,
