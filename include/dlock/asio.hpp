@@ -15,6 +15,7 @@
 #endif
 
 #include <chrono>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -23,6 +24,8 @@
 
 #include "dlock/async.hpp"
 #include "dlock/mutex.hpp"
+#include "dlock/semaphore.hpp"
+#include "dlock/shared_mutex.hpp"
 
 namespace dlock::asio {
 namespace detail {
@@ -73,47 +76,111 @@ std::pair<std::exception_ptr, Result> caught(Get get) {
   }
 }
 
-}  // namespace detail
-
-/// Waits for the lock; completes with `void(std::exception_ptr, Lease)` on the handler's executor.
-/// Errors are those of `Mutex::acquire()`; the handler's cancellation slot ends the wait with
-/// `Cancelled`. `mutex` must live until the operation has been started.
-template <class CompletionToken>
-auto async_acquire(Mutex& mutex, CompletionToken&& token) {
-  return detail::net::async_initiate<CompletionToken, void(std::exception_ptr, Lease)>(
-      [&mutex](auto handler) {
+/// What all ways to acquire share: `start(handler, stop)` begins, `get` takes what is asked for out
+/// of the result.
+template <class Result, class Start, class Get, class CompletionToken>
+auto initiate(Start start, Get get, CompletionToken&& token) {
+  return net::async_initiate<CompletionToken, void(std::exception_ptr, Result)>(
+      [start = std::move(start), get](auto handler) mutable {
         using Operation = detail::Operation<decltype(handler)>;
         const auto operation = std::make_shared<Operation>(std::move(handler));
-        mutex.async_acquire(
-            [operation](AcquireResult result) {
-              auto [error, lease] = detail::caught<Lease>([&] { return std::move(result).get(); });
-              Operation::complete(operation, std::move(error), std::move(lease));
+        start(
+            [operation, get](AcquireResult result) {
+              auto [error, taken] = caught<Result>([&] { return get(std::move(result)); });
+              Operation::complete(operation, std::move(error), std::move(taken));
             },
             operation->stop());
       },
       token);
 }
 
-/// Waits at most `span`, a span of zero or less tries once; completes with
-/// `void(std::exception_ptr, std::optional<Lease>)`. As above.
-template <class Rep, class Period, class CompletionToken>
-auto async_try_acquire_for(Mutex& mutex, const std::chrono::duration<Rep, Period>& span,
-                           CompletionToken&& token) {
-  return detail::net::async_initiate<CompletionToken,
-                                     void(std::exception_ptr, std::optional<Lease>)>(
-      [&mutex, span](auto handler) {
-        using Operation = detail::Operation<decltype(handler)>;
-        const auto operation = std::make_shared<Operation>(std::move(handler));
-        mutex.async_try_acquire_for(
-            span,
-            [operation](AcquireResult result) {
-              auto [error, lease] =
-                  detail::caught<std::optional<Lease>>([&] { return std::move(result).get_if(); });
-              Operation::complete(operation, std::move(error), std::move(lease));
-            },
-            operation->stop());
+template <class Start, class CompletionToken>
+auto acquire(Start start, CompletionToken&& token) {
+  return initiate<Lease>(
+      std::move(start), [](AcquireResult&& result) { return std::move(result).get(); },
+      std::forward<CompletionToken>(token));
+}
+
+template <class Start, class CompletionToken>
+auto try_acquire(Start start, CompletionToken&& token) {
+  return initiate<std::optional<Lease>>(
+      std::move(start), [](AcquireResult&& result) { return std::move(result).get_if(); },
+      std::forward<CompletionToken>(token));
+}
+
+}  // namespace detail
+
+/// A lock whose `async_acquire()` needs nothing but a handler: `Mutex`, `SharedMutex`.
+template <class Lock>
+concept AsyncLock = requires(Lock& lock, AcquireHandler handler, std::stop_token stop) {
+  lock.async_acquire(handler, stop);
+};
+
+/// Waits for the lock; completes with `void(std::exception_ptr, Lease)` on the handler's executor.
+/// Errors are those of the lock's `acquire()`; the handler's cancellation slot ends the wait with
+/// `Cancelled`. The lock must live until the operation has been started. So for all that follow.
+template <AsyncLock Lock, class CompletionToken>
+auto async_acquire(Lock& lock, CompletionToken&& token) {
+  return detail::acquire(
+      [&lock](AcquireHandler handler, std::stop_token stop) {
+        lock.async_acquire(std::move(handler), std::move(stop));
       },
-      token);
+      std::forward<CompletionToken>(token));
+}
+
+/// For a reader.
+template <class CompletionToken>
+auto async_acquire_shared(SharedMutex& mutex, CompletionToken&& token) {
+  return detail::acquire(
+      [&mutex](AcquireHandler handler, std::stop_token stop) {
+        mutex.async_acquire_shared(std::move(handler), std::move(stop));
+      },
+      std::forward<CompletionToken>(token));
+}
+
+/// For `weight` permits.
+template <class CompletionToken>
+auto async_acquire(Semaphore& semaphore, std::int64_t weight, CompletionToken&& token) {
+  return detail::acquire(
+      [&semaphore, weight](AcquireHandler handler, std::stop_token stop) {
+        semaphore.async_acquire(weight, std::move(handler), std::move(stop));
+      },
+      std::forward<CompletionToken>(token));
+}
+
+/// Waits at most `span`, a span of zero or less tries once; completes with
+/// `void(std::exception_ptr, std::optional<Lease>)`.
+template <AsyncLock Lock, class Rep, class Period, class CompletionToken>
+auto async_try_acquire_for(Lock& lock, const std::chrono::duration<Rep, Period>& span,
+                           CompletionToken&& token) {
+  return detail::try_acquire(
+      [&lock, span](AcquireHandler handler, std::stop_token stop) {
+        lock.async_try_acquire_for(span, std::move(handler), std::move(stop));
+      },
+      std::forward<CompletionToken>(token));
+}
+
+/// For a reader.
+template <class Rep, class Period, class CompletionToken>
+auto async_try_acquire_shared_for(SharedMutex& mutex,
+                                  const std::chrono::duration<Rep, Period>& span,
+                                  CompletionToken&& token) {
+  return detail::try_acquire(
+      [&mutex, span](AcquireHandler handler, std::stop_token stop) {
+        mutex.async_try_acquire_shared_for(span, std::move(handler), std::move(stop));
+      },
+      std::forward<CompletionToken>(token));
+}
+
+/// For `weight` permits.
+template <class Rep, class Period, class CompletionToken>
+auto async_try_acquire_for(Semaphore& semaphore, const std::chrono::duration<Rep, Period>& span,
+                           std::int64_t weight, CompletionToken&& token) {
+  return detail::try_acquire(
+      [&semaphore, span, weight](AcquireHandler handler, std::stop_token stop) {
+        semaphore.async_try_acquire_for(span, weight, std::move(handler), std::move(stop));
+      },
+      std::forward<CompletionToken>(token));
 }
 
 /// Gives a lease back; completes with `void(std::exception_ptr)`: `LockLost` or `Unreachable` as

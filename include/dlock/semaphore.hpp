@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "dlock/async.hpp"
 #include "dlock/client.hpp"
 #include "dlock/lease.hpp"
 #include "dlock/options.hpp"
@@ -56,10 +57,27 @@ class Semaphore {
     return try_acquire_in(detail::until(deadline), weight, std::move(stop));
   }
 
+  // Without a thread that waits, for coroutines and handlers. As `Mutex`.
+  [[nodiscard]] AsyncAcquire async_acquire(std::int64_t weight = 1, std::stop_token stop = {});
+  void async_acquire(std::int64_t weight, AcquireHandler handler, std::stop_token stop = {});
+  template <class Rep, class Period>
+  [[nodiscard]] AsyncTryAcquire async_try_acquire_for(
+      const std::chrono::duration<Rep, Period>& span, std::int64_t weight = 1,
+      std::stop_token stop = {}) {
+    return async_try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), weight,
+                                std::move(stop));
+  }
+  template <class Rep, class Period>
+  void async_try_acquire_for(const std::chrono::duration<Rep, Period>& span, std::int64_t weight,
+                             AcquireHandler handler, std::stop_token stop = {}) {
+    async_try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), weight,
+                         std::move(handler), std::move(stop));
+  }
+
   /// Changes the number of permits, here and for the semaphore in the store. More: they go to who
   /// waits. Fewer: holders keep theirs until they release them, and nobody gets in before enough
   /// came back. Clients that go on saying the old number are refused from their next request on;
-  /// a waiter looks again within 5 s. Throws `UsageError` for a number out of range.
+  /// a waiter looks again within 2.5 s. Throws `UsageError` for a number out of range.
   void set_permits(std::int64_t permits);
   /// How many this object says there are.
   [[nodiscard]] std::int64_t permits() const noexcept;
@@ -70,6 +88,10 @@ class Semaphore {
  private:
   std::optional<Lease> try_acquire_in(std::chrono::milliseconds span, std::int64_t weight,
                                       std::stop_token stop);
+  AsyncTryAcquire async_try_acquire_in(std::chrono::milliseconds span, std::int64_t weight,
+                                       std::stop_token stop);
+  void async_try_acquire_in(std::chrono::milliseconds span, std::int64_t weight,
+                            AcquireHandler handler, std::stop_token stop);
   std::unique_ptr<detail::SemaphoreState> state_;
 };
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "dlock/async.hpp"
 #include "dlock/client.hpp"
 #include "dlock/lease.hpp"
 #include "dlock/options.hpp"
@@ -112,6 +113,36 @@ class SharedMutex {
                                       std::move(stop));
   }
 
+  // Without a thread that waits, for coroutines and handlers. As `Mutex`.
+  [[nodiscard]] AsyncAcquire async_acquire(std::stop_token stop = {});
+  void async_acquire(AcquireHandler handler, std::stop_token stop = {});
+  [[nodiscard]] AsyncAcquire async_acquire_shared(std::stop_token stop = {});
+  void async_acquire_shared(AcquireHandler handler, std::stop_token stop = {});
+  template <class Rep, class Period>
+  [[nodiscard]] AsyncTryAcquire async_try_acquire_for(
+      const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
+    return async_try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span),
+                                std::move(stop));
+  }
+  template <class Rep, class Period>
+  void async_try_acquire_for(const std::chrono::duration<Rep, Period>& span, AcquireHandler handler,
+                             std::stop_token stop = {}) {
+    async_try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(handler),
+                         std::move(stop));
+  }
+  template <class Rep, class Period>
+  [[nodiscard]] AsyncTryAcquire async_try_acquire_shared_for(
+      const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
+    return async_try_acquire_shared_in(std::chrono::ceil<std::chrono::milliseconds>(span),
+                                       std::move(stop));
+  }
+  template <class Rep, class Period>
+  void async_try_acquire_shared_for(const std::chrono::duration<Rep, Period>& span,
+                                    AcquireHandler handler, std::stop_token stop = {}) {
+    async_try_acquire_shared_in(std::chrono::ceil<std::chrono::milliseconds>(span),
+                                std::move(handler), std::move(stop));
+  }
+
   /// From writer to reader in one step: nobody writes in between, and readers who stand next in
   /// line enter too. Throws `LockLost` if the lease had ended. `exclusive` is used up in any case;
   /// throws `UsageError`, and leaves it as it is, if it is not a lease of this lock.
@@ -129,6 +160,12 @@ class SharedMutex {
   std::optional<Lease> try_acquire_shared_in(std::chrono::milliseconds span, std::stop_token stop);
   std::optional<UpgradeableLease> try_acquire_upgradeable_in(std::chrono::milliseconds span,
                                                              std::stop_token stop);
+  AsyncTryAcquire async_try_acquire_in(std::chrono::milliseconds span, std::stop_token stop);
+  void async_try_acquire_in(std::chrono::milliseconds span, AcquireHandler handler,
+                            std::stop_token stop);
+  AsyncTryAcquire async_try_acquire_shared_in(std::chrono::milliseconds span, std::stop_token stop);
+  void async_try_acquire_shared_in(std::chrono::milliseconds span, AcquireHandler handler,
+                                   std::stop_token stop);
   std::unique_ptr<detail::LockState> state_;
 };
 

@@ -52,20 +52,15 @@ std::optional<Lease> Mutex::try_acquire_in(std::chrono::milliseconds span, std::
 }
 
 AsyncAcquire Mutex::async_acquire(std::stop_token stop) {
-  return AsyncAcquire{[target = state_->target, stop = std::move(stop)](AcquireHandler handler) {
-    target->async_take(target->options.wait, stop, {}, std::move(handler));
-  }};
+  return state_->target->async_acquire({}, std::move(stop));
 }
 
 void Mutex::async_acquire(AcquireHandler handler, std::stop_token stop) {
-  state_->target->async_take(state_->target->options.wait, stop, {}, std::move(handler));
+  state_->target->async_acquire({}, std::move(handler), stop);
 }
 
 AsyncTryAcquire Mutex::async_try_acquire_in(std::chrono::milliseconds span, std::stop_token stop) {
-  return AsyncTryAcquire{
-      [target = state_->target, span, stop = std::move(stop)](AcquireHandler handler) {
-        target->async_take(span, stop, {}, std::move(handler));
-      }};
+  return state_->target->async_try_acquire({}, span, std::move(stop));
 }
 
 void Mutex::async_try_acquire_in(std::chrono::milliseconds span, AcquireHandler handler,

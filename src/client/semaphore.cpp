@@ -70,6 +70,24 @@ std::optional<Lease> Semaphore::try_acquire_in(std::chrono::milliseconds span, s
   return state_->lock->take(span, stop, state_->wanted(weight));
 }
 
+AsyncAcquire Semaphore::async_acquire(std::int64_t weight, std::stop_token stop) {
+  return state_->lock->async_acquire(state_->wanted(weight), std::move(stop));
+}
+
+void Semaphore::async_acquire(std::int64_t weight, AcquireHandler handler, std::stop_token stop) {
+  state_->lock->async_acquire(state_->wanted(weight), std::move(handler), stop);
+}
+
+AsyncTryAcquire Semaphore::async_try_acquire_in(std::chrono::milliseconds span, std::int64_t weight,
+                                                std::stop_token stop) {
+  return state_->lock->async_try_acquire(state_->wanted(weight), span, std::move(stop));
+}
+
+void Semaphore::async_try_acquire_in(std::chrono::milliseconds span, std::int64_t weight,
+                                     AcquireHandler handler, std::stop_token stop) {
+  state_->lock->async_take(span, stop, state_->wanted(weight), std::move(handler));
+}
+
 void Semaphore::set_permits(std::int64_t permits) {
   const auto text = std::to_string(detail::checked(permits));
   auto& client = *state_->lock->client;

@@ -2,6 +2,7 @@
 #include "dlock/shared_mutex.hpp"
 
 #include <string_view>
+#include <utility>
 
 #include "client/lease_state.hpp"
 #include "client/lock_state.hpp"
@@ -109,6 +110,40 @@ std::optional<UpgradeableLease> SharedMutex::try_acquire_upgradeable_in(millisec
   }
   return UpgradeableLease{
       std::make_shared<detail::UpgradeableState>(state_->target, std::move(*lease))};
+}
+
+AsyncAcquire SharedMutex::async_acquire(std::stop_token stop) {
+  return state_->target->async_acquire(writer, std::move(stop));
+}
+
+void SharedMutex::async_acquire(AcquireHandler handler, std::stop_token stop) {
+  state_->target->async_acquire(writer, std::move(handler), stop);
+}
+
+AsyncAcquire SharedMutex::async_acquire_shared(std::stop_token stop) {
+  return state_->target->async_acquire(reader, std::move(stop));
+}
+
+void SharedMutex::async_acquire_shared(AcquireHandler handler, std::stop_token stop) {
+  state_->target->async_acquire(reader, std::move(handler), stop);
+}
+
+AsyncTryAcquire SharedMutex::async_try_acquire_in(milliseconds span, std::stop_token stop) {
+  return state_->target->async_try_acquire(writer, span, std::move(stop));
+}
+
+void SharedMutex::async_try_acquire_in(milliseconds span, AcquireHandler handler,
+                                       std::stop_token stop) {
+  state_->target->async_take(span, stop, writer, std::move(handler));
+}
+
+AsyncTryAcquire SharedMutex::async_try_acquire_shared_in(milliseconds span, std::stop_token stop) {
+  return state_->target->async_try_acquire(reader, span, std::move(stop));
+}
+
+void SharedMutex::async_try_acquire_shared_in(milliseconds span, AcquireHandler handler,
+                                              std::stop_token stop) {
+  state_->target->async_take(span, stop, reader, std::move(handler));
 }
 
 Lease SharedMutex::downgrade(Lease&& exclusive) {

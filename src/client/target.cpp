@@ -80,6 +80,27 @@ Lease Target::exchange(Lease&& former, const core::Permits& permits) const {
   return lease_of(std::move(record));
 }
 
+AsyncAcquire Target::async_acquire(const std::optional<core::Permits>& permits,
+                                   std::stop_token stop) const {
+  return AsyncAcquire{
+      [self = shared_from_this(), permits, stop = std::move(stop)](AcquireHandler handler) {
+        self->async_acquire(permits, std::move(handler), stop);
+      }};
+}
+
+void Target::async_acquire(const std::optional<core::Permits>& permits, AcquireHandler handler,
+                           const std::stop_token& stop) const {
+  async_take(options.wait, stop, permits, std::move(handler));
+}
+
+AsyncTryAcquire Target::async_try_acquire(const std::optional<core::Permits>& permits,
+                                          milliseconds limit, std::stop_token stop) const {
+  return AsyncTryAcquire{
+      [self = shared_from_this(), permits, limit, stop = std::move(stop)](AcquireHandler handler) {
+        self->async_take(limit, stop, permits, std::move(handler));
+      }};
+}
+
 void Target::async_take(std::optional<milliseconds> limit, const std::stop_token& stop,
                         const std::optional<core::Permits>& permits, AcquireHandler handler) const {
   client->async_acquire(

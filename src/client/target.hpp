@@ -38,7 +38,15 @@ class Target : public std::enable_shared_from_this<Target> {
   /// In the place of `former`, in one step. Throws `LockLost` if that was over, and `UsageError`,
   /// leaving it alone, if it is another lock's.
   [[nodiscard]] Lease exchange(Lease&& former, const core::Permits& permits) const;
-  /// As `take`; the handler gets the result.
+  /// As `take_or_throw`, for a coroutine or a handler.
+  [[nodiscard]] AsyncAcquire async_acquire(const std::optional<core::Permits>& permits,
+                                           std::stop_token stop) const;
+  void async_acquire(const std::optional<core::Permits>& permits, AcquireHandler handler,
+                     const std::stop_token& stop) const;
+  /// As `take`.
+  [[nodiscard]] AsyncTryAcquire async_try_acquire(const std::optional<core::Permits>& permits,
+                                                  std::chrono::milliseconds limit,
+                                                  std::stop_token stop) const;
   void async_take(std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
                   const std::optional<core::Permits>& permits, AcquireHandler handler) const;
 

@@ -1,4 +1,5 @@
 // Asynchronous use: handlers, coroutines, cancellation, and that a wait costs no thread.
+#include <array>
 #include <atomic>
 #include <coroutine>
 #include <filesystem>
@@ -292,6 +293,89 @@ TEST_F(Async, TheReleaseOfALostLeaseSaysSo) {
   server.command({"DEL", "m"});
   EXPECT_EQ(release(std::move(lease)), errc::lost);
   EXPECT_EQ(release(Lease{}), std::error_code{}) << "nothing to release";
+}
+
+Detached write_once(SharedMutex& mutex, int& pages, std::atomic<int>& done) {
+  auto lease = co_await mutex.async_acquire();
+  const int seen = pages;
+  pages = seen + 1;
+  co_await async_release(std::move(lease));
+  ++done;
+}
+
+Detached read_once(SharedMutex& mutex, const int& pages, int& read, std::atomic<int>& done) {
+  auto lease = co_await mutex.async_acquire_shared();
+  read = pages;
+  co_await async_release(std::move(lease));
+  ++done;
+}
+
+TEST_F(Async, ReadersAndWritersAwaitASharedMutex) {
+  Client client{server.url()};
+  SharedMutex mutex{client, "pages"};
+  int pages = 0;
+  std::array<int, 20> read{};
+  std::atomic<int> done{0};
+  for (auto& page : read) {
+    write_once(mutex, pages, done);
+    read_once(mutex, pages, page, done);
+  }
+  EXPECT_TRUE(eventually([&] { return done == 40; }, 30s));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(read[static_cast<std::size_t>(i)], i + 1) << "in turn";
+}
+
+TEST_F(Async, ReadersEnterTogetherAndAWriterIsTriedInVain) {
+  Client client{server.url()};
+  SharedMutex mutex{client, "pages"};
+  Inbox first, second, writer, reader;
+  mutex.async_acquire_shared(first.handler());
+  mutex.async_try_acquire_shared_for(1s, second.handler());
+  auto one = first.result(), two = second.result();
+  EXPECT_TRUE(one.lease->held() && two.lease->held());
+  mutex.async_try_acquire_for(0ms, writer.handler());
+  EXPECT_EQ(writer.result().error, errc::timed_out);
+  one.lease.reset();
+  two.lease.reset();
+  mutex.async_acquire(reader.handler());
+  EXPECT_TRUE(reader.result().lease->held());
+}
+
+Detached use_gpu(Semaphore& gpu, std::int64_t weight, std::atomic<std::int64_t>& used,
+                 std::atomic<std::int64_t>& most, std::atomic<int>& done) {
+  auto lease = co_await gpu.async_acquire(weight);
+  most = std::max(most.load(), used += weight);
+  used -= weight;
+  co_await async_release(std::move(lease));
+  ++done;
+}
+
+TEST_F(Async, PermitsAreAwaitedAndNeverExceeded) {
+  Client client{server.url()};
+  Semaphore gpu{client, "gpu", {.permits = 4}};
+  std::atomic<std::int64_t> used{0}, most{0};
+  std::atomic<int> done{0};
+  for (int i = 0; i < 100; ++i) use_gpu(gpu, 1 + i % 3, used, most, done);
+  EXPECT_TRUE(eventually([&] { return done == 100; }, 30s));
+  EXPECT_LE(most, 4);
+  Inbox all, one;
+  gpu.async_acquire(4, all.handler());
+  auto lease = all.result().lease;
+  gpu.async_try_acquire_for(0ms, 1, one.handler());
+  EXPECT_EQ(one.result().error, errc::timed_out);
+  EXPECT_THROW(gpu.async_acquire(5, one.handler()), UsageError);
+}
+
+TEST_F(Async, ACancelledWaitForPermitsLeavesNothingBehind) {
+  Client client{server.url()};
+  Semaphore gpu{client, "gpu", {.permits = 1}};
+  auto held = gpu.try_acquire();
+  std::stop_source stop;
+  Inbox inbox;
+  gpu.async_acquire(1, inbox.handler(), stop.get_token());
+  EXPECT_TRUE(come_to_wait("gpu", 1));
+  stop.request_stop();
+  EXPECT_EQ(inbox.result().error, errc::cancelled);
+  EXPECT_TRUE(come_to_wait("gpu", 0));
 }
 
 TEST_F(Async, ThreadsAndHandlersShareAClient) {
