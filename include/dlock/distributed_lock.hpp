@@ -21,7 +21,9 @@ class DistributedLock : public Lease {
   DistributedLock(Client& client, std::string_view name, std::chrono::milliseconds ttl)
       : DistributedLock(client, name, LockOptions{.ttl = ttl}) {}
   DistributedLock(Client& client, std::string_view name, LockOptions options = {})
-      : Lease(Mutex{client, name, options}.acquire()) {}
+      : Lease(Mutex{client, name, options}.acquire()) {
+    bind();
+  }
 };
 
 }  // namespace dlock

@@ -3,6 +3,7 @@
 
 #include "dlock/async.hpp"
 #include "dlock/client.hpp"
+#include "dlock/deadlock.hpp"
 #include "dlock/distributed_lock.hpp"
 #include "dlock/error.hpp"
 #include "dlock/inspect.hpp"

@@ -21,6 +21,7 @@ enum class errc {
   cancelled,       ///< a `std::stop_token` ended the wait
   lost,            ///< the lease ended while it was still wanted
   forked,          ///< this process is a fork of the one that made the client
+  deadlock,  ///< the wait would be for ever; equal to `std::errc::resource_deadlock_would_occur`
 };
 
 /// The category of every error of this library; its name is "dlock". Thread-safe.
@@ -65,6 +66,12 @@ class TimedOut : public Error {
 };
 /// `errc::cancelled`.
 class Cancelled : public Error {
+ public:
+  using Error::Error;
+};
+/// `errc::deadlock`: holders in a ring wait for each other, and this wait gave up; `what()` names
+/// the ring. What this thread holds it still holds: give it back, so that the others can go on.
+class Deadlock : public Error {
  public:
   using Error::Error;
 };

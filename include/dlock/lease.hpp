@@ -28,7 +28,7 @@ class Lease {
   Lease() noexcept = default;
   explicit Lease(std::shared_ptr<detail::LeaseState> state) noexcept : state_(std::move(state)) {}
   ~Lease();
-  Lease(Lease&&) noexcept = default;
+  Lease(Lease&& other) noexcept;
   Lease& operator=(Lease&& other) noexcept;
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
@@ -56,6 +56,10 @@ class Lease {
 
   /// Whether there is something to release.
   [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
+
+ protected:
+  /// The calling thread will give it back: to be found in a deadlock. A move takes that back.
+  void bind() const;
 
  private:
   friend class detail::LeaseState;

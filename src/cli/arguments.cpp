@@ -193,6 +193,15 @@ Arguments parse_info(Words words) {
   return info;
 }
 
+Arguments parse_deadlocks(Words words) {
+  DeadlocksArguments deadlocks;
+  CLI::App app{"", "deadlocks"};
+  add_store(app, deadlocks.store);
+  app.add_flag("--json", deadlocks.json);
+  parse(app, words);
+  return deadlocks;
+}
+
 Arguments parse_break(Words words) {
   BreakArguments breaking;
   std::string fence;
@@ -216,6 +225,7 @@ Arguments parse_command(const std::string& command, Words words) {
     if (command == "run") return parse_run(words);
     if (command == "ls") return parse_list(words);
     if (command == "info") return parse_info(words);
+    if (command == "deadlocks") return parse_deadlocks(words);
     if (command == "break") return parse_break(words);
   } catch (const CLI::CallForHelp&) {
     return ShowText{help_text(command)};

@@ -52,6 +52,11 @@ struct InfoArguments {
   bool json = false;
 };
 
+struct DeadlocksArguments {
+  StoreArguments store;
+  bool json = false;
+};
+
 struct BreakArguments {
   StoreArguments store;
   std::string name;
@@ -64,8 +69,8 @@ struct ShowText {
   std::string text;
 };
 
-using Arguments =
-    std::variant<ShowText, RunArguments, ListArguments, InfoArguments, BreakArguments>;
+using Arguments = std::variant<ShowText, RunArguments, ListArguments, InfoArguments,
+                               DeadlocksArguments, BreakArguments>;
 
 /// The command line is wrong. `what()` says what to do.
 class WrongUsage : public std::runtime_error {

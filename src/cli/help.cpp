@@ -13,6 +13,7 @@ constexpr std::string_view help_main =
   dlock run --permits 4 gpu -- ./train    at most four at a time
   dlock ls                                which locks are held, by whom, who waits
   dlock info backup                       one lock
+  dlock deadlocks                         who waits for each other in a ring
   dlock break backup --fence 110292929    take it away from that holder
 
 The locks are kept in Redis: --url redis://host or the environment variable DLOCK_URL says where.
@@ -61,9 +62,10 @@ NAME do not guard against each other: the second to come is refused with an erro
 
 COMMAND gets our stdin, stdout and stderr, a process group of its own, and in its environment
 DLOCK_NAME, DLOCK_TOKEN, DLOCK_FENCE (grows with each holder: pass it on to what can refuse older
-ones), DLOCK_TTL_MS, and DLOCK_URL without the password. A nested 'dlock run' on a server with a
-password therefore needs a --url of its own. The lock is released when COMMAND ends; what it leaves
-running in the background is not waited for.
+ones), DLOCK_TTL_MS, DLOCK_HELD (the tokens of all runs around it: they tell a deadlock), and
+DLOCK_URL without the password. A nested 'dlock run' on a server with a password therefore needs a
+--url of its own. The lock is released when COMMAND ends; what it leaves running in the background
+is not waited for.
 
 Signals sent to dlock go to COMMAND's whole group. When the lock is lost, or is about to be because
 the server does not answer, the group gets TERM, and KILL after --kill-after and in any case
@@ -71,7 +73,8 @@ before another can have the lock. It is killed too when dlock is killed or stopp
 that asked COMMAND to end, the rest of its group has --kill-after to end too.
 
 Exit status: COMMAND's own; 128+N if signal N ended it; 127 not found, 126 not executable;
-75 lock not obtained; 73 lock lost while COMMAND ran; 69 server unreachable or refusing; 64 usage.
+75 lock not obtained, or a deadlock; 73 lock lost while COMMAND ran; 69 server unreachable or
+refusing; 64 usage.
 )";
 
 constexpr std::string_view help_ls = R"(Usage: dlock ls [OPTION...] [PATTERN]
@@ -105,6 +108,22 @@ Shows what a lock is, who holds it, since when, by which fence, until when, and 
   -h, --help           this text
 )";
 
+constexpr std::string_view help_deadlocks = R"(Usage: dlock deadlocks [OPTION...]
+
+Shows rings of holders that wait for each other's locks, of waits that have lasted 2 s or longer.
+Such a ring ends by itself: after some seconds one of the waits gives up (of 'dlock run', with 75).
+
+  dlock run a -- dlock run b -- ./work    on one machine, and on another
+  dlock run b -- dlock run a -- ./work    at the same time: a ring
+  dlock deadlocks
+
+      --url URL        where the locks are (see 'dlock run --help')
+      --prefix TEXT    left out of the names
+      --json           an array of rings; a ring is an array of name and holder, each of which waits
+                       for the next, the last for the first
+  -h, --help           this text
+)";
+
 constexpr std::string_view help_break = R"(Usage: dlock break [OPTION...] NAME --fence FENCE
 
 Takes the lock NAME away from the holder with that fence, never from a later one; who waits goes on.
@@ -129,6 +148,7 @@ std::string help_text(std::string_view command) {
   if (command == "run") return std::string{help_run};
   if (command == "ls") return std::string{help_ls};
   if (command == "info") return std::string{help_info};
+  if (command == "deadlocks") return std::string{help_deadlocks};
   if (command == "break") return std::string{help_break};
   return std::string{help_main};
 }

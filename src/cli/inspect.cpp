@@ -1,4 +1,4 @@
-// ls, info and break.
+// ls, info, deadlocks and break.
 #include "cli/inspect.hpp"
 
 #include <fmt/format.h>
@@ -10,6 +10,7 @@
 #include "cli/output.hpp"
 #include "cli/text.hpp"
 #include "dlock/client.hpp"
+#include "dlock/deadlock.hpp"
 #include "dlock/inspect.hpp"
 
 namespace dlock::cli {
@@ -51,6 +52,23 @@ int info(const InfoArguments& arguments) {
   Client client = connect(arguments.store);
   const auto lock = inspect_lock(client, arguments.name);
   return print(arguments.json ? lock_json(lock) + "\n" : lock_details(lock));
+}
+
+int deadlocks(const DeadlocksArguments& arguments) {
+  Client client = connect(arguments.store);
+  const auto rings = list_deadlocks(client);
+  if (arguments.json) {
+    std::vector<std::string> arrays;
+    for (const auto& ring : rings) arrays.push_back(ring_json(ring));
+    return print(json_array(arrays) + "\n");
+  }
+  if (rings.empty()) {
+    note("nobody waits in a ring there");
+    return 0;
+  }
+  std::string text;
+  for (const auto& ring : rings) text += ring_text(ring);
+  return print(text);
 }
 
 int break_holder(const BreakArguments& arguments) {

@@ -1,4 +1,4 @@
-// The subcommands that look at locks and take them away: ls, info, break.
+// The subcommands that look at locks and take them away: ls, info, deadlocks, break.
 #pragma once
 
 #include "cli/arguments.hpp"
@@ -8,6 +8,7 @@ namespace dlock::cli {
 /// Each prints to stdout and returns the exit status. They throw as the library does.
 [[nodiscard]] int list(const ListArguments& arguments);
 [[nodiscard]] int info(const InfoArguments& arguments);
+[[nodiscard]] int deadlocks(const DeadlocksArguments& arguments);
 [[nodiscard]] int break_holder(const BreakArguments& arguments);
 
 }  // namespace dlock::cli

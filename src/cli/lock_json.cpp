@@ -49,6 +49,16 @@ std::string holder_json(const HolderInfo& holder) {
   return object.raw("ttl_left_ms", millis_json(holder.ttl_left)).str();
 }
 
+std::string ring_json(const std::vector<DeadlockLink>& ring) {
+  std::vector<std::string> links;
+  for (const auto& link : ring) {
+    JsonObject object;
+    object.bytes("name", link.name).raw("holder", party_json(link.holder).str());
+    links.push_back(object.str());
+  }
+  return json_array(links);
+}
+
 std::string lock_json(const LockInfo& lock) {
   JsonObject object;
   object.bytes("name", lock.name).boolean("held", lock.held).boolean("foreign", lock.foreign);

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "dlock/deadlock.hpp"
 #include "dlock/inspect.hpp"
 
 namespace dlock::cli {
@@ -10,5 +12,7 @@ namespace dlock::cli {
 /// One JSON object. Fences are strings, since they outgrow what JSON numbers hold in many
 /// languages.
 [[nodiscard]] std::string lock_json(const LockInfo& lock);
+/// A JSON array of the locks in a ring and their holders.
+[[nodiscard]] std::string ring_json(const std::vector<DeadlockLink>& ring);
 
 }  // namespace dlock::cli

@@ -126,6 +126,15 @@ std::string lock_details(const LockInfo& lock) {
   return text;
 }
 
+std::string ring_text(const std::vector<DeadlockLink>& ring) {
+  std::string text;
+  for (std::size_t i = 0; i < ring.size(); ++i) {
+    text += fmt::format("{} is held by {}, which waits for {}\n", in_quotes(ring[i].name),
+                        describe(ring[i].holder), in_quotes(ring[(i + 1) % ring.size()].name));
+  }
+  return text + '\n';
+}
+
 std::string lock_table(const std::vector<LockInfo>& locks, bool colour) {
   using Row = std::array<std::string, 6>;
   std::vector<Row> rows{{"NAME", "HOLDER", "FENCE", "HELD FOR", "TTL LEFT", "WAITING"}};

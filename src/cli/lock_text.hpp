@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "dlock/deadlock.hpp"
 #include "dlock/inspect.hpp"
 
 namespace dlock::cli {
@@ -16,6 +17,9 @@ namespace dlock::cli {
 
 /// All about one lock, on several lines.
 [[nodiscard]] std::string lock_details(const LockInfo& lock);
+
+/// A ring of waits, on a line for each lock.
+[[nodiscard]] std::string ring_text(const std::vector<DeadlockLink>& ring);
 
 /// One line a lock under a line of headings, which `colour` makes bold.
 [[nodiscard]] std::string lock_table(const std::vector<LockInfo>& locks, bool colour);

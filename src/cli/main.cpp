@@ -30,6 +30,7 @@ class Dispatch {
   int operator()(const RunArguments& arguments) const { return run(arguments, descriptors_); }
   int operator()(const ListArguments& arguments) const { return list(arguments); }
   int operator()(const InfoArguments& arguments) const { return info(arguments); }
+  int operator()(const DeadlocksArguments& arguments) const { return deadlocks(arguments); }
   int operator()(const BreakArguments& arguments) const { return break_holder(arguments); }
 
  private:
@@ -41,6 +42,7 @@ int exit_code_of(errc code) {
     case errc::usage:
       return exit_usage;
     case errc::timed_out:
+    case errc::deadlock:
       return exit_not_obtained;
     case errc::lost:
       return exit_lost;

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -141,7 +142,14 @@ class Run {
             {"DLOCK_TOKEN", lease.token()},
             {"DLOCK_FENCE", fmt::to_string(lease.fence())},
             {"DLOCK_TTL_MS", fmt::to_string(arguments_.ttl.count())},
-            {"DLOCK_URL", client.url()}};
+            {"DLOCK_URL", client.url()},
+            {"DLOCK_HELD", held(lease)}};
+  }
+
+  // What COMMAND keeps others from as long as it runs: that of the run around this one, and ours.
+  static std::string held(const Lease& lease) {
+    const char* const around = std::getenv("DLOCK_HELD");
+    return around == nullptr ? lease.token() : std::string{around} + ' ' + lease.token();
   }
 
   // Whether the lock was ours up to now. That the server does not answer is no reason to doubt it.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "client/deadlock_watch.hpp"
 #include "client/process.hpp"
 #include "dlock/error.hpp"
 
@@ -38,6 +39,7 @@ ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
       callbacks_(options_.request_timeout) {}
 
 ClientState::~ClientState() {
+  deadlocks_.reset();
   {
     Lock lock{*this};
     engine_.close(now());
@@ -150,6 +152,14 @@ core::Released::Kind ClientState::release(const core::LeaseRecord& lease) {
   after_change();
   wait(lock, call);
   return std::get<core::Released>(call.answer).kind;
+}
+
+DeadlockWatch& ClientState::deadlocks() {
+  const Lock lock{*this};
+  if (!deadlocks_) {
+    deadlocks_ = std::make_unique<DeadlockWatch>(*this);
+  }
+  return *deadlocks_;
 }
 
 std::stop_token ClientState::lost(core::LeaseRecord& lease) {

@@ -33,6 +33,8 @@
 
 namespace dlock::detail {
 
+class DeadlockWatch;
+
 /// Thread-safe.
 class ClientState {
  public:
@@ -70,6 +72,8 @@ class ClientState {
   void close();
 
   [[nodiscard]] Client::Stats stats();
+  /// Made with the first call.
+  [[nodiscard]] DeadlockWatch& deadlocks();
   [[nodiscard]] const std::string& url() const noexcept { return url_; }
   [[nodiscard]] const ClientOptions& options() const noexcept { return options_; }
   /// For connections beside the shared one.
@@ -184,6 +188,7 @@ class ClientState {
 
   Callbacks callbacks_;
   std::thread keeper_;
+  std::unique_ptr<DeadlockWatch> deadlocks_;
 };
 
 }  // namespace dlock::detail

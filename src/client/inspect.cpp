@@ -9,8 +9,10 @@
 
 #include "client/glob.hpp"
 #include "client/inspector.hpp"
+#include "client/waits_for.hpp"
 #include "core/keys.hpp"
 #include "core/token.hpp"
+#include "dlock/deadlock.hpp"
 #include "dlock/error.hpp"
 #include "script/scripts.hpp"
 
@@ -147,6 +149,16 @@ LockInfo inspect_lock(Client& client, std::string_view name) {
   auto lock = std::move(locks[key[0]]);
   lock.name = name;
   return lock;
+}
+
+std::vector<std::vector<DeadlockLink>> list_deadlocks(Client& client) {
+  auto& state = *client.state();
+  Inspector inspector{state};
+  std::vector<std::vector<DeadlockLink>> rings;
+  for (const auto& ring : detail::WaitsFor{inspector}.rings()) {
+    rings.push_back(detail::links_of(inspector, ring, state.options().prefix));
+  }
+  return rings;
 }
 
 BreakOutcome break_lock(Client& client, std::string_view name, std::int64_t fence,

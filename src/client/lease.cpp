@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "client/holdings.hpp"
 #include "client/lease_state.hpp"
 #include "client/process.hpp"
 #include "dlock/error.hpp"
@@ -74,10 +75,22 @@ Lease::~Lease() {
   }
 }
 
+// Into other hands, it may be: whose thread holds it is not known any more.
+Lease::Lease(Lease&& other) noexcept : state_(std::move(other.state_)) {
+  if (state_) {
+    state_->thread = 0;
+  }
+}
+
+void Lease::bind() const { detail::bind_to_thread(state_); }
+
 Lease& Lease::operator=(Lease&& other) noexcept {
   if (this != &other) {
     const Lease former{std::move(state_)};
     state_ = std::move(other.state_);
+    if (state_) {
+      state_->thread = 0;
+    }
   }
   return *this;
 }

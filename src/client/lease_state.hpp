@@ -1,6 +1,7 @@
 // LeaseState: what a Lease handle points to.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -21,6 +22,8 @@ class LeaseState {
   const std::shared_ptr<ClientState> client;
   const std::shared_ptr<core::LeaseRecord> record;
   const std::string name;
+  /// The number of the thread that will give it back; 0: nobody knows.
+  std::atomic<std::uint64_t> thread{0};
 
   /// Whether it can give way to `permits` of the lock `key`. True for one that holds nothing.
   [[nodiscard]] static bool is_of(const Lease& lease, const ClientState& client,
@@ -28,6 +31,9 @@ class LeaseState {
     const auto& state = lease.state_;
     return !state || (state->client.get() == &client && state->record->key == key &&
                       core::weight_of(state->record->token).value_or(0) >= permits.weight);
+  }
+  [[nodiscard]] static const std::shared_ptr<LeaseState>& of(const Lease& lease) {
+    return lease.state_;
   }
   /// What `lease` points to, which then holds nothing.
   [[nodiscard]] static std::shared_ptr<LeaseState> take_from(Lease& lease) {

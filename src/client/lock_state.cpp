@@ -2,26 +2,15 @@
 #include "client/lock_state.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <iterator>
 #include <string>
 #include <utility>
 
+#include "client/holdings.hpp"
 #include "client/lease_state.hpp"
 #include "dlock/error.hpp"
 
 namespace dlock::detail {
-namespace {
-
-/// Of the calling thread; unlike its std::thread::id never given to another.
-std::uint64_t thread_number() {
-  static std::atomic<std::uint64_t> last{0};
-  thread_local const std::uint64_t number = ++last;
-  return number;
-}
-
-}  // namespace
-
 LockState::Holds::iterator LockState::own_hold() {
   return std::find_if(holds_.begin(), holds_.end(),
                       [](const Hold& hold) { return hold.thread == thread_number(); });
@@ -54,6 +43,7 @@ void LockState::refuse_recursion(std::string_view advice) {
 void LockState::keep(Lease lease, Mode mode) {
   const std::lock_guard lock{mutex_};
   holds_.push_back({thread_number(), std::move(lease), mode, 1});
+  bind_to_thread(LeaseState::of(holds_.back().lease));
 }
 
 bool LockState::deepen() {

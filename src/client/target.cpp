@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "client/deadlock_watch.hpp"
+#include "client/holdings.hpp"
 #include "client/lease_state.hpp"
 #include "core/token.hpp"
 #include "dlock/error.hpp"
@@ -50,17 +52,46 @@ Lease Target::lease_of(std::shared_ptr<core::LeaseRecord> record) const {
 
 std::optional<Lease> Target::take(std::optional<milliseconds> limit, const std::stop_token& stop,
                                   const std::optional<core::Permits>& permits) const {
-  auto record = client->acquire(key, options, limit, stop, permits);
-  return record ? std::optional{lease_of(std::move(record))} : std::nullopt;
+  // In place, as a lease that is moved is not the calling thread's any more.
+  auto state = obtain(limit, stop, permits);
+  return state ? std::optional<Lease>{std::in_place, std::move(state)} : std::nullopt;
 }
 
 Lease Target::take_or_throw(const std::stop_token& stop,
                             const std::optional<core::Permits>& permits) const {
-  auto lease = take(options.wait, stop, permits);
-  if (!lease) {
+  auto state = obtain(options.wait, stop, permits);
+  if (!state) {
     throw_error(errc::timed_out, too_late(name, *options.wait));
   }
-  return std::move(*lease);
+  return Lease{std::move(state)};
+}
+
+std::shared_ptr<LeaseState> Target::obtain(std::optional<milliseconds> limit,
+                                           const std::stop_token& stop,
+                                           const std::optional<core::Permits>& permits) const {
+  const bool waits = !limit || *limit > milliseconds::zero();
+  auto tokens = waits ? tokens_held(*client) : std::vector<std::string>{};
+  std::shared_ptr<core::LeaseRecord> record;
+  if (tokens.empty()) {
+    record = client->acquire(key, options, limit, stop, permits);
+  } else {
+    client->check_process();
+    const DeadlockWatch::Wait wait{client->deadlocks(), key, std::move(tokens), stop};
+    try {
+      record = client->acquire(key, options, limit, wait.stop(), permits);
+    } catch (const Cancelled&) {
+      if (const auto ring = wait.ring()) {
+        throw_error(errc::deadlock, *ring);
+      }
+      throw;
+    }
+  }
+  if (!record) {
+    return nullptr;
+  }
+  auto state = std::make_shared<LeaseState>(client, std::move(record), name);
+  bind_to_thread(state);
+  return state;
 }
 
 Lease Target::exchange(Lease&& former, const core::Permits& permits) const {

@@ -51,6 +51,9 @@ class Target : public std::enable_shared_from_this<Target> {
                   const std::optional<core::Permits>& permits, AcquireHandler handler) const;
 
  private:
+  [[nodiscard]] std::shared_ptr<LeaseState> obtain(
+      std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
+      const std::optional<core::Permits>& permits) const;
   [[nodiscard]] Lease lease_of(std::shared_ptr<core::LeaseRecord> record) const;
   [[nodiscard]] AcquireResult result_of(ClientState::Answer& answer,
                                         std::optional<std::chrono::milliseconds> limit) const;

@@ -34,6 +34,8 @@ class Category final : public std::error_category {
         return "lock lost";
       case errc::forked:
         return "used in a forked process";
+      case errc::deadlock:
+        return "a deadlock would occur";
     }
     return "unknown error";
   }
@@ -46,6 +48,8 @@ class Category final : public std::error_category {
         return std::errc::timed_out;
       case errc::cancelled:
         return std::errc::operation_canceled;
+      case errc::deadlock:
+        return std::errc::resource_deadlock_would_occur;
       case errc::refused:
         return std::errc::permission_denied;
       case errc::read_only:
@@ -83,6 +87,8 @@ void throw_error(errc code, const std::string& what) {
       throw Cancelled{code, what};
     case errc::lost:
       throw LockLost{code, what};
+    case errc::deadlock:
+      throw Deadlock{code, what};
     case errc::usage:
     case errc::forked:
       break;

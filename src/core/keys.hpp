@@ -27,6 +27,10 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 [[nodiscard]] inline std::string registration_key(std::string_view client) {
   return std::string{"dlock1:client:"}.append(client);
 }
+/// Of what the holder of `token` waits for.
+[[nodiscard]] inline std::string note_key(std::string_view token) {
+  return std::string{"dlock1:waits:"}.append(token);
+}
 [[nodiscard]] inline std::string channel_of(std::string_view client) {
   return std::string{"dlock1:c:"}.append(client);
 }

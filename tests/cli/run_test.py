@@ -130,7 +130,8 @@ class Surroundings(CliCase):
         result = self.dlock("run", "--ttl", "9s", "my lock", "--", "sh", "-c", script)
         lines = result.stdout.decode().splitlines()
         found = dict(line.split("=", 1) for line in lines[:-1])
-        self.assertEqual(sorted(found), ["DLOCK_FENCE", "DLOCK_NAME", "DLOCK_TOKEN", "DLOCK_TTL_MS", "DLOCK_URL"])
+        self.assertEqual(sorted(found), ["DLOCK_FENCE", "DLOCK_HELD", "DLOCK_NAME", "DLOCK_TOKEN",
+                                         "DLOCK_TTL_MS", "DLOCK_URL"])
         self.assertEqual(found["DLOCK_NAME"], "my lock")
         self.assertEqual(found["DLOCK_TTL_MS"], "9000")
         self.assertEqual(found["DLOCK_URL"], self.server.url)

@@ -1,0 +1,24 @@
+// Deadlocks: rings of holders that wait for each other.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "dlock/client.hpp"
+#include "dlock/inspect.hpp"
+
+namespace dlock {
+
+/// A lock in a ring, and its holder, who waits for the next one; that of the last for the first.
+struct DeadlockLink {
+  std::string name;  ///< without the client's prefix, if it has it
+  Party holder;
+};
+
+/// The rings there are now, of waits that have lasted 2 s or longer: of each, one wait will end
+/// with the exception `Deadlock` some seconds later, if its program is of this version. Throws as
+/// `Mutex`. Seen are waits of threads that hold locks by `lock()`, `DistributedLock`, or a `Lease`
+/// that was not moved since it was obtained; and those of programs under `dlock run`.
+[[nodiscard]] std::vector<std::vector<DeadlockLink>> list_deadlocks(Client& client);
+
+}  // namespace dlock
