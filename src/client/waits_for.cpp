@@ -36,20 +36,21 @@ bool has_lasted(const Ring& ring, const Ring& before) {
 
 std::string describe(Inspector& store, const Ring& ring, std::string_view prefix) {
   const auto links = links_of(store, ring, prefix);
-  std::string text = "deadlock: ";
-  for (const auto& link : links) {
-    text += '"' + link.name + "\" is held by ";
-    text += link.holder.host.empty()
-                ? "client " + link.holder.client
-                : link.holder.host + ':' + std::to_string(link.holder.pid) + ' ' +
-                      link.holder.program +
-                      (link.holder.label.empty() ? "" : " (" + link.holder.label + ')');
-    text += ", which waits for ";
+  std::string text = "deadlock";
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    const auto& [name, holder] = links[i];
+    text += (i == 0 ? ": \"" : "; \"") + name + "\" is held by ";
+    if (holder.host.empty()) {
+      text += "client " + holder.client;
+    } else {
+      text += holder.host + ':' + std::to_string(holder.pid) + ' ' + holder.program;
+      text += holder.label.empty() ? "" : " (" + holder.label + ')';
+    }
+    text += ", which waits for \"" + links[(i + 1) % links.size()].name + '"';
   }
-  text += '"' + links.front().name + '"';
   return text +
-         ": this wait gives up so that the others can go on; take locks in the same order "
-         "everywhere, or all at once";
+         ". This wait gives up so that the others can go on: take locks in the same order "
+         "everywhere";
 }
 
 std::vector<DeadlockLink> links_of(Inspector& store, const Ring& ring, std::string_view prefix) {

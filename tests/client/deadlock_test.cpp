@@ -143,14 +143,16 @@ TEST_F(Deadlocks, ALeaseThatWasHandedOverIsNotItsFormerThreads) {
   Client one{server.url()};
   Client two{server.url()};
   std::promise<Lease> a;
-  auto has_a = a.get_future();
+  std::latch start{2};
   auto waits = std::async(std::launch::async, [&] {
     a.set_value(Mutex{one, "a"}.acquire());
+    start.arrive_and_wait();
     lock(one, "b");
   });
-  auto handed = has_a.get();
+  auto handed = a.get_future().get();
   auto other = std::async(std::launch::async, [&] {
     const DistributedLock first{two, "b"};
+    start.arrive_and_wait();
     lock(two, "a");
   });
   std::this_thread::sleep_for(8s);
