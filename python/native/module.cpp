@@ -8,6 +8,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <dlock/dlock.hpp>
@@ -34,36 +35,37 @@ class PyClient {
  public:
   PyClient(const std::string& url, const std::string& prefix, nb::callable log) {
     const auto sink = std::make_shared<const Callback>(std::move(log));
-    client_.emplace(
-        url, ClientOptions{.prefix = prefix, .log = [sink](LogLevel level, std::string_view text) {
-                             sink->call([&] {
-                               return nb::make_tuple(static_cast<int>(level),
-                                                     nb::str(text.data(), text.size()));
-                             });
-                           }});
+    const auto report = [sink](LogLevel level, std::string_view text) {
+      sink->call([&] {
+        return nb::make_tuple(static_cast<int>(level), nb::str(text.data(), text.size()));
+      });
+    };
+    client_ = std::make_shared<Client>(url, ClientOptions{.prefix = prefix, .log = report});
   }
   ~PyClient() { close(); }
   PyClient(const PyClient&) = delete;
   PyClient& operator=(const PyClient&) = delete;
 
+  /// Ends all waits; leases go on.
   void close() {
-    auto client = std::exchange(client_, std::nullopt);
+    auto client = std::exchange(client_, nullptr);
     const WithoutGil without_gil;
     client.reset();
   }
-  [[nodiscard]] Client& get() {
-    if (!client_)
-      throw UsageError(errc::usage, "the program is ending: there are no locks any more");
-    return *client_;
+  [[nodiscard]] std::shared_ptr<Client> get() const {
+    if (!client_) throw Cancelled(errc::cancelled, "the program is ending");
+    return client_;
   }
-  [[nodiscard]] bool is_held(const std::string& name) {
-    auto& client = get();
+  [[nodiscard]] bool is_held(const std::string& name) const {
+    auto client = get();
     const WithoutGil without_gil;
-    return inspect_lock(client, name).held;
+    const bool held = inspect_lock(*client, name).held;
+    client.reset();  // it may be the last
+    return held;
   }
 
  private:
-  std::optional<Client> client_;
+  std::shared_ptr<Client> client_;
 };
 
 /// A held lock. All members are called with the GIL, which makes them thread-safe.
@@ -175,10 +177,15 @@ class Door {
   // The calling thread cannot both read the socket and see to signals. A lock that is free is had
   // in one round trip as always; who must wait leaves that to the library's own thread.
   std::optional<Lease> acquire_interruptibly(Limit limit) {
+    const auto start = std::chrono::steady_clock::now();
     try {
       if (auto lease = acquire_here(milliseconds::zero())) return lease;
     } catch (const Unreachable&) {
       // Those who wait are more patient than those who try.
+    }
+    if (limit) {
+      const auto spent = std::chrono::steady_clock::now() - start;
+      limit = std::max(*limit - std::chrono::floor<milliseconds>(spent), milliseconds{1});
     }
     struct Answer {
       Event arrived;
@@ -218,7 +225,8 @@ LockOptions lock_options(std::int64_t ttl, bool renew, std::optional<std::int64_
 
 Door mutex(PyClient& client, const std::string& name, std::int64_t ttl, bool renew,
            std::optional<std::int64_t> max_hold) {
-  const auto lock = std::make_shared<Mutex>(client.get(), name, lock_options(ttl, renew, max_hold));
+  const auto lock =
+      std::make_shared<Mutex>(*client.get(), name, lock_options(ttl, renew, max_hold));
   return {[lock](Limit limit) {
             return limit ? lock->try_acquire_for(*limit) : std::optional{lock->acquire()};
           },
@@ -231,7 +239,7 @@ Door mutex(PyClient& client, const std::string& name, std::int64_t ttl, bool ren
 Door writer(PyClient& client, const std::string& name, std::int64_t ttl, bool renew,
             std::optional<std::int64_t> max_hold) {
   const auto lock =
-      std::make_shared<SharedMutex>(client.get(), name, lock_options(ttl, renew, max_hold));
+      std::make_shared<SharedMutex>(*client.get(), name, lock_options(ttl, renew, max_hold));
   return {[lock](Limit limit) {
             return limit ? lock->try_acquire_for(*limit) : std::optional{lock->acquire()};
           },
@@ -244,7 +252,7 @@ Door writer(PyClient& client, const std::string& name, std::int64_t ttl, bool re
 Door reader(PyClient& client, const std::string& name, std::int64_t ttl, bool renew,
             std::optional<std::int64_t> max_hold) {
   const auto lock =
-      std::make_shared<SharedMutex>(client.get(), name, lock_options(ttl, renew, max_hold));
+      std::make_shared<SharedMutex>(*client.get(), name, lock_options(ttl, renew, max_hold));
   return {[lock](Limit limit) {
             return limit ? lock->try_acquire_shared_for(*limit)
                          : std::optional{lock->acquire_shared()};
@@ -257,7 +265,7 @@ Door reader(PyClient& client, const std::string& name, std::int64_t ttl, bool re
 
 Door permits(PyClient& client, const std::string& name, std::int64_t number, std::int64_t weight,
              std::int64_t ttl, bool renew, std::optional<std::int64_t> max_hold) {
-  const auto lock = std::make_shared<Semaphore>(client.get(), name,
+  const auto lock = std::make_shared<Semaphore>(*client.get(), name,
                                                 SemaphoreOptions{.permits = number,
                                                                  .ttl = milliseconds{ttl},
                                                                  .renew = renew,

@@ -81,7 +81,7 @@ class Asyncio(PackageCase):
 
     def test_a_cancelled_wait_leaves_nothing_behind(self):
         async def main():
-            with self.redis.lock("job", timeout=LONG):
+            with self.held_elsewhere("job"):
                 lock = AsyncDistributedLock(self.redis, lock_name="job")
                 task = asyncio.create_task(lock.acquire())
                 await self.until(lambda: self.waiters("job"))
@@ -96,16 +96,14 @@ class Asyncio(PackageCase):
         self.run_async(main())
 
     def test_a_wait_that_outlives_its_loop_gives_the_lock_back(self):
-        holder = self.redis.lock("job", timeout=LONG)
-        holder.acquire()
-        loop = asyncio.new_event_loop()
-        loop.create_task(AsyncDistributedLock(self.redis, lock_name="job").acquire())
-        loop.call_later(0.05, loop.stop)
-        loop.run_forever()
-        self.assertTrue(eventually(lambda: self.waiters("job")))
-        pending = asyncio.all_tasks(loop)
-        loop.close()
-        holder.release()
+        with self.held_elsewhere("job"):
+            loop = asyncio.new_event_loop()
+            loop.create_task(AsyncDistributedLock(self.redis, lock_name="job").acquire())
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+            self.assertTrue(eventually(lambda: self.waiters("job")))
+            pending = asyncio.all_tasks(loop)
+            loop.close()
         self.assertTrue(eventually(lambda: not self.redis.exists("job")))
         for task in pending:  # nobody will run them: no report of that, please
             task._log_destroy_pending = False

@@ -96,7 +96,7 @@ class Locks(PackageCase):
         self.assertEqual(total, 100)
 
     def test_others_run_while_a_thread_waits(self):
-        with self.redis.lock("job", timeout=LONG):
+        with self.held_elsewhere("job"):
             waiter = threading.Thread(target=self.lock().acquire)
             waiter.start()
             self.assertTrue(eventually(lambda: self.waiters("job")))

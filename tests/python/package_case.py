@@ -1,5 +1,6 @@
 """What tests of the Python package share: a server, and programs that run beside the test."""
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -43,6 +44,16 @@ class PackageCase(unittest.TestCase):
         out, err = process.communicate(timeout=LONG)
         self.assertEqual(process.returncode, status, err)
         return out, err
+
+    @contextlib.contextmanager
+    def held_elsewhere(self, name):
+        """While another process holds the lock."""
+        process = self.start("import sys; from distributed_lock import DistributedLock\n"
+                             "with DistributedLock(lock_name=sys.argv[1]):\n"
+                             "    print('held', flush=True); sys.stdin.read()", name)
+        self.assertEqual(process.stdout.readline(), "held\n")
+        yield
+        self.assert_ends(process)
 
     def waiters(self, name):
         return self.redis.zcard("dlock1:qw:{%s}" % name)

@@ -75,7 +75,9 @@ for _ in range(10):
         with Mutex(self.redis, "job").acquire():
             process = self.start("""
 lock = DistributedLock(lock_name='job')
-threading.Thread(target=lock.acquire, daemon=True).start()
+lease = Mutex(lock_name='other').acquire()
+for wait in (lock.acquire, lease.lost.wait):
+    threading.Thread(target=wait, daemon=True).start()
 sys.stdin.read()
 """)
             self.assertTrue(eventually(lambda: self.waiters("job")))

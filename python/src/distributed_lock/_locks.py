@@ -80,7 +80,7 @@ class Side:
         self.door().start(limit_of(timeout), done, stop)
         try:
             return await answer
-        except asyncio.CancelledError:
+        except BaseException:  # cancelled, or the loop has ended
             stop.request()
             if answer.done() and not answer.cancelled() and answer.exception() is None:
                 lease = answer.result()  # it came in the same turn of the loop
