@@ -59,9 +59,8 @@ class PyClient {
   [[nodiscard]] bool is_held(const std::string& name) const {
     auto client = get();
     const WithoutGil without_gil;
-    const bool held = inspect_lock(*client, name).held;
-    client.reset();  // it may be the last
-    return held;
+    const auto kept = std::move(client);  // if it is the last, it ends without the GIL
+    return inspect_lock(*kept, name).held;
   }
 
  private:

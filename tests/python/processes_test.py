@@ -69,6 +69,9 @@ for _ in range(10):
                                     "lock.lost.add_callback(print)"))
         self.assert_ends(self.start("lease = Mutex(lock_name='job').acquire(); raise SystemExit(3)"),
                          3)
+        self.assert_ends(self.start("lease = Mutex(lock_name='job').acquire()\n"
+                                    "keep = lambda lease: time.sleep(1000)\n"
+                                    "threading.Thread(target=keep, args=[lease], daemon=True).start()"))
         self.assertFalse(self.redis.exists("job"))
 
     def test_a_program_ends_while_its_threads_wait(self):
