@@ -108,7 +108,8 @@ def read(path):
 
 
 def documents():
-    paths = sorted(SOURCE.glob("*.md")) + sorted((SOURCE / "docs").glob("*.md"))
+    paths = [path for part in (".", "docs", "python")
+             for path in sorted((SOURCE / part).glob("*.md"))]
     return [read(path) for path in paths]
 
 

@@ -14,7 +14,8 @@ sys.path.insert(0, str(SOURCE / "tests/docs"))
 import markdown  # noqa: E402
 
 OPTION = re.compile(r"(?<![\w-])(--?[A-Za-z][\w-]*)")
-DIRECTORIES = ("cmake", "docs", "examples", "include", "scripts", "src", "tests")
+DIRECTORIES = ("cmake", "docs", "examples", "include", "python", "scripts", "src",
+               "tests")
 
 
 def help_of(*subcommand):
@@ -61,7 +62,7 @@ class References(unittest.TestCase):
     def test_every_document_can_be_reached_from_the_readme(self):
         reached = {(SOURCE / link.partition("#")[0]).resolve() for link in self.readme.links}
         for document in self.documents:
-            if document.path.name != "README.md":
+            if document.path != self.readme.path:
                 self.assertIn(document.path.resolve(), reached)
 
     def test_files_named_in_the_text_exist(self):

@@ -4,6 +4,7 @@ language  marker        what is done
 cpp                     a complete program: compiled as it is and run
 cpp       wrap          statements: compiled into a function that has a `client`, and run
 cpp       quote FILE    stands in FILE, word for word
+python                  a complete program: run as it is, `Redis()` being the test's server
 sh                      run, with the built command in the path
 sh        exit N        run, ends with status N
 sh        check         its programs, scripts and options exist; for what installs or takes long
@@ -210,7 +211,7 @@ class Snippets(unittest.TestCase):
         self.assertEqual(done.returncode, status, f"output:\n{done.stdout}")
 
     def test_every_block_is_of_a_kind_that_is_tested(self):
-        known = {"cpp", "cpp wrap", "cpp quote", "sh", "sh exit", "sh check", "console",
+        known = {"cpp", "cpp wrap", "cpp quote", "python", "sh", "sh exit", "sh check", "console",
                  "console run", "cmake project", "conf", "sql", "text", "text rights"}
         for document in self.documents:
             for block in document.blocks:
@@ -221,6 +222,20 @@ class Snippets(unittest.TestCase):
             with self.subTest(block.place):
                 self.server.command("FLUSHALL")
                 self.assert_ran(self.shell.run(self.programs.programs[block.place]))
+
+    def test_python_programs_run(self):
+        if cache_entry("DLOCK_SANITIZE"):
+            self.skipTest("the Python package is not built with sanitizers")
+        python = pathlib.Path(cache_entry("DLOCK_DEPS_DIR"), "python/bin/python")
+        run_on_port = SOURCE / "tests/python/run_on_port.py"
+        site = f"PYTHONPATH={BUILD}/python/site"
+        for block in self.blocks("python"):
+            with self.subTest(block.place):
+                self.server.command("FLUSHALL")
+                program = self.shell.work / "program.py"
+                program.write_text(block.text)
+                self.assert_ran(self.shell.run(["env", site, python, "-W", "error", run_on_port,
+                                                str(self.server.port), program]))
 
     def test_quotations_stand_in_their_file(self):
         for block in self.blocks("cpp quote"):
@@ -258,6 +273,10 @@ class Snippets(unittest.TestCase):
             return
         program, *arguments = words[:words.index("--")] if "--" in words else words
         script = SOURCE / program
+        if program == "pip":
+            self.assertEqual(arguments[0], "install")
+            self.assertTrue((SOURCE / arguments[1] / "pyproject.toml").is_file())
+            return
         if not script.is_file():
             self.assertEqual(program, "cmake", "neither a script of the project nor cmake")
             self.check_cmake(arguments)

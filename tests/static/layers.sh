@@ -20,7 +20,9 @@ refuse src/core 'sys/socket|netinet/|poll\.h|unistd|thread>|mutex>|condition_var
 for dir in src/core src/client src/cli include examples; do
     refuse "$dir" 'hiredis' 'only src/redis includes hiredis'
 done
-refuse examples '(core|redis|client|cli|script)/' 'examples use only public headers'
+for dir in examples python/native; do
+    refuse "$dir" '(core|redis|client|cli|script)/' "$dir uses only public headers"
+done
 
 # Public headers: <name> without a directory (or a POSIX one) and "dlock/...".
 # dlock/asio.hpp is for users of Asio, and included by nobody else.

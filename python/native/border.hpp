@@ -1,0 +1,106 @@
+// The border between Python and the library's threads, and its closing before the interpreter ends.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace dlock::python {
+
+namespace nb = nanobind;
+
+/// Counts the threads that are about to take the GIL: those of the library that call back, and
+/// those of Python that are in a call of the library. After `close()` nobody is, and nobody begins:
+/// a thread that asked for the GIL of an interpreter that is ending would be ended wherever it
+/// stands.
+class Gate {
+ public:
+  /// Whether the caller may take the GIL; then it must `leave()`.
+  static bool enter() noexcept {
+    if ((inside_.fetch_add(1) & closed) == 0) return true;
+    leave();
+    return false;
+  }
+  static void leave() noexcept {
+    inside_.fetch_sub(1);
+    inside_.notify_all();
+  }
+  [[nodiscard]] static bool is_closed() noexcept { return (inside_ & closed) != 0; }
+  /// Waits for those who are inside. To be called without the GIL.
+  static void close() noexcept {
+    for (unsigned inside = inside_.fetch_or(closed) | closed; inside != closed;
+         inside = inside_.load()) {
+      inside_.wait(inside);
+    }
+  }
+  /// In a forked child, which has none of those threads.
+  static void reset() noexcept { inside_ = 0; }
+
+ private:
+  static constexpr unsigned closed = 1U << 31;
+  static inline std::atomic<unsigned> inside_{0};
+};
+
+/// Without the GIL, for a call that may block. The thread has it again afterwards.
+class WithoutGil {
+ public:
+  WithoutGil() = default;
+  ~WithoutGil() {
+    gil_.reset();
+    if (is_inside_) Gate::leave();
+  }
+  WithoutGil(const WithoutGil&) = delete;
+  WithoutGil& operator=(const WithoutGil&) = delete;
+
+ private:
+  const bool is_inside_ = Gate::enter();
+  std::optional<nb::gil_scoped_release> gil_{std::in_place};
+};
+
+/// A Python function that any thread may call and drop.
+class Callback {
+ public:
+  /// With the GIL.
+  explicit Callback(nb::callable function) : function_(std::move(function)) {}
+  ~Callback() {
+    if (Gate::enter()) {
+      {
+        const nb::gil_scoped_acquire gil;
+        function_.reset();
+      }
+      Gate::leave();
+    } else {
+      static_cast<void>(function_.release());  // the interpreter is ending, and all goes with it
+    }
+  }
+  Callback(const Callback&) = delete;
+  Callback& operator=(const Callback&) = delete;
+
+  /// Calls it with what `arguments()` makes, a tuple, under the GIL. What it raises is reported as
+  /// Python reports errors that nobody can catch. Nothing once the interpreter is ending.
+  template <class Arguments>
+  void call(Arguments arguments) const noexcept {
+    if (!Gate::enter()) return;
+    {
+      const nb::gil_scoped_acquire gil;
+      try {
+        function_(*nb::tuple(arguments()));
+      } catch (nb::python_error& error) {
+        error.discard_as_unraisable(function_);
+      } catch (...) {
+        // Out of memory for the arguments: what they stood for is dropped.
+      }
+    }
+    Gate::leave();
+  }
+
+ private:
+  nb::callable function_;
+};
+
+using SharedCallback = std::shared_ptr<const Callback>;
+
+}  // namespace dlock::python

@@ -1,0 +1,69 @@
+"""Exceptions: one base, one class for each thing a caller can do something about."""
+
+from __future__ import annotations
+
+
+class DistributedLockError(Exception):
+    """Base of all errors of this package."""
+
+
+class LockTimeout(DistributedLockError, TimeoutError):
+    """The lock did not become free in time."""
+
+
+class LockBusy(LockTimeout):
+    """The lock was only tried, and is not free."""
+
+
+class LockLost(DistributedLockError):
+    """The lease ended while it was still wanted: somebody else may have the lock. Stop, and let
+    the resource refuse late writes by their fence."""
+
+
+class Unreachable(DistributedLockError, ConnectionError):
+    """No server answered."""
+
+
+class Refused(DistributedLockError):
+    """The server does not let us: the password, or a missing right."""
+
+
+class StoreUnusable(DistributedLockError):
+    """The server is in a state in which it takes no locks: read-only, loading, full, or the key
+    holds something else. The message says which."""
+
+
+class Cancelled(DistributedLockError):
+    """The wait ended because the program does."""
+
+
+class UsageError(DistributedLockError, ValueError):
+    """The call itself is wrong."""
+
+
+class Forked(UsageError):
+    """This process is a fork of the one that held the lock, and holds nothing."""
+
+
+# By the number of the library's `dlock::errc`.
+_CLASSES: dict[int, type[DistributedLockError]] = {
+    1: UsageError,
+    2: Unreachable,
+    3: Refused,
+    4: StoreUnusable,
+    5: StoreUnusable,
+    6: StoreUnusable,
+    7: StoreUnusable,
+    8: StoreUnusable,
+    9: LockTimeout,
+    10: Cancelled,
+    11: LockLost,
+    12: Forked,
+}
+
+TIMED_OUT = 9
+
+
+def made_of(code: int, what: str) -> DistributedLockError:
+    """The exception for an error of the library; the extension module calls this too."""
+    return _CLASSES.get(code, DistributedLockError)(what)

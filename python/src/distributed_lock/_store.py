@@ -1,0 +1,58 @@
+"""Where the locks live: from what the caller has to the URL that the library takes."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, Union
+from urllib.parse import quote
+
+from ._errors import UsageError
+
+
+class RedisClient(Protocol):
+    """What is needed of a redis.Redis or redis.asyncio.Redis: the settings of its connections."""
+
+    @property
+    def connection_pool(self) -> Any: ...
+
+
+# A client whose settings are taken over, a URL, or None: $DLOCK_URL, or else a private server of
+# this user on this machine.
+Store = Union[RedisClient, str, None]
+
+
+def url_of(store: Store) -> str:
+    """Raises UsageError for a client whose connections the library cannot make."""
+    if store is None:
+        return ""
+    if isinstance(store, str):
+        return store
+    pool = getattr(store, "connection_pool", None)
+    kind = type(store).__name__
+    if pool is None:
+        what = "a client of a cluster" if "Cluster" in kind else f"a {kind}"
+        raise UsageError(f"{what} is not supported yet: pass a redis.Redis, or a URL")
+    names = {base.__name__ for cls in (type(pool), pool.connection_class) for base in cls.__mro__}
+    if any("Sentinel" in name for name in names):
+        raise UsageError("a client of Sentinel is not supported yet: pass a redis.Redis of the "
+                         "primary, or a URL")
+    if any("SSL" in name for name in names):
+        raise UsageError("TLS is not supported yet: pass a redis.Redis without TLS (through a "
+                         "tunnel, say), or a URL")
+    settings: dict[str, Any] = pool.connection_kwargs
+    if settings.get("credential_provider"):
+        raise UsageError("a credential_provider is not supported yet: pass username and password, "
+                         "or a URL")
+    return _url_of_settings(settings)
+
+
+def _url_of_settings(settings: dict[str, Any]) -> str:
+    user = quote(settings.get("username") or "", safe="")
+    password = quote(settings.get("password") or "", safe="")
+    who = f"{user}:{password}@" if password else f"{user}@" if user else ""
+    db = int(settings.get("db") or 0)
+    path = settings.get("path")
+    if path:
+        return f"redis+unix://{who}{quote(path, safe='/')}?db={db}"
+    host = settings.get("host") or "localhost"
+    host = f"[{host}]" if ":" in host else quote(host, safe="")
+    return f"redis://{who}{host}:{int(settings.get('port') or 6379)}/{db}"

@@ -1,0 +1,152 @@
+"""The Python package in asyncio: waits that block neither the loop nor a thread."""
+
+import asyncio
+import logging
+import os
+import unittest
+
+from package_case import LONG, PackageCase, eventually
+
+from distributed_lock import (
+    AsyncDistributedLock,
+    LockBusy,
+    LockLost,
+    LockTimeout,
+    Mutex,
+    Semaphore,
+    SharedMutex,
+    UsageError,
+)
+
+
+class Asyncio(PackageCase):
+    def run_async(self, coroutine):
+        return asyncio.run(asyncio.wait_for(coroutine, LONG))
+
+    async def until(self, predicate):
+        self.assertTrue(await asyncio.to_thread(eventually, predicate))
+
+    def test_a_lock_is_held_in_its_block(self):
+        async def main():
+            lock = AsyncDistributedLock(self.redis, lock_name="job", lock_ttl=20)
+            async with lock:
+                self.assertTrue(await lock.locked())
+                self.assertTrue(lock.held and lock.fence > 0 and lock.valid_for > 15)
+                with self.assertRaises(UsageError):
+                    await lock.acquire()
+            self.assertFalse(await lock.locked())
+
+        self.run_async(main())
+
+    def test_tasks_exclude_each_other_and_wait_without_threads(self):
+        total = 0
+
+        async def add(lock):
+            nonlocal total
+            async with lock:
+                seen = total
+                await asyncio.sleep(0)
+                total = seen + 1
+
+        async def main():
+            lock = AsyncDistributedLock(self.redis, lock_name="job")
+            await lock.acquire()
+            tasks = [asyncio.create_task(add(lock)) for _ in range(100)]
+            before = len(os.listdir("/proc/self/task"))
+            await lock.locked()  # all have begun to wait
+            self.assertLess(len(os.listdir("/proc/self/task")), before + 10)
+            await lock.release()
+            await asyncio.gather(*tasks)
+
+        self.run_async(main())
+        self.assertEqual(total, 100)
+
+    def test_time_limits(self):
+        async def main():
+            holder = AsyncDistributedLock(self.redis, lock_name="job")
+            other = AsyncDistributedLock(self.redis, lock_name="job", timeout=0.05)
+
+            async def rival():
+                self.assertFalse(await other.acquire(blocking=False))
+                self.assertFalse(await other.acquire(timeout=0.05))
+                with self.assertRaises(LockTimeout):
+                    await other.__aenter__()
+                with self.assertRaises(LockBusy):
+                    await Mutex(self.redis, "job").acquire_async(timeout=0).__aenter__()
+
+            async with holder:
+                await asyncio.create_task(rival())
+
+        self.run_async(main())
+
+    def test_a_cancelled_wait_leaves_nothing_behind(self):
+        async def main():
+            with self.held_elsewhere("job"):
+                lock = AsyncDistributedLock(self.redis, lock_name="job")
+                task = asyncio.create_task(lock.acquire())
+                await self.until(lambda: self.waiters("job"))
+                task.cancel()
+                with self.assertRaises(asyncio.CancelledError):
+                    await task
+                await self.until(lambda: not self.waiters("job"))
+            async with Mutex(self.redis, "job").acquire_async(timeout=LONG):
+                pass
+            await self.until(lambda: not self.redis.exists("job"))
+
+        self.run_async(main())
+
+    def test_a_wait_that_outlives_its_loop_gives_the_lock_back(self):
+        with self.held_elsewhere("job"):
+            loop = asyncio.new_event_loop()
+            loop.create_task(AsyncDistributedLock(self.redis, lock_name="job").acquire())
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+            self.assertTrue(eventually(lambda: self.waiters("job")))
+            pending = asyncio.all_tasks(loop)
+            loop.close()
+        self.assertTrue(eventually(lambda: not self.redis.exists("job")))
+        for task in pending:  # nobody will run them: no report of that, please
+            task._log_destroy_pending = False
+
+    def test_the_family_can_be_awaited(self):
+        async def main():
+            document = SharedMutex(self.redis, "document")
+            async with document.read.acquire_async(), document.read.acquire_async() as reader:
+                self.assertTrue(reader.held)
+                with self.assertRaises(LockBusy):
+                    await document.write.acquire_async(timeout=0).__aenter__()
+            gpus = Semaphore(self.redis, "gpu", permits=3)
+            async with gpus.acquire_async(2), gpus.acquire_async():
+                self.assertIsNone(gpus.try_acquire())
+
+        self.run_async(main())
+
+    def test_a_loss_is_told_and_hides_no_exception(self):
+        async def main():
+            lost = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            with self.assertRaises(LockLost):
+                async with AsyncDistributedLock(self.redis, lock_name="job", lock_ttl=0.3) as lock:
+                    lock.lost.add_callback(lambda: loop.call_soon_threadsafe(lost.set))
+                    self.redis.delete("job")
+                    await lost.wait()
+            with self.assertLogs("distributed_lock", logging.ERROR):
+                with self.assertRaises(KeyError) as caught:
+                    async with AsyncDistributedLock(self.redis, lock_name="job"):
+                        self.redis.delete("job")
+                        raise KeyError("mine")
+            self.assertRegex(caught.exception.__notes__[0], "LockLost")
+
+        self.run_async(main())
+
+    def test_a_decorated_coroutine_function_holds_the_lock(self):
+        @AsyncDistributedLock(self.redis, lock_name="job")
+        async def call(number):
+            return number, self.redis.exists("job")
+
+        self.assertEqual(self.run_async(call(7)), (7, 1))
+        self.assertFalse(self.redis.exists("job"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,113 @@
+"""Installs the Python package under the build directory, where the other tests find it."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import unittest
+
+SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
+BUILD = pathlib.Path(os.environ["DLOCK_BUILD_DIR"])
+WORK = BUILD / "python"
+SITE = pathlib.Path(os.environ["PYTHONPATH"])
+
+# What a user may write, for mypy.
+USER = """
+import asyncio
+
+from distributed_lock import AsyncDistributedLock, DistributedLock, Lease, Mutex, Semaphore
+from distributed_lock import SharedMutex
+from redis import Redis
+
+client = Redis()
+
+
+@DistributedLock(client, lock_name="register_user", lock_ttl=30)
+def register(name: str) -> int:
+    return len(name)
+
+
+def work(lock: DistributedLock) -> None:
+    number: int = register("ann")
+    got: bool = lock.acquire(blocking=True, timeout=2.5)
+    if got:
+        fence: int = lock.fence
+        lock.lost.add_callback(lambda: print("lost", fence, number))
+        lock.release()
+    with Mutex("redis://localhost", "a").acquire(timeout=1) as lease:
+        left: float = lease.valid_for
+        print(left)
+    with SharedMutex(client, "b").read.acquire():
+        pass
+    two: Lease | None = Semaphore(client, "c", permits=4).try_acquire(weight=2)
+    print(two)
+
+
+async def main() -> None:
+    async with AsyncDistributedLock(client, lock_name="register_user") as lock:
+        lock.ensure_held()
+    async with Mutex(client, "a").acquire_async(timeout=1) as lease:
+        print(lease.fence)
+
+
+asyncio.run(main())
+"""
+
+
+def run(*command):
+    done = subprocess.run([str(word) for word in command], cwd=WORK, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode != 0:
+        raise AssertionError(f"{command}:\n{done.stdout}")
+    return done.stdout
+
+
+class Install(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        WORK.mkdir(exist_ok=True)
+        prefix = WORK / "prefix"
+        run("cmake", "--install", BUILD, "--prefix", prefix)
+        config = next(prefix.rglob("dlockConfig.cmake")).parent
+        settings = {"build-dir": WORK / "build", "cmake.define.dlock_DIR": config,
+                    "cmake.define.DLOCK_WERROR": "ON"}
+        shutil.rmtree(WORK / "wheel", ignore_errors=True)
+        shutil.rmtree(SITE, ignore_errors=True)
+        pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
+        run(*pip, "wheel", "--no-build-isolation", "--no-deps", "--no-index",
+            "--wheel-dir", WORK / "wheel",
+            *(f"--config-settings={name}={value}" for name, value in settings.items()),
+            SOURCE / "python")
+        cls.wheel, = (WORK / "wheel").glob("*.whl")
+        run(*pip, "install", "--no-deps", "--no-index", "--target", SITE, cls.wheel)
+
+    def test_the_version_is_that_of_the_library(self):
+        header = (SOURCE / "include/dlock/version.hpp").read_text()
+        version = self.wheel.name.split("-")[1]
+        self.assertIn(f'DLOCK_VERSION "{version}"', header)
+
+    def test_the_module_shows_nothing_but_its_entry(self):
+        module, = SITE.glob("distributed_lock/_dlock*.so")
+        lines = run("nm", "-D", "--defined-only", module).splitlines()
+        names = {line.split()[-1] for line in lines}
+        ours = {name for name in names if "dlock" in name or "redis" in name}
+        self.assertEqual(ours, {"PyInit__dlock"})
+
+    def test_mypy_finds_no_fault_in_the_package_and_its_use(self):
+        user = WORK / "user.py"
+        user.write_text(USER)
+        run(sys.executable, "-m", "mypy", "--strict", "--cache-dir", WORK / "mypy",
+            "--python-version", "3.10", "--no-error-summary", user,
+            *(SOURCE / "python/src/distributed_lock").glob("*.py*"))
+
+    def test_mypy_knows_the_types(self):
+        wrong = WORK / "wrong.py"
+        wrong.write_text("from distributed_lock import DistributedLock\n"
+                         'lock: DistributedLock = DistributedLock(lock_name=3)\n')
+        with self.assertRaisesRegex(AssertionError, 'incompatible type "int"; expected "str"'):
+            run(sys.executable, "-m", "mypy", "--strict", "--cache-dir", WORK / "mypy", wrong)
+
+
+if __name__ == "__main__":
+    unittest.main()

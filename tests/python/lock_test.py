@@ -1,0 +1,295 @@
+"""The Python package in one process: locks, threads, errors, losses, and redis-py's own Lock."""
+
+import logging
+import threading
+import time
+import unittest
+
+from package_case import LONG, PackageCase, eventually
+
+import redis
+import redis.asyncio
+import redis.cluster
+import redis.sentinel
+from distributed_lock import (
+    DistributedLock,
+    DistributedLockError,
+    LockBusy,
+    LockLost,
+    LockTimeout,
+    Mutex,
+    Refused,
+    Semaphore,
+    SharedMutex,
+    StoreUnusable,
+    Unreachable,
+    UsageError,
+)
+
+
+class Locks(PackageCase):
+    def lock(self, **options):
+        return DistributedLock(self.redis, lock_name="job", **options)
+
+    def test_a_lock_is_held_in_its_block_and_not_after_it(self):
+        lock = self.lock(lock_ttl=20)
+        self.assertFalse(lock.locked())
+        with lock:
+            self.assertTrue(lock.locked())
+            self.assertTrue(lock.held)
+            self.assertTrue(15 < lock.valid_for <= 20)
+            self.assertGreater(lock.fence, 0)
+            self.assertFalse(lock.lost.is_set())
+            lock.ensure_held()
+        self.assertFalse(self.redis.exists("job"))
+        self.assertRaises(UsageError, lock.ensure_held)
+
+    def test_fences_grow(self):
+        fences = []
+        for _ in range(5):
+            with self.lock() as lock:
+                fences.append(lock.fence)
+        self.assertEqual(fences, sorted(set(fences)))
+
+    def test_acquire_tells_whether_it_was_free(self):
+        with self.lock():
+            other = self.lock()
+            self.assertFalse(other.acquire(blocking=False))
+            start = time.monotonic()
+            self.assertFalse(other.acquire(timeout=0.2))
+            self.assertGreaterEqual(time.monotonic() - start, 0.2)
+        self.assertTrue(other.acquire())
+        other.release()
+        self.assertRaises(UsageError, other.release)
+
+    def test_who_must_have_it_gets_an_exception(self):
+        with self.lock():
+            with self.assertRaises(LockTimeout) as caught:
+                self.lock(timeout=0.05).__enter__()
+            self.assertIsInstance(caught.exception, TimeoutError)
+            self.assertNotIsInstance(caught.exception, LockBusy)
+            self.assertRaises(LockBusy, Mutex(self.redis, "job").acquire, timeout=0)
+            self.assertIsNone(Mutex(self.redis, "job").try_acquire())
+
+    def test_a_thread_that_acquires_twice_is_told(self):
+        lock = self.lock()
+        with lock:
+            self.assertRaisesRegex(UsageError, "held here already", lock.acquire)
+
+    def test_threads_exclude_each_other(self):
+        lock = self.lock()
+        total = 0
+
+        def add():
+            nonlocal total
+            for _ in range(20):
+                with lock:
+                    seen = total
+                    time.sleep(0.0005)
+                    total = seen + 1
+
+        threads = [threading.Thread(target=add) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(LONG)
+        self.assertEqual(total, 100)
+
+    def test_others_run_while_a_thread_waits(self):
+        with self.held_elsewhere("job"):
+            waiter = threading.Thread(target=self.lock().acquire)
+            waiter.start()
+            self.assertTrue(eventually(lambda: self.waiters("job")))
+        waiter.join(LONG)
+        # The thread has ended, and its lock object with it.
+        self.assertTrue(eventually(lambda: not self.redis.exists("job")))
+
+    def test_a_decorated_function_holds_the_lock_in_each_call(self):
+        @DistributedLock(self.redis, lock_name="job")
+        def call(depth):
+            """Its text."""
+            return depth, self.redis.exists("job")
+
+        self.assertEqual((call(1), call(2)), ((1, 1), (2, 1)))
+        self.assertEqual(call.__doc__, "Its text.")
+        self.assertFalse(self.redis.exists("job"))
+
+    def test_readers_share_and_writers_do_not(self):
+        document = SharedMutex(self.redis, "document")
+        with document.read.acquire(), document.read.acquire():
+            self.assertIsNone(document.write.try_acquire())
+        with document.write.acquire():
+            self.assertIsNone(document.read.try_acquire())
+
+    def test_permits_have_weights(self):
+        gpus = Semaphore(self.redis, "gpu", permits=4)
+        with gpus.acquire(3):
+            self.assertIsNone(gpus.try_acquire(2))
+            with gpus.acquire():
+                self.assertIsNone(gpus.try_acquire())
+        with self.assertRaisesRegex(UsageError, "4"):
+            with gpus.acquire():
+                Semaphore(self.redis, "gpu", permits=5).acquire()
+
+    def test_a_prefix_makes_another_key(self):
+        with self.lock(prefix="app:"):
+            self.assertTrue(self.redis.exists("app:job"))
+
+
+class Losses(PackageCase):
+    def test_a_holder_is_told_by_all_ways(self):
+        called = threading.Event()
+        lock = DistributedLock(self.redis, lock_name="job", lock_ttl=0.6)
+        with self.assertRaises(LockLost):
+            with lock:
+                lock.lost.add_callback(called.set)
+                self.assertFalse(lock.lost.wait(0.01))
+                self.redis.delete("job")
+                self.assertTrue(lock.lost.wait(LONG))
+                self.assertTrue(called.wait(LONG))
+                self.assertTrue(lock.lost.is_set())
+                late = threading.Event()
+                lock.lost.add_callback(late.set)
+                self.assertTrue(late.is_set())
+                with self.assertRaisesRegex(LockLost, "not ours any more"):
+                    lock.ensure_held()
+
+    def test_a_lease_without_renewal_runs_out(self):
+        lease = Mutex(self.redis, "job", lock_ttl=0.2, renew=False).acquire()
+        self.assertTrue(lease.lost.wait(LONG))
+        self.assertTrue(eventually(lambda: not lease.held))
+        self.assertEqual(lease.valid_for, 0)
+        self.assertRaises(LockLost, lease.release)
+
+    def test_max_hold_ends_a_lease_that_is_renewed(self):
+        lease = Mutex(self.redis, "job", lock_ttl=0.2, max_hold=0.3).acquire()
+        self.assertTrue(lease.lost.wait(LONG))
+        with self.assertRaisesRegex(LockLost, "max_hold"):
+            lease.release()
+
+    def test_the_exception_of_the_body_goes_before_that_of_the_release(self):
+        with self.assertLogs("distributed_lock", logging.ERROR):
+            with self.assertRaises(KeyError) as caught:
+                with DistributedLock(self.redis, lock_name="job"):
+                    self.redis.delete("job")
+                    raise KeyError("mine")
+        self.assertRegex(caught.exception.__notes__[0], "LockLost")
+
+    def test_a_release_that_comes_late_leaves_the_next_holder_alone(self):
+        lock = DistributedLock(self.redis, lock_name="job", lock_ttl=0.3)
+        lock.acquire()
+        self.redis.set("job", "somebody")
+        self.assertRaises(LockLost, lock.release)
+        self.assertEqual(self.redis.get("job"), b"somebody")
+
+    def test_a_lease_that_nobody_has_any_more_is_released(self):
+        lease = Mutex(self.redis, "job").acquire()
+        lease.lost.add_callback(lambda: None)
+        del lease
+        self.assertTrue(eventually(lambda: not self.redis.exists("job")))
+
+    def test_a_callback_that_fails_is_logged(self):
+        lease = Mutex(self.redis, "job", lock_ttl=0.2, renew=False).acquire()
+        with self.assertLogs("distributed_lock", logging.ERROR) as logged:
+            lease.lost.add_callback(lambda: 1 / 0)
+            self.assertTrue(lease.lost.wait(LONG))
+            self.assertTrue(eventually(lambda: "ZeroDivisionError" in "".join(logged.output)))
+
+
+class Errors(PackageCase):
+    def test_all_have_one_base_and_a_class_of_python(self):
+        for error, base in ((LockTimeout, TimeoutError), (Unreachable, ConnectionError),
+                            (UsageError, ValueError), (LockLost, DistributedLockError)):
+            self.assertTrue(issubclass(error, (DistributedLockError,)) and issubclass(error, base))
+
+    def test_no_server_is_unreachable(self):
+        port = self.server.port
+        self.server.close()
+        with self.assertRaises(Unreachable):
+            Mutex(f"redis://127.0.0.1:{port}", "job").acquire(timeout=0)
+
+    def test_a_wrong_password_is_refused(self):
+        self.redis.config_set("requirepass", "secret")
+        with self.assertRaises(Refused):
+            Mutex(self.server.url, "job").acquire()
+        with_password = redis.Redis(port=self.server.port, password="secret")
+        with DistributedLock(with_password, lock_name="job"):
+            pass
+        with_password.config_set("requirepass", "")
+        with_password.close()
+
+    def test_another_type_of_key_is_no_lock(self):
+        self.redis.lpush("job", "work")
+        with self.assertRaisesRegex(StoreUnusable, "not a lock"):
+            Mutex(self.redis, "job").acquire()
+
+    def test_wrong_usage_is_told_when_it_is_written(self):
+        for options in ({"lock_ttl": 0}, {"lock_ttl": float("inf")}, {"lock_name": ""},
+                        {"client": "http://localhost"}):
+            with self.subTest(options), self.assertRaises(UsageError):
+                DistributedLock(**{"client": self.redis, "lock_name": "job", **options})
+        lock = DistributedLock(self.redis, lock_name="job")
+        with self.assertRaises(UsageError):
+            lock.acquire(blocking=False, timeout=1)
+        with self.assertRaises(UsageError):
+            lock.acquire(timeout=-2)
+
+
+class Clients(PackageCase):
+    def assert_locks(self, client, key_client):
+        with DistributedLock(client, lock_name="job"):
+            self.assertTrue(key_client.exists("job"))
+
+    def test_settings_of_a_client_are_taken_over(self):
+        self.redis.execute_command("ACL", "SETUSER", "ann", "on", ">p@ss:w/rd", "~*", "&*", "+@all")
+        port, path = self.server.port, self.server.socket_path
+        for options in ({"port": port, "db": 3}, {"unix_socket_path": path, "db": 2},
+                        {"port": port, "username": "ann", "password": "p@ss:w/rd"},
+                        {"unix_socket_path": path, "username": "ann", "password": "p@ss:w/rd"}):
+            with self.subTest(options), redis.Redis(**options) as client:
+                self.assert_locks(client, client)
+        with redis.Redis.from_url(f"redis://localhost:{port}/5") as client:
+            self.assert_locks(client, client)
+
+    def test_urls_and_clients_of_asyncio_are_taken(self):
+        self.assert_locks(self.server.url, self.redis)
+        self.assert_locks(redis.asyncio.Redis(port=self.server.port), self.redis)
+
+    def test_what_cannot_be_taken_over_yet_is_told(self):
+        provider = redis.UsernamePasswordCredentialProvider("ann", "secret")
+        sentinel = redis.sentinel.Sentinel([("localhost", 1)]).master_for("main")
+        cluster = object.__new__(redis.cluster.RedisCluster)
+        for client, word in ((redis.Redis(ssl=True), "TLS"), (sentinel, "Sentinel"),
+                             (cluster, "cluster"), ("rediss://localhost", "TLS"),
+                             (redis.Redis(credential_provider=provider), "credential_provider"),
+                             (7, "int")):
+            with self.subTest(word), self.assertRaisesRegex(UsageError, word):
+                DistributedLock(client, lock_name="job")
+
+    def test_one_connection_serves_all_locks(self):
+        for number in range(3):
+            with DistributedLock(self.redis, lock_name=f"job{number}"):
+                pass
+        ours = [client for client in self.redis.client_list() if client["name"].startswith("dlock")]
+        self.assertEqual(len(ours), 1)
+
+
+class Interoperation(PackageCase):
+    def test_redis_py_and_we_wait_for_each_other(self):
+        foreign = self.redis.lock("job", timeout=LONG, sleep=0.01)
+        ours = DistributedLock(self.redis, lock_name="job")
+        with foreign:
+            self.assertTrue(ours.locked())
+            self.assertFalse(ours.acquire(blocking=False))
+            waiter = threading.Thread(target=ours.acquire)
+            waiter.start()
+            self.assertTrue(eventually(lambda: self.waiters("job")))
+        waiter.join(LONG)
+        with ours:
+            self.assertFalse(foreign.acquire(blocking=False))
+        self.assertTrue(foreign.acquire(blocking_timeout=LONG))
+        foreign.release()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,14 @@
+"""Runs a Python program, unmodified, whose `Redis()` means the server on another port.
+
+Usage: run_on_port.py PORT PROGRAM
+"""
+
+import functools
+import runpy
+import sys
+
+import redis
+
+port, program = int(sys.argv[1]), sys.argv[2]
+redis.Redis.__init__ = functools.partialmethod(redis.Redis.__init__, port=port)
+runpy.run_path(program, run_name="__main__")
