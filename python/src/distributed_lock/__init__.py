@@ -7,6 +7,7 @@
 from ._distributed_lock import AsyncDistributedLock, DistributedLock
 from ._errors import (
     Cancelled,
+    Deadlock,
     DistributedLockError,
     Forked,
     LockBusy,
@@ -24,6 +25,7 @@ __all__ = [
     "AsyncDistributedLock",
     "AsyncLease",
     "Cancelled",
+    "Deadlock",
     "DistributedLock",
     "DistributedLockError",
     "Forked",

@@ -37,6 +37,10 @@ class Cancelled(DistributedLockError):
     """The wait ended because the program does."""
 
 
+class Deadlock(DistributedLockError):
+    """Holders in a ring wait for each other, and this wait gave up; the message names the ring."""
+
+
 class UsageError(DistributedLockError, ValueError):
     """The call itself is wrong."""
 
@@ -59,6 +63,7 @@ _CLASSES: dict[int, type[DistributedLockError]] = {
     10: Cancelled,
     11: LockLost,
     12: Forked,
+    13: Deadlock,
 }
 
 TIMED_OUT = 9
