@@ -8,6 +8,7 @@
 #include "dlock/inspect.hpp"
 #include "dlock/lease.hpp"
 #include "dlock/mutex.hpp"
+#include "dlock/once.hpp"
 #include "dlock/options.hpp"
 #include "dlock/semaphore.hpp"
 #include "dlock/shared_mutex.hpp"

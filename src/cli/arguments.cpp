@@ -121,6 +121,24 @@ void take_name_and_command(RunArguments& run, Words words, const std::string& sh
   run.command.assign(words.begin(), words.end());
 }
 
+// Once in a period: not waited for, not renewed, and nothing is wrong if somebody else does it.
+void add_once(CLI::App& app, RunArguments& run) {
+  auto* at_least = add_duration(app, "--at-least", run.at_least);
+  auto* at_most = add_duration(app, "--at-most", run.ttl)->needs(at_least);
+  for (const auto* other :
+       {"--ttl", "--no-renew", "--wait", "--nonblock", "--shared", "--exclusive", "--permits"}) {
+    at_least->excludes(app.get_option(other));
+  }
+  app.callback([&run, at_least, at_most, conflict = app.get_option("-E")] {
+    if (at_least->empty()) return;
+    run.kind = RunKind::once;
+    run.renew = false;
+    run.wait = std::chrono::milliseconds{0};
+    if (at_most->empty()) run.ttl = std::chrono::hours{1};
+    if (conflict->empty()) run.conflict_exit_code = 0;
+  });
+}
+
 // -s and -x are the two sides of one reader-writer lock; without any of these it is the mutex.
 void add_kind(CLI::App& app, RunArguments& run) {
   constexpr auto most = static_cast<std::int64_t>((1 << 30) - 1);
@@ -137,10 +155,18 @@ void add_kind(CLI::App& app, RunArguments& run) {
   exclusive->excludes(permits);
 }
 
-void check_weight(const RunArguments& run) {
+void check_kind(const RunArguments& run) {
   if (run.weight > run.permits) {
     throw WrongUsage("run", fmt::format("--weight {} is more than there are: --permits {}",
                                         run.weight, run.permits));
+  }
+  if (run.kind != RunKind::once) return;
+  if (run.at_least == std::chrono::milliseconds::zero()) {
+    throw WrongUsage("run", "--at-least is zero: leave it out");
+  }
+  if (run.at_least > run.ttl) {
+    throw WrongUsage("run", fmt::format("--at-least {} is longer than --at-most {}",
+                                        format_duration(run.at_least), format_duration(run.ttl)));
   }
 }
 
@@ -157,13 +183,14 @@ Arguments parse_run(Words words) {
   app.add_option("-E,--conflict-exit-code", run.conflict_exit_code)->check(CLI::Range(0, 255));
   add_duration(app, "--kill-after", run.kill_after);
   add_kind(app, run);
+  add_once(app, run);
   app.add_option("--label", run.label);
   auto* shell = app.add_option("-c,--command", shell_command);
   app.add_flag("-v,--verbose", run.verbose);
   const auto options = count_options(app, words);
   parse(app, words.first(options));
   if (shell->count() > 0 && shell_command.empty()) throw WrongUsage("run", "-c is empty");
-  check_weight(run);
+  check_kind(run);
   take_name_and_command(run, words.subspan(options), shell_command);
   if (run.label.empty()) {
     run.label = std::filesystem::path{run.command[0]}.filename().string();

@@ -11,6 +11,7 @@ constexpr std::string_view help_main =
   dlock run backup -- ./backup.sh         run it while holding the lock "backup"
   dlock run -n backup -- ./backup.sh      ... or not at all if somebody else has it
   dlock run --permits 4 gpu -- ./train    at most four at a time
+  dlock run --at-least 5m job -- ./job    once, by whichever machine's cron comes first
   dlock ls                                which locks are held, by whom, who waits
   dlock info backup                       one lock
   dlock break backup --fence 110292929    take it away from that holder
@@ -34,6 +35,7 @@ Waits for the lock NAME, runs COMMAND while holding it, releases it.
   dlock run -s site -- ./serve-pages              beside others with -s, not beside one with -x
   dlock run -x site -- ./deploy                   alone
   dlock run --permits 4 --weight 2 gpu -- ./train as long as at most 4 permits are taken, by us 2
+  dlock run --at-least 5m nightly -- ./report     from cron, on many machines: one of them runs it
 
   -n, --nonblock                do not wait
   -w, --wait DURATION           wait at most so long
@@ -42,6 +44,10 @@ Waits for the lock NAME, runs COMMAND while holding it, releases it.
   -x, --exclusive               as its writer: alone. Waiting writers and readers take turns
       --permits N               NAME is a semaphore with N permits: the same N everywhere
       --weight W                take W of them (default 1)
+      --at-least DURATION       once in a period: others are kept out for so long since it began,
+                                also when COMMAND ends earlier. If it runs elsewhere, or ran less
+                                than so long ago, says so and exits with 0, or the N of -E
+      --at-most DURATION        ... COMMAND has so long and is ended then (default 1h)
       --ttl DURATION            how long the lock outlives a crash; renewed meanwhile (default 30s)
       --no-renew                do not renew: COMMAND has the lock for --ttl and is ended then
       --kill-after DURATION     from TERM to KILL when COMMAND must end (default 10s)

@@ -20,6 +20,7 @@
 #include "dlock/client.hpp"
 #include "dlock/error.hpp"
 #include "dlock/mutex.hpp"
+#include "dlock/once.hpp"
 #include "dlock/semaphore.hpp"
 #include "dlock/shared_mutex.hpp"
 
@@ -57,6 +58,12 @@ Acquire acquisition(Client& client, const RunArguments& arguments) {
     return [mutex](auto limit, std::stop_token stop) {
       return limit ? mutex->try_acquire_for(*limit, std::move(stop))
                    : std::optional{mutex->acquire(std::move(stop))};
+    };
+  }
+  if (arguments.kind == RunKind::once) {
+    return [&client, &arguments](auto, const std::stop_token&) {
+      return begin_once(client, arguments.name,
+                        {.at_least = arguments.at_least, .at_most = arguments.ttl});
     };
   }
   const auto mutex = std::make_shared<SharedMutex>(client, arguments.name, options);
@@ -107,7 +114,10 @@ class Run {
   }
 
   int not_obtained() const {
-    if (arguments_.verbose || ::isatty(STDERR_FILENO) == 1) {
+    if (arguments_.kind == RunKind::once) {
+      note("{} runs elsewhere, or ran less than {} ago: not run", in_quotes(arguments_.name),
+           format_duration(arguments_.at_least));
+    } else if (arguments_.verbose || ::isatty(STDERR_FILENO) == 1) {
       complain("{} is held by somebody else; 'dlock info' shows by whom",
                in_quotes(arguments_.name));
     }

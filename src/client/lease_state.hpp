@@ -29,6 +29,10 @@ class LeaseState {
     return !state || (state->client.get() == &client && state->record->key == key &&
                       core::weight_of(state->record->token).value_or(0) >= permits.weight);
   }
+  /// A release of `lease` before `end`, by whatever way, leaves the lock taken until then.
+  static void keep_until(const Lease& lease, core::Instant end) {
+    lease.state_->record->kept_until = end;
+  }
   /// What `lease` points to, which then holds nothing.
   [[nodiscard]] static std::shared_ptr<LeaseState> take_from(Lease& lease) {
     return std::exchange(lease.state_, nullptr);

@@ -179,10 +179,11 @@ class Engine {
   struct Departure {
     Token token;
     LockKeys keys;
-    Duration life{};    ///< of what an acquire of it leaves on the server
-    Instant until;      ///< the server forgets it by itself
-    LeaseId lease = 0;  ///< whose user waits for the answer; 0: nobody
-    bool held = false;  ///< it had the lease: its release is repeated until that has run out
+    Duration life{};     ///< of what an acquire of it leaves on the server
+    Instant until;       ///< the server forgets it by itself
+    Instant kept_until;  ///< its release leaves the lock taken until then
+    LeaseId lease = 0;   ///< whose user waits for the answer; 0: nobody
+    bool held = false;   ///< it had the lease: its release is repeated until that has run out
     Instant answer_by;
     bool sent = false;
     bool riding = false;  ///< travels with an acquire, not alone
@@ -283,7 +284,7 @@ class Engine {
   // departing.cpp: tokens that must not stay on the server.
   DepartureId give_back(Instant now, const CohortPtr& cohort, LeaseId lease, bool riding);
   DepartureId depart(Instant now, Token token, const LockKeys& keys, Duration ttl, LeaseId lease,
-                     bool riding);
+                     bool riding, Instant kept_until = {});
   void send_departure(Instant now, DepartureId id);
   void on_release_reply(Instant now, const Pending& pending, const Reply& reply);
   void finish_departure(Instant now, DepartureId id, Released::Kind kind);

@@ -240,7 +240,8 @@ std::string EngineScript::line(const Command& command) {
       return text + whole;
     }
     case Verb::release:
-      return "release " + command.keys[0] + " " + name_of(command.args[0]) + whole;
+      return "release " + command.keys[0] + " " + name_of(command.args[0]) +
+             (command.args.size() > 1 ? " kept for " + command.args[1] : "") + whole;
     case Verb::renew: {
       std::string text = "renew";
       for (std::size_t i = 1; i + 2 < command.args.size(); i += 3) {

@@ -160,6 +160,19 @@ class Protocol(unittest.TestCase):
         a.release(LOCK, tokens[0])
         self.assertEqual(c.next_message(), ["next", tokens[2], "2499"])
 
+    def test_a_release_may_keep_others_out_for_a_while(self):
+        a, b = self.client(), self.client()
+        mine, other = a.token(), b.token()
+        a.acquire(LOCK, mine)
+        b.acquire(LOCK, other)
+        self.assertEqual(a.release(LOCK, mine, 20000), ["released"])
+        self.assertTrue(2500 < self.ttl_ms(LOCK) <= 20000)
+        self.assertEqual(a.release(LOCK, mine, 2000), ["released"])
+        self.assertEqual(b.next_message(), ["next", other, "2000"])
+        self.assertEqual(b.acquire(LOCK, other)[0], "queued")
+        self.assertEqual(a.release(LOCK, mine), ["released"])
+        self.assertEqual(b.next_message()[:2], ["grant", other])
+
     def test_a_waiter_that_nobody_listens_for_is_passed_over(self):
         a, b = self.client(), self.client()
         with Client(self.server.socket_path) as gone:

@@ -101,8 +101,8 @@ class Client:
         reply = self.script("acquire", keys_of(key), token, ttl_ms, mode, ticket, old)
         return self._echoed(token, reply)
 
-    def release(self, key, token):
-        return self._echoed(token, self.script("release", keys_of(key), token))
+    def release(self, key, token, *keep_ms):
+        return self._echoed(token, self.script("release", keys_of(key), token, *keep_ms))
 
     def renew(self, *leases, sequence=0):
         """`leases`: key, token, ttl in ms of each."""

@@ -75,7 +75,7 @@ class MutexComparison : public Comparison {
   void carry_out(const Release& op) {
     const auto key = key_name(op.key);
     const auto token = token_of(op.token, key);
-    replies(model_.release(now(), key, token), store_.release(key, token));
+    replies(model_.release(now(), key, token, op.keep), store_.release(key, token, op.keep));
   }
 
   void carry_out(const Renew& op) {

@@ -54,6 +54,13 @@ rc::Gen<Operation> any_acquire() {
                                     })}}))));
 }
 
+rc::Gen<Operation> any_release() {
+  return operation(gen::build<Release>(
+      gen::set(&Release::key, any_key()), gen::set(&Release::token, likely_holder()),
+      gen::set(&Release::keep, gen::weightedElement<std::optional<Millis>>(
+                                   {{6, std::nullopt}, {1, 1ms}, {1, 2499ms}, {1, 5000ms}}))));
+}
+
 rc::Gen<Operation> any_renew() {
   const auto lease = gen::build<Lease>(
       gen::set(&Lease::key, any_key()), gen::set(&Lease::token, likely_holder()),
@@ -100,8 +107,7 @@ rc::Gen<Operation> any_advance() {
 rc::Gen<Operation> any_operation() {
   return gen::weightedOneOf<Operation>({
       {30, any_acquire()},
-      {12, operation(gen::build<Release>(gen::set(&Release::key, any_key()),
-                                         gen::set(&Release::token, likely_holder())))},
+      {12, any_release()},
       {6, any_renew()},
       {3, any_break()},
       {8, operation(gen::build<Subscribe>(
@@ -142,6 +148,7 @@ struct Printer {
   void operator()(const Release& op) const {
     out << "release " << key_name(op.key) << ' ';
     token(op.token);
+    if (op.keep) out << ", kept for " << op.keep->count() << "ms";
   }
   void operator()(const Renew& op) const {
     out << "renew";

@@ -46,6 +46,7 @@ struct Crowd {  ///< many clients that are gone ask for the lock
 struct Release {
   int key = 0;
   Token token;
+  std::optional<Millis> keep{};
 };
 struct Lease {
   int key = 0;

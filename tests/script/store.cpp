@@ -120,8 +120,11 @@ std::string Store::acquire(const StoreModel::Acquire& request) {
               request.recent ? to_string(*request.recent) : ""});
 }
 
-std::string Store::release(const std::string& key, const std::string& token) {
-  return run(release_script, keys_of(key), {token});
+std::string Store::release(const std::string& key, const std::string& token,
+                           std::optional<Millis> keep) {
+  std::vector<std::string> args{token};
+  if (keep) args.push_back(to_string(keep->count()));
+  return run(release_script, keys_of(key), args);
 }
 
 std::string Store::renew(std::string_view echo, const std::vector<StoreModel::Renewal>& renewals) {

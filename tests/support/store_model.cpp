@@ -211,9 +211,18 @@ std::string StoreModel::enqueue(Micros now, Lock& lock, const Acquire& request, 
   return reply + (foreign ? "foreign" : "ours");
 }
 
-std::string StoreModel::release(Micros now, const std::string& key, const std::string& token) {
+std::string StoreModel::release(Micros now, const std::string& key, const std::string& token,
+                                std::optional<Millis> keep) {
   Lock& lock = at(now, key);
   const bool held = lock.held_by(token);
+  if (held && keep) {
+    const auto end = in_millis(now) + *keep;
+    lock.value->expires_at = std::min(lock.value->expires_at.value_or(end), end);
+    if (*keep < looks_again) {
+      tell_head(lock, *keep);
+    }
+    return echo_of(token) + " released";
+  }
   if (!held) {
     lock.leave(token);
   }

@@ -53,7 +53,9 @@ class StoreModel {
   };
 
   std::string acquire(Micros now, const Acquire& request);
-  std::string release(Micros now, const std::string& key, const std::string& token);
+  /// `keep`: for how long it is still to keep others out.
+  std::string release(Micros now, const std::string& key, const std::string& token,
+                      std::optional<Millis> keep = {});
   std::string renew(Micros now, std::string_view echo, std::span<const Renewal> renewals);
   std::string break_(Micros now, const std::string& key, std::int64_t counter, int sequence,
                      bool ask);

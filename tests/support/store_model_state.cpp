@@ -89,7 +89,8 @@ std::string StoreModel::run(Micros now, std::string_view script, std::span<const
                             : std::nullopt});
   }
   if (script == "release") {
-    return release(now, keys[0], args[0]);
+    return release(now, keys[0], args[0],
+                   args.size() > 1 ? std::optional{Millis{std::stoll(args[1])}} : std::nullopt);
   }
   if (script == "renew") {
     std::vector<Renewal> renewals;
