@@ -1,6 +1,7 @@
 // dlock: a distributed lock on Redis. This header includes all of the library.
 #pragma once
 
+#include "dlock/acquire_all.hpp"
 #include "dlock/async.hpp"
 #include "dlock/client.hpp"
 #include "dlock/distributed_lock.hpp"

@@ -26,7 +26,7 @@ enum class RunKind { mutex, reader, writer, semaphore, once };
 
 struct RunArguments {
   StoreArguments store;
-  std::string name;
+  std::vector<std::string> names;  ///< more than one: mutexes, all at once
   RunKind kind = RunKind::mutex;
   std::int64_t permits = 1;              ///< of a semaphore
   std::int64_t weight = 1;               ///< ... of these, for us

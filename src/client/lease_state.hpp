@@ -33,12 +33,18 @@ class LeaseState {
   static void keep_until(const Lease& lease, core::Instant end) {
     lease.state_->record->kept_until = end;
   }
+  /// What `lease` points to; null if it holds nothing.
+  [[nodiscard]] static const std::shared_ptr<LeaseState>& of(const Lease& lease) {
+    return lease.state_;
+  }
   /// What `lease` points to, which then holds nothing.
   [[nodiscard]] static std::shared_ptr<LeaseState> take_from(Lease& lease) {
     return std::exchange(lease.state_, nullptr);
   }
   /// Gives the lock back, without throwing what only a user who asks can use.
   void release_quietly() noexcept;
+  /// Throws what a release with this outcome throws.
+  void check(core::Released::Kind outcome) const;
   /// Reports a release that was not plain.
   void log(core::Released::Kind outcome) const;
 };

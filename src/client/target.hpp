@@ -42,8 +42,10 @@ class Target : public std::enable_shared_from_this<Target> {
   void async_take(std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
                   const std::optional<core::Permits>& permits, AcquireHandler handler) const;
 
- private:
+  /// The handle of what the client obtained.
   [[nodiscard]] Lease lease_of(std::shared_ptr<core::LeaseRecord> record) const;
+
+ private:
   [[nodiscard]] AcquireResult result_of(ClientState::Answer& answer,
                                         std::optional<std::chrono::milliseconds> limit) const;
 };

@@ -131,7 +131,9 @@ void Engine::release(Instant now, const LeaseRecord& lease) {
 // Whether a request that makes this token the holder may still be carried out.
 bool Engine::is_asked_for(const Token& token) const {
   return std::any_of(inflight_.begin(), inflight_.end(), [&](const Pending& pending) {
-    return pending.verb == Verb::acquire && pending.token == token;
+    return (pending.verb == Verb::acquire && pending.token == token) ||
+           std::any_of(pending.parts.begin(), pending.parts.end(),
+                       [&](const Pending& part) { return part.token == token; });
   });
 }
 

@@ -101,6 +101,12 @@ class Client:
         reply = self.script("acquire", keys_of(key), token, ttl_ms, mode, ticket, old)
         return self._echoed(token, reply)
 
+    def acquire_all(self, locks, ttl_ms=30000):
+        """`locks`: the token for each key."""
+        keys = [part for key in locks for part in keys_of(key)[:3]]
+        tokens = list(locks.values())
+        return self._echoed(tokens[0], self.script("acquire_all", [FENCE_KEY, *keys], ttl_ms, *tokens))
+
     def release(self, key, token, *keep_ms):
         return self._echoed(token, self.script("release", keys_of(key), token, *keep_ms))
 

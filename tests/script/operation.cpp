@@ -54,6 +54,15 @@ rc::Gen<Operation> any_acquire() {
                                     })}}))));
 }
 
+rc::Gen<Operation> any_acquire_all() {
+  const auto tokens = gen::mapcat(gen::inRange<std::size_t>(1, key_count + 1), [](auto count) {
+    return gen::container<std::vector<Token>>(count, any_token());
+  });
+  return operation(gen::build<AcquireAll>(gen::set(&AcquireAll::first, any_key()),
+                                          gen::set(&AcquireAll::tokens, tokens),
+                                          gen::set(&AcquireAll::ttl, any_ttl())));
+}
+
 rc::Gen<Operation> any_release() {
   return operation(gen::build<Release>(
       gen::set(&Release::key, any_key()), gen::set(&Release::token, likely_holder()),
@@ -107,6 +116,7 @@ rc::Gen<Operation> any_advance() {
 rc::Gen<Operation> any_operation() {
   return gen::weightedOneOf<Operation>({
       {30, any_acquire()},
+      {6, any_acquire_all()},
       {12, any_release()},
       {6, any_renew()},
       {3, any_break()},
@@ -140,6 +150,13 @@ struct Printer {
     if (op.old) {
       out << ", giving up ";
       token(*op.old);
+    }
+  }
+  void operator()(const AcquireAll& op) const {
+    out << "acquire all from " << key_name(op.first) << " on, ttl " << op.ttl.count() << "ms";
+    for (const auto& choice : op.tokens) {
+      out << ", ";
+      token(choice);
     }
   }
   void operator()(const Crowd& op) const {

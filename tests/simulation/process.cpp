@@ -15,8 +15,8 @@ constexpr Duration request_timeout = milliseconds{2000};
 constexpr int most_steps = 50;
 
 std::string describe(const core::Command& command) {
-  static constexpr const char* names[]{"acquire", "release",  "renew", "subscribe",
-                                       "enroll",  "withdraw", "ping"};
+  static constexpr const char* names[]{"acquire",   "acquire_all", "release",  "renew",
+                                       "subscribe", "enroll",      "withdraw", "ping"};
   std::string text = names[static_cast<int>(command.verb)];
   for (const auto& arg : command.args) {
     text += ' ' + arg;
@@ -65,6 +65,18 @@ void Process::acquire(Caller& caller, core::WaiterId waiter, core::Wish wish) {
   });
   waiters_[waiter] = {&caller, now(), wish.deadline};
   engine_.acquire(now(), waiter, std::move(wish));
+  perform();
+}
+
+void Process::acquire_all(Caller& caller,
+                          std::vector<std::pair<core::WaiterId, core::Wish>> wishes) {
+  for (const auto& [waiter, wish] : wishes) {
+    note(waiter, "asks for all", [&, id = waiter, key = wish.key] {
+      return "waiter " + std::to_string(id) + " asks for " + key + ", with others";
+    });
+    waiters_[waiter] = {&caller, now(), wish.deadline};
+  }
+  engine_.acquire_all(now(), std::move(wishes));
   perform();
 }
 

@@ -155,6 +155,38 @@ std::string StoreModel::acquire(Micros now, const Acquire& request) {
   return echo_of(request.token) + reply + (request.old.empty() ? "" : given_up);
 }
 
+std::string StoreModel::acquire_all(Micros now, std::span<const Acquire> requests) {
+  const auto echo = echo_of(requests.front().token);
+  for (const auto& request : requests) {
+    Lock& lock = at(now, request.key);
+    if (lock.value && lock.value->kind >= Value::Kind::wrong_type) {
+      return "-WRONGTYPE";
+    }
+    const bool was_taken = lock.value.has_value();
+    if (!was_taken && !lock.queue.empty()) {
+      const HandOff result = hand_off(now, lock, {}, false);
+      if (result.outcome == Outcome::foreign_turn) {
+        return echo + " busy " + to_string(result.left.count());
+      }
+    }
+    if (lock.value && (!was_taken || !lock.held_by(request.token))) {
+      return echo + " busy " + to_string(pttl(lock.value->expires_at, now));
+    }
+  }
+  std::string reply = echo + " acquired";
+  for (const auto& request : requests) {
+    Lock& lock = at(now, request.key);
+    lock.leave(request.token);
+    if (lock.value) {
+      lock.value->expires_at = in_millis(now) + request.ttl;
+    } else {
+      own(now, lock, request.token, request.ttl);
+    }
+    reply += ' ' + to_string(lock.value->counter);
+  }
+  return reply;
+}
+
 std::string StoreModel::take_or_queue(Micros now, Lock& lock, const Acquire& request,
                                       bool gives_up) {
   if (lock.held_by(request.token)) {

@@ -53,6 +53,8 @@ class StoreModel {
   };
 
   std::string acquire(Micros now, const Acquire& request);
+  /// Of each request the key, token and ttl count; the keys differ.
+  std::string acquire_all(Micros now, std::span<const Acquire> requests);
   /// `keep`: for how long it is still to keep others out.
   std::string release(Micros now, const std::string& key, const std::string& token,
                       std::optional<Millis> keep = {});
