@@ -140,8 +140,8 @@ TEST_F(AcquireAll, OneThatIsLostWhileTheOthersAreWaitedForIsTold) {
 TEST_F(AcquireAll, OppositeOrdersDoNotDeadlock) {
   constexpr int rounds = 30;
   std::atomic<int> inside{0};
-  std::vector<std::jthread> threads;
   Client shared{server.url()};
+  std::vector<std::jthread> threads;
   for (const auto& names : {Names{"a", "b", "c"}, Names{"c", "b", "a"}, Names{"b", "a"}}) {
     for (const bool own : {false, true}) {
       threads.emplace_back([&, names, own] {

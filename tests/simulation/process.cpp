@@ -107,6 +107,10 @@ void Process::release(Caller& caller, const core::LeaseRecord& lease) {
   holders_.erase(lease.id);
   network_.server().referee().ended(lease.id, id_, lease.key);
   releases_[lease.id] = {&caller, now(), std::nullopt};
+  if (const auto left = lease.kept_until.load() - now(); left > Duration::zero()) {
+    // And as long as the release is under way; the clocks differ a little.
+    kept_until_ = std::max(kept_until_, stage_.now() + left + request_timeout);
+  }
   engine_.release(now(), lease);
   perform();
 }
@@ -291,11 +295,11 @@ void Process::perform() {
   arm();
 }
 
-// Who wants nothing has nothing on the server.
+// Who wants nothing has nothing on the server, but what it keeps others out of.
 void Process::look_around() const {
   auto& server = network_.server();
-  if (engine_.idle() && holders_.empty() && link_ != 0 && !network_.has_under_way(id_) &&
-      !server.has_old_data() && stage_.plan.clock_is_sane()) {
+  if (engine_.idle() && stage_.now() > kept_until_ && holders_.empty() && link_ != 0 &&
+      !network_.has_under_way(id_) && !server.has_old_data() && stage_.plan.clock_is_sane()) {
     if (const auto left = server.remains(engine_.client()); !left.empty()) {
       Referee::fail("leftovers", "p" + std::to_string(id_) + " is idle, but " + left);
     }
