@@ -9,6 +9,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "cli/command.hpp"
 #include "cli/duration.hpp"
 #include "cli/help.hpp"
 #include "cli/text.hpp"
@@ -82,23 +83,41 @@ std::size_t count_options(const CLI::App& app, Words words) {
   return std::min(at, words.size());
 }
 
-// The longest name that fits into the environment as DLOCK_NAME=...: the kernel's limit for one
-// string, 32 pages with the zero at the end.
-std::size_t longest_name() {
+// Each must fit into the environment as VARIABLE=NAME: the kernel's limit for one string is 32
+// pages with the zero at the end.
+void check_names(const std::vector<std::string>& names) {
   const auto limit = 32 * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-  return limit - std::string_view{"DLOCK_NAME="}.size() - 1;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto size = checked_name("run", names[i]).size();
+    const auto variable = numbered("DLOCK_NAME", i);
+    const auto most = limit - variable.size() - 2;
+    if (size > most) {
+      throw WrongUsage("run", fmt::format("the NAME is {} bytes long; at most {} fit into {}", size,
+                                          most, variable));
+    }
+  }
 }
 
-void take_name_and_command(RunArguments& run, Words words, const std::string& shell_command) {
+// `--and NAME` as often as there are some. Returns what follows.
+Words take_more_names(std::vector<std::string>& names, Words words) {
+  constexpr std::string_view option = "--and";
+  while (!words.empty() && words[0].starts_with(option)) {
+    const std::string_view rest = std::string_view{words[0]}.substr(option.size());
+    if (rest.empty() && words.size() < 2) throw WrongUsage("run", "--and needs a NAME");
+    if (!rest.empty() && rest[0] != '=') break;
+    names.push_back(rest.empty() ? words[1] : std::string{rest.substr(1)});
+    words = words.subspan(rest.empty() ? 2 : 1);
+  }
+  return words;
+}
+
+void take_names_and_command(RunArguments& run, Words words, const std::string& shell_command) {
   const auto wrong = [](const std::string& what) { return WrongUsage("run", what); };
   if (!words.empty() && words[0] == "--") words = words.subspan(1);
   if (words.empty()) throw wrong("a NAME and a COMMAND are missing: dlock run NAME COMMAND");
-  run.name = checked_name("run", words[0]);
-  if (run.name.size() > longest_name()) {
-    throw wrong(fmt::format("the NAME is {} bytes long; at most {} fit into DLOCK_NAME",
-                            run.name.size(), longest_name()));
-  }
-  words = words.subspan(1);
+  run.names.insert(run.names.begin(), words[0]);
+  words = take_more_names(run.names, words.subspan(1));
+  check_names(run.names);
   const bool marked = !words.empty() && words[0] == "--";
   if (marked) words = words.subspan(1);
   std::string shell = shell_command;
@@ -121,6 +140,24 @@ void take_name_and_command(RunArguments& run, Words words, const std::string& sh
   run.command.assign(words.begin(), words.end());
 }
 
+// Once in a period: not waited for, not renewed, and nothing is wrong if somebody else does it.
+void add_once(CLI::App& app, RunArguments& run) {
+  auto* at_least = add_duration(app, "--at-least", run.at_least);
+  auto* at_most = add_duration(app, "--at-most", run.ttl)->needs(at_least);
+  for (const auto* other :
+       {"--ttl", "--no-renew", "--wait", "--nonblock", "--shared", "--exclusive", "--permits"}) {
+    at_least->excludes(app.get_option(other));
+  }
+  app.callback([&run, at_least, at_most, conflict = app.get_option("-E")] {
+    if (at_least->empty()) return;
+    run.kind = RunKind::once;
+    run.renew = false;
+    run.wait = std::chrono::milliseconds{0};
+    if (at_most->empty()) run.ttl = std::chrono::hours{1};
+    if (conflict->empty()) run.conflict_exit_code = 0;
+  });
+}
+
 // -s and -x are the two sides of one reader-writer lock; without any of these it is the mutex.
 void add_kind(CLI::App& app, RunArguments& run) {
   constexpr auto most = static_cast<std::int64_t>((1 << 30) - 1);
@@ -137,10 +174,18 @@ void add_kind(CLI::App& app, RunArguments& run) {
   exclusive->excludes(permits);
 }
 
-void check_weight(const RunArguments& run) {
+void check_kind(const RunArguments& run) {
   if (run.weight > run.permits) {
     throw WrongUsage("run", fmt::format("--weight {} is more than there are: --permits {}",
                                         run.weight, run.permits));
+  }
+  if (run.kind != RunKind::once) return;
+  if (run.at_least == std::chrono::milliseconds::zero()) {
+    throw WrongUsage("run", "--at-least is zero: leave it out");
+  }
+  if (run.at_least > run.ttl) {
+    throw WrongUsage("run", fmt::format("--at-least {} is longer than --at-most {}",
+                                        format_duration(run.at_least), format_duration(run.ttl)));
   }
 }
 
@@ -157,14 +202,19 @@ Arguments parse_run(Words words) {
   app.add_option("-E,--conflict-exit-code", run.conflict_exit_code)->check(CLI::Range(0, 255));
   add_duration(app, "--kill-after", run.kill_after);
   add_kind(app, run);
+  add_once(app, run);
+  app.add_option("--and", run.names)->allow_extra_args(false);
   app.add_option("--label", run.label);
   auto* shell = app.add_option("-c,--command", shell_command);
   app.add_flag("-v,--verbose", run.verbose);
   const auto options = count_options(app, words);
   parse(app, words.first(options));
   if (shell->count() > 0 && shell_command.empty()) throw WrongUsage("run", "-c is empty");
-  check_weight(run);
-  take_name_and_command(run, words.subspan(options), shell_command);
+  check_kind(run);
+  take_names_and_command(run, words.subspan(options), shell_command);
+  if (run.names.size() > 1 && run.kind != RunKind::mutex) {
+    throw WrongUsage("run", "--and takes mutexes: not with -s, -x, --permits and --at-least");
+  }
   if (run.label.empty()) {
     run.label = std::filesystem::path{run.command[0]}.filename().string();
     if (!shell_command.empty()) run.label = "sh -c";

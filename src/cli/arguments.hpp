@@ -21,15 +21,16 @@ struct StoreArguments {
   std::string prefix;
 };
 
-/// What kind of lock `dlock run` takes.
-enum class RunKind { mutex, reader, writer, semaphore };
+/// What kind of lock `dlock run` takes. `once`: a mutex that keeps others out for a while.
+enum class RunKind { mutex, reader, writer, semaphore, once };
 
 struct RunArguments {
   StoreArguments store;
-  std::string name;
+  std::vector<std::string> names;  ///< more than one: mutexes, all at once
   RunKind kind = RunKind::mutex;
-  std::int64_t permits = 1;  ///< of a semaphore
-  std::int64_t weight = 1;   ///< ... of these, for us
+  std::int64_t permits = 1;              ///< of a semaphore
+  std::int64_t weight = 1;               ///< ... of these, for us
+  std::chrono::milliseconds at_least{};  ///< of `once`; `ttl` is how long at most
   std::string label;
   std::chrono::milliseconds ttl{30'000};
   bool renew = true;

@@ -2,6 +2,7 @@
 // library's threads exist by now.
 #include "cli/command.hpp"
 
+#include <fmt/format.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -19,6 +20,12 @@ namespace {
 
 using Variables = std::vector<std::pair<std::string, std::string>>;
 
+// Of a further lock of a dlock that runs this one, which may have fewer.
+bool is_numbered(std::string_view name) {
+  return name.starts_with("DLOCK_NAME_") || name.starts_with("DLOCK_TOKEN_") ||
+         name.starts_with("DLOCK_FENCE_");
+}
+
 std::vector<std::string> make_environment(const Variables& variables) {
   std::vector<std::string> environment;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -26,7 +33,7 @@ std::vector<std::string> make_environment(const Variables& variables) {
     const auto name = text.substr(0, text.find('='));
     const bool replaced = std::any_of(variables.begin(), variables.end(),
                                       [&](const auto& variable) { return variable.first == name; });
-    if (!replaced) environment.emplace_back(text);
+    if (!replaced && !is_numbered(name)) environment.emplace_back(text);
   }
   for (const auto& [name, value] : variables) environment.push_back(name + '=' + value);
   return environment;
@@ -68,6 +75,10 @@ int read_report(const Descriptor& pipe) {
 }
 
 }  // namespace
+
+std::string numbered(std::string_view variable, std::size_t index) {
+  return index == 0 ? std::string{variable} : fmt::format("{}_{}", variable, index + 1);
+}
 
 int exit_code_of_start(int problem) noexcept {
   if (problem == ETIME) return exit_lost;

@@ -3,7 +3,9 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,9 +31,12 @@ struct Started {
       0;  ///< an errno of the exec, ETIME if the deadline had passed; it is collected then
 };
 
+/// The variable for the lock with this index: NAME for the first, NAME_2 for the second.
+[[nodiscard]] std::string numbered(std::string_view variable, std::size_t index);
+
 /// Starts `arguments` as the leader of a process group of its own, with dlock's environment and the
-/// `variables` set in it. It dies with the thread that starts it. Throws `std::system_error` when
-/// there can be no process.
+/// `variables` set in it in place of those of an outer dlock. It dies with the thread that starts
+/// it. Throws `std::system_error` when there can be no process.
 [[nodiscard]] Started start_command(
     const std::vector<std::string>& arguments,
     const std::vector<std::pair<std::string, std::string>>& variables, const Surroundings& around);

@@ -11,6 +11,7 @@ constexpr std::string_view help_main =
   dlock run backup -- ./backup.sh         run it while holding the lock "backup"
   dlock run -n backup -- ./backup.sh      ... or not at all if somebody else has it
   dlock run --permits 4 gpu -- ./train    at most four at a time
+  dlock run --at-least 5m job -- ./job    once, by whichever machine's cron comes first
   dlock ls                                which locks are held, by whom, who waits
   dlock info backup                       one lock
   dlock deadlocks                         who waits for each other in a ring
@@ -22,7 +23,8 @@ Without either, local: is a private server of yours on this machine, started whe
 'dlock run --help' and so on tell more; 'dlock --version' tells the version.
 )";
 
-constexpr std::string_view help_run = R"(Usage: dlock run [OPTION...] NAME [--] COMMAND [ARG...]
+constexpr std::string_view help_run =
+    R"(Usage: dlock run [OPTION...] NAME [--and NAME]... [--] COMMAND [ARG...]
        dlock run [OPTION...] -c STRING NAME
 
 Waits for the lock NAME, runs COMMAND while holding it, releases it.
@@ -35,6 +37,8 @@ Waits for the lock NAME, runs COMMAND while holding it, releases it.
   dlock run -s site -- ./serve-pages              beside others with -s, not beside one with -x
   dlock run -x site -- ./deploy                   alone
   dlock run --permits 4 --weight 2 gpu -- ./train as long as at most 4 permits are taken, by us 2
+  dlock run --at-least 5m nightly -- ./report     from cron, on many machines: one of them runs it
+  dlock run alice --and bob -- ./transfer         both locks at once, never one of them alone
 
   -n, --nonblock                do not wait
   -w, --wait DURATION           wait at most so long
@@ -43,6 +47,11 @@ Waits for the lock NAME, runs COMMAND while holding it, releases it.
   -x, --exclusive               as its writer: alone. Waiting writers and readers take turns
       --permits N               NAME is a semaphore with N permits: the same N everywhere
       --weight W                take W of them (default 1)
+      --and NAME                this mutex too, all or none, in any order without a deadlock.
+                                COMMAND has DLOCK_NAME_2, _TOKEN_2, _FENCE_2 and so on
+      --at-least DURATION       once in a period: others are kept out for so long, also when COMMAND
+                                ends earlier. If it ran or runs elsewhere, exits with 0, or N of -E
+      --at-most DURATION        ... COMMAND has so long and is ended then (default 1h)
       --ttl DURATION            how long the lock outlives a crash; renewed meanwhile (default 30s)
       --no-renew                do not renew: COMMAND has the lock for --ttl and is ended then
       --kill-after DURATION     from TERM to KILL when COMMAND must end (default 10s)
@@ -55,7 +64,7 @@ Waits for the lock NAME, runs COMMAND while holding it, releases it.
   -v, --verbose                 tell on stderr what happens
   -h, --help                    this text
 
-DURATION is 250ms, 30s, 5m, 1h, or seconds as 1.5. Options stand before NAME.
+DURATION is 250ms, 30s, 5m, 1h, or seconds as 1.5. Options stand before NAME, --and also behind it.
 
 Without -s, -x and --permits NAME is a mutex. A mutex, a reader-writer lock and a semaphore of one
 NAME do not guard against each other: the second to come is refused with an error.

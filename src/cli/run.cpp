@@ -10,6 +10,7 @@
 #include <optional>
 #include <stop_token>
 #include <utility>
+#include <vector>
 
 #include "cli/boot_time.hpp"
 #include "cli/command.hpp"
@@ -18,9 +19,10 @@
 #include "cli/supervisor.hpp"
 #include "cli/text.hpp"
 #include "cli/waiting.hpp"
+#include "dlock/acquire_all.hpp"
 #include "dlock/client.hpp"
 #include "dlock/error.hpp"
-#include "dlock/mutex.hpp"
+#include "dlock/once.hpp"
 #include "dlock/semaphore.hpp"
 #include "dlock/shared_mutex.hpp"
 
@@ -40,37 +42,63 @@ ClientOptions client_options(const RunArguments& arguments) {
   return options;
 }
 
-// How to take a lock of the kind that was asked for.
+std::optional<Leases> alone(std::optional<Lease> lease) {
+  if (!lease) return std::nullopt;
+  std::vector<Lease> one;
+  one.push_back(std::move(*lease));
+  return Leases{std::move(one)};
+}
+
+// How to take a lock, or locks, of the kind that was asked for.
 Acquire acquisition(Client& client, const RunArguments& arguments) {
   const LockOptions options{.ttl = arguments.ttl, .renew = arguments.renew};
-  if (arguments.kind == RunKind::semaphore) {
-    const auto semaphore = std::make_shared<Semaphore>(
-        client, arguments.name,
-        SemaphoreOptions{
-            .permits = arguments.permits, .ttl = arguments.ttl, .renew = arguments.renew});
-    return [semaphore, weight = arguments.weight](auto limit, std::stop_token stop) {
-      return limit ? semaphore->try_acquire_for(*limit, weight, std::move(stop))
-                   : std::optional{semaphore->acquire(weight, std::move(stop))};
-    };
+  const auto& name = arguments.names[0];
+  switch (arguments.kind) {
+    case RunKind::mutex:
+      return [&client, &arguments, options](auto limit, const std::stop_token& stop) {
+        return limit ? try_acquire_all_for(client, arguments.names, *limit, options, stop)
+                     : std::optional{acquire_all(client, arguments.names, options, stop)};
+      };
+    case RunKind::once:
+      return [&client, &arguments](auto, const std::stop_token&) {
+        return alone(begin_once(client, arguments.names[0],
+                                {.at_least = arguments.at_least, .at_most = arguments.ttl}));
+      };
+    case RunKind::semaphore: {
+      const auto semaphore = std::make_shared<Semaphore>(
+          client, name,
+          SemaphoreOptions{
+              .permits = arguments.permits, .ttl = arguments.ttl, .renew = arguments.renew});
+      return [semaphore, weight = arguments.weight](auto limit, std::stop_token stop) {
+        return alone(limit ? semaphore->try_acquire_for(*limit, weight, std::move(stop))
+                           : std::optional{semaphore->acquire(weight, std::move(stop))});
+      };
+    }
+    case RunKind::reader:
+    case RunKind::writer:
+      break;
   }
-  if (arguments.kind == RunKind::mutex) {
-    const auto mutex = std::make_shared<Mutex>(client, arguments.name, options);
-    return [mutex](auto limit, std::stop_token stop) {
-      return limit ? mutex->try_acquire_for(*limit, std::move(stop))
-                   : std::optional{mutex->acquire(std::move(stop))};
-    };
-  }
-  const auto mutex = std::make_shared<SharedMutex>(client, arguments.name, options);
+  const auto mutex = std::make_shared<SharedMutex>(client, name, options);
   if (arguments.kind == RunKind::reader) {
     return [mutex](auto limit, std::stop_token stop) {
-      return limit ? mutex->try_acquire_shared_for(*limit, std::move(stop))
-                   : std::optional{mutex->acquire_shared(std::move(stop))};
+      return alone(limit ? mutex->try_acquire_shared_for(*limit, std::move(stop))
+                         : std::optional{mutex->acquire_shared(std::move(stop))});
     };
   }
   return [mutex](auto limit, std::stop_token stop) {
-    return limit ? mutex->try_acquire_for(*limit, std::move(stop))
-                 : std::optional{mutex->acquire(std::move(stop))};
+    return alone(limit ? mutex->try_acquire_for(*limit, std::move(stop))
+                       : std::optional{mutex->acquire(std::move(stop))});
   };
+}
+
+// As messages call it, or them.
+std::string all_in_quotes(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    text += i == 0 ? "" : i + 1 < names.size() ? ", " : " and ";
+    text += in_quotes(names[i]);
+  }
+  return text;
 }
 
 class Run {
@@ -80,14 +108,13 @@ class Run {
 
   int operator()() {
     Client client{arguments_.store.url, client_options(arguments_)};
-    auto waited = wait_for_lock(client, arguments_.name, acquisition(client, arguments_),
-                                arguments_.wait, arguments_.verbose, signals_);
-    if (!waited.lease) return waited.signal ? give_up(*waited.signal) : not_obtained();
-    Lease lease = std::move(*waited.lease);
-    tell("obtained {} after {}, fence {}", in_quotes(arguments_.name), format_duration(waited.took),
-         lease.fence());
-    const int status = waited.signal ? give_up(*waited.signal) : use(client, lease);
-    return release(lease) ? status : exit_lost;
+    auto waited = wait_for_locks(client, arguments_.names, acquisition(client, arguments_),
+                                 arguments_.wait, arguments_.verbose, signals_);
+    if (!waited.leases) return waited.signal ? give_up(*waited.signal) : not_obtained();
+    Leases leases = std::move(*waited.leases);
+    tell("obtained {} after {}, fence {}", lock_, format_duration(waited.took), leases[0].fence());
+    const int status = waited.signal ? give_up(*waited.signal) : use(client, leases);
+    return release(leases) ? status : exit_lost;
   }
 
   /// After all is released and closed: ends by the signal that the user's shell should see.
@@ -108,27 +135,30 @@ class Run {
   }
 
   int not_obtained() const {
-    if (arguments_.verbose || ::isatty(STDERR_FILENO) == 1) {
-      complain("{} is held by somebody else; 'dlock info' shows by whom",
-               in_quotes(arguments_.name));
+    if (arguments_.kind == RunKind::once) {
+      note("{} runs elsewhere, or ran less than {} ago: not run", lock_,
+           format_duration(arguments_.at_least));
+    } else if (arguments_.verbose || ::isatty(STDERR_FILENO) == 1) {
+      complain("{} is held by somebody else; 'dlock info' shows by whom", lock_);
     }
     return arguments_.conflict_exit_code;
   }
 
-  int use(const Client& client, const Lease& lease) {
-    guard_.set_deadline(boot_now() + lease.valid_for());
-    const auto started = start_command(arguments_.command, variables(client, lease), around_);
+  int use(const Client& client, const Leases& leases) {
+    guard_.set_deadline(boot_now() + leases.valid_for());
+    const auto started = start_command(arguments_.command, variables(client, leases), around_);
     if (started.problem != 0) {
       complain(
           "cannot run {}: {}", in_quotes(arguments_.command[0]),
           started.problem == ETIME ? "the lock ran out first" : std::strerror(started.problem));
       return exit_code_of_start(started.problem);
     }
-    Supervisor supervisor{started.pid,
-                          lease,
-                          signals_,
-                          around_,
-                          {.kill_after = arguments_.kill_after, .verbose = arguments_.verbose}};
+    Supervisor supervisor{
+        started.pid,
+        leases,
+        signals_,
+        around_,
+        {.kill_after = arguments_.kill_after, .lock = lock_, .verbose = arguments_.verbose}};
     const auto ending = supervisor.run();
     interrupted_ = ending.interrupted;
     unseen_ = ending.unseen;
@@ -137,36 +167,45 @@ class Run {
   }
 
   std::vector<std::pair<std::string, std::string>> variables(const Client& client,
-                                                             const Lease& lease) const {
-    return {{"DLOCK_NAME", lease.name()},
-            {"DLOCK_TOKEN", lease.token()},
-            {"DLOCK_FENCE", fmt::to_string(lease.fence())},
-            {"DLOCK_TTL_MS", fmt::to_string(arguments_.ttl.count())},
-            {"DLOCK_URL", client.url()},
-            {"DLOCK_HELD", held(lease)}};
+                                                             const Leases& leases) const {
+    std::vector<std::pair<std::string, std::string>> all{
+        {"DLOCK_TTL_MS", fmt::to_string(arguments_.ttl.count())}, {"DLOCK_URL", client.url()}};
+    for (std::size_t i = 0; i < leases.size(); ++i) {
+      all.emplace_back(numbered("DLOCK_NAME", i), leases[i].name());
+      all.emplace_back(numbered("DLOCK_TOKEN", i), leases[i].token());
+      all.emplace_back(numbered("DLOCK_FENCE", i), fmt::to_string(leases[i].fence()));
+    }
+    all.emplace_back("DLOCK_HELD", held(leases));
+    return all;
   }
 
-  // What COMMAND keeps others from as long as it runs: that of the run around this one, and ours.
-  static std::string held(const Lease& lease) {
+  // What COMMAND keeps others from as long as it runs: that of the runs around this one, and ours.
+  static std::string held(const Leases& leases) {
     const char* const around = std::getenv("DLOCK_HELD");
-    return around == nullptr ? lease.token() : std::string{around} + ' ' + lease.token();
+    std::string tokens = around == nullptr ? "" : around;
+    for (const auto& lease : leases) {
+      if (!tokens.empty()) tokens += ' ';
+      tokens += lease.token();
+    }
+    return tokens;
   }
 
   // Whether the lock was ours up to now. That the server does not answer is no reason to doubt it.
-  bool release(Lease& lease) {
+  bool release(Leases& leases) {
     try {
-      lease.release();
-      tell("released {}", in_quotes(arguments_.name));
+      leases.release();
+      tell("released {}", lock_);
     } catch (const LockLost& error) {
-      if (!lost_) complain("lost the lock {}: {}", in_quotes(arguments_.name), explain(error));
+      if (!lost_) complain("lost the lock {}: {}", lock_, explain(error));
       lost_ = true;
     } catch (const Error& error) {
-      if (!lost_) complain("could not release {}: {}", in_quotes(arguments_.name), explain(error));
+      if (!lost_) complain("could not release {}: {}", lock_, explain(error));
     }
     return !lost_;
   }
 
   const RunArguments& arguments_;
+  const std::string lock_ = all_in_quotes(arguments_.names);
   Signals signals_;  // these two before the client has threads
   Guard guard_;
   Terminal terminal_;

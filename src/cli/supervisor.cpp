@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <stop_token>
+#include <utility>
 
 #include "cli/message.hpp"
 #include "cli/process_group.hpp"
-#include "cli/text.hpp"
 #include "dlock/error.hpp"
 
 namespace dlock::cli {
@@ -22,9 +22,9 @@ constexpr auto group_poll = 20ms;  // how often to look whether the rest of the 
 constexpr auto after_kill = 5s;    // how long a killed group may take to be gone
 constexpr auto shortest_look = 5ms;
 
-std::string why_lost(const Lease& lease) {
+std::string why_lost(const Leases& leases) {
   try {
-    lease.ensure_held();
+    leases.ensure_held();
   } catch (const Error& error) {
     return explain(error);
   }
@@ -33,9 +33,13 @@ std::string why_lost(const Lease& lease) {
 
 }  // namespace
 
-Supervisor::Supervisor(pid_t command, const Lease& lease, Signals& signals,
+Supervisor::Supervisor(pid_t command, const Leases& leases, Signals& signals,
                        const Surroundings& around, Settings settings)
-    : command_(command), lease_(lease), signals_(signals), around_(around), settings_(settings) {}
+    : command_(command),
+      leases_(leases),
+      signals_(signals),
+      around_(around),
+      settings_(std::move(settings)) {}
 
 Supervisor::~Supervisor() {
   if (collected_) return;
@@ -46,12 +50,12 @@ Supervisor::~Supervisor() {
 
 Ending Supervisor::run() {
   const Descriptor lost = make_event();
-  const std::stop_callback on_loss{lease_.lost(), [&] { notify(lost); }};
+  const std::stop_callback on_loss{leases_.lost(), [&] { notify(lost); }};
   move_deadline();
   while (!is_over()) {
     wait_for_event(lost);
     take_signals();
-    if (lease_.lost().stop_requested() && !ending_.lost) on_lost();
+    if (leases_.lost().stop_requested() && !ending_.lost) on_lost();
     look_at_command();
     move_deadline();
     kill_if_due();
@@ -59,7 +63,7 @@ Ending Supervisor::run() {
   if (around_.guard.leave() && !ending_.lost) {
     ending_.lost = true;
     complain("lost the lock {} while the command ran: not looked after in time, it was killed",
-             in_quotes(lease_.name()));
+             settings_.lock);
   }
   collect();
   return ending_;
@@ -94,7 +98,7 @@ void Supervisor::take_signals() {
 void Supervisor::pass_on(int signal) {
   if (signal == SIGCHLD) return;
   if (signal == SIGTSTP) {
-    note("not stopped: a stopped command could not keep the lock {}", in_quotes(lease_.name()));
+    note("not stopped: a stopped command could not keep the lock {}", settings_.lock);
     return;
   }
   if (signal == SIGCONT) on_continued();
@@ -116,8 +120,8 @@ void Supervisor::on_lost() {
   ::kill(-command_, SIGTERM);
   ::kill(-command_, SIGCONT);  // one that is stopped could not obey
   kill_by(std::min<BootTime>(boot_now() + settings_.kill_after, around_.guard.deadline()));
-  complain("lost the lock {} while the command ran, ending it: {}", in_quotes(lease_.name()),
-           why_lost(lease_));
+  complain("lost the lock {} while the command ran, ending it: {}", settings_.lock,
+           why_lost(leases_));
 }
 
 void Supervisor::look_at_command() {
@@ -143,7 +147,7 @@ void Supervisor::on_stopped(int signal) {
     around_.terminal.lend(command_);
     ::kill(-command_, SIGCONT);
   } else if (signal == SIGTSTP && around_.terminal.is_lent_to(command_)) {
-    note("continued: a stopped command could not keep the lock {}", in_quotes(lease_.name()));
+    note("continued: a stopped command could not keep the lock {}", settings_.lock);
     ::kill(-command_, SIGCONT);
   }
 }
@@ -164,7 +168,7 @@ void Supervisor::on_ended(const siginfo_t& info) {
 void Supervisor::move_deadline() {
   if (ending_.lost || boot_now() < next_move_) return;
   const auto now = boot_now();
-  const BootTime left = lease_.valid_for();
+  const BootTime left = leases_.valid_for();
   if (left > 0ns) around_.guard.set_deadline(now + left);
   // Often when the end is near, so that a late renewal is seen in time.
   next_move_ = now + std::max<BootTime>(left / 4, shortest_look);

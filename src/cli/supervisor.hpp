@@ -7,11 +7,12 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 
 #include "cli/boot_time.hpp"
 #include "cli/command.hpp"
 #include "cli/signals.hpp"
-#include "dlock/lease.hpp"
+#include "dlock/acquire_all.hpp"
 
 namespace dlock::cli {
 
@@ -28,10 +29,11 @@ class Supervisor {
  public:
   struct Settings {
     std::chrono::milliseconds kill_after{};  ///< from TERM to KILL
+    std::string lock;                        ///< as messages call it, or them
     bool verbose = false;
   };
 
-  Supervisor(pid_t command, const Lease& lease, Signals& signals, const Surroundings& around,
+  Supervisor(pid_t command, const Leases& leases, Signals& signals, const Surroundings& around,
              Settings settings);
   /// If run() did not come to its end: kills the whole group, which nobody would look after.
   ~Supervisor();
@@ -60,7 +62,7 @@ class Supervisor {
   [[nodiscard]] bool is_over();
 
   pid_t command_;
-  const Lease& lease_;
+  const Leases& leases_;
   Signals& signals_;
   const Surroundings& around_;
   Settings settings_;

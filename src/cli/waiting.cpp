@@ -2,6 +2,7 @@
 #include "cli/waiting.hpp"
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <exception>
@@ -24,8 +25,8 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-std::optional<Lease> unless_cancelled(const Acquire& acquire, std::optional<milliseconds> limit,
-                                      std::stop_token stop) {
+std::optional<Leases> unless_cancelled(const Acquire& acquire, std::optional<milliseconds> limit,
+                                       std::stop_token stop) {
   try {
     return acquire(limit, std::move(stop));
   } catch (const Cancelled&) {
@@ -35,10 +36,10 @@ std::optional<Lease> unless_cancelled(const Acquire& acquire, std::optional<mill
 
 class Wait {
  public:
-  Wait(Client& client, const std::string& name, const Acquire& acquire,
+  Wait(Client& client, const std::vector<std::string>& names, const Acquire& acquire,
        std::optional<milliseconds> limit, bool verbose, Signals& signals)
       : client_(client),
-        name_(name),
+        names_(names),
         acquire_(acquire),
         limit_(limit),
         verbose_(verbose),
@@ -58,13 +59,13 @@ class Wait {
     waiter.join();
     if (problem_ && !signal_) std::rethrow_exception(problem_);
     const auto took = std::chrono::duration_cast<milliseconds>(boot_now() - start);
-    return {std::move(lease_), signal_, took};
+    return {std::move(leases_), signal_, took};
   }
 
  private:
   void acquire_and_notify() {
     try {
-      lease_ = unless_cancelled(acquire_, limit_, stop_.get_token());
+      leases_ = unless_cancelled(acquire_, limit_, stop_.get_token());
     } catch (const std::exception&) {
       problem_ = std::current_exception();
     }
@@ -93,17 +94,26 @@ class Wait {
 
   void tell() {
     told_ = true;
+    const auto who = std::find_if(names_.begin(), names_.end(),
+                                  [&](const std::string& name) { return tell_of(name); });
+    // Not every user may look at locks.
+    if (who == names_.end() && verbose_) note("waiting for {}", in_quotes(names_[0]));
+  }
+
+  // Only a courtesy. Whether somebody else holds it.
+  bool tell_of(const std::string& name) {
     try {
-      const auto info = inspect_lock(client_, name_);
-      if (info.held) note("waiting for {}, held {}", in_quotes(info.name), held_by(info));
+      const auto info = inspect_lock(client_, name);
+      if (!info.held || info.holder.pid == ::getpid()) return false;  // ours, of several
+      note("waiting for {}, held {}", in_quotes(info.name), held_by(info));
+      return true;
     } catch (const Error&) {
-      // Only a courtesy: not every user may look at locks.
-      if (verbose_) note("waiting for {}", in_quotes(name_));
+      return false;
     }
   }
 
   Client& client_;
-  const std::string& name_;
+  const std::vector<std::string>& names_;
   const Acquire& acquire_;
   std::optional<milliseconds> limit_;
   bool verbose_;
@@ -114,15 +124,15 @@ class Wait {
   std::optional<int> signal_;
   std::stop_source stop_;
   Descriptor done_ = make_event();
-  std::optional<Lease> lease_;  // of the waiting thread until it is joined
-  std::exception_ptr problem_;  // likewise
+  std::optional<Leases> leases_;  // of the waiting thread until it is joined
+  std::exception_ptr problem_;    // likewise
 };
 
 }  // namespace
 
-Waited wait_for_lock(Client& client, const std::string& name, const Acquire& acquire,
-                     std::optional<milliseconds> limit, bool verbose, Signals& signals) {
-  return Wait{client, name, acquire, limit, verbose, signals}.run();
+Waited wait_for_locks(Client& client, const std::vector<std::string>& names, const Acquire& acquire,
+                      std::optional<milliseconds> limit, bool verbose, Signals& signals) {
+  return Wait{client, names, acquire, limit, verbose, signals}.run();
 }
 
 }  // namespace dlock::cli

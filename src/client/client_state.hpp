@@ -52,8 +52,16 @@ class ClientState {
       const std::string& key, const LockOptions& options,
       std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
       const std::optional<core::Permits>& permits = {}, const core::LeaseRecord* former = nullptr);
+  /// As `acquire`, of all `keys`, which are different, or of none, without waiting. Empty: one was
+  /// not free.
+  [[nodiscard]] std::vector<std::shared_ptr<core::LeaseRecord>> try_all(
+      const std::vector<std::string>& keys, const LockOptions& options,
+      const std::stop_token& stop);
   /// Gives a lock back and says what the server said.
   core::Released::Kind release(const core::LeaseRecord& lease);
+  /// The same with many, in one go.
+  std::vector<core::Released::Kind> release_all(
+      const std::vector<std::shared_ptr<core::LeaseRecord>>& leases);
 
   /// How a wait or a release ended.
   using Answer = std::variant<std::monostate, core::Obtained, core::Refusal, core::Released>;
@@ -128,6 +136,7 @@ class ClientState {
                                     const std::optional<core::Permits>& permits) const;
   void cancel(core::WaiterId waiter);
   void wait(Lock& lock, Call& call);
+  void wait_for_all(Lock& lock, std::vector<Call>& calls);
   void lead(Lock& lock, Call& call);
   void poll_once(Lock& lock, std::optional<core::Instant> until, Role role);
   void connect();

@@ -35,6 +35,8 @@ ScriptText script_of(const core::Command& command) {
     case core::Verb::acquire:
       return permits ? ScriptText{script::permits_acquire, script::permits_acquire_sha}
                      : ScriptText{script::acquire, script::acquire_sha};
+    case core::Verb::acquire_all:
+      return {script::acquire_all, script::acquire_all_sha};
     case core::Verb::release:
       return permits ? ScriptText{script::permits_release, script::permits_release_sha}
                      : ScriptText{script::release, script::release_sha};
@@ -273,6 +275,7 @@ void ClientState::write(const core::Command& command) {
   std::string key_count;
   switch (command.verb) {
     case core::Verb::acquire:
+    case core::Verb::acquire_all:
     case core::Verb::release:
     case core::Verb::renew: {
       const auto script = script_of(command);

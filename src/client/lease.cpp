@@ -54,6 +54,19 @@ void LeaseState::release_quietly() noexcept {
   }
 }
 
+void LeaseState::check(core::Released::Kind outcome) const {
+  switch (outcome) {
+    case core::Released::Kind::released:
+      return;
+    case core::Released::Kind::not_held:
+      throw_error(errc::lost, reason(*record, name));
+    case core::Released::Kind::unknown:
+      throw_error(errc::unreachable,
+                  "the server did not answer the release of \"" + name +
+                      "\"; it is repeated in the background until the lease has run out");
+  }
+}
+
 void LeaseState::log(core::Released::Kind outcome) const {
   if (outcome == core::Released::Kind::not_held) {
     client->log(LogLevel::error, "released too late: " + reason(*record, name));
@@ -136,16 +149,7 @@ void Lease::release() {
   }
   state_->client->check_process();
   const auto state = std::exchange(state_, nullptr);
-  switch (state->client->release(*state->record)) {
-    case core::Released::Kind::released:
-      return;
-    case core::Released::Kind::not_held:
-      throw_error(errc::lost, reason(*state->record, state->name));
-    case core::Released::Kind::unknown:
-      throw_error(errc::unreachable,
-                  "the server did not answer the release of \"" + state->name +
-                      "\"; it is repeated in the background until the lease has run out");
-  }
+  state->check(state->client->release(*state->record));
 }
 
 }  // namespace dlock

@@ -32,6 +32,11 @@ class LeaseState {
     return !state || (state->client.get() == &client && state->record->key == key &&
                       core::weight_of(state->record->token).value_or(0) >= permits.weight);
   }
+  /// A release of `lease` before `end`, by whatever way, leaves the lock taken until then.
+  static void keep_until(const Lease& lease, core::Instant end) {
+    lease.state_->record->kept_until = end;
+  }
+  /// What `lease` points to; null if it holds nothing.
   [[nodiscard]] static const std::shared_ptr<LeaseState>& of(const Lease& lease) {
     return lease.state_;
   }
@@ -41,6 +46,8 @@ class LeaseState {
   }
   /// Gives the lock back, without throwing what only a user who asks can use.
   void release_quietly() noexcept;
+  /// Throws what a release with this outcome throws.
+  void check(core::Released::Kind outcome) const;
   /// Reports a release that was not plain.
   void log(core::Released::Kind outcome) const;
 };

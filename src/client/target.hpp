@@ -50,11 +50,13 @@ class Target : public std::enable_shared_from_this<Target> {
   void async_take(std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
                   const std::optional<core::Permits>& permits, AcquireHandler handler) const;
 
+  /// The handle of what the client obtained.
+  [[nodiscard]] Lease lease_of(std::shared_ptr<core::LeaseRecord> record) const;
+
  private:
   [[nodiscard]] std::shared_ptr<LeaseState> obtain(
       std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
       const std::optional<core::Permits>& permits) const;
-  [[nodiscard]] Lease lease_of(std::shared_ptr<core::LeaseRecord> record) const;
   [[nodiscard]] AcquireResult result_of(ClientState::Answer& answer,
                                         std::optional<std::chrono::milliseconds> limit) const;
 };

@@ -11,9 +11,10 @@
 
 namespace dlock::core {
 
-/// What a command is. The first three run the script of that name and of the command's kind.
+/// What a command is. The first four run the script of that name and of the command's kind.
 enum class Verb : std::uint8_t {
   acquire,
+  acquire_all,  ///< mutexes only
   release,
   renew,
   subscribe,  ///< SSUBSCRIBE keys...

@@ -18,7 +18,9 @@ constexpr Duration most_back_off = seconds{4};  ///< between the tries of a rele
 Engine::DepartureId Engine::give_back(Instant now, const CohortPtr& cohort, LeaseId lease,
                                       bool riding) {
   const auto& hold = *cohort->hold;
-  const auto id = depart(now, hold.record()->token, cohort->keys, hold.terms().ttl, lease, riding);
+  const auto& record = *hold.record();
+  const auto id = depart(now, record.token, cohort->keys, hold.terms().ttl, lease, riding,
+                         record.kept_until.load());
   auto& departure = departures_.at(id);
   departure.held = true;
   departure.late = std::exchange(cohort->unanswered, false);
@@ -27,12 +29,13 @@ Engine::DepartureId Engine::give_back(Instant now, const CohortPtr& cohort, Leas
 }
 
 Engine::DepartureId Engine::depart(Instant now, Token token, const LockKeys& keys, Duration ttl,
-                                   LeaseId lease, bool riding) {
+                                   LeaseId lease, bool riding, Instant kept_until) {
   const DepartureId id = ++last_id_;
   auto& departure = departures_[id];
   departure.token = std::move(token);
   departure.keys = keys;
   departure.life = ttl;
+  departure.kept_until = kept_until;
   outlive(now, departure);
   departure.lease = lease;
   departure.answer_by = now + settings_.request_timeout;
@@ -72,6 +75,10 @@ void Engine::send_departure(Instant now, DepartureId id) {
   }
   command.keys.emplace_back(fence_key);
   command.args.push_back(departure.token);
+  if (departure.kept_until > now) {
+    const auto left = std::chrono::ceil<milliseconds>(departure.kept_until - now);
+    command.args.push_back(std::to_string(left.count()));
+  }
   send(now, std::move(command), std::move(pending));
 }
 

@@ -210,7 +210,12 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
       send_departure(now, id);
     }
   }
+  std::map<std::uint64_t, std::vector<CohortPtr>> together;
   for (const auto& cohort : asking) {
+    if (cohort->together != 0) {
+      together[cohort->together].push_back(cohort);
+      continue;
+    }
     if (cohort->unanswered && !old_is_dead) {
       // The old request may still act, after whatever we do now: leave it its token, and clean up
       // behind it for as long as it could hold the lock.
@@ -225,6 +230,9 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
     }
     cohort->unanswered = false;
     ask(now, cohort, departures_.contains(cohort->replaces) ? cohort->replaces : 0, false);
+  }
+  for (const auto& [number, cohorts] : together) {
+    ask_together(now, cohorts, false);
   }
   unanswered_ = false;
   for (const auto kind : {Kind::mutex, Kind::permits}) {
@@ -245,6 +253,9 @@ void Engine::forget_connection(Instant now) {
   for (const auto& pending : inflight_) {
     if (pending.verb == Verb::acquire) {
       unanswered.insert(pending.token);
+    }
+    for (const auto& part : pending.parts) {
+      unanswered.insert(part.token);
     }
     for (const auto& cohort : pending.renewed) {
       if (cohort->hold && !cohort->hold->is_queued()) {
@@ -376,6 +387,9 @@ void Engine::on_reply(Instant now, const Reply& reply) {
   switch (pending.verb) {
     case Verb::acquire:
       on_acquire_reply(now, pending, reply);
+      break;
+    case Verb::acquire_all:
+      on_acquire_all_reply(now, pending, reply);
       break;
     case Verb::release:
       on_release_reply(now, pending, reply);

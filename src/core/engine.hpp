@@ -110,6 +110,10 @@ class Engine {
 
   // What users do. `waiter` must be new; it is answered by exactly one Obtained or Refusal.
   void acquire(Instant now, WaiterId waiter, Wish wish);
+  /// Takes several mutexes, all of different names and for the same ttl, if all are free and nobody
+  /// waits for one, else none; does not wait. Each waiter is answered as by `acquire`. After lost
+  /// answers or errors some may be obtained and others not: the caller gives these back.
+  void acquire_all(Instant now, std::vector<std::pair<WaiterId, Wish>> wishes);
   /// Ends `lease` and takes `wish` in its place in one step, at a weight that is not greater. Busy:
   /// the lease was over, and nothing was taken. Permits only; does not wait.
   void exchange(Instant now, WaiterId waiter, Wish wish, const LeaseRecord& lease);
@@ -172,6 +176,7 @@ class Engine {
     bool ghost = false;          ///< ... and could not be stopped, and the token has the lease
     int too_late = 0;            ///< replies that came after most of their lease had gone
     std::uint64_t replaces = 0;  ///< the departure whose place the attempt is to take
+    std::uint64_t together = 0;  ///< not sent yet, and to go with the others of this number
     std::optional<Instant> attempt_timer, hold_timer;  ///< as armed
   };
   using CohortPtr = std::shared_ptr<Cohort>;
@@ -179,10 +184,11 @@ class Engine {
   struct Departure {
     Token token;
     LockKeys keys;
-    Duration life{};    ///< of what an acquire of it leaves on the server
-    Instant until;      ///< the server forgets it by itself
-    LeaseId lease = 0;  ///< whose user waits for the answer; 0: nobody
-    bool held = false;  ///< it had the lease: its release is repeated until that has run out
+    Duration life{};     ///< of what an acquire of it leaves on the server
+    Instant until;       ///< the server forgets it by itself
+    Instant kept_until;  ///< its release leaves the lock taken until then
+    LeaseId lease = 0;   ///< whose user waits for the answer; 0: nobody
+    bool held = false;   ///< it had the lease: its release is repeated until that has run out
     Instant answer_by;
     bool sent = false;
     bool riding = false;  ///< travels with an acquire, not alone
@@ -202,6 +208,7 @@ class Engine {
     CohortPtr cohort;           ///< acquire
     Token token;                ///< acquire, release; renew: of the first lease
     DepartureId departure = 0;  ///< release; acquire: the one riding with it
+    std::vector<Pending> parts;  ///< acquire_all: as if each had been sent alone
     std::vector<CohortPtr> renewed;
     std::vector<std::int64_t> counters;  ///< of their holds, to tell them from later ones
   };
@@ -246,6 +253,8 @@ class Engine {
   // waiting.cpp: from a wish to a lease.
   CohortPtr enter_cohort(WaiterId waiter, Wish wish);
   [[nodiscard]] Token new_token(const LockKeys& keys, const Permits& permits, Duration ttl);
+  void forget_idle_trouble(Instant now);
+  void make_attempt(const CohortPtr& cohort);
   void start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up);
   void ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, bool whole);
   [[nodiscard]] std::int64_t recent_counter(Instant now) const;
@@ -260,6 +269,10 @@ class Engine {
   void after_front_changed(Instant now, const CohortPtr& cohort);
   void on_grant(Instant now, Words words);
   void on_next(Instant now, Words words);
+
+  // together.cpp: many in one step.
+  void ask_together(Instant now, const std::vector<CohortPtr>& cohorts, bool whole);
+  void on_acquire_all_reply(Instant now, const Pending& pending, const Reply& reply);
 
   // holding.cpp: from a lease to its end.
   void begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired);
@@ -283,7 +296,7 @@ class Engine {
   // departing.cpp: tokens that must not stay on the server.
   DepartureId give_back(Instant now, const CohortPtr& cohort, LeaseId lease, bool riding);
   DepartureId depart(Instant now, Token token, const LockKeys& keys, Duration ttl, LeaseId lease,
-                     bool riding);
+                     bool riding, Instant kept_until = {});
   void send_departure(Instant now, DepartureId id);
   void on_release_reply(Instant now, const Pending& pending, const Reply& reply);
   void finish_departure(Instant now, DepartureId id, Released::Kind kind);

@@ -35,6 +35,8 @@ struct LeaseRecord {
   Fence fence;
   std::atomic<Instant::rep> valid_until{0};
   std::atomic<Loss> loss{Loss::none};
+  /// A release before it leaves the lock taken until then.
+  std::atomic<Instant> kept_until{};
   std::stop_source lost{std::nostopstate};  ///< made when a user first asks for it; the shell's
 
   [[nodiscard]] Instant end() const {

@@ -98,7 +98,8 @@ void Engine::clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord&
     give_back(now, cohort, 0, false);
     lose(now, cohort, cohort->hold->overdue(now));
   } else if (lease.loss.load() == Loss::expired || lease.loss.load() == Loss::max_hold) {
-    const auto id = depart(now, lease.token, lock_keys(lease.key, lease.kind), lease.ttl, 0, false);
+    const auto id = depart(now, lease.token, lock_keys(lease.key, lease.kind), lease.ttl, 0, false,
+                           lease.kept_until.load());
     departures_.at(id).held = true;
   }
 }
@@ -110,12 +111,13 @@ void Engine::release(Instant now, const LeaseRecord& lease) {
     clear_away(now, cohort, lease);
     return;
   }
-  if (!cohort->waiters.empty() && pass(now, cohort)) {
+  const bool is_kept = lease.kept_until.load() > now;
+  if (!is_kept && !cohort->waiters.empty() && pass(now, cohort)) {
     ++counters_.released;
     act(Released{lease.id, Released::Kind::released});
     return;
   }
-  const bool yields = !cohort->waiters.empty() && connected_;
+  const bool yields = !is_kept && !cohort->waiters.empty() && connected_;
   const auto id = give_back(now, cohort, lease.id, yields);
   end_hold(cohort);
   rearm(cohort);
@@ -129,7 +131,9 @@ void Engine::release(Instant now, const LeaseRecord& lease) {
 // Whether a request that makes this token the holder may still be carried out.
 bool Engine::is_asked_for(const Token& token) const {
   return std::any_of(inflight_.begin(), inflight_.end(), [&](const Pending& pending) {
-    return pending.verb == Verb::acquire && pending.token == token;
+    return (pending.verb == Verb::acquire && pending.token == token) ||
+           std::any_of(pending.parts.begin(), pending.parts.end(),
+                       [&](const Pending& part) { return part.token == token; });
   });
 }
 
@@ -177,7 +181,9 @@ void Engine::on_break(Instant now, Words words) {
   const auto cohort = found->second;
   const auto record = cohort->hold->record();
   if (record->fence.counter == fence.counter && record->fence.sequence == fence.sequence) {
-    // Leave before our own next waiter asks, so that it does not meet our token.
+    // Leave before our own next waiter asks, so that it does not meet our token. Who breaks it
+    // wants nobody kept out.
+    record->kept_until = Instant{};
     give_back(now, cohort, 0, false);
     lose(now, cohort, Loss::broken);
   } else {

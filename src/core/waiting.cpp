@@ -20,9 +20,7 @@ void Engine::acquire(Instant now, WaiterId waiter, Wish wish) {
     act(Refusal{waiter, Refusal::Kind::cancelled, {}, {}});
     return;
   }
-  if (trouble_since_ && !wants_connection() && !connecting_ && !reconnect_at_) {
-    trouble_since_ = now;  // what was while nobody waited does not count
-  }
+  forget_idle_trouble(now);
   if (!wish.permits && !wish.wait && cohorts_.contains(wish.key)) {
     // Somebody of this client holds it or is before us.
     act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
@@ -31,6 +29,13 @@ void Engine::acquire(Instant now, WaiterId waiter, Wish wish) {
   const auto cohort = enter_cohort(waiter, std::move(wish));
   if (!cohort->attempt && !cohort->hold) {
     start_attempt(now, cohort, 0);
+  }
+}
+
+// What was while nobody waited does not count.
+void Engine::forget_idle_trouble(Instant now) {
+  if (trouble_since_ && !wants_connection() && !connecting_ && !reconnect_at_) {
+    trouble_since_ = now;
   }
 }
 
@@ -117,7 +122,7 @@ void Engine::abandon_attempt(Instant now, const CohortPtr& cohort) {
   erase_if_idle(cohort);
 }
 
-void Engine::start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up) {
+void Engine::make_attempt(const CohortPtr& cohort) {
   const auto& wish = cohort->waiters.front().wish;
   const auto permits = wish.permits.value_or(Permits{});
   auto token = new_token(cohort->keys, permits, wish.ttl);
@@ -128,7 +133,12 @@ void Engine::start_attempt(Instant now, const CohortPtr& cohort, DepartureId giv
                                                  permits, std::move(replaces)},
                                 settings_.drift);
   cohort->too_late = 0;
+  cohort->together = 0;
   ++attempts_;
+}
+
+void Engine::start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up) {
+  make_attempt(cohort);
   if (connected_) {
     ask(now, cohort, gives_up, false);
   } else {

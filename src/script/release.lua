@@ -1,14 +1,15 @@
 #!lua flags=allow-oom
 -- Gives the lock back, or leaves its queue; whoever is next gets it.
 -- KEYS: lock, queue, seen, fence
--- ARGV: token
+-- ARGV: token, and to keep others out for a while yet: for how many ms at most
 -- Replies, after the echo: 'released' or 'not_held', then 'mute ERROR' if nobody could be told
 
 -- The common case, before anything else: it is ours and nobody waits.
 local token = ARGV[1]
 local value = redis.pcall('GET', KEYS[1])
+local held = type(value) == 'string' and string.sub(value, 1, #token + 1) == token .. ':'
 local head
-if type(value) == 'string' and string.sub(value, 1, #token + 1) == token .. ':' then
+if held and not ARGV[2] then
   head = redis.call('ZPOPMIN', KEYS[2])
   if not head[1] then
     redis.call('DEL', KEYS[1])
@@ -19,6 +20,13 @@ end
 -- include _lock.lua
 
 local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], fence = KEYS[4] }
+if held and ARGV[2] then
+  redis.call('PEXPIRE', lock.key, ARGV[2], 'LT')
+  if tonumber(ARGV[2]) < LOOKS_AGAIN_MS then
+    tell_head(lock, ARGV[2])
+  end
+  return echo(token) .. ' released'
+end
 if not head then
   leave_queue(lock, token)
 end

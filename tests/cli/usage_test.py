@@ -39,6 +39,7 @@ class Usage(CliCase):
         known = {"run": {"--url", "--prefix", "--ttl", "--no-renew", "-w", "--wait", "-n", "--nonblock",
                          "-E", "--conflict-exit-code", "--kill-after", "--label", "-c", "--command",
                          "-s", "--shared", "-x", "--exclusive", "--permits", "--weight",
+                         "--at-least", "--at-most", "--and",
                          "-v", "--verbose", "-h", "--help"},
                  "ls": {"--url", "--prefix", "--json", "-h", "--help"},
                  "info": {"--url", "--prefix", "--json", "-h", "--help"},

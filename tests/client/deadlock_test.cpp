@@ -122,6 +122,29 @@ TEST_F(Deadlocks, AWriterAndAReaderInARing) {
   EXPECT_EQ(told, 1);
 }
 
+TEST_F(Deadlocks, SeveralThatAreWaitedForInOrderCountToo) {
+  Client one{server.url()};
+  Client two{server.url()};
+  std::optional<DistributedLock> b{std::in_place, two, "b"};
+  auto all = std::async(std::launch::async, [&] {
+    try {
+      const Leases both = acquire_all(one, {"a", "b"});
+    } catch (const Deadlock&) {
+      return 1;
+    }
+    return 0;
+  });
+  EXPECT_TRUE(come_to_wait("b", 1));  // a is held, as it comes first
+  int told = 0;
+  try {
+    const DistributedLock a{two, "a"};
+  } catch (const Deadlock&) {
+    told = 1;
+  }
+  b.reset();
+  EXPECT_EQ(told + all.get(), 1);
+}
+
 TEST_F(Deadlocks, ALongWaitIsNone) {
   Client one{server.url()};
   Client two{server.url()};

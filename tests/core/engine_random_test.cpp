@@ -22,10 +22,13 @@ class World {
   void step() {
     now_ += std::chrono::milliseconds{coin() ? below(20) : below(4000)};
     script_.at(now_);
-    switch (below(10)) {
+    switch (below(11)) {
       case 0:
       case 1:
         acquire();
+        break;
+      case 10:
+        acquire_all();
         break;
       case 2:
         if (last_waiter_ > 0) script_.cancel(static_cast<WaiterId>(below(last_waiter_) + 1));
@@ -84,6 +87,17 @@ class World {
     script_.acquire(waiter, std::move(wish));
   }
 
+  void acquire_all() {
+    std::vector<std::pair<WaiterId, Wish>> wishes;
+    const bool renew = coin();
+    for (const auto* key : {"a", "b"}) {
+      const auto waiter = static_cast<WaiterId>(++last_waiter_);
+      waiting_.insert(waiter);
+      wishes.emplace_back(waiter, Wish{.key = key, .ttl = 1s, .renew = renew, .wait = false});
+    }
+    script_.acquire_all(std::move(wishes));
+  }
+
   void release() {
     if (held_.empty()) return;
     const auto waiter = *std::next(held_.begin(), below(static_cast<int>(held_.size())));
@@ -118,8 +132,9 @@ class World {
   void answer(bool fault) {
     const auto command = commands_.front();
     commands_.pop_front();
+    const bool is_all = command.verb == Verb::acquire_all;
     const bool is_script = command.verb == Verb::acquire || command.verb == Verb::release ||
-                           command.verb == Verb::renew;
+                           command.verb == Verb::renew || is_all;
     if (fault) {
       const auto kind = below(4);
       if (kind == 0 && is_script && !command.whole) return script_.noscript();
@@ -129,6 +144,13 @@ class World {
     }
     if (!is_script) return script_.reply("OK");
     const auto& args = command.args;
+    if (is_all) {
+      std::string text{echo_of(args[1])};
+      if (coin()) return script_.reply(text + " busy 100");
+      text += " acquired";
+      for (std::size_t i = 1; i < args.size(); ++i) text += " 5";
+      return script_.reply(text);
+    }
     const std::string first{command.verb == Verb::renew ? args[0] : echo_of(args[0])};
     if (command.verb == Verb::renew) {
       std::string letters;
@@ -151,6 +173,9 @@ class World {
       if (auto* send = std::get_if<Send>(&action)) {
         if (send->command.verb == Verb::subscribe) connected_ = true;
         if (send->command.verb == Verb::acquire) tokens_.insert(send->command.args[0]);
+        if (send->command.verb == Verb::acquire_all) {
+          tokens_.insert(send->command.args.begin() + 1, send->command.args.end());
+        }
         commands_.push_back(std::move(send->command));
       } else if (const auto* obtained = std::get_if<Obtained>(&action)) {
         RC_ASSERT(waiting_.erase(obtained->waiter) == 1U);

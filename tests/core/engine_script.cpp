@@ -70,6 +70,12 @@ Engine::Settings EngineScript::settings() {
 
 // --- events -------------------------------------------------------------------------------------
 
+void EngineScript::acquire_all(std::initializer_list<std::string> names) {
+  std::vector<std::pair<WaiterId, Wish>> wishes;
+  for (const auto& name : names) wishes.emplace_back(wishes.size() + 1, Wish{.key = name});
+  acquire_all(std::move(wishes));
+}
+
 void EngineScript::reply(std::string_view text) {
   const auto words = spell_out(text, true);
   engine.on_reply(now_, {words, false, false, false, {}, {}});
@@ -239,8 +245,16 @@ std::string EngineScript::line(const Command& command) {
       }
       return text + whole;
     }
+    case Verb::acquire_all: {
+      std::string text = "acquire all " + command.args[0];
+      for (std::size_t i = 1; i < command.args.size(); ++i) {
+        text += " " + command.keys[3 * i - 2] + " " + name_of(command.args[i]);
+      }
+      return text + whole;
+    }
     case Verb::release:
-      return "release " + command.keys[0] + " " + name_of(command.args[0]) + whole;
+      return "release " + command.keys[0] + " " + name_of(command.args[0]) +
+             (command.args.size() > 1 ? " kept for " + command.args[1] : "") + whole;
     case Verb::renew: {
       std::string text = "renew";
       for (std::size_t i = 1; i + 2 < command.args.size(); i += 3) {

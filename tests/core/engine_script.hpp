@@ -41,6 +41,11 @@ class EngineScript {
   void acquire(WaiterId waiter, Wish wish = {.key = "job"}) {
     engine.acquire(now_, waiter, std::move(wish)), note();
   }
+  /// The names are those of the locks; the waiters are numbered from 1 on.
+  void acquire_all(std::initializer_list<std::string> names);
+  void acquire_all(std::vector<std::pair<WaiterId, Wish>> wishes) {
+    engine.acquire_all(now_, std::move(wishes)), note();
+  }
   void cancel(WaiterId waiter) { engine.cancel(now_, waiter), note(); }
   void release(WaiterId waiter) { engine.release(now_, *leases.at(waiter)), note(); }
   void on_connected(bool old_is_dead = true) { engine.on_connected(now_, old_is_dead), note(); }

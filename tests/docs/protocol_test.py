@@ -138,6 +138,20 @@ class Protocol(unittest.TestCase):
         self.assertEqual(b.next_message()[:2], ["grant", other])
         self.assertEqual(a.acquire(LOCK, new, old=old)[-1], "not_held")
 
+    def test_acquire_all_takes_all_or_none(self):
+        a, b = self.client(), self.client()
+        mine = {LOCK: a.token(), "other": a.token()}
+        word, *counters = a.acquire_all(mine, 20000)
+        self.assertEqual((word, len(set(counters))), ("acquired", 2))
+        self.assertEqual(a.acquire_all(mine), [word, *counters])
+        self.assertEqual(a.acquire(LOCK, mine[LOCK]), ["acquired", counters[0]])
+        a.release(LOCK, mine[LOCK])
+        busy, left = b.acquire_all({LOCK: b.token(), "other": b.token()})
+        self.assertEqual(busy, "busy")
+        self.assertTrue(0 < int(left) <= 30000)
+        self.assertIsNone(self.server.command("GET", LOCK))
+        a.release("other", mine["other"])
+
     def test_release_grants_the_next_and_tells_the_one_behind(self):
         a, b, c = self.client(), self.client(), self.client()
         tokens = [client.token() for client in (a, b, c)]
@@ -159,6 +173,19 @@ class Protocol(unittest.TestCase):
             client.acquire(LOCK, token)
         a.release(LOCK, tokens[0])
         self.assertEqual(c.next_message(), ["next", tokens[2], "2499"])
+
+    def test_a_release_may_keep_others_out_for_a_while(self):
+        a, b = self.client(), self.client()
+        mine, other = a.token(), b.token()
+        a.acquire(LOCK, mine)
+        b.acquire(LOCK, other)
+        self.assertEqual(a.release(LOCK, mine, 20000), ["released"])
+        self.assertTrue(2500 < self.ttl_ms(LOCK) <= 20000)
+        self.assertEqual(a.release(LOCK, mine, 2000), ["released"])
+        self.assertEqual(b.next_message(), ["next", other, "2000"])
+        self.assertEqual(b.acquire(LOCK, other)[0], "queued")
+        self.assertEqual(a.release(LOCK, mine), ["released"])
+        self.assertEqual(b.next_message()[:2], ["grant", other])
 
     def test_a_waiter_that_nobody_listens_for_is_passed_over(self):
         a, b = self.client(), self.client()

@@ -101,8 +101,14 @@ class Client:
         reply = self.script("acquire", keys_of(key), token, ttl_ms, mode, ticket, old)
         return self._echoed(token, reply)
 
-    def release(self, key, token):
-        return self._echoed(token, self.script("release", keys_of(key), token))
+    def acquire_all(self, locks, ttl_ms=30000):
+        """`locks`: the token for each key."""
+        keys = [part for key in locks for part in keys_of(key)[:3]]
+        tokens = list(locks.values())
+        return self._echoed(tokens[0], self.script("acquire_all", [FENCE_KEY, *keys], ttl_ms, *tokens))
+
+    def release(self, key, token, *keep_ms):
+        return self._echoed(token, self.script("release", keys_of(key), token, *keep_ms))
 
     def renew(self, *leases, sequence=0):
         """`leases`: key, token, ttl in ms of each."""

@@ -57,6 +57,15 @@ class MutexComparison : public Comparison {
     if (const auto score = queued_as(request)) told = *score;
   }
 
+  void carry_out(const AcquireAll& op) {
+    std::vector<StoreModel::Acquire> requests;
+    for (const auto& token : op.tokens) {
+      const auto key = key_name((op.first + static_cast<int>(requests.size())) % key_count);
+      requests.push_back({.key = key, .token = token_of(token, key), .ttl = op.ttl});
+    }
+    replies(model_.acquire_all(now(), requests), store_.acquire_all(requests));
+  }
+
   std::optional<std::int64_t> queued_as(const StoreModel::Acquire& request) {
     for (const auto& entry : model_.state(now(), request.key).queue) {
       if (entry.token == request.token) return entry.score;
@@ -75,7 +84,7 @@ class MutexComparison : public Comparison {
   void carry_out(const Release& op) {
     const auto key = key_name(op.key);
     const auto token = token_of(op.token, key);
-    replies(model_.release(now(), key, token), store_.release(key, token));
+    replies(model_.release(now(), key, token, op.keep), store_.release(key, token, op.keep));
   }
 
   void carry_out(const Renew& op) {

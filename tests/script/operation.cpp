@@ -54,6 +54,22 @@ rc::Gen<Operation> any_acquire() {
                                     })}}))));
 }
 
+rc::Gen<Operation> any_acquire_all() {
+  const auto tokens = gen::mapcat(gen::inRange<std::size_t>(1, key_count + 1), [](auto count) {
+    return gen::container<std::vector<Token>>(count, any_token());
+  });
+  return operation(gen::build<AcquireAll>(gen::set(&AcquireAll::first, any_key()),
+                                          gen::set(&AcquireAll::tokens, tokens),
+                                          gen::set(&AcquireAll::ttl, any_ttl())));
+}
+
+rc::Gen<Operation> any_release() {
+  return operation(gen::build<Release>(
+      gen::set(&Release::key, any_key()), gen::set(&Release::token, likely_holder()),
+      gen::set(&Release::keep, gen::weightedElement<std::optional<Millis>>(
+                                   {{6, std::nullopt}, {1, 1ms}, {1, 2499ms}, {1, 5000ms}}))));
+}
+
 rc::Gen<Operation> any_renew() {
   const auto lease = gen::build<Lease>(
       gen::set(&Lease::key, any_key()), gen::set(&Lease::token, likely_holder()),
@@ -100,8 +116,8 @@ rc::Gen<Operation> any_advance() {
 rc::Gen<Operation> any_operation() {
   return gen::weightedOneOf<Operation>({
       {30, any_acquire()},
-      {12, operation(gen::build<Release>(gen::set(&Release::key, any_key()),
-                                         gen::set(&Release::token, likely_holder())))},
+      {6, any_acquire_all()},
+      {12, any_release()},
       {6, any_renew()},
       {3, any_break()},
       {8, operation(gen::build<Subscribe>(
@@ -136,12 +152,20 @@ struct Printer {
       token(*op.old);
     }
   }
+  void operator()(const AcquireAll& op) const {
+    out << "acquire all from " << key_name(op.first) << " on, ttl " << op.ttl.count() << "ms";
+    for (const auto& choice : op.tokens) {
+      out << ", ";
+      token(choice);
+    }
+  }
   void operator()(const Crowd& op) const {
     out << "crowd of " << op.size << " at " << key_name(op.key);
   }
   void operator()(const Release& op) const {
     out << "release " << key_name(op.key) << ' ';
     token(op.token);
+    if (op.keep) out << ", kept for " << op.keep->count() << "ms";
   }
   void operator()(const Renew& op) const {
     out << "renew";

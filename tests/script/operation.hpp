@@ -39,6 +39,11 @@ struct Acquire {
   std::optional<Token> old{};
   std::optional<int> recent{};  ///< a counter so far from the last
 };
+struct AcquireAll {
+  int first = 0;  ///< a key; then the others
+  std::vector<Token> tokens;
+  Millis ttl{};
+};
 struct Crowd {  ///< many clients that are gone ask for the lock
   int key = 0;
   int size = 0;
@@ -46,6 +51,7 @@ struct Crowd {  ///< many clients that are gone ask for the lock
 struct Release {
   int key = 0;
   Token token;
+  std::optional<Millis> keep{};
 };
 struct Lease {
   int key = 0;
@@ -86,8 +92,8 @@ struct Advance {
 };
 
 struct Operation {
-  std::variant<Acquire, Crowd, Release, Renew, Break, Subscribe, ForeignSet, Drop, WrongType,
-               MayPublish, Advance>
+  std::variant<Acquire, AcquireAll, Crowd, Release, Renew, Break, Subscribe, ForeignSet, Drop,
+               WrongType, MayPublish, Advance>
       kind;
 };
 std::ostream& operator<<(std::ostream& out, const Operation& operation);

@@ -20,6 +20,7 @@ std::string hex(int number, int width) {
 }
 
 constexpr Store::Script acquire_script{script::acquire, script::acquire_sha};
+constexpr Store::Script acquire_all_script{script::acquire_all, script::acquire_all_sha};
 constexpr Store::Script release_script{script::release, script::release_sha};
 constexpr Store::Script renew_script{script::renew, script::renew_sha};
 constexpr Store::Script break_script{script::break_, script::break__sha};
@@ -120,8 +121,22 @@ std::string Store::acquire(const StoreModel::Acquire& request) {
               request.recent ? to_string(*request.recent) : ""});
 }
 
-std::string Store::release(const std::string& key, const std::string& token) {
-  return run(release_script, keys_of(key), {token});
+std::string Store::acquire_all(const std::vector<StoreModel::Acquire>& requests) {
+  std::vector<std::string> keys{std::string{fence_key}};
+  std::vector<std::string> args{to_string(requests.front().ttl.count())};
+  for (const auto& request : requests) {
+    const auto own = keys_of(request.key);
+    keys.insert(keys.end(), own.begin(), own.begin() + 3);
+    args.push_back(request.token);
+  }
+  return run(acquire_all_script, keys, args);
+}
+
+std::string Store::release(const std::string& key, const std::string& token,
+                           std::optional<Millis> keep) {
+  std::vector<std::string> args{token};
+  if (keep) args.push_back(to_string(keep->count()));
+  return run(release_script, keys_of(key), args);
 }
 
 std::string Store::renew(std::string_view echo, const std::vector<StoreModel::Renewal>& renewals) {

@@ -25,7 +25,9 @@ class Store {
   explicit Store(std::vector<std::string> config = {}, bool persistent = false);
 
   std::string acquire(const StoreModel::Acquire& request);
-  std::string release(const std::string& key, const std::string& token);
+  std::string acquire_all(const std::vector<StoreModel::Acquire>& requests);
+  std::string release(const std::string& key, const std::string& token,
+                      std::optional<Millis> keep = {});
   std::string renew(std::string_view echo, const std::vector<StoreModel::Renewal>& renewals);
   std::string break_(const std::string& key, std::int64_t counter, int sequence, bool ask);
 

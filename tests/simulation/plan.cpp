@@ -155,6 +155,8 @@ Plan plan_of(std::uint64_t seed) {
   add_faults(plan);
   plan.permits = random.chance(0.5) ? 0 : random.chance(0.5) ? 0.5 : 1;
   plan.capacity = random.number(1, 6);
+  plan.several = plan.names > 1 && random.chance(0.6) ? 0.3 : 0;
+  plan.kept = random.chance(0.3) ? 0.3 : 0;
   return plan;
 }
 

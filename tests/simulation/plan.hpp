@@ -88,6 +88,8 @@ struct Plan {
   double overstays = 0;       ///< share of holders who work as long as they may
   double permits = 0;         ///< share of waits for a semaphore or a reader-writer lock
   int capacity = 3;           ///< of semaphores
+  double several = 0;         ///< share of waits for several mutexes at once
+  double kept = 0;            ///< share of holders of a mutex who keep others out for a while
   Span delay;                 ///< of one message
   Span lateness;              ///< of timers
   double kills = 1;           ///< share of reconnects that kill the old connection

@@ -15,8 +15,8 @@ constexpr Duration request_timeout = milliseconds{2000};
 constexpr int most_steps = 50;
 
 std::string describe(const core::Command& command) {
-  static constexpr const char* names[]{"acquire", "release",  "renew", "subscribe",
-                                       "enroll",  "withdraw", "ping"};
+  static constexpr const char* names[]{"acquire",   "acquire_all", "release",  "renew",
+                                       "subscribe", "enroll",      "withdraw", "ping"};
   std::string text = names[static_cast<int>(command.verb)];
   for (const auto& arg : command.args) {
     text += ' ' + arg;
@@ -68,6 +68,18 @@ void Process::acquire(Caller& caller, core::WaiterId waiter, core::Wish wish) {
   perform();
 }
 
+void Process::acquire_all(Caller& caller,
+                          std::vector<std::pair<core::WaiterId, core::Wish>> wishes) {
+  for (const auto& [waiter, wish] : wishes) {
+    note(waiter, "asks for all", [&, id = waiter, key = wish.key] {
+      return "waiter " + std::to_string(id) + " asks for " + key + ", with others";
+    });
+    waiters_[waiter] = {&caller, now(), wish.deadline};
+  }
+  engine_.acquire_all(now(), std::move(wishes));
+  perform();
+}
+
 void Process::exchange(Caller& caller, core::WaiterId waiter, core::Wish wish,
                        const core::LeaseRecord& lease) {
   note(waiter, "exchanges", [&] {
@@ -95,6 +107,10 @@ void Process::release(Caller& caller, const core::LeaseRecord& lease) {
   holders_.erase(lease.id);
   network_.server().referee().ended(lease.id, id_, lease.key);
   releases_[lease.id] = {&caller, now(), std::nullopt};
+  if (const auto left = lease.kept_until.load() - now(); left > Duration::zero()) {
+    // And as long as the release is under way; the clocks differ a little.
+    kept_until_ = std::max(kept_until_, stage_.now() + left + request_timeout);
+  }
   engine_.release(now(), lease);
   perform();
 }
@@ -279,11 +295,11 @@ void Process::perform() {
   arm();
 }
 
-// Who wants nothing has nothing on the server.
+// Who wants nothing has nothing on the server, but what it keeps others out of.
 void Process::look_around() const {
   auto& server = network_.server();
-  if (engine_.idle() && holders_.empty() && link_ != 0 && !network_.has_under_way(id_) &&
-      !server.has_old_data() && stage_.plan.clock_is_sane()) {
+  if (engine_.idle() && stage_.now() > kept_until_ && holders_.empty() && link_ != 0 &&
+      !network_.has_under_way(id_) && !server.has_old_data() && stage_.plan.clock_is_sane()) {
     if (const auto left = server.remains(engine_.client()); !left.empty()) {
       Referee::fail("leftovers", "p" + std::to_string(id_) + " is idle, but " + left);
     }

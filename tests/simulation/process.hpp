@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/engine.hpp"
@@ -36,6 +37,8 @@ class Process final : public Wire {
   // What its threads do.
   [[nodiscard]] core::WaiterId new_waiter() { return ++last_waiter_; }
   void acquire(Caller& caller, core::WaiterId waiter, core::Wish wish);
+  /// All in one step, or none.
+  void acquire_all(Caller& caller, std::vector<std::pair<core::WaiterId, core::Wish>> wishes);
   /// In the place of `lease`.
   void exchange(Caller& caller, core::WaiterId waiter, core::Wish wish,
                 const core::LeaseRecord& lease);
@@ -106,6 +109,7 @@ class Process final : public Wire {
   LinkId link_ = 0;  ///< 0: none
   bool alive_ = true, finishing_ = false, ever_stopped_ = false;
   Time stopped_until_{};
+  Time kept_until_{};                          ///< when others are certainly not kept out any more
   std::deque<std::function<void()>> unread_;   ///< what the network brought while stopped
   std::deque<std::function<void()>> waiting_;  ///< what threads would have done
   std::map<core::WaiterId, Outstanding> waiters_;

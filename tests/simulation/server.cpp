@@ -24,6 +24,8 @@ std::string_view script_of(const core::Command& command) {
   switch (command.verb) {
     case Verb::acquire:
       return permits ? "permits_acquire" : "acquire";
+    case Verb::acquire_all:
+      return "acquire_all";
     case Verb::release:
       return permits ? "permits_release" : "release";
     case Verb::renew:
@@ -88,7 +90,8 @@ std::optional<Answer> Server::refusal(const core::Command& command) const {
     return error(errc::read_only, "READONLY You can't write against a read only replica.");
   }
   if (refuses(Fault::out_of_memory) &&
-      (command.verb == Verb::acquire || command.verb == Verb::enroll)) {
+      (command.verb == Verb::acquire || command.verb == Verb::acquire_all ||
+       command.verb == Verb::enroll)) {
     return error(errc::out_of_memory, "OOM command not allowed when used memory > 'maxmemory'");
   }
   return std::nullopt;
@@ -123,6 +126,12 @@ Answer Server::run(LinkId link, const core::Command& command) {
         permits && (command.args.at(2).ends_with("_first") || !command.args.at(4).empty());
     referee_.asked(command.keys.at(0), command.args.at(0), session.process, hears, first,
                    permits ? std::stoll(command.args.at(5)) : 1);
+  }
+  if (command.verb == Verb::acquire_all) {
+    for (std::size_t i = 1; i < command.args.size(); ++i) {
+      referee_.asked(command.keys.at(3 * i - 2), command.args[i], sessions_.at(link).process, true,
+                     false, 1);
+    }
   }
   if (command.verb == Verb::release) {
     referee_.left(command.args.at(0));
@@ -162,6 +171,17 @@ void Server::observe(const core::Command& command, std::string_view reply) {
     tell_referee();
     referee_.ran(command.keys.at(0));
   } else {
+    if (command.verb == Verb::acquire_all) {
+      Words words{reply};
+      words.next();
+      const bool acquired = words.next() == "acquired";
+      std::int64_t counter = 0;
+      for (std::size_t i = 1; acquired && i < command.args.size(); ++i) {
+        if (core::parse_number(words.next(), counter)) {
+          handed_out_[counter] = command.args[i];
+        }
+      }
+    }
     tell_referee();
     for (std::size_t i = 1; i < command.keys.size(); i += 3) {
       referee_.ran(command.keys[i]);

@@ -54,7 +54,8 @@ void run(Profile profile) {
             << tally.refused << " refused, " << tally.commands << " commands, " << tally.faults
             << " faults, " << tally.late_copies << " late copies, " << tally.overlaps_excused
             << " overlaps excused, " << tally.together << " held together, " << tally.upgraded
-            << " upgraded, " << tally.downgraded << " downgraded, " << tally.steps << " steps\n";
+            << " upgraded, " << tally.downgraded << " downgraded, " << tally.all_at_once
+            << " all at once, " << tally.kept << " kept, " << tally.steps << " steps\n";
 }
 
 TEST(Simulation, AContendedLockExcludesAndGoesInOrder) { run(Profile::calm); }

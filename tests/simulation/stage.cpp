@@ -26,6 +26,8 @@ Tally& Tally::operator+=(const Tally& other) {
   together += other.together;
   upgraded += other.upgraded;
   downgraded += other.downgraded;
+  all_at_once += other.all_at_once;
+  kept += other.kept;
   return *this;
 }
 

@@ -14,7 +14,11 @@ using std::chrono::seconds;
 }  // namespace
 
 User::User(Stage& stage, Process& process, int rounds)
-    : stage_(stage), process_(process), random_(stage.random.fork()), rounds_(rounds) {}
+    : stage_(stage),
+      process_(process),
+      random_(stage.random.fork()),
+      rounds_(rounds),
+      group_(stage, process, [this](const auto& refusal) { check(refusal); }, [this] { next(); }) {}
 
 void User::begin() { next(); }
 
@@ -36,6 +40,10 @@ void User::ask() {
   wish_.key = "lock" + std::to_string(random_.below(static_cast<std::uint64_t>(plan.names)));
   wish_.ttl = random_.pick(plan.ttls);
   wish_.renew = !random_.chance(plan.fixed);
+  if (random_.chance(plan.several)) {
+    ask_for_several();
+    return;
+  }
   if (random_.chance(plan.permits)) {
     choose_permits();
   }
@@ -57,6 +65,26 @@ void User::ask() {
         process_.cancel(waiter);
       }
     });
+  }
+}
+
+void User::ask_for_several() {
+  const auto& plan = stage_.plan;
+  wish_.wait = false;
+  wish_.deadline = soon();
+  std::vector<core::Wish> wishes;
+  const auto first = random_.below(static_cast<std::uint64_t>(plan.names));
+  const auto count = random_.number(2, plan.names);
+  for (int i = 0; i < count; ++i) {
+    wish_.key = "lock" + std::to_string((first + i) % plan.names);
+    wishes.push_back(wish_);
+  }
+  state_ = State::waiting;
+  asked_ = stage_.now();
+  group_.ask(wishes, random_.between(plan.hold.low, plan.hold.high));
+  if (random_.chance(plan.cancels)) {
+    process_.later(random_.spread(microseconds{10}, milliseconds{100}),
+                   [this, round = group_.round()] { group_.cancel(round); });
   }
 }
 
@@ -95,6 +123,10 @@ void User::obtained(std::shared_ptr<core::LeaseRecord> lease) {
       }
     });
   }
+  if (!wish_.permits && random_.chance(plan.kept)) {
+    ++stage_.tally.kept;
+    lease_->kept_until = process_.now() + random_.spread(milliseconds{1}, longest_kept);
+  }
   process_.later(hold, [this, id = lease_->id] { let_go(id); });
 }
 
@@ -129,7 +161,7 @@ void User::downgrade() {
   process_.exchange(*this, waiter_, wish_, *former);
 }
 
-void User::refused(const core::Refusal& refusal) {
+void User::check(const core::Refusal& refusal) const {
   const bool failed = refusal.kind == core::Refusal::Kind::failed;
   if (failed && !may_fail_) {
     Referee::fail("failure", describe() + " failed without a reason: " + refusal.what);
@@ -138,6 +170,10 @@ void User::refused(const core::Refusal& refusal) {
       (refusal.kind == core::Refusal::Kind::busy && wish_.wait)) {
     Referee::fail("failure", describe() + " got an answer it did not ask for");
   }
+}
+
+void User::refused(const core::Refusal& refusal) {
+  check(refusal);
   give_back();
 }
 

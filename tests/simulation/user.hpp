@@ -4,9 +4,13 @@
 #include <memory>
 #include <string>
 
+#include "simulation/group.hpp"
 #include "simulation/process.hpp"
 
 namespace dlock::sim {
+
+/// For how long a holder keeps others out, at most.
+inline constexpr Duration longest_kept = std::chrono::milliseconds{200};
 
 /// Honest: it acts only while its lease has validity left, and releases it in any case.
 class User final : public Caller {
@@ -32,11 +36,13 @@ class User final : public Caller {
   enum class State { thinking, waiting, holding, releasing, done };
   void next();
   void ask();
+  void ask_for_several();
   void choose_permits();
   void upgrade();
   void downgrade();
   void let_go(core::LeaseId lease);
   void give_back();
+  void check(const core::Refusal& refusal) const;
   [[nodiscard]] core::Instant soon() const;
 
   Stage& stage_;
@@ -50,6 +56,7 @@ class User final : public Caller {
   core::Wish wish_;
   std::shared_ptr<core::LeaseRecord> lease_;
   std::shared_ptr<core::LeaseRecord> base_;  ///< of an upgrade: what was held before
+  Group group_;
 };
 
 }  // namespace dlock::sim

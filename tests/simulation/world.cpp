@@ -50,7 +50,8 @@ Duration World::longest_wait() const {
   // Who upgrades holds twice.
   const auto hold = (plan.permits > 0 ? 2 : 1) *
                     std::max(plan.hold.high, plan.overstays > 0 ? 3 * ttl : Duration{});
-  const Duration turn = hold + plan.think.high + 8 * plan.delay.high + milliseconds{250};
+  const auto kept = plan.kept > 0 ? longest_kept + milliseconds{2500} : Duration{};
+  const Duration turn = hold + kept + plan.think.high + 8 * plan.delay.high + milliseconds{250};
   const auto turns = static_cast<std::int64_t>(users_.size()) * (rounds_after_faults + 1);
   const auto grantees = static_cast<std::int64_t>(processes_.size());
   return ttl + reconnect + dead + turns * turn + grantees * core::claim_time;

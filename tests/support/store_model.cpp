@@ -155,6 +155,38 @@ std::string StoreModel::acquire(Micros now, const Acquire& request) {
   return echo_of(request.token) + reply + (request.old.empty() ? "" : given_up);
 }
 
+std::string StoreModel::acquire_all(Micros now, std::span<const Acquire> requests) {
+  const auto echo = echo_of(requests.front().token);
+  for (const auto& request : requests) {
+    Lock& lock = at(now, request.key);
+    if (lock.value && lock.value->kind >= Value::Kind::wrong_type) {
+      return "-WRONGTYPE";
+    }
+    const bool was_taken = lock.value.has_value();
+    if (!was_taken && !lock.queue.empty()) {
+      const HandOff result = hand_off(now, lock, {}, false);
+      if (result.outcome == Outcome::foreign_turn) {
+        return echo + " busy " + to_string(result.left.count());
+      }
+    }
+    if (lock.value && (!was_taken || !lock.held_by(request.token))) {
+      return echo + " busy " + to_string(pttl(lock.value->expires_at, now));
+    }
+  }
+  std::string reply = echo + " acquired";
+  for (const auto& request : requests) {
+    Lock& lock = at(now, request.key);
+    lock.leave(request.token);
+    if (lock.value) {
+      lock.value->expires_at = in_millis(now) + request.ttl;
+    } else {
+      own(now, lock, request.token, request.ttl);
+    }
+    reply += ' ' + to_string(lock.value->counter);
+  }
+  return reply;
+}
+
 std::string StoreModel::take_or_queue(Micros now, Lock& lock, const Acquire& request,
                                       bool gives_up) {
   if (lock.held_by(request.token)) {
@@ -211,9 +243,18 @@ std::string StoreModel::enqueue(Micros now, Lock& lock, const Acquire& request, 
   return reply + (foreign ? "foreign" : "ours");
 }
 
-std::string StoreModel::release(Micros now, const std::string& key, const std::string& token) {
+std::string StoreModel::release(Micros now, const std::string& key, const std::string& token,
+                                std::optional<Millis> keep) {
   Lock& lock = at(now, key);
   const bool held = lock.held_by(token);
+  if (held && keep) {
+    const auto end = in_millis(now) + *keep;
+    lock.value->expires_at = std::min(lock.value->expires_at.value_or(end), end);
+    if (*keep < looks_again) {
+      tell_head(lock, *keep);
+    }
+    return echo_of(token) + " released";
+  }
   if (!held) {
     lock.leave(token);
   }

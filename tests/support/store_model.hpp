@@ -53,7 +53,11 @@ class StoreModel {
   };
 
   std::string acquire(Micros now, const Acquire& request);
-  std::string release(Micros now, const std::string& key, const std::string& token);
+  /// Of each request the key, token and ttl count; the keys differ.
+  std::string acquire_all(Micros now, std::span<const Acquire> requests);
+  /// `keep`: for how long it is still to keep others out.
+  std::string release(Micros now, const std::string& key, const std::string& token,
+                      std::optional<Millis> keep = {});
   std::string renew(Micros now, std::string_view echo, std::span<const Renewal> renewals);
   std::string break_(Micros now, const std::string& key, std::int64_t counter, int sequence,
                      bool ask);

@@ -88,8 +88,17 @@ std::string StoreModel::run(Micros now, std::string_view script, std::span<const
                             ? std::optional{std::int64_t{std::stoll(args[5])}}
                             : std::nullopt});
   }
+  if (script == "acquire_all") {
+    std::vector<Acquire> requests;
+    for (std::size_t i = 1; i < args.size(); ++i) {
+      requests.push_back(
+          {.key = keys[3 * i - 2], .token = args[i], .ttl = Millis{std::stoll(args[0])}});
+    }
+    return acquire_all(now, requests);
+  }
   if (script == "release") {
-    return release(now, keys[0], args[0]);
+    return release(now, keys[0], args[0],
+                   args.size() > 1 ? std::optional{Millis{std::stoll(args[1])}} : std::nullopt);
   }
   if (script == "renew") {
     std::vector<Renewal> renewals;

@@ -1,0 +1,62 @@
+// Once in a period: work that several schedulers start, and one of them shall do.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "dlock/client.hpp"
+#include "dlock/lease.hpp"
+
+namespace dlock {
+
+/// For how long work that was begun keeps others from beginning it.
+struct OnceOptions {
+  /// At least so long since it began, however short it was: longer than the schedulers may be
+  /// apart, and shorter than their period. Positive.
+  std::chrono::milliseconds at_least{60'000};
+  /// At most so long: what the work may take, and how long a process that died in it blocks the
+  /// others. The lease is not renewed. At least `at_least` and 10 ms, at most 10 years.
+  std::chrono::milliseconds at_most{3'600'000};
+};
+
+/// A lease to do the work, or none: somebody does it, or did not long ago, or waits for a `Mutex`
+/// of this name. One round trip at most. A release of the lease before `at_least` has passed, also
+/// by its destructor, gives the lock back only then. Thread-safe.
+///
+/// Throws `UsageError` for options that make no sense, else as `Mutex::try_acquire()`.
+[[nodiscard]] std::optional<Lease> begin_once(Client& client, std::string_view name,
+                                              OnceOptions options = {});
+
+namespace detail {
+/// Throws `LockLost` if the lease had ended before.
+void end_once(Lease lease);
+}  // namespace detail
+
+/// Does `work()` or `work(const Lease&)`, unless somebody else does it or did it not long ago (see
+/// `begin_once`). Returns whether it did. What `work` throws goes on to the caller, and counts as
+/// done. Work that may come near `at_most` should look at `lost()` of the lease.
+///
+///     dlock::run_once(client, "nightly", {.at_least = 5min, .at_most = 1h}, [] { report(); });
+///
+/// Throws `LockLost` when the work is done but took longer than `at_most`, or the lock was lost
+/// otherwise: then somebody may have done it at the same time.
+template <class Work>
+  requires std::invocable<Work> || std::invocable<Work, const Lease&>
+bool run_once(Client& client, std::string_view name, OnceOptions options, Work&& work) {
+  auto lease = begin_once(client, name, options);
+  if (!lease) {
+    return false;
+  }
+  if constexpr (std::invocable<Work, const Lease&>) {
+    std::forward<Work>(work)(std::as_const(*lease));
+  } else {
+    std::forward<Work>(work)();
+  }
+  detail::end_once(std::move(*lease));
+  return true;
+}
+
+}  // namespace dlock
