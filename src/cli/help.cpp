@@ -71,10 +71,9 @@ NAME do not guard against each other: the second to come is refused with an erro
 
 COMMAND gets our stdin, stdout and stderr, a process group of its own, and in its environment
 DLOCK_NAME, DLOCK_TOKEN, DLOCK_FENCE (grows with each holder: pass it on to what can refuse older
-ones), DLOCK_TTL_MS, DLOCK_HELD (the tokens of all runs around it: they tell a deadlock), and
-DLOCK_URL without the password. A nested 'dlock run' on a server with a password therefore needs a
---url of its own. The lock is released when COMMAND ends; what it leaves running in the background
-is not waited for.
+ones), DLOCK_TTL_MS, DLOCK_HELD (tells deadlocks), and DLOCK_URL without the password: a nested
+'dlock run' on a server with a password needs a --url of its own. The lock is released when COMMAND
+ends; what it leaves running in the background is not waited for.
 
 Signals sent to dlock go to COMMAND's whole group. When the lock is lost, or is about to be because
 the server does not answer, the group gets TERM, and KILL after --kill-after and in any case

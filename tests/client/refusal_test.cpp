@@ -1,4 +1,5 @@
 // Servers that cannot be reached, do not let us, or take no writes: each has an error of its own.
+#include <atomic>
 #include <future>
 #include <optional>
 #include <vector>
@@ -187,8 +188,12 @@ TEST_F(Refusal, AServerThatIsLoadingIsWaitedFor) {
   server.command({"CONFIG", "SET", "key-load-delay", "300"});  // microseconds a key
   server.command({"CONFIG", "SET", "loading-process-events-interval-bytes", "1024"});
   server.command({"DEBUG", "POPULATE", "3000"});
-  auto reload = std::async(std::launch::async, [&] { server.command({"DEBUG", "RELOAD"}); });
-  ASSERT_TRUE(eventually([&] { return try_at(server.url()) == errc::loading; }));
+  std::atomic<bool> seen = false;  // a try may miss it on a slow machine
+  auto reload = std::async(std::launch::async, [&] {
+    while (!seen) server.command({"DEBUG", "RELOAD"});
+  });
+  EXPECT_TRUE(eventually([&] { return try_at(server.url()) == errc::loading; }));
+  seen = true;
   EXPECT_EQ(wait_at(server.url()), errc{});
   reload.get();
   server.command({"FLUSHALL"});
