@@ -28,7 +28,8 @@ class Client {
   /// Throws `UsageError` when the URL or an option is not valid.
   explicit Client(std::string_view url = {}, ClientOptions options = {});
   /// Withdraws what is still waiting and closes; blocks for at most one request timeout, and one
-  /// more while a callback or handler of the user's runs (it goes on after that).
+  /// more while a callback or handler of the user's runs (it goes on after that). If a long wait of
+  /// a thread that held other locks ended just before, as long as it takes to connect, too.
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <stop_token>
 #include <thread>
@@ -24,6 +25,12 @@ namespace {
 
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
+
+bool is_us(const Party& holder) {
+  std::array<char, 256> host{};
+  return holder.pid == ::getpid() && ::gethostname(host.data(), host.size() - 1) == 0 &&
+         holder.host == host.data();
+}
 
 std::optional<Leases> unless_cancelled(const Acquire& acquire, std::optional<milliseconds> limit,
                                        std::stop_token stop) {
@@ -104,7 +111,7 @@ class Wait {
   bool tell_of(const std::string& name) {
     try {
       const auto info = inspect_lock(client_, name);
-      if (!info.held || info.holder.pid == ::getpid()) return false;  // ours, of several
+      if (!info.held || is_us(info.holder)) return false;  // ours already, of several
       note("waiting for {}, held {}", in_quotes(info.name), held_by(info));
       return true;
     } catch (const Error&) {

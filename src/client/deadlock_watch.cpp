@@ -118,7 +118,7 @@ void DeadlockWatch::run() {
       look.wait->suspected_ = std::move(look.suspected);
       if (look.ring) {
         look.wait->ring_ = std::move(look.ring);
-        // May run the user's callbacks no more than any stop: ours ends the wait.
+        // Without the mutex: it ends the wait, whose thread asks for the ring.
         auto stop = look.wait->stop_;
         lock.unlock();
         stop.request_stop();
@@ -140,17 +140,9 @@ void DeadlockWatch::run() {
 void DeadlockWatch::look(Inspector& store, Look& look) const {
   WaitsFor notes{store};
   for (const auto& token : look.tokens) notes.write(token, look.own);
-  auto ring = notes.ring(look.own.key, look.tokens, look.own);
-  if (!ring) {
-    look.suspected.clear();
-    return;
-  }
-  if (look.suspected.empty() || !has_lasted(*ring, look.suspected)) {
-    // Kept as first seen, so that all have time to renew theirs.
-    const bool same = std::ranges::equal(*ring, look.suspected, {}, &Link::token, &Link::token);
-    if (!same) look.suspected = std::move(*ring);
-    return;
-  }
+  const auto ring = notes.ring(look.own.key, look.tokens, look.own);
+  if (!ring) look.suspected.clear();
+  if (!ring || !is_confirmed(look.suspected, *ring)) return;
   // All in the ring come to the same conclusion; one is enough.
   const auto last = std::ranges::max(*ring, {}, [](const Link& link) { return link.note.wait; });
   if (last.note.wait == look.own.wait) {

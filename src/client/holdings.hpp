@@ -18,8 +18,8 @@ class LeaseState;
 /// for something else, nobody does.
 void bind_to_thread(const std::shared_ptr<LeaseState>& lease);
 
-/// The tokens of what the calling thread holds so of this client's locks; and, while there are any
-/// or not, of what the `dlock run` holds under which this program runs ($DLOCK_HELD).
+/// The tokens of what the calling thread holds so of this client's locks, and of what the runs hold
+/// under which this program was started ($DLOCK_HELD).
 [[nodiscard]] std::vector<std::string> tokens_held(const ClientState& client);
 
 }  // namespace dlock::detail

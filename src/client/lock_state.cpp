@@ -11,6 +11,7 @@
 #include "dlock/error.hpp"
 
 namespace dlock::detail {
+
 LockState::Holds::iterator LockState::own_hold() {
   return std::find_if(holds_.begin(), holds_.end(),
                       [](const Hold& hold) { return hold.thread == thread_number(); });

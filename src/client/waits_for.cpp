@@ -27,10 +27,17 @@ std::optional<Note> parse_note(std::string_view text) {
   return note;
 }
 
-bool has_lasted(const Ring& ring, const Ring& before) {
-  return std::ranges::equal(ring, before, [](const Link& now, const Link& then) {
-    return now.key == then.key && now.token == then.token && now.note.wait == then.note.wait &&
-           now.note.renewed > then.note.renewed;
+bool is_confirmed(Ring& suspected, const Ring& seen) {
+  const bool same = std::ranges::equal(seen, suspected, [](const Link& now, const Link& then) {
+    return now.key == then.key && now.token == then.token && now.note.wait == then.note.wait;
+  });
+  if (!same) {
+    suspected = seen;
+    return false;
+  }
+  // Compared with how it was first seen, so that all have time to renew theirs.
+  return std::ranges::equal(seen, suspected, [](const Link& now, const Link& then) {
+    return now.note.renewed > then.note.renewed;
   });
 }
 

@@ -30,8 +30,9 @@ struct Link {
 };
 using Ring = std::vector<Link>;
 
-/// Whether all waits of `before` are still the same, and were renewed since.
-[[nodiscard]] bool has_lasted(const Ring& ring, const Ring& before);
+/// Whether `seen` is the ring that was `suspected`, of the same waits, and all of them were renewed
+/// since. If it is another, that one is suspected from now on.
+[[nodiscard]] bool is_confirmed(Ring& suspected, const Ring& seen);
 
 /// Who is in the ring, by names without `prefix`.
 [[nodiscard]] std::vector<DeadlockLink> links_of(Inspector& store, const Ring& ring,

@@ -285,7 +285,7 @@ class Engine {
   void clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord& lease);
   void on_break(Instant now, Words words);
 
-  // renewing.cpp
+  // renewing.cpp: leases stay alive.
   void renew_due(Instant now);
   void renew_more(Instant now);
   [[nodiscard]] std::vector<CohortPtr> take_backlog();

@@ -81,6 +81,7 @@ std::vector<Engine::CohortPtr> Engine::take_unconfirmed(Instant now, Kind kind, 
     }
   }
   from.when = timer == timers_.end() ? Instant::max() : timer->when;
+  from.id = timer == timers_.end() ? 0 : timer->id;
   return taken;
 }
 

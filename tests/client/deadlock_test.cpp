@@ -1,12 +1,15 @@
 // Deadlocks: rings of waits are found, one gives up, and what is none is left alone.
+#include <algorithm>
 #include <atomic>
 #include <future>
 #include <latch>
 #include <shared_mutex>
+#include <sstream>
 #include <thread>
 #include <vector>
 
 #include "client/fixture.hpp"
+#include "client/waits_for.hpp"
 
 namespace dlock::test {
 namespace {
@@ -41,6 +44,25 @@ class Deadlocks : public ClientTest {
   }
   static void lock(Client& client, const std::string& name) {
     const DistributedLock second{client, name};
+  }
+  /// The notes in the store.
+  std::vector<detail::Note> notes() {
+    std::vector<detail::Note> found;
+    std::istringstream keys{server.command({"KEYS", "dlock1:waits:*"})};
+    for (std::string key; std::getline(keys, key);) {
+      if (auto note = detail::parse_note(server.command({"GET", key}))) found.push_back(*note);
+    }
+    return found;
+  }
+  /// Waits until a wait for `key` was looked at so often.
+  bool looked(const std::string& key, int times) {
+    return eventually(
+        [&] {
+          const auto all = notes();
+          return std::ranges::any_of(
+              all, [&](const auto& note) { return note.key == key && note.renewed > times; });
+        },
+        60s);
   }
   bool nothing_is_noted() {
     return eventually([&] { return keys().find("dlock1:waits:") == std::string::npos; });
@@ -153,8 +175,7 @@ TEST_F(Deadlocks, ALongWaitIsNone) {
     const DistributedLock first{one, "a"};
     lock(one, "b");
   });
-  EXPECT_TRUE(eventually([&] { return keys().find("dlock1:waits:") != std::string::npos; }, 20s));
-  std::this_thread::sleep_for(5s);
+  EXPECT_TRUE(looked("b", 3));
   EXPECT_TRUE(list_deadlocks(one).empty());
   b.reset();
   EXPECT_NO_THROW(waits.get());
@@ -178,7 +199,7 @@ TEST_F(Deadlocks, ALeaseThatWasHandedOverIsNotItsFormerThreads) {
     start.arrive_and_wait();
     lock(two, "a");
   });
-  std::this_thread::sleep_for(8s);
+  EXPECT_TRUE(looked("a", 3));
   EXPECT_TRUE(list_deadlocks(one).empty());
   handed.release();
   EXPECT_NO_THROW(other.get());
@@ -202,13 +223,46 @@ TEST_F(Deadlocks, ThoseInARingAreListedWhileItLasts) {
 TEST_F(Deadlocks, WhoHoldsNothingElseLeavesNoNote) {
   Client one{server.url()};
   Client two{server.url()};
+  Client three{server.url()};
   std::optional<Lease> held{Mutex{two, "b"}.acquire()};
-  auto waits = std::async(std::launch::async, [&] { lock(one, "b"); });
+  auto free = std::async(std::launch::async, [&] { lock(one, "b"); });
   EXPECT_TRUE(come_to_wait("b", 1));
-  std::this_thread::sleep_for(4s);
-  EXPECT_EQ(keys().find("dlock1:waits:"), std::string::npos);
+  auto bound = std::async(std::launch::async, [&] {
+    const DistributedLock first{three, "a"};
+    lock(three, "b");
+  });
+  EXPECT_TRUE(looked("b", 2));
+  EXPECT_EQ(notes().size(), 1U) << "of the wait that began later";
   held.reset();
-  waits.get();
+  free.get();
+  bound.get();
+}
+
+detail::Link link(const std::string& token, const std::string& wait, std::int64_t renewed) {
+  return {"key of " + token, token, {wait, renewed, "what " + token + " waits for"}};
+}
+
+TEST(DeadlockRing, IsConfirmedWhenAllWaitsWereRenewedSinceItWasFirstSeen) {
+  detail::Ring suspected;
+  EXPECT_FALSE(detail::is_confirmed(suspected, {link("a", "w1", 5), link("b", "w2", 1)}));
+  EXPECT_FALSE(detail::is_confirmed(suspected, {link("a", "w1", 6), link("b", "w2", 1)}));
+  EXPECT_TRUE(detail::is_confirmed(suspected, {link("a", "w1", 7), link("b", "w2", 2)}));
+}
+
+TEST(DeadlockRing, BeginsAnewWithAnotherWaitOfTheSameHolder) {
+  // One that ended and came again was not in the ring in between.
+  detail::Ring suspected;
+  EXPECT_FALSE(detail::is_confirmed(suspected, {link("a", "w1", 5), link("b", "w2", 9)}));
+  EXPECT_FALSE(detail::is_confirmed(suspected, {link("a", "w1", 6), link("b", "w3", 1)}));
+  EXPECT_FALSE(detail::is_confirmed(suspected, {link("a", "w1", 7), link("b", "w3", 1)}));
+  EXPECT_TRUE(detail::is_confirmed(suspected, {link("a", "w1", 8), link("b", "w3", 2)}));
+}
+
+TEST(DeadlockRing, BeginsAnewWithAnotherHolder) {
+  detail::Ring suspected;
+  EXPECT_FALSE(detail::is_confirmed(suspected, {link("a", "w1", 5), link("b", "w2", 1)}));
+  EXPECT_FALSE(detail::is_confirmed(suspected, {link("a", "w1", 6), link("c", "w4", 7)}));
+  EXPECT_TRUE(detail::is_confirmed(suspected, {link("a", "w1", 7), link("c", "w4", 8)}));
 }
 
 }  // namespace
