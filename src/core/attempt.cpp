@@ -17,18 +17,14 @@ std::string count_ms(Duration span) {
 
 }  // namespace
 
-Command Attempt::command(const LockKeys& keys, std::string_view old, std::int64_t recent) {
+Command Attempt::command(const LockId& lock, std::string_view old, std::int64_t recent) {
   asking_ = was_sent_ = true;
   asked_ttl_ = request_.ttl;
   timer_.reset();
   Command command;
   command.verb = Verb::acquire;
-  command.kind = keys.kind;
-  command.keys.reserve(4);
-  for (const auto* key : {&keys.lock, &keys.queue, &keys.seen}) {
-    command.keys.push_back(*key);
-  }
-  command.keys.emplace_back(fence_key);
+  command.kind = lock.kind;
+  command.keys = keys_of_script(lock.key);
   auto& args = command.args;
   args.reserve(6);
   args.push_back(request_.token);
@@ -36,7 +32,7 @@ Command Attempt::command(const LockKeys& keys, std::string_view old, std::int64_
   args.emplace_back(request_.wait ? "wait" : "try");
   args.push_back(ticket_);
   args.emplace_back(old.empty() ? std::string_view{request_.replaces} : old);
-  if (keys.kind == Kind::permits) {
+  if (lock.kind == Kind::permits) {
     args[2] += request_.permits.first ? "_first" : "";
     args.push_back(std::to_string(request_.permits.capacity));
   } else {

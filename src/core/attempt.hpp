@@ -57,7 +57,7 @@ class Attempt {
 
   /// The request to send; its instant must be taken before it leaves. `old` is a token to give up
   /// in the same step, or empty. `recent` is a fence counter given out lately, or 0 (mutexes).
-  [[nodiscard]] Command command(const LockKeys& keys, std::string_view old, std::int64_t recent);
+  [[nodiscard]] Command command(const LockId& lock, std::string_view old, std::int64_t recent);
 
   /// The reply (without error) to the request stamped `sent`. `given_up` receives what the reply
   /// says of the old token: "released", "not_held", or empty.

@@ -19,7 +19,7 @@ Engine::DepartureId Engine::give_back(Instant now, const CohortPtr& cohort, Leas
                                       bool riding) {
   const auto& hold = *cohort->hold;
   const auto& record = *hold.record();
-  const auto id = depart(now, record.token, cohort->keys, hold.terms().ttl, lease, riding,
+  const auto id = depart(now, record.token, cohort->lock, hold.terms().ttl, lease, riding,
                          record.kept_until.load());
   auto& departure = departures_.at(id);
   departure.held = true;
@@ -28,12 +28,12 @@ Engine::DepartureId Engine::give_back(Instant now, const CohortPtr& cohort, Leas
   return id;
 }
 
-Engine::DepartureId Engine::depart(Instant now, Token token, const LockKeys& keys, Duration ttl,
+Engine::DepartureId Engine::depart(Instant now, Token token, const LockId& lock, Duration ttl,
                                    LeaseId lease, bool riding, Instant kept_until) {
   const DepartureId id = ++last_id_;
   auto& departure = departures_[id];
   departure.token = std::move(token);
-  departure.keys = keys;
+  departure.lock = lock;
   departure.life = ttl;
   departure.kept_until = kept_until;
   outlive(now, departure);
@@ -68,12 +68,8 @@ void Engine::send_departure(Instant now, DepartureId id) {
   Command command;
   command.verb = Verb::release;
   command.whole = departure.whole;
-  command.kind = departure.keys.kind;
-  command.keys.reserve(4);
-  for (const auto* key : {&departure.keys.lock, &departure.keys.queue, &departure.keys.seen}) {
-    command.keys.push_back(*key);
-  }
-  command.keys.emplace_back(fence_key);
+  command.kind = departure.lock.kind;
+  command.keys = keys_of_script(departure.lock.key);
   command.args.push_back(departure.token);
   if (departure.kept_until > now) {
     const auto left = std::chrono::ceil<milliseconds>(departure.kept_until - now);

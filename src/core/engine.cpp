@@ -45,10 +45,17 @@ void Engine::rearm(const CohortPtr& cohort) {
       cohort->hold ? std::optional{cohort->hold->timer()} : std::nullopt);
 }
 
+// Permits are not passed on inside the process, so each wait for them is a cohort of its own. No
+// lock key begins as the names of these do.
+std::string Engine::name_of(const Cohort& cohort) {
+  return cohort.lock.kind == Kind::mutex ? cohort.lock.key
+                                         : Token{token_prefix} + std::to_string(cohort.id);
+}
+
 void Engine::erase_if_idle(const CohortPtr& cohort) {
   if (cohort->waiters.empty() && !cohort->attempt && !cohort->hold) {
     rearm(cohort);
-    cohorts_.erase(cohort->name);
+    cohorts_.erase(name_of(*cohort));
   }
 }
 
@@ -221,11 +228,11 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
       // behind it for as long as it could hold the lock.
       const auto old = cohort->attempt->token();
       const auto life = std::max(cohort->attempt->ttl(), waiter_life);
-      const auto ghost = depart(now, old, cohort->keys, life, 0, false);
+      const auto ghost = depart(now, old, cohort->lock, life, 0, false);
       departures_.at(ghost).ghost = true;
-      by_token_.erase(old);
-      auto token = new_token(cohort->keys, cohort->attempt->permits(), cohort->attempt->ttl());
-      by_token_[token] = cohort;
+      by_token_.erase(random_of(old));
+      auto token = new_token(cohort->lock, cohort->attempt->permits(), cohort->attempt->ttl());
+      by_token_[random_of(token)] = cohort;
       cohort->attempt->rename(std::move(token));
     }
     cohort->unanswered = false;

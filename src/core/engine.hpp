@@ -159,6 +159,9 @@ class Engine {
   [[nodiscard]] const std::string& client() const { return settings_.client; }
 
  private:
+  struct RandomHash {
+    std::size_t operator()(const RandomBits& random) const noexcept { return random[0]; }
+  };
   struct Waiting {
     WaiterId id = 0;
     Wish wish;
@@ -166,8 +169,7 @@ class Engine {
   /// All that this client does about one name; of permits, all about one wait and its lease.
   struct Cohort {
     std::uint64_t id = 0;
-    std::string name;  ///< under which `cohorts_` has it
-    LockKeys keys;
+    LockId lock;
     std::list<Waiting> waiters;        ///< in order of their turn
     std::unique_ptr<Attempt> attempt;  ///< apart: most cohorts of a client with many only hold
     std::optional<Hold> hold;
@@ -183,7 +185,7 @@ class Engine {
   /// A token that must not stay on the server.
   struct Departure {
     Token token;
-    LockKeys keys;
+    LockId lock;
     Duration life{};     ///< of what an acquire of it leaves on the server
     Instant until;       ///< the server forgets it by itself
     Instant kept_until;  ///< its release leaves the lock taken until then
@@ -238,6 +240,8 @@ class Engine {
   void forget_connection(Instant now);
   void fail_all(Instant now, errc code, const std::string& what, bool only_impatient);
   void link_timer(Instant now);
+  /// Under which `cohorts_` has it.
+  [[nodiscard]] static std::string name_of(const Cohort& cohort);
   [[nodiscard]] Instant answer_due() const;
   [[nodiscard]] bool wants_connection() const;
   void enroll(Instant now);
@@ -252,7 +256,7 @@ class Engine {
 
   // waiting.cpp: from a wish to a lease.
   CohortPtr enter_cohort(WaiterId waiter, Wish wish);
-  [[nodiscard]] Token new_token(const LockKeys& keys, const Permits& permits, Duration ttl);
+  [[nodiscard]] Token new_token(const LockId& lock, const Permits& permits, Duration ttl);
   void forget_idle_trouble(Instant now);
   void make_attempt(const CohortPtr& cohort);
   void start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up);
@@ -295,7 +299,7 @@ class Engine {
 
   // departing.cpp: tokens that must not stay on the server.
   DepartureId give_back(Instant now, const CohortPtr& cohort, LeaseId lease, bool riding);
-  DepartureId depart(Instant now, Token token, const LockKeys& keys, Duration ttl, LeaseId lease,
+  DepartureId depart(Instant now, Token token, const LockId& lock, Duration ttl, LeaseId lease,
                      bool riding, Instant kept_until = {});
   void send_departure(Instant now, DepartureId id);
   void on_release_reply(Instant now, const Pending& pending, const Reply& reply);
@@ -310,7 +314,7 @@ class Engine {
   Counters counters_;
 
   std::unordered_map<std::string, CohortPtr> cohorts_;  ///< by lock key; of permits, by a number
-  std::unordered_map<Token, CohortPtr> by_token_;       ///< of attempts and holds
+  std::unordered_map<RandomBits, CohortPtr, RandomHash> by_token_;  ///< of attempts and holds
   std::unordered_map<WaiterId, CohortPtr> by_waiter_;
   std::map<DepartureId, Departure> departures_;
   std::set<Timer> timers_;

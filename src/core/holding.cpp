@@ -22,8 +22,8 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
   const auto& wish = cohort->waiters.front().wish;
   auto record = std::make_shared<LeaseRecord>();
   record->id = ++last_id_;
-  record->key = cohort->keys.lock;
-  record->kind = cohort->keys.kind;
+  record->key = cohort->lock.key;
+  record->kind = cohort->lock.kind;
   record->token = cohort->attempt->token();
   record->ttl = wish.ttl;
   record->fence = {acquired.counter, 0};
@@ -80,14 +80,14 @@ bool Engine::pass(Instant now, const CohortPtr& cohort) {
 }
 
 Engine::CohortPtr Engine::holding(const LeaseRecord& lease) const {
-  const auto found = by_token_.find(lease.token);
+  const auto found = by_token_.find(random_of(lease.token));
   const bool holds = found != by_token_.end() && found->second->hold &&
                      found->second->hold->record()->id == lease.id;
   return holds ? found->second : nullptr;
 }
 
 void Engine::end_hold(const CohortPtr& cohort) {
-  by_token_.erase(cohort->hold->record()->token);
+  by_token_.erase(random_of(cohort->hold->record()->token));
   renewing_holds_ -= cohort->hold->terms().renew ? 1 : 0;
   cohort->hold.reset();
 }
@@ -98,7 +98,7 @@ void Engine::clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord&
     give_back(now, cohort, 0, false);
     lose(now, cohort, cohort->hold->overdue(now));
   } else if (lease.loss.load() == Loss::expired || lease.loss.load() == Loss::max_hold) {
-    const auto id = depart(now, lease.token, lock_keys(lease.key, lease.kind), lease.ttl, 0, false,
+    const auto id = depart(now, lease.token, {lease.key, lease.kind}, lease.ttl, 0, false,
                            lease.kept_until.load());
     departures_.at(id).held = true;
   }
@@ -172,7 +172,7 @@ void Engine::lose(Instant now, const CohortPtr& cohort, Loss why) {
 }
 
 void Engine::on_break(Instant now, Words words) {
-  const auto found = by_token_.find(Token{words.next()});
+  const auto found = by_token_.find(random_of(words.next()));
   Fence fence;
   if (found == by_token_.end() || !found->second->hold ||
       !parse_number(words.next(), fence.counter) || !parse_number(words.next(), fence.sequence)) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace dlock::core {
 namespace {
@@ -80,9 +81,20 @@ std::uint16_t slot_of(std::string_view key) {
   return crc16(tag.empty() ? key : tag) % slots;
 }
 
-LockKeys lock_keys(std::string_view key, Kind kind) {
+LockKeys lock_keys(std::string_view key) {
   const auto end = suffix(key);
-  return {std::string{key}, "dlock1:q" + end, "dlock1:s" + end, kind};
+  return {std::string{key}, "dlock1:q" + end, "dlock1:s" + end};
+}
+
+std::vector<std::string> keys_of_script(std::string_view key) {
+  auto keys = lock_keys(key);
+  std::vector<std::string> all;
+  all.reserve(4);
+  all.push_back(std::move(keys.lock));
+  all.push_back(std::move(keys.queue));
+  all.push_back(std::move(keys.seen));
+  all.emplace_back(fence_key);
+  return all;
 }
 
 std::optional<std::string> key_of_queue(std::string_view queue_key) {

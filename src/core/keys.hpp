@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dlock::core {
 
@@ -14,12 +15,17 @@ enum class Kind : std::uint8_t {
   permits,  ///< a sorted set: holders with weights; a semaphore, or a reader-writer lock
 };
 
+/// Which lock.
+struct LockId {
+  std::string key;  ///< the user's prefix and name
+  Kind kind = Kind::mutex;
+};
+
 /// The keys of one lock, all on the cluster slot of `lock`.
 struct LockKeys {
   std::string lock;   ///< the user's prefix and name
   std::string queue;  ///< who waits, by ticket
   std::string seen;   ///< when long-waiting clients were last heard of; permits: fences too
-  Kind kind = Kind::mutex;
 };
 
 inline constexpr std::string_view fence_key = "dlock1:fence";
@@ -41,7 +47,10 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 ///   `dlock1:qw:{KEY}`       it has none, and wrapping it makes one
 ///   `dlock1:qt:{TAG}KEY`    it is empty or contains `}`: TAG is the smallest decimal number whose
 ///                           slot is that of KEY
-[[nodiscard]] LockKeys lock_keys(std::string_view key, Kind kind = Kind::mutex);
+[[nodiscard]] LockKeys lock_keys(std::string_view key);
+
+/// The keys that a script for one lock takes.
+[[nodiscard]] std::vector<std::string> keys_of_script(std::string_view key);
 
 /// The lock key that a queue key belongs to; none if it is not a queue key.
 [[nodiscard]] std::optional<std::string> key_of_queue(std::string_view queue_key);

@@ -18,12 +18,12 @@ constexpr Duration least_patience = milliseconds{100};
 
 // Called when the first timer is a hold's: all of its kind that are due soon wait for their turn.
 void Engine::renew_due(Instant now) {
-  const auto kind = timers_.begin()->cohort->keys.kind;
+  const auto kind = timers_.begin()->cohort->lock.kind;
   std::vector<CohortPtr> due;
   for (auto timer = timers_.begin();
        timer != timers_.end() && due.size() < most_renewals && timer->when <= now + renewal_slack;
        ++timer) {
-    if (timer->kind == TimerKind::hold && timer->cohort->keys.kind == kind &&
+    if (timer->kind == TimerKind::hold && timer->cohort->lock.kind == kind &&
         timer->cohort->hold->renewal_due(now, renewal_slack) &&
         timer->cohort->hold->overdue(now) == Loss::none) {
       due.push_back(timer->cohort);
@@ -58,7 +58,7 @@ std::vector<Engine::CohortPtr> Engine::take_backlog() {
     const auto cohort = entry->second;
     if (!cohort->hold || !cohort->hold->is_queued()) {
       entry = backlog_.erase(entry);
-    } else if (due.empty() || due.front()->keys.kind == cohort->keys.kind) {
+    } else if (due.empty() || due.front()->lock.kind == cohort->lock.kind) {
       due.push_back(cohort);
       entry = backlog_.erase(entry);
     } else {
@@ -74,7 +74,7 @@ std::vector<Engine::CohortPtr> Engine::take_unconfirmed(Instant now, Kind kind, 
   std::vector<CohortPtr> taken;
   auto timer = timers_.lower_bound(from);
   for (; timer != timers_.end() && taken.size() < most_renewals; ++timer) {
-    if (timer->kind == TimerKind::hold && timer->cohort->keys.kind == kind &&
+    if (timer->kind == TimerKind::hold && timer->cohort->lock.kind == kind &&
         timer->cohort->hold->unconfirmed_since(connected_at_) &&
         timer->cohort->hold->overdue(now) == Loss::none) {
       taken.push_back(timer->cohort);
@@ -89,7 +89,7 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
   if (due.empty()) {
     return;
   }
-  const auto kind = due.front()->keys.kind;
+  const auto kind = due.front()->lock.kind;
   Command command;
   command.verb = Verb::renew;
   command.whole = whole;
@@ -107,8 +107,9 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
     auto& hold = *cohort->hold;
     const auto& record = *hold.record();
     const auto ttl_ms = std::chrono::ceil<milliseconds>(hold.terms().ttl).count();
-    for (const auto* key : {&cohort->keys.lock, &cohort->keys.queue, &cohort->keys.seen}) {
-      command.keys.push_back(*key);
+    auto keys = lock_keys(cohort->lock.key);
+    for (auto* key : {&keys.lock, &keys.queue, &keys.seen}) {
+      command.keys.push_back(std::move(*key));
     }
     const auto noted = kind == Kind::permits ? record.fence.counter : record.fence.sequence;
     command.args.push_back(record.token);

@@ -45,7 +45,7 @@ void Engine::ask_together(Instant now, const std::vector<CohortPtr>& cohorts, bo
   command.whole = whole;
   command.keys.emplace_back(fence_key);
   for (const auto& cohort : cohorts) {
-    auto alone = cohort->attempt->command(cohort->keys, {}, 0);
+    auto alone = cohort->attempt->command(cohort->lock, {}, 0);
     if (command.args.empty()) {
       command.args.push_back(std::move(alone.args[1]));
     }

@@ -51,6 +51,22 @@ using RandomBits = std::array<std::uint64_t, 2>;
   return make_token(client, random, claim).append(":").append(std::to_string(weight));
 }
 
+/// The random part of a token: no two have the same. Zeros if it is none.
+[[nodiscard]] inline RandomBits random_of(std::string_view token) {
+  if (token.size() < token_claim_at) {
+    return {};
+  }
+  RandomBits random{};
+  for (auto& half : random) {
+    const auto* from = token.data() + token_random_at + 16 * (&half - random.data());
+    const auto [end, error] = std::from_chars(from, from + 16, half, 16);
+    if (error != std::errc{} || end != from + 16) {
+      return {};
+    }
+  }
+  return random;
+}
+
 /// The bytes a script's reply begins with, so that a shifted reply is noticed.
 [[nodiscard]] inline std::string_view echo_of(std::string_view token) {
   return token.substr(token_random_at, 8);

@@ -39,16 +39,15 @@ void Engine::forget_idle_trouble(Instant now) {
   }
 }
 
-// Permits are not passed on inside the process, so each wait for them is a cohort of its own. No
-// lock key begins as the names of these do.
 Engine::CohortPtr Engine::enter_cohort(WaiterId waiter, Wish wish) {
-  const auto name = wish.permits ? Token{token_prefix} + std::to_string(++last_id_) : wish.key;
-  auto& cohort = cohorts_[name];
-  if (!cohort) {
+  CohortPtr cohort;
+  if (const auto found = cohorts_.find(wish.key); !wish.permits && found != cohorts_.end()) {
+    cohort = found->second;
+  } else {
     cohort = std::make_shared<Cohort>();
     cohort->id = ++last_id_;
-    cohort->name = name;
-    cohort->keys = lock_keys(wish.key, wish.kind());
+    cohort->lock = {wish.key, wish.kind()};
+    cohorts_.emplace(name_of(*cohort), cohort);
   }
   if (wish.deadline) {
     timers_.insert(Timer{*wish.deadline, TimerKind::deadline, waiter, cohort});
@@ -58,10 +57,10 @@ Engine::CohortPtr Engine::enter_cohort(WaiterId waiter, Wish wish) {
   return cohort;
 }
 
-Token Engine::new_token(const LockKeys& keys, const Permits& permits, Duration ttl) {
+Token Engine::new_token(const LockId& lock, const Permits& permits, Duration ttl) {
   const auto claim = std::min(claim_time, ttl);
   const auto random = settings_.random();
-  return keys.kind == Kind::permits ? make_token(settings_.client, random, claim, permits.weight)
+  return lock.kind == Kind::permits ? make_token(settings_.client, random, claim, permits.weight)
                                     : make_token(settings_.client, random, claim);
 }
 
@@ -110,13 +109,13 @@ void Engine::abandon_attempt(Instant now, const CohortPtr& cohort) {
   const auto ttl = cohort->attempt->ttl();
   const bool was_sent = cohort->attempt->was_sent();
   const bool late = cohort->unanswered;
-  by_token_.erase(token);
+  by_token_.erase(random_of(token));
   cohort->attempt.reset();
   cohort->unanswered = false;
   --attempts_;
   rearm(cohort);
   if (was_sent) {
-    const auto id = depart(now, token, cohort->keys, std::max(ttl, waiter_life), 0, false);
+    const auto id = depart(now, token, cohort->lock, std::max(ttl, waiter_life), 0, false);
     departures_.at(id).late = late;
   }
   erase_if_idle(cohort);
@@ -125,8 +124,8 @@ void Engine::abandon_attempt(Instant now, const CohortPtr& cohort) {
 void Engine::make_attempt(const CohortPtr& cohort) {
   const auto& wish = cohort->waiters.front().wish;
   const auto permits = wish.permits.value_or(Permits{});
-  auto token = new_token(cohort->keys, permits, wish.ttl);
-  by_token_[token] = cohort;
+  auto token = new_token(cohort->lock, permits, wish.ttl);
+  by_token_[random_of(token)] = cohort;
   Token replaces = cohort->replaces != 0 ? departures_.at(cohort->replaces).token : Token{};
   cohort->attempt =
       std::make_unique<Attempt>(Attempt::Request{std::move(token), wish.ttl, wish.wait, !wish.renew,
@@ -162,7 +161,7 @@ void Engine::ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, boo
   const bool is_first = !cohort->attempt->was_sent();
   const auto recent = gives_up == 0 ? recent_counter(now) : 0;
   pending.lifts = is_first && recent == 0;
-  auto command = cohort->attempt->command(cohort->keys, old, recent);
+  auto command = cohort->attempt->command(cohort->lock, old, recent);
   command.whole = whole;
   send(now, std::move(command), std::move(pending));
   rearm(cohort);
@@ -189,7 +188,7 @@ void Engine::step(Instant now, const CohortPtr& cohort, const Attempt::Step& ste
     end_attempt(
         now, cohort,
         {0, Refusal::Kind::failed, errc::usage,
-         disagreement(cohort->keys.lock, cohort->attempt->permits().capacity, other->capacity)});
+         disagreement(cohort->lock.key, cohort->attempt->permits().capacity, other->capacity)});
   } else {
     rearm(cohort);
   }
@@ -197,7 +196,7 @@ void Engine::step(Instant now, const CohortPtr& cohort, const Attempt::Step& ste
 
 // The server has nothing of the token, so nothing needs to be withdrawn.
 void Engine::end_attempt(Instant now, const CohortPtr& cohort, Refusal refusal) {
-  by_token_.erase(cohort->attempt->token());
+  by_token_.erase(random_of(cohort->attempt->token()));
   cohort->attempt.reset();
   --attempts_;
   const auto front = cohort->waiters.begin();
@@ -230,8 +229,8 @@ void Engine::fail_front(Instant now, const CohortPtr& cohort, Refusal refusal) {
   const bool more = cohort->waiters.size() > 1;
   if (more) {
     const auto token = cohort->attempt->token();
-    by_token_.erase(token);
-    depart(now, token, cohort->keys, std::max(cohort->attempt->ttl(), waiter_life), 0, false);
+    by_token_.erase(random_of(token));
+    depart(now, token, cohort->lock, std::max(cohort->attempt->ttl(), waiter_life), 0, false);
     cohort->attempt.reset();
     --attempts_;
     refuse(now, cohort, front, std::move(refusal));
@@ -336,7 +335,7 @@ void Engine::on_grant(Instant now, Words words) {
       token.size() <= token_claim_at) {
     return;
   }
-  const auto found = by_token_.find(token);
+  const auto found = by_token_.find(random_of(token));
   if (found == by_token_.end()) {
     // Not wanted any more. If its withdrawal is under way, that returns the lock; else do so now.
     // The lock's name is not known here, but every token of ours that the server may know is a
@@ -360,7 +359,7 @@ void Engine::on_grant(Instant now, Words words) {
 }
 
 void Engine::on_next(Instant now, Words words) {
-  const auto found = by_token_.find(Token{words.next()});
+  const auto found = by_token_.find(random_of(words.next()));
   std::int64_t in_ms = 0;
   if (found != by_token_.end() && found->second->attempt && parse_exact(words.next(), in_ms)) {
     found->second->attempt->on_next(milliseconds{std::min(in_ms, most_next_ms)}, now);

@@ -16,7 +16,7 @@ class AttemptTest : public testing::Test {
   static Token token() { return make_token("c11e47c11e47c11e", {1, 2}, claim_time); }
 
   Command ask(Attempt& attempt, std::string_view old = "") const {
-    return attempt.command(keys, old, 0);
+    return attempt.command(lock, old, 0);
   }
   Attempt::Step answer(Attempt& attempt, const std::string& text, Duration sent = {}) {
     reply_ = std::string{echo_of(attempt.token())} + " " + text;
@@ -34,7 +34,7 @@ class AttemptTest : public testing::Test {
     return attempt.timer() ? *attempt.timer() - at({}) : -1ns;
   }
 
-  const LockKeys keys = lock_keys("job");
+  const LockId lock{"job", Kind::mutex};
   std::string_view given_up;
 
  private:
