@@ -3,6 +3,7 @@
 
 #include "dlock/async.hpp"
 #include "dlock/client.hpp"
+#include "dlock/condition_variable.hpp"
 #include "dlock/distributed_lock.hpp"
 #include "dlock/error.hpp"
 #include "dlock/inspect.hpp"

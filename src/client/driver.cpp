@@ -30,6 +30,11 @@ struct ScriptText {
 };
 
 ScriptText script_of(const core::Command& command) {
+  if (command.kind == core::Kind::condition) {
+    return command.verb == core::Verb::acquire
+               ? ScriptText{script::condition, script::condition_sha}
+               : ScriptText{script::condition_leave, script::condition_leave_sha};
+  }
   const bool permits = command.kind == core::Kind::permits;
   switch (command.verb) {
     case core::Verb::acquire:

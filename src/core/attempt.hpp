@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "core/command.hpp"
+#include "core/gate.hpp"
 #include "core/keys.hpp"
 #include "core/permits.hpp"
 #include "core/time.hpp"
@@ -35,6 +36,7 @@ class Attempt {
     bool claim = false;  ///< the full ttl must be the server's word: a grant alone is not enough
     Permits permits{};   ///< of that kind of lock
     Token replaces{};    ///< take the place of this token, or nothing
+    std::optional<Gate> gate{};
   };
 
   // What an event leads to.
@@ -53,7 +55,7 @@ class Attempt {
   };
   using Step = std::variant<Nothing, Ask, Busy, Other, Garbled, Acquired>;
 
-  Attempt(Request request, Drift drift) : request_(std::move(request)), drift_(drift) {}
+  Attempt(Request request, Drift drift);
 
   /// The request to send; its instant must be taken before it leaves. `old` is a token to give up
   /// in the same step, or empty. `recent` is a fence counter given out lately, or 0 (mutexes).

@@ -31,6 +31,9 @@ struct Command {
   Kind kind = Kind::mutex;  ///< scripts: of which locks
 };
 
+/// The keys that a script for one lock or gate takes: a gate gives no fences.
+[[nodiscard]] std::vector<std::string> keys_of_script(const LockKeys& keys);
+
 /// A reply. Error replies arrive classified by the layer that read them.
 struct Reply {
   std::string_view text;  ///< the reply, or the server's error message

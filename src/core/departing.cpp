@@ -66,11 +66,7 @@ void Engine::send_departure(Instant now, DepartureId id) {
   command.verb = Verb::release;
   command.whole = departure.whole;
   command.kind = departure.keys.kind;
-  command.keys.reserve(4);
-  for (const auto* key : {&departure.keys.lock, &departure.keys.queue, &departure.keys.seen}) {
-    command.keys.push_back(*key);
-  }
-  command.keys.emplace_back(fence_key);
+  command.keys = keys_of_script(departure.keys);
   command.args.push_back(departure.token);
   send(now, std::move(command), std::move(pending));
 }

@@ -99,7 +99,7 @@ std::optional<std::string> key_of_queue(std::string_view queue_key) {
   } else {
     return std::nullopt;
   }
-  if (lock_keys(key).queue != queue_key) {
+  if (key.starts_with("dlock1:") || lock_keys(key).queue != queue_key) {
     return std::nullopt;
   }
   return key;

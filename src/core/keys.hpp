@@ -10,8 +10,9 @@ namespace dlock::core {
 
 /// What a lock key holds, and with it which scripts serve it. One name has one kind at a time.
 enum class Kind : std::uint8_t {
-  mutex,    ///< a string, as other libraries use it: one holder
-  permits,  ///< a sorted set: holders with weights; a semaphore, or a reader-writer lock
+  mutex,      ///< a string, as other libraries use it: one holder
+  permits,    ///< a sorted set: holders with weights; a semaphore, or a reader-writer lock
+  condition,  ///< nothing: a condition variable is a queue
 };
 
 /// The keys of one lock, all on the cluster slot of `lock`.
@@ -39,7 +40,7 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 ///                           slot is that of KEY
 [[nodiscard]] LockKeys lock_keys(std::string_view key, Kind kind = Kind::mutex);
 
-/// The lock key that a queue key belongs to; none if it is not a queue key.
+/// The lock key that a queue key belongs to; none if it is not the queue key of a lock.
 [[nodiscard]] std::optional<std::string> key_of_queue(std::string_view queue_key);
 
 /// The cluster slot of a key: CRC16 of its hash tag, or of the whole key, modulo 16384 (Redis

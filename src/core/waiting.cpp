@@ -23,7 +23,7 @@ void Engine::acquire(Instant now, WaiterId waiter, Wish wish) {
   if (trouble_since_ && !wants_connection() && !connecting_ && !reconnect_at_) {
     trouble_since_ = now;  // what was while nobody waited does not count
   }
-  if (!wish.permits && !wish.wait && cohorts_.contains(wish.key)) {
+  if (wish.kind() == Kind::mutex && !wish.wait && cohorts_.contains(wish.key)) {
     // Somebody of this client holds it or is before us.
     act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
     return;
@@ -34,10 +34,11 @@ void Engine::acquire(Instant now, WaiterId waiter, Wish wish) {
   }
 }
 
-// Permits are not passed on inside the process, so each wait for them is a cohort of its own. No
-// lock key begins as the names of these do.
+// Only a mutex is passed on inside the process: each other wait is a cohort of its own. No lock key
+// begins as the names of these do.
 Engine::CohortPtr Engine::enter_cohort(WaiterId waiter, Wish wish) {
-  const auto name = wish.permits ? Token{token_prefix} + std::to_string(++last_id_) : wish.key;
+  const auto name =
+      wish.kind() == Kind::mutex ? wish.key : Token{token_prefix} + std::to_string(++last_id_);
   auto& cohort = cohorts_[name];
   if (!cohort) {
     cohort = std::make_shared<Cohort>();
@@ -120,12 +121,13 @@ void Engine::abandon_attempt(Instant now, const CohortPtr& cohort) {
 void Engine::start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up) {
   const auto& wish = cohort->waiters.front().wish;
   const auto permits = wish.permits.value_or(Permits{});
-  auto token = new_token(cohort->keys, permits, wish.ttl);
+  auto token = wish.gate && !wish.gate->token.empty() ? wish.gate->token
+                                                      : new_token(cohort->keys, permits, wish.ttl);
   by_token_[token] = cohort;
   Token replaces = cohort->replaces != 0 ? departures_.at(cohort->replaces).token : Token{};
   cohort->attempt =
       std::make_unique<Attempt>(Attempt::Request{std::move(token), wish.ttl, wish.wait, !wish.renew,
-                                                 permits, std::move(replaces)},
+                                                 permits, std::move(replaces), wish.gate},
                                 settings_.drift);
   cohort->too_late = 0;
   ++attempts_;
@@ -151,7 +153,7 @@ void Engine::ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, boo
   }
   const bool is_first = !cohort->attempt->was_sent();
   const auto recent = gives_up == 0 ? recent_counter(now) : 0;
-  pending.lifts = is_first && recent == 0;
+  pending.lifts = is_first && recent == 0 && !is_gate(cohort->keys.kind);
   auto command = cohort->attempt->command(cohort->keys, old, recent);
   command.whole = whole;
   send(now, std::move(command), std::move(pending));
@@ -198,7 +200,25 @@ void Engine::end_attempt(Instant now, const CohortPtr& cohort, Refusal refusal) 
   }
 }
 
+// Nothing is held: all that is left to do is to say so.
+void Engine::pass_gate(const CohortPtr& cohort, const Attempt::Acquired& acquired) {
+  auto record = std::make_shared<LeaseRecord>();
+  record->key = cohort->keys.lock;
+  record->kind = cohort->keys.kind;
+  record->token = cohort->attempt->token();
+  record->fence = {acquired.counter, 0};
+  by_token_.erase(record->token);
+  cohort->attempt.reset();
+  --attempts_;
+  hand_to_front(cohort, std::move(record));
+  erase_if_idle(cohort);
+}
+
 void Engine::own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired) {
+  if (is_gate(cohort->keys.kind)) {
+    pass_gate(cohort, acquired);
+    return;
+  }
   if (acquired.valid_until - now < acquired.length / 4) {
     if (++cohort->too_late >= most_too_late) {
       fail_front(now, cohort,
@@ -268,7 +288,9 @@ void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& 
     }
     on_good_reply();
     if (const auto* acquired = std::get_if<Attempt::Acquired>(&outcome)) {
-      counter_ = std::max(counter_, acquired->counter);
+      if (!is_gate(cohort->keys.kind)) {
+        counter_ = std::max(counter_, acquired->counter);
+      }
       if (pending.lifts) {
         lifted_ = pending.sent;
       }
