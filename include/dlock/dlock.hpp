@@ -2,11 +2,13 @@
 #pragma once
 
 #include "dlock/async.hpp"
+#include "dlock/barrier.hpp"
 #include "dlock/client.hpp"
 #include "dlock/condition_variable.hpp"
 #include "dlock/distributed_lock.hpp"
 #include "dlock/error.hpp"
 #include "dlock/inspect.hpp"
+#include "dlock/latch.hpp"
 #include "dlock/lease.hpp"
 #include "dlock/mutex.hpp"
 #include "dlock/options.hpp"

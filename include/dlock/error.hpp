@@ -21,6 +21,7 @@ enum class errc {
   cancelled,       ///< a `std::stop_token` ended the wait
   lost,            ///< the lease ended while it was still wanted
   forked,          ///< this process is a fork of the one that made the client
+  broken,          ///< a latch or barrier will not open any more for those who wait
 };
 
 /// The category of every error of this library; its name is "dlock". Thread-safe.
@@ -71,6 +72,12 @@ class Cancelled : public Error {
 /// `errc::lost`: what the lock guarded may have been touched by another holder. Stop, and let the
 /// resource refuse your late writes by their fence.
 class LockLost : public Error {
+ public:
+  using Error::Error;
+};
+
+/// `errc::broken`: a party of a barrier died or stopped waiting, or the server lost it or a latch.
+class Broken : public Error {
  public:
   using Error::Error;
 };

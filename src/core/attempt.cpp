@@ -76,6 +76,9 @@ Attempt::Step Attempt::on_reply(std::string_view text, Instant sent, std::string
     Other other;
     return parse_exact(words.next(), other.capacity) ? Step{other} : Step{Garbled{}};
   }
+  if (outcome == "broken" && request_.gate) {
+    return Broken{};
+  }
   return outcome == "queued" ? on_queued(words, sent, given_up) : Step{Garbled{}};
 }
 

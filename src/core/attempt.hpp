@@ -26,7 +26,7 @@ inline constexpr Duration waiter_life = std::chrono::seconds{15};
 inline constexpr Duration poll_time = std::chrono::milliseconds{100};
 
 /// A state machine without I/O. To be fed every event that concerns its token; after `Acquired`,
-/// `Busy` or `Other` it must not be used again. Not thread-safe.
+/// `Busy`, `Other` or `Broken` it must not be used again. Not thread-safe.
 class Attempt {
  public:
   struct Request {
@@ -46,6 +46,7 @@ class Attempt {
   struct Other {      ///< there are so many permits, not as many as we asked for
     std::int64_t capacity = 0;
   };
+  struct Broken {};   ///< the gate is
   struct Garbled {};  ///< the reply is not to our request: close the connection
   struct Acquired {   ///< ours
     std::int64_t counter = 0;
@@ -53,7 +54,7 @@ class Attempt {
     Duration length{};  ///< the length of the lease behind `valid_until`: ttl or claim
     bool granted = false;
   };
-  using Step = std::variant<Nothing, Ask, Busy, Other, Garbled, Acquired>;
+  using Step = std::variant<Nothing, Ask, Busy, Other, Broken, Garbled, Acquired>;
 
   Attempt(Request request, Drift drift);
 

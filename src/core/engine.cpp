@@ -211,7 +211,7 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
     }
   }
   for (const auto& cohort : asking) {
-    if (cohort->unanswered && !old_is_dead) {
+    if (cohort->unanswered && !old_is_dead && !remembers(cohort->keys.kind)) {
       // The old request may still act, after whatever we do now: leave it its token, and clean up
       // behind it for as long as it could hold the lock.
       const auto old = cohort->attempt->token();

@@ -34,6 +34,8 @@ class Category final : public std::error_category {
         return "lock lost";
       case errc::forked:
         return "used in a forked process";
+      case errc::broken:
+        return "latch or barrier broken";
     }
     return "unknown error";
   }
@@ -83,6 +85,8 @@ void throw_error(errc code, const std::string& what) {
       throw Cancelled{code, what};
     case errc::lost:
       throw LockLost{code, what};
+    case errc::broken:
+      throw Broken{code, what};
     case errc::usage:
     case errc::forked:
       break;

@@ -24,7 +24,17 @@ struct Gate {
   return kind != Kind::mutex && kind != Kind::permits;
 }
 
+/// Whether its requests remember their tokens, so that a late copy of one does no harm.
+[[nodiscard]] constexpr bool remembers(Kind kind) {
+  return kind == Kind::latch || kind == Kind::barrier;
+}
+
 /// The key in the place of the lock key. No user's lock has it, so a gate may have a lock's name.
 [[nodiscard]] std::string gate_key(Kind kind, std::string_view key);
+
+/// For people: why somebody is refused by the gate at `key`, which has the number `actual`.
+[[nodiscard]] std::string disagreement(const Gate& gate, std::string_view key, std::int64_t actual);
+/// For people: what it means that the gate at `key` is broken.
+[[nodiscard]] std::string broken(Kind kind, std::string_view key);
 
 }  // namespace dlock::core

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/token.hpp"
+
 namespace dlock::core {
 namespace {
 
@@ -99,7 +101,7 @@ std::optional<std::string> key_of_queue(std::string_view queue_key) {
   } else {
     return std::nullopt;
   }
-  if (key.starts_with("dlock1:") || lock_keys(key).queue != queue_key) {
+  if (key.starts_with(token_prefix) || lock_keys(key).queue != queue_key) {
     return std::nullopt;
   }
   return key;

@@ -13,6 +13,8 @@ enum class Kind : std::uint8_t {
   mutex,      ///< a string, as other libraries use it: one holder
   permits,    ///< a sorted set: holders with weights; a semaphore, or a reader-writer lock
   condition,  ///< nothing: a condition variable is a queue
+  latch,      ///< a hash
+  barrier,    ///< a hash
 };
 
 /// The keys of one lock, all on the cluster slot of `lock`.

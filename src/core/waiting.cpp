@@ -178,10 +178,16 @@ void Engine::step(Instant now, const CohortPtr& cohort, const Attempt::Step& ste
   } else if (std::holds_alternative<Attempt::Busy>(step)) {
     end_attempt(now, cohort, {0, Refusal::Kind::busy, {}, {}});
   } else if (const auto* other = std::get_if<Attempt::Other>(&step)) {
+    const auto& gate = cohort->waiters.front().wish.gate;
+    end_attempt(now, cohort,
+                {0, Refusal::Kind::failed, errc::usage,
+                 gate ? disagreement(*gate, cohort->keys.lock, other->capacity)
+                      : disagreement(cohort->keys.lock, cohort->attempt->permits().capacity,
+                                     other->capacity)});
+  } else if (std::holds_alternative<Attempt::Broken>(step)) {
     end_attempt(
         now, cohort,
-        {0, Refusal::Kind::failed, errc::usage,
-         disagreement(cohort->keys.lock, cohort->attempt->permits().capacity, other->capacity)});
+        {0, Refusal::Kind::failed, errc::broken, broken(cohort->keys.kind, cohort->keys.lock)});
   } else {
     rearm(cohort);
   }

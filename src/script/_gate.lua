@@ -35,3 +35,11 @@ local function wake(lock, now, most, latest)
   end
   return #first == 2 * MOST_DEAD
 end
+
+-- For those who are left: the first looks again at once, and goes on with them.
+local function tell_head(lock)
+  local head = redis.call('ZRANGE', lock.queue, 0, 0)[1]
+  if head then
+    tell(head, 0)
+  end
+end
