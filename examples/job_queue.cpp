@@ -3,6 +3,7 @@
 #include <dlock/dlock.hpp>
 
 #include <deque>
+#include <functional>
 #include <iostream>
 #include <mutex>
 #include <thread>
@@ -14,8 +15,7 @@ constexpr int end = 0;
 std::deque<int> jobs;  // guarded by the lock "jobs"; for processes it would be in a file or a table
 int sum = 0;           // likewise
 
-void work() {
-  dlock::Client client;  // a private server on this machine
+void work(dlock::Client& client) {
   dlock::Mutex mutex{client, "jobs"};
   dlock::ConditionVariable filled{client, "jobs filled"};
   while (true) {
@@ -32,10 +32,10 @@ void work() {
 }  // namespace
 
 int main() {
+  dlock::Client client;  // a private server on this machine
   {
-    const std::jthread first{work};
-    const std::jthread second{work};
-    dlock::Client client;
+    const std::jthread first{work, std::ref(client)};
+    const std::jthread second{work, std::ref(client)};
     dlock::Mutex mutex{client, "jobs"};
     dlock::ConditionVariable filled{client, "jobs filled"};
     for (int job = 1; job <= 100; ++job) {

@@ -1,9 +1,11 @@
 // ConditionVariable: nothing missed between unlock and sleep, and nothing left behind.
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <deque>
 #include <list>
 #include <mutex>
+#include <optional>
+#include <stop_token>
 #include <thread>
 #include <utility>
 
@@ -67,7 +69,8 @@ TEST_F(Conditions, ANotificationWakesAWaiterWhichHoldsTheMutexAgain) {
 // Producers and consumers in turn: each notification goes to somebody who is about to sleep.
 TEST_F(Conditions, NoWakeUpIsLostBetweenUnlockAndSleep) {
   constexpr int rounds = 3000;
-  std::deque<int> jobs;
+  constexpr int none = -1;
+  std::atomic<int> job = none;
   std::atomic<int> sum = 0;
   const auto consume = [&] {
     Client client{server.url()};
@@ -76,24 +79,24 @@ TEST_F(Conditions, NoWakeUpIsLostBetweenUnlockAndSleep) {
     ConditionVariable emptied{client, "emptied"};
     for (bool ends = false; !ends;) {
       std::unique_lock lock{mutex};
-      filled.wait(lock, [&] { return !jobs.empty(); });
-      ends = jobs.front() == 0;
-      sum += std::exchange(jobs.front(), 0);
-      jobs.pop_front();
+      filled.wait(lock, [&] { return job != none; });
+      const int taken = job.exchange(none);
+      sum += taken;
+      ends = taken == 0;
       emptied.notify_one();
     }
   };
   {
-    std::jthread first{consume};
-    std::jthread second{consume};
+    const std::jthread first{consume};
+    const std::jthread second{consume};
     Client client{server.url()};
     Mutex mutex{client, "jobs"};
     ConditionVariable filled{client, "filled"};
     ConditionVariable emptied{client, "emptied"};
-    for (int job = rounds; job > -2; --job) {
+    for (int next = rounds; next > -2; --next) {
       std::unique_lock lock{mutex};
-      emptied.wait(lock, [&] { return jobs.empty(); });
-      jobs.push_back(std::max(job, 0));
+      emptied.wait(lock, [&] { return job == none; });
+      job = std::max(next, 0);  // the last two end the consumers
       filled.notify_one();
     }
   }
