@@ -22,6 +22,7 @@ enum class errc {
   lost,            ///< the lease ended while it was still wanted
   forked,          ///< this process is a fork of the one that made the client
   deadlock,  ///< the wait would be for ever; equal to `std::errc::resource_deadlock_would_occur`
+  broken,    ///< a latch or barrier will not open any more for those who wait
 };
 
 /// The category of every error of this library; its name is "dlock". Thread-safe.
@@ -78,6 +79,12 @@ class Deadlock : public Error {
 /// `errc::lost`: what the lock guarded may have been touched by another holder. Stop, and let the
 /// resource refuse your late writes by their fence.
 class LockLost : public Error {
+ public:
+  using Error::Error;
+};
+
+/// `errc::broken`: a party of a barrier died or stopped waiting, or the server lost it or a latch.
+class Broken : public Error {
  public:
   using Error::Error;
 };

@@ -70,4 +70,19 @@ struct SemaphoreOptions {
   std::optional<std::chrono::milliseconds> max_hold{};
 };
 
+/// Settings of a `Latch`.
+struct LatchOptions {
+  /// From where it counts down. All clients of one latch must say the same; from 1 to 2^30 - 1.
+  std::int64_t count = 1;
+  /// How long it stays on the server after it was last counted down or waited for, also at zero.
+  /// From 1 s.
+  std::chrono::milliseconds keep{std::chrono::hours{1}};
+};
+
+/// Settings of a `Barrier`.
+struct BarrierOptions {
+  /// How many must arrive. All clients of one barrier must say the same; from 1 to 2^30 - 1.
+  std::int64_t parties = 2;
+};
+
 }  // namespace dlock

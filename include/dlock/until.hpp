@@ -1,7 +1,8 @@
-// From a deadline of any clock to a span. For the library's own headers.
+// From deadlines of any clock to spans, and back. For the library's own headers.
 #pragma once
 
 #include <chrono>
+#include <optional>
 
 namespace dlock::detail {
 
@@ -11,6 +12,18 @@ std::chrono::milliseconds until(const std::chrono::time_point<Clock, Span>& dead
   const auto now = Clock::now();
   return deadline > now ? std::chrono::ceil<std::chrono::milliseconds>(deadline - now)
                         : std::chrono::milliseconds::zero();
+}
+
+using Deadline = std::optional<std::chrono::steady_clock::time_point>;
+
+/// The end of `span` from now on; none if it is too far away to come.
+template <class Rep, class Period>
+Deadline deadline_in(const std::chrono::duration<Rep, Period>& span) {
+  constexpr std::chrono::hours never{24 * 365 * 100};
+  if (span >= never) {
+    return std::nullopt;
+  }
+  return std::chrono::steady_clock::now() + std::chrono::ceil<std::chrono::milliseconds>(span);
 }
 
 }  // namespace dlock::detail

@@ -78,13 +78,31 @@ std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
                                                         const std::stop_token& stop,
                                                         const std::optional<core::Permits>& permits,
                                                         const core::LeaseRecord* former) {
-  check_process();
   if (stop.stop_requested()) {
     throw_error(errc::cancelled, "the wait for the lock was cancelled before it began");
   }
   const auto begin = now();
-  auto wish = wish_for(begin, key, options, limit, permits);
+  return obtain(begin, wish_for(begin, key, options, limit, permits), stop, former);
+}
 
+std::shared_ptr<core::LeaseRecord> ClientState::at_gate(const std::string& name, core::Gate gate,
+                                                        std::optional<milliseconds> limit,
+                                                        const std::stop_token& stop) {
+  if (stop.stop_requested() && gate.ticket.empty()) {
+    throw_error(errc::cancelled, "the wait was cancelled before it began");
+  }
+  const auto begin = now();
+  auto wish = wish_for(begin, core::gate_key(gate.kind, name), {}, limit, {});
+  wish.ttl = core::waiter_life;
+  wish.gate = std::move(gate);
+  return obtain(begin, std::move(wish), stop, nullptr);
+}
+
+// Waits for what `wish` says; null when its limit passed.
+std::shared_ptr<core::LeaseRecord> ClientState::obtain(core::Instant begin, core::Wish wish,
+                                                       const std::stop_token& stop,
+                                                       const core::LeaseRecord* former) {
+  check_process();
   Call call;
   const auto id = id_of(call);
   Lock lock{*this};
@@ -115,7 +133,7 @@ std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
     throw_error(refusal.code, refusal.what);
   }
   if (refusal.kind == core::Refusal::Kind::cancelled) {
-    throw_error(errc::cancelled, "the wait for the lock was cancelled");
+    throw_error(errc::cancelled, "the wait was cancelled");
   }
   return nullptr;
 }
@@ -124,7 +142,8 @@ core::Wish ClientState::wish_for(core::Instant begin, const std::string& key,
                                  const LockOptions& options, std::optional<milliseconds> limit,
                                  const std::optional<core::Permits>& permits) const {
   const bool tries = limit && *limit <= milliseconds::zero();
-  core::Wish wish{key, options.ttl, options.renew, std::nullopt, !tries, std::nullopt, permits};
+  core::Wish wish{
+      .key = key, .ttl = options.ttl, .renew = options.renew, .wait = !tries, .permits = permits};
   if (options.max_hold && *options.max_hold < longest_limit) {
     wish.max_hold = options.max_hold;
   }

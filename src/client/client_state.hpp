@@ -57,6 +57,12 @@ class ClientState {
   [[nodiscard]] std::vector<std::shared_ptr<core::LeaseRecord>> try_all(
       const std::vector<std::string>& keys, const LockOptions& options,
       const std::stop_token& stop);
+  /// Does what `gate` says, or waits there. What it was told is the fence's counter of the result,
+  /// which nobody holds; null when the limit passed. `limit` and errors as of `acquire`. Who has a
+  /// ticket is in a queue: then not even a `stop` from before keeps it from leaving that.
+  [[nodiscard]] std::shared_ptr<core::LeaseRecord> at_gate(
+      const std::string& name, core::Gate gate, std::optional<std::chrono::milliseconds> limit = {},
+      const std::stop_token& stop = {});
   /// Gives a lock back and says what the server said.
   core::Released::Kind release(const core::LeaseRecord& lease);
   /// The same with many, in one go.
@@ -128,13 +134,17 @@ class ClientState {
   class Intake;
   static core::WaiterId id_of(const Call& call) { return reinterpret_cast<core::WaiterId>(&call); }
 
-  // What follows is called with the mutex held.
-  enum class Role { caller, keeper };
   [[nodiscard]] core::Wish wish_for(core::Instant begin, const std::string& key,
                                     const LockOptions& options,
                                     std::optional<std::chrono::milliseconds> limit,
                                     const std::optional<core::Permits>& permits) const;
+  [[nodiscard]] std::shared_ptr<core::LeaseRecord> obtain(core::Instant begin, core::Wish wish,
+                                                          const std::stop_token& stop,
+                                                          const core::LeaseRecord* former);
   void cancel(core::WaiterId waiter);
+
+  // What follows is called with the mutex held.
+  enum class Role { caller, keeper };
   void wait(Lock& lock, Call& call);
   void wait_for_all(Lock& lock, std::vector<Call>& calls);
   void lead(Lock& lock, Call& call);

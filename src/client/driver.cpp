@@ -30,6 +30,20 @@ struct ScriptText {
 };
 
 ScriptText script_of(const core::Command& command) {
+  const bool acquires = command.verb == core::Verb::acquire;
+  switch (command.kind) {
+    case core::Kind::condition:
+      return acquires ? ScriptText{script::condition, script::condition_sha}
+                      : ScriptText{script::condition_leave, script::condition_leave_sha};
+    case core::Kind::latch:
+      return acquires ? ScriptText{script::latch, script::latch_sha}
+                      : ScriptText{script::latch_leave, script::latch_leave_sha};
+    case core::Kind::barrier:
+      return acquires ? ScriptText{script::barrier, script::barrier_sha}
+                      : ScriptText{script::barrier_leave, script::barrier_leave_sha};
+    default:
+      break;
+  }
   const bool permits = command.kind == core::Kind::permits;
   switch (command.verb) {
     case core::Verb::acquire:

@@ -158,4 +158,10 @@ AcquireResult Target::result_of(ClientState::Answer& answer,
   return {{}, errc::timed_out, too_late(name, limit.value_or(milliseconds::zero()))};
 }
 
+void destroy(std::shared_ptr<Target>& target) noexcept {
+  if (target && target->client->is_forked()) {
+    leave_to_parent(std::move(target));
+  }
+}
+
 }  // namespace dlock::detail

@@ -61,4 +61,7 @@ class Target : public std::enable_shared_from_this<Target> {
                                         std::optional<std::chrono::milliseconds> limit) const;
 };
 
+/// Leaves it to the parent if this is its forked child.
+void destroy(std::shared_ptr<Target>& target) noexcept;
+
 }  // namespace dlock::detail

@@ -17,6 +17,13 @@ std::string count_ms(Duration span) {
 
 }  // namespace
 
+Attempt::Attempt(Request request, Drift drift) : request_(std::move(request)), drift_(drift) {
+  if (request_.gate) {
+    ticket_ = request_.gate->ticket;
+    was_sent_ = !ticket_.empty();
+  }
+}
+
 Command Attempt::command(const LockId& lock, std::string_view old, std::int64_t recent) {
   asking_ = was_sent_ = true;
   asked_ttl_ = request_.ttl;
@@ -24,7 +31,7 @@ Command Attempt::command(const LockId& lock, std::string_view old, std::int64_t 
   Command command;
   command.verb = Verb::acquire;
   command.kind = lock.kind;
-  command.keys = keys_of_script(lock.key);
+  command.keys = keys_of_script(lock);
   auto& args = command.args;
   args.reserve(6);
   args.push_back(request_.token);
@@ -32,7 +39,10 @@ Command Attempt::command(const LockId& lock, std::string_view old, std::int64_t 
   args.emplace_back(request_.wait ? "wait" : "try");
   args.push_back(ticket_);
   args.emplace_back(old.empty() ? std::string_view{request_.replaces} : old);
-  if (lock.kind == Kind::permits) {
+  if (const auto& gate = request_.gate) {
+    args[2] = gate->call.empty() ? args[2] : gate->call;
+    args.insert(args.end(), gate->arguments.begin(), gate->arguments.end());
+  } else if (lock.kind == Kind::permits) {
     args[2] += request_.permits.first ? "_first" : "";
     args.push_back(std::to_string(request_.permits.capacity));
   } else {
@@ -66,6 +76,9 @@ Attempt::Step Attempt::on_reply(std::string_view text, Instant sent, std::string
     Other other;
     return parse_exact(words.next(), other.capacity) ? Step{other} : Step{Garbled{}};
   }
+  if (outcome == "broken" && request_.gate) {
+    return Broken{};
+  }
   return outcome == "queued" ? on_queued(words, sent, given_up) : Step{Garbled{}};
 }
 
@@ -98,6 +111,9 @@ Attempt::Step Attempt::on_queued(Words words, Instant sent, std::string_view& gi
 }
 
 Attempt::Step Attempt::on_grant(std::int64_t counter, ServerTime granted, Instant now) {
+  if (request_.gate) {
+    return Acquired{counter, now, {}, true};  // it lets through for good, so its age is no matter
+  }
   if (request_.claim) {
     return asking_ ? Step{Nothing{}} : Step{Ask{}};
   }

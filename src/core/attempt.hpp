@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "core/command.hpp"
+#include "core/gate.hpp"
 #include "core/keys.hpp"
 #include "core/permits.hpp"
 #include "core/time.hpp"
@@ -25,7 +26,7 @@ inline constexpr Duration waiter_life = std::chrono::seconds{15};
 inline constexpr Duration poll_time = std::chrono::milliseconds{100};
 
 /// A state machine without I/O. To be fed every event that concerns its token; after `Acquired`,
-/// `Busy` or `Other` it must not be used again. Not thread-safe.
+/// `Busy`, `Other` or `Broken` it must not be used again. Not thread-safe.
 class Attempt {
  public:
   struct Request {
@@ -35,6 +36,7 @@ class Attempt {
     bool claim = false;  ///< the full ttl must be the server's word: a grant alone is not enough
     Permits permits{};   ///< of that kind of lock
     Token replaces{};    ///< take the place of this token, or nothing
+    std::optional<Gate> gate{};
   };
 
   // What an event leads to.
@@ -44,6 +46,7 @@ class Attempt {
   struct Other {      ///< there are so many permits, not as many as we asked for
     std::int64_t capacity = 0;
   };
+  struct Broken {};   ///< the gate is
   struct Garbled {};  ///< the reply is not to our request: close the connection
   struct Acquired {   ///< ours
     std::int64_t counter = 0;
@@ -51,9 +54,9 @@ class Attempt {
     Duration length{};  ///< the length of the lease behind `valid_until`: ttl or claim
     bool granted = false;
   };
-  using Step = std::variant<Nothing, Ask, Busy, Other, Garbled, Acquired>;
+  using Step = std::variant<Nothing, Ask, Busy, Other, Broken, Garbled, Acquired>;
 
-  Attempt(Request request, Drift drift) : request_(std::move(request)), drift_(drift) {}
+  Attempt(Request request, Drift drift);
 
   /// The request to send; its instant must be taken before it leaves. `old` is a token to give up
   /// in the same step, or empty. `recent` is a fence counter given out lately, or 0 (mutexes).

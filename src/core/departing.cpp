@@ -69,7 +69,7 @@ void Engine::send_departure(Instant now, DepartureId id) {
   command.verb = Verb::release;
   command.whole = departure.whole;
   command.kind = departure.lock.kind;
-  command.keys = keys_of_script(departure.lock.key);
+  command.keys = keys_of_script(departure.lock);
   command.args.push_back(departure.token);
   if (departure.kept_until > now) {
     const auto left = std::chrono::ceil<milliseconds>(departure.kept_until - now);

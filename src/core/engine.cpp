@@ -45,8 +45,8 @@ void Engine::rearm(const CohortPtr& cohort) {
       cohort->hold ? std::optional{cohort->hold->timer()} : std::nullopt);
 }
 
-// Permits are not passed on inside the process, so each wait for them is a cohort of its own. No
-// lock key begins as the names of these do.
+// Only a mutex is passed on inside the process: each other wait is a cohort of its own. No lock key
+// begins as the names of these do.
 std::string Engine::name_of(const Cohort& cohort) {
   return cohort.lock.kind == Kind::mutex ? cohort.lock.key
                                          : Token{token_prefix} + std::to_string(cohort.id);
@@ -223,7 +223,7 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
       together[cohort->together].push_back(cohort);
       continue;
     }
-    if (cohort->unanswered && !old_is_dead) {
+    if (cohort->unanswered && !old_is_dead && !remembers(cohort->lock.kind)) {
       // The old request may still act, after whatever we do now: leave it its token, and clean up
       // behind it for as long as it could hold the lock.
       const auto old = cohort->attempt->token();

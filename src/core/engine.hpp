@@ -24,6 +24,7 @@
 
 #include "core/attempt.hpp"
 #include "core/command.hpp"
+#include "core/gate.hpp"
 #include "core/hold.hpp"
 #include "core/keys.hpp"
 #include "core/permits.hpp"
@@ -45,16 +46,19 @@ struct Wish {
   std::optional<Duration> max_hold{};
   bool wait = true;                   ///< false: only if it is free now
   std::optional<Instant> deadline{};  ///< of the wait
-  std::optional<Permits> permits{};   ///< none: a mutex
+  std::optional<Permits> permits{};
+  std::optional<Gate> gate{};  ///< neither: a mutex
 
-  [[nodiscard]] Kind kind() const { return permits ? Kind::permits : Kind::mutex; }
+  [[nodiscard]] Kind kind() const {
+    return gate ? gate->kind : permits ? Kind::permits : Kind::mutex;
+  }
 };
 
 // What the caller of the engine has to do.
 struct Send {  ///< write this command, after those before
   Command command;
 };
-struct Obtained {  ///< the wait ended with the lock
+struct Obtained {  ///< the wait ended with the lock; at a gate, `lease` only says what was told
   WaiterId waiter = 0;
   std::shared_ptr<LeaseRecord> lease;
 };
@@ -166,7 +170,8 @@ class Engine {
     WaiterId id = 0;
     Wish wish;
   };
-  /// All that this client does about one name; of permits, all about one wait and its lease.
+  /// All that this client does about one name; of permits, all about one wait and its lease; of a
+  /// gate, about one wait.
   struct Cohort {
     std::uint64_t id = 0;
     LockId lock;
@@ -264,6 +269,7 @@ class Engine {
   [[nodiscard]] std::int64_t recent_counter(Instant now) const;
   void step(Instant now, const CohortPtr& cohort, const Attempt::Step& step);
   void own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired);
+  void pass_gate(const CohortPtr& cohort, const Attempt::Acquired& acquired);
   void on_acquire_reply(Instant now, const Pending& pending, const Reply& reply);
   void fail_front(Instant now, const CohortPtr& cohort, Refusal refusal);
   void end_attempt(Instant now, const CohortPtr& cohort, Refusal refusal);
@@ -313,7 +319,8 @@ class Engine {
   std::vector<Action> actions_;
   Counters counters_;
 
-  std::unordered_map<std::string, CohortPtr> cohorts_;  ///< by lock key; of permits, by a number
+  /// By lock key; but for mutexes, by a number.
+  std::unordered_map<std::string, CohortPtr> cohorts_;
   std::unordered_map<RandomBits, CohortPtr, RandomHash> by_token_;  ///< of attempts and holds
   std::unordered_map<WaiterId, CohortPtr> by_waiter_;
   std::map<DepartureId, Departure> departures_;

@@ -36,6 +36,8 @@ class Category final : public std::error_category {
         return "used in a forked process";
       case errc::deadlock:
         return "a deadlock would occur";
+      case errc::broken:
+        return "latch or barrier broken";
     }
     return "unknown error";
   }
@@ -89,6 +91,8 @@ void throw_error(errc code, const std::string& what) {
       throw LockLost{code, what};
     case errc::deadlock:
       throw Deadlock{code, what};
+    case errc::broken:
+      throw Broken{code, what};
     case errc::usage:
     case errc::forked:
       break;

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "core/token.hpp"
+
 namespace dlock::core {
 namespace {
 
@@ -86,14 +88,16 @@ LockKeys lock_keys(std::string_view key) {
   return {std::string{key}, "dlock1:q" + end, "dlock1:s" + end};
 }
 
-std::vector<std::string> keys_of_script(std::string_view key) {
-  auto keys = lock_keys(key);
+std::vector<std::string> keys_of_script(const LockId& lock) {
+  auto keys = lock_keys(lock.key);
   std::vector<std::string> all;
   all.reserve(4);
   all.push_back(std::move(keys.lock));
   all.push_back(std::move(keys.queue));
   all.push_back(std::move(keys.seen));
-  all.emplace_back(fence_key);
+  if (!is_gate(lock.kind)) {
+    all.emplace_back(fence_key);
+  }
   return all;
 }
 
@@ -111,7 +115,7 @@ std::optional<std::string> key_of_queue(std::string_view queue_key) {
   } else {
     return std::nullopt;
   }
-  if (lock_keys(key).queue != queue_key) {
+  if (key.starts_with(token_prefix) || lock_keys(key).queue != queue_key) {
     return std::nullopt;
   }
   return key;

@@ -11,11 +11,18 @@ namespace dlock::core {
 
 /// What a lock key holds, and with it which scripts serve it. One name has one kind at a time.
 enum class Kind : std::uint8_t {
-  mutex,    ///< a string, as other libraries use it: one holder
-  permits,  ///< a sorted set: holders with weights; a semaphore, or a reader-writer lock
+  mutex,      ///< a string, as other libraries use it: one holder
+  permits,    ///< a sorted set: holders with weights; a semaphore, or a reader-writer lock
+  condition,  ///< nothing: a condition variable is a queue
+  latch,      ///< a hash
+  barrier,    ///< a hash
 };
 
-/// Which lock.
+[[nodiscard]] constexpr bool is_gate(Kind kind) {
+  return kind != Kind::mutex && kind != Kind::permits;
+}
+
+/// Which lock or gate.
 struct LockId {
   std::string key;  ///< the user's prefix and name
   Kind kind = Kind::mutex;
@@ -49,10 +56,10 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 ///                           slot is that of KEY
 [[nodiscard]] LockKeys lock_keys(std::string_view key);
 
-/// The keys that a script for one lock takes.
-[[nodiscard]] std::vector<std::string> keys_of_script(std::string_view key);
+/// The keys that a script for one lock or gate takes: a gate gives no fences.
+[[nodiscard]] std::vector<std::string> keys_of_script(const LockId& lock);
 
-/// The lock key that a queue key belongs to; none if it is not a queue key.
+/// The lock key that a queue key belongs to; none if it is not the queue key of a lock.
 [[nodiscard]] std::optional<std::string> key_of_queue(std::string_view queue_key);
 
 /// The cluster slot of a key: CRC16 of its hash tag, or of the whole key, modulo 16384 (Redis

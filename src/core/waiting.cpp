@@ -21,7 +21,7 @@ void Engine::acquire(Instant now, WaiterId waiter, Wish wish) {
     return;
   }
   forget_idle_trouble(now);
-  if (!wish.permits && !wish.wait && cohorts_.contains(wish.key)) {
+  if (wish.kind() == Kind::mutex && !wish.wait && cohorts_.contains(wish.key)) {
     // Somebody of this client holds it or is before us.
     act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
     return;
@@ -40,8 +40,9 @@ void Engine::forget_idle_trouble(Instant now) {
 }
 
 Engine::CohortPtr Engine::enter_cohort(WaiterId waiter, Wish wish) {
+  const auto kind = wish.kind();
   CohortPtr cohort;
-  if (const auto found = cohorts_.find(wish.key); !wish.permits && found != cohorts_.end()) {
+  if (const auto found = cohorts_.find(wish.key); kind == Kind::mutex && found != cohorts_.end()) {
     cohort = found->second;
   } else {
     cohort = std::make_shared<Cohort>();
@@ -124,12 +125,13 @@ void Engine::abandon_attempt(Instant now, const CohortPtr& cohort) {
 void Engine::make_attempt(const CohortPtr& cohort) {
   const auto& wish = cohort->waiters.front().wish;
   const auto permits = wish.permits.value_or(Permits{});
-  auto token = new_token(cohort->lock, permits, wish.ttl);
+  auto token = wish.gate && !wish.gate->token.empty() ? wish.gate->token
+                                                      : new_token(cohort->lock, permits, wish.ttl);
   by_token_[random_of(token)] = cohort;
   Token replaces = cohort->replaces != 0 ? departures_.at(cohort->replaces).token : Token{};
   cohort->attempt =
       std::make_unique<Attempt>(Attempt::Request{std::move(token), wish.ttl, wish.wait, !wish.renew,
-                                                 permits, std::move(replaces)},
+                                                 permits, std::move(replaces), wish.gate},
                                 settings_.drift);
   cohort->too_late = 0;
   cohort->together = 0;
@@ -160,7 +162,7 @@ void Engine::ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, boo
   }
   const bool is_first = !cohort->attempt->was_sent();
   const auto recent = gives_up == 0 ? recent_counter(now) : 0;
-  pending.lifts = is_first && recent == 0;
+  pending.lifts = is_first && recent == 0 && !is_gate(cohort->lock.kind);
   auto command = cohort->attempt->command(cohort->lock, old, recent);
   command.whole = whole;
   send(now, std::move(command), std::move(pending));
@@ -185,10 +187,16 @@ void Engine::step(Instant now, const CohortPtr& cohort, const Attempt::Step& ste
   } else if (std::holds_alternative<Attempt::Busy>(step)) {
     end_attempt(now, cohort, {0, Refusal::Kind::busy, {}, {}});
   } else if (const auto* other = std::get_if<Attempt::Other>(&step)) {
+    const auto& gate = cohort->waiters.front().wish.gate;
+    end_attempt(now, cohort,
+                {0, Refusal::Kind::failed, errc::usage,
+                 gate ? disagreement(*gate, cohort->lock.key, other->capacity)
+                      : disagreement(cohort->lock.key, cohort->attempt->permits().capacity,
+                                     other->capacity)});
+  } else if (std::holds_alternative<Attempt::Broken>(step)) {
     end_attempt(
         now, cohort,
-        {0, Refusal::Kind::failed, errc::usage,
-         disagreement(cohort->lock.key, cohort->attempt->permits().capacity, other->capacity)});
+        {0, Refusal::Kind::failed, errc::broken, broken(cohort->lock.kind, cohort->lock.key)});
   } else {
     rearm(cohort);
   }
@@ -207,7 +215,25 @@ void Engine::end_attempt(Instant now, const CohortPtr& cohort, Refusal refusal) 
   }
 }
 
+// Nothing is held: all that is left to do is to say so.
+void Engine::pass_gate(const CohortPtr& cohort, const Attempt::Acquired& acquired) {
+  auto record = std::make_shared<LeaseRecord>();
+  record->key = cohort->lock.key;
+  record->kind = cohort->lock.kind;
+  record->token = cohort->attempt->token();
+  record->fence = {acquired.counter, 0};
+  by_token_.erase(record->token);
+  cohort->attempt.reset();
+  --attempts_;
+  hand_to_front(cohort, std::move(record));
+  erase_if_idle(cohort);
+}
+
 void Engine::own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired) {
+  if (is_gate(cohort->lock.kind)) {
+    pass_gate(cohort, acquired);
+    return;
+  }
   if (acquired.valid_until - now < acquired.length / 4) {
     if (++cohort->too_late >= most_too_late) {
       fail_front(now, cohort,
@@ -277,7 +303,9 @@ void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& 
     }
     on_good_reply();
     if (const auto* acquired = std::get_if<Attempt::Acquired>(&outcome)) {
-      counter_ = std::max(counter_, acquired->counter);
+      if (!is_gate(cohort->lock.kind)) {
+        counter_ = std::max(counter_, acquired->counter);
+      }
       if (pending.lifts) {
         lifted_ = pending.sent;
       }

@@ -230,8 +230,9 @@ std::string EngineScript::line(const Action& action) {
 
 std::string EngineScript::line(const Command& command) {
   const bool permits = command.kind == Kind::permits;
-  const std::string whole =
-      std::string{permits ? " permits" : ""} + (command.whole ? " in full" : "");
+  const bool gate = is_gate(command.kind);
+  const std::string whole = std::string{permits ? " permits" : ""} + (gate ? " at a gate" : "") +
+                            (command.whole ? " in full" : "");
   switch (command.verb) {
     case Verb::acquire: {
       const auto& args = command.args;
@@ -242,6 +243,9 @@ std::string EngineScript::line(const Command& command) {
       if (permits) {
         return text + " " + std::to_string(weight_of(args[0]).value_or(0)) + " of " + args[5] +
                whole;
+      }
+      for (std::size_t i = 5; gate && i < args.size(); ++i) {
+        text += " " + args[i];
       }
       return text + whole;
     }

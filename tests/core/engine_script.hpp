@@ -20,6 +20,13 @@ inline Wish permits(std::int64_t weight, std::int64_t capacity = 4) {
   return wish;
 }
 
+/// A wish at the condition variable "job": to wait, or what `call` says.
+inline Wish at_condition(std::string call = {}) {
+  Wish wish{.key = "job", .ttl = waiter_life};
+  wish.gate = Gate{.kind = Kind::condition, .call = std::move(call)};
+  return wish;
+}
+
 /// An engine, the instant of the next event, and short names. Tokens are called T1, T2, ... in the
 /// order in which they were first sent; a lease is called by the waiter who obtained it.
 class EngineScript {

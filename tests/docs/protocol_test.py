@@ -312,6 +312,49 @@ class Protocol(unittest.TestCase):
                 pass
         self.assertEqual(a.release_permits(LOCK, again), ["released"])
 
+    # --- gates ----------------------------------------------------------------------------------
+
+    def test_a_waiter_at_a_condition_is_in_its_queue_until_it_is_woken(self):
+        a, b = self.client(), self.client()
+        mine = a.token()
+        _, ticket = a.at_gate("condition", LOCK, mine, "enter")
+        self.assert_waiters(keys_of(f"dlock1:condition:{LOCK}")[1], 1)
+        self.assertEqual(a.at_gate("condition", LOCK, mine, "wait", ticket)[:4],
+                         ["queued", "-1", "0", ticket])
+        self.assertEqual(b.at_gate("condition", LOCK, b.token(), "notify", "", "1", ""),
+                         ["acquired", "0"])
+        self.assertEqual(a.next_message()[:3], ["grant", mine, "0"])
+        self.assertEqual(a.at_gate("condition", LOCK, mine, "wait", ticket), ["acquired", "0"])
+        self.assertEqual(a.leave_gate("condition", LOCK, mine), ["not_held"])
+
+    def test_a_latch_opens_at_zero(self):
+        a, b = self.client(), self.client()
+        mine, other = a.token(), b.token()
+        ticket = a.at_gate("latch", LOCK, mine, "wait", "", 2, 60000)[3]
+        self.assertEqual(a.at_gate("latch", LOCK, a.token(), "try", "", 2, 60000), ["busy", "-1"])
+        for _ in range(2):
+            self.assertEqual(b.at_gate("latch", LOCK, other, "count", "", 2, 60000, 1),
+                             ["acquired", "1"])
+        self.assertEqual(b.at_gate("latch", LOCK, b.token(), "count", "", 2, 60000, 1),
+                         ["acquired", "0"])
+        self.assertEqual(a.next_message()[:2], ["grant", mine])
+        self.assertEqual(b.at_gate("latch", LOCK, b.token(), "try", "", 3, 60000), ["other", "2"])
+        self.server.command("FLUSHALL")
+        self.assertEqual(a.at_gate("latch", LOCK, mine, "wait", ticket, 2, 60000), ["broken"])
+
+    def test_a_barrier_has_phases_and_breaks(self):
+        a, b = self.client(), self.client()
+        mine = a.token()
+        phase = a.at_gate("barrier", LOCK, mine, "wait", "", 2)[3]
+        self.assertEqual(b.at_gate("barrier", LOCK, b.token(), "wait", "", 2), ["acquired", phase])
+        self.assertEqual(a.next_message()[:3], ["grant", mine, phase])
+        again = a.token()
+        self.assertEqual(a.at_gate("barrier", LOCK, again, "wait", "", 2)[3], str(int(phase) + 1))
+        self.assertEqual(a.leave_gate("barrier", LOCK, again), ["released"])
+        self.assertEqual(b.at_gate("barrier", LOCK, b.token(), "wait", "", 2), ["broken"])
+        self.assertEqual(b.at_gate("barrier", LOCK, b.token(), "reset", "", 2),
+                         ["acquired", str(int(phase) + 2)])
+
     # --- rights ---------------------------------------------------------------------------------
 
     def rights(self, *names):
@@ -353,6 +396,8 @@ class Protocol(unittest.TestCase):
             raise Refused(" ".join(reply))
         b.release(LOCK, other)
         c.acquire(LOCK, c.token(), ticket=server_us() - OLD)
+        a.at_gate("barrier", LOCK, a.token(), "wait", "", 2)
+        b.at_gate("barrier", LOCK, b.token(), "wait", "", 2)
         self.server.command("SET", LOCK, "theirs", "PX", "30000")
         leaving = c.token()
         c.acquire(LOCK, leaving, ticket=server_us() - OLD)

@@ -145,6 +145,16 @@ class Client:
     def resize(self, key, capacity):
         return self.script("permits_resize", keys_of(key), capacity)
 
+    # --- gates
+
+    def at_gate(self, kind, key, token, mode, ticket="", *numbers):
+        keys = keys_of(f"dlock1:{kind}:{key}")[:3]
+        return self._echoed(token, self.script(kind, keys, token, 0, mode, ticket, "", *numbers))
+
+    def leave_gate(self, kind, key, token):
+        keys = keys_of(f"dlock1:{kind}:{key}")[:3]
+        return self._echoed(token, self.script(f"{kind}_leave", keys, token))
+
     @staticmethod
     def _echoed(token, reply):
         echo, *words = reply.split(" ")

@@ -191,6 +191,13 @@ std::string Store::resize(const std::string& key, std::int64_t capacity) {
   return run(permits_resize_script, keys_of(key), {to_string(capacity)});
 }
 
+std::string Store::at_gate(const Script& script, const std::string& key,
+                           const std::vector<std::string>& args) {
+  auto keys = keys_of(key);
+  keys.pop_back();
+  return run(script, keys, args);
+}
+
 LockState Store::state(const std::string& key) {
   const auto queue = queue_key(key);
   const auto seen = seen_key(key);

@@ -39,6 +39,14 @@ class Store {
   std::string break_permits(const std::string& key, std::int64_t counter, std::string_view how);
   std::string resize(const std::string& key, std::int64_t capacity);
 
+  struct Script {
+    std::string_view text;
+    std::string_view digest;
+  };
+  /// A script of a gate.
+  std::string at_gate(const Script& script, const std::string& key,
+                      const std::vector<std::string>& args);
+
   [[nodiscard]] LockState state(const std::string& key);
   [[nodiscard]] std::int64_t fence();
   /// Any command; the reply in one line, the elements of lists with spaces between.
@@ -53,11 +61,6 @@ class Store {
 
   [[nodiscard]] FrozenClock& clock() { return clock_; }
   [[nodiscard]] RedisServer& server() { return server_; }
-
-  struct Script {
-    std::string_view text;
-    std::string_view digest;
-  };
 
   static std::string queue_key(const std::string& key) { return "queue:" + key; }
   static std::string seen_key(const std::string& key) { return "seen:" + key; }

@@ -1,0 +1,60 @@
+// Barrier: parties in programs everywhere wait for each other, again and again.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "dlock/client.hpp"
+#include "dlock/options.hpp"
+
+namespace dlock {
+
+namespace detail {
+class Target;
+}
+
+/// Lets the parties through when all have arrived; then it is closed again for the next phase.
+/// Thread-safe; each thread that waits is a party. The first who uses a name says how many there
+/// are; a client that says another number gets `UsageError`. It may have the name of a lock.
+///
+/// Nobody waits for a party that is known not to come: if one that has arrived dies (not heard of
+/// for 15 s) or stops waiting (a limit, a stop token, the end of its client), the barrier is
+/// broken. Then all who wait, and all who arrive after that, get `Broken`, until somebody calls
+/// `reset()` or nobody came for 10 min; as Java's `CyclicBarrier`. A party that dies before it
+/// arrives is not known: give the wait a limit.
+///
+/// Errors: `Broken`, `Unreachable`, `Refused`, `StoreUnusable`, and `UsageError` as said.
+class Barrier {
+ public:
+  /// Throws `UsageError` as `Mutex`, and for a number of parties out of range.
+  Barrier(Client& client, std::string_view name, BarrierOptions options);
+  ~Barrier();
+  Barrier(const Barrier&) = delete;
+  Barrier& operator=(const Barrier&) = delete;
+
+  /// Arrives, and waits for the others. `stop` ends the wait with `Cancelled`.
+  void arrive_and_wait(std::stop_token stop = {});
+  /// ... for at most `span`. Returns whether all arrived; if not, the barrier is broken.
+  template <class Rep, class Period>
+  [[nodiscard]] bool arrive_and_wait_for(const std::chrono::duration<Rep, Period>& span,
+                                         std::stop_token stop = {}) {
+    return wait_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(stop));
+  }
+  /// Begins a new phase. Those who wait in the present one get `Broken`.
+  void reset();
+
+  /// The name, without the prefix.
+  [[nodiscard]] const std::string& name() const noexcept;
+
+ private:
+  bool wait_in(std::optional<std::chrono::milliseconds> span, std::stop_token stop);
+
+  std::shared_ptr<detail::Target> gate_;
+  BarrierOptions options_;
+};
+
+}  // namespace dlock

@@ -1,0 +1,111 @@
+// ConditionVariable: what std::condition_variable_any is to threads, for programs everywhere.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "dlock/client.hpp"
+#include "dlock/mutex.hpp"
+#include "dlock/until.hpp"
+
+namespace dlock {
+
+namespace detail {
+class Target;
+}
+
+/// Waits until another program says that something has changed that a `Mutex` guards. Thread-safe.
+/// A condition variable may have the same name as a mutex, and is not tied to one; all who wait at
+/// one name should use the same.
+///
+/// A waiter stands in the server's queue before it lets go of the mutex, so no notification after
+/// that is missed. Waits may end without one, as with the standard's: use a predicate. Served in
+/// order of arrival. A waiter that is gone is passed over; one that takes its notification and dies
+/// before it acts on it takes that along: give `wait_for` a limit where the others must go on then,
+/// and look again.
+///
+/// All waits give the mutex back and take it again before they return or throw, also with
+/// `std::unique_lock`s of another client. As with `Mutex::lock()` taking it may throw, `TimedOut`
+/// too if `LockOptions::wait` is set; then the lock is not owned. While it is not held anybody may
+/// hold it: the fence of `lease()` is another one after a wait.
+///
+/// Errors: `Unreachable`, `Refused`, `StoreUnusable`; of waits also `LockLost` if the mutex was
+/// lost before, and `UsageError` if `lock` does not own it.
+class ConditionVariable {
+ public:
+  using Lock = std::unique_lock<Mutex>;
+
+  /// Throws `UsageError` as `Mutex`.
+  ConditionVariable(Client& client, std::string_view name);
+  ~ConditionVariable();
+  ConditionVariable(const ConditionVariable&) = delete;
+  ConditionVariable& operator=(const ConditionVariable&) = delete;
+
+  /// Wakes the one who has waited longest, if somebody waits.
+  void notify_one();
+  /// Wakes all who wait now.
+  void notify_all();
+
+  /// Waits for a notification, or for nothing.
+  void wait(Lock& lock) { static_cast<void>(wait_in(lock, {}, std::nullopt)); }
+  /// Waits until `predicate()`, which is called with the mutex held.
+  template <class Predicate>
+  void wait(Lock& lock, Predicate predicate) {
+    while (!predicate()) {
+      wait(lock);
+    }
+  }
+  /// ... or until `stop` is requested. Returns `predicate()`.
+  template <class Predicate>
+  bool wait(Lock& lock, std::stop_token stop, Predicate predicate) {
+    return wait_by(lock, stop, std::nullopt, predicate);
+  }
+  /// Waits for at most `span`, then for the mutex.
+  template <class Rep, class Period>
+  std::cv_status wait_for(Lock& lock, const std::chrono::duration<Rep, Period>& span) {
+    return wait_in(lock, {}, std::chrono::ceil<std::chrono::milliseconds>(span))
+               ? std::cv_status::no_timeout
+               : std::cv_status::timeout;
+  }
+  /// Waits until `predicate()`, for at most `span`. Returns `predicate()`.
+  template <class Rep, class Period, class Predicate>
+  bool wait_for(Lock& lock, const std::chrono::duration<Rep, Period>& span, Predicate predicate) {
+    return wait_by(lock, {}, detail::deadline_in(span), predicate);
+  }
+  /// ... or until `stop` is requested.
+  template <class Rep, class Period, class Predicate>
+  bool wait_for(Lock& lock, std::stop_token stop, const std::chrono::duration<Rep, Period>& span,
+                Predicate predicate) {
+    return wait_by(lock, stop, detail::deadline_in(span), predicate);
+  }
+
+  /// The name, without the prefix.
+  [[nodiscard]] const std::string& name() const noexcept;
+
+ private:
+  template <class Predicate>
+  bool wait_by(Lock& lock, const std::stop_token& stop, detail::Deadline deadline,
+               Predicate& predicate) {
+    while (!predicate()) {
+      const auto span = deadline ? std::optional{detail::until(*deadline)} : std::nullopt;
+      if (stop.stop_requested() || (span && *span <= span->zero()) || !wait_in(lock, stop, span)) {
+        return predicate();
+      }
+    }
+    return true;
+  }
+  void notify(std::string_view most);
+  /// Whether it was woken.
+  bool wait_in(Lock& lock, const std::stop_token& stop,
+               std::optional<std::chrono::milliseconds> span);
+
+  std::shared_ptr<detail::Target> gate_;
+};
+
+}  // namespace dlock

@@ -1,0 +1,62 @@
+// Latch: what std::latch is to threads, for programs everywhere.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "dlock/client.hpp"
+#include "dlock/options.hpp"
+
+namespace dlock {
+
+namespace detail {
+class Target;
+}
+
+/// Is counted down by any clients, and opens for good when it is at zero. Thread-safe. The first
+/// who uses a name makes the latch, with its count; a client that says another count gets
+/// `UsageError`. A latch goes away when it was not used for `LatchOptions::keep`, so use a fresh
+/// name for each occasion. It may have the name of a lock.
+///
+/// Who dies before it counted down leaves the others waiting: give the wait a limit.
+///
+/// Errors: `Unreachable`, `Refused`, `StoreUnusable`, `UsageError` as said; of waits also `Broken`
+/// if the server lost the latch meanwhile.
+class Latch {
+ public:
+  /// Throws `UsageError` as `Mutex`, and for a count or time out of range.
+  Latch(Client& client, std::string_view name, LatchOptions options);
+  ~Latch();
+  Latch(const Latch&) = delete;
+  Latch& operator=(const Latch&) = delete;
+
+  /// Counts down by `n`, from 1, but not below zero. Counted exactly once, whatever happens to the
+  /// connection, if it returns; if it throws, maybe.
+  void count_down(std::int64_t n = 1);
+  /// Whether it is at zero. One round trip.
+  [[nodiscard]] bool try_wait();
+  /// Waits until it is at zero; `stop` ends the wait with `Cancelled`.
+  void wait(std::stop_token stop = {});
+  /// Waits for at most `span`. Returns whether it is at zero.
+  template <class Rep, class Period>
+  [[nodiscard]] bool wait_for(const std::chrono::duration<Rep, Period>& span,
+                              std::stop_token stop = {}) {
+    return wait_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(stop));
+  }
+
+  /// The name, without the prefix.
+  [[nodiscard]] const std::string& name() const noexcept;
+
+ private:
+  bool wait_in(std::optional<std::chrono::milliseconds> span, std::stop_token stop);
+
+  std::shared_ptr<detail::Target> gate_;
+  LatchOptions options_;
+};
+
+}  // namespace dlock

@@ -1,0 +1,62 @@
+// The Latch handle.
+#include "dlock/latch.hpp"
+
+#include <utility>
+
+#include "client/target.hpp"
+#include "core/gate.hpp"
+#include "core/permits.hpp"
+#include "dlock/error.hpp"
+
+namespace dlock {
+
+using core::Kind;
+using std::chrono::milliseconds;
+
+namespace {
+
+LatchOptions checked(LatchOptions options) {
+  if (options.count < 1 || options.count > core::most_permits) {
+    throw_error(errc::usage, "a latch has a count from 1 to " + std::to_string(core::most_permits) +
+                                 ", not " + std::to_string(options.count));
+  }
+  if (options.keep < std::chrono::seconds{1} || options.keep > std::chrono::hours{24 * 3660}) {
+    throw_error(errc::usage, "a latch is kept from 1 s to 10 years, not " +
+                                 std::to_string(options.keep.count()) + " ms");
+  }
+  return options;
+}
+
+core::Gate gate_of(const LatchOptions& options) {
+  return {Kind::latch, {}, {std::to_string(options.count), std::to_string(options.keep.count())}};
+}
+
+}  // namespace
+
+Latch::Latch(Client& client, std::string_view name, LatchOptions options)
+    : gate_(std::make_shared<detail::Target>(client, name, LockOptions{})),
+      options_(checked(options)) {}
+
+Latch::~Latch() { detail::destroy(gate_); }
+
+void Latch::count_down(std::int64_t n) {
+  if (n < 1) {
+    throw_error(errc::usage, "a latch is counted down by 1 or more, not by " + std::to_string(n));
+  }
+  auto gate = gate_of(options_);
+  gate.call = "count";
+  gate.arguments.push_back(std::to_string(n));
+  static_cast<void>(gate_->client->at_gate(gate_->key, std::move(gate)));
+}
+
+bool Latch::try_wait() { return wait_in(milliseconds::zero(), {}); }
+
+void Latch::wait(std::stop_token stop) { wait_in(std::nullopt, std::move(stop)); }
+
+bool Latch::wait_in(std::optional<milliseconds> span, std::stop_token stop) {
+  return gate_->client->at_gate(gate_->key, gate_of(options_), span, stop) != nullptr;
+}
+
+const std::string& Latch::name() const noexcept { return gate_->name; }
+
+}  // namespace dlock

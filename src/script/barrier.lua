@@ -1,0 +1,57 @@
+#!lua
+-- Arrives at a barrier and waits for the others, or resets it. Repeating it with the same token
+-- changes nothing. The queue has who arrived, by when they were last heard of; the second queue those
+-- whose phase has ended, negative once they were told.
+-- KEYS: barrier, queue, queue of those to be told
+-- ARGV: token, ttl in ms (not used), 'wait' or 'reset', phase in which it arrived or '', '' (not
+--   used), how many parties
+-- Replies, after the echo: 'acquired PHASE' (all arrived, or it was reset), 'broken',
+--   'queued -1 0 PHASE NOW ours', or 'other PARTIES' (not as many as said here)
+-- include _barrier.lua
+
+local token, mode, ticket, parties = ARGV[1], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[6])
+local barrier, now = read(), now_us()
+if barrier.parties and barrier.parties ~= parties then
+  return echo(token) .. ' other ' .. digits(barrier.parties)
+elseif not barrier.parties then
+  if ticket then
+    return echo(token) .. ' broken'
+  end
+  -- What an earlier one of this name left; who still waits at that learns that it is broken.
+  redis.call('DEL', barrier.queue, barrier.ended)
+  barrier.phase, barrier.broken = now, now - 1
+  redis.call('HSET', barrier.key, 'parties', ARGV[6], 'phase', digits(now), 'broken', digits(now - 1))
+end
+redis.call('PEXPIRE', barrier.key, BARRIER_LIFE_MS)
+if mode == 'reset' and redis.call('HGET', barrier.key, 'reset') == token then
+  return echo(token) .. ' acquired ' .. digits(barrier.phase)
+end
+
+local oldest = redis.call('ZRANGE', barrier.queue, 0, 0, 'WITHSCORES')
+local is_dead = oldest[2] and oldest[1] ~= token and now - oldest[2] > WAITER_LIFE
+if is_dead or mode == 'reset' then
+  break_phase(barrier)
+end
+if mode == 'reset' then
+  redis.call('HSET', barrier.key, 'reset', token)
+  begin_phase(barrier)
+  tell_ended(barrier, now)
+  return echo(token) .. ' acquired ' .. digits(barrier.phase)
+end
+
+-- Without a ticket it may be a repeat of what went unanswered.
+local mine = ticket or redis.call('ZSCORE', barrier.ended, token) and barrier.ended_phase
+  or barrier.phase
+if mine == barrier.phase and barrier.broken < mine then
+  redis.call('ZADD', barrier.queue, digits(now), token)
+  redis.call('PEXPIRE', barrier.queue, BARRIER_LIFE_MS)
+  if redis.call('ZCARD', barrier.queue) < parties then
+    return echo(token) .. ' queued -1 0 ' .. digits(mine) .. ' ' .. digits(now) .. ' ours'
+  end
+  end_phase(barrier)
+  begin_phase(barrier)
+end
+redis.call('ZADD', barrier.ended, 'XX', -1, token)
+tell_ended(barrier, now)
+local passed = barrier.broken < mine and mine < barrier.phase
+return echo(token) .. (passed and ' acquired ' .. digits(mine) or ' broken')

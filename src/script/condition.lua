@@ -1,0 +1,26 @@
+#!lua
+-- Waits at a condition variable, or wakes who waits. A waiter enters the queue, lets go of its mutex,
+-- and then waits until it is not in the queue any more.
+-- KEYS: name, queue, seen
+-- ARGV: token, ttl in ms (not used), 'enter', 'wait' or 'notify', known ticket or '', '' (not used)
+--   and, to notify, how many ('1' or 'all'), and the latest ticket of who is to be woken or ''
+-- Replies, after the echo: 'acquired TICKET' to enter; 'acquired 0' (it was woken), or
+--   'queued -1 0 TICKET NOW ours' to wait; 'acquired LATEST' to notify: not 0 if there may be more to
+--   wake, with that as the latest ticket
+-- include _gate.lua
+
+local lock = { queue = KEYS[2], seen = KEYS[3] }
+local token, mode = ARGV[1], ARGV[3]
+local now = now_us()
+
+if mode == 'enter' then
+  redis.call('ZADD', lock.queue, 'NX', digits(now), token)
+  redis.call('PEXPIRE', lock.queue, QUEUE_LIFE_MS)
+  return echo(token) .. ' acquired ' .. redis.call('ZSCORE', lock.queue, token)
+elseif mode == 'wait' then
+  local ticket = redis.call('ZSCORE', lock.queue, token)
+  return ticket and stay(lock, token, ticket, now) or echo(token) .. ' acquired 0'
+end
+local most = ARGV[6] == '1' and 1 or math.huge
+local latest = ARGV[7] == '' and digits(now) or ARGV[7]
+return echo(token) .. ' acquired ' .. (wake(lock, now, most, latest) and latest or '0')

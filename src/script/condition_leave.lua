@@ -1,0 +1,17 @@
+#!lua flags=allow-oom
+-- Leaves the queue of a condition variable. Who was woken already, and wants it no more, passes that
+-- on.
+-- KEYS: name, queue, seen
+-- ARGV: token
+-- Replies, after the echo: 'released' or 'not_held'
+-- include _gate.lua
+
+local lock = { queue = KEYS[2], seen = KEYS[3] }
+local token = ARGV[1]
+local now = now_us()
+if redis.call('ZSCORE', lock.queue, token) then
+  leave_queue(lock, token)
+  return echo(token) .. ' released'
+end
+wake(lock, now, 1, '+inf')
+return echo(token) .. ' not_held'

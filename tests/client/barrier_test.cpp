@@ -1,0 +1,157 @@
+// Barrier: all or none, and nobody waits for a party that is gone.
+#include <atomic>
+#include <future>
+#include <list>
+#include <optional>
+#include <thread>
+
+#include "client/fixture.hpp"
+#include "core/gate.hpp"
+#include "redis/forked.hpp"
+#include "support/frozen_clock.hpp"
+
+namespace dlock::test {
+
+namespace {
+
+class BarrierTest : public ClientTest {
+ protected:
+  BarrierTest() : BarrierTest(std::make_unique<FrozenClock>()) {}
+  void TearDown() override {
+    EXPECT_TRUE(eventually([&] { return waiting(key) == 0; }));
+    EXPECT_NE(server.command({"PTTL", key}), "-1");
+    server.command({"FLUSHALL"});
+  }
+  /// Arrives in another thread, with a client of its own.
+  std::future<errc> arrives() {
+    return std::async(std::launch::async, [this] {
+      Client client{server.url()};
+      return reason_of([&] { (Barrier{client, "phase", {.parties = 3}}.arrive_and_wait()); });
+    });
+  }
+
+  const std::string key = core::gate_key(core::Kind::barrier, "phase");
+  std::unique_ptr<FrozenClock> clock;
+
+ private:
+  explicit BarrierTest(std::unique_ptr<FrozenClock> frozen)
+      : ClientTest(frozen->options()), clock(std::move(frozen)) {}
+};
+
+TEST_F(BarrierTest, PartiesGoThroughTogetherPhaseByPhase) {
+  constexpr int phases = 200;
+  constexpr int parties = 3;
+  std::atomic<int> arrived = 0;
+  std::atomic<int> early = 0;
+  {
+    std::list<std::jthread> threads;
+    for (int i = 0; i < parties; ++i) {
+      threads.emplace_back([&] {
+        Client client{server.url()};
+        Barrier barrier{client, "phase", {.parties = parties}};
+        for (int phase = 1; phase <= phases; ++phase) {
+          ++arrived;
+          barrier.arrive_and_wait();
+          early += arrived < phase * parties ? 1 : 0;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(arrived, phases * parties);
+  EXPECT_EQ(early, 0);
+}
+
+TEST_F(BarrierTest, ManyPartiesAreWoken) {
+  Client client{server.url()};
+  Barrier barrier{client, "phase", {.parties = 151}};
+  std::list<std::jthread> threads;
+  for (int i = 0; i < 150; ++i) {
+    threads.emplace_back([&] { barrier.arrive_and_wait(); });
+  }
+  EXPECT_TRUE(come_to_wait(key, 150));
+  const auto begin = SteadyClock::now();
+  barrier.arrive_and_wait();
+  threads.clear();
+  EXPECT_LT(SteadyClock::now() - begin, 2s);
+}
+
+TEST_F(BarrierTest, APartyThatWasKilledIsReportedToTheOthers) {
+  std::optional<Forked> child{std::in_place, [&] {
+                                Client client{server.url()};
+                                Barrier{client, "phase", {.parties = 3}}.arrive_and_wait();
+                                return 0;
+                              }};
+  EXPECT_TRUE(come_to_wait(key, 1));
+  auto other = arrives();
+  EXPECT_TRUE(come_to_wait(key, 2));
+  child.reset();
+  clock->advance(16s);
+  EXPECT_EQ(other.get(), errc::broken);
+  EXPECT_EQ(arrives().get(), errc::broken) << "who comes later too";
+
+  Client client{server.url()};
+  Barrier barrier{client, "phase", {.parties = 3}};
+  EXPECT_THAT(words_of([&] { barrier.arrive_and_wait(); }), HasSubstr("\"phase\" is broken"));
+  barrier.reset();
+  auto first = arrives();
+  auto second = arrives();
+  barrier.arrive_and_wait();
+  EXPECT_EQ(first.get(), errc{});
+  EXPECT_EQ(second.get(), errc{});
+}
+
+TEST_F(BarrierTest, WhoStopsWaitingBreaksIt) {
+  auto other = arrives();
+  EXPECT_TRUE(come_to_wait(key, 1));
+  Client client{server.url()};
+  Barrier barrier{client, "phase", {.parties = 3}};
+  EXPECT_EQ(barrier.name(), "phase");
+  EXPECT_FALSE(barrier.arrive_and_wait_for(50ms));
+  EXPECT_EQ(other.get(), errc::broken);
+}
+
+TEST_F(BarrierTest, AStopTokenEndsTheWait) {
+  Client client{server.url()};
+  Barrier barrier{client, "phase", {.parties = 2}};
+  std::stop_source stop;
+  const std::jthread stopper{[&] {
+    EXPECT_TRUE(come_to_wait(key, 1));
+    stop.request_stop();
+  }};
+  EXPECT_EQ(reason_of([&] { barrier.arrive_and_wait(stop.get_token()); }), errc::cancelled);
+}
+
+TEST_F(BarrierTest, AClientThatEndsBreaksIt) {
+  auto other = arrives();
+  std::optional<Client> client{std::in_place, server.url()};
+  Barrier barrier{*client, "phase", {.parties = 3}};
+  auto ends =
+      std::async(std::launch::async, [&] { return reason_of([&] { barrier.arrive_and_wait(); }); });
+  EXPECT_TRUE(come_to_wait(key, 2));
+  client.reset();
+  EXPECT_EQ(ends.get(), errc::cancelled);
+  EXPECT_EQ(other.get(), errc::broken);
+}
+
+TEST_F(BarrierTest, AConnectionThatBreaksBreaksNothing) {
+  auto first = arrives();
+  auto second = arrives();
+  EXPECT_TRUE(come_to_wait(key, 2));
+  server.command({"CLIENT", "KILL", "TYPE", "pubsub"});
+  Client client{server.url()};
+  Barrier{client, "phase", {.parties = 3}}.arrive_and_wait();
+  EXPECT_EQ(first.get(), errc{});
+  EXPECT_EQ(second.get(), errc{});
+}
+
+TEST_F(BarrierTest, WhoSaysAnotherNumberOfPartiesIsTold) {
+  Client client{server.url()};
+  Barrier{client, "phase", {.parties = 1}}.arrive_and_wait();
+  Barrier other{client, "phase", {.parties = 2}};
+  EXPECT_EQ(reason_of([&] { other.arrive_and_wait(); }), errc::usage);
+  EXPECT_THAT(words_of([&] { other.reset(); }), HasSubstr("so many parties: 1"));
+  EXPECT_EQ(reason_of([&] { (Barrier{client, "phase", {.parties = 0}}); }), errc::usage);
+}
+
+}  // namespace
+}  // namespace dlock::test

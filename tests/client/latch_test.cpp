@@ -1,0 +1,126 @@
+// Latch: opens once for all, whoever counts.
+#include <atomic>
+#include <future>
+#include <list>
+#include <optional>
+#include <thread>
+
+#include "client/fixture.hpp"
+#include "core/gate.hpp"
+
+namespace dlock::test {
+
+namespace {
+
+class LatchTest : public ClientTest {
+ protected:
+  void TearDown() override {
+    EXPECT_TRUE(eventually([&] { return waiting(key) == 0; }));
+    EXPECT_NE(server.command({"PTTL", key}), "-1");
+    server.command({"DEL", key});
+    ClientTest::TearDown();
+  }
+  const std::string key = core::gate_key(core::Kind::latch, "ready");
+};
+
+TEST_F(LatchTest, LetsAllThroughWhenItIsAtZero) {
+  std::list<Client> clients;
+  std::list<std::jthread> threads;
+  std::atomic<int> passed = 0;
+  for (int i = 0; i < 3; ++i) {
+    threads.emplace_back([&, client = &clients.emplace_back(server.url())] {
+      Latch{*client, "ready", {.count = 2}}.wait();
+      ++passed;
+    });
+  }
+  EXPECT_TRUE(come_to_wait(key, 3));
+  Client client{server.url()};
+  Latch latch{client, "ready", {.count = 2}};
+  EXPECT_EQ(latch.name(), "ready");
+  latch.count_down();
+  EXPECT_FALSE(latch.try_wait());
+  EXPECT_EQ(passed, 0);
+  const auto begin = SteadyClock::now();
+  latch.count_down();
+  EXPECT_TRUE(eventually([&] { return passed == 3; }));
+  EXPECT_LT(SteadyClock::now() - begin, 1500ms) << "told, not found by looking again";
+  EXPECT_TRUE(latch.try_wait());
+  latch.wait();
+  latch.count_down();
+  EXPECT_TRUE(latch.wait_for(1ms)) << "for good";
+}
+
+TEST_F(LatchTest, ManyAreWoken) {
+  std::list<std::jthread> threads;
+  Client client{server.url()};
+  Latch latch{client, "ready", {.count = 1}};
+  for (int i = 0; i < 150; ++i) {
+    threads.emplace_back([&] { latch.wait(); });
+  }
+  EXPECT_TRUE(come_to_wait(key, 150));
+  const auto begin = SteadyClock::now();
+  latch.count_down();
+  threads.clear();
+  EXPECT_LT(SteadyClock::now() - begin, 2s);
+}
+
+TEST_F(LatchTest, AWaitEndsByItsLimitOrByAStopToken) {
+  Client client{server.url()};
+  Latch latch{client, "ready", {.count = 1}};
+  EXPECT_FALSE(latch.wait_for(20ms));
+  std::stop_source stop;
+  const std::jthread stopper{[&] {
+    EXPECT_TRUE(come_to_wait(key, 1));
+    stop.request_stop();
+  }};
+  EXPECT_EQ(reason_of([&] { latch.wait(stop.get_token()); }), errc::cancelled);
+}
+
+TEST_F(LatchTest, WhoSaysAnotherCountIsTold) {
+  Client client{server.url()};
+  Latch latch{client, "ready", {.count = 5}};
+  latch.count_down();
+  Latch other{client, "ready", {.count = 6}};
+  EXPECT_EQ(reason_of([&] { other.count_down(); }), errc::usage);
+  EXPECT_EQ(reason_of([&] { other.wait(); }), errc::usage);
+  EXPECT_THAT(words_of([&] { other.wait(); }), HasSubstr("\"ready\" was made with a count of 5"));
+}
+
+TEST_F(LatchTest, WhatMakesNoSenseIsRefused) {
+  Client client{server.url()};
+  EXPECT_EQ(reason_of([&] { (Latch{client, "ready", {.count = 0}}); }), errc::usage);
+  EXPECT_EQ(reason_of([&] { (Latch{client, "ready", {.count = 1, .keep = 1ms}}); }), errc::usage);
+  Latch latch{client, "ready", {.count = 1}};
+  EXPECT_EQ(reason_of([&] { latch.count_down(0); }), errc::usage);
+  EXPECT_FALSE(latch.try_wait());
+}
+
+TEST_F(LatchTest, ALatchThatIsLostEndsTheWait) {
+  Client client{server.url()};
+  auto waits = std::async(std::launch::async, [&] {
+    return reason_of([&] { (Latch{client, "ready", {.count = 1}}.wait()); });
+  });
+  EXPECT_TRUE(come_to_wait(key, 1));
+  server.command({"FLUSHALL"});
+  EXPECT_EQ(waits.get(), errc::broken);
+  (Latch{client, "ready", {.count = 1}}.count_down());
+}
+
+TEST_F(LatchTest, ConnectionsThatBreakCountOnce) {
+  constexpr int count = 200;
+  Client counts{server.url()};
+  Latch latch{counts, "ready", {.count = count + 1}};
+  std::atomic<bool> ends = false;
+  {
+    const std::jthread breaks{[&] {
+      while (!ends) server.command({"CLIENT", "KILL", "TYPE", "pubsub"});
+    }};
+    for (int i = 0; i < count; ++i) latch.count_down();
+    ends = true;
+  }
+  EXPECT_EQ(server.command({"HGET", key, "left"}), "1");
+  server.command({"FLUSHALL"});  // its client may not be able to withdraw its registration
+}
+
+}  // namespace
+}  // namespace dlock::test
