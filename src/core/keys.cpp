@@ -85,6 +85,8 @@ LockKeys lock_keys(std::string_view key, Kind kind) {
   return {std::string{key}, "dlock1:q" + end, "dlock1:s" + end, kind};
 }
 
+std::string leader_key(std::string_view key) { return "dlock1:l" + suffix(key); }
+
 std::optional<std::string> key_of_queue(std::string_view queue_key) {
   constexpr std::string_view plain = "dlock1:q:";
   constexpr std::string_view wrapped = "dlock1:qw:{";

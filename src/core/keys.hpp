@@ -39,6 +39,10 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 ///                           slot is that of KEY
 [[nodiscard]] LockKeys lock_keys(std::string_view key, Kind kind = Kind::mutex);
 
+/// Where the leader of the election on lock key `key` writes down what it proclaims: as the queue
+/// key, with `l` for `q`. It is the name of the channel on which observers are told as well.
+[[nodiscard]] std::string leader_key(std::string_view key);
+
 /// The lock key that a queue key belongs to; none if it is not a queue key.
 [[nodiscard]] std::optional<std::string> key_of_queue(std::string_view queue_key);
 
