@@ -25,6 +25,6 @@ int main() {
   const auto term = first.term();
   first.resign();
   other.join();
-  std::cout << "now vacant: " << !election.leader() << '\n';
+  std::cout << std::boolalpha << "now vacant: " << !election.leader() << '\n';
   std::cout << "terms grow: " << (election.campaign("host-3:8080").term() > term) << '\n';
 }
