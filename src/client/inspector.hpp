@@ -30,6 +30,9 @@ class Inspector {
   redis::Reply run(std::string_view script, std::string_view sha, std::span<const std::string> keys,
                    std::span<const std::string_view> arguments);
 
+  /// For the messages of channels that were subscribed to by `call`.
+  [[nodiscard]] redis::Connection& connection() noexcept { return *connection_; }
+
   /// Which of the keys asked for are in the answer.
   enum class Wanted {
     all,   ///< all; throws `errc::not_a_lock` if one is something else

@@ -101,6 +101,8 @@ std::vector<std::string> keys_of_script(const LockId& lock) {
   return all;
 }
 
+std::string leader_key(std::string_view key) { return "dlock1:l" + suffix(key); }
+
 std::optional<std::string> key_of_queue(std::string_view queue_key) {
   constexpr std::string_view plain = "dlock1:q:";
   constexpr std::string_view wrapped = "dlock1:qw:{";

@@ -59,6 +59,10 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 /// The keys that a script for one lock or gate takes: a gate gives no fences.
 [[nodiscard]] std::vector<std::string> keys_of_script(const LockId& lock);
 
+/// Where the leader of the election on lock key `key` writes down what it proclaims: as the queue
+/// key, with `l` for `q`. It is the name of the channel on which observers are told as well.
+[[nodiscard]] std::string leader_key(std::string_view key);
+
 /// The lock key that a queue key belongs to; none if it is not the queue key of a lock.
 [[nodiscard]] std::optional<std::string> key_of_queue(std::string_view queue_key);
 

@@ -7,42 +7,11 @@
 #include <thread>
 
 #include "client/fixture.hpp"
+#include "client/loss_watch.hpp"
 
 namespace dlock::test {
 
 namespace {
-
-/// Follows a lease: how long its holder could believe in it, and when it was told of the loss.
-class Watch {
- public:
-  explicit Watch(
-      const Lease& lease, std::function<void()> then = [] {})
-      : lease_(lease), on_lost_(lease.lost(), [this, then = std::move(then)] {
-          const auto now = SteadyClock::now();
-          then();
-          told_ = now;
-        }) {}
-
-  /// Whether the holder is told, and before the validity it could see was over.
-  [[nodiscard]] bool is_told_in_time() {
-    const bool told = eventually(
-        [&] {
-          const auto now = SteadyClock::now();
-          const auto left = lease_.valid_for();
-          if (left > 0ms) end_ = std::max(end_, now + left);
-          return told_.load() != SteadyClock::time_point{};
-        },
-        20s);
-    return told && told_.load() < end_;
-  }
-  [[nodiscard]] bool is_told() const { return told_.load() != SteadyClock::time_point{}; }
-
- private:
-  const Lease& lease_;
-  std::atomic<SteadyClock::time_point> told_{SteadyClock::time_point{}};
-  SteadyClock::time_point end_{};
-  std::stop_callback<std::function<void()>> on_lost_;
-};
 
 class LossTest : public ClientTest {
  protected:
@@ -60,7 +29,7 @@ class LossTest : public ClientTest {
 TEST_F(LossTest, ADeletedKeyIsNoticedAtTheNextRenewal) {
   Client client{server.url(), careful};
   auto lease = Mutex{client, "m", {.ttl = ttl}}.acquire();
-  Watch watch{lease};
+  LossWatch watch{lease};
   server.command({"DEL", "m"});
   EXPECT_TRUE(watch.is_told_in_time());
   expect_over(lease);
@@ -72,7 +41,7 @@ TEST_F(LossTest, ADeletedKeyIsNoticedAtTheNextRenewal) {
 TEST_F(LossTest, AnOverwrittenKeyIsNoticedAndLeftAlone) {
   Client client{server.url(), careful};
   const DistributedLock lock{client, "m", ttl};
-  Watch watch{lock};
+  LossWatch watch{lock};
   server.command({"SET", "m", "somebody else"});
   EXPECT_TRUE(watch.is_told_in_time());
   expect_over(lock);
@@ -83,7 +52,7 @@ TEST_F(LossTest, AnOverwrittenKeyIsNoticedAndLeftAlone) {
 TEST_F(LossTest, AServerThatIsGoneEndsTheLeaseBeforeItsTime) {
   Client client{server.url(), careful};
   const DistributedLock lock{client, "m", ttl};
-  Watch watch{lock};
+  LossWatch watch{lock};
   server.kill9();
   EXPECT_TRUE(watch.is_told_in_time());
   expect_over(lock);
@@ -93,7 +62,7 @@ TEST_F(LossTest, AServerThatIsGoneEndsTheLeaseBeforeItsTime) {
 TEST_F(LossTest, AServerThatStandsStillEndsTheLeaseBeforeItsTime) {
   Client client{server.url(), careful};
   std::optional<DistributedLock> lock{std::in_place, client, "m", ttl};
-  Watch watch{*lock};
+  LossWatch watch{*lock};
   server.stop();
   EXPECT_TRUE(watch.is_told_in_time());
   expect_over(*lock);
@@ -105,7 +74,7 @@ TEST_F(LossTest, AServerThatStandsStillIsNoticedInTimeAlsoWhileAConnectionIsTrie
   for (const auto long_ttl : {5s, 7s}) {
     Client client{server.url()};
     std::optional<DistributedLock> lock{std::in_place, client, "m", long_ttl};
-    Watch watch{*lock};
+    LossWatch watch{*lock};
     server.stop();
     EXPECT_TRUE(watch.is_told_in_time());
     expect_over(*lock);
@@ -118,7 +87,7 @@ TEST_F(LossTest, AFixedLeaseIsNotRenewedAndToldBeforeItEnds) {
   Client client{server.url(), careful};
   Client there{server.url()};
   const DistributedLock lock{client, "m", {.ttl = ttl, .renew = false}};
-  Watch watch{lock};
+  LossWatch watch{lock};
   EXPECT_TRUE(watch.is_told_in_time());
   expect_over(lock);
   EXPECT_EQ(client.stats().renewals, 0U);
@@ -133,7 +102,7 @@ TEST_F(LossTest, TheLongestHoldEndsALeaseThatIsRenewedWhileTheServerStillKeepsIt
   const DistributedLock lock{client, "m", {.ttl = ttl, .max_hold = 2 * ttl}};
   EXPECT_LT(lock.valid_for(), ttl);
   std::atomic<bool> was_kept{false};
-  Watch watch{lock, [&] { was_kept = holds("m", lock); }};
+  LossWatch watch{lock, [&] { was_kept = holds("m", lock); }};
   ASSERT_TRUE(eventually([&] { return watch.is_told(); }));
   EXPECT_TRUE(was_kept);
   EXPECT_GE(SteadyClock::now() - begin, 2 * ttl);
@@ -146,7 +115,7 @@ TEST_F(LossTest, ByDefaultTheHolderIsToldWhileTheServerStillKeepsTheLockForIt) {
   Client client{server.url()};
   const DistributedLock lock{client, "m", {.ttl = 4s, .renew = false}};
   std::atomic<bool> was_kept{false};
-  const Watch watch{lock, [&] { was_kept = holds("m", lock); }};
+  const LossWatch watch{lock, [&] { was_kept = holds("m", lock); }};
   ASSERT_TRUE(eventually([&] { return watch.is_told(); }, 20s));
   EXPECT_TRUE(was_kept);
 }
@@ -167,7 +136,7 @@ TEST_F(LossTest, ALossOfOneLeavesTheOthersInPeace) {
   const DistributedLock one{client, "one", ttl};
   const DistributedLock two{client, "two", ttl};
   const DistributedLock three{client, "three", ttl};
-  Watch watch{two};
+  LossWatch watch{two};
   server.command({"DEL", "two"});
   EXPECT_TRUE(watch.is_told_in_time());
   const auto renewals = client.stats().renewals;
@@ -181,7 +150,7 @@ TEST_F(LossTest, ALostLockGoesToTheNextWaiterOfTheSameClient) {
   Client client{server.url(), careful};
   auto early = Mutex{client, "m", {.ttl = ttl}}.acquire();
   auto next = std::async(std::launch::async, [&] { return Mutex{client, "m"}.acquire().fence(); });
-  Watch watch{early};
+  LossWatch watch{early};
   server.command({"DEL", "m"});
   EXPECT_TRUE(watch.is_told_in_time());
   EXPECT_GT(next.get(), early.fence());

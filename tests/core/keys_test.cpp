@@ -36,6 +36,13 @@ TEST(Keys, ANameWithoutTagIsWrappedInBraces) {
   EXPECT_EQ(keys.seen, "dlock1:sw:{job}");
 }
 
+TEST(Keys, TheLeaderKeyLiesBesideTheQueue) {
+  EXPECT_EQ(leader_key("job"), "dlock1:lw:{job}");
+  EXPECT_EQ(leader_key("{user}:job"), "dlock1:l:{user}:job");
+  EXPECT_EQ(leader_key("foo}bar"), "dlock1:lt:{2141}foo}bar");
+  EXPECT_EQ(slot_of(leader_key("foo}bar")), slot_of("foo}bar"));
+}
+
 TEST(Keys, ANameWithATagKeepsIt) {
   const auto keys = lock_keys("{user}:job");
   EXPECT_EQ(keys.lock, "{user}:job");

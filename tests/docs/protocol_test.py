@@ -14,7 +14,8 @@ sys.path[:0] = [str(SOURCE / "tests/support"), str(SOURCE / "tests/docs")]
 import markdown  # noqa: E402
 from eventually import eventually  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
-from second_client import Client, Refused, keys_of, server_us, slot_of  # noqa: E402
+from second_client import (  # noqa: E402
+    Client, Refused, election_keys_of, keys_of, server_us, slot_of)
 
 LOCK = "app:register_user"
 OLD = 5_000_000  # microseconds: such a waiter is written down as seen
@@ -355,6 +356,77 @@ class Protocol(unittest.TestCase):
         self.assertEqual(b.at_gate("barrier", LOCK, b.token(), "reset", "", 2),
                          ["acquired", str(int(phase) + 2)])
 
+    # --- elections ------------------------------------------------------------------------------
+
+    def test_a_leader_proclaims_keeps_and_resigns(self):
+        a, b, other = self.client(), self.client(), self.client()
+        mine = a.token()
+        leader_key = election_keys_of(LOCK)[1]
+        b.command("SSUBSCRIBE", leader_key)
+        self.assertEqual(a.proclaim(LOCK, mine, 1, "host-1"), ["not_leader"])
+        self.assertEqual(b.leader(LOCK), [-2])
+        _, counter = a.acquire(LOCK, mine)
+        self.assertEqual(a.proclaim(LOCK, mine, 1, "host-1", life_ms=3000), ["proclaimed"])
+        self.assertEqual(b.next_message(), ["changed"])
+        self.assertEqual(self.server.command("GET", leader_key).decode(),
+                         f"{mine}:{counter}:0:1:host-1")
+        self.assertEqual(a.proclaim(LOCK, mine, 1, "host-1", life_ms=90000), ["kept"])
+        self.assertAlmostEqual(self.ttl_ms(leader_key), 90000, delta=5000)
+        self.assertEqual(a.proclaim(LOCK, mine, 3, "a:b\n"), ["proclaimed"])
+        self.assertEqual(a.proclaim(LOCK, mine, 2, "late"), ["outdated"])
+        self.assertEqual(a.proclaim(LOCK, mine, 1, "later", sequence=1), ["proclaimed"])
+        self.assertEqual(a.proclaim(LOCK, mine, 9, "late"), ["outdated"])
+        self.assertEqual(b.leader(LOCK)[1:], [counter, "1", "1", "later"])
+        self.assertEqual(other.proclaim(LOCK, other.token(), 1, "x"), ["not_leader"])
+        self.assertEqual(a.resign(LOCK, mine), ["not_leader"])
+        self.assertEqual(a.resign(LOCK, mine, sequence=1), ["resigned"])
+        self.assertEqual(a.resign(LOCK, mine, sequence=1), ["not_leader"])
+        self.assertEqual([b.next_message() for _ in range(3)], [["changed"]] * 3)
+        self.assertEqual(len(b.leader(LOCK)), 1)
+        self.assertEqual(a.release(LOCK, mine), ["released"])
+
+    def test_a_value_counts_only_with_the_lock_of_its_leader(self):
+        a, b = self.client(), self.client()
+        mine, other = a.token(), b.token()
+        a.acquire(LOCK, mine)
+        a.proclaim(LOCK, mine, 1, "host-1")
+        left_ms, *leader = b.leader(LOCK)
+        self.assertAlmostEqual(left_ms, 30000, delta=5000)
+        self.assertEqual(leader[1:], ["0", "1", "host-1"])
+        a.release(LOCK, mine)
+        self.assertEqual(b.leader(LOCK), [-2])
+        b.acquire(LOCK, other)
+        self.assertEqual(len(b.leader(LOCK)), 1)
+        self.assertEqual(b.proclaim(LOCK, other, 1, "host-2"), ["proclaimed"])
+        self.assertEqual(b.leader(LOCK)[2:], ["0", "1", "host-2"])
+
+    def be_elected(self):
+        a = self.client(user="app", password="secret")
+        mine = a.token()
+        a.acquire(LOCK, mine)
+        if "mute" in (reply := a.proclaim(LOCK, mine, 1, "x")):
+            raise Refused(" ".join(reply))
+        a.proclaim(LOCK, mine, 1, "x")
+        a.resign(LOCK, mine)
+        a.release(LOCK, mine)
+
+    def observe(self):
+        b = self.client(user="app", password="secret", subscribe=False)
+        b.command("SSUBSCRIBE", election_keys_of(LOCK)[1])
+        self.assertEqual(b.leader(LOCK), [-2])
+
+    def test_the_rights_for_elections_suffice(self):
+        self.with_rights(self.rights("client", "candidate"))
+        self.be_elected()
+        self.with_rights(self.rights("observer"))
+        self.observe()
+        self.assertEqual(self.server.command("ACL", "LOG"), [])
+
+    def test_each_right_for_elections_is_needed(self):
+        self.with_rights(self.rights("client"))
+        self.assertRaises(Refused, self.be_elected)
+        self.assert_each_is_needed(self.rights("observer"), self.observe)
+
     # --- rights ---------------------------------------------------------------------------------
 
     def rights(self, *names):
@@ -426,7 +498,7 @@ class Protocol(unittest.TestCase):
         text = next(block.text for block in blocks if "ACL SETUSER" in block.text)
         words = shlex.split(text.replace("\\\n", " "))
         user = words[words.index("SETUSER") + 4:]
-        self.assertEqual(set(user), set(self.rights("client", "reconnect")))
+        self.assertEqual(set(user), set(self.rights("client", "reconnect", "candidate")))
 
     def test_each_right_of_a_client_is_needed(self):
         self.assert_each_is_needed(self.rights("client"), self.everything_a_client_does)

@@ -37,6 +37,11 @@ def keys_of(key):
     return [key, f"dlock1:q{end}", f"dlock1:s{end}", FENCE_KEY]
 
 
+def election_keys_of(key):
+    """KEYS of the scripts for the election on one lock: the lock and its leader key."""
+    return [key, keys_of(key)[1].replace("dlock1:q", "dlock1:l", 1)]
+
+
 def script_text(name):
     text = (SCRIPTS / f"{name}.lua").read_text()
     return re.sub(r"^-- include (\w+)\.lua$",
@@ -46,7 +51,7 @@ def script_text(name):
 class Client:
     """One logged-in RESP3 connection."""
 
-    def __init__(self, path, user="default", password=""):
+    def __init__(self, path, user="default", password="", subscribe=True):
         self.id = os.urandom(8).hex()
         self.messages = []
         self._socket = socket.socket(socket.AF_UNIX)
@@ -56,7 +61,8 @@ class Client:
         try:
             self.connection = self.command("HELLO", "3", "AUTH", user, password, "SETNAME",
                                            f"dlock:{self.id}")["id"]
-            self.command("SSUBSCRIBE", f"dlock1:c:{self.id}")
+            if subscribe:
+                self.command("SSUBSCRIBE", f"dlock1:c:{self.id}")
         except Refused:
             self.close()
             raise
@@ -154,6 +160,19 @@ class Client:
     def leave_gate(self, kind, key, token):
         keys = keys_of(f"dlock1:{kind}:{key}")[:3]
         return self._echoed(token, self.script(f"{kind}_leave", keys, token))
+
+    # --- elections
+
+    def proclaim(self, key, token, revision, value, sequence=0, life_ms=90000):
+        reply = self.script("proclaim", election_keys_of(key), token, sequence, revision, life_ms,
+                            value)
+        return self._echoed(token, reply)
+
+    def resign(self, key, token, sequence=0):
+        return self._echoed(token, self.script("resign", election_keys_of(key)[1:], token, sequence))
+
+    def leader(self, key):
+        return self.script("leader", election_keys_of(key))
 
     @staticmethod
     def _echoed(token, reply):

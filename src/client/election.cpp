@@ -1,0 +1,65 @@
+// The Election handle.
+#include "dlock/election.hpp"
+
+#include <utility>
+
+#include "client/election_view.hpp"
+#include "client/inspector.hpp"
+#include "client/lease_state.hpp"
+#include "client/proclamation.hpp"
+#include "client/target.hpp"
+
+namespace dlock {
+namespace {
+
+Leadership lead(const detail::Target& lock, Lease lease, std::string_view value) {
+  auto proclamation =
+      std::make_unique<detail::Proclamation>(lock.client, lock.key, lease, lock.options.ttl);
+  proclamation->proclaim(value);
+  return {std::move(lease), std::move(proclamation)};
+}
+
+}  // namespace
+
+Election::Election(Client& client, std::string_view name, LockOptions options)
+    : target_(std::make_shared<detail::Target>(client, name, options)) {}
+
+Election::~Election() {
+  if (target_->client->is_forked()) {
+    detail::leave_to_parent(std::const_pointer_cast<detail::Target>(target_));
+  }
+}
+
+Leadership Election::campaign(std::string_view value, std::stop_token stop) {
+  detail::check_proclaimed(value);
+  return lead(*target_, target_->take_or_throw(stop), value);
+}
+
+std::optional<Leadership> Election::try_campaign(std::string_view value) {
+  return try_campaign_in({}, value, {});
+}
+
+std::optional<Leadership> Election::try_campaign_in(std::chrono::milliseconds span,
+                                                    std::string_view value, std::stop_token stop) {
+  detail::check_proclaimed(value);
+  auto lease = target_->take(span, stop);
+  if (!lease) return std::nullopt;
+  return lead(*target_, std::move(*lease), value);
+}
+
+std::optional<Leader> Election::leader() const {
+  detail::Inspector store{*target_->client};
+  return detail::look_at_election(store, target_->key).leader;
+}
+
+LeaderObserver Election::observe() const {
+  return LeaderObserver{std::make_unique<detail::ElectionView>(target_->client, target_->key)};
+}
+
+LeaderWatch Election::observe(LeaderHandler handler) const {
+  return LeaderWatch{observe(), std::move(handler)};
+}
+
+const std::string& Election::name() const noexcept { return target_->name; }
+
+}  // namespace dlock

@@ -1,0 +1,60 @@
+// ElectionView: a connection that looks at an election, and is told when to look again.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+
+#include "client/client_state.hpp"
+#include "client/inspector.hpp"
+#include "client/wake.hpp"
+#include "dlock/leader_observer.hpp"
+#include "redis/connection.hpp"
+
+namespace dlock::detail {
+
+/// Who leads, and how long the server keeps the lock if nobody renews it.
+struct ElectionState {
+  std::optional<Leader> leader;
+  std::optional<std::chrono::milliseconds> left;  ///< none: it is free, or has no end
+};
+[[nodiscard]] ElectionState look_at_election(Inspector& store, const std::string& key);
+
+/// One caller at a time.
+class ElectionView final : private redis::Receiver {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  ElectionView(std::shared_ptr<ClientState> client, std::string key);
+  /// None: the deadline passed. Throws as `LeaderObserver::next`.
+  [[nodiscard]] std::optional<LeaderChange> next(std::optional<Clock::time_point> deadline,
+                                                 const std::stop_token& stop);
+  [[nodiscard]] const std::shared_ptr<ClientState>& client() const noexcept { return client_; }
+
+ private:
+  std::optional<LeaderChange> look_if_due();
+  std::optional<LeaderChange> look();
+  std::optional<LeaderChange> change_to(std::optional<Leader> leader);
+  void fail_for_now();
+  void take_messages();
+  void sleep_until(Clock::time_point end);
+
+  void on_reply(const redis::ReplyView&) override {}
+  void on_message(std::string_view, std::string_view) override { look_at_ = {}; }
+  void on_unsubscribed() override { subscribed_ = false; }
+
+  const std::shared_ptr<ClientState> client_;
+  const std::string key_;
+  std::optional<Inspector> store_;
+  bool subscribed_ = false;
+  bool told_ = false;             ///< whether anything was reported
+  std::optional<Leader> leader_;  ///< as reported
+  Clock::time_point look_at_{};
+  std::optional<Clock::time_point> failing_since_;
+  Wake wake_;
+};
+
+}  // namespace dlock::detail

@@ -1,0 +1,62 @@
+// Proclamation: what a leader says, and the thread that keeps it on the server.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "client/client_state.hpp"
+#include "client/inspector.hpp"
+#include "dlock/lease.hpp"
+
+namespace dlock::detail {
+
+/// Throws `UsageError` for a value that is too long.
+void check_proclaimed(std::string_view value);
+
+/// Thread-safe. It counts for as long as the lock has the holder's token, so it need not end with
+/// the lease to the moment: its key lives three times as long as it takes to keep it again.
+class Proclamation {
+ public:
+  Proclamation(std::shared_ptr<ClientState> client, std::string key, const Lease& lease,
+               std::chrono::milliseconds ttl);
+  ~Proclamation() { withdraw(); }
+  Proclamation(const Proclamation&) = delete;
+  Proclamation& operator=(const Proclamation&) = delete;
+
+  /// Writes the value, for the first time or another. Throws `LockLost`; after anything else it is
+  /// written in the background.
+  void proclaim(std::string_view value);
+  /// Takes it back, if there is a connection to do it by; else it is left to expire.
+  void withdraw() noexcept;
+  [[nodiscard]] std::string value() const;
+  [[nodiscard]] const std::shared_ptr<ClientState>& client() const noexcept { return client_; }
+
+ private:
+  void send();
+  void send_once();
+  void keep();
+
+  const std::shared_ptr<ClientState> client_;
+  const std::string key_;
+  const std::string name_;
+  const std::string token_;
+  const std::int64_t term_;
+  const std::chrono::milliseconds period_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<Inspector> store_;
+  std::string value_;
+  std::int64_t revision_ = 0;
+  bool withdrawn_ = false;
+  std::thread keeper_;
+};
+
+}  // namespace dlock::detail
