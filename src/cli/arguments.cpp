@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <filesystem>
 
@@ -85,39 +86,50 @@ std::size_t count_options(const CLI::App& app, Words words) {
 
 // Each must fit into the environment as VARIABLE=NAME: the kernel's limit for one string is 32
 // pages with the zero at the end.
-void check_names(const std::vector<std::string>& names) {
+void check_names(std::string_view command, const std::vector<std::string>& names) {
   const auto limit = 32 * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const auto size = checked_name("run", names[i]).size();
+    const auto size = checked_name(command, names[i]).size();
     const auto variable = numbered("DLOCK_NAME", i);
     const auto most = limit - variable.size() - 2;
     if (size > most) {
-      throw WrongUsage("run", fmt::format("the NAME is {} bytes long; at most {} fit into {}", size,
-                                          most, variable));
+      throw WrongUsage(command, fmt::format("the NAME is {} bytes long; at most {} fit into {}",
+                                            size, most, variable));
     }
   }
 }
 
-// `--and NAME` as often as there are some. Returns what follows.
-Words take_more_names(std::vector<std::string>& names, Words words) {
-  constexpr std::string_view option = "--and";
-  while (!words.empty() && words[0].starts_with(option)) {
-    const std::string_view rest = std::string_view{words[0]}.substr(option.size());
-    if (rest.empty() && words.size() < 2) throw WrongUsage("run", "--and needs a NAME");
+// The one option that may also stand behind the NAME, with its values.
+struct LateOption {
+  std::string_view name;   ///< `--and`
+  std::string_view value;  ///< what it needs, for messages
+  std::vector<std::string>& values;
+};
+
+// As often as it is there. Returns what follows.
+Words take_late_option(std::string_view command, const LateOption& option, Words words) {
+  while (!words.empty() && words[0].starts_with(option.name)) {
+    const std::string_view rest = std::string_view{words[0]}.substr(option.name.size());
+    if (rest.empty() && words.size() < 2) {
+      throw WrongUsage(command, fmt::format("{} needs a {}", option.name, option.value));
+    }
     if (!rest.empty() && rest[0] != '=') break;
-    names.push_back(rest.empty() ? words[1] : std::string{rest.substr(1)});
+    option.values.push_back(rest.empty() ? words[1] : std::string{rest.substr(1)});
     words = words.subspan(rest.empty() ? 2 : 1);
   }
   return words;
 }
 
-void take_names_and_command(RunArguments& run, Words words, const std::string& shell_command) {
-  const auto wrong = [](const std::string& what) { return WrongUsage("run", what); };
+void take_names_and_command(std::string_view command, RunArguments& run, Words words,
+                            const LateOption& late, const std::string& shell_command) {
+  const auto wrong = [command](const std::string& what) { return WrongUsage(command, what); };
   if (!words.empty() && words[0] == "--") words = words.subspan(1);
-  if (words.empty()) throw wrong("a NAME and a COMMAND are missing: dlock run NAME COMMAND");
+  if (words.empty()) {
+    throw wrong(fmt::format("a NAME and a COMMAND are missing: dlock {} NAME COMMAND", command));
+  }
   run.names.insert(run.names.begin(), words[0]);
-  words = take_more_names(run.names, words.subspan(1));
-  check_names(run.names);
+  words = take_late_option(command, late, words.subspan(1));
+  check_names(command, run.names);
   const bool marked = !words.empty() && words[0] == "--";
   if (marked) words = words.subspan(1);
   std::string shell = shell_command;
@@ -130,7 +142,10 @@ void take_names_and_command(RunArguments& run, Words words, const std::string& s
     run.command = {"/bin/sh", "-c", shell};
     return;
   }
-  if (words.empty()) throw wrong("what shall run? dlock run NAME COMMAND, or -c 'SHELL COMMAND'");
+  if (words.empty()) {
+    throw wrong(
+        fmt::format("what shall run? dlock {} NAME COMMAND, or -c 'SHELL COMMAND'", command));
+  }
   if (!marked && words[0].starts_with('-')) {
     throw wrong(
         fmt::format("options go before the NAME; a COMMAND called {0} after --: NAME -- {0}",
@@ -189,36 +204,86 @@ void check_kind(const RunArguments& run) {
   }
 }
 
+// Whatever a command is run under.
+void add_running(CLI::App& app, RunArguments& run, std::string& shell_command) {
+  add_store(app, run.store);
+  add_duration(app, "--ttl", run.ttl);
+  auto* wait = add_duration(app, "-w,--wait", run.wait);
+  app.add_flag_callback("-n,--nonblock", [&run] { run.wait = std::chrono::milliseconds{0}; })
+      ->excludes(wait);
+  app.add_option("-E,--conflict-exit-code", run.conflict_exit_code)->check(CLI::Range(0, 255));
+  add_duration(app, "--kill-after", run.kill_after);
+  app.add_option("--label", run.label);
+  app.add_option("-c,--command", shell_command)->each([&app](const std::string& text) {
+    if (text.empty()) throw WrongUsage(app.get_name(), "-c is empty");
+  });
+  app.add_flag("-v,--verbose", run.verbose);
+}
+
+std::string default_label(const RunArguments& run, const std::string& shell_command) {
+  return shell_command.empty() ? std::filesystem::path{run.command[0]}.filename().string()
+                               : "sh -c";
+}
+
 Arguments parse_run(Words words) {
   RunArguments run;
   std::string shell_command;
   CLI::App app{"", "run"};
-  add_store(app, run.store);
-  add_duration(app, "--ttl", run.ttl);
+  add_running(app, run, shell_command);
   app.add_flag_callback("--no-renew", [&] { run.renew = false; });
-  auto* wait = add_duration(app, "-w,--wait", run.wait);
-  app.add_flag_callback("-n,--nonblock", [&] { run.wait = std::chrono::milliseconds{0}; })
-      ->excludes(wait);
-  app.add_option("-E,--conflict-exit-code", run.conflict_exit_code)->check(CLI::Range(0, 255));
-  add_duration(app, "--kill-after", run.kill_after);
   add_kind(app, run);
   add_once(app, run);
   app.add_option("--and", run.names)->allow_extra_args(false);
-  app.add_option("--label", run.label);
-  auto* shell = app.add_option("-c,--command", shell_command);
-  app.add_flag("-v,--verbose", run.verbose);
   const auto options = count_options(app, words);
   parse(app, words.first(options));
-  if (shell->count() > 0 && shell_command.empty()) throw WrongUsage("run", "-c is empty");
   check_kind(run);
-  take_names_and_command(run, words.subspan(options), shell_command);
+  take_names_and_command("run", run, words.subspan(options), {"--and", "NAME", run.names},
+                         shell_command);
   if (run.names.size() > 1 && run.kind != RunKind::mutex) {
     throw WrongUsage("run", "--and takes mutexes: not with -s, -x, --permits and --at-least");
   }
-  if (run.label.empty()) {
-    run.label = std::filesystem::path{run.command[0]}.filename().string();
-    if (!shell_command.empty()) run.label = "sh -c";
+  if (run.label.empty()) run.label = default_label(run, shell_command);
+  return run;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+// With --listen or --show only looks; then there is no COMMAND.
+Arguments parse_elect(Words words) {
+  RunArguments run;
+  ElectionArguments look;
+  std::vector<std::string> values;
+  std::string shell_command;
+  CLI::App app{"", "elect"};
+  add_running(app, run, shell_command);
+  app.add_option("--value", values)->allow_extra_args(false);
+  auto* listen = app.add_flag("--listen", look.listen);
+  auto* show = app.add_flag("--show")->excludes(listen);
+  auto* json = app.add_flag("--json", look.json);
+  for (const auto* other : {"--ttl", "--wait", "--nonblock", "--conflict-exit-code", "--kill-after",
+                            "--label", "--command", "--value", "--verbose"}) {
+    listen->excludes(app.get_option(other));
+    show->excludes(app.get_option(other));
   }
+  const auto options = count_options(app, words);
+  parse(app, words.first(options));
+  words = words.subspan(options);
+  if (listen->count() + show->count() > 0) {
+    if (!words.empty() && words[0] == "--") words = words.subspan(1);
+    if (words.size() != 1) throw WrongUsage("elect", "--listen and --show take a NAME, no more");
+    look.store = run.store;
+    look.name = checked_name("elect", words[0]);
+    return look;
+  }
+  if (json->count() > 0) throw WrongUsage("elect", "--json is for --listen and --show");
+  run.kind = RunKind::leader;
+  take_names_and_command("elect", run, words, {"--value", "VALUE", values}, shell_command);
+  if (values.size() > 1) throw WrongUsage("elect", "there can be only one --value");
+  run.value = values.empty() ? host_name() : values[0];
+  if (run.label.empty()) run.label = default_label(run, shell_command);
   return run;
 }
 
@@ -273,6 +338,7 @@ Arguments parse_break(Words words) {
 Arguments parse_command(const std::string& command, Words words) {
   try {
     if (command == "run") return parse_run(words);
+    if (command == "elect") return parse_elect(words);
     if (command == "ls") return parse_list(words);
     if (command == "info") return parse_info(words);
     if (command == "deadlocks") return parse_deadlocks(words);

@@ -21,8 +21,8 @@ struct StoreArguments {
   std::string prefix;
 };
 
-/// What kind of lock `dlock run` takes. `once`: a mutex that keeps others out for a while.
-enum class RunKind { mutex, reader, writer, semaphore, once };
+/// What a command is run under. `once`: a mutex that keeps others out for a while.
+enum class RunKind { mutex, reader, writer, semaphore, once, leader };
 
 struct RunArguments {
   StoreArguments store;
@@ -31,6 +31,7 @@ struct RunArguments {
   std::int64_t permits = 1;              ///< of a semaphore
   std::int64_t weight = 1;               ///< ... of these, for us
   std::chrono::milliseconds at_least{};  ///< of `once`; `ttl` is how long at most
+  std::string value;                     ///< of `leader`: what it proclaims
   std::string label;
   std::chrono::milliseconds ttl{30'000};
   bool renew = true;
@@ -39,6 +40,14 @@ struct RunArguments {
   int conflict_exit_code = exit_not_obtained;
   bool verbose = false;
   std::vector<std::string> command;
+};
+
+/// Looking at an election.
+struct ElectionArguments {
+  StoreArguments store;
+  std::string name;
+  bool listen = false;  ///< each change from now on; else who leads now
+  bool json = false;
 };
 
 struct ListArguments {
@@ -70,8 +79,8 @@ struct ShowText {
   std::string text;
 };
 
-using Arguments = std::variant<ShowText, RunArguments, ListArguments, InfoArguments,
-                               DeadlocksArguments, BreakArguments>;
+using Arguments = std::variant<ShowText, RunArguments, ElectionArguments, ListArguments,
+                               InfoArguments, DeadlocksArguments, BreakArguments>;
 
 /// The command line is wrong. `what()` says what to do.
 class WrongUsage : public std::runtime_error {

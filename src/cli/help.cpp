@@ -12,6 +12,7 @@ constexpr std::string_view help_main =
   dlock run -n backup -- ./backup.sh      ... or not at all if somebody else has it
   dlock run --permits 4 gpu -- ./train    at most four at a time
   dlock run --at-least 5m job -- ./job    once, by whichever machine's cron comes first
+  dlock elect web -- ./serve              while it leads; dlock elect --listen web: who does
   dlock ls                                which locks are held, by whom, who waits
   dlock info backup                       one lock
   dlock deadlocks                         who waits for each other in a ring
@@ -85,6 +86,43 @@ Exit status: COMMAND's own; 128+N if signal N ended it; 127 not found, 126 not e
 refusing; 64 usage.
 )";
 
+constexpr std::string_view help_elect =
+    R"(Usage: dlock elect [OPTION...] NAME [--value VALUE] [--] COMMAND [ARG...]
+       dlock elect [OPTION...] -c STRING NAME
+       dlock elect --listen|--show [--json] NAME
+
+Campaigns in the election NAME, proclaims VALUE and runs COMMAND for as long as it leads.
+
+  dlock elect web --value "$HOSTNAME:8080" -- ./serve
+  dlock elect --ttl 5s web -- ./serve     another takes over 5 s after this machine died
+  dlock elect -n web -- ./serve           only if nobody leads, else exit with 75
+  dlock elect --show web                  who leads now, or exit with 75
+  dlock elect --listen web                who leads, and each change, until it is interrupted
+
+      --value VALUE             what --show and --listen tell of us (default: this host's name)
+      --listen                  a line for each change, the first for what is so now:
+                                "elected TERM VALUE", "proclaimed TERM VALUE" or "vacant"
+      --show                    only VALUE of who leads
+      --json                    ... as objects, with value (if it is not UTF-8 also value_base64),
+                                term, revision, and of --listen change
+  -n, --nonblock                do not wait
+  -w, --wait DURATION           wait at most so long
+  -E, --conflict-exit-code N    exit with N, not 75, when another leads
+      --ttl DURATION            how long the leadership outlives a crash; renewed meanwhile
+                                (default 30s)
+      --kill-after DURATION     from TERM to KILL when COMMAND must end (default 10s)
+  -c, --command STRING          run STRING with /bin/sh
+      --url URL                 where the election is (see 'dlock run --help')
+      --prefix TEXT             put before NAME to make the key
+      --label TEXT              what 'dlock ls' shows about us (default: COMMAND)
+  -v, --verbose                 tell on stderr what happens
+  -h, --help                    this text
+
+The leader holds the mutex NAME: what 'dlock run --help' says of locks, signals, the environment and
+the exit status is so here too. DLOCK_FENCE is the term. When COMMAND ends, we resign; when the
+leadership is lost, COMMAND is ended before another can lead. Start dlock again to campaign again.
+)";
+
 constexpr std::string_view help_ls = R"(Usage: dlock ls [OPTION...] [PATTERN]
 
 Lists the locks that are held or waited for.
@@ -154,6 +192,7 @@ Exit status: 0 taken away; 75 nobody holds it by that fence (any more), and noth
 
 std::string help_text(std::string_view command) {
   if (command == "run") return std::string{help_run};
+  if (command == "elect") return std::string{help_elect};
   if (command == "ls") return std::string{help_ls};
   if (command == "info") return std::string{help_info};
   if (command == "deadlocks") return std::string{help_deadlocks};

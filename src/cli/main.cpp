@@ -10,6 +10,7 @@
 
 #include "cli/arguments.hpp"
 #include "cli/descriptor.hpp"
+#include "cli/election.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/help.hpp"
 #include "cli/inspect.hpp"
@@ -28,6 +29,7 @@ class Dispatch {
 
   int operator()(const ShowText& show) const { return print(show.text); }
   int operator()(const RunArguments& arguments) const { return run(arguments, descriptors_); }
+  int operator()(const ElectionArguments& arguments) const { return look(arguments); }
   int operator()(const ListArguments& arguments) const { return list(arguments); }
   int operator()(const InfoArguments& arguments) const { return info(arguments); }
   int operator()(const DeadlocksArguments& arguments) const { return deadlocks(arguments); }

@@ -1,4 +1,4 @@
-// dlock run: wait, start, supervise, release.
+// dlock run and dlock elect: wait, start, supervise, release.
 #include "cli/run.hpp"
 
 #include <fmt/format.h>
@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <utility>
 #include <vector>
@@ -21,6 +22,7 @@
 #include "cli/waiting.hpp"
 #include "dlock/acquire_all.hpp"
 #include "dlock/client.hpp"
+#include "dlock/election.hpp"
 #include "dlock/error.hpp"
 #include "dlock/once.hpp"
 #include "dlock/semaphore.hpp"
@@ -42,11 +44,16 @@ ClientOptions client_options(const RunArguments& arguments) {
   return options;
 }
 
-std::optional<Leases> alone(std::optional<Lease> lease) {
+std::optional<Held> alone(std::optional<Lease> lease) {
   if (!lease) return std::nullopt;
   std::vector<Lease> one;
   one.push_back(std::move(*lease));
-  return Leases{std::move(one)};
+  return Held{Leases{std::move(one)}};
+}
+
+template <class What>
+std::optional<Held> held(std::optional<What> what) {
+  return what ? std::optional{Held{std::move(*what)}} : std::nullopt;
 }
 
 // How to take a lock, or locks, of the kind that was asked for.
@@ -56,8 +63,8 @@ Acquire acquisition(Client& client, const RunArguments& arguments) {
   switch (arguments.kind) {
     case RunKind::mutex:
       return [&client, &arguments, options](auto limit, const std::stop_token& stop) {
-        return limit ? try_acquire_all_for(client, arguments.names, *limit, options, stop)
-                     : std::optional{acquire_all(client, arguments.names, options, stop)};
+        return held(limit ? try_acquire_all_for(client, arguments.names, *limit, options, stop)
+                          : std::optional{acquire_all(client, arguments.names, options, stop)});
       };
     case RunKind::once:
       return [&client, &arguments](auto, const std::stop_token&) {
@@ -72,6 +79,14 @@ Acquire acquisition(Client& client, const RunArguments& arguments) {
       return [semaphore, weight = arguments.weight](auto limit, std::stop_token stop) {
         return alone(limit ? semaphore->try_acquire_for(*limit, weight, std::move(stop))
                            : std::optional{semaphore->acquire(weight, std::move(stop))});
+      };
+    }
+    case RunKind::leader: {
+      const auto election = std::make_shared<Election>(client, name, options);
+      return [election, &arguments](auto limit, std::stop_token stop) {
+        const auto& value = arguments.value;
+        return held(limit ? election->try_campaign_for(*limit, value, std::move(stop))
+                          : std::optional{election->campaign(value, std::move(stop))});
       };
     }
     case RunKind::reader:
@@ -110,11 +125,12 @@ class Run {
     Client client{arguments_.store.url, client_options(arguments_)};
     auto waited = wait_for_locks(client, arguments_.names, acquisition(client, arguments_),
                                  arguments_.wait, arguments_.verbose, signals_);
-    if (!waited.leases) return waited.signal ? give_up(*waited.signal) : not_obtained();
-    Leases leases = std::move(*waited.leases);
-    tell("obtained {} after {}, fence {}", lock_, format_duration(waited.took), leases[0].fence());
-    const int status = waited.signal ? give_up(*waited.signal) : use(client, leases);
-    return release(leases) ? status : exit_lost;
+    if (!waited.held) return waited.signal ? give_up(*waited.signal) : not_obtained();
+    Held held = std::move(*waited.held);
+    tell("obtained {} after {}, fence {}", lock_, format_duration(waited.took),
+         held.leases()[0].fence());
+    const int status = waited.signal ? give_up(*waited.signal) : use(client, held);
+    return release(held) ? status : exit_lost;
   }
 
   /// After all is released and closed: ends by the signal that the user's shell should see.
@@ -144,9 +160,10 @@ class Run {
     return arguments_.conflict_exit_code;
   }
 
-  int use(const Client& client, const Leases& leases) {
-    guard_.set_deadline(boot_now() + leases.valid_for());
-    const auto started = start_command(arguments_.command, variables(client, leases), around_);
+  int use(const Client& client, const Held& held) {
+    guard_.set_deadline(boot_now() + held.valid_for());
+    const auto started =
+        start_command(arguments_.command, variables(client, held.leases()), around_);
     if (started.problem != 0) {
       complain(
           "cannot run {}: {}", in_quotes(arguments_.command[0]),
@@ -155,7 +172,7 @@ class Run {
     }
     Supervisor supervisor{
         started.pid,
-        leases,
+        held,
         signals_,
         around_,
         {.kill_after = arguments_.kill_after, .lock = lock_, .verbose = arguments_.verbose}};
@@ -167,7 +184,7 @@ class Run {
   }
 
   std::vector<std::pair<std::string, std::string>> variables(const Client& client,
-                                                             const Leases& leases) const {
+                                                             std::span<const Lease> leases) const {
     std::vector<std::pair<std::string, std::string>> all{
         {"DLOCK_TTL_MS", fmt::to_string(arguments_.ttl.count())}, {"DLOCK_URL", client.url()}};
     for (std::size_t i = 0; i < leases.size(); ++i) {
@@ -175,12 +192,12 @@ class Run {
       all.emplace_back(numbered("DLOCK_TOKEN", i), leases[i].token());
       all.emplace_back(numbered("DLOCK_FENCE", i), fmt::to_string(leases[i].fence()));
     }
-    all.emplace_back("DLOCK_HELD", held(leases));
+    all.emplace_back("DLOCK_HELD", tokens_held(leases));
     return all;
   }
 
   // What COMMAND keeps others from as long as it runs: that of the runs around this one, and ours.
-  static std::string held(const Leases& leases) {
+  static std::string tokens_held(std::span<const Lease> leases) {
     const char* const around = std::getenv("DLOCK_HELD");
     std::string tokens = around == nullptr ? "" : around;
     for (const auto& lease : leases) {
@@ -191,9 +208,9 @@ class Run {
   }
 
   // Whether the lock was ours up to now. That the server does not answer is no reason to doubt it.
-  bool release(Leases& leases) {
+  bool release(Held& held) {
     try {
-      leases.release();
+      held.release();
       tell("released {}", lock_);
     } catch (const LockLost& error) {
       if (!lost_) complain("lost the lock {}: {}", lock_, explain(error));

@@ -22,9 +22,9 @@ constexpr auto group_poll = 20ms;  // how often to look whether the rest of the 
 constexpr auto after_kill = 5s;    // how long a killed group may take to be gone
 constexpr auto shortest_look = 5ms;
 
-std::string why_lost(const Leases& leases) {
+std::string why_lost(const Held& held) {
   try {
-    leases.ensure_held();
+    held.ensure_held();
   } catch (const Error& error) {
     return explain(error);
   }
@@ -33,10 +33,10 @@ std::string why_lost(const Leases& leases) {
 
 }  // namespace
 
-Supervisor::Supervisor(pid_t command, const Leases& leases, Signals& signals,
+Supervisor::Supervisor(pid_t command, const Held& held, Signals& signals,
                        const Surroundings& around, Settings settings)
     : command_(command),
-      leases_(leases),
+      held_(held),
       signals_(signals),
       around_(around),
       settings_(std::move(settings)) {}
@@ -50,12 +50,12 @@ Supervisor::~Supervisor() {
 
 Ending Supervisor::run() {
   const Descriptor lost = make_event();
-  const std::stop_callback on_loss{leases_.lost(), [&] { notify(lost); }};
+  const std::stop_callback on_loss{held_.lost(), [&] { notify(lost); }};
   move_deadline();
   while (!is_over()) {
     wait_for_event(lost);
     take_signals();
-    if (leases_.lost().stop_requested() && !ending_.lost) on_lost();
+    if (held_.lost().stop_requested() && !ending_.lost) on_lost();
     look_at_command();
     move_deadline();
     kill_if_due();
@@ -121,7 +121,7 @@ void Supervisor::on_lost() {
   ::kill(-command_, SIGCONT);  // one that is stopped could not obey
   kill_by(std::min<BootTime>(boot_now() + settings_.kill_after, around_.guard.deadline()));
   complain("lost the lock {} while the command ran, ending it: {}", settings_.lock,
-           why_lost(leases_));
+           why_lost(held_));
 }
 
 void Supervisor::look_at_command() {
@@ -168,7 +168,7 @@ void Supervisor::on_ended(const siginfo_t& info) {
 void Supervisor::move_deadline() {
   if (ending_.lost || boot_now() < next_move_) return;
   const auto now = boot_now();
-  const BootTime left = leases_.valid_for();
+  const BootTime left = held_.valid_for();
   if (left > 0ns) around_.guard.set_deadline(now + left);
   // Often when the end is near, so that a late renewal is seen in time.
   next_move_ = now + std::max<BootTime>(left / 4, shortest_look);

@@ -11,8 +11,8 @@
 
 #include "cli/boot_time.hpp"
 #include "cli/command.hpp"
+#include "cli/held.hpp"
 #include "cli/signals.hpp"
-#include "dlock/acquire_all.hpp"
 
 namespace dlock::cli {
 
@@ -33,7 +33,7 @@ class Supervisor {
     bool verbose = false;
   };
 
-  Supervisor(pid_t command, const Leases& leases, Signals& signals, const Surroundings& around,
+  Supervisor(pid_t command, const Held& held, Signals& signals, const Surroundings& around,
              Settings settings);
   /// If run() did not come to its end: kills the whole group, which nobody would look after.
   ~Supervisor();
@@ -62,7 +62,7 @@ class Supervisor {
   [[nodiscard]] bool is_over();
 
   pid_t command_;
-  const Leases& leases_;
+  const Held& held_;
   Signals& signals_;
   const Surroundings& around_;
   Settings settings_;

@@ -32,8 +32,8 @@ bool is_us(const Party& holder) {
          holder.host == host.data();
 }
 
-std::optional<Leases> unless_cancelled(const Acquire& acquire, std::optional<milliseconds> limit,
-                                       std::stop_token stop) {
+std::optional<Held> unless_cancelled(const Acquire& acquire, std::optional<milliseconds> limit,
+                                     std::stop_token stop) {
   try {
     return acquire(limit, std::move(stop));
   } catch (const Cancelled&) {
@@ -66,13 +66,13 @@ class Wait {
     waiter.join();
     if (problem_ && !signal_) std::rethrow_exception(problem_);
     const auto took = std::chrono::duration_cast<milliseconds>(boot_now() - start);
-    return {std::move(leases_), signal_, took};
+    return {std::move(held_), signal_, took};
   }
 
  private:
   void acquire_and_notify() {
     try {
-      leases_ = unless_cancelled(acquire_, limit_, stop_.get_token());
+      held_ = unless_cancelled(acquire_, limit_, stop_.get_token());
     } catch (const std::exception&) {
       problem_ = std::current_exception();
     }
@@ -131,8 +131,8 @@ class Wait {
   std::optional<int> signal_;
   std::stop_source stop_;
   Descriptor done_ = make_event();
-  std::optional<Leases> leases_;  // of the waiting thread until it is joined
-  std::exception_ptr problem_;    // likewise
+  std::optional<Held> held_;    // of the waiting thread until it is joined
+  std::exception_ptr problem_;  // likewise
 };
 
 }  // namespace

@@ -8,26 +8,27 @@
 #include <string>
 #include <vector>
 
+#include "cli/held.hpp"
 #include "cli/signals.hpp"
-#include "dlock/acquire_all.hpp"
 #include "dlock/client.hpp"
 
 namespace dlock::cli {
 
 /// What came of it.
 struct Waited {
-  std::optional<Leases> leases;  ///< none: not in time, or a signal ended it
-  std::optional<int> signal;     ///< the signal that asked us to end
+  std::optional<Held> held;   ///< none: not in time, or a signal ended it
+  std::optional<int> signal;  ///< the signal that asked us to end
   std::chrono::milliseconds took{0};
 };
 
-/// Takes locks: waits for so long (none: for ever; zero: not at all), until it is told to stop.
+/// Takes what a command runs under: waits for so long (none: for ever; zero: not at all), until it
+/// is told to stop.
 using Acquire =
-    std::function<std::optional<Leases>(std::optional<std::chrono::milliseconds>, std::stop_token)>;
+    std::function<std::optional<Held>(std::optional<std::chrono::milliseconds>, std::stop_token)>;
 
 /// Acquires the locks `names`, for at most `limit` if there is one. A signal that asks to end ends
-/// the wait, leaving nothing behind; one that comes together with the locks wins (the leases are
-/// then returned as well, to be released). Tells on stderr who has the lock when it takes long,
+/// the wait, leaving nothing behind; one that comes together with the locks wins (they are then
+/// returned as well, to be released). Tells on stderr who has the lock when it takes long,
 /// with `verbose` soon, else after a second and only on a terminal. Throws as `Mutex::acquire()`.
 [[nodiscard]] Waited wait_for_locks(Client& client, const std::vector<std::string>& names,
                                     const Acquire& acquire,

@@ -19,7 +19,7 @@ class Usage(CliCase):
         self.assertIn(b"dlock run backup", result.stderr)
 
     def test_each_command_has_a_short_help_with_examples(self):
-        for command in ([], ["run"], ["ls"], ["info"], ["break"]):
+        for command in ([], ["run"], ["elect"], ["ls"], ["info"], ["deadlocks"], ["break"]):
             with self.subTest(command=command):
                 result = self.dlock(*command, "--help")
                 self.assertEqual((result.returncode, result.stderr), (0, b""))
@@ -41,6 +41,11 @@ class Usage(CliCase):
                          "-s", "--shared", "-x", "--exclusive", "--permits", "--weight",
                          "--at-least", "--at-most", "--and",
                          "-v", "--verbose", "-h", "--help"},
+                 "elect": {"--url", "--prefix", "--ttl", "-w", "--wait", "-n", "--nonblock", "-E",
+                           "--conflict-exit-code", "--kill-after", "--label", "-c", "--command",
+                           "--value", "--listen", "--show", "--json", "-v", "--verbose", "-h",
+                           "--help"},
+                 "deadlocks": {"--url", "--prefix", "--json", "-h", "--help"},
                  "ls": {"--url", "--prefix", "--json", "-h", "--help"},
                  "info": {"--url", "--prefix", "--json", "-h", "--help"},
                  "break": {"--url", "--prefix", "--json", "--fence", "-h", "--help"}}
@@ -79,6 +84,18 @@ class Usage(CliCase):
             (["run", "--url=", "x", "true"], "--url"),
             (["run", "--ttl"], "--ttl"),
             (["run", "--ttl", "1ms", "x", "true"], "10 ms"),
+            (["elect"], "NAME and a COMMAND are missing: dlock elect"),
+            (["elect", "x", "--value"], "--value needs a VALUE"),
+            (["elect", "x", "--value", "v"], "what shall run"),
+            (["elect", "--value", "v", "x", "--value", "w", "true"], "only one --value"),
+            (["elect", "-c", "", "x"], "-c is empty"),
+            (["elect", "--listen"], "take a NAME"),
+            (["elect", "--show", "x", "true"], "take a NAME"),
+            (["elect", "--show", ""], "unset"),
+            (["elect", "--listen", "--show", "x"], "excludes"),
+            (["elect", "--listen", "--value", "v", "x"], "excludes"),
+            (["elect", "--json", "x", "true"], "--json is for"),
+            (["elect", "--shared", "x", "true"], "--shared"),
             (["info"], "NAME"),
             (["info", ""], "unset"),
             (["info", "x", "y"], "y"),
