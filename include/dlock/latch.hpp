@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "dlock/client.hpp"
+#include "dlock/lease.hpp"
 #include "dlock/options.hpp"
 
 namespace dlock {
@@ -23,10 +24,12 @@ class Target;
 /// `UsageError`. A latch goes away when it was not used for `LatchOptions::keep`, so use a fresh
 /// name for each occasion. It may have the name of a lock.
 ///
-/// Who dies before it counted down leaves the others waiting: give the wait a limit.
+/// Who dies before it counted down leaves the others waiting, unless it had joined: then its part
+/// ends with its ttl, and the waits end with `Broken`. Else give them a limit.
 ///
 /// Errors: `Unreachable`, `Refused`, `StoreUnusable`, `UsageError` as said; of waits also `Broken`
-/// if the server lost the latch meanwhile.
+/// if a part ended without being counted down and the latch is not at zero, or if the server lost
+/// the latch meanwhile.
 class Latch {
  public:
   /// Throws `UsageError` as `Mutex`, and for a count or time out of range.
@@ -38,6 +41,13 @@ class Latch {
   /// Counts down by `n`, from 1, but not below zero. Counted exactly once, whatever happens to the
   /// connection, if it returns; if it throws, maybe.
   void count_down(std::int64_t n = 1);
+  /// Takes one of as many parts as the count is, and shows by that, until it is counted down, that
+  /// somebody will: a lease that is renewed as those of locks are, with a fence of its own. One that
+  /// is released without, as by an exception, counts as dead. `UsageError` when all are taken.
+  [[nodiscard]] Lease join();
+  /// Counts down by one for a part, and gives it back. Throws `LockLost` or `Broken`, and does not
+  /// count, if it had ended: somebody may have done its work already.
+  void count_down(Lease part);
   /// Whether it is at zero. One round trip.
   [[nodiscard]] bool try_wait();
   /// Waits until it is at zero; `stop` ends the wait with `Cancelled`.

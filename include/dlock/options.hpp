@@ -77,12 +77,16 @@ struct LatchOptions {
   /// How long it stays on the server after it was last counted down or waited for, also at zero.
   /// From 1 s.
   std::chrono::milliseconds keep{std::chrono::hours{1}};
+  /// How long a part (`Latch::join`) outlives its crashed holder. As `LockOptions::ttl`.
+  std::chrono::milliseconds ttl{30'000};
 };
 
 /// Settings of a `Barrier`.
 struct BarrierOptions {
   /// How many must arrive. All clients of one barrier must say the same; from 1 to 2^30 - 1.
   std::int64_t parties = 2;
+  /// How long a part (`Barrier::join`) outlives its crashed holder. As `LockOptions::ttl`.
+  std::chrono::milliseconds ttl{30'000};
 };
 
 }  // namespace dlock

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/part.hpp"
 #include "client/target.hpp"
 #include "core/gate.hpp"
 #include "core/permits.hpp"
@@ -27,12 +28,25 @@ BarrierOptions checked(BarrierOptions options) {
 }  // namespace
 
 Barrier::Barrier(Client& client, std::string_view name, BarrierOptions options)
-    : gate_(std::make_shared<detail::Target>(client, name, LockOptions{})),
+    : gate_(std::make_shared<detail::Target>(client, name, LockOptions{.ttl = options.ttl})),
       options_(checked(options)) {}
 
 Barrier::~Barrier() { detail::destroy(gate_); }
 
 void Barrier::arrive_and_wait(std::stop_token stop) { wait_in(std::nullopt, std::move(stop)); }
+
+Lease Barrier::join() {
+  return detail::join(*gate_, {Kind::barrier, {}, {std::to_string(options_.parties)}},
+                      options_.parties, options_.ttl);
+}
+
+void Barrier::leave(Lease part) {
+  static_cast<void>(gate_->client->at_gate(
+      gate_->key,
+      {Kind::barrier,
+       "leave",
+       {std::to_string(options_.parties), detail::token_of_part(*gate_, Kind::barrier, part)}}));
+}
 
 void Barrier::reset() {
   static_cast<void>(gate_->client->at_gate(

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "client/part.hpp"
 #include "client/target.hpp"
 #include "core/gate.hpp"
 #include "core/permits.hpp"
@@ -27,14 +28,17 @@ LatchOptions checked(LatchOptions options) {
   return options;
 }
 
-core::Gate gate_of(const LatchOptions& options) {
-  return {Kind::latch, {}, {std::to_string(options.count), std::to_string(options.keep.count())}};
+// `by`: how much is counted.
+core::Gate gate_of(const LatchOptions& options, std::string by) {
+  return {Kind::latch,
+          {},
+          {std::to_string(options.count), std::to_string(options.keep.count()), std::move(by)}};
 }
 
 }  // namespace
 
 Latch::Latch(Client& client, std::string_view name, LatchOptions options)
-    : gate_(std::make_shared<detail::Target>(client, name, LockOptions{})),
+    : gate_(std::make_shared<detail::Target>(client, name, LockOptions{.ttl = options.ttl})),
       options_(checked(options)) {}
 
 Latch::~Latch() { detail::destroy(gate_); }
@@ -43,9 +47,19 @@ void Latch::count_down(std::int64_t n) {
   if (n < 1) {
     throw_error(errc::usage, "a latch is counted down by 1 or more, not by " + std::to_string(n));
   }
-  auto gate = gate_of(options_);
+  auto gate = gate_of(options_, std::to_string(n));
   gate.call = "count";
-  gate.arguments.push_back(std::to_string(n));
+  static_cast<void>(gate_->client->at_gate(gate_->key, std::move(gate)));
+}
+
+Lease Latch::join() {
+  return detail::join(*gate_, gate_of(options_, "0"), options_.count, options_.ttl);
+}
+
+void Latch::count_down(Lease part) {
+  auto gate = gate_of(options_, "1");
+  gate.call = "count";
+  gate.arguments.push_back(detail::token_of_part(*gate_, Kind::latch, part));
   static_cast<void>(gate_->client->at_gate(gate_->key, std::move(gate)));
 }
 
@@ -54,7 +68,7 @@ bool Latch::try_wait() { return wait_in(milliseconds::zero(), {}); }
 void Latch::wait(std::stop_token stop) { wait_in(std::nullopt, std::move(stop)); }
 
 bool Latch::wait_in(std::optional<milliseconds> span, std::stop_token stop) {
-  return gate_->client->at_gate(gate_->key, gate_of(options_), span, stop) != nullptr;
+  return gate_->client->at_gate(gate_->key, gate_of(options_, "0"), span, stop) != nullptr;
 }
 
 const std::string& Latch::name() const noexcept { return gate_->name; }

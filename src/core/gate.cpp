@@ -37,9 +37,11 @@ std::string disagreement(const Gate& gate, std::string_view key, std::int64_t ac
 
 std::string broken(Kind kind, std::string_view key) {
   return kind == Kind::latch
-             ? named(kind, key) + " is gone: somebody deleted it, or the server lost its data"
+             ? named(kind, key) +
+                   " is broken: a part of it ended without being counted down, somebody deleted "
+                   "it, or the server lost its data"
              : named(kind, key) +
-                   " is broken: a party died or stopped waiting, somebody reset it, or the server "
+                   " is broken: a party died, left or stopped waiting, somebody reset it, or the server "
                    "lost its data";
 }
 

@@ -88,6 +88,8 @@ LockKeys lock_keys(std::string_view key) {
   return {std::string{key}, "dlock1:q" + end, "dlock1:s" + end};
 }
 
+std::string parts_key(std::string_view key) { return "dlock1:p" + suffix(key); }
+
 std::vector<std::string> keys_of_script(const LockId& lock) {
   auto keys = lock_keys(lock.key);
   std::vector<std::string> all;
@@ -97,6 +99,8 @@ std::vector<std::string> keys_of_script(const LockId& lock) {
   all.push_back(std::move(keys.seen));
   if (!is_gate(lock.kind)) {
     all.emplace_back(fence_key);
+  } else if (lock.kind != Kind::condition) {
+    all.push_back(parts_key(lock.key));
   }
   return all;
 }

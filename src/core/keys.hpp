@@ -56,7 +56,10 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 ///                           slot is that of KEY
 [[nodiscard]] LockKeys lock_keys(std::string_view key);
 
-/// The keys that a script for one lock or gate takes: a gate gives no fences.
+/// Of the gate `key`: the lock, of permits, whose holders are the parties that joined it.
+[[nodiscard]] std::string parts_key(std::string_view key);
+
+/// The keys that a script for one lock or gate takes: a gate gives no fences, and may have parts.
 [[nodiscard]] std::vector<std::string> keys_of_script(const LockId& lock);
 
 /// Where the leader of the election on lock key `key` writes down what it proclaims: as the queue

@@ -8,7 +8,7 @@ local BARRIER_LIFE_MS = 600000  -- so long after its last use a barrier is forgo
 local function read()
   local key = KEYS[1]
   return {
-    key = key, queue = KEYS[2], ended = KEYS[3],
+    key = key, queue = KEYS[2], ended = KEYS[3], parts = KEYS[4],
     parties = tonumber(redis.call('HGET', key, 'parties') or nil),
     phase = tonumber(redis.call('HGET', key, 'phase') or nil),
     ended_phase = tonumber(redis.call('HGET', key, 'ended') or nil),

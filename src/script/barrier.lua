@@ -2,12 +2,23 @@
 -- Arrives at a barrier and waits for the others, or resets it. Repeating it with the same token
 -- changes nothing. The queue has who arrived, by when they were last heard of; the second queue those
 -- whose phase has ended, negative once they were told.
--- KEYS: barrier, queue, queue of those to be told
--- ARGV: token, ttl in ms (not used), 'wait' or 'reset', phase in which it arrived or '', '' (not
---   used), how many parties
--- Replies, after the echo: 'acquired PHASE' (all arrived, or it was reset), 'broken',
+-- KEYS: barrier, queue, queue of those to be told, parts
+-- ARGV: token, ttl in ms (not used), 'wait', 'join', 'leave' or 'reset', phase in which it arrived or
+--   '', '' (not used), how many parties; to join or leave, the token of the part
+-- Replies, after the echo: 'acquired PHASE' (all arrived, joined, left, or it was reset), 'broken',
 --   'queued -1 0 PHASE NOW ours', or 'other PARTIES' (not as many as said here)
 -- include _barrier.lua
+-- include _parts.lua
+
+-- From now on those that are still there are all.
+local function forget_missing_parts(barrier, now)
+  local fields = redis.call('HGETALL', barrier.key)
+  for i = 1, #fields, 2 do
+    if fields[i + 1] == 'part' and not is_there(barrier, fields[i], now) then
+      leave(barrier, fields[i])
+    end
+  end
+end
 
 local token, mode, ticket, parties = ARGV[1], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[6])
 local barrier, now = read(), now_us()
@@ -27,13 +38,20 @@ if mode == 'reset' and redis.call('HGET', barrier.key, 'reset') == token then
   return echo(token) .. ' acquired ' .. digits(barrier.phase)
 end
 
+if mode == 'join' or mode == 'leave' then
+  local change = mode == 'join' and join or leave
+  change(barrier, ARGV[7])
+  return echo(token) .. ' acquired ' .. digits(barrier.phase)
+end
+
 local oldest = redis.call('ZRANGE', barrier.queue, 0, 0, 'WITHSCORES')
 local is_dead = oldest[2] and oldest[1] ~= token and now - oldest[2] > WAITER_LIFE
-if is_dead or mode == 'reset' then
+if is_dead or mode == 'reset' or is_one_missing(barrier, now) then
   break_phase(barrier)
 end
 if mode == 'reset' then
   redis.call('HSET', barrier.key, 'reset', token)
+  forget_missing_parts(barrier, now)
   begin_phase(barrier)
   tell_ended(barrier, now)
   return echo(token) .. ' acquired ' .. digits(barrier.phase)

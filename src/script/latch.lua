@@ -1,16 +1,19 @@
 #!lua
 -- Counts a latch down, or waits until it is at zero. The first to come makes it. Repeating it with the
 -- same token changes nothing.
--- KEYS: latch, queue, seen
--- ARGV: token, ttl in ms (not used), 'count', 'wait' or 'try', known ticket or '', '' (not used),
---   count, how long it stays after this in ms, and, to count, by how much
--- Replies, after the echo: 'acquired LEFT' (counted, or it is at zero), 'busy -1' (it is not),
---   'queued -1 0 TICKET NOW ours', 'other COUNT' (not the one said here), or 'broken' (it was there
---   when the ticket was given, and is no more)
+-- KEYS: latch, queue, seen, parts
+-- ARGV: token, ttl in ms (not used), 'count', 'join', 'wait' or 'try', known ticket or '', '' (not
+--   used), count, how long it stays after this in ms; to count, by how much; to join, or to count by
+--   it, the token of a part
+-- Replies, after the echo: 'acquired LEFT' (counted, joined, or it is at zero), 'busy -1' (it is
+--   not), 'queued -1 0 TICKET NOW ours', 'other COUNT' (not the one said here), or 'broken' (a part
+--   is gone that was not counted, or the latch itself since the ticket was given)
 -- include _gate.lua
+-- include _parts.lua
 
-local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3] }
+local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], parts = KEYS[4] }
 local token, mode, ticket, count = ARGV[1], ARGV[3], ARGV[4], tonumber(ARGV[6])
+local part = ARGV[9] or ''
 local now = now_us()
 local made_with = tonumber(redis.call('HGET', lock.key, 'count') or nil)
 if made_with and made_with ~= count then
@@ -23,7 +26,15 @@ elseif not made_with then
   redis.call('HSET', lock.key, 'count', ARGV[6], 'left', ARGV[6])
 end
 local left = tonumber(redis.call('HGET', lock.key, 'left'))
-if mode == 'count' and not redis.call('HGET', lock.key, token) then
+if mode == 'join' then
+  join(lock, part)
+elseif mode == 'count' and not redis.call('HGET', lock.key, token) then
+  if part ~= '' then
+    if not is_there(lock, part, now) then
+      return echo(token) .. ' broken'
+    end
+    leave(lock, part)
+  end
   left = math.max(0, left - tonumber(ARGV[8]))
   redis.call('HSET', lock.key, 'left', digits(left), token, ARGV[8])
 end
@@ -35,8 +46,11 @@ if left == 0 then
     tell_head(lock)
   end
 end
-if left == 0 or mode == 'count' then
+if left == 0 or mode == 'count' or mode == 'join' then
   return echo(token) .. ' acquired ' .. digits(left)
+elseif is_one_missing(lock, now) then
+  leave_queue(lock, token)
+  return echo(token) .. ' broken'
 elseif mode == 'try' then
   return echo(token) .. ' busy -1'
 end

@@ -144,6 +144,21 @@ TEST_F(BarrierTest, AConnectionThatBreaksBreaksNothing) {
   EXPECT_EQ(second.get(), errc{});
 }
 
+TEST_F(BarrierTest, APartThatIsLostBreaksItAndOneThatLeavesDoesNot) {
+  Client client{server.url()};
+  Barrier barrier{client, "phase", {.parties = 3}};
+  Client mortal{server.url()};
+  Barrier same{mortal, "phase", {.parties = 3}};
+  Lease leaves = same.join();
+  std::optional<Lease> part{barrier.join()};
+  same.leave(std::move(leaves));
+  auto other = arrives();
+  EXPECT_TRUE(come_to_wait(key, 1));
+  part.reset();
+  EXPECT_EQ(other.get(), errc::broken);
+  EXPECT_EQ(reason_of([&] { barrier.leave(Lease{}); }), errc::usage);
+}
+
 TEST_F(BarrierTest, WhoSaysAnotherNumberOfPartiesIsTold) {
   Client client{server.url()};
   Barrier{client, "phase", {.parties = 1}}.arrive_and_wait();

@@ -7,6 +7,7 @@
 
 #include "client/fixture.hpp"
 #include "core/gate.hpp"
+#include "redis/forked.hpp"
 
 namespace dlock::test {
 
@@ -104,6 +105,65 @@ TEST_F(LatchTest, ALatchThatIsLostEndsTheWait) {
   server.command({"FLUSHALL"});
   EXPECT_EQ(waits.get(), errc::broken);
   (Latch{client, "ready", {.count = 1}}.count_down());
+}
+
+TEST_F(LatchTest, PartsAreLeasesThatAreCountedDown) {
+  Client client{server.url()};
+  Latch latch{client, "ready", {.count = 2}};
+  Lease first = latch.join();
+  Lease second = latch.join();
+  EXPECT_LT(first.fence(), second.fence());
+  EXPECT_TRUE(second.held());
+  EXPECT_THAT(words_of([&] { static_cast<void>(latch.join()); }), HasSubstr("all 2 parts"));
+  latch.count_down(std::move(first));
+  EXPECT_FALSE(latch.try_wait());
+  latch.count_down(std::move(second));
+  EXPECT_TRUE(latch.try_wait());
+  EXPECT_EQ(server.command({"EXISTS", core::parts_key(key)}), "0");
+}
+
+TEST_F(LatchTest, APartThatIsGivenUpEndsTheWaits) {
+  Client client{server.url()};
+  Latch latch{client, "ready", {.count = 2}};
+  Client other{server.url()};
+  std::optional<Lease> part{Latch{other, "ready", {.count = 2}}.join()};
+  auto waits = std::async(std::launch::async, [&] { return reason_of([&] { latch.wait(); }); });
+  EXPECT_TRUE(come_to_wait(key, 1));
+  part.reset();
+  EXPECT_EQ(waits.get(), errc::broken);
+  EXPECT_THAT(words_of([&] { latch.wait(); }), HasSubstr("ended without being counted"));
+  latch.count_down(2);
+  latch.wait();
+}
+
+TEST_F(LatchTest, APartOfADeadPartyEndsWithItsTtl) {
+  Client client{server.url()};
+  Latch latch{client, "ready", {.count = 1, .ttl = 1s}};
+  std::optional<Forked> child{std::in_place, [&] {
+                                Client mortal{server.url()};
+                                Latch same{mortal, "ready", {.count = 1, .ttl = 1s}};
+                                const Lease part = same.join();
+                                same.wait();
+                                return 0;
+                              }};
+  EXPECT_TRUE(come_to_wait(key, 1));
+  auto waits = std::async(std::launch::async, [&] { return reason_of([&] { latch.wait(); }); });
+  EXPECT_TRUE(come_to_wait(key, 2));
+  child.reset();
+  EXPECT_EQ(waits.get(), errc::broken);
+  server.command({"FLUSHALL"});  // what the dead one left
+}
+
+TEST_F(LatchTest, WhatIsNoPartOfItIsRefused) {
+  Client client{server.url()};
+  Latch latch{client, "ready", {.count = 2}};
+  Latch other{client, "other", {.count = 2}};
+  EXPECT_EQ(reason_of([&] { latch.count_down(other.join()); }), errc::usage);
+  EXPECT_EQ(reason_of([&] { latch.count_down(Lease{}); }), errc::usage);
+  Lease lost = latch.join();
+  server.command({"DEL", core::parts_key(key)});
+  EXPECT_EQ(reason_of([&] { latch.count_down(std::move(lost)); }), errc::broken);
+  server.command({"DEL", core::gate_key(core::Kind::latch, "other")});
 }
 
 TEST_F(LatchTest, ConnectionsThatBreakCountOnce) {

@@ -72,6 +72,16 @@ TEST(Keys, OtherKeysAreNoQueues) {
   }
 }
 
+TEST(Keys, ThePartsOfAGateAreOnItsSlot) {
+  for (const auto* name : {"ready", "{users}:ready", "a}b"}) {
+    const auto gate = "dlock1:latch:" + std::string{name};
+    EXPECT_EQ(slot_of(parts_key(gate)), slot_of(gate)) << name;
+  }
+  EXPECT_EQ(parts_key("dlock1:latch:ready"), "dlock1:pw:{dlock1:latch:ready}");
+  EXPECT_EQ(keys_of_script({"k", Kind::latch}).size(), 4U);
+  EXPECT_EQ(keys_of_script({"k", Kind::condition}).size(), 3U);
+}
+
 TEST(Keys, ClientsHaveARegistrationAndAChannel) {
   EXPECT_EQ(registration_key("0123456789abcdef"), "dlock1:client:0123456789abcdef");
   EXPECT_EQ(channel_of("0123456789abcdef"), "dlock1:c:0123456789abcdef");

@@ -15,7 +15,7 @@ import markdown  # noqa: E402
 from eventually import eventually  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
 from second_client import (  # noqa: E402
-    Client, Refused, election_keys_of, keys_of, server_us, slot_of)
+    Client, Refused, election_keys_of, keys_of_gate, keys_of, server_us, slot_of)
 
 LOCK = "app:register_user"
 OLD = 5_000_000  # microseconds: such a waiter is written down as seen
@@ -356,6 +356,26 @@ class Protocol(unittest.TestCase):
         self.assertEqual(b.at_gate("barrier", LOCK, b.token(), "reset", "", 2),
                          ["acquired", str(int(phase) + 2)])
 
+    def test_a_part_that_ends_without_being_counted_breaks_a_latch(self):
+        a, b = self.client(), self.client()
+        parts = keys_of_gate("latch", LOCK)[3]
+        first, second, lost = a.permits_token(1), a.permits_token(1), a.permits_token(1)
+        for part in (first, second, lost):
+            a.acquire_permits(parts, part, 3)
+            self.assertEqual(a.at_gate("latch", LOCK, a.token(), "join", "", 3, 60000, 0, part),
+                             ["acquired", "3"])
+        self.assertEqual(a.at_gate("latch", LOCK, a.token(), "count", "", 3, 60000, 1, first),
+                         ["acquired", "2"])
+        a.release_permits(parts, first)
+        self.assertEqual(b.at_gate("latch", LOCK, b.token(), "try", "", 3, 60000), ["busy", "-1"])
+        a.release_permits(parts, lost)
+        self.assertEqual(b.at_gate("latch", LOCK, b.token(), "try", "", 3, 60000), ["broken"])
+        self.assertEqual(a.at_gate("latch", LOCK, a.token(), "count", "", 3, 60000, 1, lost),
+                         ["broken"])
+        self.assertEqual(a.at_gate("latch", LOCK, a.token(), "count", "", 3, 60000, 2),
+                         ["acquired", "0"])
+        self.assertEqual(b.at_gate("latch", LOCK, b.token(), "try", "", 3, 60000), ["acquired", "0"])
+
     # --- elections ------------------------------------------------------------------------------
 
     def test_a_leader_proclaims_keeps_and_resigns(self):
@@ -469,7 +489,12 @@ class Protocol(unittest.TestCase):
         b.release(LOCK, other)
         c.acquire(LOCK, c.token(), ticket=server_us() - OLD)
         a.at_gate("barrier", LOCK, a.token(), "wait", "", 2)
+        part = a.permits_token(1)
+        a.acquire_permits(keys_of_gate("barrier", LOCK)[3], part, 2)
+        a.at_gate("barrier", LOCK, a.token(), "join", "", 2, part)
         b.at_gate("barrier", LOCK, b.token(), "wait", "", 2)
+        a.at_gate("barrier", LOCK, a.token(), "leave", "", 2, part)
+        a.release_permits(keys_of_gate("barrier", LOCK)[3], part)
         self.server.command("SET", LOCK, "theirs", "PX", "30000")
         leaving = c.token()
         c.acquire(LOCK, leaving, ticket=server_us() - OLD)

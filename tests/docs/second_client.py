@@ -37,6 +37,13 @@ def keys_of(key):
     return [key, f"dlock1:q{end}", f"dlock1:s{end}", FENCE_KEY]
 
 
+def keys_of_gate(kind, key):
+    """KEYS of the scripts for a gate."""
+    keys = keys_of(f"dlock1:{kind}:{key}")
+    parts = [] if kind == "condition" else [keys[1].replace("dlock1:q", "dlock1:p", 1)]
+    return keys[:3] + parts
+
+
 def election_keys_of(key):
     """KEYS of the scripts for the election on one lock: the lock and its leader key."""
     return [key, keys_of(key)[1].replace("dlock1:q", "dlock1:l", 1)]
@@ -154,11 +161,11 @@ class Client:
     # --- gates
 
     def at_gate(self, kind, key, token, mode, ticket="", *numbers):
-        keys = keys_of(f"dlock1:{kind}:{key}")[:3]
+        keys = keys_of_gate(kind, key)
         return self._echoed(token, self.script(kind, keys, token, 0, mode, ticket, "", *numbers))
 
     def leave_gate(self, kind, key, token):
-        keys = keys_of(f"dlock1:{kind}:{key}")[:3]
+        keys = keys_of_gate(kind, key)
         return self._echoed(token, self.script(f"{kind}_leave", keys, token))
 
     # --- elections

@@ -9,11 +9,19 @@ namespace {
 class BarrierScripts : public ScriptTest {
  protected:
   std::string arrive(const std::string& token, const std::string& ticket = "", int parties = 3,
-                     std::string_view mode = "wait") {
-    return words(
-        store.at_gate({script::barrier, script::barrier_sha}, lock,
-                      {token, "1000", std::string{mode}, ticket, "", std::to_string(parties)}));
+                     std::string_view mode = "wait", const std::string& part = "") {
+    return words(store.at_gate(
+        {script::barrier, script::barrier_sha}, lock,
+        {token, "1000", std::string{mode}, ticket, "", std::to_string(parties), part}));
   }
+  /// Takes part `number` for so long.
+  std::string part(int number, Millis ttl = 30s) {
+    const auto token = make_token(700, number, "3000:1");
+    store.take_permits({.key = Store::parts_key(lock), .token = token, .ttl = ttl, .capacity = 3});
+    EXPECT_THAT(arrive(make_token(701, number), "", 3, "join", token), StartsWith("acquired "));
+    return token;
+  }
+  void let_go(const std::string& part) { store.release_permits(Store::parts_key(lock), part); }
   /// Expects to wait. Returns the phase.
   std::string arrives(const std::string& token) {
     const auto reply = arrive(token);
@@ -45,6 +53,31 @@ TEST_F(BarrierScripts, TheLastToArriveLetsAllThrough) {
   }
   EXPECT_THAT(ear(3).take(), IsEmpty());
   EXPECT_THAT(waiting(), IsEmpty());
+}
+
+TEST_F(BarrierScripts, APartThatEndsBreaksItThoughItHadNotArrived) {
+  part(1, 5s);
+  part(2);
+  const auto phase = arrives(waiter(2));
+  pass(5s);
+  EXPECT_EQ(arrive(waiter(2), phase), "broken");
+  EXPECT_EQ(arrive(waiter(3)), "broken");
+  reset(waiter(4));
+  EXPECT_EQ(store.command({"HGET", lock, "parts"}), "1");
+  arrives(waiter(2));
+}
+
+TEST_F(BarrierScripts, APartThatLeavesBreaksNothing) {
+  const auto one = part(1);
+  const auto two = part(2);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(arrive(waiter(5), "", 3, "leave", one), StartsWith("acquired "));
+  }
+  let_go(one);
+  const auto phase = arrives(waiter(2));
+  EXPECT_THAT(arrive(waiter(2), phase), StartsWith("queued "));
+  let_go(two);
+  EXPECT_EQ(arrive(waiter(2), phase), "broken");
 }
 
 TEST_F(BarrierScripts, ARepeatDoesNotArriveTwice) {

@@ -9,11 +9,19 @@ namespace {
 class LatchScripts : public ScriptTest {
  protected:
   std::string at_latch(const std::string& token, std::string_view mode, int count = 3,
-                       const std::string& ticket = "", int n = 1) {
+                       const std::string& ticket = "", int n = 1, const std::string& part = "") {
     return words(store.at_gate({script::latch, script::latch_sha}, lock,
                                {token, "1000", std::string{mode}, ticket, "", std::to_string(count),
-                                "60000", std::to_string(n)}));
+                                "60000", std::to_string(n), part}));
   }
+  /// Takes part `number` for so long.
+  std::string part(int number, Millis ttl = 30s) {
+    const auto token = make_token(700, number, "3000:1");
+    store.take_permits({.key = Store::parts_key(lock), .token = token, .ttl = ttl, .capacity = 3});
+    EXPECT_EQ(at_latch(make_token(701, number), "join", 3, "", 0, token), "acquired 3");
+    return token;
+  }
+  void let_go(const std::string& part) { store.release_permits(Store::parts_key(lock), part); }
   std::string leave(const std::string& token) {
     return words(store.at_gate({script::latch_leave, script::latch_leave_sha}, lock, {token}));
   }
@@ -81,6 +89,49 @@ TEST_F(LatchScripts, WhoLeavesIsNotWoken) {
   EXPECT_EQ(leave(waiter(1)), "not_held");
   EXPECT_THAT(waiting(), ElementsAre(waiter(2)));
   EXPECT_THAT(ear(2).take(), IsEmpty()) << "it is not at zero";
+}
+
+TEST_F(LatchScripts, APartThatEndsWithoutBeingCountedBreaksIt) {
+  const auto token = waiter(1);
+  const auto ticket = now();
+  part(1, 5s);
+  EXPECT_THAT(at_latch(token, "wait"), StartsWith("queued"));
+  pass(5s - 1us);
+  EXPECT_THAT(at_latch(token, "wait", 3, ticket), StartsWith("queued"));
+  EXPECT_EQ(at_latch(waiter(2), "try"), "busy -1");
+  pass(1us);
+  EXPECT_EQ(at_latch(waiter(2), "try"), "broken");
+  EXPECT_EQ(at_latch(token, "wait", 3, ticket), "broken");
+  EXPECT_THAT(waiting(), IsEmpty());
+  EXPECT_EQ(at_latch(waiter(3), "count", 3, "", 3), "acquired 0") << "somebody did its work";
+  EXPECT_EQ(at_latch(waiter(2), "try"), "acquired 0");
+}
+
+TEST_F(LatchScripts, APartIsCountedOnceAndNotMissedThen) {
+  const auto first = part(1);
+  const auto second = part(2);
+  EXPECT_EQ(at_latch(waiter(1), "count", 3, "", 1, first), "acquired 2");
+  EXPECT_EQ(at_latch(waiter(1), "count", 3, "", 1, first), "acquired 2") << "a repeat";
+  let_go(first);
+  EXPECT_EQ(at_latch(waiter(1), "count", 3, "", 1, first), "acquired 2") << "a late one";
+  EXPECT_EQ(at_latch(waiter(9), "try"), "busy -1");
+  EXPECT_EQ(at_latch(waiter(2), "count", 3, "", 1, second), "acquired 1");
+  let_go(second);
+  EXPECT_EQ(at_latch(waiter(9), "try"), "busy -1");
+}
+
+TEST_F(LatchScripts, ToJoinCanBeRepeated) {
+  const auto one = part(1);
+  EXPECT_EQ(at_latch(make_token(702, 1), "join", 3, "", 0, one), "acquired 3");
+  EXPECT_EQ(at_latch(waiter(9), "try"), "busy -1");
+  EXPECT_EQ(store.command({"HGET", lock, "parts"}), "1");
+}
+
+TEST_F(LatchScripts, APartThatIsOverDoesNotCount) {
+  const auto one = part(1);
+  let_go(one);
+  EXPECT_EQ(at_latch(waiter(1), "count", 3, "", 1, one), "broken");
+  EXPECT_EQ(store.command({"HGET", lock, "left"}), "3");
 }
 
 TEST_F(LatchScripts, ItGoesAwayAndSaysSoToWhoWaitsWithATicket) {

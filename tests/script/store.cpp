@@ -194,7 +194,7 @@ std::string Store::resize(const std::string& key, std::int64_t capacity) {
 std::string Store::at_gate(const Script& script, const std::string& key,
                            const std::vector<std::string>& args) {
   auto keys = keys_of(key);
-  keys.pop_back();
+  keys.back() = parts_key(key);
   return run(script, keys, args);
 }
 

@@ -64,6 +64,8 @@ class Store {
 
   static std::string queue_key(const std::string& key) { return "queue:" + key; }
   static std::string seen_key(const std::string& key) { return "seen:" + key; }
+  /// Whose permits are the parts of a gate.
+  static std::string parts_key(const std::string& key) { return "parts:" + key; }
   static constexpr std::string_view fence_key = "fence";
 
  private:

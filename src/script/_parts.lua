@@ -1,0 +1,28 @@
+-- Parts of a latch or barrier: its parties that joined. Each holds a permit of the lock `parts` for as
+-- long as it lives; the gate notes who joined, and how many they are. Who joins has its permit
+-- before, and who leaves has it longer, so fewer permits than parts tell that one was lost.
+
+local function count_of_parts(gate)
+  return tonumber(redis.call('HGET', gate.key, 'parts') or 0)
+end
+
+local function join(gate, part)
+  if not redis.call('HGET', gate.key, part) then
+    redis.call('HSET', gate.key, part, 'part', 'parts', digits(count_of_parts(gate) + 1))
+  end
+end
+
+local function leave(gate, part)
+  if redis.call('HDEL', gate.key, part) == 1 then
+    redis.call('HSET', gate.key, 'parts', digits(count_of_parts(gate) - 1))
+  end
+end
+
+local function is_there(gate, part, now)
+  return tonumber(redis.call('ZSCORE', gate.parts, part) or 0) > now
+end
+
+local function is_one_missing(gate, now)
+  local parts = count_of_parts(gate)
+  return parts > 0 and parts > redis.call('ZCOUNT', gate.parts, '(' .. digits(now), '+inf')
+end
