@@ -287,6 +287,37 @@ Arguments parse_elect(Words words) {
   return run;
 }
 
+// Whatever waits for others.
+CLI::Option* add_waiting(CLI::App& app, WaitArguments& waiting) {
+  add_store(app, waiting.store);
+  app.add_option("NAME", waiting.name)->required();
+  return add_duration(app, "-w,--wait", waiting.wait);
+}
+
+Arguments parse_latch(Words words) {
+  LatchArguments latch;
+  CLI::App app{"", "latch"};
+  auto* wait = add_waiting(app, latch);
+  app.add_option("--count", latch.count)->required();
+  auto* down = app.add_flag("--down", latch.down)->excludes(wait);
+  app.add_option("--by", latch.by)->needs(down);
+  add_duration(app, "--keep", latch.keep);
+  parse(app, words);
+  checked_name("latch", latch.name);
+  return latch;
+}
+
+Arguments parse_barrier(Words words) {
+  BarrierArguments barrier;
+  CLI::App app{"", "barrier"};
+  auto* wait = add_waiting(app, barrier);
+  app.add_option("--parties", barrier.parties)->required();
+  app.add_flag("--reset", barrier.reset)->excludes(wait);
+  parse(app, words);
+  checked_name("barrier", barrier.name);
+  return barrier;
+}
+
 Arguments parse_list(Words words) {
   ListArguments list;
   CLI::App app{"", "ls"};
@@ -339,6 +370,8 @@ Arguments parse_command(const std::string& command, Words words) {
   try {
     if (command == "run") return parse_run(words);
     if (command == "elect") return parse_elect(words);
+    if (command == "latch") return parse_latch(words);
+    if (command == "barrier") return parse_barrier(words);
     if (command == "ls") return parse_list(words);
     if (command == "info") return parse_info(words);
     if (command == "deadlocks") return parse_deadlocks(words);

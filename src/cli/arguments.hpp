@@ -50,6 +50,25 @@ struct ElectionArguments {
   bool json = false;
 };
 
+/// Waiting for others.
+struct WaitArguments {
+  StoreArguments store;
+  std::string name;
+  std::optional<std::chrono::milliseconds> wait;  ///< none: for ever
+};
+
+struct LatchArguments : WaitArguments {
+  std::int64_t count = 0;
+  bool down = false;    ///< count down, and do not wait
+  std::int64_t by = 1;  ///< ... by so many
+  std::chrono::milliseconds keep{std::chrono::hours{1}};
+};
+
+struct BarrierArguments : WaitArguments {
+  std::int64_t parties = 0;
+  bool reset = false;  ///< and do not wait
+};
+
 struct ListArguments {
   StoreArguments store;
   std::string pattern = "*";
@@ -79,8 +98,9 @@ struct ShowText {
   std::string text;
 };
 
-using Arguments = std::variant<ShowText, RunArguments, ElectionArguments, ListArguments,
-                               InfoArguments, DeadlocksArguments, BreakArguments>;
+using Arguments =
+    std::variant<ShowText, RunArguments, ElectionArguments, LatchArguments, BarrierArguments,
+                 ListArguments, InfoArguments, DeadlocksArguments, BreakArguments>;
 
 /// The command line is wrong. `what()` says what to do.
 class WrongUsage : public std::runtime_error {

@@ -8,7 +8,7 @@ inline constexpr int exit_unavailable =
     69;                                   ///< the store is unreachable, refuses or takes no writes
 inline constexpr int exit_internal = 70;  ///< a mistake in dlock itself
 inline constexpr int exit_os_error = 71;  ///< the operating system refused (fork, pipe)
-inline constexpr int exit_lost = 73;      ///< the lock was lost while the command ran
+inline constexpr int exit_lost = 73;      ///< the lock was lost; a latch or barrier is broken
 inline constexpr int exit_output = 74;    ///< stdout does not take our output
 inline constexpr int exit_not_obtained = 75;  ///< somebody else has the lock; try again later
 inline constexpr int exit_not_executable = 126;

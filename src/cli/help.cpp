@@ -13,6 +13,8 @@ constexpr std::string_view help_main =
   dlock run --permits 4 gpu -- ./train    at most four at a time
   dlock run --at-least 5m job -- ./job    once, by whichever machine's cron comes first
   dlock elect web -- ./serve              while it leads; dlock elect --listen web: who does
+  dlock latch --count 3 ready             wait until three have said --down
+  dlock barrier --parties 3 phase         wait until three have arrived
   dlock ls                                which locks are held, by whom, who waits
   dlock info backup                       one lock
   dlock deadlocks                         who waits for each other in a ring
@@ -123,6 +125,47 @@ the exit status is so here too. DLOCK_FENCE is the term. When COMMAND ends, we r
 leadership is lost, COMMAND is ended before another can lead. Start dlock again to campaign again.
 )";
 
+constexpr std::string_view help_latch = R"(Usage: dlock latch [OPTION...] --count N NAME
+
+Waits until the latch NAME was counted down to zero, from any machine; or counts it down.
+
+  dlock latch --count 3 ready             wait until three have counted
+  dlock latch --count 3 -w 5m ready       ... for 5 minutes at most, else exit with 75
+  dlock latch --count 3 --down ready      one of the three
+
+      --count N        from where it counts: the same N everywhere
+      --down           count down, and do not wait
+      --by N           ... by N (default 1)
+      --keep DURATION  how long it is known after its last use (default 1h): use a fresh NAME for
+                       each occasion
+  -w, --wait DURATION  wait at most so long
+      --url URL        where it is (see 'dlock run --help')
+      --prefix TEXT    put before NAME to make the key
+  -h, --help           this text
+
+Exit status: 0 at zero, or counted; 75 not in time; 73 broken: the server lost it, or a program that
+had joined it died.
+)";
+
+constexpr std::string_view help_barrier = R"(Usage: dlock barrier [OPTION...] --parties N NAME
+
+Waits until N programs, on any machines, have arrived at the barrier NAME; then all go on, and it is
+closed for the next time.
+
+  dlock barrier --parties 3 phase         once in each of three programs, between their phases
+  dlock barrier --parties 3 -w 5m phase   wait 5 minutes at most, else exit with 75 and break it
+  dlock barrier --parties 3 --reset phase make a broken one whole
+
+      --parties N      how many must arrive: the same N everywhere
+      --reset          begin a new phase, and do not wait
+  -w, --wait DURATION  wait at most so long
+      --url URL        where it is (see 'dlock run --help')
+      --prefix TEXT    put before NAME to make the key
+  -h, --help           this text
+
+Exit status: 0 all have arrived; 75 not in time; 73 broken: one who waited died or gave up.
+)";
+
 constexpr std::string_view help_ls = R"(Usage: dlock ls [OPTION...] [PATTERN]
 
 Lists the locks that are held or waited for.
@@ -193,6 +236,8 @@ Exit status: 0 taken away; 75 nobody holds it by that fence (any more), and noth
 std::string help_text(std::string_view command) {
   if (command == "run") return std::string{help_run};
   if (command == "elect") return std::string{help_elect};
+  if (command == "latch") return std::string{help_latch};
+  if (command == "barrier") return std::string{help_barrier};
   if (command == "ls") return std::string{help_ls};
   if (command == "info") return std::string{help_info};
   if (command == "deadlocks") return std::string{help_deadlocks};

@@ -12,6 +12,7 @@
 #include "cli/descriptor.hpp"
 #include "cli/election.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/gate.hpp"
 #include "cli/help.hpp"
 #include "cli/inspect.hpp"
 #include "cli/message.hpp"
@@ -30,6 +31,8 @@ class Dispatch {
   int operator()(const ShowText& show) const { return print(show.text); }
   int operator()(const RunArguments& arguments) const { return run(arguments, descriptors_); }
   int operator()(const ElectionArguments& arguments) const { return look(arguments); }
+  int operator()(const LatchArguments& arguments) const { return pass(arguments); }
+  int operator()(const BarrierArguments& arguments) const { return pass(arguments); }
   int operator()(const ListArguments& arguments) const { return list(arguments); }
   int operator()(const InfoArguments& arguments) const { return info(arguments); }
   int operator()(const DeadlocksArguments& arguments) const { return deadlocks(arguments); }
@@ -47,6 +50,7 @@ int exit_code_of(errc code) {
     case errc::deadlock:
       return exit_not_obtained;
     case errc::lost:
+    case errc::broken:
       return exit_lost;
     case errc::cancelled:
     case errc::forked:

@@ -19,7 +19,7 @@ class Usage(CliCase):
         self.assertIn(b"dlock run backup", result.stderr)
 
     def test_each_command_has_a_short_help_with_examples(self):
-        for command in ([], ["run"], ["elect"], ["ls"], ["info"], ["deadlocks"], ["break"]):
+        for command in ([], ["run"], ["elect"], ["latch"], ["barrier"], ["ls"], ["info"], ["deadlocks"], ["break"]):
             with self.subTest(command=command):
                 result = self.dlock(*command, "--help")
                 self.assertEqual((result.returncode, result.stderr), (0, b""))
@@ -45,6 +45,9 @@ class Usage(CliCase):
                            "--conflict-exit-code", "--kill-after", "--label", "-c", "--command",
                            "--value", "--listen", "--show", "--json", "-v", "--verbose", "-h",
                            "--help"},
+                 "latch": {"--url", "--prefix", "-w", "--wait", "--count", "--down", "--by", "--keep", "-h",
+                           "--help"},
+                 "barrier": {"--url", "--prefix", "-w", "--wait", "--parties", "--reset", "-h", "--help"},
                  "deadlocks": {"--url", "--prefix", "--json", "-h", "--help"},
                  "ls": {"--url", "--prefix", "--json", "-h", "--help"},
                  "info": {"--url", "--prefix", "--json", "-h", "--help"},
@@ -96,6 +99,16 @@ class Usage(CliCase):
             (["elect", "--listen", "--value", "v", "x"], "excludes"),
             (["elect", "--json", "x", "true"], "--json is for"),
             (["elect", "--shared", "x", "true"], "--shared"),
+            (["latch", "x"], "--count"),
+            (["latch", "--count", "2"], "NAME"),
+            (["latch", "--count", "2", ""], "unset"),
+            (["latch", "--count", "0", "x"], "count from 1"),
+            (["latch", "--count", "2", "--by", "1", "x"], "--down"),
+            (["latch", "--count", "2", "--down", "-w", "1", "x"], "excludes"),
+            (["latch", "--count", "2", "--down", "--by", "0", "x"], "by 1 or more"),
+            (["barrier", "x"], "--parties"),
+            (["barrier", "--parties", "0", "x"], "parties, not 0"),
+            (["barrier", "--parties", "2", "--reset", "-w", "1", "x"], "excludes"),
             (["info"], "NAME"),
             (["info", ""], "unset"),
             (["info", "x", "y"], "y"),

@@ -1,0 +1,78 @@
+// dlock latch and dlock barrier.
+#include "cli/gate.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <stop_token>
+#include <string_view>
+#include <utility>
+
+#include "cli/duration.hpp"
+#include "cli/message.hpp"
+#include "cli/signals.hpp"
+#include "cli/text.hpp"
+#include "cli/waiting.hpp"
+#include "dlock/barrier.hpp"
+#include "dlock/client.hpp"
+#include "dlock/latch.hpp"
+
+namespace dlock::cli {
+
+namespace {
+
+ClientOptions client_options(const StoreArguments& store) {
+  ClientOptions options;
+  options.prefix = store.prefix;
+  return options;
+}
+
+// `open` waits for so long (none: for ever) and says whether the gate opened.
+template <class Open>
+int wait_at(Client& client, Signals& signals, const WaitArguments& arguments, std::string_view what,
+            Open open) {
+  const Acquire pass = [&open](auto limit, std::stop_token stop) -> std::optional<Held> {
+    // Nothing is held.
+    return open(limit, std::move(stop)) ? std::optional{Held{Leases{}}} : std::nullopt;
+  };
+  const auto waited = wait_for_locks(client, {}, pass, arguments.wait, false, signals);
+  if (waited.signal) return exit_signal + *waited.signal;
+  if (waited.held) return 0;
+  complain("the {} {} did not open within {}", what, in_quotes(arguments.name),
+           format_duration(*arguments.wait));
+  return exit_not_obtained;
+}
+
+}  // namespace
+
+int pass(const LatchArguments& arguments) {
+  Signals signals;  // before the client has threads
+  Client client{arguments.store.url, client_options(arguments.store)};
+  Latch latch{client, arguments.name, {.count = arguments.count, .keep = arguments.keep}};
+  if (arguments.down) {
+    latch.count_down(arguments.by);
+    return 0;
+  }
+  return wait_at(client, signals, arguments, "latch", [&](auto limit, std::stop_token stop) {
+    if (limit) return latch.wait_for(*limit, std::move(stop));
+    latch.wait(std::move(stop));
+    return true;
+  });
+}
+
+int pass(const BarrierArguments& arguments) {
+  Signals signals;  // before the client has threads
+  Client client{arguments.store.url, client_options(arguments.store)};
+  Barrier barrier{client, arguments.name, {.parties = arguments.parties}};
+  if (arguments.reset) {
+    barrier.reset();
+    return 0;
+  }
+  return wait_at(client, signals, arguments, "barrier", [&](auto limit, std::stop_token stop) {
+    if (limit) return barrier.arrive_and_wait_for(*limit, std::move(stop));
+    barrier.arrive_and_wait(std::move(stop));
+    return true;
+  });
+}
+
+}  // namespace dlock::cli
