@@ -29,11 +29,11 @@ struct DeadlockWatch::Look {
   std::optional<std::string> ring{};
 };
 
-DeadlockWatch::Wait::Wait(DeadlockWatch& watch, const std::string& key,
-                          std::vector<std::string> tokens, const std::stop_token& stop)
+DeadlockWatch::Wait::Wait(DeadlockWatch& watch, const std::string& key, const Holdings& holdings,
+                          const std::stop_token& stop)
     : watch_(watch),
       key_(key),
-      tokens_(std::move(tokens)),
+      holdings_(holdings),
       forward_(stop, Forward{stop_}),
       due_(steady_clock::now() + period) {
   const std::lock_guard lock{watch_.mutex_};
@@ -77,8 +77,13 @@ void DeadlockWatch::run() {
     for (auto* const wait : waits_) {
       for (const auto& token : wait->tokens_) stale.erase(token);
       if (wait->due_ <= now && try_at <= now) {
-        if (wait->id_.empty()) wait->id_ = core::hex(RandomBits{}.draw()[0]);
-        wait->due_ = now + period;
+        if (wait->id_.empty()) {
+          wait->id_ = core::hex(RandomBits{}.draw()[0]);
+          wait->tokens_ = wait->holdings_.tokens(client_);
+          for (const auto& token : wait->tokens_) stale.erase(token);
+        }
+        wait->due_ = wait->tokens_.empty() ? steady_clock::time_point::max() : now + period;
+        if (wait->tokens_.empty()) continue;
         noted_.insert(wait->tokens_.begin(), wait->tokens_.end());
         looks.push_back(
             {wait, wait->tokens_, {wait->id_, ++wait->renewed_, wait->key_}, wait->suspected_});

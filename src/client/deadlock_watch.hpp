@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "client/holdings.hpp"
 #include "client/waits_for.hpp"
 
 namespace dlock::detail {
@@ -32,10 +33,10 @@ class DeadlockWatch {
   DeadlockWatch(const DeadlockWatch&) = delete;
   DeadlockWatch& operator=(const DeadlockWatch&) = delete;
 
-  /// A wait for `key` of a thread that holds `tokens`, as long as this lives.
+  /// A wait of the calling thread for `key`, as long as this lives; the thread has `holdings`.
   class Wait {
    public:
-    Wait(DeadlockWatch& watch, const std::string& key, std::vector<std::string> tokens,
+    Wait(DeadlockWatch& watch, const std::string& key, const Holdings& holdings,
          const std::stop_token& stop);
     ~Wait();
     Wait(const Wait&) = delete;
@@ -54,13 +55,14 @@ class DeadlockWatch {
     };
     DeadlockWatch& watch_;
     const std::string key_;
-    const std::vector<std::string> tokens_;
+    const Holdings& holdings_;
     std::stop_source stop_;
     std::stop_callback<Forward> forward_;
 
     // Of the watch, guarded by its mutex.
-    std::string id_;            ///< in its notes
-    std::int64_t renewed_ = 0;  ///< how often they were written
+    std::string id_;                   ///< in its notes; empty: it has not been looked at
+    std::vector<std::string> tokens_;  ///< that its thread holds
+    std::int64_t renewed_ = 0;         ///< how often they were written
     std::chrono::steady_clock::time_point due_;
     Ring suspected_;  ///< seen before
     std::optional<std::string> ring_;

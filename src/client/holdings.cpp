@@ -11,11 +11,7 @@
 namespace dlock::detail {
 namespace {
 
-/// Cheap to add to: what has gone is cleared away when it may be half of all.
-struct Bound {
-  std::vector<std::weak_ptr<LeaseState>> leases;
-  std::size_t room = 8;
-};
+constexpr std::size_t most_tokens = 64;  ///< each is a key in the store while a wait is long
 
 // That of this program's parent does not change.
 const std::vector<std::string>& inherited() {
@@ -29,11 +25,6 @@ const std::vector<std::string>& inherited() {
   return tokens;
 }
 
-Bound& bound() {
-  thread_local Bound leases;
-  return leases;
-}
-
 }  // namespace
 
 std::uint64_t thread_number() {
@@ -43,20 +34,39 @@ std::uint64_t thread_number() {
 }
 
 void bind_to_thread(const std::shared_ptr<LeaseState>& lease) {
-  auto& [leases, room] = bound();
-  if (leases.size() >= room) {
-    std::erase_if(leases, [](const auto& each) { return each.expired(); });
-    room = std::max<std::size_t>(8, 2 * leases.size());
-  }
-  lease->thread = thread_number();
-  leases.push_back(lease);
+  Holdings::of_this_thread().add(lease);
 }
 
-std::vector<std::string> tokens_held(const ClientState& client) {
+Holdings& Holdings::of_this_thread() {
+  thread_local Holdings holdings;
+  return holdings;
+}
+
+void Holdings::add(const std::shared_ptr<LeaseState>& lease) {
+  if (leases_.size() >= room_) {
+    std::erase_if(leases_, [this](const auto& each) { return !is_ours(each); });
+    room_ = std::max<std::size_t>(8, 2 * leases_.size());
+  }
+  lease->thread = thread_;
+  leases_.push_back(lease);
+}
+
+bool Holdings::is_ours(const std::weak_ptr<LeaseState>& lease) const {
+  const auto state = lease.lock();
+  return state && state->thread == thread_;
+}
+
+bool Holdings::any() {
+  while (!leases_.empty() && !is_ours(leases_.back())) leases_.pop_back();
+  return !leases_.empty() || !inherited().empty();
+}
+
+std::vector<std::string> Holdings::tokens(const ClientState& client) const {
   std::vector<std::string> tokens = inherited();
-  for (const auto& each : bound().leases) {
-    const auto lease = each.lock();
-    if (lease && lease->client.get() == &client && lease->thread == thread_number()) {
+  for (auto each = leases_.rbegin(); each != leases_.rend() && tokens.size() < most_tokens;
+       ++each) {
+    const auto lease = each->lock();
+    if (lease && lease->client.get() == &client && lease->thread == thread_) {
       tokens.push_back(lease->record->token);
     }
   }

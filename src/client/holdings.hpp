@@ -1,6 +1,7 @@
 // Holdings: which leases the calling thread must give back itself.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,8 +19,24 @@ class LeaseState;
 /// for something else, nobody does.
 void bind_to_thread(const std::shared_ptr<LeaseState>& lease);
 
-/// The tokens of what the calling thread holds so of this client's locks, and of what the runs hold
-/// under which this program was started ($DLOCK_HELD).
-[[nodiscard]] std::vector<std::string> tokens_held(const ClientState& client);
+/// What a thread holds so. For that thread, and for others while it is known to wait.
+class Holdings {
+ public:
+  static Holdings& of_this_thread();
+
+  void add(const std::shared_ptr<LeaseState>& lease);
+  /// Whether there is anything, or $DLOCK_HELD says so. Cheap, however much there is.
+  [[nodiscard]] bool any();
+  /// The tokens of this client's locks, and of what the runs hold under which this program was
+  /// started ($DLOCK_HELD). Of many, the latest.
+  [[nodiscard]] std::vector<std::string> tokens(const ClientState& client) const;
+
+ private:
+  [[nodiscard]] bool is_ours(const std::weak_ptr<LeaseState>& lease) const;
+
+  const std::uint64_t thread_ = thread_number();
+  std::vector<std::weak_ptr<LeaseState>> leases_;  ///< some may be over
+  std::size_t room_ = 8;  ///< what is over is cleared away when it may be half of so many
+};
 
 }  // namespace dlock::detail

@@ -70,13 +70,13 @@ std::shared_ptr<LeaseState> Target::obtain(std::optional<milliseconds> limit,
                                            const std::stop_token& stop,
                                            const std::optional<core::Permits>& permits) const {
   const bool waits = !limit || *limit > milliseconds::zero();
-  auto tokens = waits ? tokens_held(*client) : std::vector<std::string>{};
+  auto& holdings = Holdings::of_this_thread();
   std::shared_ptr<core::LeaseRecord> record;
-  if (tokens.empty()) {
+  if (!waits || !holdings.any()) {
     record = client->acquire(key, options, limit, stop, permits);
   } else {
     client->check_process();
-    const DeadlockWatch::Wait wait{client->deadlocks(), key, std::move(tokens), stop};
+    const DeadlockWatch::Wait wait{client->deadlocks(), key, holdings, stop};
     try {
       record = client->acquire(key, options, limit, wait.stop(), permits);
     } catch (const Cancelled&) {

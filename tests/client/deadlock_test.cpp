@@ -3,6 +3,8 @@
 #include <atomic>
 #include <future>
 #include <latch>
+#include <list>
+#include <optional>
 #include <shared_mutex>
 #include <sstream>
 #include <thread>
@@ -91,6 +93,22 @@ TEST_F(Deadlocks, ALimitOfTheWaitIsNoReasonNotToTell) {
                        EXPECT_TRUE((Mutex{client, name}.try_acquire_for(60s)));
                      }),
             1);
+}
+
+TEST_F(Deadlocks, OfAThreadWithManyLocksTheLatestAreNoted) {
+  Client other{server.url()};
+  std::optional<DistributedLock> held{std::in_place, other, "held"};
+  std::jthread waits{[&] {
+    Client client{server.url()};
+    std::list<DistributedLock> many;
+    for (int i = 0; i < 100; ++i) many.emplace_back(client, "many" + std::to_string(i));
+    lock(client, "held");
+  }};
+  EXPECT_TRUE(looked("held", 1));
+  EXPECT_EQ(notes().size(), 64U);
+  held.reset();
+  waits.join();
+  EXPECT_TRUE(nothing_is_noted());
 }
 
 TEST_F(Deadlocks, ThreadsOfOneClientAreToldApart) {
