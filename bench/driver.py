@@ -48,6 +48,7 @@ class Driver:
             [*map(str, command), server.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self._errors, env=environment, preexec_fn=_die_with_parent, bufsize=0)
         self.pid = self._process.pid
+        self._name = pathlib.Path(command[0]).name
         placement.pin(self.pid, cpu)
         self.file = pathlib.Path(directory, f"samples-{self.pid}")
         self._input = b""
@@ -64,13 +65,13 @@ class Driver:
             data = os.read(self._process.stdout.fileno(), 4096) if readable else b""
             if not data:
                 why = "ended" if readable else f"says nothing for {limit:.0f} s"
-                raise DriverFailed(f"{self._process.args[0]} {why}, instead of '{word}'\n"
+                raise DriverFailed(f"{self._name} {why}, instead of '{word}'\n"
                                    + self.stderr())
             self._input += data
         line, _, self._input = self._input.partition(b"\n")
         words = line.decode().split()
         if not words or words[0] != word:
-            raise DriverFailed(f"{self._process.args[0]}: '{line.decode()}' instead of '{word}'")
+            raise DriverFailed(f"{self._name}: '{line.decode()}' instead of '{word}'")
         return words[1:]
 
     def say(self, *words):

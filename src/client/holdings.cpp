@@ -43,11 +43,14 @@ Holdings& Holdings::of_this_thread() {
 }
 
 void Holdings::add(const std::shared_ptr<LeaseState>& lease) {
+  lease->thread = thread_;
+  if (!leases_.empty() && leases_.back().lock() == lease) {
+    return;  // on its way into the hands of the user
+  }
   if (leases_.size() >= room_) {
     std::erase_if(leases_, [this](const auto& each) { return !is_ours(each); });
     room_ = std::max<std::size_t>(8, 2 * leases_.size());
   }
-  lease->thread = thread_;
   leases_.push_back(lease);
 }
 

@@ -24,18 +24,20 @@ std::vector<Action> Engine::take_actions() { return std::exchange(actions_, {});
 
 // --- timers -------------------------------------------------------------------------------------
 
-void Engine::arm(const CohortPtr& cohort, TimerKind kind, std::optional<Instant>& slot,
+void Engine::arm(const CohortPtr& cohort, TimerKind kind, std::optional<Timers::iterator>& slot,
                  std::optional<Instant> when) {
-  if (slot == when) {
-    return;
+  if (!when) {
+    if (slot) {
+      timers_.erase(*slot);
+      slot.reset();
+    }
+  } else if (!slot) {
+    slot = timers_.insert(Timer{*when, kind, cohort->id, cohort}).first;
+  } else if ((*slot)->when != *when) {
+    auto node = timers_.extract(*slot);
+    node.value().when = *when;
+    slot = timers_.insert(std::move(node)).position;
   }
-  if (slot) {
-    timers_.erase(Timer{*slot, kind, cohort->id, nullptr});
-  }
-  if (when) {
-    timers_.insert(Timer{*when, kind, cohort->id, cohort});
-  }
-  slot = when;
 }
 
 void Engine::rearm(const CohortPtr& cohort) {

@@ -170,6 +170,19 @@ class Engine {
     WaiterId id = 0;
     Wish wish;
   };
+  struct Cohort;
+  using CohortPtr = std::shared_ptr<Cohort>;
+  enum class TimerKind : std::uint8_t { hold, attempt, deadline };
+  struct Timer {
+    Instant when;
+    TimerKind kind{};
+    std::uint64_t id = 0;  ///< of the cohort or the waiter
+    CohortPtr cohort;
+    friend bool operator<(const Timer& a, const Timer& b) {
+      return std::tie(a.when, a.kind, a.id) < std::tie(b.when, b.kind, b.id);
+    }
+  };
+  using Timers = std::set<Timer>;
   /// All that this client does about one name; of permits, all about one wait and its lease; of a
   /// gate, about one wait.
   struct Cohort {
@@ -184,9 +197,8 @@ class Engine {
     int too_late = 0;            ///< replies that came after most of their lease had gone
     std::uint64_t replaces = 0;  ///< the departure whose place the attempt is to take
     std::uint64_t together = 0;  ///< not sent yet, and to go with the others of this number
-    std::optional<Instant> attempt_timer, hold_timer;  ///< as armed
+    std::optional<Timers::iterator> attempt_timer, hold_timer;  ///< as armed
   };
-  using CohortPtr = std::shared_ptr<Cohort>;
   /// A token that must not stay on the server.
   struct Departure {
     Token token;
@@ -224,16 +236,6 @@ class Engine {
     Instant sent;
     Duration patience{};
   };
-  enum class TimerKind : std::uint8_t { hold, attempt, deadline };
-  struct Timer {
-    Instant when;
-    TimerKind kind{};
-    std::uint64_t id = 0;  ///< of the cohort or the waiter
-    CohortPtr cohort;
-    friend bool operator<(const Timer& a, const Timer& b) {
-      return std::tie(a.when, a.kind, a.id) < std::tie(b.when, b.kind, b.id);
-    }
-  };
 
   // engine.cpp: the connection and the routing of events.
   void send(Instant now, Command command, Pending pending);
@@ -250,7 +252,7 @@ class Engine {
   [[nodiscard]] Instant answer_due() const;
   [[nodiscard]] bool wants_connection() const;
   void enroll(Instant now);
-  void arm(const CohortPtr& cohort, TimerKind kind, std::optional<Instant>& slot,
+  void arm(const CohortPtr& cohort, TimerKind kind, std::optional<Timers::iterator>& slot,
            std::optional<Instant> when);
   void rearm(const CohortPtr& cohort);
   void erase_if_idle(const CohortPtr& cohort);
@@ -324,7 +326,7 @@ class Engine {
   std::unordered_map<RandomBits, CohortPtr, RandomHash> by_token_;  ///< of attempts and holds
   std::unordered_map<WaiterId, CohortPtr> by_waiter_;
   std::map<DepartureId, Departure> departures_;
-  std::set<Timer> timers_;
+  Timers timers_;
   std::uint64_t last_id_ = 0;
 
   std::deque<Pending> inflight_;

@@ -222,7 +222,7 @@ void Engine::pass_gate(const CohortPtr& cohort, const Attempt::Acquired& acquire
   record->kind = cohort->lock.kind;
   record->token = cohort->attempt->token();
   record->fence = {acquired.counter, 0};
-  by_token_.erase(record->token);
+  by_token_.erase(random_of(record->token));
   cohort->attempt.reset();
   --attempts_;
   hand_to_front(cohort, std::move(record));
