@@ -19,6 +19,7 @@
 #include "redis/local_server.hpp"
 #include "redis/login.hpp"
 #include "redis/raw_reply.hpp"
+#include "redis/tls.hpp"
 
 namespace dlock::redis {
 namespace {
@@ -42,10 +43,43 @@ ssize_t write_without_signal(redisContext* context) {
   return -1;
 }
 
+// What both ends of a TLS stream come to for hiredis.
+ssize_t note_outcome(redisContext* context, TlsStream::Outcome outcome, std::size_t count) {
+  switch (outcome) {
+    case TlsStream::Outcome::done:
+      return static_cast<ssize_t>(count);
+    case TlsStream::Outcome::later:
+      return 0;
+    case TlsStream::Outcome::ended:
+      context->err = REDIS_ERR_EOF;
+      break;
+    case TlsStream::Outcome::broken:
+      context->err = REDIS_ERR_IO;
+      break;
+  }
+  const auto& why = static_cast<TlsStream*>(context->privctx)->problem();
+  context->errstr[why.copy(context->errstr, sizeof context->errstr - 1)] = '\0';
+  return -1;
+}
+
+ssize_t write_encrypted(redisContext* context) {
+  std::size_t count = 0;
+  const auto outcome =
+      static_cast<TlsStream*>(context->privctx)->write(context->obuf, sdslen(context->obuf), count);
+  return note_outcome(context, outcome, count);
+}
+
+ssize_t read_encrypted(redisContext* context, char* into, std::size_t size) {
+  std::size_t count = 0;
+  const auto outcome = static_cast<TlsStream*>(context->privctx)->read(into, size, count);
+  return note_outcome(context, outcome, count);
+}
+
 }  // namespace
 
 struct Connection::Impl {
   explicit Impl(int fd);
+  void encrypt(const Endpoint& endpoint, Deadline deadline);
   static std::unique_ptr<Impl> open(const Settings& settings, Deadline deadline);
   void append(std::span<const std::string_view> fields);
   bool flush();
@@ -56,6 +90,7 @@ struct Connection::Impl {
   bool note_problem();
   void log_in(const Settings& settings, Deadline deadline);
 
+  std::unique_ptr<TlsStream> tls;
   redisContextFuncs functions{};
   std::unique_ptr<redisContext, FreeContext> context;
   std::vector<char> command;  // room for the one being appended
@@ -78,6 +113,13 @@ Connection::Impl::Impl(int fd) {
   functions = *context->funcs;
   functions.write = write_without_signal;
   context->funcs = &functions;
+}
+
+void Connection::Impl::encrypt(const Endpoint& endpoint, Deadline deadline) {
+  tls = std::make_unique<TlsStream>(context->fd, endpoint, deadline);
+  context->privctx = tls.get();
+  functions.read = read_encrypted;
+  functions.write = write_encrypted;
 }
 
 // Always false, so that callers can return it.
@@ -200,6 +242,7 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& setting
   const auto log_in_on = [&](int fd) {
     auto impl = std::make_unique<Impl>(fd);
     impl->where = endpoint.display();
+    if (endpoint.tls) impl->encrypt(endpoint, deadline);
     impl->log_in(settings, deadline);
     return impl;
   };

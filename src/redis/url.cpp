@@ -1,6 +1,7 @@
 // Store URLs: parsing and printing. Nothing here ever repeats a password, in part or whole.
 #include "redis/url.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -128,7 +129,41 @@ void parse_host_and_port(std::string_view text, Endpoint& endpoint) {
   endpoint.port = *number;
 }
 
-Endpoint parse_tcp(std::string_view rest) {
+std::string parse_path(std::string_view text) {
+  auto path = percent_decode(text);
+  if (path.find('\0') != std::string::npos) reject("the path contains a zero byte");
+  return path;
+}
+
+void parse_tls_option(std::string_view text, Tls& tls) {
+  const auto equals = text.find('=');
+  const auto name = text.substr(0, equals);
+  const auto value = equals == text.npos ? std::string{} : parse_path(text.substr(equals + 1));
+  const auto take = [&](std::string& option) {
+    if (value.empty()) reject("the option " + std::string{name} + " has no value");
+    option = value;
+  };
+  if (name == "ca") return take(tls.ca);
+  if (name == "cert") return take(tls.certificate);
+  if (name == "key") return take(tls.key);
+  if (name == "name") return take(tls.name);
+  if (name != "verify") reject("the options of rediss: are ca, cert, key, name and verify");
+  if (value != "yes" && value != "no") reject("verify is yes or no");
+  tls.verify = value == "yes";
+}
+
+void parse_tls_options(std::string_view text, Tls& tls) {
+  while (!text.empty()) {
+    const auto end = std::min(text.find('&'), text.size());
+    parse_tls_option(text.substr(0, end), tls);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  if (tls.certificate.empty() != tls.key.empty()) {
+    reject("a client certificate takes both cert=FILE and key=FILE");
+  }
+}
+
+Endpoint parse_tcp(std::string_view rest, bool tls) {
   Endpoint endpoint;
   endpoint.kind = Endpoint::Kind::tcp;
   const auto end = rest.find_first_of("/?#");
@@ -136,18 +171,18 @@ Endpoint parse_tcp(std::string_view rest) {
   auto path = end == rest.npos ? std::string_view{} : rest.substr(end);
   take_user_info(authority, endpoint);
   parse_host_and_port(authority, endpoint);
+  if (tls) {
+    endpoint.tls.emplace();
+    const auto question = std::min(path.find('?'), path.size());
+    parse_tls_options(path.substr(std::min(question + 1, path.size())), *endpoint.tls);
+    path = path.substr(0, question);
+  }
   if (path.find_first_of("?#") != path.npos) {
     reject(
         "options after ? or # are not known here; the form is redis://user:password@host:port/db");
   }
   if (take_prefix(path, "/") && !path.empty()) endpoint.db = parse_db(path);
   return endpoint;
-}
-
-std::string parse_path(std::string_view text) {
-  auto path = percent_decode(text);
-  if (path.find('\0') != std::string::npos) reject("the path contains a zero byte");
-  return path;
 }
 
 Endpoint parse_unix(std::string_view rest) {
@@ -183,6 +218,22 @@ Endpoint parse_local(std::string_view rest) {
   return endpoint;
 }
 
+// The options again; none of them is a secret.
+std::string display_options(const Tls& tls) {
+  std::string text;
+  const auto add = [&](std::string_view name, const std::string& value) {
+    if (value.empty()) return;
+    text += text.empty() ? '?' : '&';
+    text.append(name).append("=").append(percent_encode(value, "/"));
+  };
+  add("ca", tls.ca);
+  add("cert", tls.certificate);
+  add("key", tls.key);
+  add("name", tls.name);
+  add("verify", tls.verify ? "" : "no");
+  return text;
+}
+
 }  // namespace
 
 std::string Endpoint::display() const {
@@ -197,21 +248,19 @@ std::string Endpoint::display() const {
       break;
   }
   const bool is_ipv6 = host.find(':') != std::string::npos;
-  return "redis://" + who +
+  return (tls ? "rediss://" : "redis://") + who +
          (is_ipv6 ? "[" + percent_encode(host, ":") + "]" : percent_encode(host, "")) +
          (port != default_port ? ":" + std::to_string(port) : "") +
-         (db != 0 ? "/" + std::to_string(db) : "");
+         (db != 0 ? "/" + std::to_string(db) : "") + (tls ? display_options(*tls) : "");
 }
 
 Endpoint parse_url(std::string_view url) {
-  if (take_prefix(url, "redis://")) return parse_tcp(url);
+  if (take_prefix(url, "redis://")) return parse_tcp(url, false);
+  if (take_prefix(url, "rediss://")) return parse_tcp(url, true);
   if (take_prefix(url, "redis+unix://")) return parse_unix(url);
   if (take_prefix(url, "local:")) return parse_local(url);
-  if (url.starts_with("rediss://")) {
-    reject("TLS (rediss:) is not supported by this version; use redis:// through a tunnel");
-  }
   if (url.starts_with("unix:")) reject("a socket is written redis+unix:///path");
-  reject("it must start with redis://, redis+unix:// or local:");
+  reject("it must start with redis://, rediss://, redis+unix:// or local:");
 }
 
 }  // namespace dlock::redis

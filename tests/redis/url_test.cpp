@@ -89,6 +89,26 @@ TEST(Url, TakesUserAndPasswordForAUnixSocket) {
   EXPECT_EQ(endpoint.path, "/run/s");
 }
 
+TEST(Url, TakesTlsAndItsOptions) {
+  const auto plain = parse_url("rediss://u:p@h:1/2");
+  EXPECT_EQ(plain.kind, Endpoint::Kind::tcp);
+  EXPECT_EQ(std::tie(plain.host, plain.port, plain.db), std::make_tuple("h", 1, 2));
+  ASSERT_TRUE(plain.tls);
+  EXPECT_TRUE(plain.tls->verify);
+  EXPECT_EQ(plain.tls->ca + plain.tls->certificate + plain.tls->key + plain.tls->name, "");
+  EXPECT_FALSE(parse_url("redis://h").tls);
+  EXPECT_EQ(plain.display(), "rediss://u@h:1/2");
+  const auto all = "rediss://h?ca=/c%26d&cert=/e&key=/f&name=g.h&verify=no";
+  const auto parsed = parse_url(all);
+  EXPECT_EQ(parsed.tls->ca, "/c&d");
+  EXPECT_EQ(parsed.tls->certificate, "/e");
+  EXPECT_EQ(parsed.tls->key, "/f");
+  EXPECT_EQ(parsed.tls->name, "g.h");
+  EXPECT_FALSE(parsed.tls->verify);
+  EXPECT_EQ(parsed.display(), all);
+  EXPECT_TRUE(parse_url("rediss://h?verify=yes").tls->verify);
+}
+
 TEST(Url, TakesThePrivateServerAndItsDirectory) {
   EXPECT_EQ(parse_url("local:").kind, Endpoint::Kind::local);
   EXPECT_EQ(parse_url("local:").path, "");
@@ -102,7 +122,15 @@ TEST(Url, RefusesWhatItDoesNotUnderstandAndSaysWhat) {
       {"localhost:6379", "must start with redis://"},
       {"http://localhost", "must start with redis://"},
       {"redis:/localhost", "must start with redis://"},
-      {"rediss://localhost", "TLS"},
+      {"rediss://h?c=x", "options of rediss: are"},
+      {"rediss://h?ca", "no value"},
+      {"rediss://h?ca=", "no value"},
+      {"rediss://h?cert=/c", "both cert=FILE and key=FILE"},
+      {"rediss://h?key=/k", "both cert=FILE and key=FILE"},
+      {"rediss://h?verify=maybe", "verify is yes or no"},
+      {"rediss://h?ca=%00", "zero byte"},
+      {"rediss://h/0#x", "must be a number"},
+      {"redis://h?ca=/c", "not known here"},
       {"unix:///run/s", "redis+unix:///path"},
       {"redis://", "host is missing"},
       {"redis://:6379", "host is missing"},
@@ -170,11 +198,11 @@ TEST(Url, KeepsThePasswordOutOfWhatIsPrinted) {
 
 TEST(Url, KeepsThePasswordOutOfEveryError) {
   const std::string_view wrong[] = {
-      "redis://:s3/cret@h",   "redis://:s3?cret@h",        "redis://:s3#cret@h",
-      "redis://u:s3cret%@h",  "redis://u:s3cret@h:x",      "redis://u:s3cret@",
-      "redis://u:s3cret@h/x", "redis+unix://u:s3cret@x/s", "redis+unix://u:s3cret@",
-      "rediss://u:s3cret@h",  "redis+unix:///s?pw=s3cret", "s3cret",
-      "redis:u:s3cret@h",     "redis://u:s3cret",          "local:s3cret",
+      "redis://:s3/cret@h",    "redis://:s3?cret@h",        "redis://:s3#cret@h",
+      "redis://u:s3cret%@h",   "redis://u:s3cret@h:x",      "redis://u:s3cret@",
+      "redis://u:s3cret@h/x",  "redis+unix://u:s3cret@x/s", "redis+unix://u:s3cret@",
+      "rediss://u:s3cret@h?x", "redis+unix:///s?pw=s3cret", "s3cret",
+      "redis:u:s3cret@h",      "redis://u:s3cret",          "local:s3cret",
   };
   for (const auto url : wrong) {
     const auto what = error_of(url);
