@@ -10,30 +10,9 @@ from cli_case import CliCase
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from certificates import Authority  # noqa: E402
-from redis_server import RedisServer  # noqa: E402
+from tls_server import TlsServer  # noqa: E402
 
 NAMES = "DNS:localhost,IP:127.0.0.1"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class TlsServer(RedisServer):
-    """Its URL is that of its TLS port; `asks`: whether clients need a certificate."""
-
-    def __init__(self, authority, certificate, asks=False):
-        self.tls_port = free_port()
-        self.authority = authority
-        super().__init__(f"tls-port {self.tls_port}", f"tls-cert-file {certificate[0]}",
-                         f"tls-key-file {certificate[1]}", f"tls-ca-cert-file {authority.ca}",
-                         f"tls-auth-clients {'yes' if asks else 'no'}")
-
-    def tls_url(self, host="localhost", **options):
-        query = "&".join(f"{key}={value}" for key, value in options.items())
-        return f"rediss://{host}:{self.tls_port}" + (f"?{query}" if query else "")
 
 
 class Tls(CliCase):
