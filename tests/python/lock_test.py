@@ -6,9 +6,9 @@ import threading
 import time
 import unittest
 
-from certificates import Authority
-from package_case import LONG, PackageCase, eventually
+from package_case import LONG, PackageCase, eventually  # isort: split
 
+from certificates import Authority
 from tls_server import TlsServer
 
 import redis
