@@ -19,6 +19,7 @@
 #include "redis/local_server.hpp"
 #include "redis/login.hpp"
 #include "redis/raw_reply.hpp"
+#include "redis/sentinel.hpp"
 #include "redis/tls.hpp"
 
 namespace dlock::redis {
@@ -230,7 +231,8 @@ void Connection::Impl::log_in(const Settings& settings, Deadline deadline) {
     }
     if (command[0] == "HELLO") {
       const auto greeting = read_greeting(tree_of(*reply));
-      check_greeting(greeting);
+      settings.to_sentinel ? check_sentinel(greeting)
+                           : check_greeting(greeting, settings.endpoint.kind);
       id = greeting.id;
     }
   }
@@ -246,6 +248,16 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& setting
     impl->log_in(settings, deadline);
     return impl;
   };
+  if (endpoint.kind == Endpoint::Kind::sentinel) {
+    const auto primary = find_primary(settings, deadline);
+    try {
+      return log_in_on(dial_tcp(primary.host, primary.port, deadline));
+    } catch (const Unreachable& error) {
+      throw Unreachable(errc::unreachable, "the primary that the Sentinels name, " + primary.host +
+                                               ":" + std::to_string(primary.port) + ": " +
+                                               without_code(error));
+    }
+  }
   if (endpoint.kind == Endpoint::Kind::tcp) {
     return log_in_on(dial_tcp(endpoint.host, endpoint.port, deadline));
   }
@@ -273,11 +285,8 @@ std::unique_ptr<Connection> Connection::open(const Settings& settings) {
     auto impl = Impl::open(settings, steady_clock::now() + settings.connect_timeout);
     return std::unique_ptr<Connection>(new Connection(std::move(impl)));
   } catch (const Error& error) {
-    // Every message says which store it is about; without the category's text, added again below.
-    std::string what = error.what();
-    const auto suffix = ": " + error.code().message();
-    if (what.ends_with(suffix)) what.resize(what.size() - suffix.size());
-    throw_error(error.reason(), settings.endpoint.display() + ": " + what);
+    // Every message says which store it is about.
+    throw_error(error.reason(), settings.endpoint.display() + ": " + without_code(error));
   }
 }
 

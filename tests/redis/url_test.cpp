@@ -109,6 +109,21 @@ TEST(Url, TakesTlsAndItsOptions) {
   EXPECT_TRUE(parse_url("rediss://h?verify=yes").tls->verify);
 }
 
+TEST(Url, TakesSentinels) {
+  const auto one = parse_url("redis+sentinel://h/main");
+  EXPECT_EQ(one.kind, Endpoint::Kind::sentinel);
+  EXPECT_EQ(one.sentinels.size(), 1U);
+  EXPECT_EQ(one.sentinels.at(0).port, 26379);
+  EXPECT_EQ(one.display(), "redis+sentinel://h/main");
+  const auto all = parse_url(
+      "redis+sentinel://u:p@a:1,[::1]:2,c/ma%2Fin/3?sentinel_user=s&sentinel_password=w%26");
+  EXPECT_EQ(std::tie(all.user, all.password, all.service, all.db),
+            std::make_tuple("u", "p", "ma/in", 3));
+  EXPECT_EQ(std::tie(all.sentinel_user, all.sentinel_password), std::make_tuple("s", "w&"));
+  EXPECT_EQ(all.sentinels.at(1).host, "::1");
+  EXPECT_EQ(all.display(), "redis+sentinel://u@a:1,[::1]:2,c/ma%2Fin/3?sentinel_user=s");
+}
+
 TEST(Url, TakesThePrivateServerAndItsDirectory) {
   EXPECT_EQ(parse_url("local:").kind, Endpoint::Kind::local);
   EXPECT_EQ(parse_url("local:").path, "");
@@ -132,6 +147,11 @@ TEST(Url, RefusesWhatItDoesNotUnderstandAndSaysWhat) {
       {"rediss://h/0#x", "must be a number"},
       {"redis://h?ca=/c", "not known here"},
       {"unix:///run/s", "redis+unix:///path"},
+      {"redis+sentinel://h", "redis+sentinel://host:port,host:port/service"},
+      {"redis+sentinel:///main", "redis+sentinel://host:port,host:port/service"},
+      {"redis+sentinel://h,,i/main", "host is missing"},
+      {"redis+sentinel://h/main/x", "must be a number"},
+      {"redis+sentinel://h/main?ca=/c", "sentinel_user and sentinel_password"},
       {"redis://", "host is missing"},
       {"redis://:6379", "host is missing"},
       {"redis://u:p@", "host is missing"},
