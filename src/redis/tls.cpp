@@ -2,10 +2,6 @@
 #include "redis/tls.hpp"
 
 #include <arpa/inet.h>
-#include <openssl/bio.h>
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -14,37 +10,40 @@
 #include <system_error>
 
 #include "dlock/error.hpp"
+#include "redis/openssl.hpp"
 
 namespace dlock::redis {
 namespace {
 
 struct FreeContext {
-  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+  void operator()(SSL_CTX* context) const { openssl().SSL_CTX_free(context); }
 };
 struct FreeStream {
-  void operator()(SSL* stream) const { SSL_free(stream); }
+  void operator()(SSL* stream) const { openssl().SSL_free(stream); }
 };
 using Context = std::unique_ptr<SSL_CTX, FreeContext>;
 
 // OpenSSL's own socket writes without MSG_NOSIGNAL: a server that went away would end the program
 // by SIGPIPE.
 int socket_of(BIO* bio) {
-  return static_cast<int>(reinterpret_cast<std::intptr_t>(BIO_get_data(bio)));
+  return static_cast<int>(reinterpret_cast<std::intptr_t>(openssl().BIO_get_data(bio)));
 }
 
 bool is_later() { return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR; }
 
 int write_to_socket(BIO* bio, const char* from, int size) {
-  BIO_clear_retry_flags(bio);
+  openssl().BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
   const auto count = ::send(socket_of(bio), from, static_cast<std::size_t>(size), MSG_NOSIGNAL);
-  if (count < 0 && is_later()) BIO_set_retry_write(bio);
+  if (count < 0 && is_later())
+    openssl().BIO_set_flags(bio, BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY);
   return static_cast<int>(count);
 }
 
 int read_from_socket(BIO* bio, char* into, int size) {
-  BIO_clear_retry_flags(bio);
+  openssl().BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
   const auto count = ::recv(socket_of(bio), into, static_cast<std::size_t>(size), 0);
-  if (count < 0 && is_later()) BIO_set_retry_read(bio);
+  if (count < 0 && is_later())
+    openssl().BIO_set_flags(bio, BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY);
   return static_cast<int>(count);
 }
 
@@ -54,11 +53,12 @@ long control_socket(BIO* /*bio*/, int command, long /*number*/, void* /*pointer*
 
 BIO_METHOD* socket_method() {
   static BIO_METHOD* const method = [] {
-    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket");
+    BIO_METHOD* made =
+        openssl().BIO_meth_new(openssl().BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "socket");
     if (made == nullptr) throw std::bad_alloc{};
-    BIO_meth_set_write(made, write_to_socket);
-    BIO_meth_set_read(made, read_from_socket);
-    BIO_meth_set_ctrl(made, control_socket);
+    openssl().BIO_meth_set_write(made, write_to_socket);
+    openssl().BIO_meth_set_read(made, read_from_socket);
+    openssl().BIO_meth_set_ctrl(made, control_socket);
     return made;
   }();
   return method;
@@ -66,10 +66,10 @@ BIO_METHOD* socket_method() {
 
 // What OpenSSL says went wrong first.
 std::string reason() {
-  const auto error = ERR_get_error();
+  const auto error = openssl().ERR_get_error();
   if (error == 0) return errno != 0 ? std::generic_category().message(errno) : "unknown reason";
   if (ERR_SYSTEM_ERROR(error)) return std::generic_category().message(ERR_GET_REASON(error));
-  const char* text = ERR_reason_error_string(error);
+  const char* text = openssl().ERR_reason_error_string(error);
   return text != nullptr ? text : "error " + std::to_string(error);
 }
 
@@ -81,27 +81,29 @@ std::string reason() {
 int no_passphrase(char* /*into*/, int /*size*/, int /*writes*/, void* /*data*/) { return 0; }
 
 Context make_context(const Tls& tls) {
-  ERR_clear_error();
-  Context context{SSL_CTX_new(TLS_client_method())};
+  openssl().ERR_clear_error();
+  Context context{openssl().SSL_CTX_new(openssl().TLS_client_method())};
   if (context == nullptr) throw std::bad_alloc{};
-  SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
-  SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
-  SSL_CTX_set_mode(context.get(),
-                   SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-  SSL_CTX_set_default_passwd_cb(context.get(), no_passphrase);
+  openssl().SSL_CTX_ctrl(context.get(), SSL_CTRL_SET_MIN_PROTO_VERSION, TLS1_2_VERSION, nullptr);
+  openssl().SSL_CTX_set_options(context.get(),
+                                SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF);
+  openssl().SSL_CTX_ctrl(context.get(), SSL_CTRL_MODE,
+                         SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER,
+                         nullptr);
+  openssl().SSL_CTX_set_default_passwd_cb(context.get(), no_passphrase);
   if (!tls.ca.empty()) {
-    if (SSL_CTX_load_verify_locations(context.get(), tls.ca.c_str(), nullptr) != 1) {
+    if (openssl().SSL_CTX_load_verify_locations(context.get(), tls.ca.c_str(), nullptr) != 1) {
       unusable("the CA file " + tls.ca + " cannot be used");
     }
   } else if (tls.verify) {
-    SSL_CTX_set_default_verify_paths(context.get());
+    openssl().SSL_CTX_set_default_verify_paths(context.get());
   }
   if (!tls.certificate.empty() &&
-      SSL_CTX_use_certificate_chain_file(context.get(), tls.certificate.c_str()) != 1) {
+      openssl().SSL_CTX_use_certificate_chain_file(context.get(), tls.certificate.c_str()) != 1) {
     unusable("the client's certificate " + tls.certificate + " cannot be used");
   }
-  if (!tls.key.empty() &&
-      SSL_CTX_use_PrivateKey_file(context.get(), tls.key.c_str(), SSL_FILETYPE_PEM) != 1) {
+  if (!tls.key.empty() && openssl().SSL_CTX_use_PrivateKey_file(context.get(), tls.key.c_str(),
+                                                                SSL_FILETYPE_PEM) != 1) {
     unusable("the client's key " + tls.key +
              " cannot be used; it must be PEM without a passphrase, " +
              "and that of the certificate");
@@ -115,21 +117,26 @@ bool is_address(const std::string& host) {
          ::inet_pton(AF_INET6, host.c_str(), address.data()) == 1;
 }
 
+void set_server_name(SSL* stream, const std::string& host) {
+  auto name = host;
+  openssl().SSL_ctrl(stream, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name.data());
+}
+
 // Whom the certificate must be for, and, for servers with several names, whom we ask for.
 void expect(SSL* stream, const Tls& tls, const std::string& host) {
-  if (!is_address(host)) SSL_set_tlsext_host_name(stream, host.c_str());
+  if (!is_address(host)) set_server_name(stream, host);
   if (!tls.verify) return;
-  SSL_set_verify(stream, SSL_VERIFY_PEER, nullptr);
-  auto* terms = SSL_get0_param(stream);
+  openssl().SSL_set_verify(stream, SSL_VERIFY_PEER, nullptr);
+  auto* terms = openssl().SSL_get0_param(stream);
   const int taken = is_address(host)
-                        ? X509_VERIFY_PARAM_set1_ip_asc(terms, host.c_str())
-                        : X509_VERIFY_PARAM_set1_host(terms, host.c_str(), host.size());
+                        ? openssl().X509_VERIFY_PARAM_set1_ip_asc(terms, host.c_str())
+                        : openssl().X509_VERIFY_PARAM_set1_host(terms, host.c_str(), host.size());
   if (taken != 1) unusable("the name " + host + " cannot be verified");
 }
 
 [[noreturn]] void throw_untrusted(long verdict, const std::string& host) {
   std::string what = "the server's certificate is not trusted: ";
-  what += X509_verify_cert_error_string(verdict);
+  what += openssl().X509_verify_cert_error_string(verdict);
   switch (verdict) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
@@ -186,7 +193,7 @@ struct TlsStream::Impl {
 
 // Also of an alert that comes with the first read, as TLS 1.3 refuses client certificates.
 TlsStream::Outcome TlsStream::Impl::outcome_of(int result) {
-  switch (SSL_get_error(stream.get(), result)) {
+  switch (openssl().SSL_get_error(stream.get(), result)) {
     case SSL_ERROR_NONE:
       return Outcome::done;
     case SSL_ERROR_WANT_READ:
@@ -205,27 +212,27 @@ TlsStream::TlsStream(int fd, const Endpoint& endpoint, Deadline deadline)
   const auto& tls = *endpoint.tls;
   const auto& host = tls.name.empty() ? endpoint.host : tls.name;
   impl_->context = make_context(tls);
-  impl_->stream.reset(SSL_new(impl_->context.get()));
-  BIO* bio = impl_->stream != nullptr ? BIO_new(socket_method()) : nullptr;
+  impl_->stream.reset(openssl().SSL_new(impl_->context.get()));
+  BIO* bio = impl_->stream != nullptr ? openssl().BIO_new(socket_method()) : nullptr;
   if (bio == nullptr) throw std::bad_alloc{};
-  BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)));
-  BIO_set_init(bio, 1);
+  openssl().BIO_set_data(bio, reinterpret_cast<void*>(static_cast<std::intptr_t>(fd)));
+  openssl().BIO_set_init(bio, 1);
   SSL* stream = impl_->stream.get();
-  SSL_set_bio(stream, bio, bio);
+  openssl().SSL_set_bio(stream, bio, bio);
   expect(stream, tls, host);
   for (;;) {
-    ERR_clear_error();
+    openssl().ERR_clear_error();
     errno = 0;
-    const int result = SSL_connect(stream);
+    const int result = openssl().SSL_connect(stream);
     if (result == 1) return;
-    const int error = SSL_get_error(stream, result);
+    const int error = openssl().SSL_get_error(stream, result);
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
       if (wait_for(fd, error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, deadline)) continue;
       throw Unreachable(errc::unreachable,
                         "the TLS handshake was not over in time; check that it is "
                         "the server's TLS port");
     }
-    const auto verdict = SSL_get_verify_result(stream);
+    const auto verdict = openssl().SSL_get_verify_result(stream);
     if (tls.verify && verdict != X509_V_OK) throw_untrusted(verdict, host);
     const bool ended = error == SSL_ERROR_ZERO_RETURN || (error == SSL_ERROR_SYSCALL && errno == 0);
     throw_failed(ended ? "the server closed the connection" : reason(), !tls.certificate.empty());
@@ -235,15 +242,15 @@ TlsStream::TlsStream(int fd, const Endpoint& endpoint, Deadline deadline)
 TlsStream::~TlsStream() = default;
 
 TlsStream::Outcome TlsStream::read(char* into, std::size_t size, std::size_t& count) {
-  ERR_clear_error();
+  openssl().ERR_clear_error();
   errno = 0;
-  return impl_->outcome_of(SSL_read_ex(impl_->stream.get(), into, size, &count));
+  return impl_->outcome_of(openssl().SSL_read_ex(impl_->stream.get(), into, size, &count));
 }
 
 TlsStream::Outcome TlsStream::write(const char* from, std::size_t size, std::size_t& count) {
-  ERR_clear_error();
+  openssl().ERR_clear_error();
   errno = 0;
-  return impl_->outcome_of(SSL_write_ex(impl_->stream.get(), from, size, &count));
+  return impl_->outcome_of(openssl().SSL_write_ex(impl_->stream.get(), from, size, &count));
 }
 
 const std::string& TlsStream::problem() const noexcept { return impl_->problem; }
