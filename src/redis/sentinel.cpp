@@ -13,8 +13,10 @@ using std::chrono::milliseconds;
 std::optional<Endpoint::Address> ask(const Connection::Settings& settings,
                                      const Endpoint::Address& sentinel, milliseconds time) {
   const auto& store = settings.endpoint;
-  Connection::Settings there{
-      .client_name = settings.client_name, .connect_timeout = time, .to_sentinel = true};
+  Connection::Settings there;
+  there.client_name = settings.client_name;
+  there.connect_timeout = time;
+  there.to_sentinel = true;
   there.endpoint.kind = Endpoint::Kind::tcp;
   there.endpoint.host = sentinel.host;
   there.endpoint.port = sentinel.port;
