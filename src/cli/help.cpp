@@ -60,8 +60,8 @@ Waits for the lock NAME, runs COMMAND while holding it, releases it.
       --kill-after DURATION     from TERM to KILL when COMMAND must end (default 10s)
   -c, --command STRING          run STRING with /bin/sh
       --url URL                 where the locks are: redis://[user[:password]@]host[:port][/db],
-                                redis+unix:///path, local:; default: DLOCK_URL, else local:.
-                                Others here can see a password in it with ps, in DLOCK_URL not
+                                rediss: (TLS), redis+sentinel:, redis+unix:, local:; default:
+                                DLOCK_URL, which unlike this hides a password from ps, else local:
       --prefix TEXT             put before NAME to make the key
       --label TEXT              what 'dlock ls' shows about us (default: COMMAND)
   -v, --verbose                 tell on stderr what happens

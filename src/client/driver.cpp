@@ -67,9 +67,14 @@ ScriptText script_of(const core::Command& command) {
 /// Feeds the engine with what the connection reads.
 class ClientState::Intake final : public redis::Receiver {
  public:
-  Intake(core::Engine& engine, core::Instant at) : engine_(engine), at_(at) {}
+  Intake(core::Engine& engine, core::Instant at, bool moves)
+      : engine_(engine), at_(at), moves_(moves) {}
 
   void on_reply(const redis::ReplyView& view) override {
+    demoted =
+        demoted || (moves_ && view.kind == redis::ReplyView::Kind::error &&
+                    (view.text.starts_with("READONLY") || view.text.starts_with("MASTERDOWN")));
+    if (demoted) return;  // it answers nothing any more
     core::Reply reply;
     reply.text = view.text;
     if (view.kind == redis::ReplyView::Kind::error) {
@@ -88,18 +93,21 @@ class ClientState::Intake final : public redis::Receiver {
   void on_unsubscribed() override { unsubscribed = true; }
 
   bool unsubscribed = false;
+  bool demoted = false;  ///< the server is not the primary any more
 
  private:
   core::Engine& engine_;
   core::Instant at_;
+  const bool moves_;  ///< there are others who can be the primary
 };
 
 void ClientState::take_input() {
-  Intake intake{engine_, now()};
+  Intake intake{engine_, now(), endpoint_.kind == redis::Endpoint::Kind::sentinel};
   const bool sound = connection_->receive(intake);
-  if (!sound || intake.unsubscribed) {
-    engine_.on_disconnected(now(),
-                            sound ? "the server ended the subscription" : connection_->problem());
+  if (!sound || intake.unsubscribed || intake.demoted) {
+    engine_.on_disconnected(now(), !sound           ? connection_->problem()
+                                   : intake.demoted ? "the server is not the primary any more"
+                                                    : "the server ended the subscription");
     connection_->abort();
     connection_.reset();
   }

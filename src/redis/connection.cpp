@@ -19,6 +19,8 @@
 #include "redis/local_server.hpp"
 #include "redis/login.hpp"
 #include "redis/raw_reply.hpp"
+#include "redis/sentinel.hpp"
+#include "redis/tls.hpp"
 
 namespace dlock::redis {
 namespace {
@@ -42,10 +44,43 @@ ssize_t write_without_signal(redisContext* context) {
   return -1;
 }
 
+// What both ends of a TLS stream come to for hiredis.
+ssize_t note_outcome(redisContext* context, TlsStream::Outcome outcome, std::size_t count) {
+  switch (outcome) {
+    case TlsStream::Outcome::done:
+      return static_cast<ssize_t>(count);
+    case TlsStream::Outcome::later:
+      return 0;
+    case TlsStream::Outcome::ended:
+      context->err = REDIS_ERR_EOF;
+      break;
+    case TlsStream::Outcome::broken:
+      context->err = REDIS_ERR_IO;
+      break;
+  }
+  const auto& why = static_cast<TlsStream*>(context->privctx)->problem();
+  context->errstr[why.copy(context->errstr, sizeof context->errstr - 1)] = '\0';
+  return -1;
+}
+
+ssize_t write_encrypted(redisContext* context) {
+  std::size_t count = 0;
+  const auto outcome =
+      static_cast<TlsStream*>(context->privctx)->write(context->obuf, sdslen(context->obuf), count);
+  return note_outcome(context, outcome, count);
+}
+
+ssize_t read_encrypted(redisContext* context, char* into, std::size_t size) {
+  std::size_t count = 0;
+  const auto outcome = static_cast<TlsStream*>(context->privctx)->read(into, size, count);
+  return note_outcome(context, outcome, count);
+}
+
 }  // namespace
 
 struct Connection::Impl {
   explicit Impl(int fd);
+  void encrypt(const Endpoint& endpoint, Deadline deadline);
   static std::unique_ptr<Impl> open(const Settings& settings, Deadline deadline);
   void append(std::span<const std::string_view> fields);
   bool flush();
@@ -56,6 +91,7 @@ struct Connection::Impl {
   bool note_problem();
   void log_in(const Settings& settings, Deadline deadline);
 
+  std::unique_ptr<TlsStream> tls;
   redisContextFuncs functions{};
   std::unique_ptr<redisContext, FreeContext> context;
   std::vector<char> command;  // room for the one being appended
@@ -78,6 +114,13 @@ Connection::Impl::Impl(int fd) {
   functions = *context->funcs;
   functions.write = write_without_signal;
   context->funcs = &functions;
+}
+
+void Connection::Impl::encrypt(const Endpoint& endpoint, Deadline deadline) {
+  tls = std::make_unique<TlsStream>(context->fd, endpoint, deadline);
+  context->privctx = tls.get();
+  functions.read = read_encrypted;
+  functions.write = write_encrypted;
 }
 
 // Always false, so that callers can return it.
@@ -188,7 +231,8 @@ void Connection::Impl::log_in(const Settings& settings, Deadline deadline) {
     }
     if (command[0] == "HELLO") {
       const auto greeting = read_greeting(tree_of(*reply));
-      check_greeting(greeting);
+      settings.to_sentinel ? check_sentinel(greeting)
+                           : check_greeting(greeting, settings.endpoint.kind);
       id = greeting.id;
     }
   }
@@ -200,9 +244,20 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& setting
   const auto log_in_on = [&](int fd) {
     auto impl = std::make_unique<Impl>(fd);
     impl->where = endpoint.display();
+    if (endpoint.tls) impl->encrypt(endpoint, deadline);
     impl->log_in(settings, deadline);
     return impl;
   };
+  if (endpoint.kind == Endpoint::Kind::sentinel) {
+    const auto primary = find_primary(settings, deadline);
+    try {
+      return log_in_on(dial_tcp(primary.host, primary.port, deadline));
+    } catch (const Unreachable& error) {
+      throw Unreachable(errc::unreachable, "the primary that the Sentinels name, " + primary.host +
+                                               ":" + std::to_string(primary.port) + ": " +
+                                               without_code(error));
+    }
+  }
   if (endpoint.kind == Endpoint::Kind::tcp) {
     return log_in_on(dial_tcp(endpoint.host, endpoint.port, deadline));
   }
@@ -230,11 +285,8 @@ std::unique_ptr<Connection> Connection::open(const Settings& settings) {
     auto impl = Impl::open(settings, steady_clock::now() + settings.connect_timeout);
     return std::unique_ptr<Connection>(new Connection(std::move(impl)));
   } catch (const Error& error) {
-    // Every message says which store it is about; without the category's text, added again below.
-    std::string what = error.what();
-    const auto suffix = ": " + error.code().message();
-    if (what.ends_with(suffix)) what.resize(what.size() - suffix.size());
-    throw_error(error.reason(), settings.endpoint.display() + ": " + what);
+    // Every message says which store it is about.
+    throw_error(error.reason(), settings.endpoint.display() + ": " + without_code(error));
   }
 }
 

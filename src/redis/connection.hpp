@@ -51,6 +51,7 @@ class Connection {
     Endpoint endpoint;        ///< kind local is resolved with ensure_local_server first
     std::string client_name;  ///< for CLIENT LIST; "dlock:" and the client's id
     std::chrono::milliseconds connect_timeout{2'000};
+    bool to_sentinel = false;  ///< not to a store
   };
 
   /// Connects and logs in: HELLO 3 with AUTH and SETNAME in one command, SELECT if the db is not 0
@@ -106,5 +107,8 @@ struct ServerError {
   std::string what;
 };
 [[nodiscard]] ServerError classify(std::string_view error_reply);
+
+/// The text of an error without that of its code at the end, to make another error of.
+[[nodiscard]] std::string without_code(const Error& error);
 
 }  // namespace dlock::redis

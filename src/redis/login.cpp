@@ -39,6 +39,8 @@ Greeting read_greeting(const Reply& reply) {
       greeting.version = value;
     } else if (name == "mode") {
       greeting.mode = value;
+    } else if (name == "role") {
+      greeting.role = value;
     }
   }
   if (greeting.version.empty()) {
@@ -48,7 +50,7 @@ Greeting read_greeting(const Reply& reply) {
   return greeting;
 }
 
-void check_greeting(const Greeting& greeting) {
+void check_greeting(const Greeting& greeting, Endpoint::Kind kind) {
   int major = 0;
   if (!read_number(greeting.version, major) || major < 7) {
     throw StoreUnusable(errc::store_unusable,
@@ -58,12 +60,23 @@ void check_greeting(const Greeting& greeting) {
   }
   if (greeting.mode == "sentinel") {
     throw StoreUnusable(errc::store_unusable,
-                        "this is a Sentinel, which stores nothing; use the URL of the primary");
+                        "this is a Sentinel, which stores nothing; use "
+                        "redis+sentinel://host:port/service");
   }
   if (greeting.mode == "cluster") {
     throw StoreUnusable(errc::store_unusable,
                         "this is a node of a cluster, which redis:// does not support; use the URL "
                         "of a server that runs by itself");
+  }
+  if (kind == Endpoint::Kind::sentinel && greeting.role != "master") {
+    throw Unreachable(errc::unreachable, "it is a replica; a failover may be under way");
+  }
+}
+
+void check_sentinel(const Greeting& greeting) {
+  if (greeting.mode != "sentinel") {
+    throw StoreUnusable(errc::store_unusable,
+                        "this is no Sentinel, but a server; use redis://host:port");
   }
 }
 

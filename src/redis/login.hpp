@@ -20,13 +20,17 @@ struct Greeting {
   std::string server;   ///< "redis", "valkey"
   std::string version;  ///< as text: "7.0.15"
   std::string mode;     ///< "standalone", "sentinel" or "cluster"
+  std::string role;     ///< "master" or "replica"
 };
 
 /// Reads the answer to HELLO. Throws `Unreachable` when it is not one.
 [[nodiscard]] Greeting read_greeting(const Reply& reply);
 
-/// Throws `StoreUnusable` when this server cannot be a store for locks.
-void check_greeting(const Greeting& greeting);
+/// Throws `StoreUnusable` when this server cannot be a store for locks; `Unreachable` when it is
+/// not the primary, as the Sentinels said.
+void check_greeting(const Greeting& greeting, Endpoint::Kind kind);
+/// Throws `StoreUnusable` when this is no Sentinel.
+void check_sentinel(const Greeting& greeting);
 
 /// Throws what an error answer to `command`, one of login_commands, means.
 [[noreturn]] void throw_login_error(const Endpoint& endpoint, std::string_view command,

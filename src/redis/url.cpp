@@ -1,6 +1,7 @@
 // Store URLs: parsing and printing. Nothing here ever repeats a password, in part or whole.
 #include "redis/url.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -75,6 +76,15 @@ std::optional<int> parse_number(std::string_view text, int least, int most) {
   return value;
 }
 
+template <class Take>
+void for_each_part(std::string_view text, char separator, Take take) {
+  while (!text.empty()) {
+    const auto end = std::min(text.find(separator), text.size());
+    take(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
 int parse_db(std::string_view text) {
   const auto db = parse_number(text, 0, 1'000'000'000);
   if (!db) reject("the database must be a number, as in redis://localhost/0");
@@ -95,13 +105,13 @@ void take_user_info(std::string_view& authority, Endpoint& endpoint) {
   authority.remove_prefix(at + 1);
 }
 
-void parse_host_and_port(std::string_view text, Endpoint& endpoint) {
+void parse_host_and_port(std::string_view text, std::string& host, int& port_number) {
   std::string_view port;
   bool has_port = false;
   if (take_prefix(text, "[")) {
     const auto close = text.find(']');
     if (close == text.npos) reject("an IPv6 address must end with a bracket, as in redis://[::1]");
-    endpoint.host = percent_decode(text.substr(0, close));
+    host = percent_decode(text.substr(0, close));
     text.remove_prefix(close + 1);
     has_port = take_prefix(text, ":");
     if (!has_port && !text.empty()) reject("only :port may follow the bracket of an IPv6 address");
@@ -113,10 +123,10 @@ void parse_host_and_port(std::string_view text, Endpoint& endpoint) {
     if (port.find(':') != port.npos) {
       reject("an IPv6 address stands in brackets, as in redis://[::1]:6379");
     }
-    endpoint.host = percent_decode(text.substr(0, colon));
+    host = percent_decode(text.substr(0, colon));
   }
-  if (endpoint.host.empty()) reject("the host is missing, as in redis://localhost");
-  if (endpoint.host.find('\0') != std::string::npos) reject("the host contains a zero byte");
+  if (host.empty()) reject("the host is missing, as in redis://localhost");
+  if (host.find('\0') != std::string::npos) reject("the host contains a zero byte");
   if (!has_port) return;
   const auto number = parse_number(port, 1, 65535);
   if (!number) {
@@ -125,17 +135,53 @@ void parse_host_and_port(std::string_view text, Endpoint& endpoint) {
         "as "
         "%2F %3F %23 %3A %40 %25)");
   }
-  endpoint.port = *number;
+  port_number = *number;
 }
 
-Endpoint parse_tcp(std::string_view rest) {
+std::string parse_path(std::string_view text) {
+  auto path = percent_decode(text);
+  if (path.find('\0') != std::string::npos) reject("the path contains a zero byte");
+  return path;
+}
+
+void parse_tls_option(std::string_view text, Tls& tls) {
+  const auto equals = text.find('=');
+  const auto name = text.substr(0, equals);
+  const auto value = equals == text.npos ? std::string{} : parse_path(text.substr(equals + 1));
+  const auto take = [&](std::string& option) {
+    if (value.empty()) reject("the option " + std::string{name} + " has no value");
+    option = value;
+  };
+  if (name == "ca") return take(tls.ca);
+  if (name == "cert") return take(tls.certificate);
+  if (name == "key") return take(tls.key);
+  if (name == "name") return take(tls.name);
+  if (name != "verify") reject("the options of rediss: are ca, cert, key, name and verify");
+  if (value != "yes" && value != "no") reject("verify is yes or no");
+  tls.verify = value == "yes";
+}
+
+void parse_tls_options(std::string_view text, Tls& tls) {
+  for_each_part(text, '&', [&](std::string_view part) { parse_tls_option(part, tls); });
+  if (tls.certificate.empty() != tls.key.empty()) {
+    reject("a client certificate takes both cert=FILE and key=FILE");
+  }
+}
+
+Endpoint parse_tcp(std::string_view rest, bool tls) {
   Endpoint endpoint;
   endpoint.kind = Endpoint::Kind::tcp;
   const auto end = rest.find_first_of("/?#");
   auto authority = rest.substr(0, end);
   auto path = end == rest.npos ? std::string_view{} : rest.substr(end);
   take_user_info(authority, endpoint);
-  parse_host_and_port(authority, endpoint);
+  parse_host_and_port(authority, endpoint.host, endpoint.port);
+  if (tls) {
+    endpoint.tls.emplace();
+    const auto question = std::min(path.find('?'), path.size());
+    parse_tls_options(path.substr(std::min(question + 1, path.size())), *endpoint.tls);
+    path = path.substr(0, question);
+  }
   if (path.find_first_of("?#") != path.npos) {
     reject(
         "options after ? or # are not known here; the form is redis://user:password@host:port/db");
@@ -144,10 +190,45 @@ Endpoint parse_tcp(std::string_view rest) {
   return endpoint;
 }
 
-std::string parse_path(std::string_view text) {
-  auto path = percent_decode(text);
-  if (path.find('\0') != std::string::npos) reject("the path contains a zero byte");
-  return path;
+void parse_sentinel_option(std::string_view text, Endpoint& endpoint) {
+  const auto equals = text.find('=');
+  const auto name = text.substr(0, equals);
+  const auto value = equals == text.npos ? std::string{} : percent_decode(text.substr(equals + 1));
+  if (name == "sentinel_user") {
+    endpoint.sentinel_user = value;
+  } else if (name == "sentinel_password") {
+    endpoint.sentinel_password = value;
+  } else {
+    reject("the options of redis+sentinel: are sentinel_user and sentinel_password");
+  }
+}
+
+Endpoint parse_sentinel(std::string_view rest) {
+  Endpoint endpoint;
+  endpoint.kind = Endpoint::Kind::sentinel;
+  const auto end = std::min(rest.find_first_of("/?#"), rest.size());
+  auto authority = rest.substr(0, end);
+  auto path = rest.substr(end);
+  take_user_info(authority, endpoint);
+  for_each_part(authority, ',', [&](std::string_view part) {
+    auto& address = endpoint.sentinels.emplace_back();
+    parse_host_and_port(part, address.host, address.port);
+  });
+  const auto question = std::min(path.find('?'), path.size());
+  for_each_part(path.substr(std::min(question + 1, path.size())), '&',
+                [&](std::string_view part) { parse_sentinel_option(part, endpoint); });
+  path = path.substr(0, question);
+  take_prefix(path, "/");
+  const auto slash = std::min(path.find('/'), path.size());
+  endpoint.service = percent_decode(path.substr(0, slash));
+  path = path.substr(slash);
+  if (endpoint.sentinels.empty() || endpoint.service.empty()) {
+    reject(
+        "the form is redis+sentinel://host:port,host:port/service, as in "
+        "redis+sentinel://10.0.0.1,10.0.0.2,10.0.0.3/mymaster");
+  }
+  if (take_prefix(path, "/") && !path.empty()) endpoint.db = parse_db(path);
+  return endpoint;
 }
 
 Endpoint parse_unix(std::string_view rest) {
@@ -183,6 +264,37 @@ Endpoint parse_local(std::string_view rest) {
   return endpoint;
 }
 
+std::string display_address(const std::string& host, int port, int usual_port) {
+  const bool is_ipv6 = host.find(':') != std::string::npos;
+  return (is_ipv6 ? "[" + percent_encode(host, ":") + "]" : percent_encode(host, "")) +
+         (port != usual_port ? ":" + std::to_string(port) : "");
+}
+
+std::string display_sentinels(const Endpoint& endpoint) {
+  std::string text;
+  for (const auto& [host, port] : endpoint.sentinels) {
+    text += text.empty() ? "" : ",";
+    text += display_address(host, port, Endpoint::Address{}.port);
+  }
+  return text + "/" + percent_encode(endpoint.service, "");
+}
+
+// The options again; none of them is a secret.
+std::string display_options(const Tls& tls) {
+  std::string text;
+  const auto add = [&](std::string_view name, const std::string& value) {
+    if (value.empty()) return;
+    text += text.empty() ? '?' : '&';
+    text.append(name).append("=").append(percent_encode(value, "/"));
+  };
+  add("ca", tls.ca);
+  add("cert", tls.certificate);
+  add("key", tls.key);
+  add("name", tls.name);
+  add("verify", tls.verify ? "" : "no");
+  return text;
+}
+
 }  // namespace
 
 std::string Endpoint::display() const {
@@ -193,25 +305,27 @@ std::string Endpoint::display() const {
     case Kind::unix_socket:
       return "redis+unix://" + who + percent_encode(path, "/") +
              (db != 0 ? "?db=" + std::to_string(db) : "");
+    case Kind::sentinel:
+      return "redis+sentinel://" + who + display_sentinels(*this) +
+             (db != 0 ? "/" + std::to_string(db) : "") +
+             (sentinel_user.empty() ? "" : "?sentinel_user=" + percent_encode(sentinel_user, ""));
     case Kind::tcp:
       break;
   }
-  const bool is_ipv6 = host.find(':') != std::string::npos;
-  return "redis://" + who +
-         (is_ipv6 ? "[" + percent_encode(host, ":") + "]" : percent_encode(host, "")) +
-         (port != default_port ? ":" + std::to_string(port) : "") +
-         (db != 0 ? "/" + std::to_string(db) : "");
+  return (tls ? "rediss://" : "redis://") + who + display_address(host, port, default_port) +
+         (db != 0 ? "/" + std::to_string(db) : "") + (tls ? display_options(*tls) : "");
 }
 
 Endpoint parse_url(std::string_view url) {
-  if (take_prefix(url, "redis://")) return parse_tcp(url);
+  if (take_prefix(url, "redis://")) return parse_tcp(url, false);
+  if (take_prefix(url, "rediss://")) return parse_tcp(url, true);
+  if (take_prefix(url, "redis+sentinel://")) return parse_sentinel(url);
   if (take_prefix(url, "redis+unix://")) return parse_unix(url);
   if (take_prefix(url, "local:")) return parse_local(url);
-  if (url.starts_with("rediss://")) {
-    reject("TLS (rediss:) is not supported by this version; use redis:// through a tunnel");
-  }
   if (url.starts_with("unix:")) reject("a socket is written redis+unix:///path");
-  reject("it must start with redis://, redis+unix:// or local:");
+  reject(
+      "it must start with redis://, rediss://, redis+sentinel://, "
+      "redis+unix:// or local:");
 }
 
 }  // namespace dlock::redis

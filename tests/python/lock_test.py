@@ -1,11 +1,15 @@
 """The Python package in one process: locks, threads, errors, losses, and redis-py's own Lock."""
 
 import logging
+import tempfile
 import threading
 import time
 import unittest
 
-from package_case import LONG, PackageCase, eventually
+from package_case import LONG, PackageCase, eventually  # isort: split
+
+from certificates import Authority
+from tls_server import TlsServer
 
 import redis
 import redis.asyncio
@@ -251,6 +255,22 @@ class Clients(PackageCase):
         with redis.Redis.from_url(f"redis://localhost:{port}/5") as client:
             self.assert_locks(client, client)
 
+    def test_tls_is_taken_over(self):
+        with tempfile.TemporaryDirectory(prefix="dlock-test-") as directory:
+            authority = Authority(directory)
+            names = "DNS:localhost,IP:127.0.0.1"
+            certificate, key = authority.issue("server", names)
+            own_certificate, own_key = authority.issue("client", "DNS:client")
+            with TlsServer(authority, (certificate, key), asks=True) as server:
+                options = {"port": server.tls_port, "ssl": True, "ssl_certfile": own_certificate,
+                           "ssl_keyfile": own_key}
+                with redis.Redis(**options, ssl_ca_certs=authority.ca) as client:
+                    self.assert_locks(client, client)
+                with redis.Redis(**options, ssl_cert_reqs="none", ssl_check_hostname=False) as client:
+                    self.assert_locks(client, client)
+                with redis.Redis(**options) as client, self.assertRaisesRegex(DistributedLockError, "trusted"):
+                    DistributedLock(client, lock_name="job").acquire()
+
     def test_urls_and_clients_of_asyncio_are_taken(self):
         self.assert_locks(self.server.url, self.redis)
         self.assert_locks(redis.asyncio.Redis(port=self.server.port), self.redis)
@@ -259,8 +279,8 @@ class Clients(PackageCase):
         provider = redis.UsernamePasswordCredentialProvider("ann", "secret")
         sentinel = redis.sentinel.Sentinel([("localhost", 1)]).master_for("main")
         cluster = object.__new__(redis.cluster.RedisCluster)
-        for client, word in ((redis.Redis(ssl=True), "TLS"), (sentinel, "Sentinel"),
-                             (cluster, "cluster"), ("rediss://localhost", "TLS"),
+        for client, word in ((sentinel, "Sentinel"), (cluster, "cluster"),
+                             (redis.Redis(ssl=True, ssl_ca_path="/certificates"), "ssl_ca_path"),
                              (redis.Redis(credential_provider=provider), "credential_provider"),
                              (7, "int")):
             with self.subTest(word), self.assertRaisesRegex(UsageError, word):

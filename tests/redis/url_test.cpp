@@ -89,6 +89,41 @@ TEST(Url, TakesUserAndPasswordForAUnixSocket) {
   EXPECT_EQ(endpoint.path, "/run/s");
 }
 
+TEST(Url, TakesTlsAndItsOptions) {
+  const auto plain = parse_url("rediss://u:p@h:1/2");
+  EXPECT_EQ(plain.kind, Endpoint::Kind::tcp);
+  EXPECT_EQ(std::tie(plain.host, plain.port, plain.db), std::make_tuple("h", 1, 2));
+  ASSERT_TRUE(plain.tls);
+  EXPECT_TRUE(plain.tls->verify);
+  EXPECT_EQ(plain.tls->ca + plain.tls->certificate + plain.tls->key + plain.tls->name, "");
+  EXPECT_FALSE(parse_url("redis://h").tls);
+  EXPECT_EQ(plain.display(), "rediss://u@h:1/2");
+  const auto all = "rediss://h?ca=/c%26d&cert=/e&key=/f&name=g.h&verify=no";
+  const auto parsed = parse_url(all);
+  EXPECT_EQ(parsed.tls->ca, "/c&d");
+  EXPECT_EQ(parsed.tls->certificate, "/e");
+  EXPECT_EQ(parsed.tls->key, "/f");
+  EXPECT_EQ(parsed.tls->name, "g.h");
+  EXPECT_FALSE(parsed.tls->verify);
+  EXPECT_EQ(parsed.display(), all);
+  EXPECT_TRUE(parse_url("rediss://h?verify=yes").tls->verify);
+}
+
+TEST(Url, TakesSentinels) {
+  const auto one = parse_url("redis+sentinel://h/main");
+  EXPECT_EQ(one.kind, Endpoint::Kind::sentinel);
+  EXPECT_EQ(one.sentinels.size(), 1U);
+  EXPECT_EQ(one.sentinels.at(0).port, 26379);
+  EXPECT_EQ(one.display(), "redis+sentinel://h/main");
+  const auto all = parse_url(
+      "redis+sentinel://u:p@a:1,[::1]:2,c/ma%2Fin/3?sentinel_user=s&sentinel_password=w%26");
+  EXPECT_EQ(std::tie(all.user, all.password, all.service, all.db),
+            std::make_tuple("u", "p", "ma/in", 3));
+  EXPECT_EQ(std::tie(all.sentinel_user, all.sentinel_password), std::make_tuple("s", "w&"));
+  EXPECT_EQ(all.sentinels.at(1).host, "::1");
+  EXPECT_EQ(all.display(), "redis+sentinel://u@a:1,[::1]:2,c/ma%2Fin/3?sentinel_user=s");
+}
+
 TEST(Url, TakesThePrivateServerAndItsDirectory) {
   EXPECT_EQ(parse_url("local:").kind, Endpoint::Kind::local);
   EXPECT_EQ(parse_url("local:").path, "");
@@ -102,8 +137,21 @@ TEST(Url, RefusesWhatItDoesNotUnderstandAndSaysWhat) {
       {"localhost:6379", "must start with redis://"},
       {"http://localhost", "must start with redis://"},
       {"redis:/localhost", "must start with redis://"},
-      {"rediss://localhost", "TLS"},
+      {"rediss://h?c=x", "options of rediss: are"},
+      {"rediss://h?ca", "no value"},
+      {"rediss://h?ca=", "no value"},
+      {"rediss://h?cert=/c", "both cert=FILE and key=FILE"},
+      {"rediss://h?key=/k", "both cert=FILE and key=FILE"},
+      {"rediss://h?verify=maybe", "verify is yes or no"},
+      {"rediss://h?ca=%00", "zero byte"},
+      {"rediss://h/0#x", "must be a number"},
+      {"redis://h?ca=/c", "not known here"},
       {"unix:///run/s", "redis+unix:///path"},
+      {"redis+sentinel://h", "redis+sentinel://host:port,host:port/service"},
+      {"redis+sentinel:///main", "redis+sentinel://host:port,host:port/service"},
+      {"redis+sentinel://h,,i/main", "host is missing"},
+      {"redis+sentinel://h/main/x", "must be a number"},
+      {"redis+sentinel://h/main?ca=/c", "sentinel_user and sentinel_password"},
       {"redis://", "host is missing"},
       {"redis://:6379", "host is missing"},
       {"redis://u:p@", "host is missing"},
@@ -170,11 +218,11 @@ TEST(Url, KeepsThePasswordOutOfWhatIsPrinted) {
 
 TEST(Url, KeepsThePasswordOutOfEveryError) {
   const std::string_view wrong[] = {
-      "redis://:s3/cret@h",   "redis://:s3?cret@h",        "redis://:s3#cret@h",
-      "redis://u:s3cret%@h",  "redis://u:s3cret@h:x",      "redis://u:s3cret@",
-      "redis://u:s3cret@h/x", "redis+unix://u:s3cret@x/s", "redis+unix://u:s3cret@",
-      "rediss://u:s3cret@h",  "redis+unix:///s?pw=s3cret", "s3cret",
-      "redis:u:s3cret@h",     "redis://u:s3cret",          "local:s3cret",
+      "redis://:s3/cret@h",    "redis://:s3?cret@h",        "redis://:s3#cret@h",
+      "redis://u:s3cret%@h",   "redis://u:s3cret@h:x",      "redis://u:s3cret@",
+      "redis://u:s3cret@h/x",  "redis+unix://u:s3cret@x/s", "redis+unix://u:s3cret@",
+      "rediss://u:s3cret@h?x", "redis+unix:///s?pw=s3cret", "s3cret",
+      "redis:u:s3cret@h",      "redis://u:s3cret",          "local:s3cret",
   };
   for (const auto url : wrong) {
     const auto what = error_of(url);

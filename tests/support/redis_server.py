@@ -31,6 +31,8 @@ class RedisServer:
     """Runs from construction (it answers then) until `close()`, at the latest the end of the thread
     that started it, however that comes. A context manager too."""
 
+    OPTIONS = ()  # of the command line
+
     def __init__(self, *config, persistent=False):
         """`config`: lines of redis.conf. `persistent`: keeps its data over kill9() and restart()."""
         binary = shutil.which("redis-server") or shutil.which("valkey-server")
@@ -124,7 +126,7 @@ class RedisServer:
         if os.path.exists(self.socket_path):
             os.unlink(self.socket_path)
         with open(os.path.join(self.directory, "redis.log"), "ab") as log:
-            self._process = subprocess.Popen([self._binary, path], stdin=subprocess.DEVNULL, stdout=log,
+            self._process = subprocess.Popen([self._binary, path, *self.OPTIONS], stdin=subprocess.DEVNULL, stdout=log,
                                              stderr=log, start_new_session=True,
                                              preexec_fn=_die_with_parent)
         # The socket is bound after the port: who answers there has both.

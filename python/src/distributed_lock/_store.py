@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any, Protocol, Union
 from urllib.parse import quote
 
@@ -35,17 +36,28 @@ def url_of(store: Store) -> str:
     if any("Sentinel" in name for name in names):
         raise UsageError("a client of Sentinel is not supported yet: pass a redis.Redis of the "
                          "primary, or a URL")
-    if any("SSL" in name for name in names):
-        raise UsageError("TLS is not supported yet: pass a redis.Redis without TLS (through a "
-                         "tunnel, say), or a URL")
     settings: dict[str, Any] = pool.connection_kwargs
     if settings.get("credential_provider"):
         raise UsageError("a credential_provider is not supported yet: pass username and password, "
                          "or a URL")
-    return _url_of_settings(settings)
+    return _url_of_settings(settings, any("SSL" in name for name in names))
 
 
-def _url_of_settings(settings: dict[str, Any]) -> str:
+def _tls_options_of(settings: dict[str, Any]) -> str:
+    for name in ("ssl_ca_path", "ssl_ca_data", "ssl_password"):
+        if settings.get(name):
+            raise UsageError(f"{name} is not supported: pass files, with a key that has no "
+                             "passphrase, or a URL rediss://host?ca=FILE&cert=FILE&key=FILE")
+    certificate = settings.get("ssl_certfile")
+    options = {"ca": settings.get("ssl_ca_certs"), "cert": certificate,
+               "key": certificate and (settings.get("ssl_keyfile") or certificate)}
+    words = [f"{name}={quote(value, safe='/')}" for name, value in options.items() if value]
+    if settings.get("ssl_cert_reqs") in ("none", ssl.CERT_NONE, None):
+        words.append("verify=no")
+    return "?" + "&".join(words) if words else ""
+
+
+def _url_of_settings(settings: dict[str, Any], tls: bool) -> str:
     user = quote(settings.get("username") or "", safe="")
     password = quote(settings.get("password") or "", safe="")
     who = f"{user}:{password}@" if password else f"{user}@" if user else ""
@@ -55,4 +67,7 @@ def _url_of_settings(settings: dict[str, Any]) -> str:
         return f"redis+unix://{who}{quote(path, safe='/')}?db={db}"
     host = settings.get("host") or "localhost"
     host = f"[{host}]" if ":" in host else quote(host, safe="")
-    return f"redis://{who}{host}:{int(settings.get('port') or 6379)}/{db}"
+    port = int(settings.get("port") or 6379)
+    if tls:
+        return f"rediss://{who}{host}:{port}/{db}{_tls_options_of(settings)}"
+    return f"redis://{who}{host}:{port}/{db}"

@@ -1,0 +1,99 @@
+"""A real primary with two replicas, and three Sentinels that look after them."""
+
+import redis
+
+from eventually import eventually
+from redis_server import RedisServer
+
+SERVICE = "main"
+
+
+class _Sentinel(RedisServer):
+    OPTIONS = ("--sentinel",)
+
+
+class Sentinels:
+    """Runs from construction, when all know each other, until `close()`. With `password` for the
+    servers and `sentinel_password` for the Sentinels."""
+
+    def __init__(self, password="", sentinel_password=""):
+        self._auth = {"password": password or None}
+        lines = [f"requirepass {password}", f"masterauth {password}"] if password else []
+        lines += ["repl-diskless-sync-delay 0", "repl-timeout 10"]
+        first = RedisServer(*lines)
+        self.servers = [first] + [RedisServer(*lines, f"replicaof 127.0.0.1 {first.port}")
+                                  for _ in range(2)]
+        lines = [f"sentinel monitor {SERVICE} 127.0.0.1 {first.port} 2",
+                 f"sentinel down-after-milliseconds {SERVICE} 500",
+                 f"sentinel failover-timeout {SERVICE} 3000"]
+        lines += [f"sentinel auth-pass {SERVICE} {password}"] if password else []
+        lines += [f"requirepass {sentinel_password}", f"sentinel sentinel-pass {sentinel_password}"
+                  ] if sentinel_password else []
+        self.sentinels = [_Sentinel(*lines) for _ in range(3)]
+        self._sentinel_auth = {"password": sentinel_password or None}
+        if not eventually(self._all_know_each_other, 30):
+            raise RuntimeError("the Sentinels do not find each other")
+
+    @property
+    def addresses(self):
+        return ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+
+    @property
+    def url(self):
+        return f"redis+sentinel://{self.addresses}/{SERVICE}"
+
+    def primary(self):
+        """The server that the Sentinels name."""
+        for sentinel in self.sentinels:
+            port = int(self._ask(sentinel, "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
+            return next(server for server in self.servers if server.port == port)
+
+    def call(self, server, *fields):
+        with redis.Redis(port=server.port, **self._auth) as client:
+            return client.execute_command(*fields)
+
+    def fail_over(self):
+        """Asks for it, and waits until all Sentinels name another, who takes writes."""
+        former = self.primary()
+        self._ask(self.sentinels[0], "FAILOVER", SERVICE)
+        self.wait_for_another(former)
+
+    def wait_for_another(self, former):
+        def is_there():
+            return all(self._primary_of(sentinel) not in (None, former.port)
+                       for sentinel in self.sentinels) and self._takes_writes(self.primary())
+        if not eventually(is_there, 60):
+            raise RuntimeError("no failover")
+
+    def close(self):
+        for server in self.sentinels + self.servers:
+            server.close()
+
+    def _takes_writes(self, server):
+        return self.call(server, "ROLE")[0] == b"master"
+
+    def _primary_of(self, sentinel):
+        return int(self._ask(sentinel, "GET-MASTER-ADDR-BY-NAME", SERVICE)[1])
+
+    def _ask(self, sentinel, *fields):
+        with redis.Redis(port=sentinel.port, decode_responses=True, **self._sentinel_auth) as client:
+            return client.connection_pool and _plain(client, "SENTINEL", *fields)
+
+    def _all_know_each_other(self):
+        for sentinel in self.sentinels:
+            words = _plain_pairs(self._ask(sentinel, "MASTER", SERVICE))
+            if words["num-other-sentinels"] != "2" or words["num-slaves"] != "2":
+                return False
+        return all(self.call(server, "INFO", "replication")["master_link_status"] == "up"
+                   for server in self.servers[1:])
+
+
+def _plain(client, *fields):
+    """The reply as the server gave it."""
+    with client.connection_pool.get_connection() as connection:
+        connection.send_command(*fields)
+        return connection.read_response()
+
+
+def _plain_pairs(words):
+    return dict(zip(words[::2], words[1::2]))
