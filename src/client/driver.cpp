@@ -171,6 +171,7 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
     take_connection();
     if (ready > 0 && count == 2 && fds[1].revents != 0 && connection_ &&
         connection_number_ == number) {
+      unwritten_ = unwritten_ || (fds[1].revents & POLLOUT) != 0;
       take_input();
     }
     const auto next = engine_.next_timer();

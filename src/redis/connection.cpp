@@ -166,7 +166,12 @@ void Connection::Impl::append(std::span<const std::string_view> fields) {
 
 bool Connection::Impl::flush() {
   if (context == nullptr || !problem.empty()) return note_problem();
-  return redisBufferWrite(context.get(), nullptr) == REDIS_OK || note_problem();
+  for (;;) {  // TLS takes a record at a time
+    const auto before = sdslen(context->obuf);
+    if (redisBufferWrite(context.get(), nullptr) != REDIS_OK) return note_problem();
+    const auto left = sdslen(context->obuf);
+    if (left == 0 || left == before) return true;
+  }
 }
 
 bool Connection::Impl::read() {

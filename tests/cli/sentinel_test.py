@@ -31,7 +31,7 @@ class Sentinel(CliCase):
         self.assertFalse(self.token("job"))
 
     def test_a_holder_and_a_waiter_follow_a_failover(self):
-        holder = self.start("run", "-v", "--ttl", "4s", "job", "sh", "-c", "echo in; read line")
+        holder = self.start("run", "-v", "--ttl", "4s", "job", "sh", "-c", "echo in; read line || true")
         holder.expect("in\n")
         waiter = self.start("run", "job", "--", "echo", "mine")
         queue = "dlock1:qw:{job}"
@@ -42,7 +42,7 @@ class Sentinel(CliCase):
         self.assertEqual(self.token("job"), token, "the replica had it")
         life = ("PTTL", "job")
         self.assertTrue(eventually(  # it is renewed there: by its first ttl it would be over
-            lambda: self.sentinels.call(self.sentinels.primary(), *life) > 3500, 30))
+            lambda: self.sentinels.call(self.sentinels.primary(), *life) > 3500, 30), holder.stderr)
         self.assertFalse(waiter.is_over())
         holder.close_stdin()
         self.assertEqual((holder.wait(), waiter.wait(), waiter.stdout), (0, 0, "mine\n"), holder.stderr)

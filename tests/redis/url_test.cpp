@@ -144,7 +144,7 @@ TEST(Url, RefusesWhatItDoesNotUnderstandAndSaysWhat) {
       {"rediss://h?key=/k", "both cert=FILE and key=FILE"},
       {"rediss://h?verify=maybe", "verify is yes or no"},
       {"rediss://h?ca=%00", "zero byte"},
-      {"rediss://h/0#x", "must be a number"},
+      {"rediss://h/0#x", "not known here"},
       {"redis://h?ca=/c", "not known here"},
       {"unix:///run/s", "redis+unix:///path"},
       {"redis+sentinel://h", "redis+sentinel://host:port,host:port/service"},

@@ -77,23 +77,16 @@ class Sentinels:
 
     def _ask(self, sentinel, *fields):
         with redis.Redis(port=sentinel.port, decode_responses=True, **self._sentinel_auth) as client:
-            return client.connection_pool and _plain(client, "SENTINEL", *fields)
+            return client.execute_command("SENTINEL", *fields)
 
     def _all_know_each_other(self):
         for sentinel in self.sentinels:
-            words = _plain_pairs(self._ask(sentinel, "MASTER", SERVICE))
+            words = _pairs(self._ask(sentinel, "MASTER", SERVICE))
             if words["num-other-sentinels"] != "2" or words["num-slaves"] != "2":
                 return False
         return all(self.call(server, "INFO", "replication")["master_link_status"] == "up"
                    for server in self.servers[1:])
 
 
-def _plain(client, *fields):
-    """The reply as the server gave it."""
-    with client.connection_pool.get_connection() as connection:
-        connection.send_command(*fields)
-        return connection.read_response()
-
-
-def _plain_pairs(words):
+def _pairs(words):
     return dict(zip(words[::2], words[1::2]))
