@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "client/deadlock_watch.hpp"
+#include "client/primary_watch.hpp"
 #include "client/process.hpp"
 #include "dlock/error.hpp"
 
@@ -40,6 +41,7 @@ ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
 
 ClientState::~ClientState() {
   deadlocks_.reset();
+  primary_watch_.reset();
   {
     Lock lock{*this};
     engine_.close(now());

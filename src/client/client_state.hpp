@@ -34,6 +34,7 @@
 namespace dlock::detail {
 
 class DeadlockWatch;
+class PrimaryWatch;
 
 /// Thread-safe.
 class ClientState {
@@ -151,6 +152,7 @@ class ClientState {
   void poll_once(Lock& lock, std::optional<core::Instant> until, Role role);
   void connect();
   void take_connection();
+  void watch_primary();
   void take_input();
   [[nodiscard]] std::optional<core::Instant> next_timer() const;
   /// Whether what is to be written must be now, or may wait for others who were just woken.
@@ -208,6 +210,7 @@ class ClientState {
   Callbacks callbacks_;
   std::thread keeper_;
   std::unique_ptr<DeadlockWatch> deadlocks_;
+  std::unique_ptr<PrimaryWatch> primary_watch_;
 };
 
 }  // namespace dlock::detail

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "client/client_state.hpp"
+#include "client/primary_watch.hpp"
 #include "client/process.hpp"
 #include "client/quiet_thread.hpp"
 #include "script/scripts.hpp"
@@ -210,11 +211,26 @@ void ClientState::take_connection() {
     connection_ = std::move(dialled->connection);
     connection_id_ = connection_->id();
     ++connection_number_;
+    watch_primary();
     engine_.on_connected(now(), dialled->old_is_dead);
     engine_.on_timer(now());
   } else {
     engine_.on_connect_failed(now(), dialled->code, dialled->what);
   }
+}
+
+// The connection to a server that is the primary no more is ended, so that another is made.
+void ClientState::watch_primary() {
+  if (endpoint_.kind != redis::Endpoint::Kind::sentinel || primary_watch_ || keeper_ends_) {
+    return;
+  }
+  primary_watch_ = std::make_unique<PrimaryWatch>(
+      connection_settings(), [this](const redis::Endpoint::Address& primary) {
+        const Lock lock{*this};
+        if (connection_ && connection_->primary() != primary) {
+          connection_->hang_up();
+        }
+      });
 }
 
 // --- actions ------------------------------------------------------------------------------------

@@ -98,6 +98,7 @@ struct Connection::Impl {
   std::string where;          // the server's URL, for messages
   std::string problem;
   std::int64_t id = 0;
+  Endpoint::Address primary;
   bool read_was_full = false;
 };
 
@@ -254,9 +255,11 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& setting
     return impl;
   };
   if (endpoint.kind == Endpoint::Kind::sentinel) {
-    const auto primary = find_primary(settings, deadline);
+    const auto primary = Sentinels{settings}.primary(deadline);
     try {
-      return log_in_on(dial_tcp(primary.host, primary.port, deadline));
+      auto impl = log_in_on(dial_tcp(primary.host, primary.port, deadline));
+      impl->primary = primary;
+      return impl;
     } catch (const Unreachable& error) {
       throw Unreachable(errc::unreachable, "the primary that the Sentinels name, " + primary.host +
                                                ":" + std::to_string(primary.port) + ": " +
@@ -299,6 +302,8 @@ int Connection::fd() const noexcept { return impl_->context != nullptr ? impl_->
 
 std::int64_t Connection::id() const noexcept { return impl_->id; }
 
+const Endpoint::Address& Connection::primary() const noexcept { return impl_->primary; }
+
 void Connection::append(std::span<const std::string_view> fields) { impl_->append(fields); }
 
 bool Connection::flush() { return impl_->flush(); }
@@ -329,6 +334,10 @@ Reply Connection::call(std::span<const std::string_view> fields,
     throw Unreachable(errc::unreachable, impl_->where + ": " + impl_->problem);
   }
   return tree_of(*reply);
+}
+
+void Connection::hang_up() noexcept {
+  if (impl_->context != nullptr) ::shutdown(impl_->context->fd, SHUT_RDWR);
 }
 
 void Connection::abort() noexcept {

@@ -69,6 +69,9 @@ class Connection {
   /// The server's id of this connection, for CLIENT KILL ID from another one.
   [[nodiscard]] std::int64_t id() const noexcept;
 
+  /// The primary that the Sentinels named, with whom it is; for `Endpoint::Kind::sentinel`.
+  [[nodiscard]] const Endpoint::Address& primary() const noexcept;
+
   /// Puts a command into the output buffer; `fields[0]` is its name. It must have exactly one
   /// reply: SSUBSCRIBE with one channel at a time, and never SUNSUBSCRIBE or SUBSCRIBE.
   void append(std::span<const std::string_view> fields);
@@ -91,6 +94,8 @@ class Connection {
     return call(std::span<const std::string_view>{fields.begin(), fields.size()}, timeout);
   }
 
+  /// Ends it as if the server had: whoever reads it next sees the end.
+  void hang_up() noexcept;
   /// Closes at once, dropping what is unsent (linger 0), so that nothing late is delivered.
   void abort() noexcept;
 

@@ -3,53 +3,57 @@
 
 #include <algorithm>
 #include <charconv>
-#include <optional>
+
+#include "dlock/error.hpp"
 
 namespace dlock::redis {
-namespace {
 
 using std::chrono::milliseconds;
 
-std::optional<Endpoint::Address> ask(const Connection::Settings& settings,
-                                     const Endpoint::Address& sentinel, milliseconds time) {
-  const auto& store = settings.endpoint;
+std::unique_ptr<Connection> Sentinels::open(const Endpoint::Address& sentinel,
+                                            milliseconds time) const {
   Connection::Settings there;
-  there.client_name = settings.client_name;
+  there.client_name = settings_.client_name;
   there.connect_timeout = time;
   there.to_sentinel = true;
   there.endpoint.kind = Endpoint::Kind::tcp;
   there.endpoint.host = sentinel.host;
   there.endpoint.port = sentinel.port;
-  there.endpoint.user = store.sentinel_user;
-  there.endpoint.password = store.sentinel_password;
-  const auto connection = Connection::open(there);
-  const auto reply = connection->call({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", store.service}, time);
+  there.endpoint.user = settings_.endpoint.sentinel_user;
+  there.endpoint.password = settings_.endpoint.sentinel_password;
+  return Connection::open(there);
+}
+
+std::optional<Endpoint::Address> Sentinels::ask(milliseconds time) {
+  const auto reply =
+      connection_->call({"SENTINEL", "GET-MASTER-ADDR-BY-NAME", settings_.endpoint.service}, time);
   if (reply.kind == ReplyView::Kind::error) {
     const auto error = classify(reply.text);
-    throw_error(error.code, there.endpoint.display() + ": " + error.what);
+    throw_error(error.code, error.what);
   }
-  Endpoint::Address primary;
   if (reply.elements.size() != 2) return std::nullopt;
-  primary.host = reply.elements[0].text;
+  Endpoint::Address primary{.host = reply.elements[0].text};
   const auto& port = reply.elements[1].text;
   std::from_chars(port.data(), port.data() + port.size(), primary.port);
   return primary;
 }
 
-}  // namespace
-
-Endpoint::Address find_primary(const Connection::Settings& settings, Deadline deadline) {
-  const auto& store = settings.endpoint;
+Endpoint::Address Sentinels::primary(Deadline deadline) {
+  const auto& all = settings_.endpoint.sentinels;
+  auto left = static_cast<int>(all.size()) + 2;  // who answered last, and the primary's own share
+  const auto share = [&] {
+    const auto time = deadline - std::chrono::steady_clock::now();
+    return std::max(milliseconds{1}, std::chrono::ceil<milliseconds>(time / left--));
+  };
   std::string problem;
   auto code = errc::unreachable;
-  auto left = static_cast<int>(store.sentinels.size()) + 1;  // the primary wants its share too
-  for (const auto& sentinel : store.sentinels) {
-    const auto time = deadline - std::chrono::steady_clock::now();
-    const auto share = std::max(milliseconds{1}, std::chrono::ceil<milliseconds>(time / left--));
+  const auto try_one = [&](const Endpoint::Address* sentinel) -> std::optional<Endpoint::Address> {
     try {
-      if (const auto primary = ask(settings, sentinel, share)) return *primary;
+      const auto time = share();
+      if (sentinel != nullptr) connection_ = open(*sentinel, time);
+      if (auto primary = ask(time)) return primary;
       code = errc::store_unusable;
-      problem = "the Sentinels do not know the service \"" + store.service +
+      problem = "the Sentinels do not know the service \"" + settings_.endpoint.service +
                 "\"; check its name (SENTINEL MASTERS lists them)";
     } catch (const Error& error) {
       if (error.reason() != errc::unreachable || problem.empty()) {
@@ -57,6 +61,14 @@ Endpoint::Address find_primary(const Connection::Settings& settings, Deadline de
         problem = "no Sentinel knows the primary; of the last: " + without_code(error);
       }
     }
+    connection_.reset();
+    return std::nullopt;
+  };
+  if (connection_) {
+    if (const auto primary = try_one(nullptr)) return *primary;
+  }
+  for (const auto& sentinel : all) {
+    if (const auto primary = try_one(&sentinel)) return *primary;
   }
   throw_error(code, problem);
 }

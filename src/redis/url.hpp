@@ -33,6 +33,7 @@ struct Endpoint {
   struct Address {
     std::string host;
     int port = 26379;
+    friend bool operator==(const Address&, const Address&) = default;
   };
   std::vector<Address> sentinels;
   std::string service;  ///< under which name they know it
