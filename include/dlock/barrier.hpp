@@ -26,8 +26,8 @@ class Target;
 /// for 15 s) or stops waiting (a limit, a stop token, the end of its client), the barrier is
 /// broken. Then all who wait, and all who arrive after that, get `Broken`, until somebody calls
 /// `reset()` or nobody came for 10 min; as Java's `CyclicBarrier`. A party that dies before it
-/// arrives is known only if it had joined: that its part ended breaks the barrier too. Else give the
-/// wait a limit.
+/// arrives is known only if it had joined: that its part ended breaks the barrier too. Else give
+/// the wait a limit.
 ///
 /// Errors: `Broken`, `Unreachable`, `Refused`, `StoreUnusable`, and `UsageError` as said.
 class Barrier {
@@ -46,14 +46,15 @@ class Barrier {
                                          std::stop_token stop = {}) {
     return wait_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(stop));
   }
-  /// Takes one of as many parts as there are parties, and shows by that, until it leaves, that it is
-  /// there, arrived or not: a lease that is renewed as those of locks are, with a fence of its own.
-  /// One that is released without leaving, as by an exception, counts as dead, from the phase then
-  /// present on until `reset()`. `UsageError` when all are taken.
+  /// Takes one of as many parts as there are parties, and shows by that, until it leaves, that it
+  /// is there, arrived or not: a lease that is renewed as those of locks are, with a fence of its
+  /// own. One that is released without leaving, as by an exception, counts as dead, from the phase
+  /// then present on until `reset()`. `UsageError` when all are taken.
   [[nodiscard]] Lease join();
   /// Gives a part back without breaking the barrier. Throws `LockLost` if it had ended.
   void leave(Lease part);
-  /// Begins a new phase, with the parts that are left. Those who wait in the present one get `Broken`.
+  /// Begins a new phase, with the parts that are left. Those who wait in the present one get
+  /// `Broken`.
   void reset();
 
   /// The name, without the prefix.

@@ -42,8 +42,8 @@ class Latch {
   /// connection, if it returns; if it throws, maybe.
   void count_down(std::int64_t n = 1);
   /// Takes one of as many parts as the count is, and shows by that, until it is counted down, that
-  /// somebody will: a lease that is renewed as those of locks are, with a fence of its own. One that
-  /// is released without, as by an exception, counts as dead. `UsageError` when all are taken.
+  /// somebody will: a lease that is renewed as those of locks are, with a fence of its own. One
+  /// that is released without, as by an exception, counts as dead. `UsageError` when all are taken.
   [[nodiscard]] Lease join();
   /// Counts down by one for a part, and gives it back. Throws `LockLost` or `Broken`, and does not
   /// count, if it had ended: somebody may have done its work already.

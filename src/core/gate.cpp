@@ -41,7 +41,8 @@ std::string broken(Kind kind, std::string_view key) {
                    " is broken: a part of it ended without being counted down, somebody deleted "
                    "it, or the server lost its data"
              : named(kind, key) +
-                   " is broken: a party died, left or stopped waiting, somebody reset it, or the server "
+                   " is broken: a party died, left or stopped waiting, somebody reset it, or the "
+                   "server "
                    "lost its data";
 }
 

@@ -64,7 +64,7 @@ TEST_F(BarrierScripts, APartThatEndsBreaksItThoughItHadNotArrived) {
   EXPECT_EQ(arrive(waiter(3)), "broken");
   reset(waiter(4));
   EXPECT_EQ(store.command({"HGET", lock, "parts"}), "1");
-  arrives(waiter(2));
+  arrives(waiter(5));
 }
 
 TEST_F(BarrierScripts, APartThatLeavesBreaksNothing) {
