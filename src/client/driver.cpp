@@ -225,12 +225,14 @@ void ClientState::watch_primary() {
     return;
   }
   primary_watch_ = std::make_unique<PrimaryWatch>(
-      connection_settings(), [this](const redis::Endpoint::Address& primary) {
+      connection_settings(),
+      [this](const redis::Endpoint::Address& primary) {
         const Lock lock{*this};
         if (connection_ && connection_->primary() != primary) {
           connection_->hang_up();
         }
-      });
+      },
+      [this](const std::string& why) { log(LogLevel::debug, why); });
 }
 
 // --- actions ------------------------------------------------------------------------------------

@@ -15,9 +15,10 @@ constexpr std::chrono::milliseconds period{500};
 
 }  // namespace
 
-PrimaryWatch::PrimaryWatch(redis::Connection::Settings settings, Tell tell)
+PrimaryWatch::PrimaryWatch(redis::Connection::Settings settings, Tell tell, Complain complain)
     : settings_(std::move(settings)),
       tell_(std::move(tell)),
+      complain_(std::move(complain)),
       thread_(quiet_thread([this] { run(); })) {}
 
 PrimaryWatch::~PrimaryWatch() {
@@ -36,8 +37,8 @@ void PrimaryWatch::run() {
     lock.unlock();
     try {
       tell_(sentinels.primary(std::chrono::steady_clock::now() + settings_.connect_timeout));
-    } catch (const Error&) {
-      // Nobody knows. The connection there is goes on, as long as it does.
+    } catch (const Error& error) {
+      complain_(error.what());  // the connection there is goes on, as long as it does
     }
     lock.lock();
   }

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "redis/connection.hpp"
@@ -16,7 +17,10 @@ class PrimaryWatch {
   /// Told which server is the primary, each time they answer.
   using Tell = std::function<void(const redis::Endpoint::Address&)>;
 
-  PrimaryWatch(redis::Connection::Settings settings, Tell tell);
+  /// Told why nobody knows.
+  using Complain = std::function<void(const std::string&)>;
+
+  PrimaryWatch(redis::Connection::Settings settings, Tell tell, Complain complain);
   /// Waits for a question under way: at most for the connect timeout.
   ~PrimaryWatch();
   PrimaryWatch(const PrimaryWatch&) = delete;
@@ -27,6 +31,7 @@ class PrimaryWatch {
 
   const redis::Connection::Settings settings_;
   const Tell tell_;
+  const Complain complain_;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool ends_ = false;

@@ -99,16 +99,18 @@ void Proclamation::keep() {
 }
 
 void Proclamation::withdraw() noexcept {
-  try {
+  {
     const std::lock_guard lock{mutex_};
-    if (!std::exchange(withdrawn_, true) && store_) {
-      const std::array keys{core::leader_key(key_)};
-      const auto sequence = std::to_string(core::Fence::of(term_).sequence);
-      const std::array<std::string_view, 2> arguments{token_, sequence};
-      (void)store_->run(script::resign, script::resign_sha, keys, arguments);
+    try {
+      if (!std::exchange(withdrawn_, true) && store_) {
+        const std::array keys{core::leader_key(key_)};
+        const auto sequence = std::to_string(core::Fence::of(term_).sequence);
+        const std::array<std::string_view, 2> arguments{token_, sequence};
+        (void)store_->run(script::resign, script::resign_sha, keys, arguments);
+      }
+    } catch (const std::exception&) {
+      store_.reset();  // without its lock the value does not count, and it expires
     }
-  } catch (const std::exception&) {
-    // Without its lock it does not count, and it expires.
   }
   changed_.notify_all();
   if (keeper_.joinable()) keeper_.join();
