@@ -1,6 +1,6 @@
 -- What the scripts of barriers share. Phases are numbered, by the server's clock at the first, so that
 -- no number comes again. `broken` is the last phase that broke; it is the present one until somebody
--- resets the barrier.
+-- resets the barrier. `passed` is the last in which all arrived.
 -- include _common.lua
 
 local BARRIER_LIFE_MS = 600000  -- so long after its last use a barrier is forgotten
@@ -13,6 +13,7 @@ local function read()
     phase = tonumber(redis.call('HGET', key, 'phase') or nil),
     ended_phase = tonumber(redis.call('HGET', key, 'ended') or nil),
     broken = tonumber(redis.call('HGET', key, 'broken') or 0),
+    passed = tonumber(redis.call('HGET', key, 'passed') or nil),
   }
 end
 
@@ -31,6 +32,12 @@ local function break_phase(barrier)
   end_phase(barrier)
 end
 
+local function pass_phase(barrier)
+  barrier.passed = barrier.phase
+  redis.call('HSET', barrier.key, 'passed', digits(barrier.phase))
+  end_phase(barrier)
+end
+
 local function begin_phase(barrier)
   barrier.phase = barrier.phase + 1
   redis.call('HSET', barrier.key, 'phase', digits(barrier.phase))
@@ -42,7 +49,7 @@ local function tell_ended(barrier, now)
   local waiting =
     redis.call('ZRANGEBYSCORE', barrier.ended, 0, '+inf', 'LIMIT', 0, MOST_DEAD + 1)
   for i, token in ipairs(waiting) do
-    if i > MOST_DEAD or barrier.ended_phase <= barrier.broken then
+    if i > MOST_DEAD or barrier.ended_phase ~= barrier.passed then
       tell(token, 0)
     else
       redis.pcall('SPUBLISH', channel(token),

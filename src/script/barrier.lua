@@ -44,8 +44,9 @@ if mode == 'join' or mode == 'leave' then
   return echo(token) .. ' acquired ' .. digits(barrier.phase)
 end
 
-local oldest = redis.call('ZRANGE', barrier.queue, 0, 0, 'WITHSCORES')
-local is_dead = oldest[2] and oldest[1] ~= token and now - oldest[2] > WAITER_LIFE
+local oldest = redis.call('ZRANGE', barrier.queue, 0, 1, 'WITHSCORES')
+local heard = oldest[oldest[1] == token and 4 or 2]
+local is_dead = heard and now - heard > WAITER_LIFE
 if is_dead or mode == 'reset' or is_one_missing(barrier, now) then
   break_phase(barrier)
 end
@@ -66,10 +67,10 @@ if mine == barrier.phase and barrier.broken < mine then
   if redis.call('ZCARD', barrier.queue) < parties then
     return echo(token) .. ' queued -1 0 ' .. digits(mine) .. ' ' .. digits(now) .. ' ours'
   end
-  end_phase(barrier)
+  pass_phase(barrier)
   begin_phase(barrier)
 end
 redis.call('ZADD', barrier.ended, 'XX', -1, token)
 tell_ended(barrier, now)
-local passed = barrier.broken < mine and mine < barrier.phase
+local passed = mine == barrier.passed or barrier.broken < mine and mine < barrier.phase
 return echo(token) .. (passed and ' acquired ' .. digits(mine) or ' broken')

@@ -22,5 +22,9 @@ elseif mode == 'wait' then
   return ticket and stay(lock, token, ticket, now) or echo(token) .. ' acquired 0'
 end
 local most = ARGV[6] == '1' and 1 or math.huge
-local latest = ARGV[7] == '' and digits(now) or ARGV[7]
+local latest = ARGV[7]
+if latest == '' then
+  -- All who are here, also those who came before the clock went back.
+  latest = redis.call('ZRANGE', lock.queue, -1, -1, 'WITHSCORES')[2] or '0'
+end
 return echo(token) .. ' acquired ' .. (wake(lock, now, most, latest) and latest or '0')

@@ -13,5 +13,7 @@ if redis.call('ZSCORE', lock.queue, token) then
   leave_queue(lock, token)
   return echo(token) .. ' released'
 end
-wake(lock, now, 1, '+inf')
+repeat
+  local more = wake(lock, now, 1, '+inf')
+until not more
 return echo(token) .. ' not_held'

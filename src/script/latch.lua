@@ -25,6 +25,7 @@ elseif not made_with then
   end
   redis.call('HSET', lock.key, 'count', ARGV[6], 'left', ARGV[6])
 end
+keep_for(lock.key, ARGV[7])
 local left = tonumber(redis.call('HGET', lock.key, 'left'))
 if mode == 'join' then
   join(lock, part)
@@ -38,7 +39,6 @@ elseif mode == 'count' and not redis.call('HGET', lock.key, token) then
   left = math.max(0, left - tonumber(ARGV[8]))
   redis.call('HSET', lock.key, 'left', digits(left), token, ARGV[8])
 end
-keep_for(lock.key, ARGV[7])
 
 if left == 0 then
   leave_queue(lock, token)

@@ -10,12 +10,30 @@
 
 namespace dlock::test {
 
+namespace {
+
+void show(std::ostream& out, const char* name, const std::vector<ModelQueue::Entry>& entries) {
+  out << "; " << name;
+  for (const auto& entry : entries) out << ' ' << entry.token << '@' << entry.score;
+}
+
+}  // namespace
+
 std::ostream& operator<<(std::ostream& out, const LockState& state) {
-  out << state.value << " pttl " << state.pttl << "; queue";
-  for (const auto& entry : state.queue) out << ' ' << entry.token << '@' << entry.score;
+  out << state.value << " pttl " << state.pttl;
+  show(out, "queue", state.queue);
   out << " pttl " << state.queue_pttl << "; seen";
   for (const auto& [token, time] : state.seen) out << ' ' << token << '@' << time;
   return out << " pttl " << state.seen_pttl;
+}
+
+std::ostream& operator<<(std::ostream& out, const GateState& state) {
+  for (const auto& [field, value] : state.fields) out << field << '=' << value << ' ';
+  out << "pttl " << state.pttl;
+  show(out, "queue", state.queue);
+  out << " pttl " << state.queue_pttl;
+  show(out, "third key", state.third);
+  return out << " pttl " << state.third_pttl;
 }
 
 namespace {
@@ -127,7 +145,7 @@ int Comparison::publish(std::string_view channel, std::string_view message) {
   return 0;
 }
 
-void Comparison::compare() {
+void Comparison::compare_pushes() {
   for (auto& ear : ears_) ear->ask_for_messages();
   for (int client = 0; client < client_count; ++client) {
     const auto heard = ears_[client]->take_asked();
@@ -135,6 +153,10 @@ void Comparison::compare() {
     for (const auto& message : heard) RC_LOG() << "    -> " << message << '\n';
     RC_ASSERT(heard == expected);
   }
+}
+
+void Comparison::compare() {
+  compare_pushes();
   for (int key = 0; key < key_count; ++key) {
     const auto name = key_name(key);
     same("the state", model_.state(now(), name), store_.state(name));

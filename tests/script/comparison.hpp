@@ -17,6 +17,7 @@
 namespace dlock::test {
 
 std::ostream& operator<<(std::ostream& out, const LockState& state);
+std::ostream& operator<<(std::ostream& out, const GateState& state);
 
 template <class Value>
 void same(const char* what, const Value& model, const Value& real) {
@@ -46,6 +47,7 @@ class Comparison {
   static void replies(std::string model, std::string real);
   /// Pushes and state.
   void compare();
+  void compare_pushes();
 
   Store& store_;
   StoreModel model_;

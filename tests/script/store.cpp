@@ -1,6 +1,7 @@
 // The lock scripts on a real server whose clock stands still.
 #include "script/store.hpp"
 
+#include <algorithm>
 #include <iomanip>
 #include <sstream>
 #include <stdexcept>
@@ -49,6 +50,15 @@ RedisServer::Options with(RedisServer::Options options, std::vector<std::string>
   options.config = std::move(config);
   options.persistent = persistent;
   return options;
+}
+
+// Of an answer that pairs members and numbers; an error has none.
+std::vector<ModelQueue::Entry> entries_of(const Answer& answer) {
+  std::vector<ModelQueue::Entry> entries;
+  for (std::size_t i = 0; i + 1 < answer.elements.size(); i += 2) {
+    entries.push_back({answer.elements[i].text, std::stoll(answer.elements[i + 1].text)});
+  }
+  return entries;
 }
 
 std::vector<std::string> keys_of(const std::string& key) {
@@ -222,16 +232,37 @@ LockState Store::state(const std::string& key) {
     state.value = value.text;
   }
   state.pttl = std::stoll(other_->read().text);
-  const auto waiters = other_->read().elements;
-  for (std::size_t i = 0; i + 1 < waiters.size(); i += 2) {
-    state.queue.push_back({waiters[i].text, std::stoll(waiters[i + 1].text)});
-  }
+  state.queue = entries_of(other_->read());
   state.queue_pttl = std::stoll(other_->read().text);
-  const auto times = other_->read().elements;
-  for (std::size_t i = 0; i + 1 < times.size(); i += 2) {
-    state.seen[times[i].text] = std::stoll(times[i + 1].text);
-  }
+  for (const auto& entry : entries_of(other_->read())) state.seen[entry.token] = entry.score;
   state.seen_pttl = std::stoll(other_->read().text);
+  return state;
+}
+
+GateState Store::gate_state(const std::string& key) {
+  const auto queue = queue_key(key);
+  const auto third = seen_key(key);
+  other_->send({"HGETALL", key});
+  other_->send({"PTTL", key});
+  other_->send({"ZRANGE", queue, "0", "-1", "WITHSCORES"});
+  other_->send({"PTTL", queue});
+  other_->send({"HGETALL", third});
+  other_->send({"ZRANGE", third, "0", "-1", "WITHSCORES"});
+  other_->send({"PTTL", third});
+  GateState state;
+  const Answer gate = other_->read();
+  if (gate.kind == Answer::Kind::error) state.fields["(wrong type)"];
+  for (std::size_t i = 0; i + 1 < gate.elements.size(); i += 2) {
+    state.fields[gate.elements[i].text] = gate.elements[i + 1].text;
+  }
+  state.pttl = std::stoll(other_->read().text);
+  state.queue = entries_of(other_->read());
+  state.queue_pttl = std::stoll(other_->read().text);
+  auto seen = entries_of(other_->read());
+  std::ranges::sort(seen, {}, &ModelQueue::Entry::token);
+  const auto ended = entries_of(other_->read());
+  state.third = seen.empty() ? ended : seen;
+  state.third_pttl = std::stoll(other_->read().text);
   return state;
 }
 

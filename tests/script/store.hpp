@@ -8,6 +8,7 @@
 
 #include "script/link.hpp"
 #include "support/frozen_clock.hpp"
+#include "support/gates_model.hpp"
 #include "support/permits_model.hpp"
 #include "support/redis_server.hpp"
 #include "support/store_model.hpp"
@@ -48,6 +49,7 @@ class Store {
                       const std::vector<std::string>& args);
 
   [[nodiscard]] LockState state(const std::string& key);
+  [[nodiscard]] GateState gate_state(const std::string& key);
   [[nodiscard]] std::int64_t fence();
   /// Any command; the reply in one line, the elements of lists with spaces between.
   std::string command(std::initializer_list<std::string_view> fields);

@@ -73,9 +73,10 @@ Micros StoreModel::foreign_turn(Micros now, const Lock& lock, std::int64_t score
 std::optional<StoreModel::Outcome> StoreModel::grant(Micros now, Lock& lock,
                                                      const ModelQueue::Entry& waiter) {
   std::optional<std::int64_t> seen;
-  if (now.count() - waiter.score > waiter_refresh.count()) {
+  const auto ticket = std::abs(waiter.score);  // below zero: of permits
+  if (now.count() - ticket > waiter_refresh.count()) {
     seen = lock.seen.take(waiter.token);
-    if (now.count() - seen.value_or(waiter.score) > waiter_life.count()) {
+    if (now.count() - seen.value_or(ticket) > waiter_life.count()) {
       return std::nullopt;
     }
   }

@@ -85,6 +85,7 @@ class StoreModel {
 
  private:
   friend class PermitsModel;
+  friend class GateModel;
 
   struct Value {
     enum class Kind : std::uint8_t { ours, foreign, wrong_type, permits };
