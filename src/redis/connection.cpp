@@ -44,6 +44,15 @@ ssize_t write_without_signal(redisContext* context) {
   return -1;
 }
 
+// With TLS 1.3 a server refuses a client's certificate after the handshake, and its words may be
+// lost.
+std::string advice(const std::optional<Tls>& tls) {
+  if (!tls) return "check that the URL is a Redis server's, and not its TLS port's";
+  return tls->certificate.empty() ? "the server may want a client certificate: "
+                                    "?cert=/path/client.crt&key=/path/client.key"
+                                  : "check that the server accepts our client certificate";
+}
+
 // What both ends of a TLS stream come to for hiredis.
 ssize_t note_outcome(redisContext* context, TlsStream::Outcome outcome, std::size_t count) {
   switch (outcome) {
@@ -228,9 +237,8 @@ void Connection::Impl::log_in(const Settings& settings, Deadline deadline) {
   for (const auto& command : commands) {
     const auto reply = await_reply(deadline);
     if (reply == nullptr) {
-      throw Unreachable(errc::unreachable, problem +
-                                               " during log-in; check that the URL is a Redis "
-                                               "server's, and not its TLS port's");
+      throw Unreachable(errc::unreachable,
+                        problem + " during log-in; " + advice(settings.endpoint.tls));
     }
     if (reply->type == REDIS_REPLY_ERROR) {
       throw_login_error(settings.endpoint, command[0], text_of(*reply));

@@ -113,7 +113,8 @@ class Tls(CliCase):
         self.assert_works(server.tls_url(ca=self.authority.ca, cert=certificate, key=key))
         self.assert_refused(server.tls_url(ca=self.authority.ca), "certificate")
         stranger = Authority(self.directory, "stranger").issue("client", "DNS:client")
-        self.assert_refused(server.tls_url(ca=self.authority.ca, cert=stranger[0], key=stranger[1]), "TLS")
+        self.assert_refused(server.tls_url(ca=self.authority.ca, cert=stranger[0], key=stranger[1]),
+                            "certificate")
 
     def test_files_that_cannot_be_used_are_wrong_usage(self):
         certificate, key = self.authority.issue("client2", "DNS:client")
