@@ -42,8 +42,9 @@ class Several {
   std::optional<Leases> take(Limit limit, const std::stop_token& stop) const {
     const auto begin = detail::now();
     const bool tries = limit && *limit <= milliseconds::zero();
-    if (targets_.size() > 1) {
-      auto leases = take_at_once(stop);
+    const auto keys = all_keys();
+    if (keys.size() > 1 && targets_[0]->client->are_together(keys)) {
+      auto leases = take_at_once(keys, stop);
       if (leases || tries) {
         return leases;
       }
@@ -52,11 +53,16 @@ class Several {
   }
 
  private:
-  std::optional<Leases> take_at_once(const std::stop_token& stop) const {
+  std::vector<std::string> all_keys() const {
     std::vector<std::string> keys;
     for (const auto& target : targets_) {
       keys.push_back(target->key);
     }
+    return keys;
+  }
+
+  std::optional<Leases> take_at_once(const std::vector<std::string>& keys,
+                                     const std::stop_token& stop) const {
     auto records = targets_[0]->client->try_all(keys, targets_[0]->options, stop);
     if (records.empty()) {
       return std::nullopt;
@@ -73,7 +79,7 @@ class Several {
     Taken taken{std::vector<Lease>(targets_.size())};
     for (const auto index : order_) {
       auto left = limit;
-      if (limit) {
+      if (limit && *limit > milliseconds::zero()) {
         left = *limit - std::chrono::duration_cast<milliseconds>(detail::now() - begin);
       }
       auto lease = targets_[index]->take(left, stop);

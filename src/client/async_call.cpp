@@ -11,8 +11,8 @@ namespace dlock::detail {
 struct ClientState::AsyncCall : Call {
   struct Cancel {
     ClientState* client;
-    core::WaiterId waiter;
-    void operator()() const { client->cancel(waiter); }
+    const Call* call;
+    void operator()() const { client->cancel(*call); }
   };
 
   Handler then;
@@ -31,7 +31,7 @@ void ClientState::async_acquire(const std::string& key, const LockOptions& optio
   const auto id = id_of(*call);
   call->then = std::move(then);
   if (stop.stop_possible()) {
-    call->on_stop.emplace(stop, AsyncCall::Cancel{this, id});
+    call->on_stop.emplace(stop, AsyncCall::Cancel{this, call.get()});
   }
   const Lock lock{*this};
   ensure_keeper();
@@ -43,7 +43,9 @@ void ClientState::async_acquire(const std::string& key, const LockOptions& optio
     answer(*call);
     return;
   }
-  engine_.acquire(begin, id, std::move(wish));
+  call->line = &line_of(wish.key);
+  call->line->engine.acquire(begin, id, std::move(wish));
+  touch(*call->line);
   carry_out();
   after_change();
 }
@@ -58,7 +60,9 @@ void ClientState::async_release(const core::LeaseRecord& lease, Handler then) {
   call->async = call;
   ++async_calls_;
   releases_[lease.id] = call.get();
-  engine_.release(now(), lease);
+  auto& line = line_of(lease.key);
+  line.engine.release(now(), lease);
+  touch(line);
   carry_out();
   after_change();
 }

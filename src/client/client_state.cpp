@@ -13,18 +13,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-core::Engine::Settings engine_settings(const ClientOptions& options, const std::string& client) {
-  core::Engine::Settings settings;
-  settings.client = client;
-  settings.registration = describe_self(options.label);
-  settings.drift = {options.drift_rate, options.drift_floor};
-  settings.safety_margin = options.safety_margin;
-  settings.request_timeout = options.request_timeout;
-  settings.patience = 5 * options.request_timeout;
-  settings.random = [bits = RandomBits{}]() mutable { return bits.draw(); };
-  return settings;
-}
-
 // Far enough to be "never", near enough not to overflow when added to an instant.
 constexpr milliseconds longest_limit = std::chrono::hours{24 * 365 * 100};
 
@@ -36,17 +24,23 @@ ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
       url_(endpoint_.display()),
       generation_(fork_generation()),
       client_id_(core::hex(RandomBits{}.draw()[0])),
-      engine_(engine_settings(options_, client_id_)),
-      callbacks_(options_.request_timeout) {}
+      callbacks_(options_.request_timeout) {
+  if (endpoint_.kind != redis::Endpoint::Kind::cluster) {
+    settle_on(add_line(0), node_at(endpoint_));
+  }
+}
 
 ClientState::~ClientState() {
   deadlocks_.reset();
   primary_watch_.reset();
   {
     Lock lock{*this};
-    engine_.close(now());
+    for (const auto& line : lines_) {
+      line->engine.close(now());
+      touch(*line);
+    }
     carry_out();
-    if (!engine_.settled()) {
+    if (!is_settled()) {
       settling_ = true;
       const auto deadline = now() + options_.request_timeout;
       while (!settled_.done && now() < deadline) {
@@ -55,8 +49,14 @@ ClientState::~ClientState() {
         leader_ = nullptr;
       }
     }
-    connector_.abandon();
-    engine_.withdraw(now());
+    surveyor_.abandon();
+    for (const auto& node : nodes_) {
+      node->connector.abandon();
+    }
+    for (const auto& line : lines_) {
+      line->engine.withdraw(now());
+      touch(*line);
+    }
     carry_out();
     write_out();
     keeper_ends_ = true;
@@ -69,7 +69,10 @@ ClientState::~ClientState() {
 
 void ClientState::close() {
   const Lock lock{*this};
-  engine_.close(now());
+  for (const auto& line : lines_) {
+    line->engine.close(now());
+    touch(*line);
+  }
   carry_out();
   after_change();
 }
@@ -109,14 +112,16 @@ std::shared_ptr<core::LeaseRecord> ClientState::obtain(core::Instant begin, core
   const auto id = id_of(call);
   Lock lock{*this};
   ensure_keeper();  // before anything is to be kept; it may fail
+  call.line = &line_of(wish.key);
   if (former != nullptr) {
-    engine_.exchange(begin, id, std::move(wish), *former);
+    call.line->engine.exchange(begin, id, std::move(wish), *former);
   } else {
-    engine_.acquire(begin, id, std::move(wish));
+    call.line->engine.acquire(begin, id, std::move(wish));
   }
+  touch(*call.line);
   carry_out(Write::soon);
   after_change();
-  const auto on_stop_requested = [this, id] { cancel(id); };
+  const auto on_stop_requested = [this, &call] { cancel(call); };
   std::optional<std::stop_callback<decltype(on_stop_requested)>> on_stop;
   if (stop.stop_possible()) {
     // It may run at once, on this thread, and takes the mutex.
@@ -157,9 +162,13 @@ core::Wish ClientState::wish_for(core::Instant begin, const std::string& key,
   return wish;
 }
 
-void ClientState::cancel(core::WaiterId waiter) {
+void ClientState::cancel(const Call& call) {
   const Lock lock{*this};
-  engine_.cancel(now(), waiter);
+  if (call.line == nullptr) {
+    return;  // nothing was asked for yet
+  }
+  call.line->engine.cancel(now(), id_of(call));
+  touch(*call.line);
   carry_out();
   after_change();
 }
@@ -168,7 +177,9 @@ core::Released::Kind ClientState::release(const core::LeaseRecord& lease) {
   Call call;
   Lock lock{*this};
   releases_[lease.id] = &call;
-  engine_.release(now(), lease);
+  auto& line = line_of(lease.key);
+  line.engine.release(now(), lease);
+  touch(line);
   carry_out(Write::soon);
   after_change();
   wait(lock, call);
@@ -202,13 +213,34 @@ std::stop_token ClientState::lost(core::LeaseRecord& lease) {
 
 Client::Stats ClientState::stats() {
   const Lock lock{*this};
-  const auto& c = engine_.counters();
-  return {c.acquired,  c.granted,  c.passed,     c.released, c.lost,
-          c.timed_out, c.renewals, c.reconnects, c.commands};
+  Client::Stats sum{};
+  for (const auto& line : lines_) {
+    const auto& c = line->engine.counters();
+    sum.acquired += c.acquired;
+    sum.granted += c.granted;
+    sum.passed += c.passed;
+    sum.released += c.released;
+    sum.lost += c.lost;
+    sum.timed_out += c.timed_out;
+    sum.renewals += c.renewals;
+    sum.reconnects += c.reconnects;
+    sum.commands += c.commands;
+  }
+  return sum;
 }
 
 redis::Connection::Settings ClientState::connection_settings() const {
   return {endpoint_, "dlock:" + client_id_, options_.connect_timeout};
+}
+
+std::string ClientState::fence_key_for(std::string_view key) const {
+  return endpoint_.kind == redis::Endpoint::Kind::cluster ? core::fence_key_on(core::slot_of(key))
+                                                          : std::string{core::fence_key};
+}
+
+bool ClientState::is_settled() const {
+  return std::all_of(lines_.begin(), lines_.end(),
+                     [](const auto& line) { return line->engine.settled(); });
 }
 
 bool ClientState::is_forked() const noexcept { return fork_generation() != generation_; }
@@ -316,7 +348,7 @@ void ClientState::answer(Call& call) {
 // Whoever sleeps must wake for the earliest timer, or for output that the socket did not take.
 void ClientState::after_change() {
   const auto next = next_timer();
-  const bool stuck = connection_ && connection_->wants_write() && !unwritten_;
+  const bool stuck = !unwritten_ && wants_write();
   const auto too_late = [&](const std::optional<core::Instant>& until) {
     return until && ((next && *next < *until) || stuck);
   };

@@ -1,10 +1,12 @@
-// ClientState: the engine of one client, its connection, and the threads that drive them.
+// ClientState: the engines of one client, their connections, and the threads that drive them.
 //
 // Leader and followers: a thread that waits for an answer reads the socket itself, if nobody else
 // does, and hands the others theirs. The keeper, a background thread, does it when nobody waits: it
 // serves renewals, losses, reconnects and pushes, and keeps away from the socket while callers are
 // active. User code runs on neither, but on the callback thread.
 #pragma once
+
+#include <poll.h>
 
 #include <atomic>
 #include <chrono>
@@ -14,6 +16,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -24,6 +27,7 @@
 
 #include "client/callbacks.hpp"
 #include "client/connector.hpp"
+#include "client/line.hpp"
 #include "client/signal.hpp"
 #include "client/wake.hpp"
 #include "core/engine.hpp"
@@ -53,8 +57,10 @@ class ClientState {
       const std::string& key, const LockOptions& options,
       std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
       const std::optional<core::Permits>& permits = {}, const core::LeaseRecord* former = nullptr);
-  /// As `acquire`, of all `keys`, which are different, or of none, without waiting. Empty: one was
-  /// not free.
+  /// Whether one script can see all `keys`.
+  [[nodiscard]] bool are_together(std::span<const std::string> keys) const;
+  /// As `acquire`, of all `keys`, which are different and together, or of none, without waiting.
+  /// Empty: one was not free.
   [[nodiscard]] std::vector<std::shared_ptr<core::LeaseRecord>> try_all(
       const std::vector<std::string>& keys, const LockOptions& options,
       const std::stop_token& stop);
@@ -91,8 +97,10 @@ class ClientState {
   [[nodiscard]] DeadlockWatch& deadlocks();
   [[nodiscard]] const std::string& url() const noexcept { return url_; }
   [[nodiscard]] const ClientOptions& options() const noexcept { return options_; }
-  /// For connections beside the shared one.
+  /// For connections beside the shared ones.
   [[nodiscard]] redis::Connection::Settings connection_settings() const;
+  /// The key of the counter that gives the lock `key` its fences.
+  [[nodiscard]] std::string fence_key_for(std::string_view key) const;
   /// Throws in a forked child.
   void check_process() const;
   [[nodiscard]] bool is_forked() const noexcept;
@@ -105,6 +113,7 @@ class ClientState {
   /// What a blocked thread waits for, or what a handler is to be called with.
   struct Call {
     bool done = false;
+    Line* line = nullptr;  ///< whose engine answers
     Answer answer;
     std::shared_ptr<AsyncCall> async;  ///< itself, if nobody is blocked
 
@@ -142,7 +151,7 @@ class ClientState {
   [[nodiscard]] std::shared_ptr<core::LeaseRecord> obtain(core::Instant begin, core::Wish wish,
                                                           const std::stop_token& stop,
                                                           const core::LeaseRecord* former);
-  void cancel(core::WaiterId waiter);
+  void cancel(const Call& call);
 
   // What follows is called with the mutex held.
   enum class Role { caller, keeper };
@@ -150,18 +159,40 @@ class ClientState {
   void wait_for_all(Lock& lock, std::vector<Call>& calls);
   void lead(Lock& lock, Call& call);
   void poll_once(Lock& lock, std::optional<core::Instant> until, Role role);
-  void connect();
-  void take_connection();
+  /// What one who sleeps listens to.
+  struct Ears {
+    std::vector<::pollfd> fds;
+    std::vector<std::pair<Node*, std::uint64_t>> nodes;  ///< with the number of the connection
+  };
+
+  // topology.cpp: lines, nodes, and which line is on which node.
+  Line& add_line(std::uint16_t slot);
+  [[nodiscard]] Line& line_of(std::string_view key);
+  [[nodiscard]] Node& node_at(const redis::Endpoint& endpoint);
+  void connect(Line& line);
+  void settle_on(Line& line, Node& node);
+  void join(Line& line, bool old_is_dead);
+  void part(Line& line, const std::string& why);
+  void end_connection(Node& node, const std::string& why, const Line* knows = nullptr);
+  void dial(Node& node);
+  void take_connection(Node& node);
+  void survey();
+  void take_survey();
   void watch_primary();
-  void take_input();
+  void take_input(Node& node);
+
+  void touch(Line& line);
+  [[nodiscard]] bool is_settled() const;
+  [[nodiscard]] bool is_idle() const { return busy_lines_ == 0; }
+  [[nodiscard]] bool wants_write() const;
   [[nodiscard]] std::optional<core::Instant> next_timer() const;
   /// Whether what is to be written must be now, or may wait for others who were just woken.
   enum class Write { now, soon };
   void carry_out(Write write = Write::now);
   void write_out();
   void wake(Call& call, Turn turn);
-  void perform(core::Action& action);
-  void write(const core::Command& command);
+  void perform(Line& line, core::Action& action);
+  void write(Line& line, const core::Command& command);
   void answer(Call& call);
   void run_handlers(const std::vector<std::shared_ptr<AsyncCall>>& calls);
   void after_change();
@@ -175,12 +206,17 @@ class ClientState {
   const std::string client_id_;
 
   std::mutex mutex_;
-  core::Engine engine_;
-  std::unique_ptr<redis::Connection> connection_;
-  std::int64_t connection_id_ = 0;       ///< of the last one, for killing it from the next
-  std::uint64_t connection_number_ = 0;  ///< ours, to notice that it is another
-  Connector connector_;
-  core::Instant connect_by_;              ///< if it is busy
+  std::vector<std::unique_ptr<Line>> lines_;
+  std::vector<core::Instant> alarms_;  ///< of their timers, in the same order; apart, to be quick
+  std::vector<Line*> touched_;
+  std::size_t busy_lines_ = 0;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  // Of a cluster:
+  std::unordered_map<std::uint16_t, Line*> line_by_slot_;
+  std::vector<redis::SlotRange> slots_;
+  bool slots_are_old_ = true;
+  Surveyor surveyor_;
+
   std::vector<std::string_view> fields_;  ///< of the command being written
   std::vector<core::Action> actions_;     ///< being carried out
 
@@ -192,6 +228,7 @@ class ClientState {
   std::atomic<int> waking_{0};
   std::atomic<bool> unwritten_{false};  ///< output was left to them
   const std::shared_ptr<Wake> leader_wake_ = std::make_shared<Wake>();
+  Ears leader_ears_, keeper_ears_;
   const std::shared_ptr<Wake> keeper_wake_ = std::make_shared<Wake>();
   std::optional<core::Instant> leader_until_, keeper_until_;  ///< asleep until; none: awake
   core::Instant active_;                                      ///< when a caller last led

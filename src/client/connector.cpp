@@ -1,11 +1,8 @@
-// Connecting, and making sure that the connection before is dead.
+// Connecting, making sure that the connection before is dead, and asking where slots are.
 #include "client/connector.hpp"
 
 #include <exception>
-#include <thread>
 #include <utility>
-
-#include "client/quiet_thread.hpp"
 
 namespace dlock::detail {
 namespace {
@@ -42,40 +39,40 @@ Dialled dial(const Connector::Request& request) {
   return result;
 }
 
-}  // namespace
-
-void Connector::start(Request request, std::shared_ptr<Wake> leader, std::shared_ptr<Wake> keeper) {
-  attempt_ = std::make_shared<Attempt>();
-  const auto finish = [attempt = attempt_, leader = std::move(leader),
-                       keeper = std::move(keeper)](Dialled result) {
-    {
-      const std::lock_guard lock{attempt->mutex};
-      attempt->result = std::move(result);
-    }
-    leader->notify();
-    keeper->notify();
-  };
+Surveyed survey(const redis::Connection::Settings& settings,
+                const std::vector<redis::Endpoint::Address>& known) {
   try {
-    quiet_thread([request = std::move(request), finish] { finish(dial(request)); }).detach();
+    const auto deadline = std::chrono::steady_clock::now() + settings.connect_timeout;
+    return {redis::fetch_slots(settings, known, deadline), {}, {}};
+  } catch (const Error& error) {
+    return {{}, error.reason(), settings.endpoint.display() + ": " + redis::without_code(error)};
   } catch (const std::exception& error) {
-    finish({nullptr, true, errc::unreachable,
-            std::string{"no thread could be started to connect: "} + error.what()});
+    return {{}, errc::unreachable, settings.endpoint.display() + ": " + error.what()};
   }
 }
 
-std::optional<Dialled> Connector::take() {
-  if (!attempt_) {
-    return std::nullopt;
-  }
-  std::optional<Dialled> result;
-  {
-    const std::lock_guard lock{attempt_->mutex};
-    result = std::move(attempt_->result);
-  }
-  if (result) {
-    attempt_.reset();
-  }
-  return result;
+}  // namespace
+
+void Connector::start(Request request, std::shared_ptr<Wake> leader, std::shared_ptr<Wake> keeper) {
+  Errand::start([request = std::move(request)] { return dial(request); },
+                [](const std::string& why) {
+                  return Dialled{nullptr, true, errc::unreachable,
+                                 "no thread could be started to connect: " + why};
+                },
+                std::move(leader), std::move(keeper));
+}
+
+void Surveyor::start(redis::Connection::Settings settings,
+                     std::vector<redis::Endpoint::Address> known, std::shared_ptr<Wake> leader,
+                     std::shared_ptr<Wake> keeper) {
+  Errand::start([settings = std::move(settings),
+                 known = std::move(known)] { return survey(settings, known); },
+                [](const std::string& why) {
+                  return Surveyed{{},
+                                  errc::unreachable,
+                                  "no thread could be started to ask the cluster: " + why};
+                },
+                std::move(leader), std::move(keeper));
 }
 
 }  // namespace dlock::detail

@@ -1,16 +1,15 @@
-// Connector: makes a connection on a thread of its own, since whoever keeps the leases' time must
-// not wait for a name server, a handshake, or a server that does not answer.
+// Connector: makes a connection, and sure that the one before is dead.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
+#include <vector>
 
-#include "client/wake.hpp"
+#include "client/errand.hpp"
 #include "dlock/error.hpp"
+#include "redis/cluster.hpp"
 #include "redis/connection.hpp"
 
 namespace dlock::detail {
@@ -23,8 +22,8 @@ struct Dialled {
   std::string what;
 };
 
-/// One attempt at a time. Not thread-safe. Destruction does not wait for the attempt.
-class Connector {
+/// One attempt at a time. Not thread-safe.
+class Connector : public Errand<Dialled> {
  public:
   struct Request {
     redis::Connection::Settings settings;
@@ -32,20 +31,23 @@ class Connector {
     std::chrono::milliseconds request_timeout{};
   };
 
-  /// Begins an attempt; `woken` are notified when it has come to an end.
+  /// Begins an attempt.
   void start(Request request, std::shared_ptr<Wake> leader, std::shared_ptr<Wake> keeper);
-  [[nodiscard]] bool is_busy() const { return attempt_ != nullptr; }
-  /// The result, once, when it is there.
-  [[nodiscard]] std::optional<Dialled> take();
-  /// Wants no result any more.
-  void abandon() { attempt_.reset(); }
+};
 
- private:
-  struct Attempt {
-    std::mutex mutex;
-    std::optional<Dialled> result;
-  };
-  std::shared_ptr<Attempt> attempt_;
+/// What a cluster said of its slots.
+struct Surveyed {
+  std::vector<redis::SlotRange> ranges;  ///< none: see `code` and `what`
+  errc code = errc::unreachable;
+  std::string what;
+};
+
+/// Asks a cluster where its slots are. Not thread-safe.
+class Surveyor : public Errand<Surveyed> {
+ public:
+  /// Begins to ask, `known` nodes first.
+  void start(redis::Connection::Settings settings, std::vector<redis::Endpoint::Address> known,
+             std::shared_ptr<Wake> leader, std::shared_ptr<Wake> keeper);
 };
 
 }  // namespace dlock::detail

@@ -1,11 +1,7 @@
-// Driving the engine: the socket, the actions, and the keeper thread.
-#include <poll.h>
-
+// Driving the engines: the sockets, the actions, and the keeper thread.
 #include <algorithm>
-#include <array>
 
 #include "client/client_state.hpp"
-#include "client/primary_watch.hpp"
 #include "client/process.hpp"
 #include "client/quiet_thread.hpp"
 #include "script/scripts.hpp"
@@ -24,6 +20,7 @@ constexpr core::Duration stand_down = milliseconds{10};
 constexpr core::Duration longest_sleep = seconds{1};
 // So long at most is output left to threads that were woken, or to handlers that were posted.
 constexpr core::Duration longest_unwritten = std::chrono::microseconds{100};
+constexpr auto never = core::Instant::max();
 
 struct ScriptText {
   std::string_view text;
@@ -65,62 +62,18 @@ ScriptText script_of(const core::Command& command) {
 
 }  // namespace
 
-/// Feeds the engine with what the connection reads.
-class ClientState::Intake final : public redis::Receiver {
- public:
-  Intake(core::Engine& engine, core::Instant at, bool moves)
-      : engine_(engine), at_(at), moves_(moves) {}
-
-  void on_reply(const redis::ReplyView& view) override {
-    demoted =
-        demoted || (moves_ && view.kind == redis::ReplyView::Kind::error &&
-                    (view.text.starts_with("READONLY") || view.text.starts_with("MASTERDOWN")));
-    if (demoted) return;  // it answers nothing any more
-    core::Reply reply;
-    reply.text = view.text;
-    if (view.kind == redis::ReplyView::Kind::error) {
-      auto error = redis::classify(view.text);
-      reply.is_error = true;
-      reply.unknown_script = view.text.starts_with("NOSCRIPT");
-      reply.passing = view.text.starts_with("LOADING") || view.text.starts_with("BUSY ");
-      reply.code = error.code;
-      reply.what = std::move(error.what);
-    }
-    engine_.on_reply(at_, reply);
-  }
-  void on_message(std::string_view /*channel*/, std::string_view payload) override {
-    engine_.on_message(at_, payload);
-  }
-  void on_unsubscribed() override { unsubscribed = true; }
-
-  bool unsubscribed = false;
-  bool demoted = false;  ///< the server is not the primary any more
-
- private:
-  core::Engine& engine_;
-  core::Instant at_;
-  const bool moves_;  ///< there are others who can be the primary
-};
-
-void ClientState::take_input() {
-  Intake intake{engine_, now(), endpoint_.kind == redis::Endpoint::Kind::sentinel};
-  const bool sound = connection_->receive(intake);
-  if (!sound || intake.unsubscribed || intake.demoted) {
-    engine_.on_disconnected(now(), !sound           ? connection_->problem()
-                                   : intake.demoted ? "the server is not the primary any more"
-                                                    : "the server ended the subscription");
-    connection_->abort();
-    connection_.reset();
-  }
-}
-
-// The next thing to be done by the clock, by the engine or about connecting.
+// The next thing to be done by the clock, by the engines or about connecting.
 std::optional<core::Instant> ClientState::next_timer() const {
-  auto next = engine_.next_timer();
-  if (connector_.is_busy()) {
-    next = std::min(next.value_or(connect_by_), connect_by_);
+  auto next = never;
+  for (const auto alarm : alarms_) {
+    next = std::min(next, alarm);
   }
-  return next;
+  for (const auto& node : nodes_) {
+    if (node->connector.is_busy()) {
+      next = std::min(next, node->connect_by);
+    }
+  }
+  return next == never ? std::nullopt : std::optional{next};
 }
 
 // Sleeps until there is input, a wake-up, or `until`; then takes the input and runs the timers.
@@ -128,19 +81,24 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
   const bool caller = role == Role::caller;
   auto& wake = caller ? *leader_wake_ : *keeper_wake_;
   auto& asleep_until = caller ? leader_until_ : keeper_until_;
-  const bool reads = caller || (leader_ == nullptr && !engine_.idle() &&
+  const bool reads = caller || (leader_ == nullptr && !is_idle() &&
                                 (async_calls_ > 0 || now() - active_ >= stand_down));
-  const auto number = connection_number_;
-  std::array<::pollfd, 2> fds{};
-  fds[0] = {wake.fd(), POLLIN, 0};
-  ::nfds_t count = 1;
-  if (reads && connection_) {
-    const bool writes = connection_->wants_write();
-    fds[1] = {connection_->fd(), static_cast<short>(writes ? POLLIN | POLLOUT : POLLIN), 0};
-    count = 2;
+  auto& [fds, nodes] = caller ? leader_ears_ : keeper_ears_;
+  fds.clear();
+  nodes.clear();
+  if (reads) {
+    for (const auto& node : nodes_) {
+      if (node->connection) {
+        const bool writes = node->connection->wants_write();
+        fds.push_back(
+            {node->connection->fd(), static_cast<short>(writes ? POLLIN | POLLOUT : POLLIN), 0});
+        nodes.emplace_back(node.get(), node->number);
+      }
+    }
   }
+  fds.push_back({wake.fd(), POLLIN, 0});
   const auto start = now();
-  if (!engine_.idle() && (caller || leader_ == nullptr)) {
+  if (!is_idle() && (caller || leader_ == nullptr)) {
     until = std::min(until.value_or(start + longest_sleep), start + longest_sleep);
   }
   // Others were given something to do since the last look.
@@ -156,28 +114,36 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
     span.tv_nsec = (length % seconds{1}).count();
   }
   asleep_until = until.value_or(core::Instant::max());
-  keeper_reads_ = caller ? keeper_reads_ : count == 2;
+  keeper_reads_ = caller ? keeper_reads_ : !nodes.empty();
   lock.unlock();
-  const int ready = ::ppoll(fds.data(), count, until ? &span : nullptr, nullptr);
+  const int ready = ::ppoll(fds.data(), fds.size(), until ? &span : nullptr, nullptr);
   lock.lock();
   asleep_until.reset();
 
-  if (ready > 0 && fds[0].revents != 0) {
+  if (ready > 0 && fds.back().revents != 0) {
     wake.clear();
   }
   if (!caller && keeper_ends_) {
     return;
   }
   if (caller || leader_ == nullptr) {
-    take_connection();
-    if (ready > 0 && count == 2 && fds[1].revents != 0 && connection_ &&
-        connection_number_ == number) {
-      unwritten_ = unwritten_ || (fds[1].revents & POLLOUT) != 0;
-      take_input();
+    take_survey();
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {  // more may be added
+      take_connection(*nodes_[i]);
     }
-    const auto next = engine_.next_timer();
-    if (const auto at = now(); next && *next <= at) {
-      engine_.on_timer(at);
+    for (std::size_t i = 0; ready > 0 && i < nodes.size(); ++i) {
+      auto& [node, number] = nodes[i];
+      if (fds[i].revents != 0 && node->connection && node->number == number) {
+        unwritten_ = unwritten_ || (fds[i].revents & POLLOUT) != 0;
+        take_input(*node);
+      }
+    }
+    const auto at = now();
+    for (std::size_t i = 0; i < alarms_.size(); ++i) {
+      if (alarms_[i] <= at) {
+        lines_[i]->engine.on_timer(at);
+        touch(*lines_[i]);
+      }
     }
     carry_out();
   }
@@ -187,60 +153,36 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
   }
 }
 
-void ClientState::connect() {
-  const auto kill = engine_.has_unanswered() ? connection_id_ : 0;
-  // It ends by itself in this time, unless a name server keeps it longer.
-  constexpr core::Duration grace = milliseconds{100};
-  connect_by_ = now() + options_.connect_timeout + grace +
-                (kill != 0 ? 2 * options_.request_timeout : milliseconds::zero());
-  connector_.start({connection_settings(), kill, options_.request_timeout}, leader_wake_,
-                   keeper_wake_);
-}
-
-void ClientState::take_connection() {
-  auto dialled = connector_.take();
-  if (!dialled && connector_.is_busy() && connect_by_ <= now()) {
-    connector_.abandon();
-    dialled = Dialled{nullptr, true, errc::unreachable,
-                      url_ + ": no connection within the connect timeout; is its host name known?"};
-  }
-  if (!dialled) {
-    return;
-  }
-  if (dialled->connection) {
-    connection_ = std::move(dialled->connection);
-    connection_id_ = connection_->id();
-    ++connection_number_;
-    watch_primary();
-    engine_.on_connected(now(), dialled->old_is_dead);
-    engine_.on_timer(now());
-  } else {
-    engine_.on_connect_failed(now(), dialled->code, dialled->what);
-  }
-}
-
-// The connection to a server that is the primary no more is ended, so that another is made.
-void ClientState::watch_primary() {
-  if (endpoint_.kind != redis::Endpoint::Kind::sentinel || primary_watch_ || keeper_ends_) {
-    return;
-  }
-  primary_watch_ = std::make_unique<PrimaryWatch>(
-      connection_settings(),
-      [this](const redis::Endpoint::Address& primary) {
-        const Lock lock{*this};
-        if (connection_ && connection_->primary() != primary) {
-          connection_->hang_up();
-        }
-      },
-      [this](const std::string& why) { log(LogLevel::debug, why); });
-}
-
 // --- actions ------------------------------------------------------------------------------------
 
+// What touches an engine says so, that its actions are carried out and its timer is known.
+void ClientState::touch(Line& line) {
+  if (!line.is_touched) {
+    line.is_touched = true;
+    touched_.push_back(&line);
+  }
+}
+
 void ClientState::carry_out(Write write) {
-  for (engine_.take_actions(actions_); !actions_.empty(); engine_.take_actions(actions_)) {
-    for (auto& action : actions_) {
-      perform(action);
+  while (!touched_.empty()) {
+    bool acted = false;
+    while (!touched_.empty()) {
+      auto& line = *touched_.back();
+      touched_.pop_back();
+      for (line.engine.take_actions(actions_); !actions_.empty();
+           line.engine.take_actions(actions_)) {
+        acted = true;
+        for (auto& action : actions_) {
+          perform(line, action);
+        }
+      }
+      line.is_touched = false;
+      alarms_[line.index] = line.engine.next_timer().value_or(never);
+      const bool was_idle = std::exchange(line.is_idle, line.engine.idle());
+      busy_lines_ += static_cast<std::size_t>(was_idle) - static_cast<std::size_t>(line.is_idle);
+    }
+    if (!acted) {
+      break;
     }
     if (handlers_ > 0 && callbacks_.is_here()) {
       // The handlers to come are likely to have something to write too: the last of them writes it
@@ -260,24 +202,31 @@ void ClientState::carry_out(Write write) {
       write_out();
     }
   }
-  if (settling_ && engine_.settled() && !settled_.done) {
+  if (settling_ && is_settled() && !settled_.done) {
     answer(settled_);
   }
 }
 
+bool ClientState::wants_write() const {
+  return std::any_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
+    return node->connection && node->connection->wants_write();
+  });
+}
+
 void ClientState::write_out() {
   unwritten_ = false;
-  if (connection_ && connection_->wants_write() && !connection_->flush()) {
-    engine_.on_disconnected(now(), connection_->problem());
-    connection_->abort();
-    connection_.reset();
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {
+    auto& node = *nodes_[i];
+    if (node.connection && node.connection->wants_write() && !node.connection->flush()) {
+      end_connection(node, node.connection->problem());
+    }
   }
 }
 
-void ClientState::perform(core::Action& action) {
+void ClientState::perform(Line& line, core::Action& action) {
   if (auto* send = std::get_if<core::Send>(&action)) {
-    if (connection_) {
-      write(send->command);
+    if (line.is_connected) {
+      write(line, send->command);
     }
   } else if (auto* obtained = std::get_if<core::Obtained>(&action)) {
     auto& call = *reinterpret_cast<Call*>(obtained->waiter);
@@ -300,18 +249,17 @@ void ClientState::perform(core::Action& action) {
       callbacks_.post([source = lost->lease->lost]() mutable { source.request_stop(); });
     }
   } else if (std::holds_alternative<core::Connect>(action)) {
-    connect();
-  } else if (std::holds_alternative<core::Disconnect>(action)) {
-    if (connection_) {
-      connection_->abort();
-      connection_.reset();
+    connect(line);
+  } else if (auto* disconnect = std::get_if<core::Disconnect>(&action)) {
+    if (line.is_connected) {
+      end_connection(*line.node, disconnect->why, &line);
     }
   } else if (auto* report = std::get_if<core::Report>(&action)) {
     log(report->level, std::move(report->text));
   }
 }
 
-void ClientState::write(const core::Command& command) {
+void ClientState::write(Line& line, const core::Command& command) {
   fields_.clear();
   std::string key_count;
   switch (command.verb) {
@@ -344,7 +292,8 @@ void ClientState::write(const core::Command& command) {
   } else {
     fields_.insert(fields_.end(), command.args.begin(), command.args.end());
   }
-  connection_->append(fields_);
+  line.node->connection->append(fields_);
+  line.node->owed.push_back(&line);
 }
 
 // --- the keeper ---------------------------------------------------------------------------------

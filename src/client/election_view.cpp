@@ -119,14 +119,15 @@ std::optional<LeaderChange> ElectionView::change_to(std::optional<Leader> leader
 }
 
 void ElectionView::take_messages() {
-  if (!store_ || store_->connection().receive(*this)) return;
+  if (!store_ || store_->connection_of(core::leader_key(key_)).receive(*this)) return;
   store_.reset();
   look_at_ = {};
 }
 
 void ElectionView::sleep_until(Clock::time_point end) {
   const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
-  pollfd ready[] = {{wake_.fd(), POLLIN, 0}, {store_ ? store_->connection().fd() : -1, POLLIN, 0}};
+  pollfd ready[] = {{wake_.fd(), POLLIN, 0},
+                    {store_ ? store_->connection_of(core::leader_key(key_)).fd() : -1, POLLIN, 0}};
   (void)::poll(ready, 2, static_cast<int>(std::max(left, 0ms).count()));
 }
 

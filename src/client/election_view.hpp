@@ -44,7 +44,7 @@ class ElectionView final : private redis::Receiver {
 
   void on_reply(const redis::ReplyView&) override {}
   void on_message(std::string_view, std::string_view) override { look_at_ = {}; }
-  void on_unsubscribed() override { subscribed_ = false; }
+  void on_unsubscribed(std::string_view /*channel*/) override { subscribed_ = false; }
 
   const std::shared_ptr<ClientState> client_;
   const std::string key_;

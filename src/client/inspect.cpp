@@ -80,7 +80,7 @@ std::optional<BreakOutcome> wait_for_outcome(milliseconds patience, Look look) {
 // Of a mutex.
 BreakOutcome break_mutex(Inspector& inspector, const core::LockKeys& names, core::Fence fence,
                          milliseconds patience) {
-  const std::array keys{names.lock, names.queue, names.seen, std::string{core::fence_key}};
+  const std::array keys{names.lock, names.queue, names.seen, inspector.fence_key_for(names.lock)};
   const auto counter = std::to_string(fence.counter);
   const auto sequence = std::to_string(fence.sequence);
   const auto run = [&](std::string_view how) {
@@ -102,7 +102,7 @@ BreakOutcome break_mutex(Inspector& inspector, const core::LockKeys& names, core
 // Permits are not passed on inside a process, so the record is the truth.
 BreakOutcome break_permits(Inspector& inspector, const core::LockKeys& names, core::Fence fence,
                            milliseconds patience) {
-  const std::array keys{names.lock, names.queue, names.seen, std::string{core::fence_key}};
+  const std::array keys{names.lock, names.queue, names.seen, inspector.fence_key_for(names.lock)};
   const auto counter = std::to_string(fence.counter);
   const auto run = [&](std::string_view how) {
     const std::array<std::string_view, 2> arguments{counter, how};

@@ -1,4 +1,4 @@
-// Inspector: a connection beside the client's shared one, that looks at locks.
+// Inspector: looks at locks, over connections beside the client's shared ones.
 #include "client/inspector.hpp"
 
 #include <algorithm>
@@ -20,14 +20,6 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 constexpr std::size_t most_at_once = 100;  // so that no call takes the server long
-
-// A name of its own: the shared connection's is what that one's successor kills by.
-redis::Connection::Settings settings_of(const ClientState& client) {
-  client.check_process();
-  auto settings = client.connection_settings();
-  settings.client_name += ":inspect";
-  return settings;
-}
 
 std::int64_t integer(std::string_view text) {
   std::int64_t number = 0;
@@ -153,9 +145,9 @@ LockInfo read_lock(std::span<const redis::Reply> parts, std::int64_t now_us) {
 }  // namespace
 
 Inspector::Inspector(ClientState& client)
-    : client_(client),
-      timeout_(client.options().request_timeout),
-      connection_(redis::Connection::open(settings_of(client))) {}
+    : client_(client), timeout_(client.options().request_timeout), servers_(client) {
+  (void)servers_.all();
+}
 
 void Inspector::fail(std::string_view error_reply) const {
   const auto error = redis::classify(error_reply);
@@ -167,8 +159,28 @@ const redis::Reply& Inspector::element(const redis::Reply& reply, std::size_t in
   return index < reply.elements.size() ? reply.elements[index] : none;
 }
 
+// A cluster may say that the key is elsewhere, a few times while it settles.
+redis::Reply Inspector::ask(std::string_view key, std::span<const std::string_view> fields) {
+  constexpr int most_moves = 5;
+  auto reply = servers_.of(key).call(fields, timeout_);
+  for (int moves = 0; moves < most_moves && reply.kind == redis::ReplyView::Kind::error &&
+                      reply.text.starts_with("MOVED ");
+       ++moves) {
+    servers_.look_again();
+    reply = servers_.of(key).call(fields, timeout_);
+  }
+  return reply;
+}
+
 redis::Reply Inspector::call(std::span<const std::string_view> fields) {
-  auto reply = connection_->call(fields, timeout_);
+  auto reply = ask(fields[1], fields);
+  if (reply.kind == redis::ReplyView::Kind::error) fail(reply.text);
+  return reply;
+}
+
+redis::Reply Inspector::call_on(redis::Connection& server,
+                                std::initializer_list<std::string_view> fields) {
+  auto reply = server.call(fields, timeout_);
   if (reply.kind == redis::ReplyView::Kind::error) fail(reply.text);
   return reply;
 }
@@ -180,20 +192,23 @@ redis::Reply Inspector::run(std::string_view script, std::string_view sha,
   std::vector<std::string_view> fields{"EVALSHA", sha, key_count};
   fields.insert(fields.end(), keys.begin(), keys.end());
   fields.insert(fields.end(), arguments.begin(), arguments.end());
-  auto reply = connection_->call(fields, timeout_);
-  if (reply.kind != redis::ReplyView::Kind::error) return reply;
-  if (!reply.text.starts_with("NOSCRIPT")) fail(reply.text);
-  fields[0] = "EVAL";
-  fields[1] = script;
-  return call(fields);
+  auto reply = ask(keys.front(), fields);
+  if (reply.kind == redis::ReplyView::Kind::error && reply.text.starts_with("NOSCRIPT")) {
+    fields[0] = "EVAL";
+    fields[1] = script;
+    reply = ask(keys.front(), fields);
+  }
+  if (reply.kind == redis::ReplyView::Kind::error) fail(reply.text);
+  return reply;
 }
 
 std::map<std::string, LockInfo> Inspector::look(std::span<const std::string> keys, Wanted wanted) {
   std::map<std::string, LockInfo> locks;
   while (!keys.empty()) {
-    const auto some = keys.first(std::min(keys.size(), most_at_once));
-    look_at_some(some, wanted, locks);
-    keys = keys.subspan(some.size());
+    auto count = std::min(keys.size(), most_at_once);
+    while (!client_.are_together(keys.first(count))) --count;
+    look_at_some(keys.first(count), wanted, locks);
+    keys = keys.subspan(count);
   }
   return locks;
 }

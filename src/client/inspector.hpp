@@ -1,4 +1,4 @@
-// Inspector: a connection beside the client's shared one, that looks at locks.
+// Inspector: looks at locks, over connections beside the client's shared ones.
 #pragma once
 
 #include <initializer_list>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "client/client_state.hpp"
+#include "client/servers.hpp"
 #include "dlock/inspect.hpp"
 #include "redis/connection.hpp"
 
@@ -21,17 +22,24 @@ class Inspector {
   /// Connects.
   explicit Inspector(ClientState& client);
 
-  /// Sends a command. Throws on an error reply.
+  /// Sends a command, whose second field is a key or a channel, to the server that has it. Throws
+  /// on an error reply.
   redis::Reply call(std::span<const std::string_view> fields);
   redis::Reply call(std::initializer_list<std::string_view> fields) {
     return call(std::span{fields.begin(), fields.size()});
   }
-  /// Runs a script of ours.
+  /// Runs a script of ours, whose keys are together.
   redis::Reply run(std::string_view script, std::string_view sha, std::span<const std::string> keys,
                    std::span<const std::string_view> arguments);
 
-  /// For the messages of channels that were subscribed to by `call`.
-  [[nodiscard]] redis::Connection& connection() noexcept { return *connection_; }
+  /// For the messages of a channel that was subscribed to by `call`.
+  [[nodiscard]] redis::Connection& connection_of(std::string_view channel) {
+    return servers_.of(channel);
+  }
+
+  [[nodiscard]] std::string fence_key_for(std::string_view key) const {
+    return client_.fence_key_for(key);
+  }
 
   /// Which of the keys asked for are in the answer.
   enum class Wanted {
@@ -48,25 +56,30 @@ class Inspector {
   /// Walks over the keys that match, in steps; some come twice.
   template <class Visit>
   void scan(std::string_view pattern, std::string_view type, Visit visit) {
-    std::string cursor = "0";
-    do {
-      const auto reply = call({"SCAN", cursor, "MATCH", pattern, "COUNT", "500", "TYPE", type});
-      std::vector<std::string> keys;
-      for (const auto& key : element(reply, 1).elements) keys.push_back(key.text);
-      visit(keys);
-      cursor = element(reply, 0).text;
-    } while (cursor != "0");
+    for (auto* const server : servers_.all()) {
+      std::string cursor = "0";
+      do {
+        const auto reply =
+            call_on(*server, {"SCAN", cursor, "MATCH", pattern, "COUNT", "500", "TYPE", type});
+        std::vector<std::string> keys;
+        for (const auto& key : element(reply, 1).elements) keys.push_back(key.text);
+        visit(keys);
+        cursor = element(reply, 0).text;
+      } while (cursor != "0");
+    }
   }
 
  private:
   void look_at_some(std::span<const std::string> keys, Wanted wanted,
                     std::map<std::string, LockInfo>& locks);
   static const redis::Reply& element(const redis::Reply& reply, std::size_t index);
+  redis::Reply call_on(redis::Connection& server, std::initializer_list<std::string_view> fields);
+  redis::Reply ask(std::string_view key, std::span<const std::string_view> fields);
   [[noreturn]] void fail(std::string_view error_reply) const;
 
   ClientState& client_;
   const std::chrono::milliseconds timeout_;
-  const std::unique_ptr<redis::Connection> connection_;
+  Servers servers_;
 };
 
 }  // namespace dlock::detail

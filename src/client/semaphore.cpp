@@ -92,7 +92,7 @@ void Semaphore::set_permits(std::int64_t permits) {
   const auto text = std::to_string(detail::checked(permits));
   auto& client = *state_->lock->client;
   const auto names = core::lock_keys(state_->lock->key);
-  const std::array keys{names.lock, names.queue, names.seen, std::string{core::fence_key}};
+  const std::array keys{names.lock, names.queue, names.seen, client.fence_key_for(names.lock)};
   const std::array<std::string_view, 1> arguments{text};
   detail::Inspector store{client};
   const auto reply = store.run(script::permits_resize, script::permits_resize_sha, keys, arguments);

@@ -1,4 +1,5 @@
 // Callers who take, or give back, several locks in one go.
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -17,6 +18,13 @@ void ClientState::wait_for_all(Lock& lock, std::vector<Call>& calls) {
   lock.unlock();
 }
 
+bool ClientState::are_together(std::span<const std::string> keys) const {
+  return endpoint_.kind != redis::Endpoint::Kind::cluster ||
+         std::all_of(keys.begin(), keys.end(), [&](const std::string& key) {
+           return core::slot_of(key) == core::slot_of(keys.front());
+         });
+}
+
 std::vector<std::shared_ptr<core::LeaseRecord>> ClientState::try_all(
     const std::vector<std::string>& keys, const LockOptions& options, const std::stop_token& stop) {
   check_process();
@@ -29,14 +37,19 @@ std::vector<std::shared_ptr<core::LeaseRecord>> ClientState::try_all(
   }
   Lock lock{*this};
   ensure_keeper();
-  engine_.acquire_all(begin, std::move(wishes));
+  auto& line = line_of(keys.front());
+  for (auto& call : calls) {
+    call.line = &line;
+  }
+  line.engine.acquire_all(begin, std::move(wishes));
+  touch(line);
   carry_out(Write::soon);
   after_change();
   // It may run at once, on this thread, and takes the mutex.
   lock.unlock();
   const auto cancel_all = [&] {
     for (const auto& call : calls) {
-      cancel(id_of(call));
+      cancel(call);
     }
   };
   std::optional<std::stop_callback<decltype(cancel_all)>> on_stop{std::in_place, stop, cancel_all};
@@ -74,7 +87,9 @@ std::vector<core::Released::Kind> ClientState::release_all(
   Lock lock{*this};
   for (std::size_t i = 0; i < leases.size(); ++i) {
     releases_[leases[i]->id] = &calls[i];
-    engine_.release(now(), *leases[i]);
+    auto& line = line_of(leases[i]->key);
+    line.engine.release(now(), *leases[i]);
+    touch(line);
   }
   carry_out(Write::soon);
   after_change();

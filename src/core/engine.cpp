@@ -17,7 +17,7 @@ constexpr Duration most_backoff = seconds{1};
 
 }  // namespace
 
-Engine::Engine(Settings settings) : settings_(std::move(settings)) {}
+Engine::Engine(Settings settings) : settings_(std::move(settings)), last_id_(settings_.last_id) {}
 Engine::~Engine() = default;
 
 std::vector<Action> Engine::take_actions() { return std::exchange(actions_, {}); }
@@ -123,6 +123,10 @@ void Engine::on_timer(Instant now) {
 // --- the connection -----------------------------------------------------------------------------
 
 void Engine::send(Instant now, Command command, Pending pending) {
+  if (settings_.fence_key != fence_key) {
+    std::replace(command.keys.begin(), command.keys.end(), std::string{fence_key},
+                 settings_.fence_key);
+  }
   pending.verb = command.verb;
   pending.sent = now;
   inflight_.push_back(std::move(pending));

@@ -99,6 +99,8 @@ class Engine {
   struct Settings {
     std::string client;        ///< 16 hexadecimal digits
     std::string registration;  ///< what others may know of this client, JSON
+    std::string fence_key{core::fence_key};
+    std::uint64_t last_id = 0;  ///< those of its leases are greater
     Drift drift;
     std::optional<Duration> safety_margin{};
     Duration request_timeout = std::chrono::seconds{2};
@@ -327,7 +329,7 @@ class Engine {
   std::unordered_map<WaiterId, CohortPtr> by_waiter_;
   std::map<DepartureId, Departure> departures_;
   Timers timers_;
-  std::uint64_t last_id_ = 0;
+  std::uint64_t last_id_;
 
   std::deque<Pending> inflight_;
   std::deque<Renewal> renewals_;  ///< of these

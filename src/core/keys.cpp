@@ -105,6 +105,18 @@ std::vector<std::string> keys_of_script(const LockId& lock) {
   return all;
 }
 
+std::string fence_key_on(std::uint16_t slot) {
+  return std::string{fence_key}.append(":{").append(std::to_string(smallest_tag(slot))).append("}");
+}
+
+std::string client_on(std::uint16_t slot, std::uint64_t random) {
+  auto client = hex(random);
+  while (slot_of(channel_of(client)) != slot) {
+    client = hex(++random);
+  }
+  return client;
+}
+
 std::string leader_key(std::string_view key) { return "dlock1:l" + suffix(key); }
 
 std::optional<std::string> key_of_queue(std::string_view queue_key) {

@@ -37,9 +37,9 @@ struct LockKeys {
 
 inline constexpr std::string_view fence_key = "dlock1:fence";
 
-[[nodiscard]] inline std::string registration_key(std::string_view client) {
-  return std::string{"dlock1:client:"}.append(client);
-}
+/// On a cluster each slot has a counter of its own, since a script sees one slot only.
+[[nodiscard]] std::string fence_key_on(std::uint16_t slot);
+
 /// Of what the holder of `token` waits for.
 [[nodiscard]] inline std::string note_key(std::string_view token) {
   return std::string{"dlock1:waits:"}.append(token);
@@ -47,6 +47,13 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 [[nodiscard]] inline std::string channel_of(std::string_view client) {
   return std::string{"dlock1:c:"}.append(client);
 }
+/// On the slot of its channel.
+[[nodiscard]] inline std::string registration_key(std::string_view client) {
+  return "dlock1:client:{" + channel_of(client) + "}";
+}
+/// The first id of a client, from `random` on, whose channel is on `slot`: a script can only tell
+/// who listens there.
+[[nodiscard]] std::string client_on(std::uint16_t slot, std::uint64_t random);
 
 /// The keys that go with lock key `key`. Three forms, told apart by the letter after `q`/`s`, so
 /// that two locks never share a queue:

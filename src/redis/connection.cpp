@@ -15,6 +15,7 @@
 #include <thread>
 #include <utility>
 
+#include "redis/cluster.hpp"
 #include "redis/dial.hpp"
 #include "redis/local_server.hpp"
 #include "redis/login.hpp"
@@ -91,6 +92,7 @@ struct Connection::Impl {
   explicit Impl(int fd);
   void encrypt(const Endpoint& endpoint, Deadline deadline);
   static std::unique_ptr<Impl> open(const Settings& settings, Deadline deadline);
+  static std::unique_ptr<Impl> open_first(const Settings& settings, Deadline deadline);
   void append(std::span<const std::string_view> fields);
   bool flush();
   bool read();
@@ -107,6 +109,7 @@ struct Connection::Impl {
   std::string where;          // the server's URL, for messages
   std::string problem;
   std::int64_t id = 0;
+  bool is_primary = true;
   Endpoint::Address primary;
   bool read_was_full = false;
 };
@@ -248,6 +251,7 @@ void Connection::Impl::log_in(const Settings& settings, Deadline deadline) {
       settings.to_sentinel ? check_sentinel(greeting)
                            : check_greeting(greeting, settings.endpoint.kind);
       id = greeting.id;
+      is_primary = greeting.role == "master";
     }
   }
 }
@@ -262,10 +266,18 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& setting
     impl->log_in(settings, deadline);
     return impl;
   };
+  const auto open_at = [&](const Endpoint::Address& address, Endpoint::Kind kind) {
+    auto there = settings;
+    there.endpoint = endpoint.at(address, kind);
+    return open(there, deadline);
+  };
   if (endpoint.kind == Endpoint::Kind::sentinel) {
     const auto primary = Sentinels{settings}.primary(deadline);
     try {
-      auto impl = log_in_on(dial_tcp(primary.host, primary.port, deadline));
+      auto impl = open_at(primary, Endpoint::Kind::tcp);
+      if (!impl->is_primary) {
+        throw Unreachable(errc::unreachable, "it is a replica; a failover may be under way");
+      }
       impl->primary = primary;
       return impl;
     } catch (const Unreachable& error) {
@@ -274,7 +286,13 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& setting
                                                without_code(error));
     }
   }
-  if (endpoint.kind == Endpoint::Kind::tcp) {
+  if (endpoint.kind == Endpoint::Kind::cluster) {
+    return open_at(find_primary(settings, deadline), Endpoint::Kind::cluster_node);
+  }
+  if (endpoint.kind == Endpoint::Kind::quorum) {
+    return open_first(settings, deadline);
+  }
+  if (endpoint.kind == Endpoint::Kind::tcp || endpoint.kind == Endpoint::Kind::cluster_node) {
     return log_in_on(dial_tcp(endpoint.host, endpoint.port, deadline));
   }
   if (endpoint.kind == Endpoint::Kind::unix_socket) {
@@ -291,6 +309,24 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& setting
     std::this_thread::sleep_for(
         std::chrono::milliseconds{1});  // it is dying: let it, and look again
   }
+}
+
+// Any of a quorum's servers.
+std::unique_ptr<Connection::Impl> Connection::Impl::open_first(const Settings& settings,
+                                                               Deadline deadline) {
+  auto left = static_cast<int>(settings.endpoint.addresses.size());
+  std::string problem;
+  for (const auto& address : settings.endpoint.addresses) {
+    auto there = settings;
+    there.endpoint = settings.endpoint.at(address);
+    const auto now = steady_clock::now();
+    try {
+      return open(there, now + (deadline - now) / left--);
+    } catch (const Unreachable& error) {
+      problem = there.endpoint.display() + ": " + without_code(error);
+    }
+  }
+  throw Unreachable(errc::unreachable, "none of the servers answers; the last: " + problem);
 }
 
 Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

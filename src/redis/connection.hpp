@@ -29,8 +29,8 @@ class Receiver {
   virtual void on_reply(const ReplyView& reply) = 0;
   /// A message on a channel we subscribed to.
   virtual void on_message(std::string_view channel, std::string_view payload) = 0;
-  /// The server ended a subscription by itself.
-  virtual void on_unsubscribed() = 0;
+  /// The server ended the subscription to `channel` by itself.
+  virtual void on_unsubscribed(std::string_view channel) = 0;
 
  protected:
   ~Receiver() = default;
@@ -52,6 +52,7 @@ class Connection {
     std::string client_name;  ///< for CLIENT LIST; "dlock:" and the client's id
     std::chrono::milliseconds connect_timeout{2'000};
     bool to_sentinel = false;  ///< not to a store
+    std::uint16_t slot = 0;    ///< cluster: to the primary that has it
   };
 
   /// Connects and logs in: HELLO 3 with AUTH and SETNAME in one command, SELECT if the db is not 0

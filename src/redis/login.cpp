@@ -63,13 +63,14 @@ void check_greeting(const Greeting& greeting, Endpoint::Kind kind) {
                         "this is a Sentinel, which stores nothing; use "
                         "redis+sentinel://host:port/service");
   }
-  if (greeting.mode == "cluster") {
+  const bool in_cluster = greeting.mode == "cluster";
+  if (in_cluster && kind != Endpoint::Kind::cluster_node) {
     throw StoreUnusable(errc::store_unusable,
-                        "this is a node of a cluster, which redis:// does not support; use the URL "
-                        "of a server that runs by itself");
+                        "this is a node of a cluster; use redis+cluster://host:port");
   }
-  if (kind == Endpoint::Kind::sentinel && greeting.role != "master") {
-    throw Unreachable(errc::unreachable, "it is a replica; a failover may be under way");
+  if (!in_cluster && kind == Endpoint::Kind::cluster_node) {
+    throw StoreUnusable(errc::store_unusable,
+                        "this is not a node of a cluster; use redis://host:port");
   }
 }
 

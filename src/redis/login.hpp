@@ -26,8 +26,7 @@ struct Greeting {
 /// Reads the answer to HELLO. Throws `Unreachable` when it is not one.
 [[nodiscard]] Greeting read_greeting(const Reply& reply);
 
-/// Throws `StoreUnusable` when this server cannot be a store for locks; `Unreachable` when it is
-/// not the primary, as the Sentinels said.
+/// Throws `StoreUnusable` when this server cannot be a store for locks.
 void check_greeting(const Greeting& greeting, Endpoint::Kind kind);
 /// Throws `StoreUnusable` when this is no Sentinel.
 void check_sentinel(const Greeting& greeting);

@@ -64,7 +64,7 @@ void deliver(const redisReply& reply, Receiver& receiver) {
   } else if (is_push(reply, "smessage") || is_push(reply, "message")) {
     receiver.on_message(text_of(*reply.element[1]), text_of(*reply.element[2]));
   } else if (is_push(reply, "sunsubscribe")) {
-    receiver.on_unsubscribed();
+    receiver.on_unsubscribed(text_of(*reply.element[1]));
   }
 }
 

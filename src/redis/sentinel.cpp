@@ -16,9 +16,8 @@ std::unique_ptr<Connection> Sentinels::open(const Endpoint::Address& sentinel,
   there.client_name = settings_.client_name;
   there.connect_timeout = time;
   there.to_sentinel = true;
-  there.endpoint.kind = Endpoint::Kind::tcp;
-  there.endpoint.host = sentinel.host;
-  there.endpoint.port = sentinel.port;
+  there.endpoint = settings_.endpoint.at(sentinel);
+  there.endpoint.db = 0;
   there.endpoint.user = settings_.endpoint.sentinel_user;
   there.endpoint.password = settings_.endpoint.sentinel_password;
   return Connection::open(there);
@@ -39,7 +38,7 @@ std::optional<Endpoint::Address> Sentinels::ask(milliseconds time) {
 }
 
 Endpoint::Address Sentinels::primary(Deadline deadline) {
-  const auto& all = settings_.endpoint.sentinels;
+  const auto& all = settings_.endpoint.addresses;
   auto left = static_cast<int>(all.size()) + 2;  // who answered last, and the primary's own share
   const auto share = [&] {
     const auto time = deadline - std::chrono::steady_clock::now();

@@ -13,6 +13,9 @@ struct Meaning {
   std::string_view what;
 };
 
+constexpr std::string_view moving_slot =
+    "the lock's slot is on its way to another node of the cluster; try again when it is there";
+
 constexpr std::array meanings{
     Meaning{"READONLY", errc::read_only,
             "the server is a read-only replica; use the URL of its primary"},
@@ -47,19 +50,20 @@ constexpr std::array meanings{
             "KILL"},
     Meaning{"NOSCRIPT", errc::store_unusable,
             "the server has forgotten a script of ours; it has to be sent again"},
-    Meaning{"MOVED", errc::store_unusable, {}},
-    Meaning{"ASK", errc::store_unusable, {}},
-    Meaning{"TRYAGAIN", errc::store_unusable, {}},
-    Meaning{"CROSSSLOT", errc::store_unusable, {}},
-    Meaning{"CLUSTERDOWN", errc::store_unusable, {}},
+    Meaning{"MOVED", errc::store_unusable,
+            "the key is on another node of the cluster; it is looked for there"},
+    Meaning{"ASK", errc::store_unusable, moving_slot},
+    Meaning{"TRYAGAIN", errc::store_unusable, moving_slot},
+    Meaning{
+        "CROSSSLOT", errc::store_unusable,
+        "the keys are on different nodes of the cluster; names with the same {tag} are together"},
+    Meaning{"CLUSTERDOWN", errc::store_unusable,
+            "the cluster has no majority of its primaries, or nobody has this slot; see CLUSTER "
+            "INFO on its nodes"},
     Meaning{"EXECABORT", errc::store_unusable,
             "the server refused one command of a transaction and ran none of it; the error before "
             "this one says why"},
 };
-
-constexpr std::string_view cluster_node =
-    "the server is a node of a cluster, which redis:// does not support; use the URL of a server "
-    "that runs by itself";
 
 bool contains(std::string_view text, std::string_view part) { return text.find(part) != text.npos; }
 
@@ -106,7 +110,7 @@ ServerError classify(std::string_view error_reply) {
   const auto word = error_reply.substr(0, error_reply.find(' '));
   const auto known = std::ranges::find(meanings, word, &Meaning::word);
   if (known != meanings.end()) {
-    return {known->code, std::string{known->what.empty() ? cluster_node : known->what}};
+    return {known->code, std::string{known->what}};
   }
   if (contains(error_reply, "max number of clients reached")) {
     return {errc::store_unusable,

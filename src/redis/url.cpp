@@ -11,6 +11,7 @@ namespace dlock::redis {
 namespace {
 
 constexpr int default_port = 6379;
+constexpr int sentinel_port = 26379;
 
 // Parts of the URL are not repeated in messages: a misplaced separator makes a password look like
 // a host or a port.
@@ -144,26 +145,51 @@ std::string parse_path(std::string_view text) {
   return path;
 }
 
-void parse_tls_option(std::string_view text, Tls& tls) {
-  const auto equals = text.find('=');
-  const auto name = text.substr(0, equals);
-  const auto value = equals == text.npos ? std::string{} : parse_path(text.substr(equals + 1));
+/// An option behind the `?`, taken if it is one of these.
+bool take_tls_option(std::string_view name, const std::string& value, Tls& tls) {
   const auto take = [&](std::string& option) {
     if (value.empty()) reject("the option " + std::string{name} + " has no value");
     option = value;
+    return true;
   };
   if (name == "ca") return take(tls.ca);
   if (name == "cert") return take(tls.certificate);
   if (name == "key") return take(tls.key);
   if (name == "name") return take(tls.name);
-  if (name != "verify") reject("the options of rediss: are ca, cert, key, name and verify");
+  if (name != "verify") return false;
   if (value != "yes" && value != "no") reject("verify is yes or no");
   tls.verify = value == "yes";
+  return true;
 }
 
-void parse_tls_options(std::string_view text, Tls& tls) {
-  for_each_part(text, '&', [&](std::string_view part) { parse_tls_option(part, tls); });
-  if (tls.certificate.empty() != tls.key.empty()) {
+bool take_sentinel_option(std::string_view name, const std::string& value, Endpoint& endpoint) {
+  if (name == "sentinel_user") {
+    endpoint.sentinel_user = value;
+  } else if (name == "sentinel_password") {
+    endpoint.sentinel_password = value;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void parse_options(std::string_view text, Endpoint& endpoint) {
+  const bool sentinel = endpoint.kind == Endpoint::Kind::sentinel;
+  for_each_part(text, '&', [&](std::string_view part) {
+    const auto equals = part.find('=');
+    const auto name = part.substr(0, equals);
+    const auto value = equals == part.npos ? std::string{} : parse_path(part.substr(equals + 1));
+    if (endpoint.tls && take_tls_option(name, value, *endpoint.tls)) return;
+    if (sentinel && take_sentinel_option(name, value, endpoint)) return;
+    if (sentinel) {
+      reject(
+          "the options of redis+sentinel: are sentinel_user and sentinel_password, and with "
+          "rediss+sentinel: those of rediss:");
+    }
+    if (endpoint.tls) reject("the options of rediss: are ca, cert, key, name and verify");
+    reject("options after ? are not known here; those of TLS belong to rediss:");
+  });
+  if (endpoint.tls && endpoint.tls->certificate.empty() != endpoint.tls->key.empty()) {
     reject("a client certificate takes both cert=FILE and key=FILE");
   }
 }
@@ -179,7 +205,7 @@ Endpoint parse_tcp(std::string_view rest, bool tls) {
   if (tls) {
     endpoint.tls.emplace();
     const auto question = std::min(path.find('?'), path.size());
-    parse_tls_options(path.substr(std::min(question + 1, path.size())), *endpoint.tls);
+    parse_options(path.substr(std::min(question + 1, path.size())), endpoint);
     path = path.substr(0, question);
   }
   if (path.find_first_of("?#") != path.npos) {
@@ -190,44 +216,67 @@ Endpoint parse_tcp(std::string_view rest, bool tls) {
   return endpoint;
 }
 
-void parse_sentinel_option(std::string_view text, Endpoint& endpoint) {
-  const auto equals = text.find('=');
-  const auto name = text.substr(0, equals);
-  const auto value = equals == text.npos ? std::string{} : percent_decode(text.substr(equals + 1));
-  if (name == "sentinel_user") {
-    endpoint.sentinel_user = value;
-  } else if (name == "sentinel_password") {
-    endpoint.sentinel_password = value;
-  } else {
-    reject("the options of redis+sentinel: are sentinel_user and sentinel_password");
-  }
-}
-
-Endpoint parse_sentinel(std::string_view rest) {
+// What follows the host names is the caller's to read.
+Endpoint parse_several(std::string_view rest, Endpoint::Kind kind, bool tls, int usual_port,
+                       std::string_view& path) {
   Endpoint endpoint;
-  endpoint.kind = Endpoint::Kind::sentinel;
+  endpoint.kind = kind;
+  if (tls) endpoint.tls.emplace();
   const auto end = std::min(rest.find_first_of("/?#"), rest.size());
   auto authority = rest.substr(0, end);
-  auto path = rest.substr(end);
+  path = rest.substr(end);
   take_user_info(authority, endpoint);
   for_each_part(authority, ',', [&](std::string_view part) {
-    auto& address = endpoint.sentinels.emplace_back();
+    auto& address = endpoint.addresses.emplace_back();
+    address.port = usual_port;
     parse_host_and_port(part, address.host, address.port);
   });
   const auto question = std::min(path.find('?'), path.size());
-  for_each_part(path.substr(std::min(question + 1, path.size())), '&',
-                [&](std::string_view part) { parse_sentinel_option(part, endpoint); });
+  parse_options(path.substr(std::min(question + 1, path.size())), endpoint);
   path = path.substr(0, question);
   take_prefix(path, "/");
+  return endpoint;
+}
+
+Endpoint parse_sentinel(std::string_view rest, bool tls) {
+  std::string_view path;
+  auto endpoint = parse_several(rest, Endpoint::Kind::sentinel, tls, sentinel_port, path);
   const auto slash = std::min(path.find('/'), path.size());
   endpoint.service = percent_decode(path.substr(0, slash));
   path = path.substr(slash);
-  if (endpoint.sentinels.empty() || endpoint.service.empty()) {
+  if (endpoint.addresses.empty() || endpoint.service.empty()) {
     reject(
         "the form is redis+sentinel://host:port,host:port/service, as in "
         "redis+sentinel://10.0.0.1,10.0.0.2,10.0.0.3/mymaster");
   }
   if (take_prefix(path, "/") && !path.empty()) endpoint.db = parse_db(path);
+  return endpoint;
+}
+
+Endpoint parse_cluster(std::string_view rest, bool tls) {
+  std::string_view path;
+  auto endpoint = parse_several(rest, Endpoint::Kind::cluster, tls, default_port, path);
+  if (endpoint.addresses.empty()) {
+    reject("some nodes are named, as in redis+cluster://10.0.0.1,10.0.0.2");
+  }
+  if (!path.empty() && path != "0") reject("a cluster has no databases but 0");
+  return endpoint;
+}
+
+Endpoint parse_quorum(std::string_view rest, bool tls) {
+  std::string_view path;
+  auto endpoint = parse_several(rest, Endpoint::Kind::quorum, tls, default_port, path);
+  auto sorted = endpoint.addresses;
+  std::sort(sorted.begin(), sorted.end());
+  if (sorted.size() < 3 || sorted.size() % 2 == 0) {
+    reject(
+        "a quorum has 3, 5 or another odd number of servers that know nothing of each other, as "
+        "in redis+quorum://10.0.0.1,10.0.0.2,10.0.0.3");
+  }
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
+    reject("a server stands twice in the quorum");
+  }
+  if (!path.empty()) endpoint.db = parse_db(path);
   return endpoint;
 }
 
@@ -270,28 +319,31 @@ std::string display_address(const std::string& host, int port, int usual_port) {
          (port != usual_port ? ":" + std::to_string(port) : "");
 }
 
-std::string display_sentinels(const Endpoint& endpoint) {
+std::string display_addresses(const Endpoint& endpoint, int usual_port) {
   std::string text;
-  for (const auto& [host, port] : endpoint.sentinels) {
+  for (const auto& [host, port] : endpoint.addresses) {
     text += text.empty() ? "" : ",";
-    text += display_address(host, port, Endpoint::Address{}.port);
+    text += display_address(host, port, usual_port);
   }
-  return text + "/" + percent_encode(endpoint.service, "");
+  return text;
 }
 
-// The options again; none of them is a secret.
-std::string display_options(const Tls& tls) {
+// The options again, but for the passwords.
+std::string display_options(const Endpoint& endpoint) {
   std::string text;
   const auto add = [&](std::string_view name, const std::string& value) {
     if (value.empty()) return;
     text += text.empty() ? '?' : '&';
     text.append(name).append("=").append(percent_encode(value, "/"));
   };
-  add("ca", tls.ca);
-  add("cert", tls.certificate);
-  add("key", tls.key);
-  add("name", tls.name);
-  add("verify", tls.verify ? "" : "no");
+  add("sentinel_user", endpoint.sentinel_user);
+  if (const auto& tls = endpoint.tls) {
+    add("ca", tls->ca);
+    add("cert", tls->certificate);
+    add("key", tls->key);
+    add("name", tls->name);
+    add("verify", tls->verify ? "" : "no");
+  }
   return text;
 }
 
@@ -299,6 +351,8 @@ std::string display_options(const Tls& tls) {
 
 std::string Endpoint::display() const {
   const auto who = user.empty() ? std::string{} : percent_encode(user, "") + "@";
+  const std::string scheme = tls ? "rediss" : "redis";
+  const auto which_db = db != 0 ? "/" + std::to_string(db) : "";
   switch (kind) {
     case Kind::local:
       return "local:" + percent_encode(path, "/");
@@ -306,26 +360,49 @@ std::string Endpoint::display() const {
       return "redis+unix://" + who + percent_encode(path, "/") +
              (db != 0 ? "?db=" + std::to_string(db) : "");
     case Kind::sentinel:
-      return "redis+sentinel://" + who + display_sentinels(*this) +
-             (db != 0 ? "/" + std::to_string(db) : "") +
-             (sentinel_user.empty() ? "" : "?sentinel_user=" + percent_encode(sentinel_user, ""));
+      return scheme + "+sentinel://" + who + display_addresses(*this, sentinel_port) + "/" +
+             percent_encode(service, "") + which_db + display_options(*this);
+    case Kind::cluster:
+      return scheme + "+cluster://" + who + display_addresses(*this, default_port) +
+             display_options(*this);
+    case Kind::quorum:
+      return scheme + "+quorum://" + who + display_addresses(*this, default_port) + which_db +
+             display_options(*this);
     case Kind::tcp:
+    case Kind::cluster_node:
       break;
   }
-  return (tls ? "rediss://" : "redis://") + who + display_address(host, port, default_port) +
-         (db != 0 ? "/" + std::to_string(db) : "") + (tls ? display_options(*tls) : "");
+  return scheme + "://" + who + display_address(host, port, default_port) + which_db +
+         display_options(*this);
+}
+
+Endpoint Endpoint::at(const Address& address, Kind as) const {
+  Endpoint one;
+  one.kind = as;
+  one.host = address.host;
+  one.port = address.port;
+  one.tls = tls;
+  one.db = db;
+  one.user = user;
+  one.password = password;
+  return one;
 }
 
 Endpoint parse_url(std::string_view url) {
   if (take_prefix(url, "redis://")) return parse_tcp(url, false);
   if (take_prefix(url, "rediss://")) return parse_tcp(url, true);
-  if (take_prefix(url, "redis+sentinel://")) return parse_sentinel(url);
+  if (take_prefix(url, "redis+sentinel://")) return parse_sentinel(url, false);
+  if (take_prefix(url, "rediss+sentinel://")) return parse_sentinel(url, true);
+  if (take_prefix(url, "redis+cluster://")) return parse_cluster(url, false);
+  if (take_prefix(url, "rediss+cluster://")) return parse_cluster(url, true);
+  if (take_prefix(url, "redis+quorum://")) return parse_quorum(url, false);
+  if (take_prefix(url, "rediss+quorum://")) return parse_quorum(url, true);
   if (take_prefix(url, "redis+unix://")) return parse_unix(url);
   if (take_prefix(url, "local:")) return parse_local(url);
   if (url.starts_with("unix:")) reject("a socket is written redis+unix:///path");
   reject(
-      "it must start with redis://, rediss://, redis+sentinel://, "
-      "redis+unix:// or local:");
+      "it must start with redis://, rediss://, redis+sentinel://, redis+cluster://, "
+      "redis+quorum://, redis+unix:// or local:");
 }
 
 }  // namespace dlock::redis

@@ -19,37 +19,45 @@ struct Tls {
 
 /// Where the store is and how to log in there.
 struct Endpoint {
-  enum class Kind { tcp, unix_socket, local, sentinel };
+  enum class Kind { tcp, unix_socket, local, sentinel, cluster, cluster_node, quorum };
   Kind kind = Kind::local;
-  std::string host;  ///< tcp
-  int port = 6379;   ///< tcp
+  std::string host;  ///< tcp, cluster_node
+  int port = 6379;   ///< tcp, cluster_node
   std::string path;  ///< unix_socket: the socket. local: the server's directory, empty: this user's
-  std::optional<Tls> tls;  ///< tcp
+  std::optional<Tls> tls;  ///< none: not encrypted
   int db = 0;
   std::string user;
   std::string password;
 
-  // sentinel: where the Sentinels are that know the primary, and how to log in there.
+  /// A server's place.
   struct Address {
     std::string host;
-    int port = 26379;
-    friend bool operator==(const Address&, const Address&) = default;
+    int port = 6379;
+    friend auto operator<=>(const Address&, const Address&) = default;
   };
-  std::vector<Address> sentinels;
-  std::string service;  ///< under which name they know it
+  /// sentinel: the Sentinels that know the primary. cluster: some of its nodes. quorum: its
+  /// servers.
+  std::vector<Address> addresses;
+
+  // sentinel: how to ask and to log in there.
+  std::string service;  ///< under which name they know the primary
   std::string sentinel_user;
   std::string sentinel_password;
 
   /// The URL again, without the password. The only form that may be printed.
   [[nodiscard]] std::string display() const;
+  /// One of several servers, with the same user and encryption.
+  [[nodiscard]] Endpoint at(const Address& address, Kind as = Kind::tcp) const;
 };
 
 /// Parses `redis://[user[:password]@]host[:port][/db]`, `rediss:` in the same form with the options
 /// of TLS, `?ca=FILE&cert=FILE&key=FILE&name=HOST&verify=no`, each of which may be missing,
 /// `redis+sentinel://[user[:password]@]host[:port][,host[:port]]/service[/db]` with
-/// `?sentinel_user=NAME&sentinel_password=WORD`, `redis+unix:///path[?db=n]`, `local:` and
-/// `local:/directory`. All parts may be percent-encoded, IPv6 hosts stand in brackets. Throws
-/// `UsageError` that says what is wrong and never repeats a password.
+/// `?sentinel_user=NAME&sentinel_password=WORD`,
+/// `redis+cluster://[user[:password]@]host[:port],...` and `redis+quorum:` in the same form, these
+/// three as `rediss+` too, `redis+unix:///path[?db=n]`, `local:` and `local:/directory`. All parts
+/// may be percent-encoded, IPv6 hosts stand in brackets. Throws `UsageError` that says what is
+/// wrong and never repeats a password.
 [[nodiscard]] Endpoint parse_url(std::string_view url);
 
 }  // namespace dlock::redis

@@ -22,7 +22,7 @@ TEST(EngineLink, SubscriptionAndRegistrationComeBeforeAnythingElse) {
   EXPECT_EQ(sent[0].verb, Verb::subscribe);
   EXPECT_EQ(sent[0].keys, std::vector<std::string>{"dlock1:c:c11e47c11e47c11e"});
   EXPECT_EQ(sent[1].verb, Verb::enroll);
-  EXPECT_EQ(sent[1].keys, std::vector<std::string>{"dlock1:client:c11e47c11e47c11e"});
+  EXPECT_EQ(sent[1].keys, std::vector<std::string>{"dlock1:client:{dlock1:c:c11e47c11e47c11e}"});
   EXPECT_EQ(sent[1].args, (std::vector<std::string>{"{}", "600000"}));
 }
 

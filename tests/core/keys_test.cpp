@@ -83,7 +83,7 @@ TEST(Keys, ThePartsOfAGateAreOnItsSlot) {
 }
 
 TEST(Keys, ClientsHaveARegistrationAndAChannel) {
-  EXPECT_EQ(registration_key("0123456789abcdef"), "dlock1:client:0123456789abcdef");
+  EXPECT_EQ(registration_key("0123456789abcdef"), "dlock1:client:{dlock1:c:0123456789abcdef}");
   EXPECT_EQ(channel_of("0123456789abcdef"), "dlock1:c:0123456789abcdef");
 }
 

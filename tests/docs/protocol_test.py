@@ -97,7 +97,7 @@ class Protocol(unittest.TestCase):
 
     def test_the_library_registers_a_client_for_10_minutes(self):
         script = "client=$(echo $DLOCK_TOKEN | cut -c8-23); "
-        script += f"redis-cli -s {self.server.socket_path} PTTL dlock1:client:$client"
+        script += f"redis-cli -s {self.server.socket_path} PTTL dlock1:client:{{dlock1:c:$client}}"
         output = self.output_of_run(LOCK, "--", "sh", "-c", script)
         self.assertAlmostEqual(int(output), 600_000, delta=20_000)
 
@@ -475,7 +475,7 @@ class Protocol(unittest.TestCase):
         """Raises Refused if a right is missing."""
         options = {"user": "app", "password": "secret"}
         a, b, c = self.client(**options), self.client(**options), self.client(**options)
-        a.command("SET", f"dlock1:client:{a.id}", "{}", "PX", "600000")
+        a.command("SET", f"dlock1:client:{{dlock1:c:{a.id}}}", "{}", "PX", "600000")
         a.command("PING")
         mine, other, third = a.token(), b.token(), c.token()
         a.acquire(LOCK, mine)
@@ -503,7 +503,7 @@ class Protocol(unittest.TestCase):
         self.server.command("DEL", LOCK, *keys_of(LOCK)[1:3])
         a.acquire(LOCK, mine)
         a.release(LOCK, mine)
-        a.command("DEL", f"dlock1:client:{a.id}")
+        a.command("DEL", f"dlock1:client:{{dlock1:c:{a.id}}}")
         self.use_permits(a, b)
 
     def use_permits(self, a, b):

@@ -39,7 +39,9 @@ struct Recorder final : Receiver {
   void on_message(std::string_view channel, std::string_view payload) override {
     events.push_back(std::string{channel} + ">" + std::string{payload});
   }
-  void on_unsubscribed() override { events.emplace_back("unsubscribed"); }
+  void on_unsubscribed(std::string_view /*channel*/) override {
+    events.emplace_back("unsubscribed");
+  }
 
   std::vector<std::string> events;
   std::size_t replies = 0;

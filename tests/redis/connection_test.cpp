@@ -110,7 +110,7 @@ TEST(Connection, FieldsOfAnyBytesAndManyMegabytesGoThrough) {
   struct Last final : Receiver {
     void on_reply(const ReplyView& reply) override { text = reply.text, ++replies; }
     void on_message(std::string_view, std::string_view) override {}
-    void on_unsubscribed() override {}
+    void on_unsubscribed(std::string_view /*channel*/) override {}
     std::string text;
     int replies = 0;
   } last;
@@ -243,7 +243,7 @@ TEST(Connection, AReceiverMayAbort) {
       connection.abort();
     }
     void on_message(std::string_view, std::string_view) override {}
-    void on_unsubscribed() override {}
+    void on_unsubscribed(std::string_view /*channel*/) override {}
     Connection& connection;
     int replies = 0;
   } aborter{*connection};

@@ -112,15 +112,15 @@ TEST(Url, TakesTlsAndItsOptions) {
 TEST(Url, TakesSentinels) {
   const auto one = parse_url("redis+sentinel://h/main");
   EXPECT_EQ(one.kind, Endpoint::Kind::sentinel);
-  EXPECT_EQ(one.sentinels.size(), 1U);
-  EXPECT_EQ(one.sentinels.at(0).port, 26379);
+  EXPECT_EQ(one.addresses.size(), 1U);
+  EXPECT_EQ(one.addresses.at(0).port, 26379);
   EXPECT_EQ(one.display(), "redis+sentinel://h/main");
   const auto all = parse_url(
       "redis+sentinel://u:p@a:1,[::1]:2,c/ma%2Fin/3?sentinel_user=s&sentinel_password=w%26");
   EXPECT_EQ(std::tie(all.user, all.password, all.service, all.db),
             std::make_tuple("u", "p", "ma/in", 3));
   EXPECT_EQ(std::tie(all.sentinel_user, all.sentinel_password), std::make_tuple("s", "w&"));
-  EXPECT_EQ(all.sentinels.at(1).host, "::1");
+  EXPECT_EQ(all.addresses.at(1).host, "::1");
   EXPECT_EQ(all.display(), "redis+sentinel://u@a:1,[::1]:2,c/ma%2Fin/3?sentinel_user=s");
 }
 

@@ -17,7 +17,7 @@ PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _free_port():
+def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -108,7 +108,7 @@ class RedisServer:
 
     def _start(self):
         for _ in range(10):
-            port = self.port or _free_port()
+            port = self.port or free_port()
             if self._start_on(port):
                 self.port = port
                 return

@@ -1,0 +1,143 @@
+"""redis+cluster: each lock is on the primary that has its slot, and followed when that changes."""
+
+import json
+import pathlib
+import sys
+
+from cli_case import CliCase, eventually
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from cluster import Cluster as Servers  # noqa: E402
+
+import unittest  # noqa: E402
+
+# One for each primary: slots 7638, 11694 and 3300.
+NAMES = ("a", "job", "b")
+QUEUE = "dlock1:qw:{job}"
+
+
+class Cluster(CliCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.cluster = Servers()
+        cls.addClassCleanup(cls.cluster.close)
+
+    def setUp(self):
+        super().setUp()
+        self.environment["DLOCK_URL"] = self.cluster.url
+
+    def hold_for_long(self, *options):
+        holder = self.start("run", "-v", *options, "job", "sh", "-c", "echo in; read line || true")
+        holder.expect("in\n")
+        return holder
+
+    def queued(self):
+        return eventually(lambda: self.cluster.ask("ZCARD", QUEUE) == 1, 30)
+
+    def end(self, holder, waiter):
+        holder.close_stdin()
+        self.assertEqual((holder.wait(), waiter.wait(), waiter.stdout), (0, 0, "mine\n"),
+                         holder.stderr + waiter.stderr)
+
+    def test_locks_are_where_their_slots_are(self):
+        self.assertEqual(len({self.cluster.owner(name).port for name in NAMES}), 3)
+        fences = []
+        for name in NAMES:
+            holder = self.hold(name)
+            self.assertTrue(self.cluster.ask("GET", name))
+            self.assertEqual(self.dlock("run", "-n", name, "--", "true").returncode, 75)
+            holder.close_stdin()
+            self.assertEqual(holder.wait(), 0)
+            self.assertFalse(self.cluster.ask("GET", name))
+            result = self.dlock("run", name, "--", "sh", "-c", "echo $DLOCK_FENCE")
+            fences.append(int(result.stdout))
+        self.assertTrue(all(fence > 0 for fence in fences))
+
+    def test_a_waiter_is_granted_by_its_holder(self):
+        holder = self.hold_for_long()
+        waiter = self.start("run", "job", "--", "echo", "mine")
+        self.assertTrue(self.queued())
+        self.end(holder, waiter)
+
+    def test_several_on_different_nodes_all_or_nothing(self):
+        holder = self.hold(NAMES[2])
+        both = ("run", "-n", NAMES[0], "--and", NAMES[1], "--and", NAMES[2], "--", "echo", "ran")
+        self.assertEqual(self.dlock(*both).returncode, 75)
+        for name in NAMES[:2]:
+            self.assertFalse(self.cluster.ask("GET", name), "what it had was given back")
+        holder.close_stdin()
+        holder.wait()
+        self.assertEqual(self.dlock(*both).stdout, b"ran\n")
+
+    def test_looking_at_all_nodes(self):
+        holders = [self.hold(name) for name in NAMES]
+        shown = json.loads(self.dlock("ls", "--json").stdout)
+        shown = shown["locks"] if isinstance(shown, dict) else shown
+        self.assertEqual({lock["name"] for lock in shown}, set(NAMES))
+        self.assertTrue(all(lock["holder"]["pid"] for lock in shown), "clients are registered")
+        one = json.loads(self.dlock("info", "job", "--json").stdout)
+        self.assertEqual(self.dlock("break", "job", "--fence", one["fence"]).returncode, 0)
+        for holder, name in zip(holders, NAMES):
+            holder.close_stdin()
+            self.assertEqual(holder.wait(), 73 if name == "job" else 0)
+
+    def test_a_slot_moves_with_a_lock_that_is_held_and_waited_for(self):
+        holder = self.hold_for_long("--ttl", "4s")
+        waiter = self.start("run", "job", "--", "echo", "mine")
+        self.assertTrue(self.queued())
+        token = self.cluster.ask("GET", "job")
+        former = self.cluster.owner("job")
+        self.cluster.move("job")
+        self.assertIsNot(self.cluster.owner("job"), former)
+        self.assertEqual(self.cluster.ask("GET", "job"), token)
+        self.assertTrue(eventually(lambda: self.cluster.ask("PTTL", "job") > 3500, 30), holder.stderr)
+        self.assertFalse(waiter.is_over())
+        self.end(holder, waiter)
+
+    def test_a_failover_with_a_lock_that_is_held_and_waited_for(self):
+        holder = self.hold_for_long("--ttl", "10s")
+        waiter = self.start("run", "job", "--", "echo", "mine")
+        self.assertTrue(self.queued())
+        token = self.cluster.ask("GET", "job")
+        self.cluster.fail_over("job")
+        self.assertEqual(self.cluster.ask("GET", "job"), token)
+        self.assertTrue(eventually(lambda: self.cluster.ask("PTTL", "job") > 9000, 30), holder.stderr)
+        self.assertFalse(waiter.is_over())
+        self.end(holder, waiter)
+
+    def test_a_node_that_is_none_says_so(self):
+        port = self.cluster.servers[0].port
+        result = self.dlock("run", "--url", f"redis://127.0.0.1:{port}", "job", "--", "true")
+        self.assertEqual(result.returncode, 69)
+        self.assertIn(b"redis+cluster://", result.stderr)
+
+
+class Death(CliCase):
+    def test_a_primary_that_died_is_replaced(self):
+        cluster = Servers()
+        self.addCleanup(cluster.close)
+        self.environment["DLOCK_URL"] = cluster.url
+        self.assertEqual(self.dlock("run", "job", "--", "true").returncode, 0)
+        former = cluster.owner("job")
+        waiter = self.start("run", "--ttl", "20s", "-v", "job", "sh", "-c", "echo in; read line || true")
+        waiter.expect("in\n")
+        former.kill9()
+        cluster.wait_for_another("job", former)
+        self.assertTrue(eventually(lambda: cluster.ask("PTTL", "job") > 15000, 30), waiter.stderr)
+        waiter.close_stdin()
+        self.assertEqual(waiter.wait(), 0, waiter.stderr)
+
+    def test_passwords(self):
+        cluster = Servers(password="secret", replicas=0)
+        self.addCleanup(cluster.close)
+        url = f"redis+cluster://:secret@{cluster.addresses}"
+        result = self.dlock("run", "--url", url, "job", "--", "echo", "ran")
+        self.assertEqual(result.stdout, b"ran\n", result)
+        result = self.dlock("run", "--url", url.replace("secret", "wrong"), "job", "--", "true")
+        self.assertEqual(result.returncode, 69)
+        self.assertNotIn(b"wrong@", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
