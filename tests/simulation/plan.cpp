@@ -40,8 +40,12 @@ void add_faults(Plan& plan) {
     case Profile::calm:
       break;
     case Profile::losses:
+      add(plan, break_connections);
+      break;
     case Profile::unkilled:
       add(plan, break_connections);
+      add(plan,
+          {{Fault::spike, 8}});  // what outlasts a request timeout arrives after the reconnect
       break;
     case Profile::pauses:
       add(plan, slow_down);
