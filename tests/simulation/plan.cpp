@@ -44,8 +44,8 @@ void add_faults(Plan& plan) {
       break;
     case Profile::unkilled:
       add(plan, break_connections);
-      add(plan,
-          {{Fault::spike, 8}});  // what outlasts a request timeout arrives after the reconnect
+      // A request that is under way for longer than the request timeout acts after the reconnect.
+      add(plan, {{Fault::spike, 8}});
       break;
     case Profile::pauses:
       add(plan, slow_down);
