@@ -23,6 +23,9 @@ constexpr std::string_view help_main =
 The locks are kept in Redis: --url redis://host or the environment variable DLOCK_URL says where.
 Without either, local: is a private server of yours on this machine, started when needed.
 
+Each exits with 69 when the server is unreachable or refuses, with 64 when it is used wrongly. Their
+messages have colours on a terminal, unless NO_COLOR is set.
+
 'dlock run --help' and so on tell more; 'dlock --version' tells the version.
 )";
 

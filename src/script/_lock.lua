@@ -4,6 +4,12 @@
 local FOREIGN = '~'             -- the queue entry of all clients that do not queue with us
 local LOOKS_AGAIN_MS = 2500     -- so often a waiter asks again by itself
 local FOREIGN_TURN_MS = 150     -- how long the lock stays free for them when it is their turn
+local NO_TTL = 'ERR a ttl of 1 ms or more is needed'
+
+-- To be asked before anything is written: an error undoes nothing.
+local function is_ttl(ttl_ms)
+  return (tonumber(ttl_ms) or 0) >= 1
+end
 
 local function holds(value, token)
   return value and string.sub(value, 1, #token + 1) == token .. ':'

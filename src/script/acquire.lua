@@ -35,6 +35,9 @@ end
 
 -- include _lock.lua
 
+if not is_ttl(ttl_ms) then
+  return redis.error_reply(NO_TTL)
+end
 local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], fence = KEYS[4] }
 local now = now_us()
 local gives_up = old ~= '' and holds(value, old)

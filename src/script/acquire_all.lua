@@ -8,6 +8,9 @@
 -- include _lock.lua
 
 local ttl_ms = ARGV[1]
+if not is_ttl(ttl_ms) then
+  return redis.error_reply(NO_TTL)
+end
 local now = now_us()
 local locks = {}
 for i = 1, (#KEYS - 1) / 3 do

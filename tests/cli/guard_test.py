@@ -135,7 +135,10 @@ class Guard(CliCase):
     def test_a_lock_that_may_run_out_before_the_start_is_73_if_it_does(self):
         for _ in range(20):
             result = self.dlock("run", "--no-renew", "--ttl", "10ms", "x", "--", "sleep", "1000")
-            self.assertEqual(result.returncode, 73)
+            if b"use a longer ttl" in result.stderr:
+                self.assertEqual(result.returncode, 69)  # it never had it, on a machine this busy
+            else:
+                self.assertEqual(result.returncode, 73)
             self.assertRegex(result.stderr.decode(), r"\A(dlock: [^\n]+\n)+\Z")
 
     def test_the_guard_is_in_a_session_of_its_own_and_holds_nothing_open(self):

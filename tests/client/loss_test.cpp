@@ -49,6 +49,19 @@ TEST_F(LossTest, AnOverwrittenKeyIsNoticedAndLeftAlone) {
   server.command({"DEL", "m"});
 }
 
+TEST_F(LossTest, AnEvictedKeyIsNoticedAtTheNextRenewal) {
+  server.command({"CONFIG", "SET", "maxmemory-policy", "volatile-random"});
+  Client client{server.url(), careful};
+  const DistributedLock lock{client, "m", ttl};
+  LossWatch watch{lock};
+  server.command({"CONFIG", "SET", "maxmemory", "1"});
+  EXPECT_TRUE(watch.is_told_in_time());
+  expect_over(lock);
+  EXPECT_TRUE(is_free("m"));
+  EXPECT_THAT(server.command({"INFO", "stats"}), Not(HasSubstr("evicted_keys:0\r")));
+  server.command({"CONFIG", "SET", "maxmemory", "0"});
+}
+
 TEST_F(LossTest, AServerThatIsGoneEndsTheLeaseBeforeItsTime) {
   Client client{server.url(), careful};
   const DistributedLock lock{client, "m", ttl};

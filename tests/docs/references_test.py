@@ -98,10 +98,13 @@ class References(unittest.TestCase):
             self.assertEqual(listed, members_of(struct))
 
     def test_the_readme_lists_the_exit_statuses_that_the_help_does(self):
-        rows = markdown.rows_of(self.readme.section("Exit status of `dlock run`"))
-        listed = {number for row in rows for number in re.findall(r"\b\d+\b", row[0])}
+        section = self.readme.section("Exit status of `dlock run`")
+        listed = {number for row in markdown.rows_of(section)
+                  for number in re.findall(r"\b\d+\b", row[0])}
         for status in listed:
             self.assertRegex(help_of("run"), rf"\b{status}\b")
+        for status in re.findall(r"\b\d+\b", help_of("run").partition("Exit status:")[2]):
+            self.assertRegex(section, rf"\b{status}\b")
 
 
 if __name__ == "__main__":

@@ -29,6 +29,21 @@ TEST_F(LeaseScripts, ARepeatOfAnAcquireLeavesTheQueue) {
   EXPECT_THAT(waiting(), IsEmpty());
 }
 
+TEST_F(LeaseScripts, ATtlThatIsNoneChangesNothing) {
+  hold(owner, 10s);
+  EXPECT_THAT(acquire(owner, 0ms), StartsWith("-ERR"));
+  EXPECT_EQ(holder(), owner);
+  EXPECT_EQ(state().pttl, 10000);
+  const auto first = waiter(1);
+  queue(first);
+  store.command({"DEL", lock});
+  EXPECT_THAT(acquire(first, 0ms), StartsWith("-ERR"));
+  EXPECT_THAT(acquire(first, -1ms), StartsWith("-ERR"));
+  EXPECT_THAT(store.acquire_all({{.key = lock, .token = other, .ttl = 0ms}}), StartsWith("-ERR"));
+  EXPECT_THAT(waiting(), ElementsAre(first));
+  EXPECT_EQ(holder(), "nobody");
+}
+
 TEST_F(LeaseScripts, ATryDoesNotQueue) {
   hold(owner, 10s);
   EXPECT_EQ(try_acquire(other), "busy 10000");

@@ -131,7 +131,6 @@ void Network::up(LinkId id, std::uint64_t number, const core::Command& command) 
     return;
   }
   link.arrived = number;
-  stage_.tally.late_copies += link.client_open ? 0 : 1;
   executing_ = id;
   const auto answer = server_.execute(id, command);
   executing_ = 0;
@@ -145,6 +144,10 @@ void Network::up(LinkId id, std::uint64_t number, const core::Command& command) 
   down(id, [id, answer](Wire& wire) { wire.reply(id, answer); });
   for (const auto& message : std::exchange(held_back_, {})) {
     down(id, [id, message](Wire& wire) { wire.message(id, message); });
+  }
+  if (!link.client_open) {
+    ++stage_.tally.late_copies;
+    wires_.at(link.process)->acted_late();
   }
 }
 

@@ -25,6 +25,8 @@ class Wire {
   virtual void closed(LinkId link, const std::string& why) = 0;
   /// Asked when the dialling reaches the server: must the old connection be killed?
   virtual bool has_unanswered() = 0;
+  /// A request of an earlier connection was carried out only now.
+  virtual void acted_late() = 0;
 
  protected:
   ~Wire() = default;

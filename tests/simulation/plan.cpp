@@ -40,8 +40,12 @@ void add_faults(Plan& plan) {
     case Profile::calm:
       break;
     case Profile::losses:
+      add(plan, break_connections);
+      break;
     case Profile::unkilled:
       add(plan, break_connections);
+      // A request that is under way for longer than the request timeout acts after the reconnect.
+      add(plan, {{Fault::spike, 8}});
       break;
     case Profile::pauses:
       add(plan, slow_down);

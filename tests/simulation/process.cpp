@@ -194,6 +194,12 @@ void Process::closed(LinkId link, const std::string& why) {
   });
 }
 
+void Process::acted_late() {
+  if (alive_) {
+    look_around();
+  }
+}
+
 // --- what happens to it -------------------------------------------------------------------------
 
 void Process::stop(Time until) {

@@ -69,6 +69,7 @@ class Process final : public Wire {
   void message(LinkId link, const std::string& text) override;
   void closed(LinkId link, const std::string& why) override;
   bool has_unanswered() override { return engine_.has_unanswered(); }
+  void acted_late() override;
 
  private:
   struct Outstanding {

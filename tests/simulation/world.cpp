@@ -81,7 +81,6 @@ void World::play() {
                                     " ms after the last fault");
     }
   }
-  check_fault_free();
 
   for (auto& process : processes_) {
     if (process->alive()) {
@@ -104,13 +103,6 @@ void World::play() {
   }
   if (const auto left = network_.server().remains(""); !left.empty() && plan.clock_is_sane()) {
     Referee::fail("leftovers", "when all are gone: " + left);
-  }
-}
-
-// Where nothing goes wrong, an acquisition costs what it must, whatever the number of waiters.
-void World::check_fault_free() const {
-  if (faulty_) {
-    return;
   }
 }
 

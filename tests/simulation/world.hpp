@@ -46,7 +46,6 @@ class World {
   [[nodiscard]] Duration longest_wait() const;
   [[nodiscard]] bool all_done() const;
   void run_until_done(Time end);
-  void check_fault_free() const;
 
   Stage stage_;
   Network network_;

@@ -1,0 +1,47 @@
+// Requests that were under way when their connection was given up, and arrive after all.
+#include "client/fixture.hpp"
+#include "client/relay.hpp"
+
+namespace dlock::test {
+
+namespace {
+
+class LateRequest : public ClientTest {
+ protected:
+  const ClientOptions impatient{.request_timeout = 1s};
+  Relay relay{server.port()};
+
+  [[nodiscard]] std::string url(const std::string& login = "") const {
+    return "redis://" + login + "127.0.0.1:" + std::to_string(relay.port());
+  }
+  /// Takes a lock whose first request is kept back, so that it is had on a second connection.
+  void acquire_twice(Client& client) {
+    {
+      const DistributedLock known{client, "m"};  // so is the script
+    }
+    relay.hold();
+    const DistributedLock lock{client, "m"};
+    EXPECT_TRUE(relay.has_kept());
+    EXPECT_EQ(client.stats().reconnects, 1U);
+    EXPECT_TRUE(holds("m", lock));
+  }
+};
+
+TEST_F(LateRequest, IsNotCarriedOutOnceItsConnectionWasReplaced) {
+  Client client{url(), impatient};
+  acquire_twice(client);
+  EXPECT_EQ(relay.let_go(), "");
+  EXPECT_TRUE(is_free("m"));
+}
+
+TEST_F(LateRequest, IsUndoneIfItsConnectionMayNotBeKilled) {
+  server.command({"ACL", "SETUSER", "u", "on", ">pw", "~*", "&*", "+@all", "-client|kill"});
+  Client client{url("u:pw@"), impatient};
+  acquire_twice(client);
+  EXPECT_THAT(relay.let_go(), HasSubstr("acquired"));
+  EXPECT_TRUE(eventually([&] { return is_free("m"); }, 20s)) << "long before its ttl is over";
+}
+
+}  // namespace
+
+}  // namespace dlock::test
