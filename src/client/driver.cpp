@@ -55,6 +55,8 @@ ScriptText script_of(const core::Command& command) {
     case core::Verb::renew:
       return permits ? ScriptText{script::permits_renew, script::permits_renew_sha}
                      : ScriptText{script::renew, script::renew_sha};
+    case core::Verb::raise:
+      return {script::raise, script::raise_sha};
     default:
       return {};
   }
@@ -266,7 +268,8 @@ void ClientState::write(Line& line, const core::Command& command) {
     case core::Verb::acquire:
     case core::Verb::acquire_all:
     case core::Verb::release:
-    case core::Verb::renew: {
+    case core::Verb::renew:
+    case core::Verb::raise: {
       const auto script = script_of(command);
       key_count = std::to_string(command.keys.size());
       fields_.insert(fields_.end(), {command.whole ? "EVAL" : "EVALSHA",

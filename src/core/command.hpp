@@ -11,12 +11,13 @@
 
 namespace dlock::core {
 
-/// What a command is. The first four run the script of that name and of the command's kind.
+/// What a command is. The first five run the script of that name and of the command's kind.
 enum class Verb : std::uint8_t {
   acquire,
   acquire_all,  ///< mutexes only
   release,
   renew,
+  raise,      ///< mutexes only
   subscribe,  ///< SSUBSCRIBE keys...
   enroll,     ///< SET key value PX life: this client's registration
   withdraw,   ///< DEL key: the registration again

@@ -270,6 +270,9 @@ void Engine::forget_connection(Instant now) {
     for (const auto& part : pending.parts) {
       unanswered.insert(part.token);
     }
+    if (pending.verb == Verb::raise) {
+      raise_failed(pending);
+    }
     for (const auto& cohort : pending.renewed) {
       if (cohort->hold && !cohort->hold->is_queued()) {
         cohort->hold->on_unknown(now);
@@ -409,6 +412,9 @@ void Engine::on_reply(Instant now, const Reply& reply) {
       break;
     case Verb::renew:
       on_renew_reply(now, pending, reply);
+      break;
+    case Verb::raise:
+      on_raise_reply(now, pending, reply);
       break;
     case Verb::subscribe:
       if (reply.is_error) {

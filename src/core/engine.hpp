@@ -48,6 +48,7 @@ struct Wish {
   std::optional<Instant> deadline{};  ///< of the wait
   std::optional<Permits> permits{};
   std::optional<Gate> gate{};  ///< neither: a mutex
+  bool part = false;           ///< of a lease on several servers: report each renewal
 
   [[nodiscard]] Kind kind() const {
     return gate ? gate->kind : permits ? Kind::permits : Kind::mutex;
@@ -77,6 +78,13 @@ struct Released {  ///< a release was answered, or will not be in time
 struct Lost {  ///< tell the holder; user code must not run on the caller's stack
   std::shared_ptr<LeaseRecord> lease;
 };
+struct Kept {  ///< a renewal of a part of a lease was confirmed: its end moved
+  LeaseId lease = 0;
+};
+struct Raised {  ///< the answer to `raise`
+  LeaseId lease = 0;
+  bool done = false;  ///< else nobody knows
+};
 struct Connect {};   ///< a connection is needed; answer with on_connected or on_connect_failed
 struct Disconnect {  ///< close the connection (linger 0); do not answer
   std::string why;
@@ -85,7 +93,8 @@ struct Report {  ///< for the log
   LogLevel level{};
   std::string text;
 };
-using Action = std::variant<Send, Obtained, Refusal, Released, Lost, Connect, Disconnect, Report>;
+using Action = std::variant<Send, Obtained, Refusal, Released, Lost, Kept, Raised, Connect,
+                            Disconnect, Report>;
 
 /// What the engine counts.
 struct Counters {
@@ -127,6 +136,9 @@ class Engine {
   void cancel(Instant now, WaiterId waiter);
   /// Answered by exactly one Released, within one request timeout.
   void release(Instant now, const LeaseRecord& lease);
+  /// Has the server write down `counter` as the fence of `lease`, a mutex whose record nobody else
+  /// reads. Answered by one Raised, unless the lease is over before.
+  void raise(Instant now, const LeaseRecord& lease, std::int64_t counter);
   /// Ends all waits and withdraws them; leases go on. No `acquire` after this.
   void close(Instant now);
   /// Takes this client's registration off the server, if it is there to be reached.
@@ -226,12 +238,13 @@ class Engine {
     Instant sent;
     Duration ttl{};             ///< acquire
     bool lifts = false;         ///< acquire: success means that the counter was lifted to the clock
-    CohortPtr cohort;           ///< acquire
-    Token token;                ///< acquire, release; renew: of the first lease
+    CohortPtr cohort;           ///< acquire, raise
+    Token token;                ///< acquire, release, raise; renew: of the first lease
     DepartureId departure = 0;  ///< release; acquire: the one riding with it
     std::vector<Pending> parts;  ///< acquire_all: as if each had been sent alone
     std::vector<CohortPtr> renewed;
-    std::vector<std::int64_t> counters;  ///< of their holds, to tell them from later ones
+    std::vector<RandomBits> randoms;  ///< of their tokens, to tell them from later ones
+    std::int64_t counter = 0;         ///< raise: the one to write
   };
   /// A renewal whose reply has not come, and for how long it may not come.
   struct Renewal {
@@ -306,6 +319,11 @@ class Engine {
   [[nodiscard]] std::vector<CohortPtr> take_unconfirmed(Instant now, Kind kind, Timer& from);
   void renew(Instant now, const std::vector<CohortPtr>& due, bool whole);
   void on_renew_reply(Instant now, const Pending& pending, const Reply& reply);
+
+  // raising.cpp: the fence of a lease that is held on several servers.
+  void ask_to_raise(Instant now, const CohortPtr& cohort, std::int64_t counter, bool whole);
+  void on_raise_reply(Instant now, const Pending& pending, const Reply& reply);
+  void raise_failed(const Pending& pending);
 
   // departing.cpp: tokens that must not stay on the server.
   DepartureId give_back(Instant now, const CohortPtr& cohort, LeaseId lease, bool riding);

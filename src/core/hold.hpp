@@ -58,6 +58,7 @@ class Hold {
   struct Terms {
     Duration ttl{};
     bool renew = true;
+    bool part = false;  ///< of a lease on several servers
     Duration safety_margin{};
     std::optional<Instant> end{};  ///< not held beyond, whatever is renewed
   };

@@ -99,7 +99,7 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
   command.args.reserve(1 + 3 * due.size());
   Pending pending;
   pending.renewed.reserve(due.size());
-  pending.counters.reserve(due.size());
+  pending.randoms.reserve(due.size());
   pending.token = due.front()->hold->record()->token;
   command.args.emplace_back(echo_of(pending.token));
   Renewal renewal{now, settings_.request_timeout};
@@ -115,7 +115,7 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
     command.args.push_back(record.token);
     command.args.push_back(std::to_string(ttl_ms));
     command.args.push_back(std::to_string(noted));
-    pending.counters.push_back(record.fence.counter);
+    pending.randoms.push_back(random_of(record.token));
     pending.renewed.push_back(cohort);
     hold.on_renewing();
     // A lease that ends soon needs the time for another try, on another connection.
@@ -147,7 +147,7 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
   std::vector<CohortPtr> again;
   for (std::size_t i = 0; i < pending.renewed.size(); ++i) {
     const auto& cohort = pending.renewed[i];
-    if (!cohort->hold || cohort->hold->record()->fence.counter != pending.counters[i]) {
+    if (!cohort->hold || random_of(cohort->hold->record()->token) != pending.randoms[i]) {
       continue;
     }
     auto& hold = *cohort->hold;
@@ -157,6 +157,9 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
       ++counters_.renewals;
       hold.on_kept(pending.sent, hold.terms().ttl);
       rearm(cohort);
+      if (hold.terms().part) {
+        act(Kept{hold.record()->id});
+      }
     } else if (i < letters.size() && letters[i] == 'l') {
       lose(now, cohort, Loss::taken);
     } else {

@@ -225,6 +225,12 @@ std::string EngineScript::line(const Action& action) {
     return std::to_string(holder(lost->lease->id)) +
            " lost: " + std::string{core::name_of(lost->lease->loss.load())};
   }
+  if (const auto* kept = std::get_if<Kept>(&action)) {
+    return std::to_string(holder(kept->lease)) + " kept";
+  }
+  if (const auto* raised = std::get_if<Raised>(&action)) {
+    return std::to_string(holder(raised->lease)) + (raised->done ? " raised" : " raised or not");
+  }
   return std::holds_alternative<Connect>(action) ? "connect" : "disconnect";
 }
 
@@ -267,6 +273,9 @@ std::string EngineScript::line(const Command& command) {
       }
       return text + whole;
     }
+    case Verb::raise:
+      return "raise " + command.keys[0] + " " + name_of(command.args[0]) + " " + command.args[1] +
+             " to " + command.args[2] + whole;
     case Verb::subscribe:
       return "subscribe";
     case Verb::enroll:

@@ -1,0 +1,262 @@
+// Quorum: who waits, and which event goes where.
+#include "core/quorum.hpp"
+
+#include <algorithm>
+
+namespace dlock::core {
+namespace {
+
+constexpr std::string_view no_kind_but_mutex =
+    "only a mutex can be held on a majority of servers: ";
+
+// Why no majority makes sense of it; empty if one does.
+std::string_view objection(const Wish& wish) {
+  if (wish.gate) {
+    return "the waits at a gate would be counted on each server apart";
+  }
+  if (wish.permits && wish.permits->capacity != shared_capacity) {
+    return "two majorities share one server only, so a semaphore's permits could be given out "
+           "twice";
+  }
+  return wish.permits ? "reader-writer locks are not supported with redis+quorum" : "";
+}
+
+}  // namespace
+
+Quorum::Quorum(Settings settings, std::vector<Engine*> nodes)
+    : settings_(std::move(settings)), majority_(nodes.size() / 2 + 1) {
+  for (auto* engine : nodes) {
+    nodes_.emplace_back().engine = engine;
+  }
+}
+
+Quorum::~Quorum() = default;
+
+// --- what users do ------------------------------------------------------------------------------
+
+void Quorum::acquire(Instant now, WaiterId waiter, Wish wish) {
+  if (closing_) {
+    act(Refusal{waiter, Refusal::Kind::cancelled, {}, {}});
+    return;
+  }
+  if (const auto why = objection(wish); !why.empty()) {
+    act(Refusal{waiter, Refusal::Kind::failed, errc::usage,
+                std::string{no_kind_but_mutex}.append(why)});
+    return;
+  }
+  const auto found = lines_.find(wish.key);
+  const bool is_new = found == lines_.end();
+  if (!is_new && !wish.wait) {
+    // Somebody of this client holds it or is before us.
+    act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
+    return;
+  }
+  LinePtr line;
+  if (is_new) {
+    line = std::make_shared<Line>();
+    line->id = ++last_id_;
+    line->key = wish.key;
+    line->parts.resize(nodes_.size());
+    lines_.emplace(wish.key, line);
+  } else {
+    line = found->second;
+  }
+  if (wish.deadline) {
+    timers_.insert(Timer{*wish.deadline, TimerKind::deadline, waiter, line});
+  }
+  line->waiters.push_back({waiter, std::move(wish)});
+  by_waiter_[waiter] = line;
+  if (is_new) {
+    ask(now, line);
+  }
+}
+
+void Quorum::acquire_all(Instant /*now*/, std::vector<std::pair<WaiterId, Wish>> wishes) {
+  for (const auto& [waiter, wish] : wishes) {
+    act(Refusal{waiter, Refusal::Kind::failed, errc::usage,
+                "several locks cannot be taken in one step on a majority of servers"});
+  }
+}
+
+void Quorum::exchange(Instant /*now*/, WaiterId waiter, Wish /*wish*/,
+                      const LeaseRecord& /*lease*/) {
+  act(Refusal{waiter, Refusal::Kind::failed, errc::usage,
+              "a lease on a majority of servers cannot be upgraded or downgraded"});
+}
+
+void Quorum::cancel(Instant now, WaiterId waiter) {
+  const auto found = by_waiter_.find(waiter);
+  if (found == by_waiter_.end()) {
+    return;
+  }
+  const auto line = found->second;
+  const auto place = std::find_if(line->waiters.begin(), line->waiters.end(),
+                                  [&](const Waiting& w) { return w.id == waiter; });
+  refuse(now, line, place, {waiter, Refusal::Kind::cancelled, {}, {}});
+}
+
+void Quorum::close(Instant now) {
+  closing_ = true;
+  std::vector<WaiterId> waiting;
+  for (const auto& [waiter, line] : by_waiter_) {
+    waiting.push_back(waiter);
+  }
+  std::sort(waiting.begin(), waiting.end());
+  for (const auto waiter : waiting) {
+    cancel(now, waiter);
+  }
+}
+
+// Ends one wait. What the first of a line had on the servers is given back.
+void Quorum::refuse(Instant now, const LinePtr& line, std::list<Waiting>::iterator waiter,
+                    Refusal refusal) {
+  const bool was_front = waiter == line->waiters.begin();
+  if (waiter->wish.deadline) {
+    timers_.erase(Timer{*waiter->wish.deadline, TimerKind::deadline, waiter->id, nullptr});
+  }
+  by_waiter_.erase(waiter->id);
+  line->waiters.erase(waiter);
+  counters_.timed_out += refusal.kind == Refusal::Kind::timed_out ? 1 : 0;
+  act(std::move(refusal));
+  if (line->phase == Phase::held || line->phase == Phase::over) {
+    return;
+  }
+  if (was_front) {
+    drop_parts(now, line, 0);
+    line->too_late = 0;
+  }
+  if (line->waiters.empty()) {
+    erase(line);
+  } else if (was_front && line->phase != Phase::resting) {
+    rest(now, line);
+  }
+}
+
+void Quorum::erase(const LinePtr& line) {
+  line->when.reset();
+  line->phase = Phase::resting;
+  arm(line);
+  lines_.erase(line->key);
+}
+
+// --- events -------------------------------------------------------------------------------------
+
+void Quorum::on_part(Instant now, std::size_t node, const Action& action) {
+  if (const auto* obtained = std::get_if<Obtained>(&action)) {
+    on_obtained(now, node, *obtained);
+  } else if (const auto* refusal = std::get_if<Refusal>(&action)) {
+    on_refusal(now, node, *refusal);
+  } else if (const auto* released = std::get_if<Released>(&action)) {
+    on_released(node, *released);
+  } else if (const auto* lost = std::get_if<Lost>(&action)) {
+    on_lost(now, node, *lost);
+  } else if (const auto* kept = std::get_if<Kept>(&action)) {
+    on_kept(node, *kept);
+  } else if (const auto* raised = std::get_if<Raised>(&action)) {
+    on_raised(now, node, *raised);
+  }
+}
+
+void Quorum::on_timer(Instant now) {
+  while (!timers_.empty() && timers_.begin()->when <= now) {
+    const Timer timer = *timers_.begin();
+    const auto& line = timer.line;
+    if (timer.kind == TimerKind::line) {
+      timers_.erase(timers_.begin());
+      line->timer.reset();
+      on_due(now, line);
+      arm(line);
+      continue;
+    }
+    const auto waiter = std::find_if(line->waiters.begin(), line->waiters.end(),
+                                     [&](const Waiting& w) { return w.id == timer.id; });
+    // Nobody can say whether the lock was free while no majority answered.
+    if (waiter->wish.wait && !line->trouble_since) {
+      refuse(now, line, waiter, {timer.id, Refusal::Kind::timed_out, {}, {}});
+    } else {
+      refuse(now, line, waiter,
+             {timer.id, Refusal::Kind::failed, errc::unreachable,
+              "no majority of the servers answered in time"});
+    }
+  }
+}
+
+void Quorum::on_due(Instant now, const LinePtr& line) {
+  if (line->when && *line->when <= now) {
+    switch (line->phase) {
+      case Phase::resting:
+        ask(now, line);
+        return;
+      case Phase::asking:
+      case Phase::raising:
+        time_out_round(now, line);
+        return;
+      case Phase::held:
+        lose(now, line, Loss::max_hold);
+        return;
+      case Phase::over:
+        drop_parts(now, line, 0);
+        after_hold(now, line);
+        return;
+    }
+  }
+  for (std::size_t node = 0; node < nodes_.size(); ++node) {
+    if (const auto again = line->parts[node].again; again && *again <= now) {
+      take_again(now, line, node);
+    }
+  }
+}
+
+std::optional<Instant> Quorum::next_timer() const {
+  return timers_.empty() ? std::nullopt : std::optional{timers_.begin()->when};
+}
+
+void Quorum::arm(const LinePtr& line) {
+  auto when = line->when;
+  for (const auto& part : line->parts) {
+    if (part.again) {
+      when = std::min(when.value_or(*part.again), *part.again);
+    }
+  }
+  if (line->timer && (!when || (*line->timer)->when != *when)) {
+    timers_.erase(*line->timer);
+    line->timer.reset();
+  }
+  if (when && !line->timer) {
+    line->timer = timers_.insert(Timer{*when, TimerKind::line, line->id, line}).first;
+  }
+}
+
+// Half of a wait is random, so that clients who met do not meet again.
+Duration Quorum::jittered(Duration span) {
+  const auto part = static_cast<double>(settings_.random()[0] >> 11) / 9007199254740992.0;
+  const auto half = span / 2;
+  return half + Duration{static_cast<Duration::rep>(static_cast<double>(half.count()) * part)};
+}
+
+// --- what there is ------------------------------------------------------------------------------
+
+bool Quorum::idle() const {
+  return lines_.empty() && departures_.empty() &&
+         std::all_of(nodes_.begin(), nodes_.end(),
+                     [](const Node& node) { return node.engine->idle(); });
+}
+
+bool Quorum::settled() const {
+  return departures_.empty() && std::all_of(nodes_.begin(), nodes_.end(), [](const Node& node) {
+           return node.engine->settled();
+         });
+}
+
+Counters Quorum::counters() const {
+  auto sum = counters_;
+  for (const auto& node : nodes_) {
+    const auto& part = node.engine->counters();
+    sum.renewals += part.renewals;
+    sum.reconnects += part.reconnects;
+    sum.commands += part.commands;
+  }
+  return sum;
+}
+
+}  // namespace dlock::core

@@ -1,0 +1,330 @@
+// Quorum: from a wish to a lease. All servers are asked at once; a majority decides.
+#include <algorithm>
+
+#include "core/quorum.hpp"
+
+namespace dlock::core {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr Duration first_back_off = milliseconds{16};
+constexpr Duration most_back_off = milliseconds{400};
+constexpr Duration first_probe = milliseconds{250};  ///< of a server that did not answer
+constexpr Duration most_probe = std::chrono::seconds{4};
+constexpr int most_too_late = 5;
+
+// Whether it ends by itself. Else trying again would be pointless.
+bool passes(errc code) {
+  return code == errc::unreachable || code == errc::loading || code == errc::store_unusable;
+}
+
+}  // namespace
+
+void Quorum::ask(Instant now, const LinePtr& line) {
+  const auto& wish = line->waiters.front().wish;
+  line->phase = Phase::asking;
+  line->ttl = wish.ttl;
+  line->renew = wish.renew;
+  // Whoever is first is ours for a part of its time only, so slow ones get no more than that.
+  line->when = now + std::min(settings_.request_timeout, wish.ttl / 2);
+  const auto is_spared = [now](const Node& node) { return node.suspect && now < node.probe_at; };
+  const auto spared =
+      static_cast<std::size_t>(std::count_if(nodes_.begin(), nodes_.end(), is_spared));
+  const bool all = nodes_.size() - spared < majority_;
+  for (std::size_t node = 0; node < nodes_.size(); ++node) {
+    auto& part = line->parts[node];
+    part = Part{};
+    if (all || !is_spared(nodes_[node])) {
+      try_part(now, line, node);
+    } else {
+      part.outcome = Outcome::silent;
+      part.code = errc::unreachable;
+    }
+  }
+  arm(line);
+}
+
+void Quorum::try_part(Instant now, const LinePtr& line, std::size_t node) {
+  auto& part = line->parts[node];
+  part.again.reset();
+  part.asked = ++last_id_;
+  nodes_[node].tries[part.asked] = line;
+  if (nodes_[node].suspect) {
+    suspect(now, node);  // the next one comes after its answer, or later
+  }
+  Wish wish{.key = line->key, .ttl = line->ttl, .renew = line->renew, .wait = false};
+  wish.part = true;
+  nodes_[node].engine->acquire(now, part.asked, std::move(wish));
+}
+
+void Quorum::answered(std::size_t node) {
+  nodes_[node].suspect = false;
+  nodes_[node].back_off = first_probe;
+}
+
+void Quorum::suspect(Instant now, std::size_t node) {
+  auto& it = nodes_[node];
+  it.suspect = true;
+  it.probe_at = now + jittered(std::max(it.back_off, first_probe));
+  it.back_off = std::min(std::max(it.back_off, first_probe) * 2, most_probe);
+}
+
+void Quorum::on_obtained(Instant now, std::size_t node, const Obtained& obtained) {
+  answered(node);
+  const auto found = nodes_[node].tries.find(obtained.waiter);
+  if (found == nodes_[node].tries.end()) {
+    nodes_[node].engine->release(now, *obtained.lease);  // not wanted any more
+    return;
+  }
+  const auto line = found->second;
+  nodes_[node].tries.erase(found);
+  auto& part = line->parts[node];
+  part.asked = 0;
+  part.back_off = {};
+  part.lease = obtained.lease;
+  nodes_[node].parts[part.lease->id] = line;
+  if (line->phase == Phase::asking) {
+    decide(now, line);
+    return;
+  }
+  if (line->phase == Phase::held) {
+    if (line->lease->left(now) == Duration::zero()) {
+      // What was over must not begin again: others may have held it since.
+      lose(now, line, overdue(now, *line));
+      return;
+    }
+    part.lease->fence.sequence = line->lease->fence.sequence;
+    publish(*line);
+  }
+  raise(now, line, node);
+  arm(line);
+}
+
+void Quorum::on_refusal(Instant now, std::size_t node, const Refusal& refusal) {
+  const auto found = nodes_[node].tries.find(refusal.waiter);
+  if (found == nodes_[node].tries.end()) {
+    return;
+  }
+  const auto line = found->second;
+  nodes_[node].tries.erase(found);
+  auto& part = line->parts[node];
+  part.asked = 0;
+  if (refusal.kind == Refusal::Kind::busy) {
+    part.outcome = Outcome::busy;
+    answered(node);
+  } else {
+    const bool is_failure = refusal.kind == Refusal::Kind::failed;
+    part.code = is_failure ? refusal.code : errc::unreachable;
+    part.what = is_failure ? refusal.what : "";
+    part.outcome = passes(part.code) ? Outcome::silent : Outcome::failed;
+    if (part.outcome == Outcome::silent) {
+      suspect(now, node);
+    } else {
+      answered(node);
+    }
+  }
+  if (line->phase == Phase::asking) {
+    decide(now, line);
+  } else if (line->phase == Phase::held) {
+    again_later(now, *line, part);
+    arm(line);
+  }
+}
+
+// As soon as a majority is ours, or cannot be.
+void Quorum::decide(Instant now, const LinePtr& line) {
+  std::size_t ours = 0;
+  std::size_t open = 0;
+  std::size_t told = 0;
+  bool hopeful = false;
+  for (std::size_t node = 0; node < nodes_.size(); ++node) {
+    const auto& part = line->parts[node];
+    ours += part.lease ? 1 : 0;
+    open += part.asked != 0 ? 1 : 0;
+    told += part.lease || part.outcome == Outcome::busy ? 1 : 0;
+    hopeful = hopeful || (part.asked != 0 && !nodes_[node].suspect);
+  }
+  if (ours >= majority_) {
+    write_fence(now, line);
+  } else if (ours + open < majority_ || (told >= majority_ && !hopeful)) {
+    give_up_round(now, line);
+  }
+}
+
+// The greatest of a majority's fences is above all that were used before, for those were written
+// down on a server of it. So is the next one, once this is written down on a majority.
+void Quorum::write_fence(Instant now, const LinePtr& line) {
+  line->phase = Phase::raising;
+  line->counter = 0;
+  for (const auto& part : line->parts) {
+    if (part.lease) {
+      line->counter = std::max(line->counter, part.lease->fence.counter);
+    }
+  }
+  for (std::size_t node = 0; node < nodes_.size(); ++node) {
+    if (line->parts[node].lease) {
+      raise(now, line, node);
+    }
+  }
+  begin(now, line);
+}
+
+void Quorum::raise(Instant now, const LinePtr& line, std::size_t node) {
+  auto& part = line->parts[node];
+  part.again.reset();
+  if (part.lease->fence.counter != line->counter) {
+    nodes_[node].engine->raise(now, *part.lease, line->counter);
+  }
+}
+
+void Quorum::on_raised(Instant now, std::size_t node, const Raised& raised) {
+  const auto found = nodes_[node].parts.find(raised.lease);
+  if (found == nodes_[node].parts.end()) {
+    return;
+  }
+  const auto line = found->second;
+  if (!raised.done) {
+    again_later(now, *line, line->parts[node]);
+  } else if (line->phase == Phase::raising) {
+    begin(now, line);
+  } else if (line->phase == Phase::held) {
+    publish(*line);  // the expiry was set as well
+  }
+  arm(line);
+}
+
+// Once a majority has the fence.
+void Quorum::begin(Instant now, const LinePtr& line) {
+  const auto written = std::count_if(line->parts.begin(), line->parts.end(), [&](const Part& part) {
+    return part.lease && part.lease->fence.counter == line->counter;
+  });
+  if (static_cast<std::size_t>(written) < majority_) {
+    return;
+  }
+  const auto& wish = line->waiters.front().wish;
+  if (valid_until(*line) - now < line->ttl / 4) {
+    came_too_late(now, line);
+    return;
+  }
+  line->trouble_since.reset();
+  ever_answered_ = true;
+  line->back_off = {};
+  line->too_late = 0;
+  line->since = now;
+  line->end = wish.max_hold ? std::optional{now + *wish.max_hold} : std::nullopt;
+  line->phase = Phase::held;
+  line->when = line->end;
+  auto record = std::make_shared<LeaseRecord>();
+  record->id = ++last_id_;
+  record->key = line->key;
+  record->kind = Kind::mutex;
+  record->token = std::find_if(line->parts.begin(), line->parts.end(), [](const Part& part) {
+                    return part.lease != nullptr;
+                  })->lease->token;
+  record->ttl = line->ttl;
+  record->fence = {line->counter, 0};
+  line->lease = record;
+  publish(*line);
+  for (auto& part : line->parts) {
+    if (!part.lease && part.asked == 0) {
+      again_later(now, *line, part);
+    }
+  }
+  ++counters_.acquired;
+  hand_to_front(line, std::move(record));
+  arm(line);
+}
+
+void Quorum::hand_to_front(const LinePtr& line, std::shared_ptr<LeaseRecord> record) {
+  const auto front = line->waiters.begin();
+  if (front->wish.deadline) {
+    timers_.erase(Timer{*front->wish.deadline, TimerKind::deadline, front->id, nullptr});
+  }
+  by_waiter_.erase(front->id);
+  act(Obtained{front->id, std::move(record)});
+  line->waiters.erase(front);
+}
+
+void Quorum::came_too_late(Instant now, const LinePtr& line) {
+  drop_parts(now, line, 0);
+  if (++line->too_late >= most_too_late) {
+    const auto front = line->waiters.begin();
+    refuse(now, line, front,
+           {front->id, Refusal::Kind::failed, errc::unreachable,
+            "replies take longer than the lease lives: use a longer ttl"});
+  } else {
+    rest(now, line);
+  }
+}
+
+void Quorum::time_out_round(Instant now, const LinePtr& line) {
+  for (std::size_t node = 0; node < nodes_.size(); ++node) {
+    auto& part = line->parts[node];
+    const bool unwritten =
+        line->phase == Phase::raising && part.lease && part.lease->fence.counter != line->counter;
+    if (part.asked != 0 || unwritten) {
+      part.outcome = Outcome::silent;
+      part.code = errc::unreachable;
+      suspect(now, node);
+    }
+  }
+  give_up_round(now, line);
+}
+
+// No majority. What was got is given back at once.
+void Quorum::give_up_round(Instant now, const LinePtr& line) {
+  std::size_t failed = 0;
+  std::size_t silent = 0;
+  bool is_told = true;  // each of the silent has said why
+  Refusal refusal{line->waiters.front().id, Refusal::Kind::failed, errc::unreachable,
+                  "no majority of the servers answers"};
+  Refusal worse = refusal;
+  for (const auto& part : line->parts) {
+    failed += part.outcome == Outcome::failed ? 1 : 0;
+    silent += part.outcome == Outcome::silent ? 1 : 0;
+    if (part.outcome == Outcome::failed) {
+      worse.code = part.code;
+      worse.what = part.what;
+    } else if (part.outcome == Outcome::silent) {
+      is_told = is_told && !part.what.empty();
+      if (!part.what.empty()) {
+        refusal.code = part.code;
+        refusal.what = "no majority of the servers answers: " + part.what;
+      }
+    }
+  }
+  drop_parts(now, line, 0);
+  const auto front = line->waiters.begin();
+  const auto most_missing = nodes_.size() - majority_;
+  if (failed > most_missing) {
+    refuse(now, line, front, std::move(worse));
+  } else if (failed + silent > most_missing) {
+    if (!line->trouble_since) {
+      line->trouble_since = now;
+    }
+    const bool hopeless = !ever_answered_ && is_told;
+    if (!front->wish.wait || hopeless || now - *line->trouble_since >= settings_.patience) {
+      refuse(now, line, front, std::move(refusal));
+    } else {
+      rest(now, line);
+    }
+  } else {
+    ever_answered_ = true;
+    line->trouble_since.reset();
+    if (!front->wish.wait) {
+      refuse(now, line, front, {front->id, Refusal::Kind::busy, {}, {}});
+    } else {
+      rest(now, line);
+    }
+  }
+}
+
+void Quorum::rest(Instant now, const LinePtr& line) {
+  line->back_off = std::clamp(line->back_off * 2, first_back_off, most_back_off);
+  line->phase = Phase::resting;
+  line->when = now + jittered(line->back_off);
+  arm(line);
+}
+
+}  // namespace dlock::core

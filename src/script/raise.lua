@@ -1,0 +1,20 @@
+#!lua flags=allow-oom
+-- Writes down the fence of a lease that is held on several servers, on one of them: in the lock's
+-- value and in the counter, which is never put back. An expiry is never shortened.
+-- KEYS: lock, fence
+-- ARGV: token, ttl in ms, counter
+-- Replies, after the echo: 'raised', or 'lost'
+
+local token, ttl_ms, counter = ARGV[1], ARGV[2], ARGV[3]
+local echo = string.sub(token, 25, 32)
+local value = redis.pcall('GET', KEYS[1])
+if type(value) ~= 'string' or string.sub(value, 1, #token + 1) ~= token .. ':' then
+  return echo .. ' lost'
+end
+if tonumber(redis.call('GET', KEYS[2]) or 0) < tonumber(counter) then
+  redis.call('SET', KEYS[2], counter)
+end
+local sequence = string.match(value, ':(%d+)$')
+redis.call('SET', KEYS[1], token .. ':' .. counter .. ':' .. sequence, 'KEEPTTL')
+redis.call('PEXPIRE', KEYS[1], ttl_ms, 'GT')
+return echo .. ' raised'
