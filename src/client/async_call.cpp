@@ -43,9 +43,7 @@ void ClientState::async_acquire(const std::string& key, const LockOptions& optio
     answer(*call);
     return;
   }
-  call->line = &line_of(wish.key);
-  call->line->engine.acquire(begin, id, std::move(wish));
-  touch(*call->line);
+  ask(begin, *call, std::move(wish));
   carry_out();
   after_change();
 }
@@ -60,9 +58,7 @@ void ClientState::async_release(const core::LeaseRecord& lease, Handler then) {
   call->async = call;
   ++async_calls_;
   releases_[lease.id] = call.get();
-  auto& line = line_of(lease.key);
-  line.engine.release(now(), lease);
-  touch(line);
+  ask_for_release(lease);
   carry_out();
   after_change();
 }

@@ -25,7 +25,9 @@ ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
       generation_(fork_generation()),
       client_id_(core::hex(RandomBits{}.draw()[0])),
       callbacks_(options_.request_timeout) {
-  if (endpoint_.kind != redis::Endpoint::Kind::cluster) {
+  if (is_quorum()) {
+    form_quorum();
+  } else if (endpoint_.kind != redis::Endpoint::Kind::cluster) {
     settle_on(add_line(0), node_at(endpoint_));
   }
 }
@@ -35,11 +37,7 @@ ClientState::~ClientState() {
   primary_watch_.reset();
   {
     Lock lock{*this};
-    for (const auto& line : lines_) {
-      line->engine.close(now());
-      touch(*line);
-    }
-    carry_out();
+    close_all();
     if (!is_settled()) {
       settling_ = true;
       const auto deadline = now() + options_.request_timeout;
@@ -69,12 +67,22 @@ ClientState::~ClientState() {
 
 void ClientState::close() {
   const Lock lock{*this};
-  for (const auto& line : lines_) {
-    line->engine.close(now());
-    touch(*line);
+  close_all();
+  after_change();
+}
+
+// The engines of a quorum go on: its leases need them.
+void ClientState::close_all() {
+  if (quorum_) {
+    quorum_->close(now());
+    touch_quorum();
+  } else {
+    for (const auto& line : lines_) {
+      line->engine.close(now());
+      touch(*line);
+    }
   }
   carry_out();
-  after_change();
 }
 
 std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
@@ -109,16 +117,9 @@ std::shared_ptr<core::LeaseRecord> ClientState::obtain(core::Instant begin, core
                                                        const core::LeaseRecord* former) {
   check_process();
   Call call;
-  const auto id = id_of(call);
   Lock lock{*this};
   ensure_keeper();  // before anything is to be kept; it may fail
-  call.line = &line_of(wish.key);
-  if (former != nullptr) {
-    call.line->engine.exchange(begin, id, std::move(wish), *former);
-  } else {
-    call.line->engine.acquire(begin, id, std::move(wish));
-  }
-  touch(*call.line);
+  ask(begin, call, std::move(wish), former);
   carry_out(Write::soon);
   after_change();
   const auto on_stop_requested = [this, &call] { cancel(call); };
@@ -164,11 +165,16 @@ core::Wish ClientState::wish_for(core::Instant begin, const std::string& key,
 
 void ClientState::cancel(const Call& call) {
   const Lock lock{*this};
-  if (call.line == nullptr) {
-    return;  // nothing was asked for yet
+  if (!call.asked) {
+    return;
   }
-  call.line->engine.cancel(now(), id_of(call));
-  touch(*call.line);
+  if (quorum_) {
+    quorum_->cancel(now(), id_of(call));
+    touch_quorum();
+  } else {
+    call.line->engine.cancel(now(), id_of(call));
+    touch(*call.line);
+  }
   carry_out();
   after_change();
 }
@@ -177,9 +183,7 @@ core::Released::Kind ClientState::release(const core::LeaseRecord& lease) {
   Call call;
   Lock lock{*this};
   releases_[lease.id] = &call;
-  auto& line = line_of(lease.key);
-  line.engine.release(now(), lease);
-  touch(line);
+  ask_for_release(lease);
   carry_out(Write::soon);
   after_change();
   wait(lock, call);
@@ -214,8 +218,7 @@ std::stop_token ClientState::lost(core::LeaseRecord& lease) {
 Client::Stats ClientState::stats() {
   const Lock lock{*this};
   Client::Stats sum{};
-  for (const auto& line : lines_) {
-    const auto& c = line->engine.counters();
+  const auto add = [&sum](const core::Counters& c) {
     sum.acquired += c.acquired;
     sum.granted += c.granted;
     sum.passed += c.passed;
@@ -225,6 +228,13 @@ Client::Stats ClientState::stats() {
     sum.renewals += c.renewals;
     sum.reconnects += c.reconnects;
     sum.commands += c.commands;
+  };
+  if (quorum_) {
+    add(quorum_->counters());
+    return sum;
+  }
+  for (const auto& line : lines_) {
+    add(line->engine.counters());
   }
   return sum;
 }
@@ -239,7 +249,8 @@ std::string ClientState::fence_key_for(std::string_view key) const {
 }
 
 bool ClientState::is_settled() const {
-  return std::all_of(lines_.begin(), lines_.end(),
+  return (!quorum_ || quorum_->settled()) &&
+         std::all_of(lines_.begin(), lines_.end(),
                      [](const auto& line) { return line->engine.settled(); });
 }
 

@@ -31,6 +31,7 @@
 #include "client/signal.hpp"
 #include "client/wake.hpp"
 #include "core/engine.hpp"
+#include "core/quorum.hpp"
 #include "dlock/client.hpp"
 #include "dlock/options.hpp"
 #include "redis/connection.hpp"
@@ -99,6 +100,11 @@ class ClientState {
   [[nodiscard]] const ClientOptions& options() const noexcept { return options_; }
   /// For connections beside the shared ones.
   [[nodiscard]] redis::Connection::Settings connection_settings() const;
+  /// Each lock is on a majority of several servers.
+  [[nodiscard]] bool is_quorum() const noexcept {
+    return endpoint_.kind == redis::Endpoint::Kind::quorum;
+  }
+  [[nodiscard]] const redis::Endpoint& endpoint() const noexcept { return endpoint_; }
   /// The key of the counter that gives the lock `key` its fences.
   [[nodiscard]] std::string fence_key_for(std::string_view key) const;
   /// Throws in a forked child.
@@ -113,7 +119,8 @@ class ClientState {
   /// What a blocked thread waits for, or what a handler is to be called with.
   struct Call {
     bool done = false;
-    Line* line = nullptr;  ///< whose engine answers
+    Line* line = nullptr;  ///< whose engine answers; of a quorum: none
+    bool asked = false;
     Answer answer;
     std::shared_ptr<AsyncCall> async;  ///< itself, if nobody is blocked
 
@@ -152,6 +159,10 @@ class ClientState {
                                                           const std::stop_token& stop,
                                                           const core::LeaseRecord* former);
   void cancel(const Call& call);
+  /// With the mutex held: what is asked of an engine, or of the quorum.
+  void ask(core::Instant begin, Call& call, core::Wish wish,
+           const core::LeaseRecord* former = nullptr);
+  void ask_for_release(const core::LeaseRecord& lease);
 
   // What follows is called with the mutex held.
   enum class Role { caller, keeper };
@@ -167,6 +178,8 @@ class ClientState {
 
   // topology.cpp: lines, nodes, and which line is on which node.
   Line& add_line(std::uint16_t slot);
+  void form_quorum();
+  void close_all();
   [[nodiscard]] Line& line_of(std::string_view key);
   [[nodiscard]] Node& node_at(const redis::Endpoint& endpoint);
   void connect(Line& line);
@@ -182,8 +195,11 @@ class ClientState {
   void take_input(Node& node);
 
   void touch(Line& line);
+  void touch_quorum();
+  bool carry_out_of_lines();
+  bool carry_out_of_quorum();
   [[nodiscard]] bool is_settled() const;
-  [[nodiscard]] bool is_idle() const { return busy_lines_ == 0; }
+  [[nodiscard]] bool is_idle() const { return busy_lines_ == 0 && (!quorum_ || quorum_->idle()); }
   [[nodiscard]] bool wants_write() const;
   [[nodiscard]] std::optional<core::Instant> next_timer() const;
   /// Whether what is to be written must be now, or may wait for others who were just woken.
@@ -192,6 +208,7 @@ class ClientState {
   void write_out();
   void wake(Call& call, Turn turn);
   void perform(Line& line, core::Action& action);
+  void answer_users(core::Action& action);
   void write(Line& line, const core::Command& command);
   void answer(Call& call);
   void run_handlers(const std::vector<std::shared_ptr<AsyncCall>>& calls);
@@ -211,6 +228,10 @@ class ClientState {
   std::vector<Line*> touched_;
   std::size_t busy_lines_ = 0;
   std::vector<std::unique_ptr<Node>> nodes_;
+  // Of a quorum:
+  std::unique_ptr<core::Quorum> quorum_;
+  core::Instant quorum_alarm_ = core::Instant::max();
+  bool quorum_is_touched_ = false;
   // Of a cluster:
   std::unordered_map<std::uint16_t, Line*> line_by_slot_;
   std::vector<redis::SlotRange> slots_;

@@ -66,7 +66,7 @@ ScriptText script_of(const core::Command& command) {
 
 // The next thing to be done by the clock, by the engines or about connecting.
 std::optional<core::Instant> ClientState::next_timer() const {
-  auto next = never;
+  auto next = quorum_alarm_;
   for (const auto alarm : alarms_) {
     next = std::min(next, alarm);
   }
@@ -147,6 +147,10 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
         touch(*lines_[i]);
       }
     }
+    if (quorum_alarm_ <= at) {
+      quorum_->on_timer(at);
+      touch_quorum();
+    }
     carry_out();
   }
   if (unwritten_) {
@@ -165,27 +169,47 @@ void ClientState::touch(Line& line) {
   }
 }
 
-void ClientState::carry_out(Write write) {
+void ClientState::touch_quorum() { quorum_is_touched_ = true; }
+
+// Whether anything was done.
+bool ClientState::carry_out_of_lines() {
+  bool acted = false;
   while (!touched_.empty()) {
-    bool acted = false;
-    while (!touched_.empty()) {
-      auto& line = *touched_.back();
-      touched_.pop_back();
-      for (line.engine.take_actions(actions_); !actions_.empty();
-           line.engine.take_actions(actions_)) {
-        acted = true;
-        for (auto& action : actions_) {
-          perform(line, action);
-        }
+    auto& line = *touched_.back();
+    touched_.pop_back();
+    for (line.engine.take_actions(actions_); !actions_.empty();
+         line.engine.take_actions(actions_)) {
+      acted = true;
+      for (auto& action : actions_) {
+        perform(line, action);
       }
-      line.is_touched = false;
-      alarms_[line.index] = line.engine.next_timer().value_or(never);
-      const bool was_idle = std::exchange(line.is_idle, line.engine.idle());
-      busy_lines_ += static_cast<std::size_t>(was_idle) - static_cast<std::size_t>(line.is_idle);
     }
-    if (!acted) {
-      break;
-    }
+    line.is_touched = false;
+    alarms_[line.index] = line.engine.next_timer().value_or(never);
+    const bool was_idle = std::exchange(line.is_idle, line.engine.idle());
+    busy_lines_ += static_cast<std::size_t>(was_idle) - static_cast<std::size_t>(line.is_idle);
+  }
+  return acted;
+}
+
+// After any call of it, its engines may have something to do too.
+bool ClientState::carry_out_of_quorum() {
+  if (!std::exchange(quorum_is_touched_, false)) {
+    return false;
+  }
+  for (const auto& line : lines_) {
+    touch(*line);
+  }
+  quorum_->take_actions(actions_);
+  for (auto& action : actions_) {
+    answer_users(action);
+  }
+  quorum_alarm_ = quorum_->next_timer().value_or(never);
+  return true;
+}
+
+void ClientState::carry_out(Write write) {
+  while (carry_out_of_lines() || carry_out_of_quorum()) {
     if (handlers_ > 0 && callbacks_.is_here()) {
       // The handlers to come are likely to have something to write too: the last of them writes it
       // all. Or the keeper, since nobody knows how long they take.
@@ -225,12 +249,28 @@ void ClientState::write_out() {
   }
 }
 
+// Does what an engine wants.
 void ClientState::perform(Line& line, core::Action& action) {
   if (auto* send = std::get_if<core::Send>(&action)) {
     if (line.is_connected) {
       write(line, send->command);
     }
-  } else if (auto* obtained = std::get_if<core::Obtained>(&action)) {
+  } else if (std::holds_alternative<core::Connect>(action)) {
+    connect(line);
+  } else if (auto* disconnect = std::get_if<core::Disconnect>(&action)) {
+    if (line.is_connected) {
+      end_connection(*line.node, disconnect->why, &line);
+    }
+  } else if (quorum_ && !std::holds_alternative<core::Report>(action)) {
+    quorum_->on_part(now(), line.index, action);
+    touch_quorum();
+  } else {
+    answer_users(action);
+  }
+}
+
+void ClientState::answer_users(core::Action& action) {
+  if (auto* obtained = std::get_if<core::Obtained>(&action)) {
     auto& call = *reinterpret_cast<Call*>(obtained->waiter);
     call.answer = std::move(*obtained);
     answer(call);
@@ -249,12 +289,6 @@ void ClientState::perform(Line& line, core::Action& action) {
     log(LogLevel::error, "lock lost: " + lost->lease->key);
     if (lost->lease->lost.stop_possible()) {
       callbacks_.post([source = lost->lease->lost]() mutable { source.request_stop(); });
-    }
-  } else if (std::holds_alternative<core::Connect>(action)) {
-    connect(line);
-  } else if (auto* disconnect = std::get_if<core::Disconnect>(&action)) {
-    if (line.is_connected) {
-      end_connection(*line.node, disconnect->why, &line);
     }
   } else if (auto* report = std::get_if<core::Report>(&action)) {
     log(report->level, std::move(report->text));

@@ -22,7 +22,13 @@ Leadership lead(const detail::Target& lock, Lease lease, std::string_view value)
 }  // namespace
 
 Election::Election(Client& client, std::string_view name, LockOptions options)
-    : target_(std::make_shared<detail::Target>(client, name, options)) {}
+    : target_(std::make_shared<detail::Target>(client, name, options)) {
+  if (target_->client->is_quorum()) {
+    throw_error(errc::usage,
+                "an election is not supported with redis+quorum: what a leader proclaims is on one "
+                "server; use a Mutex, whose fence is the term");
+  }
+}
 
 Election::~Election() {
   if (target_->client->is_forked()) {

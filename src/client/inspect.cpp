@@ -77,6 +77,57 @@ std::optional<BreakOutcome> wait_for_outcome(milliseconds patience, Look look) {
   return std::nullopt;
 }
 
+// What the servers of a quorum have in common: what a majority has by the same fence.
+Locks agreed(const std::vector<Locks>& views, std::size_t majority) {
+  Locks locks;
+  for (const auto& view : views) {
+    for (const auto& [key, lock] : view) {
+      const auto votes = std::ranges::count_if(views, [&](const Locks& other) {
+        const auto found = other.find(key);
+        return found != other.end() && found->second.fence == lock.fence;
+      });
+      if (static_cast<std::size_t>(votes) >= majority) locks.emplace(key, lock);
+    }
+  }
+  return locks;
+}
+
+// Visits the servers of a quorum. Throws when fewer than a majority answer.
+template <class Visit>
+void visit_quorum(detail::ClientState& state, Visit visit) {
+  const auto& servers = state.endpoint().addresses;
+  std::size_t answers = 0;
+  std::string problem;
+  for (const auto& server : servers) {
+    try {
+      Inspector inspector{state, state.endpoint().at(server)};
+      visit(inspector);
+      ++answers;
+    } catch (const Unreachable& error) {
+      problem = redis::without_code(error);
+    }
+  }
+  if (answers <= servers.size() / 2) throw_error(errc::unreachable, problem);
+}
+
+// What `look` finds, with the names of the parties.
+template <class Look>
+Locks look_at(detail::ClientState& state, Look look) {
+  std::vector<Locks> views;
+  const auto take = [&](Inspector& inspector) {
+    auto locks = look(inspector);
+    inspector.name_parties(locks);
+    views.push_back(std::move(locks));
+  };
+  if (state.is_quorum()) {
+    visit_quorum(state, take);
+    return agreed(views, state.endpoint().addresses.size() / 2 + 1);
+  }
+  Inspector inspector{state};
+  take(inspector);
+  return std::move(views.front());
+}
+
 // Of a mutex.
 BreakOutcome break_mutex(Inspector& inspector, const core::LockKeys& names, core::Fence fence,
                          milliseconds patience) {
@@ -121,16 +172,38 @@ BreakOutcome break_permits(Inspector& inspector, const core::LockKeys& names, co
   return BreakOutcome::broken;
 }
 
+BreakOutcome break_on(Inspector& inspector, const core::LockKeys& names, core::Fence fence,
+                      milliseconds patience) {
+  try {
+    return break_mutex(inspector, names, fence, patience);
+  } catch (const StoreUnusable& error) {
+    if (error.reason() != errc::not_a_lock) throw;
+  }
+  return break_permits(inspector, names, fence, patience);
+}
+
+// The holder is over when a majority of the servers has let it go; the others forget it in time.
+BreakOutcome break_on_majority(detail::ClientState& state, const core::LockKeys& names,
+                               core::Fence fence, milliseconds patience) {
+  auto outcome = BreakOutcome::not_holder;
+  visit_quorum(state, [&](Inspector& inspector) {
+    const auto here = break_on(inspector, names, fence, patience);
+    outcome = here == BreakOutcome::broken ? here : outcome;
+  });
+  return outcome;
+}
+
 }  // namespace
 
 std::vector<LockInfo> list_locks(Client& client, std::string_view pattern) {
   auto& state = *client.state();
   const auto& prefix = state.options().prefix;
-  Inspector inspector{state};
-  Locks locks;
-  collect_held(inspector, prefix, pattern, locks);
-  collect_waited_for(inspector, prefix, pattern, locks);
-  inspector.name_parties(locks);
+  auto locks = look_at(state, [&](Inspector& inspector) {
+    Locks here;
+    collect_held(inspector, prefix, pattern, here);
+    collect_waited_for(inspector, prefix, pattern, here);
+    return here;
+  });
   std::vector<LockInfo> list;
   list.reserve(locks.size());
   for (auto& [key, lock] : locks) {
@@ -143,9 +216,8 @@ std::vector<LockInfo> list_locks(Client& client, std::string_view pattern) {
 LockInfo inspect_lock(Client& client, std::string_view name) {
   auto& state = *client.state();
   const std::array key{state.options().prefix + std::string{name}};
-  Inspector inspector{state};
-  auto locks = inspector.look(key, Inspector::Wanted::all);
-  inspector.name_parties(locks);
+  auto locks = look_at(
+      state, [&](Inspector& inspector) { return inspector.look(key, Inspector::Wanted::all); });
   auto lock = std::move(locks[key[0]]);
   lock.name = name;
   return lock;
@@ -166,13 +238,11 @@ BreakOutcome break_lock(Client& client, std::string_view name, std::int64_t fenc
   auto& state = *client.state();
   const auto names = core::lock_keys(state.options().prefix + std::string{name});
   const auto parts = core::Fence::of(fence);
-  Inspector inspector{state};
-  try {
-    return break_mutex(inspector, names, parts, patience);
-  } catch (const StoreUnusable& error) {
-    if (error.reason() != errc::not_a_lock) throw;
+  if (!state.is_quorum()) {
+    Inspector inspector{state};
+    return break_on(inspector, names, parts, patience);
   }
-  return break_permits(inspector, names, parts, patience);
+  return break_on_majority(state, names, parts, patience);
 }
 
 }  // namespace dlock

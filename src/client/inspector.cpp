@@ -144,8 +144,8 @@ LockInfo read_lock(std::span<const redis::Reply> parts, std::int64_t now_us) {
 
 }  // namespace
 
-Inspector::Inspector(ClientState& client)
-    : client_(client), timeout_(client.options().request_timeout), servers_(client) {
+Inspector::Inspector(ClientState& client, const redis::Endpoint& endpoint)
+    : client_(client), timeout_(client.options().request_timeout), servers_(client, endpoint) {
   (void)servers_.all();
 }
 

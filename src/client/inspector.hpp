@@ -20,7 +20,9 @@ namespace dlock::detail {
 class Inspector {
  public:
   /// Connects.
-  explicit Inspector(ClientState& client);
+  explicit Inspector(ClientState& client) : Inspector(client, client.endpoint()) {}
+  /// To one of a quorum's servers, where each has its own view.
+  Inspector(ClientState& client, const redis::Endpoint& endpoint);
 
   /// Sends a command, whose second field is a key or a channel, to the server that has it. Throws
   /// on an error reply.

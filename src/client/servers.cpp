@@ -13,10 +13,11 @@ namespace dlock::detail {
 
 using redis::Endpoint;
 
-Servers::Servers(const ClientState& client)
+Servers::Servers(const ClientState& client, const Endpoint& endpoint)
     : settings_(client.connection_settings()),
-      is_cluster_(settings_.endpoint.kind == Endpoint::Kind::cluster) {
+      is_cluster_(endpoint.kind == Endpoint::Kind::cluster) {
   client.check_process();
+  settings_.endpoint = endpoint;
   // A name of its own: the shared connection's is what that one's successor kills by.
   settings_.client_name += ":inspect";
 }

@@ -15,7 +15,8 @@ namespace dlock::detail {
 /// Connects when first needed. Not thread-safe. Throws as `redis::Connection::open`.
 class Servers {
  public:
-  explicit Servers(const ClientState& client);
+  /// To where the client's locks are, or to `endpoint` alone.
+  Servers(const ClientState& client, const redis::Endpoint& endpoint);
 
   /// To the server that has `key`, or of a channel its messages.
   [[nodiscard]] redis::Connection& of(std::string_view key);

@@ -19,10 +19,13 @@ void ClientState::wait_for_all(Lock& lock, std::vector<Call>& calls) {
 }
 
 bool ClientState::are_together(std::span<const std::string> keys) const {
-  return endpoint_.kind != redis::Endpoint::Kind::cluster ||
-         std::all_of(keys.begin(), keys.end(), [&](const std::string& key) {
-           return core::slot_of(key) == core::slot_of(keys.front());
-         });
+  return endpoint_.kind != redis::Endpoint::Kind::cluster
+             ? !is_quorum() || keys.size() < 2
+             : std::all_of(
+                   keys.begin(), keys.end(),
+                   [&](const std::string& key) {
+                     return core::slot_of(key) == core::slot_of(keys.front());
+                   });
 }
 
 std::vector<std::shared_ptr<core::LeaseRecord>> ClientState::try_all(
@@ -40,6 +43,7 @@ std::vector<std::shared_ptr<core::LeaseRecord>> ClientState::try_all(
   auto& line = line_of(keys.front());
   for (auto& call : calls) {
     call.line = &line;
+    call.asked = true;
   }
   line.engine.acquire_all(begin, std::move(wishes));
   touch(line);
@@ -87,9 +91,7 @@ std::vector<core::Released::Kind> ClientState::release_all(
   Lock lock{*this};
   for (std::size_t i = 0; i < leases.size(); ++i) {
     releases_[leases[i]->id] = &calls[i];
-    auto& line = line_of(leases[i]->key);
-    line.engine.release(now(), *leases[i]);
-    touch(line);
+    ask_for_release(*leases[i]);
   }
   carry_out(Write::soon);
   after_change();

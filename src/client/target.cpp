@@ -72,7 +72,7 @@ std::shared_ptr<LeaseState> Target::obtain(std::optional<milliseconds> limit,
   const bool waits = !limit || *limit > milliseconds::zero();
   auto& holdings = Holdings::of_this_thread();
   std::shared_ptr<core::LeaseRecord> record;
-  if (!waits || !holdings.any()) {
+  if (!waits || !holdings.any() || client->is_quorum()) {
     record = client->acquire(key, options, limit, stop, permits);
   } else {
     client->check_process();

@@ -16,6 +16,7 @@ using std::chrono::milliseconds;
 
 // So many ids an engine may give to its leases before they would be those of the next.
 constexpr std::uint64_t ids_of_a_line = std::uint64_t{1} << 44;
+constexpr int patience = 5;  // request timeouts that waits go on for while no server answers
 
 bool is_of_another_role(std::string_view error) {
   return error.starts_with("READONLY") || error.starts_with("MASTERDOWN");
@@ -40,7 +41,7 @@ Line& ClientState::add_line(std::uint16_t slot) {
   settings.drift = {options_.drift_rate, options_.drift_floor};
   settings.safety_margin = options_.safety_margin;
   settings.request_timeout = options_.request_timeout;
-  settings.patience = 5 * options_.request_timeout;
+  settings.patience = patience * options_.request_timeout;
   settings.random = [bits = RandomBits{}]() mutable { return bits.draw(); };
   settings.last_id = lines_.size() * ids_of_a_line;
   if (endpoint_.kind == Kind::cluster) {
@@ -64,6 +65,46 @@ Line& ClientState::line_of(std::string_view key) {
     line = &add_line(slot);
   }
   return *line;
+}
+
+void ClientState::form_quorum() {
+  std::vector<core::Engine*> engines;
+  for (const auto& address : endpoint_.addresses) {
+    auto& line = add_line(0);
+    settle_on(line, node_at(endpoint_.at(address)));
+    engines.push_back(&line.engine);
+  }
+  core::Quorum::Settings settings;
+  settings.request_timeout = options_.request_timeout;
+  settings.patience = patience * options_.request_timeout;
+  settings.random = [bits = RandomBits{}]() mutable { return bits.draw(); };
+  quorum_ = std::make_unique<core::Quorum>(std::move(settings), std::move(engines));
+}
+
+void ClientState::ask(core::Instant begin, Call& call, core::Wish wish,
+                      const core::LeaseRecord* former) {
+  call.asked = true;
+  if (quorum_) {
+    former != nullptr ? quorum_->exchange(begin, id_of(call), std::move(wish), *former)
+                      : quorum_->acquire(begin, id_of(call), std::move(wish));
+    touch_quorum();
+    return;
+  }
+  call.line = &line_of(wish.key);
+  former != nullptr ? call.line->engine.exchange(begin, id_of(call), std::move(wish), *former)
+                    : call.line->engine.acquire(begin, id_of(call), std::move(wish));
+  touch(*call.line);
+}
+
+void ClientState::ask_for_release(const core::LeaseRecord& lease) {
+  if (quorum_) {
+    quorum_->release(now(), lease);
+    touch_quorum();
+    return;
+  }
+  auto& line = line_of(lease.key);
+  line.engine.release(now(), lease);
+  touch(line);
 }
 
 Node& ClientState::node_at(const redis::Endpoint& endpoint) {

@@ -33,9 +33,9 @@ class RedisServer:
 
     OPTIONS = ()  # of the command line
 
-    def __init__(self, *config, persistent=False):
+    def __init__(self, *config, persistent=False, binary=None):
         """`config`: lines of redis.conf. `persistent`: keeps its data over kill9() and restart()."""
-        binary = shutil.which("redis-server") or shutil.which("valkey-server")
+        binary = binary or shutil.which("redis-server") or shutil.which("valkey-server")
         if not binary:
             raise RuntimeError("neither redis-server nor valkey-server is installed")
         self._binary = binary

@@ -1,0 +1,243 @@
+"""Every primitive on every kind of store that the command can speak to.
+
+What else each store has to do (fail over, move slots, refuse certificates) is in tests of its own.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from cli_case import DLOCK, CliCase, RedisServer, eventually
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from certificates import Authority  # noqa: E402
+from cluster import Cluster as ClusterServers  # noqa: E402
+from sentinel import Sentinels  # noqa: E402
+from tls_server import TlsServer  # noqa: E402
+
+import unittest  # noqa: E402
+
+VALKEY = shutil.which("valkey-server", path=os.pathsep.join([
+    os.path.join(os.environ["DLOCK_SOURCE_DIR"], ".deps/valkey/usr/bin"), os.environ["PATH"]]))
+
+
+class Mutexes:
+    """What a mutex does. Mixed into a case for each store, whose `make_store()` starts it and
+    returns its URL."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.url = cls.make_store()
+
+    @classmethod
+    def make_directory(cls):
+        directory = tempfile.TemporaryDirectory(prefix="dlock-test-")
+        cls.addClassCleanup(directory.cleanup)
+        return directory.name
+
+    def setUp(self):
+        super().setUp()
+        self.environment["DLOCK_URL"] = self.url
+
+    def hold(self, name, *options):
+        holder = self.start("run", "-v", *options, name, "sh", "-c", "echo fence $DLOCK_FENCE; read line || true")
+        holder.fence = int(holder.word_after("fence"))
+        return holder
+
+    def let_go(self, holder, status=0):
+        holder.close_stdin()
+        self.assertEqual(holder.wait(), status, holder.stderr)
+
+    def is_free(self, *options):
+        result = self.dlock("run", "-n", *options, "--", "true")
+        self.assertIn(result.returncode, (0, 75), result)
+        return result.returncode == 0
+
+    def test_one_holds_and_the_next_gets_it_with_a_greater_fence(self):
+        holder = self.hold("job")
+        self.assertFalse(self.is_free("job"))
+        waiter = self.start("run", "job", "--", "sh", "-c", "echo fence $DLOCK_FENCE")
+        self.let_go(holder)
+        self.assertGreater(int(waiter.word_after("fence")), holder.fence)
+        self.assertEqual(waiter.wait(), 0, waiter.stderr)
+
+    def test_many_never_mix(self):
+        record = pathlib.Path(self.directory) / "record"
+        script = f"for i in a b c d; do printf $i >> {record}; done"
+        crowd = [self.start("run", "crowd", "--", "sh", "-c", script) for _ in range(6)]
+        for member in crowd:
+            self.assertEqual(member.wait(), 0, member.stderr)
+        self.assertEqual(record.read_text(), "abcd" * 6)
+
+    def test_a_wait_has_an_end_and_leaves_nothing(self):
+        holder = self.hold("job")
+        self.assertEqual(self.dlock("run", "-w", "0.2", "job", "--", "true").returncode, 75)
+        self.let_go(holder)
+        self.assertTrue(self.is_free("job"))
+
+    def test_a_holder_that_died_is_replaced_after_its_ttl(self):
+        holder = self.hold("job", "--ttl", "1s")
+        holder.process.kill()
+        holder.wait()
+        result = self.dlock("run", "job", "--", "sh", "-c", "echo $DLOCK_FENCE")
+        self.assertGreater(int(result.stdout), holder.fence, result)
+
+    def test_a_lease_is_renewed(self):
+        holder = self.hold("job", "--ttl", "1s")
+        self.assertEqual(self.dlock("run", "-w", "2", "job", "--", "true").returncode, 75)
+        self.let_go(holder)
+
+    def test_several_at_once_or_none(self):
+        holder = self.hold("c")
+        both = ("a", "--and", "b", "--and", "c")
+        self.assertFalse(self.is_free(*both))
+        self.assertTrue(self.is_free("a") and self.is_free("b"))
+        self.let_go(holder)
+        self.assertTrue(self.is_free(*both))
+
+    def test_once_in_a_period(self):
+        once = ("run", "--at-least", "30s", "-E", "9", "nightly", "--", "true")
+        self.assertEqual([self.dlock(*once).returncode for _ in range(2)], [0, 9])
+
+    def test_holders_are_seen_and_can_be_broken(self):
+        holder = self.hold("job")
+        seen = json.loads(self.dlock("info", "job", "--json").stdout)
+        self.assertEqual((seen["fence"], seen["holder"]["pid"]), (str(holder.fence), holder.pid))
+        self.assertIn(b"job", self.dlock("ls").stdout)
+        self.assertEqual(self.dlock("break", "job", "--fence", str(holder.fence - 1)).returncode, 75)
+        self.assertEqual(self.dlock("break", "job", "--fence", str(holder.fence)).returncode, 0)
+        self.assertEqual(holder.wait(), 73, holder.stderr)
+        self.assertTrue(eventually(lambda: self.is_free("job")))
+
+
+class Family(Mutexes):
+    """The other primitives, which a quorum does not have."""
+
+    def test_readers_share_and_writers_do_not(self):
+        readers = [self.hold("doc", "--shared") for _ in range(2)]
+        self.assertFalse(self.is_free("-x", "doc"))
+        writer = self.start("run", "-x", "doc", "--", "echo", "wrote")
+        for reader in readers:
+            self.let_go(reader)
+        self.assertEqual((writer.wait(), writer.stdout), (0, "wrote\n"), writer.stderr)
+
+    def test_permits_are_counted(self):
+        holders = [self.hold("gpu", "--permits", "3") for _ in range(2)]
+        self.assertFalse(self.is_free("--permits", "3", "--weight", "2", "gpu"))
+        self.assertTrue(self.is_free("--permits", "3", "gpu"))
+        for holder in holders:
+            self.let_go(holder)
+
+    def test_a_leader_is_seen(self):
+        leader = self.start("elect", "--value", "me", "web", "sh", "-c", "echo in; read line || true")
+        leader.expect("in\n")
+        self.assertEqual(self.dlock("elect", "--show", "web").stdout, b"me\n")
+        listener = self.start("elect", "--listen", "web")
+        listener.expect("me")
+        leader.close_stdin()
+        self.assertEqual(leader.wait(), 0, leader.stderr)
+        self.assertTrue(eventually(lambda: self.dlock("elect", "--show", "web").returncode == 75))
+
+    def test_a_latch_opens(self):
+        waiter = self.start("latch", "--count", "2", "ready")
+        for _ in range(2):
+            self.assertEqual(self.dlock("latch", "--count", "2", "--down", "ready").returncode, 0)
+        self.assertEqual(waiter.wait(), 0, waiter.stderr)
+
+    def test_a_barrier_lets_all_pass(self):
+        parties = [self.start("barrier", "--parties", "3", "phase") for _ in range(3)]
+        for party in parties:
+            self.assertEqual(party.wait(), 0, party.stderr)
+
+
+class Tcp(Family, CliCase):
+    @classmethod
+    def make_store(cls):
+        server = RedisServer()
+        cls.addClassCleanup(server.close)
+        return server.url
+
+
+class Unix(Family, CliCase):
+    @classmethod
+    def make_store(cls):
+        server = RedisServer()
+        cls.addClassCleanup(server.close)
+        return server.unix_url
+
+
+class Tls(Family, CliCase):
+    @classmethod
+    def make_store(cls):
+        authority = Authority(cls.make_directory())
+        server = TlsServer(authority, authority.issue("server", "DNS:localhost"))
+        cls.addClassCleanup(server.close)
+        return server.tls_url(ca=authority.ca)
+
+
+@unittest.skipUnless(VALKEY, "valkey-server is not installed")
+class Valkey(Family, CliCase):
+    @classmethod
+    def make_store(cls):
+        server = RedisServer(binary=VALKEY)
+        cls.addClassCleanup(server.close)
+        return server.url
+
+
+class Local(Family, CliCase):
+    @classmethod
+    def make_store(cls):
+        directory = cls.make_directory()
+        shut_down = ["redis-cli", "-s", f"{directory}/redis.sock", "SHUTDOWN", "NOSAVE"]
+        cls.addClassCleanup(subprocess.run, shut_down, check=True)
+        url = f"local:{directory}"
+        # On a busy machine the start of a server may take longer than a client waits.
+        start = [DLOCK, "run", "--url", url, "first", "--", "true"]
+        assert eventually(lambda: subprocess.run(start, stderr=subprocess.DEVNULL).returncode == 0)
+        return url
+
+
+class Sentinel(Family, CliCase):
+    @classmethod
+    def make_store(cls):
+        servers = Sentinels()
+        cls.addClassCleanup(servers.close)
+        return servers.url
+
+
+class Cluster(Family, CliCase):
+    @classmethod
+    def make_store(cls):
+        servers = ClusterServers()
+        cls.addClassCleanup(servers.close)
+        return servers.url
+
+
+class Quorum(Mutexes, CliCase):
+    COUNT = 3
+
+    @classmethod
+    def make_store(cls):
+        servers = [RedisServer() for _ in range(cls.COUNT)]
+        for server in servers:
+            cls.addClassCleanup(server.close)
+        return "redis+quorum://" + ",".join(f"127.0.0.1:{server.port}" for server in servers)
+
+    def test_what_a_majority_cannot_promise_is_refused(self):
+        for command in (("run", "--permits", "3"), ("run", "--shared"), ("elect",)):
+            result = self.dlock(*command, "gpu", "--", "true")
+            self.assertEqual(result.returncode, 64, result)
+            self.assertIn(b"quorum" if command[0] == "elect" else b"majority", result.stderr)
+
+
+class QuorumOfFive(Quorum):
+    COUNT = 5
+
+
+if __name__ == "__main__":
+    unittest.main()
