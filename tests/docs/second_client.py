@@ -1,4 +1,4 @@
-"""The scripts of docs/protocol.md, each call by itself. A client of them: examples/protocol_client.py."""
+"""The scripts of docs/protocol.md, each call by itself; examples/protocol_client.py is a client."""
 
 import hashlib
 import os

@@ -82,9 +82,8 @@ class ProtocolClient(unittest.TestCase):
         return lock
 
     def start_acquire(self, lock):
-        thread = threading.Thread(target=lock.acquire)
+        thread = threading.Thread(target=lock.acquire, daemon=True)
         thread.start()
-        self.addCleanup(thread.join)
         return thread
 
     def holder(self):
@@ -256,10 +255,8 @@ class ProtocolClient(unittest.TestCase):
         lock.acquire()
         order = []
         for number, waiting in enumerate((first, second), 1):
-            thread = threading.Thread(target=lambda w=waiting, n=number: (
-                w.acquire(), order.append(n), w.release()))
-            thread.start()
-            self.addCleanup(thread.join)
+            threading.Thread(daemon=True, target=lambda w=waiting, n=number: (
+                w.acquire(), order.append(n), w.release())).start()
             self.assert_waiters(number)
         for kind in ("normal", "pubsub"):
             self.server.command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
