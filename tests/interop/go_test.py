@@ -12,7 +12,7 @@ class Redislock(peers_case.PeerCase):
 
 
 class Rueidislock(peers_case.OtherKeyCase):
-    LANGUAGE, SUBJECT, KEY = "go", "rueidislock", "redislock:0:job"
+    LANGUAGE, SUBJECT, KEY = "go", "rueidislock", "rueidislock:0:job"
 
 
 if __name__ == "__main__":
