@@ -17,7 +17,8 @@ USER = """
 import asyncio
 
 from distributed_lock import AsyncDistributedLock, DistributedLock, Lease, Mutex, Semaphore
-from distributed_lock import SharedMutex
+from distributed_lock import ConditionVariable, Election, Latch, LeaderChange, SharedMutex
+from distributed_lock import UpgradeableLease, acquire_all, run_once
 from redis import Redis
 
 client = Redis()
@@ -44,7 +45,30 @@ def work(lock: DistributedLock) -> None:
     print(two)
 
 
+@Mutex(client, "a")
+async def later(name: str) -> int:
+    return len(name)
+
+
+def family(document: SharedMutex) -> None:
+    with document.acquire_upgradeable() as upgradeable:
+        same: UpgradeableLease = upgradeable
+        same.upgrade(timeout=1)
+    both = acquire_all(client, ["a", "b"])
+    fence: int = both.fences["a"]
+    ran: bool = run_once(client, "nightly", lambda: fence, at_least=5)
+    with Election(client, "web").campaign("host") as leadership:
+        leadership.proclaim("other")
+    changes: list[LeaderChange] = list(Election(client, "web").observe())
+    opened: bool = Latch(client, "d", 2).wait(1)
+    with ConditionVariable(client, "e") as condition:
+        job: str = condition.wait_for(lambda: "job")
+    print(ran, changes, opened, job)
+
+
 async def main() -> None:
+    number: int = await later("ann")
+    print(number)
     async with AsyncDistributedLock(client, lock_name="register_user") as lock:
         lock.ensure_held()
     async with Mutex(client, "a").acquire_async(timeout=1) as lease:

@@ -144,13 +144,13 @@ class Locks(PackageCase):
     def test_extending_is_told_apart_from_a_lock_that_ends(self):
         lock = self.lock(lock_ttl=0.5)
         self.assertRaises(UsageError, lock.extend)
-        with lock:
-            self.assertTrue(lock.extend(10))
-            self.assertTrue(lock.reacquire())
-            self.redis.delete("job")
-            self.assertTrue(lock.lost.wait(LONG))
-            self.assertRaises(LockLost, lock.extend)
-            self.assertRaises(LockLost, lock.release)
+        lock.acquire()
+        self.assertTrue(lock.extend(10))
+        self.assertTrue(lock.reacquire())
+        self.redis.delete("job")
+        self.assertTrue(lock.lost.wait(LONG))
+        self.assertRaises(LockLost, lock.extend)
+        self.assertRaises(LockLost, lock.release)
         with self.lock(renew=False) as ending:
             self.assertRaisesRegex(UsageError, "renew=False", ending.extend)
 
@@ -291,10 +291,10 @@ class Clients(PackageCase):
         self.assert_locks(redis.asyncio.Redis(port=self.server.port), self.redis)
 
     def test_clients_of_sentinel_are_taken_and_follow_a_failover(self):
-        sentinels = Sentinels(password="se cret", sentinel_password="other")
+        sentinels = Sentinels(password="secret@:/", sentinel_password="other")
         self.addCleanup(sentinels.close)
         manager = redis.sentinel.Sentinel(
-            [("127.0.0.1", one.port) for one in sentinels.sentinels], password="se cret", db=2,
+            [("127.0.0.1", one.port) for one in sentinels.sentinels], password="secret@:/", db=2,
             sentinel_kwargs={"password": "other"})
         with manager.master_for(SERVICE) as client:
             self.assert_locks(client, client)
