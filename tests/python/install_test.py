@@ -96,13 +96,21 @@ class Install(unittest.TestCase):
         config = next(prefix.rglob("dlockConfig.cmake")).parent
         settings = {"build-dir": WORK / "build", "cmake.define.dlock_DIR": config,
                     "cmake.define.DLOCK_WERROR": "ON"}
-        shutil.rmtree(WORK / "wheel", ignore_errors=True)
-        shutil.rmtree(SITE, ignore_errors=True)
+        for old in (WORK / "wheel", WORK / "sdist", SITE):
+            shutil.rmtree(old, ignore_errors=True)
+        run(sys.executable, "-c", "import os, sys; os.chdir(sys.argv[1]); "
+            "from scikit_build_core.build import build_sdist; build_sdist(sys.argv[2])",
+            SOURCE / "python", WORK / "sdist")
+        cls.archive, = (WORK / "sdist").glob("*.tar.gz")
+        run("tar", "-xf", cls.archive, "-C", WORK / "sdist")
+        # Always the same place, so that a second build is quick.
+        cls.sources = (WORK / "sdist" / cls.archive.name.removesuffix(".tar.gz")).rename(
+            WORK / "sdist/sources")
         pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
         run(*pip, "wheel", "--no-build-isolation", "--no-deps", "--no-index",
             "--wheel-dir", WORK / "wheel",
             *(f"--config-settings={name}={value}" for name, value in settings.items()),
-            SOURCE / "python")
+            cls.sources)
         cls.wheel, = (WORK / "wheel").glob("*.whl")
         run(*pip, "install", "--no-deps", "--no-index", "--target", SITE, cls.wheel)
 
@@ -110,6 +118,14 @@ class Install(unittest.TestCase):
         header = (SOURCE / "include/dlock/version.hpp").read_text()
         version = self.wheel.name.split("-")[1]
         self.assertIn(f'DLOCK_VERSION "{version}"', header)
+
+    def test_the_source_distribution_has_the_library_with_it(self):
+        for path in ("CMakeLists.txt", "include/dlock/dlock.hpp", "src/script/acquire.lua",
+                     "src/core/token.hpp", "cmake/dlock_scripts.cmake"):
+            there = (self.sources / "dlock" / path).read_text()
+            self.assertEqual(there, (SOURCE / path).read_text())
+        self.assertTrue((self.sources / "LICENSE").is_file())
+        self.assertFalse((self.sources / "version.hpp").is_symlink())
 
     def test_the_module_shows_nothing_but_its_entry(self):
         module, = SITE.glob("distributed_lock/_dlock*.so")
