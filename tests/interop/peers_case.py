@@ -37,16 +37,23 @@ open(sys.argv[1], "a").write(f"{begin} {time.monotonic_ns()}\\n")
 """
 
 
+_made = {}  # language -> the command, or why there is none
+
+
 def command_of(language):
     """What runs the driver. Raises unittest.SkipTest."""
     # Without its registry a package client is to give up soon.
     patience = {"PIP_RETRIES": "1", "npm_config_fetch_retries": "1"}
     os.environ.update({name: os.environ.get(name, value) for name, value in patience.items()})
     ROOT.mkdir(parents=True, exist_ok=True)
-    try:
-        return peers.Workshop(language, ROOT, offline=False, say=print).make()
-    except peers.Missing as missing:
-        raise unittest.SkipTest(f"no peers in {language}: {missing}")
+    if language not in _made:
+        try:
+            _made[language] = peers.Workshop(language, ROOT, offline=False, say=print).make()
+        except peers.Missing as missing:
+            _made[language] = missing
+    if isinstance(_made[language], peers.Missing):
+        raise unittest.SkipTest(f"no peers in {language}: {_made[language]}")
+    return _made[language]
 
 
 class DriverCase(unittest.TestCase):
