@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <utility>
 
 namespace dlock::python {
@@ -29,19 +30,26 @@ class Gate {
     inside_.notify_all();
   }
   [[nodiscard]] static bool is_closed() noexcept { return (inside_ & closed) != 0; }
+  /// Requested when it closes: ends what waits inside.
+  [[nodiscard]] static std::stop_token closing() { return closing_.get_token(); }
   /// Waits for those who are inside. To be called without the GIL.
   static void close() noexcept {
+    closing_.request_stop();
     for (unsigned inside = inside_.fetch_or(closed) | closed; inside != closed;
          inside = inside_.load()) {
       inside_.wait(inside);
     }
   }
   /// In a forked child, which has none of those threads.
-  static void reset() noexcept { inside_ = 0; }
+  static void reset() {
+    inside_ = 0;
+    closing_ = std::stop_source{};
+  }
 
  private:
   static constexpr unsigned closed = 1U << 31;
   static inline std::atomic<unsigned> inside_{0};
+  static inline std::stop_source closing_;
 };
 
 /// Without the GIL, for a call that may block. The thread has it again afterwards.

@@ -4,7 +4,16 @@
 #include <semaphore.h>
 
 #include <chrono>
+#include <dlock/error.hpp>
+#include <exception>
+#include <functional>
 #include <optional>
+#include <stop_token>
+#include <thread>
+#include <type_traits>
+#include <utility>
+
+#include "border.hpp"
 
 namespace dlock::python {
 
@@ -28,5 +37,44 @@ class Event {
  private:
   ::sem_t semaphore_{};
 };
+
+/// What `function(stop)` returns, which may wait; without the GIL, which the caller has. In the
+/// main thread it runs on another one, so that Python's signal handlers run meanwhile: what one
+/// raises requests `stop`, and is thrown when the function has returned. So does the end of the
+/// program.
+template <class Function>
+auto interruptible(bool in_main_thread, Function function) {
+  if (Gate::is_closed()) throw Cancelled(errc::cancelled, "the program is ending");
+  std::stop_source stop;
+  const std::stop_callback at_end{Gate::closing(), [&] { stop.request_stop(); }};
+  if (!in_main_thread) {
+    const WithoutGil without_gil;
+    return function(stop.get_token());
+  }
+  // Not a std::future: it would show our types to others who load this library.
+  std::optional<std::invoke_result_t<Function&, std::stop_token>> result;
+  std::exception_ptr failure;
+  Event done;
+  std::jthread thread{[&] {
+    try {
+      result.emplace(function(stop.get_token()));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    done.set();
+  }};
+  try {
+    static_cast<void>(done.wait(std::nullopt));
+  } catch (...) {
+    const WithoutGil without_gil;
+    stop.request_stop();
+    thread.join();
+    result.reset();  // a lease that came after all is released now
+    throw;
+  }
+  thread.join();
+  if (failure) std::rethrow_exception(failure);
+  return std::move(*result);
+}
 
 }  // namespace dlock::python

@@ -21,106 +21,12 @@
 #include <vector>
 
 #include "border.hpp"
+#include "family.hpp"
+#include "held.hpp"
 #include "interrupts.hpp"
 
 namespace dlock::python {
 namespace {
-
-using std::chrono::milliseconds;
-using Limit = std::optional<milliseconds>;  // of a wait; none: for ever
-
-Limit limit_of(std::optional<std::int64_t> ms) { return ms ? Limit{*ms} : std::nullopt; }
-
-class PyClient {
- public:
-  PyClient(const std::string& url, const std::string& prefix, nb::callable log) {
-    const auto sink = std::make_shared<const Callback>(std::move(log));
-    const auto report = [sink](LogLevel level, std::string_view text) {
-      sink->call([&] {
-        return nb::make_tuple(static_cast<int>(level), nb::str(text.data(), text.size()));
-      });
-    };
-    client_ = std::make_shared<Client>(url, ClientOptions{.prefix = prefix, .log = report});
-  }
-  ~PyClient() { close(); }
-  PyClient(const PyClient&) = delete;
-  PyClient& operator=(const PyClient&) = delete;
-
-  /// Ends all waits; leases go on.
-  void close() {
-    auto client = std::exchange(client_, nullptr);
-    const WithoutGil without_gil;
-    client.reset();
-  }
-  [[nodiscard]] std::shared_ptr<Client> get() const {
-    if (!client_) throw Cancelled(errc::cancelled, "the program is ending");
-    return client_;
-  }
-  [[nodiscard]] bool is_held(const std::string& name) const {
-    auto client = get();
-    const WithoutGil without_gil;
-    const auto kept = std::move(client);  // if it is the last, it ends without the GIL
-    return inspect_lock(*kept, name).held;
-  }
-
- private:
-  std::shared_ptr<Client> client_;
-};
-
-/// A held lock. All members are called with the GIL, which makes them thread-safe.
-class PyLease {
- public:
-  explicit PyLease(Lease lease)
-      : lease_(std::move(lease)), lost_(lease_.lost()), fence_(lease_.fence()) {}
-  ~PyLease() {
-    auto lease = std::move(lease_);
-    auto watches = std::move(watches_);
-    const WithoutGil without_gil;
-    watches.clear();
-    lease = Lease{};
-  }
-  PyLease(const PyLease&) = delete;
-  PyLease& operator=(const PyLease&) = delete;
-
-  [[nodiscard]] std::int64_t fence() const noexcept { return fence_; }
-  [[nodiscard]] std::int64_t valid_for() const noexcept { return lease_.valid_for().count(); }
-  [[nodiscard]] bool held() const noexcept { return lease_.held(); }
-  void ensure_held() const { lease_.ensure_held(); }
-
-  void release() {
-    auto lease = std::move(lease_);
-    const WithoutGil without_gil;
-    lease.release();
-  }
-  void release_later(nb::callable done) {
-    const auto callback = std::make_shared<const Callback>(std::move(done));
-    auto lease = std::move(lease_);
-    const WithoutGil without_gil;
-    async_release(std::move(lease), [callback](std::error_code code) {
-      callback->call([&] { return nb::make_tuple(code.value(), code.message()); });
-    });
-  }
-
-  [[nodiscard]] bool is_lost() const noexcept { return lost_.stop_requested(); }
-  bool wait_lost(std::optional<std::int64_t> ms) const {
-    const auto event = std::make_shared<Event>();
-    const std::stop_callback watch{lost_, [event] { event->set(); }};
-    return event->wait(limit_of(ms));
-  }
-  /// `function()` is called once, on a thread of the library, or here if the lease is lost already.
-  void watch_lost(nb::callable function) {
-    const auto callback = std::make_shared<const Callback>(std::move(function));
-    watches_.push_back(std::make_unique<Watch>(
-        lost_, [callback] { callback->call([] { return nb::make_tuple(); }); }));
-  }
-
- private:
-  using Watch = std::stop_callback<std::function<void()>>;
-  Lease lease_;
-  const std::stop_token lost_;
-  const std::int64_t fence_;
-  std::vector<std::unique_ptr<Watch>> watches_;
-};
 
 /// Ends an asynchronous wait.
 class PyStop {
@@ -218,10 +124,6 @@ class Door {
   Start start_;
 };
 
-LockOptions lock_options(std::int64_t ttl, bool renew, std::optional<std::int64_t> max_hold) {
-  return {.ttl = milliseconds{ttl}, .renew = renew, .max_hold = limit_of(max_hold)};
-}
-
 Door mutex(PyClient& client, const std::string& name, std::int64_t ttl, bool renew,
            std::optional<std::int64_t> max_hold) {
   const auto lock =
@@ -262,22 +164,37 @@ Door reader(PyClient& client, const std::string& name, std::int64_t ttl, bool re
           }};
 }
 
-Door permits(PyClient& client, const std::string& name, std::int64_t number, std::int64_t weight,
-             std::int64_t ttl, bool renew, std::optional<std::int64_t> max_hold) {
-  const auto lock = std::make_shared<Semaphore>(*client.get(), name,
-                                                SemaphoreOptions{.permits = number,
-                                                                 .ttl = milliseconds{ttl},
-                                                                 .renew = renew,
-                                                                 .max_hold = limit_of(max_hold)});
-  return {[lock, weight](Limit limit) {
-            return limit ? lock->try_acquire_for(*limit, weight)
-                         : std::optional{lock->acquire(weight)};
-          },
-          [lock, weight](Limit limit, AcquireHandler handler, std::stop_token stop) {
-            limit ? lock->async_try_acquire_for(*limit, weight, std::move(handler), std::move(stop))
+/// Permits: a door for each weight.
+class PySemaphore {
+ public:
+  PySemaphore(PyClient& client, const std::string& name, std::int64_t permits, std::int64_t ttl,
+              bool renew, std::optional<std::int64_t> max_hold)
+      : lock_(std::make_shared<Semaphore>(*client.get(), name,
+                                          SemaphoreOptions{.permits = permits,
+                                                           .ttl = milliseconds{ttl},
+                                                           .renew = renew,
+                                                           .max_hold = limit_of(max_hold)})) {}
+
+  void set_permits(std::int64_t permits) {
+    const auto lock = lock_;
+    const WithoutGil without_gil;
+    lock->set_permits(permits);
+  }
+  [[nodiscard]] Door door(std::int64_t weight) const {
+    return {[lock = lock_, weight](Limit limit) {
+              return limit ? lock->try_acquire_for(*limit, weight)
+                           : std::optional{lock->acquire(weight)};
+            },
+            [lock = lock_, weight](Limit limit, AcquireHandler handler, std::stop_token stop) {
+              limit
+                  ? lock->async_try_acquire_for(*limit, weight, std::move(handler), std::move(stop))
                   : lock->async_acquire(weight, std::move(handler), std::move(stop));
-          }};
-}
+            }};
+  }
+
+ private:
+  std::shared_ptr<Semaphore> lock_;
+};
 
 // The package makes the exception: its classes are written in Python.
 void translate(const std::exception_ptr& thrown, void*) {
@@ -306,16 +223,18 @@ NB_MODULE(_dlock, m) {
       .def(nb::init<const std::string&, const std::string&, nb::callable>())
       .def("close", &PyClient::close)
       .def("is_held", &PyClient::is_held);
-  nb::class_<PyLease>(m, "Lease")
+  nb::class_<Held>(m, "Held")
+      .def_prop_ro("held", &Held::held)
+      .def("valid_for", &Held::valid_for)
+      .def("ensure_held", &Held::ensure_held)
+      .def("release", &Held::release)
+      .def("is_lost", &Held::is_lost)
+      .def("wait_lost", &Held::wait_lost, nb::arg("ms").none())
+      .def("watch_lost", &Held::watch_lost);
+  nb::class_<PyLease, Held>(m, "Lease")
       .def_prop_ro("fence", &PyLease::fence)
-      .def_prop_ro("held", &PyLease::held)
-      .def("valid_for", &PyLease::valid_for)
-      .def("ensure_held", &PyLease::ensure_held)
-      .def("release", &PyLease::release)
       .def("release_later", &PyLease::release_later)
-      .def("is_lost", &PyLease::is_lost)
-      .def("wait_lost", &PyLease::wait_lost, nb::arg("ms").none())
-      .def("watch_lost", &PyLease::watch_lost);
+      .def("end_once", &PyLease::end_once);
   nb::class_<PyStop>(m, "Stop").def(nb::init<>()).def("request", &PyStop::request);
   nb::class_<Door>(m, "Door")
       .def("acquire", &Door::acquire, nb::arg("limit").none(), nb::arg("in_main_thread"))
@@ -323,6 +242,11 @@ NB_MODULE(_dlock, m) {
   m.def("mutex", &mutex, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
   m.def("reader", &reader, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
   m.def("writer", &writer, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
-  m.def("permits", &permits, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
-        nb::arg().none());
+  nb::class_<PySemaphore>(m, "Semaphore")
+      .def(nb::init<PyClient&, const std::string&, std::int64_t, std::int64_t, bool,
+                    std::optional<std::int64_t>>(),
+           nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
+      .def("set_permits", &PySemaphore::set_permits)
+      .def("door", &PySemaphore::door);
+  add_family(m);
 }

@@ -15,7 +15,8 @@ import markdown  # noqa: E402
 from eventually import eventually  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
 from second_client import (  # noqa: E402
-    Client, Refused, election_keys_of, keys_of_gate, keys_of, server_us, slot_of)
+    Client, Refused, election_keys_of, keys_of_gate, keys_of, server_us)
+from protocol_client import slot_of  # noqa: E402
 
 LOCK = "app:register_user"
 OLD = 5_000_000  # microseconds: such a waiter is written down as seen

@@ -1,40 +1,19 @@
-"""Another client of the protocol, written from docs/protocol.md and the scripts alone."""
+"""The scripts of docs/protocol.md, each call by itself; examples/protocol_client.py is a client."""
 
-import binascii
 import hashlib
 import os
 import pathlib
-import re
 import socket
+import sys
 import time
 
-SCRIPTS = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"]) / "src/script"
-FENCE_KEY = "dlock1:fence"
+sys.path.insert(0, str(pathlib.Path(os.environ["DLOCK_SOURCE_DIR"]) / "examples"))
+
+from protocol_client import FENCE_KEY, keys_of, script_text  # noqa: E402
 
 
 class Refused(Exception):
     """The server's error reply."""
-
-
-def hash_tag(key):
-    found = re.search(r"\{([^}]*)\}", key, re.DOTALL)
-    return found.group(1) if found else ""
-
-
-def slot_of(key):
-    return binascii.crc_hqx((hash_tag(key) or key).encode(), 0) % 16384
-
-
-def keys_of(key):
-    """KEYS of the scripts for one lock."""
-    if hash_tag(key):
-        end = f":{key}"
-    elif key and "}" not in key:
-        end = f"w:{{{key}}}"
-    else:
-        tag = next(n for n in range(1 << 20) if slot_of(str(n)) == slot_of(key))
-        end = f"t:{{{tag}}}{key}"
-    return [key, f"dlock1:q{end}", f"dlock1:s{end}", FENCE_KEY]
 
 
 def keys_of_gate(kind, key):
@@ -47,12 +26,6 @@ def keys_of_gate(kind, key):
 def election_keys_of(key):
     """KEYS of the scripts for the election on one lock: the lock and its leader key."""
     return [key, keys_of(key)[1].replace("dlock1:q", "dlock1:l", 1)]
-
-
-def script_text(name):
-    text = (SCRIPTS / f"{name}.lua").read_text()
-    return re.sub(r"^-- include (\w+)\.lua$",
-                  lambda line: script_text(line[1]).removesuffix("\n"), text, flags=re.MULTILINE)
 
 
 class Client:

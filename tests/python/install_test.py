@@ -17,7 +17,8 @@ USER = """
 import asyncio
 
 from distributed_lock import AsyncDistributedLock, DistributedLock, Lease, Mutex, Semaphore
-from distributed_lock import SharedMutex
+from distributed_lock import ConditionVariable, Election, Latch, LeaderChange, SharedMutex
+from distributed_lock import UpgradeableLease, acquire_all, run_once
 from redis import Redis
 
 client = Redis()
@@ -44,7 +45,30 @@ def work(lock: DistributedLock) -> None:
     print(two)
 
 
+@Mutex(client, "a")
+async def later(name: str) -> int:
+    return len(name)
+
+
+def family(document: SharedMutex) -> None:
+    with document.acquire_upgradeable() as upgradeable:
+        same: UpgradeableLease = upgradeable
+        same.upgrade(timeout=1)
+    both = acquire_all(client, ["a", "b"])
+    fence: int = both.fences["a"]
+    ran: bool = run_once(client, "nightly", lambda: fence, at_least=5)
+    with Election(client, "web").campaign("host") as leadership:
+        leadership.proclaim("other")
+    changes: list[LeaderChange] = list(Election(client, "web").observe())
+    opened: bool = Latch(client, "d", 2).wait(1)
+    with ConditionVariable(client, "e") as condition:
+        job: str = condition.wait_for(lambda: "job")
+    print(ran, changes, opened, job)
+
+
 async def main() -> None:
+    number: int = await later("ann")
+    print(number)
     async with AsyncDistributedLock(client, lock_name="register_user") as lock:
         lock.ensure_held()
     async with Mutex(client, "a").acquire_async(timeout=1) as lease:
@@ -72,13 +96,21 @@ class Install(unittest.TestCase):
         config = next(prefix.rglob("dlockConfig.cmake")).parent
         settings = {"build-dir": WORK / "build", "cmake.define.dlock_DIR": config,
                     "cmake.define.DLOCK_WERROR": "ON"}
-        shutil.rmtree(WORK / "wheel", ignore_errors=True)
-        shutil.rmtree(SITE, ignore_errors=True)
+        for old in (WORK / "wheel", WORK / "sdist", SITE):
+            shutil.rmtree(old, ignore_errors=True)
+        run(sys.executable, "-c", "import os, sys; os.chdir(sys.argv[1]); "
+            "from scikit_build_core.build import build_sdist; build_sdist(sys.argv[2])",
+            SOURCE / "python", WORK / "sdist")
+        cls.archive, = (WORK / "sdist").glob("*.tar.gz")
+        run("tar", "-xf", cls.archive, "-C", WORK / "sdist")
+        # Always the same place, so that a second build is quick.
+        cls.sources = (WORK / "sdist" / cls.archive.name.removesuffix(".tar.gz")).rename(
+            WORK / "sdist/sources")
         pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
         run(*pip, "wheel", "--no-build-isolation", "--no-deps", "--no-index",
             "--wheel-dir", WORK / "wheel",
             *(f"--config-settings={name}={value}" for name, value in settings.items()),
-            SOURCE / "python")
+            cls.sources)
         cls.wheel, = (WORK / "wheel").glob("*.whl")
         run(*pip, "install", "--no-deps", "--no-index", "--target", SITE, cls.wheel)
 
@@ -86,6 +118,14 @@ class Install(unittest.TestCase):
         header = (SOURCE / "include/dlock/version.hpp").read_text()
         version = self.wheel.name.split("-")[1]
         self.assertIn(f'DLOCK_VERSION "{version}"', header)
+
+    def test_the_source_distribution_has_the_library_with_it(self):
+        for path in ("CMakeLists.txt", "include/dlock/dlock.hpp", "src/script/acquire.lua",
+                     "src/core/token.hpp", "cmake/dlock_scripts.cmake"):
+            there = (self.sources / "dlock" / path).read_text()
+            self.assertEqual(there, (SOURCE / path).read_text())
+        self.assertTrue((self.sources / "LICENSE").is_file())
+        self.assertFalse((self.sources / "version.hpp").is_symlink())
 
     def test_the_module_shows_nothing_but_its_entry(self):
         module, = SITE.glob("distributed_lock/_dlock*.so")

@@ -9,6 +9,7 @@ import unittest
 from package_case import LONG, PackageCase, eventually  # isort: split
 
 from certificates import Authority
+from sentinel import SERVICE, Sentinels
 from tls_server import TlsServer
 
 import redis
@@ -138,6 +139,20 @@ class Locks(PackageCase):
     def test_a_prefix_makes_another_key(self):
         with self.lock(prefix="app:"):
             self.assertTrue(self.redis.exists("app:job"))
+
+
+    def test_extending_is_told_apart_from_a_lock_that_ends(self):
+        lock = self.lock(lock_ttl=0.5)
+        self.assertRaises(UsageError, lock.extend)
+        lock.acquire()
+        self.assertTrue(lock.extend(10))
+        self.assertTrue(lock.reacquire())
+        self.redis.delete("job")
+        self.assertTrue(lock.lost.wait(LONG))
+        self.assertRaises(LockLost, lock.extend)
+        self.assertRaises(LockLost, lock.release)
+        with self.lock(renew=False) as ending:
+            self.assertRaisesRegex(UsageError, "renew=False", ending.extend)
 
 
 class Losses(PackageCase):
@@ -275,11 +290,22 @@ class Clients(PackageCase):
         self.assert_locks(self.server.url, self.redis)
         self.assert_locks(redis.asyncio.Redis(port=self.server.port), self.redis)
 
+    def test_clients_of_sentinel_are_taken_and_follow_a_failover(self):
+        sentinels = Sentinels(password="secret@:/", sentinel_password="other")
+        self.addCleanup(sentinels.close)
+        manager = redis.sentinel.Sentinel(
+            [("127.0.0.1", one.port) for one in sentinels.sentinels], password="secret@:/", db=2,
+            sentinel_kwargs={"password": "other"})
+        with manager.master_for(SERVICE) as client:
+            self.assert_locks(client, client)
+            sentinels.fail_over()
+            self.assert_locks(client, client)
+
     def test_what_cannot_be_taken_over_yet_is_told(self):
         provider = redis.UsernamePasswordCredentialProvider("ann", "secret")
-        sentinel = redis.sentinel.Sentinel([("localhost", 1)]).master_for("main")
+        replica = redis.sentinel.Sentinel([("localhost", 1)]).slave_for("main")
         cluster = object.__new__(redis.cluster.RedisCluster)
-        for client, word in ((sentinel, "Sentinel"), (cluster, "cluster"),
+        for client, word in ((replica, "Sentinel"), (cluster, "cluster"),
                              (redis.Redis(ssl=True, ssl_ca_path="/certificates"), "ssl_ca_path"),
                              (redis.Redis(credential_provider=provider), "credential_provider"),
                              (7, "int")):

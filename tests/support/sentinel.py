@@ -82,11 +82,13 @@ class Sentinels:
     def _all_know_each_other(self):
         for sentinel in self.sentinels:
             words = _pairs(self._ask(sentinel, "MASTER", SERVICE))
-            if words["num-other-sentinels"] != "2" or words["num-slaves"] != "2":
+            if [str(words[f"num-{who}"]) for who in ("other-sentinels", "slaves")] != ["2", "2"]:
                 return False
         return all(self.call(server, "INFO", "replication")["master_link_status"] == "up"
                    for server in self.servers[1:])
 
 
 def _pairs(words):
+    if isinstance(words, dict):
+        return words  # redis-py 8
     return dict(zip(words[::2], words[1::2]))

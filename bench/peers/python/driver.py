@@ -1,4 +1,5 @@
-"""Driver of the Python peers: redis-py's Lock and python-redis-lock. Protocol: bench/driver.py."""
+"""Driver of the Python peers: redis-py's Lock, python-redis-lock, and distributed-lock, which is not
+measured: it polls once a second. Protocol: bench/driver.py."""
 
 import array
 import os
@@ -6,6 +7,7 @@ import sys
 import threading
 import time
 
+import distributed_lock
 import redis
 import redis_lock
 
@@ -22,7 +24,15 @@ def acquire_python_redis_lock(client, name, ttl_ms):
     return lock.release
 
 
+def acquire_distributed_lock(client, name, ttl_ms):
+    lock = distributed_lock.DistributedLock(client, name, lock_ttl=max(1, round(ttl_ms / 1000)),
+                                            poll_time=0.02)
+    lock.__enter__()
+    return lambda: lock.__exit__(None, None, None)
+
+
 ACQUIRE = {
+    "distributed-lock": acquire_distributed_lock,
     "redis-py": acquire_redis_py,
     "redis-py-1ms": lambda *rest: acquire_redis_py(*rest, sleep=0.001),
     "python-redis-lock": acquire_python_redis_lock,

@@ -4,8 +4,11 @@
         ...
 """
 
+from ._condition import ConditionVariable
 from ._distributed_lock import AsyncDistributedLock, DistributedLock
+from ._election import Election, Leader, LeaderChange, LeaderObserver, Leadership
 from ._errors import (
+    Broken,
     Cancelled,
     Deadlock,
     DistributedLockError,
@@ -18,19 +21,34 @@ from ._errors import (
     Unreachable,
     UsageError,
 )
+from ._gates import Barrier, Latch
 from ._lease import Lease, Lost
-from ._locks import AsyncLease, LeaseSource, Mutex, Semaphore, SharedMutex
+from ._locks import AsyncLease, LeaseSource, Mutex
+from ._once import begin_once, run_once
+from ._semaphore import Semaphore
+from ._several import Leases, acquire_all, try_acquire_all
+from ._shared_mutex import SharedMutex, UpgradeableLease
 
 __all__ = [
     "AsyncDistributedLock",
     "AsyncLease",
+    "Barrier",
+    "Broken",
     "Cancelled",
+    "ConditionVariable",
     "Deadlock",
     "DistributedLock",
     "DistributedLockError",
+    "Election",
     "Forked",
+    "Latch",
+    "Leader",
+    "LeaderChange",
+    "LeaderObserver",
+    "Leadership",
     "Lease",
     "LeaseSource",
+    "Leases",
     "LockBusy",
     "LockLost",
     "LockTimeout",
@@ -41,5 +59,10 @@ __all__ = [
     "SharedMutex",
     "StoreUnusable",
     "Unreachable",
+    "UpgradeableLease",
     "UsageError",
+    "acquire_all",
+    "begin_once",
+    "run_once",
+    "try_acquire_all",
 ]

@@ -29,6 +29,7 @@ class _Common:
                  prefix: str = "") -> None:
         self._side = mutex_side(client, lock_name, lock_ttl, renew, max_hold, prefix)
         self._timeout = timeout
+        self._renew = renew
 
     def _kept(self) -> Lease | None:
         raise NotImplementedError
@@ -71,6 +72,22 @@ class _Common:
     def ensure_held(self) -> None:
         """As Lease.ensure_held()."""
         self.lease.ensure_held()
+
+    def extend(self, additional_time: float = 0, replace_ttl: bool = False) -> bool:
+        """For programs written for redis-py's Lock: nothing needs to be extended, as the lease is
+        renewed for as long as it is held, and it never outlives its holder by more than `lock_ttl`,
+        whatever the arguments say. Returns True while it is held. Raises LockLost if it is not any
+        more, and UsageError with `renew=False`, which is to end in any case."""
+        lease = self.lease
+        if not self._renew:
+            raise UsageError(f'the lock "{self.name}" was made with renew=False, and is not extended: '
+                             'leave the renewal on, with max_hold where it is to end')
+        lease.ensure_held()
+        return True
+
+    def reacquire(self) -> bool:
+        """As extend(), for the same programs."""
+        return self.extend()
 
     def _limit(self, blocking: bool, timeout: float | None) -> float | None:
         if not blocking:

@@ -41,6 +41,11 @@ class Deadlock(DistributedLockError):
     """Holders in a ring wait for each other, and this wait gave up; the message names the ring."""
 
 
+class Broken(DistributedLockError):
+    """A latch or barrier will not open any more for those who wait: a party died, or stopped
+    waiting, or the server lost it."""
+
+
 class UsageError(DistributedLockError, ValueError):
     """The call itself is wrong."""
 
@@ -64,6 +69,7 @@ _CLASSES: dict[int, type[DistributedLockError]] = {
     11: LockLost,
     12: Forked,
     13: Deadlock,
+    14: Broken,
 }
 
 TIMED_OUT = 9

@@ -1,4 +1,6 @@
-"""Lease: the right to act as the holder of a lock, for a time; and Lost, the sign that it ended."""
+"""Lease: the right to act as the holder of a lock, for a time; and Lost, the sign that it ended.
+
+Held is what a Lease has in common with what is held in other ways."""
 
 from __future__ import annotations
 
@@ -7,11 +9,16 @@ import threading
 import weakref
 from collections.abc import Callable
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from . import _dlock, _process
 from ._errors import DistributedLockError, UsageError
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 LostCallback = Callable[[], object]
+_YEAR = 366 * 24 * 3600.0  # no wait is longer: that is for ever
 
 
 def milliseconds(seconds: float) -> int:
@@ -19,6 +26,11 @@ def milliseconds(seconds: float) -> int:
     if not math.isfinite(seconds):
         raise UsageError(f"not a number of seconds: {seconds}")
     return math.ceil(seconds * 1000)
+
+
+def limit_of(timeout: float | None) -> int | None:
+    """A wait limit as the library has it: None is none."""
+    return None if timeout is None or timeout > _YEAR else milliseconds(timeout)
 
 
 def in_main_thread() -> bool:
@@ -30,7 +42,7 @@ class Lost:
     """Set before the lease can end, or as soon as it is known to have ended; not by a release.
     Used like a threading.Event that only the library sets. Thread-safe."""
 
-    def __init__(self, lease: _dlock.Lease) -> None:
+    def __init__(self, lease: _dlock.Held) -> None:
         self._lease = lease
         self._callbacks: list[LostCallback] = []
         self._lock = threading.Lock()
@@ -70,28 +82,20 @@ def _run(lost: Lost | None) -> None:
             _process.log.exception("a callback of `lost` failed")
 
 
-class Lease:
-    """A held lock. May be used and released by any thread; a context manager, which releases.
-    When nobody has it any more it is released, too.
+class Held:
+    """What is held for a time, and renewed. May be used and released by any thread; a context
+    manager, which releases. When nobody has it any more it is released, too."""
 
-    It is renewed in the background, but can be lost all the same: when the process or the network
-    stands still for longer than the ttl, or the server loses its data."""
-
-    def __init__(self, lease: _dlock.Lease, name: str) -> None:
-        self._lease = lease
+    def __init__(self, held: _dlock.Held, name: str) -> None:
+        self._held = held
         self._name = name
-        self._lost = Lost(lease)
+        self._lost = Lost(held)
         _process.hold(self)
 
     @property
     def name(self) -> str:
         """The name of the lock."""
         return self._name
-
-    @property
-    def fence(self) -> int:
-        """Grows with every holder of this name: a resource refuses the smaller ones."""
-        return self._lease.fence
 
     @property
     def lost(self) -> Lost:
@@ -101,29 +105,45 @@ class Lease:
     @property
     def valid_for(self) -> float:
         """Seconds until the lease ends if it is not renewed; 0 when it is over."""
-        return self._lease.valid_for() / 1000
+        return self._held.valid_for() / 1000
 
     @property
     def held(self) -> bool:
         """Whether it still holds."""
-        return self._lease.held
+        return self._held.held
 
     def ensure_held(self) -> None:
         """Raises LockLost if it does not hold any more, UsageError after a release, and Forked in
         a child of the process that acquired it."""
-        self._lease.ensure_held()
+        self._held.ensure_held()
 
     def release(self) -> None:
         """Gives the lock back; twice does nothing. Raises LockLost if the lease had ended before,
         and Unreachable if the server did not answer (the release is then repeated)."""
-        self._lease.release()
+        self._held.release()
 
-    def __enter__(self) -> Lease:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         release_after(self.release, error)
+
+
+class Lease(Held):
+    """A held lock.
+
+    It is renewed in the background, but can be lost all the same: when the process or the network
+    stands still for longer than the ttl, or the server loses its data."""
+
+    def __init__(self, lease: _dlock.Lease, name: str) -> None:
+        super().__init__(lease, name)
+        self._lease = lease
+
+    @property
+    def fence(self) -> int:
+        """Grows with every holder of this name: a resource refuses the smaller ones."""
+        return self._lease.fence
 
 
 def release_after(release: Callable[[], None], error: BaseException | None) -> None:

@@ -4,56 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import partial, wraps
+from inspect import iscoroutinefunction
 from types import TracebackType
+from typing import ParamSpec, TypeVar, cast
 
-from . import _dlock, _process
+from . import _dlock
 from ._errors import (
     TIMED_OUT,
     DistributedLockError,
     LockBusy,
     LockTimeout,
-    UsageError,
     made_of,
 )
-from ._lease import Lease, in_main_thread, milliseconds, note_failed_release
-from ._store import Store, url_of
+from ._lease import Lease, in_main_thread, limit_of, milliseconds, note_failed_release
+from ._per_process import PerProcess
+from ._store import Store
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
 
 DEFAULT_TTL = 30.0
-_YEAR = 366 * 24 * 3600.0  # no wait is longer: that is for ever
 
 
-def limit_of(timeout: float | None) -> int | None:
-    """A wait limit as the library has it: None is none."""
-    return None if timeout is None or timeout > _YEAR else milliseconds(timeout)
-
-
-class Side:
-    """One way into a lock, with what makes it in each process: a fork needs its own."""
-
-    def __init__(self, store: Store, name: str, prefix: str,
-                 make: Callable[[_dlock.Client], _dlock.Door]) -> None:
-        if not name:
-            raise UsageError("lock_name is missing, or empty")
-        self.name = name
-        self._url = url_of(store)
-        self._prefix = prefix
-        self._make = make
-        self._door: tuple[int, _dlock.Door] | None = None
-        self.door()  # so that wrong settings are told now
-
-    def client(self) -> _dlock.Client:
-        return _process.client(self._url, self._prefix)
-
-    def door(self) -> _dlock.Door:
-        generation = _process.generation()
-        if self._door is None or self._door[0] != generation:
-            self._door = (generation, self._make(self.client()))
-        return self._door[1]
+class Side(PerProcess[_dlock.Door]):
+    """One way into a lock."""
 
     def acquire(self, timeout: float | None) -> Lease | None:
         """None when the time has passed, or at once with a timeout of 0."""
-        lease = self.door().acquire(limit_of(timeout), in_main_thread())
+        lease = self.get().acquire(limit_of(timeout), in_main_thread())
         return None if lease is None else Lease(lease, self.name)
 
     async def acquire_async(self, timeout: float | None) -> Lease | None:
@@ -77,7 +57,7 @@ class Side:
                 pass
 
         stop = _dlock.Stop()
-        self.door().start(limit_of(timeout), done, stop)
+        self.get().start(limit_of(timeout), done, stop)
         try:
             return await answer
         except BaseException:  # cancelled, or the loop has ended
@@ -146,13 +126,35 @@ async def release_after_async(release: Callable[[], Awaitable[None]],
         note_failed_release(error, failed)
 
 
-def checked(lease: Lease | None, name: str, timeout: float | None) -> Lease:
-    """The lease, or the exception for its absence."""
-    if lease is not None:
-        return lease
+def timed_out(name: str, timeout: float | None) -> LockTimeout:
+    """What says that a lock was not to be had in that time."""
     if timeout is not None and timeout <= 0:
-        raise LockBusy(f'the lock "{name}" is not free')
-    raise LockTimeout(f'the lock "{name}" did not become free within {timeout} s')
+        return LockBusy(f'the lock "{name}" is not free')
+    return LockTimeout(f'the lock "{name}" did not become free within {timeout} s')
+
+
+def checked(lease: T | None, name: str, timeout: float | None) -> T:
+    """The lease, or the exception for its absence."""
+    if lease is None:
+        raise timed_out(name, timeout)
+    return lease
+
+
+def holding(function: Callable[P, R], acquire: Callable[[], Lease],
+            acquire_async: Callable[[], AsyncLease]) -> Callable[P, R]:
+    """`function`, each call of which holds what is acquired for it."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        with acquire():
+            return function(*args, **kwargs)
+
+    @wraps(function)
+    async def call_async(*args: P.args, **kwargs: P.kwargs) -> object:
+        async with acquire_async():
+            return await cast("Awaitable[object]", function(*args, **kwargs))
+
+    return cast("Callable[P, R]", call_async) if iscoroutinefunction(function) else call
 
 
 class LeaseSource:
@@ -181,6 +183,10 @@ class LeaseSource:
         """For `async with`: waits without a thread."""
         return AsyncLease(self._side, timeout)
 
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """A decorator: each call holds a lease. Of coroutine functions, too."""
+        return holding(function, self.acquire, self.acquire_async)
+
 
 class Mutex(LeaseSource):
     """A named mutual exclusion between all programs that use one server.
@@ -192,52 +198,6 @@ class Mutex(LeaseSource):
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
                  renew: bool = True, max_hold: float | None = None, prefix: str = "") -> None:
         super().__init__(mutex_side(client, lock_name, lock_ttl, renew, max_hold, prefix))
-
-
-class SharedMutex:
-    """A reader-writer lock: any number of readers, or one writer; both in order of arrival.
-    Options as those of Mutex."""
-
-    def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 renew: bool = True, max_hold: float | None = None, prefix: str = "") -> None:
-        ttl, most = milliseconds(lock_ttl), limit_of(max_hold)
-        self.read = LeaseSource(Side(client, lock_name, prefix, lambda inner: _dlock.reader(
-            inner, lock_name, ttl, renew, most)))
-        self.write = LeaseSource(Side(client, lock_name, prefix, lambda inner: _dlock.writer(
-            inner, lock_name, ttl, renew, most)))
-
-
-class Semaphore:
-    """At most so many permits at once; those of a dead holder come back after its ttl. Served in
-    order of arrival, whatever the weight. All must say the same number. Options as those of Mutex.
-    """
-
-    def __init__(self, client: Store = None, lock_name: str = "", permits: int = 1,
-                 lock_ttl: float = DEFAULT_TTL, *, renew: bool = True,
-                 max_hold: float | None = None, prefix: str = "") -> None:
-        ttl, most = milliseconds(lock_ttl), limit_of(max_hold)
-
-        def weighing(weight: int) -> LeaseSource:
-            return LeaseSource(Side(client, lock_name, prefix, lambda inner: _dlock.permits(
-                inner, lock_name, permits, weight, ttl, renew, most)))
-
-        self._weighing = weighing
-        self._one = weighing(1)
-
-    def acquire(self, weight: int = 1, timeout: float | None = None) -> Lease:
-        """As Mutex.acquire()."""
-        return self._of(weight).acquire(timeout)
-
-    def try_acquire(self, weight: int = 1, timeout: float = 0) -> Lease | None:
-        """As Mutex.try_acquire()."""
-        return self._of(weight).try_acquire(timeout)
-
-    def acquire_async(self, weight: int = 1, timeout: float | None = None) -> AsyncLease:
-        """As Mutex.acquire_async()."""
-        return self._of(weight).acquire_async(timeout)
-
-    def _of(self, weight: int) -> LeaseSource:
-        return self._one if weight == 1 else self._weighing(weight)
 
 
 def mutex_side(client: Store, name: str, ttl: float, renew: bool, max_hold: float | None,

@@ -33,14 +33,29 @@ def url_of(store: Store) -> str:
         what = "a client of a cluster" if "Cluster" in kind else f"a {kind}"
         raise UsageError(f"{what} is not supported yet: pass a redis.Redis, or a URL")
     names = {base.__name__ for cls in (type(pool), pool.connection_class) for base in cls.__mro__}
-    if any("Sentinel" in name for name in names):
-        raise UsageError("a client of Sentinel is not supported yet: pass a redis.Redis of the "
-                         "primary, or a URL")
     settings: dict[str, Any] = pool.connection_kwargs
     if settings.get("credential_provider"):
         raise UsageError("a credential_provider is not supported yet: pass username and password, "
                          "or a URL")
-    return _url_of_settings(settings, any("SSL" in name for name in names))
+    tls = any("SSL" in name for name in names)
+    if any("Sentinel" in name for name in names):
+        return _url_of_sentinels(pool, settings, tls)
+    return _url_of_settings(settings, tls)
+
+
+def _url_of_sentinels(pool: Any, settings: dict[str, Any], tls: bool) -> str:
+    """Of what Sentinel.master_for() returned."""
+    if not pool.is_master:
+        raise UsageError("a client of Sentinel's replicas cannot lock: pass that of master_for()")
+    asked = [sentinel.connection_pool for sentinel in pool.sentinel_manager.sentinels]
+    own: dict[str, Any] = asked[0].connection_kwargs if asked else {}
+    if tls or any("SSL" in one.connection_class.__name__ for one in asked):
+        raise UsageError("Sentinel with TLS is not supported yet")
+    hosts = ",".join(_host_and_port(one.connection_kwargs, 26379) for one in asked)
+    words = [f"sentinel_{name}={quote(own[field], safe='')}"
+             for name, field in (("user", "username"), ("password", "password")) if own.get(field)]
+    return (f"redis+sentinel://{_login(settings)}{hosts}/{quote(pool.service_name, safe='')}"
+            f"/{int(settings.get('db') or 0)}" + ("?" + "&".join(words) if words else ""))
 
 
 def _tls_options_of(settings: dict[str, Any]) -> str:
@@ -58,16 +73,24 @@ def _tls_options_of(settings: dict[str, Any]) -> str:
 
 
 def _url_of_settings(settings: dict[str, Any], tls: bool) -> str:
-    user = quote(settings.get("username") or "", safe="")
-    password = quote(settings.get("password") or "", safe="")
-    who = f"{user}:{password}@" if password else f"{user}@" if user else ""
+    who = _login(settings)
     db = int(settings.get("db") or 0)
     path = settings.get("path")
     if path:
         return f"redis+unix://{who}{quote(path, safe='/')}?db={db}"
+    where = _host_and_port(settings, 6379)
+    if tls:
+        return f"rediss://{who}{where}/{db}{_tls_options_of(settings)}"
+    return f"redis://{who}{where}/{db}"
+
+
+def _login(settings: dict[str, Any]) -> str:
+    user = quote(settings.get("username") or "", safe="")
+    password = quote(settings.get("password") or "", safe="")
+    return f"{user}:{password}@" if password else f"{user}@" if user else ""
+
+
+def _host_and_port(settings: dict[str, Any], port: int) -> str:
     host = settings.get("host") or "localhost"
     host = f"[{host}]" if ":" in host else quote(host, safe="")
-    port = int(settings.get("port") or 6379)
-    if tls:
-        return f"rediss://{who}{host}:{port}/{db}{_tls_options_of(settings)}"
-    return f"redis://{who}{host}:{port}/{db}"
+    return f"{host}:{int(settings.get('port') or port)}"

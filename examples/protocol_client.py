@@ -1,0 +1,200 @@
+"""A client of docs/protocol.md in Python alone, with redis-py from 4.3 on: a mutex that queues, is
+granted, claims, renews and releases. `protocol_client.py URL NAME COMMAND...` runs a command."""
+
+import binascii
+import contextlib
+import functools
+import os
+import pathlib
+import queue
+import re
+import sys
+import threading
+import time
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError, RedisError, TimeoutError
+from redis.retry import Retry
+
+SCRIPTS = pathlib.Path(__file__).resolve().parents[1] / "src/script"
+FENCE_KEY = "dlock1:fence"
+HASH_TAG = re.compile(r"[^{]*\{([^}]+)\}")
+REQUEST_TIMEOUT, LOOKS_AGAIN = 2.0, 2.5  # seconds, as all times that do not end in _ms
+clock = functools.partial(time.clock_gettime, time.CLOCK_BOOTTIME)  # counts suspended time
+
+
+def slot_of(key):
+    return binascii.crc_hqx((HASH_TAG.match(key) or ["", key])[1].encode(), 0) % 16384
+
+
+def keys_of(key):
+    """KEYS of the scripts for one lock."""
+    if HASH_TAG.match(key):
+        end = f":{key}"
+    elif key and "}" not in key:
+        end = f"w:{{{key}}}"
+    else:
+        tag = next(n for n in range(1 << 20) if slot_of(str(n)) == slot_of(key))
+        end = f"t:{{{tag}}}{key}"
+    return [key, f"dlock1:q{end}", f"dlock1:s{end}", FENCE_KEY]
+
+
+def script_text(name):
+    text = (SCRIPTS / f"{name}.lua").read_text()
+    return re.sub(r"^-- include (\w+)\.lua$",
+                  lambda line: script_text(line[1]).removesuffix("\n"), text, flags=re.MULTILINE)
+
+
+def validity(length):
+    return length - 0.01 * length - 0.002
+
+
+class ProtocolLock:
+    """For one thread at a time. `lost`, an event for each lease, is set before that can end."""
+
+    def __init__(self, url, name, ttl=30.0):
+        self.name, self.ttl, self.fence, self.lost = name, ttl, 0, threading.Event()
+        self._claim, self._ttl_ms, self._id = min(3.0, ttl), round(ttl * 1000), os.urandom(8).hex()
+        self._waiting = self._held = ""  # tokens
+        self._valid_until, self._uncertain = 0.0, {}  # until when an old acquire may be carried out
+        self._released, self._closed = threading.Event(), threading.Event()
+        self.close = self._closed.set
+        self._subscribed, self._messages = threading.Event(), queue.Queue()
+        self._redis = redis.Redis.from_url(url, decode_responses=True, retry=Retry(NoBackoff(), 0),
+                                           socket_timeout=min(REQUEST_TIMEOUT, ttl / 4))
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def __enter__(self):
+        self.acquire()
+        return self
+
+    def __exit__(self, *_):
+        self.release()
+
+    def acquire(self, timeout=1e9):
+        token = self._waiting = f"dlock1:{self._id}:{os.urandom(16).hex()}:{self._claim * 1000:.0f}"
+        try:
+            return self._wait(token, clock() + timeout)
+        finally:
+            self._waiting = ""
+            if self._held != token:
+                self._give_back(token)
+
+    def release(self):
+        token, self._held = self._held, ""
+        self._released.set()
+        if not token or not self._give_back(token):
+            raise RuntimeError("the lease had ended before, or no server answers")
+
+    def _wait(self, token, end):
+        ticket, pair = "", (0, 0)
+        while clock() < end:
+            if not self._subscribed.wait(5 * REQUEST_TIMEOUT):
+                raise ConnectionError("no server lets us subscribe")
+            asked = clock()
+            try:
+                reply = self._script("acquire", token, token, self._ttl_ms, "wait", ticket, "", "")
+            except (ConnectionError, TimeoutError):
+                self._uncertain[token] = clock() + max(self.ttl + 1, 16)
+                pair, look = (0, 0), clock() + 0.1
+            else:
+                if reply[0] == "acquired":
+                    return self._hold(token, reply[1], asked + validity(self.ttl), self.ttl)
+                left_ms, place, ticket, now, whose = reply[1:]
+                pair, look = (asked, int(now)), asked + LOOKS_AGAIN
+                if int(left_ms) >= 0:
+                    look = min(look, asked + (int(left_ms) + 1 + 10 * int(place)) / 1000)
+                if whose == "foreign" and place == "0":
+                    look = min(look, asked + 0.1)
+            while (now := clock()) < min(look, end):
+                with contextlib.suppress(queue.Empty):  # it is time to look
+                    word, of, *rest = self._messages.get(timeout=min(look, end) - now)
+                    if of == token and word == "next":
+                        look = min(look, clock() + int(rest[0]) / 1000)
+                    elif of == token:
+                        since = (int(rest[1]) - pair[1]) / 1e6
+                        began = pair[0] + since - 0.01 * abs(since)
+                        until = began + validity(self._claim)
+                        if began <= clock() <= until - self._claim * 2 / 3:
+                            return self._hold(token, rest[0], until, self._claim)
+                        look = 0
+        return False
+
+    def _hold(self, token, counter, until, length):
+        self.fence, self._valid_until, self._held = int(counter) * 64, until, token
+        self.lost, self._released = threading.Event(), threading.Event()
+        threading.Thread(target=self._renew, daemon=True,
+                         args=(token, self._released, self.lost, length / 3)).start()
+        return True
+
+    def _renew(self, token, released, lost, pause):
+        while not released.wait(pause) and not lost.is_set():
+            asked, pause = clock(), self.ttl / 3
+            try:
+                if self._script("renew", token, token[24:32], token, self._ttl_ms, 0) != ["k"]:
+                    lost.set()
+                elif token == self._held:
+                    self._valid_until = asked + validity(self.ttl)
+            except RedisError:
+                pause = self._claim / 10  # unknown
+
+    def _give_back(self, token, until=0.0):
+        """Whether it was held. Again until then, if an acquire or this may still be carried out."""
+        until = self._uncertain.pop(token, until)
+        try:
+            was_held = self._script("release", token, token)[0] == "released"
+        except RedisError:
+            was_held, until = False, until or clock() + max(self.ttl + 1, 16)
+        if clock() < until:
+            threading.Timer(0.5, self._give_back, (token, until)).start()
+        return was_held
+
+    def _script(self, name, token, *arguments):
+        keys = keys_of(self.name) if name != "renew" else [FENCE_KEY, *keys_of(self.name)[:3]]
+        reply = self._redis.eval(script_text(name), len(keys), *keys, *arguments)
+        echo, *words = reply.split(" ")
+        if echo != token[24:32]:
+            self._redis.connection_pool.disconnect()
+            raise ConnectionError("the replies have shifted")
+        return words
+
+    def _listen(self):
+        pubsub, registered, heard = self._redis.pubsub(), -1e9, -1e9
+        while not self._closed.is_set():
+            if self._held and clock() + self._claim / 4 > self._valid_until:
+                self.lost.set()
+            try:
+                if clock() > heard + 2 * REQUEST_TIMEOUT:
+                    self._subscribed.clear()
+                    pubsub.reset()
+                    pubsub.execute_command("SSUBSCRIBE", f"dlock1:c:{self._id}")
+                    heard = clock()
+                elif clock() > heard + REQUEST_TIMEOUT:
+                    pubsub.execute_command("PING")
+                if clock() > registered + 300:
+                    who = f'{{"host": "{os.uname().nodename}", "pid": {os.getpid()}}}'
+                    self._redis.set(f"dlock1:client:{self._id}", who, px=600_000)
+                    registered = clock()
+                if message := pubsub.parse_response(block=False, timeout=self._claim / 10):
+                    heard = clock()
+                    self._subscribed.set()  # the first is the confirmation
+                    if message[0] == "smessage":
+                        self._take(*message[2].split(" "))
+            except RedisError:
+                heard = -1e9
+                self._closed.wait(0.1)
+
+    def _take(self, word, token, *rest):
+        if token == self._waiting:
+            self._messages.put((word, token, *rest))
+        elif word == "break" and token == self._held and int(rest[0]) * 64 == self.fence:
+            self.lost.set()
+            self._give_back(token)
+        elif word == "grant" and token != self._held:
+            self._give_back(token)
+
+
+if __name__ == "__main__":
+    with ProtocolLock(*sys.argv[1:3]):
+        sys.exit(os.spawnvp(os.P_WAIT, sys.argv[3], sys.argv[3:]))

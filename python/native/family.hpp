@@ -1,0 +1,11 @@
+// The rest of the family: what is more than one lease at one door.
+#pragma once
+
+#include <nanobind/nanobind.h>
+
+namespace dlock::python {
+
+/// Adds the classes and functions to the module.
+void add_family(nanobind::module_& m);
+
+}  // namespace dlock::python

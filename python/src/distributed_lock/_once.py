@@ -1,0 +1,34 @@
+"""run_once: work that several schedulers start, and one of them shall do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import _dlock, _process
+from ._lease import Lease, milliseconds
+from ._store import Store, url_of
+
+
+def begin_once(client: Store, lock_name: str, *, at_least: float = 60.0, at_most: float = 3600.0,
+               prefix: str = "") -> Lease | None:
+    """A lease to do the work, or None: somebody does it, or did not long ago. It is not renewed.
+    `at_least`: for so long since it began nobody begins it again, however soon it is released.
+    `at_most`: what the work may take, and how long one that died in it blocks the others."""
+    inner = _process.client(url_of(client), prefix)
+    lease = _dlock.begin_once(inner, lock_name, milliseconds(at_least), milliseconds(at_most))
+    return None if lease is None else Lease(lease, lock_name)
+
+
+def run_once(client: Store, lock_name: str, work: Callable[[], object], *, at_least: float = 60.0,
+             at_most: float = 3600.0, prefix: str = "") -> bool:
+    """Does `work()`, unless somebody else does it or did it not long ago (see begin_once()).
+    Returns whether it did. What `work` raises goes on to the caller, and counts as done. Raises
+    LockLost when the work is done but took longer than `at_most`, or the lock was lost otherwise.
+    """
+    lease = begin_once(client, lock_name, at_least=at_least, at_most=at_most, prefix=prefix)
+    if lease is None:
+        return False
+    with lease:
+        work()
+        lease._lease.end_once()
+    return True

@@ -1,0 +1,38 @@
+"""PerProcess: an object of the library that each process makes anew, since a fork needs its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from . import _dlock, _process
+from ._errors import UsageError
+from ._store import Store, url_of
+
+T = TypeVar("T")
+
+
+class PerProcess(Generic[T]):
+    """What `make(client)` returns, with the client of these settings. Thread-safe."""
+
+    def __init__(self, store: Store, name: str, prefix: str,
+                 make: Callable[[_dlock.Client], T]) -> None:
+        if not name:
+            raise UsageError("lock_name is missing, or empty")
+        self.name = name
+        self._url = url_of(store)
+        self._prefix = prefix
+        self._make = make
+        self._made: tuple[int, T] | None = None
+        self.get()  # so that wrong settings are told now
+
+    def client(self) -> _dlock.Client:
+        """The client of this process."""
+        return _process.client(self._url, self._prefix)
+
+    def get(self) -> T:
+        """The object of this process."""
+        generation = _process.generation()
+        if self._made is None or self._made[0] != generation:
+            self._made = (generation, self._make(self.client()))
+        return self._made[1]

@@ -1,0 +1,44 @@
+"""acquire_all: several locks at once, all of them or none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from . import _dlock, _process
+from ._lease import Held, in_main_thread, limit_of, milliseconds
+from ._locks import DEFAULT_TTL, checked
+from ._store import Store, url_of
+
+
+class Leases(Held):
+    """Several leases that are used as one. `lost` is set when any of them is lost."""
+
+    def __init__(self, leases: _dlock.Leases, names: Sequence[str]) -> None:
+        super().__init__(leases, ", ".join(names))
+        self._fences = dict(zip(names, leases.fences))
+
+    @property
+    def fences(self) -> dict[str, int]:
+        """The fence of each, by its name."""
+        return dict(self._fences)
+
+
+def acquire_all(client: Store, names: Sequence[str], lock_ttl: float = DEFAULT_TTL, *,
+                timeout: float | None = None, renew: bool = True, max_hold: float | None = None,
+                prefix: str = "") -> Leases:
+    """Waits until it has all mutexes `names`: in one step if all are free, else one after the
+    other, in an order that is the same for all who use this function, so that these cannot
+    deadlock. Raises as Mutex.acquire(); then nothing is held."""
+    leases = try_acquire_all(client, names, lock_ttl, timeout=timeout, renew=renew,
+                             max_hold=max_hold, prefix=prefix)
+    return checked(leases, ", ".join(names), timeout)
+
+
+def try_acquire_all(client: Store, names: Sequence[str], lock_ttl: float = DEFAULT_TTL, *,
+                    timeout: float | None = 0, renew: bool = True, max_hold: float | None = None,
+                    prefix: str = "") -> Leases | None:
+    """None instead of LockTimeout and LockBusy."""
+    inner = _process.client(url_of(client), prefix)
+    leases = _dlock.acquire_all(inner, list(names), milliseconds(lock_ttl), renew,
+                                limit_of(max_hold), limit_of(timeout), in_main_thread())
+    return None if leases is None else Leases(leases, names)

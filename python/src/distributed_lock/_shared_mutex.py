@@ -1,0 +1,77 @@
+"""SharedMutex: readers and a writer; UpgradeableLease, a reader who may become the writer."""
+
+from __future__ import annotations
+
+from . import _dlock
+from ._lease import Held, Lease, in_main_thread, limit_of, milliseconds
+from ._locks import DEFAULT_TTL, LeaseSource, Side, checked, timed_out
+from ._per_process import PerProcess
+from ._store import Store
+
+
+class UpgradeableLease(Held):
+    """The right to read beside readers, of one holder at a time, who can become the writer without
+    letting anybody write in between."""
+
+    def __init__(self, lease: _dlock.UpgradeableLease, name: str) -> None:
+        super().__init__(lease, name)
+        self._lease = lease
+
+    @property
+    def fence(self) -> int:
+        """As Lease.fence; grows by upgrade()."""
+        return self._lease.fence
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether it is the writer."""
+        return self._lease.upgraded
+
+    def upgrade(self, timeout: float | None = None) -> None:
+        """Becomes the writer: waits until the readers have gone, before all others who wait. Raises
+        LockTimeout or LockBusy (the lease is as before then), and LockLost if the lease ends
+        meanwhile. Ctrl-C ends the wait."""
+        if not self.try_upgrade(timeout):
+            raise timed_out(self.name, timeout)
+
+    def try_upgrade(self, timeout: float | None = 0) -> bool:
+        """The same; False instead of LockTimeout and LockBusy."""
+        return self._lease.upgrade(limit_of(timeout), in_main_thread())
+
+    def downgrade(self) -> None:
+        """From the writer back to what it was before upgrade()."""
+        self._lease.downgrade()
+
+
+class SharedMutex:
+    """A reader-writer lock: any number of readers, or one writer; both in order of arrival.
+    Options as those of Mutex. `read` and `write` are its two LeaseSources."""
+
+    def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
+                 renew: bool = True, max_hold: float | None = None, prefix: str = "") -> None:
+        ttl, most = milliseconds(lock_ttl), limit_of(max_hold)
+        self.read = LeaseSource(Side(client, lock_name, prefix, lambda inner: _dlock.reader(
+            inner, lock_name, ttl, renew, most)))
+        self.write = LeaseSource(Side(client, lock_name, prefix, lambda inner: _dlock.writer(
+            inner, lock_name, ttl, renew, most)))
+        self._both = PerProcess(client, lock_name, prefix, lambda inner: _dlock.SharedMutex(
+            inner, lock_name, ttl, renew, most))
+
+    @property
+    def name(self) -> str:
+        """The name, without the prefix."""
+        return self._both.name
+
+    def acquire_upgradeable(self, timeout: float | None = None) -> UpgradeableLease:
+        """Waits for the lease of a reader who may become the writer. As Mutex.acquire()."""
+        return checked(self.try_acquire_upgradeable(timeout), self.name, timeout)
+
+    def try_acquire_upgradeable(self, timeout: float | None = 0) -> UpgradeableLease | None:
+        """As Mutex.try_acquire()."""
+        lease = self._both.get().acquire_upgradeable(limit_of(timeout), in_main_thread())
+        return None if lease is None else UpgradeableLease(lease, self.name)
+
+    def downgrade(self, lease: Lease | UpgradeableLease) -> Lease:
+        """From writer, or upgradeable, to reader in one step: nobody writes in between. `lease` is
+        used up. Raises LockLost if it had ended."""
+        return Lease(self._both.get().downgrade(lease._lease), self.name)

@@ -1,0 +1,1 @@
+../include/dlock/version.hpp
