@@ -181,7 +181,7 @@ class Local(OneServer):
 
     def _start(self):
         subprocess.run([os.environ["DLOCK_BIN"], "ls", "--url", self.urls[0]], check=True,
-                       stdout=subprocess.DEVNULL)
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def close(self):
         self.server.kill9()
