@@ -21,7 +21,15 @@ inline std::int64_t boot_us() {
   return std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1'000;
 }
 
-inline std::string quoted(const std::string& text) { return '"' + text + '"'; }
+/// As a JSON string. Control characters, which none of ours has, are left out.
+inline std::string quoted(const std::string& text) {
+  std::string result = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') result += '\\';
+    if (static_cast<unsigned char>(c) >= ' ') result += c;
+  }
+  return result + '"';
+}
 
 /// The records of this process, each of which is in its file when the call returns. Also notes when
 /// nothing of the process ran, by a thread that looks at the clock. Thread-safe.

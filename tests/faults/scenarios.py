@@ -8,7 +8,7 @@ from world import eventually
 
 
 def stopped_holder(world):
-    """a is stopped past its lease, and writes when it runs again."""
+    """A holder is stopped past its lease, and writes when it runs again."""
     a, b = world.puppet(ttl=1.0), world.puppet()
     a.acquire()
     a.write(accepted=True)
@@ -21,7 +21,7 @@ def stopped_holder(world):
 
 
 def restart_while_held(world):
-    """The server keeps its data, so b has to wait."""
+    """The server is restarted with its data while somebody holds."""
     def restart():
         world.topology.server.kill9()
         world.topology.server.restart()
@@ -40,6 +40,7 @@ def restart_while_held(world):
 
 
 def restart_empty_while_held(world):
+    """... and without its data."""
     def forget():
         world.topology.server.kill9()
         world.topology.forget()
@@ -48,11 +49,12 @@ def restart_empty_while_held(world):
 
 
 def clock_forward_while_held(world):
+    """The server's clock steps forward while somebody holds."""
     _lose_while_held(world, lambda: world.topology.clock.step(60))
 
 
 def promotion_of_a_replica_that_lags(world):
-    """The replicas cannot log in to the primary while a acquires there."""
+    """A replica is promoted that was cut off while somebody acquired."""
     group = world.topology.group
     former = group.primary()
     replicas = [server for server in group.servers if server is not former]
@@ -62,7 +64,7 @@ def promotion_of_a_replica_that_lags(world):
             group.call(replica, "CONFIG", "SET", "masterauth", password)
     lag("wrong")
     group.call(former, "CLIENT", "KILL", "TYPE", "replica")
-    if not eventually(lambda: all(b"down" in group.call(replica, "INFO", "replication")["master_link_status"].encode()
+    if not eventually(lambda: all(group.call(replica, "INFO", "replication")["master_link_status"] == "down"
                                   for replica in replicas)):
         raise RuntimeError("the replicas do not lag")
 
@@ -71,7 +73,7 @@ def promotion_of_a_replica_that_lags(world):
         lag("")
         group.wait_for_another(former)
     _lose_while_held(world, promote)
-    former.restart()
+    group.restart_as_replica(former)
 
 
 def _lose_while_held(world, lose):

@@ -126,7 +126,8 @@ class Netns(OneServer):
 
     def _delete(self):
         for space in self._spaces:
-            subprocess.run(["ip", "netns", "delete", space], stderr=subprocess.DEVNULL, check=False)
+            if shutil.which("ip"):
+                subprocess.run(["ip", "netns", "delete", space], stderr=subprocess.DEVNULL, check=False)
 
     @staticmethod
     def _inside(space):

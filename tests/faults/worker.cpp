@@ -120,7 +120,7 @@ class Turn {
     return ",\"until\":" + std::to_string(now + lease_->valid_for() / 1us);
   }
   void fail(const Error& error) {
-    records_.say("failed", me() + ",\"why\":" + quoted(error.code().message()));
+    records_.say("failed", me() + ",\"why\":" + quoted(error.what()));
   }
 
   Records& records_;

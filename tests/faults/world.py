@@ -198,7 +198,8 @@ class Puppet:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def acquire(self):
-        if int(self._tell("acquire")) == 0:
+        """On a starved machine the first connect of a client may take too long: it asks again."""
+        if not eventually(lambda: int(self._tell("acquire")), PATIENCE):
             raise RuntimeError("a puppet could not acquire")
 
     def write(self, accepted):

@@ -65,6 +65,12 @@ class Sentinels:
         if not eventually(is_there, 60):
             raise RuntimeError("no failover")
 
+    def restart_as_replica(self, server):
+        """Of the primary that there is now, and waits until it has what that has."""
+        server.restart()
+        self.call(server, "REPLICAOF", "127.0.0.1", self.primary().port)
+        self.wait_for_replicas()
+
     def wait_for_replicas(self):
         """Until the others follow the primary, and have what it has."""
         def follow():
