@@ -38,10 +38,8 @@ def restart(world, chance):
 
 def restart_empty(world, chance):
     """The server is killed and restarted without its data."""
-    server = world.topology.server
-    server.kill9()
-    world.topology.forget()
-    server.restart()
+    world.topology.lose_data()
+    world.topology.server.restart()
 
 
 def script_flush(world, chance):

@@ -42,8 +42,7 @@ def restart_while_held(world):
 def restart_empty_while_held(world):
     """... and without its data."""
     def forget():
-        world.topology.server.kill9()
-        world.topology.forget()
+        world.topology.lose_data()
         world.topology.server.restart()
     _lose_while_held(world, forget)
 

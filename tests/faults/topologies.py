@@ -1,5 +1,6 @@
 """What the clients connect to: one class a topology, all with the same interface."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -43,13 +44,17 @@ class Topology:
 
 
 class OneServer(Topology):
-    """`server` keeps its data, unless `forget()` is called while it is down."""
+    """`server` keeps its data, but for `lose_data()`."""
 
     def nodes(self):
         return [self.server.client()]
 
-    def forget(self):
+    def lose_data(self):
+        """Kills the server; the next has nothing. Stopped first: that of `local:` is started again by
+        the clients at once."""
+        self.server.stop()
         shutil.rmtree(os.path.join(self.server.directory, "appendonlydir"))
+        self.server.kill9()
 
     def close(self):
         if self.proxy:
@@ -154,9 +159,11 @@ class _PrivateServer:
         return redis.Redis(unix_socket_path=os.path.join(self.directory, "redis.sock"), socket_timeout=10)
 
     def kill9(self):
+        """Nothing if it does not run."""
         pid = self.pid
-        os.kill(pid, signal.SIGKILL)
-        if not eventually(lambda: not os.path.exists(f"/proc/{pid}") or _is_over(pid)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        if not eventually(lambda: _is_over(pid)):
             raise RuntimeError("the private server does not end")
 
     def stop(self):
@@ -171,18 +178,23 @@ class _PrivateServer:
 
 
 def _is_over(pid):
-    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 class Local(OneServer):
     def __init__(self):
-        self._directory = tempfile.mkdtemp(prefix="dlock-test-", dir="/tmp")
+        self._directory = tempfile.mkdtemp(prefix="dlock-test-")
         self.urls = [f"local:{self._directory}"]
         self.server = _PrivateServer(self._directory, self._start)
 
     def _start(self):
-        subprocess.run([os.environ["DLOCK_BIN"], "ls", "--url", self.urls[0]], check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        looks = [os.environ["DLOCK_BIN"], "ls", "--url", self.urls[0]]
+        if not eventually(lambda: subprocess.run(looks, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                                 check=False).returncode == 0, 60):
+            raise RuntimeError("the private server does not start")
 
     def close(self):
         self.server.kill9()
