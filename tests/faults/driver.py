@@ -93,8 +93,12 @@ class Run:
               f"{'as expected' if good else 'NOT EXPECTED'}", flush=True)
         if not good:
             self._failed = True
-            for what in world.problems + found[:20]:
-                print(f"  {what}")
+            for kind in counts:
+                found_so = [violation for violation in found if violation.kind == kind]
+                for what in found_so[:3]:  # the first of a kind tells the most
+                    print(f"  {what}")
+            for problem in world.problems:
+                print(f"  {problem}")
 
 
 def schedule(names, seed, end):
