@@ -1,8 +1,10 @@
-/* An LD_PRELOAD library that freezes a process' real-time clock at the value in a file.
+/* An LD_PRELOAD library that freezes a process' real-time clock at the value in a file, or moves it
+ * by that.
  *
  * The file named by DLOCK_CLOCK_FILE holds one int64_t, microseconds since 1970; whoever maps it can
- * set it (tests/support/frozen_clock.hpp). Monotonic clocks stay real, so timeouts and event loops
- * go on. Without the variable nothing is changed. */
+ * set it (tests/support/frozen_clock.hpp). That named by DLOCK_CLOCK_OFFSET_FILE holds microseconds
+ * to be added instead. Monotonic clocks stay real, so timeouts and event loops go on. Without the
+ * variables nothing is changed. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -15,22 +17,35 @@
 #include <unistd.h>
 
 static _Atomic int64_t *frozen_us;
+static _Atomic int64_t *offset_us;
 
-__attribute__((constructor)) static void map_clock(void) {
-  const char *name = getenv("DLOCK_CLOCK_FILE");
-  if (name == NULL) return;
+static _Atomic int64_t *map_file(const char *variable) {
+  const char *name = getenv(variable);
+  if (name == NULL) return NULL;
   int fd = open(name, O_RDWR | O_CLOEXEC);
-  void *memory = mmap(NULL, sizeof *frozen_us, PROT_READ, MAP_SHARED, fd, 0);
+  void *memory = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, fd, 0);
   if (fd < 0 || memory == MAP_FAILED) abort();
   close(fd);
-  frozen_us = memory;
+  return memory;
+}
+
+__attribute__((constructor)) static void map_clock(void) {
+  frozen_us = map_file("DLOCK_CLOCK_FILE");
+  offset_us = map_file("DLOCK_CLOCK_OFFSET_FILE");
 }
 
 int clock_gettime(clockid_t id, struct timespec *result) {
-  if (frozen_us == NULL || (id != CLOCK_REALTIME && id != CLOCK_REALTIME_COARSE)) {
+  const int is_ours = id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE;
+  if (!is_ours || (frozen_us == NULL && offset_us == NULL)) {
     return (int)syscall(SYS_clock_gettime, id, result);
   }
-  int64_t now = atomic_load(frozen_us);
+  int64_t now;
+  if (frozen_us != NULL) {
+    now = atomic_load(frozen_us);
+  } else {
+    syscall(SYS_clock_gettime, id, result);
+    now = result->tv_sec * INT64_C(1000000) + result->tv_nsec / 1000 + atomic_load(offset_us);
+  }
   result->tv_sec = now / 1000000;
   result->tv_nsec = now % 1000000 * 1000;
   return 0;

@@ -33,12 +33,16 @@ class RedisServer:
 
     OPTIONS = ()  # of the command line
 
-    def __init__(self, *config, persistent=False, binary=None):
-        """`config`: lines of redis.conf. `persistent`: keeps its data over kill9() and restart()."""
+    def __init__(self, *config, persistent=False, binary=None, prefix=(),
+                 environment=None):
+        """`config`: lines of redis.conf. `persistent`: keeps its data over kill9() and restart().
+        `prefix`: a command that runs it. `environment`: variables beside ours. `binary`: another server."""
         binary = binary or shutil.which("redis-server") or shutil.which("valkey-server")
         if not binary:
             raise RuntimeError("neither redis-server nor valkey-server is installed")
         self._binary = binary
+        self._prefix = list(prefix)
+        self._environment = {**os.environ, **(environment or {})}
         self._config = list(config)
         if persistent:
             self._config += ["appendonly yes", "appendfsync always"]
@@ -126,8 +130,9 @@ class RedisServer:
         if os.path.exists(self.socket_path):
             os.unlink(self.socket_path)
         with open(os.path.join(self.directory, "redis.log"), "ab") as log:
-            self._process = subprocess.Popen([self._binary, path, *self.OPTIONS], stdin=subprocess.DEVNULL, stdout=log,
-                                             stderr=log, start_new_session=True,
+            self._process = subprocess.Popen([*self._prefix, self._binary, path, *self.OPTIONS],
+                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                             env=self._environment, start_new_session=True,
                                              preexec_fn=_die_with_parent)
         # The socket is bound after the port: who answers there has both.
         if not eventually(lambda: self._answers() or self._process.poll() is not None):

@@ -65,6 +65,21 @@ class Sentinels:
         if not eventually(is_there, 60):
             raise RuntimeError("no failover")
 
+    def restart_as_replica(self, server):
+        """Of the primary that there is now, and waits until it has what that has."""
+        server.restart()
+        self.call(server, "REPLICAOF", "127.0.0.1", self.primary().port)
+        self.wait_for_replicas()
+
+    def wait_for_replicas(self):
+        """Until the others follow the primary, and have what it has."""
+        def follow():
+            info = self.call(self.primary(), "INFO", "replication")
+            return info["connected_slaves"] == len(self.servers) - 1 and all(
+                info[f"slave{i}"]["state"] == "online" for i in range(len(self.servers) - 1))
+        if not eventually(follow, 60):
+            raise RuntimeError("the replicas do not follow")
+
     def close(self):
         for server in self.sentinels + self.servers:
             server.close()

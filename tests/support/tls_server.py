@@ -14,11 +14,11 @@ def _free_port():
 class TlsServer(RedisServer):
     """With `certificate` (its file and its key's); `asks`: whether clients need one too."""
 
-    def __init__(self, authority, certificate, asks=False):
+    def __init__(self, authority, certificate, asks=False, **options):
         self.tls_port = _free_port()
         super().__init__(f"tls-port {self.tls_port}", f"tls-cert-file {certificate[0]}",
                          f"tls-key-file {certificate[1]}", f"tls-ca-cert-file {authority.ca}",
-                         f"tls-auth-clients {'yes' if asks else 'no'}")
+                         f"tls-auth-clients {'yes' if asks else 'no'}", **options)
 
     def tls_url(self, host="localhost", **options):
         query = "&".join(f"{key}={value}" for key, value in options.items())

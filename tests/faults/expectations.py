@@ -1,0 +1,68 @@
+"""What each topology is expected to lose under which fault. It is asserted both ways: nothing else
+may be found, and the scenarios must find exactly what is written here."""
+
+# Kinds of checker.py. That a late write comes is no fault of a lock; that it is accepted would be.
+LATE = {"stale_unfenced"}
+TWO_HOLDERS = {"overlap"} | LATE
+
+# What a random run may find. Those with TWO_HOLDERS run apart from the others.
+MAY_FIND = {
+    "kill_client": set(),
+    "stop_client": LATE,
+    "stop_server": set(),
+    "restart": set(),
+    "restart_empty": TWO_HOLDERS,
+    "script_flush": set(),
+    "client_kill": set(),
+    "client_pause": set(),
+    "clock_back": set(),
+    "clock_forward": TWO_HOLDERS,
+    "delay": set(),
+    "half_close": set(),
+    "swallow": set(),
+    "bring_late": set(),
+    "partition": set(),
+    "kill_sentinel": set(),
+    "kill_replica": set(),
+    "failover": TWO_HOLDERS,
+    "kill_primary": TWO_HOLDERS,
+    "slot_migration": set(),
+}
+
+_CLIENT = ["kill_client", "stop_client", "script_flush", "client_kill", "client_pause"]
+_SERVER = ["stop_server", "restart", "restart_empty"]
+_CLOCK = ["clock_back", "clock_forward"]
+_PROXY = ["delay", "half_close", "swallow", "bring_late"]
+
+FAULTS = {
+    "tcp": _CLIENT + _SERVER + _CLOCK + _PROXY,
+    "unix": _CLIENT + _SERVER + _CLOCK + _PROXY,
+    "local": _CLIENT + _SERVER,
+    "tls": _CLIENT + _SERVER + _PROXY,
+    "netns": _CLIENT + _SERVER + ["partition"],
+    "sentinel": _CLIENT + ["kill_sentinel", "kill_replica", "failover", "kill_primary"],
+    "cluster": _CLIENT + ["slot_migration"],
+    "quorum3": _CLIENT + ["stop_server", "restart"],
+    "quorum5": _CLIENT + ["stop_server", "restart"],
+}
+
+# What a scenario must find, no more and no less.
+MUST_FIND = {
+    "stopped_holder": LATE,
+    "restart_while_held": set(),
+    "restart_empty_while_held": TWO_HOLDERS,
+    "clock_forward_while_held": TWO_HOLDERS,
+    "promotion_of_a_replica_that_lags": TWO_HOLDERS,
+}
+
+SCENARIOS = {
+    "tcp": ["stopped_holder", "restart_while_held", "restart_empty_while_held", "clock_forward_while_held"],
+    "unix": ["stopped_holder", "restart_while_held", "restart_empty_while_held", "clock_forward_while_held"],
+    "local": ["stopped_holder", "restart_while_held", "restart_empty_while_held"],
+    "tls": ["stopped_holder", "restart_while_held", "restart_empty_while_held"],
+    "netns": ["stopped_holder", "restart_while_held", "restart_empty_while_held"],
+    "sentinel": ["stopped_holder", "promotion_of_a_replica_that_lags"],
+    "cluster": ["stopped_holder"],
+    "quorum3": ["stopped_holder"],
+    "quorum5": ["stopped_holder"],
+}

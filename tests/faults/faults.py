@@ -1,0 +1,152 @@
+"""What breaks things: each is done and, before it returns, undone. `world` has the topology and the
+clients, `chance` decides what is left open."""
+
+import os
+import signal
+import time
+
+
+def kill_client(world, chance):
+    """A client is killed with -9."""
+    victim = chance.choice(world.clients())
+    world.kill(victim)
+
+
+def stop_client(world, chance):
+    """A client is stopped, for less or more than its ttl (`SIGSTOP`)."""
+    victim = chance.choice(world.clients())
+    _signal(victim, signal.SIGSTOP)
+    time.sleep(chance.choice([0.3, 1.5 * world.ttl]))
+    _signal(victim, signal.SIGCONT)
+
+
+def stop_server(world, chance):
+    """The server is stopped, for less or more than the ttl."""
+    server = world.topology.server
+    server.stop()
+    time.sleep(chance.choice([0.3, 1.2 * world.ttl]))
+    server.cont()
+
+
+def restart(world, chance):
+    """The server is killed and restarted with its data (`appendfsync always`)."""
+    server = world.topology.server
+    server.kill9()
+    time.sleep(chance.uniform(0, 0.5))
+    server.restart()
+
+
+def restart_empty(world, chance):
+    """The server is killed and restarted without its data."""
+    world.topology.lose_data()
+    world.topology.server.restart()
+
+
+def script_flush(world, chance):
+    """The server forgets its scripts."""
+    for node in world.topology.nodes():
+        node.script_flush()
+
+
+def client_kill(world, chance):
+    """The server kills connections."""
+    for node in world.topology.nodes():
+        for client in node.client_list():
+            if client["name"].startswith("dlock:") and chance.random() < 0.7:
+                node.execute_command("CLIENT", "KILL", "ID", client["id"])
+
+
+def client_pause(world, chance):
+    """The server pauses all writes (`CLIENT PAUSE`)."""
+    span = chance.uniform(0.1, 1.0)
+    for node in world.topology.nodes():
+        node.client_pause(int(span * 1000), all=False)
+    time.sleep(span)
+
+
+def clock_back(world, chance):
+    """The server's clock steps back."""
+    world.topology.clock.step(-chance.uniform(0.1, 1.0))
+
+
+def clock_forward(world, chance):
+    """The server's clock steps forward by more than the ttl."""
+    world.topology.clock.step(3 * world.ttl)
+
+
+def delay(world, chance):
+    """A proxy delays all that passes."""
+    world.topology.proxy.delay(chance.uniform(0.02, 0.4))
+    time.sleep(1.0)
+    world.topology.proxy.delay(0)
+
+
+def half_close(world, chance):
+    """A proxy closes connections in one direction."""
+    world.topology.proxy.half_close()
+
+
+def swallow(world, chance):
+    """A proxy loses what passes, and tells nobody."""
+    world.topology.proxy.swallow()
+    time.sleep(chance.uniform(0.3, 1.0))
+
+
+def bring_late(world, chance):
+    """A proxy ends connections, and brings their requests after those of the next."""
+    world.topology.proxy.hold()
+    time.sleep(chance.uniform(0.05, 0.2))
+    world.topology.proxy.bring_late(chance.uniform(0.2, 1.0))
+    time.sleep(1.0)
+
+
+def partition(world, chance):
+    """The link between two network namespaces is down, for less or more than the ttl."""
+    world.topology.link("down")
+    time.sleep(chance.choice([0.3, 1.5 * world.ttl]))
+    world.topology.link("up")
+
+
+def kill_sentinel(world, chance):
+    """A Sentinel is killed and restarted."""
+    sentinel = chance.choice(world.topology.group.sentinels)
+    sentinel.kill9()
+    time.sleep(0.5)
+    sentinel.restart()
+
+
+def kill_replica(world, chance):
+    """A replica is killed and restarted."""
+    group = world.topology.group
+    primary = group.primary()
+    replica = chance.choice([server for server in group.servers if server is not primary])
+    replica.kill9()
+    time.sleep(0.3)
+    group.restart_as_replica(replica)
+
+
+def failover(world, chance):
+    """Sentinel is asked for a failover."""
+    world.topology.group.fail_over()
+    world.topology.group.wait_for_replicas()
+
+
+def kill_primary(world, chance):
+    """The primary is killed; Sentinel promotes a replica."""
+    group = world.topology.group
+    former = group.primary()
+    former.kill9()
+    group.wait_for_another(former)
+    group.restart_as_replica(former)
+
+
+def slot_migration(world, chance):
+    """Slots move to another node."""
+    raise NotImplementedError("dlock cannot speak to a cluster yet")
+
+
+def _signal(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:  # a command that came to its end meanwhile
+        pass
