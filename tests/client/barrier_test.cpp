@@ -1,4 +1,6 @@
 // Barrier: all or none, and nobody waits for a party that is gone.
+#include <unistd.h>
+
 #include <atomic>
 #include <future>
 #include <list>
@@ -76,15 +78,15 @@ TEST_F(BarrierTest, ManyPartiesAreWoken) {
 }
 
 TEST_F(BarrierTest, APartyThatWasKilledIsReportedToTheOthers) {
-  std::optional<Forked> child{std::in_place, [&] {
-                                Client client{server.url()};
-                                Barrier{client, "phase", {.parties = 3}}.arrive_and_wait();
-                                return 0;
-                              }};
+  Forked child{[&] {
+    Client client{server.url()};
+    Barrier{client, "phase", {.parties = 3}}.arrive_and_wait();
+    return 0;
+  }};
   EXPECT_TRUE(come_to_wait(key, 1));
   auto other = arrives();
   EXPECT_TRUE(come_to_wait(key, 2));
-  child.reset();
+  child.kill();
   clock->advance(16s);
   EXPECT_EQ(other.get(), errc::broken);
   EXPECT_EQ(arrives().get(), errc::broken) << "who comes later too";
@@ -157,6 +159,30 @@ TEST_F(BarrierTest, APartThatIsLostBreaksItAndOneThatLeavesDoesNot) {
   part.reset();
   EXPECT_EQ(other.get(), errc::broken);
   EXPECT_EQ(reason_of([&] { barrier.leave(Lease{}); }), errc::usage);
+}
+
+TEST_F(BarrierTest, OneThatOnlyLooksSeesThePhaseAndWhoHasArrived) {
+  Client looks{server.url(), {.label = "joins"}};
+  EXPECT_FALSE(inspect_barrier(looks, "phase"));
+  Barrier barrier{looks, "phase", {.parties = 3}};
+  const Lease part = barrier.join();
+  auto other = arrives();
+  const auto look = [&] { return inspect_barrier(looks, "phase").value(); };
+  EXPECT_TRUE(eventually(
+      [&] { return look().waiters.size() == 1 && !look().waiters[0].party.host.empty(); }));
+  const auto seen = look();
+  EXPECT_EQ(seen.name, "phase");
+  EXPECT_EQ(seen.parties, 3);
+  EXPECT_FALSE(seen.broken);
+  ASSERT_EQ(seen.joined.size(), 1U);
+  EXPECT_EQ(seen.joined[0].label, "joins");
+  EXPECT_EQ(seen.waiters[0].party.pid, ::getpid());
+  EXPECT_FALSE(barrier.arrive_and_wait_for(1ms));
+  EXPECT_TRUE(look().broken);
+  EXPECT_EQ(other.get(), errc::broken);
+  barrier.reset();
+  EXPECT_FALSE(look().broken);
+  EXPECT_EQ(look().phase, seen.phase + 1);
 }
 
 TEST_F(BarrierTest, WhoSaysAnotherNumberOfPartiesIsTold) {
