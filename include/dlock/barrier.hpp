@@ -29,6 +29,8 @@ class Target;
 /// arrives is known only if it had joined: that its part ended breaks the barrier too. Else give
 /// the wait a limit.
 ///
+/// There is no `arrive_and_drop`: the number of parties is for good, each client says it.
+///
 /// Errors: `Broken`, `Unreachable`, `Refused`, `StoreUnusable`, and `UsageError` as said.
 class Barrier {
  public:

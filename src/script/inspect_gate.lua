@@ -15,15 +15,15 @@ if not (count or parties) then
   return false
 end
 local state = redis.call('HGET', gate.key, count and 'left' or 'phase')
-local broken = is_one_missing(gate, now)
+local there = redis.call('ZRANGEBYSCORE', gate.parts, '(' .. digits(now), '+inf')
+local broken = count_of_parts(gate) > #there
 if count then
   broken = broken and state ~= '0'
 else
   broken = broken or redis.call('HGET', gate.key, 'broken') == state
 end
 
-local answer = { digits(now), count or parties, state, 0,
-  redis.call('ZRANGEBYSCORE', gate.parts, '(' .. digits(now), '+inf') }
+local answer = { digits(now), count or parties, state, 0, there }
 local queue = redis.call('ZRANGE', gate.queue, 0, -1, 'WITHSCORES')
 for w = 1, #queue, 2 do
   local token, time = queue[w], queue[w + 1]
