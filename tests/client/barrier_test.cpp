@@ -178,8 +178,8 @@ TEST_F(BarrierTest, OneThatOnlyLooksSeesThePhaseAndWhoHasArrived) {
   EXPECT_EQ(seen.joined[0].label, "joins");
   EXPECT_EQ(seen.waiters[0].party.pid, ::getpid());
   EXPECT_FALSE(barrier.arrive_and_wait_for(1ms));
-  EXPECT_TRUE(look().broken);
   EXPECT_EQ(other.get(), errc::broken);
+  EXPECT_TRUE(look().broken);
   barrier.reset();
   EXPECT_FALSE(look().broken);
   EXPECT_EQ(look().phase, seen.phase + 1);
