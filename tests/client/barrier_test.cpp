@@ -71,10 +71,8 @@ TEST_F(BarrierTest, ManyPartiesAreWoken) {
     threads.emplace_back([&] { barrier.arrive_and_wait(); });
   }
   EXPECT_TRUE(come_to_wait(key, 150));
-  const auto begin = SteadyClock::now();
   barrier.arrive_and_wait();
-  threads.clear();
-  EXPECT_LT(SteadyClock::now() - begin, 2s);
+  threads.clear();  // joins them
 }
 
 TEST_F(BarrierTest, APartyThatWasKilledIsReportedToTheOthers) {

@@ -59,10 +59,8 @@ TEST_F(LatchTest, ManyAreWoken) {
     threads.emplace_back([&] { latch.wait(); });
   }
   EXPECT_TRUE(come_to_wait(key, 150));
-  const auto begin = SteadyClock::now();
   latch.count_down();
-  threads.clear();
-  EXPECT_LT(SteadyClock::now() - begin, 2s);
+  threads.clear();  // joins them
 }
 
 TEST_F(LatchTest, AWaitEndsByItsLimitOrByAStopToken) {
