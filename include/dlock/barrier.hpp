@@ -29,6 +29,8 @@ class Target;
 /// arrives is known only if it had joined: that its part ended breaks the barrier too. Else give
 /// the wait a limit.
 ///
+/// There is no `arrive_and_drop`: the number of parties is for good, each client says it.
+///
 /// Errors: `Broken`, `Unreachable`, `Refused`, `StoreUnusable`, and `UsageError` as said.
 class Barrier {
  public:
@@ -40,7 +42,9 @@ class Barrier {
 
   /// Arrives, and waits for the others. `stop` ends the wait with `Cancelled`.
   void arrive_and_wait(std::stop_token stop = {});
-  /// ... for at most `span`. Returns whether all arrived; if not, the barrier is broken.
+  /// ... for at most `span`. Returns whether all arrived. If not, the barrier is broken; but not if
+  /// the server did not hear of us in that time, so that we had not arrived: then `reset()` tells
+  /// the others.
   template <class Rep, class Period>
   [[nodiscard]] bool arrive_and_wait_for(const std::chrono::duration<Rep, Period>& span,
                                          std::stop_token stop = {}) {

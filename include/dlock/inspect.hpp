@@ -76,6 +76,33 @@ struct LockInfo {
 /// One lock. Throws as `Mutex`.
 [[nodiscard]] LockInfo inspect_lock(Client& client, std::string_view name);
 
+/// A `Latch` as the server sees it.
+struct LatchInfo {
+  std::string name;           ///< without the client's prefix
+  std::int64_t count = 0;     ///< with which it was made
+  std::int64_t left = 0;      ///< how many of these are to be counted down yet
+  bool broken = false;        ///< a part ended without being counted down: waits end with `Broken`
+  std::vector<Party> joined;  ///< whose parts are there, not counted down yet
+  std::vector<WaiterInfo> waiters;  ///< in order of their arrival
+};
+
+/// A `Barrier` as the server sees it.
+struct BarrierInfo {
+  std::string name;                 ///< without the client's prefix
+  std::int64_t parties = 0;         ///< how many must arrive
+  std::int64_t phase = 0;           ///< the present one; grows by one with each
+  bool broken = false;              ///< who arrives now gets `Broken`
+  std::vector<Party> joined;        ///< whose parts are there
+  std::vector<WaiterInfo> waiters;  ///< who has arrived; `waiting`: since it was last heard of,
+                                    ///< after 15 s it breaks the barrier
+};
+
+/// None: nobody has used it yet, or not for long. On a connection of its own; needs not to know the
+/// count. Throws as `Mutex`.
+[[nodiscard]] std::optional<LatchInfo> inspect_latch(Client& client, std::string_view name);
+/// The same of a barrier.
+[[nodiscard]] std::optional<BarrierInfo> inspect_barrier(Client& client, std::string_view name);
+
 /// What became of `break_lock`.
 enum class BreakOutcome {
   broken,      ///< that holder has it no more; the next in line goes on

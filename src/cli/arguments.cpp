@@ -9,6 +9,7 @@
 #include <array>
 #include <charconv>
 #include <filesystem>
+#include <initializer_list>
 
 #include "cli/command.hpp"
 #include "cli/duration.hpp"
@@ -287,34 +288,41 @@ Arguments parse_elect(Words words) {
   return run;
 }
 
-// Whatever waits for others.
-CLI::Option* add_waiting(CLI::App& app, WaitArguments& waiting) {
+// What waits for others. `number`: the option that says how many, `others`: the rest of its own.
+// With --show it only looks, and takes none of them.
+void parse_waiting(CLI::App& app, Words words, WaitArguments& waiting, const std::string& number,
+                   std::initializer_list<std::string> others) {
   add_store(app, waiting.store);
   app.add_option("NAME", waiting.name)->required();
-  return add_duration(app, "-w,--wait", waiting.wait);
+  auto* show = app.add_flag("--show", waiting.show)->excludes(app.get_option(number));
+  app.add_flag("--json", waiting.json)->needs(show);
+  for (const auto& other : others) show->excludes(app.get_option(other));
+  parse(app, words);
+  checked_name(app.get_name(), waiting.name);
+  if (!waiting.show && app.count(number) == 0) {
+    throw WrongUsage(app.get_name(), number + " is required");
+  }
 }
 
 Arguments parse_latch(Words words) {
   LatchArguments latch;
   CLI::App app{"", "latch"};
-  auto* wait = add_waiting(app, latch);
-  app.add_option("--count", latch.count)->required();
+  app.add_option("--count", latch.count);
+  auto* wait = add_duration(app, "-w,--wait", latch.wait);
   auto* down = app.add_flag("--down", latch.down)->excludes(wait);
   app.add_option("--by", latch.by)->needs(down);
   add_duration(app, "--keep", latch.keep);
-  parse(app, words);
-  checked_name("latch", latch.name);
+  parse_waiting(app, words, latch, "--count", {"--wait", "--down", "--keep"});
   return latch;
 }
 
 Arguments parse_barrier(Words words) {
   BarrierArguments barrier;
   CLI::App app{"", "barrier"};
-  auto* wait = add_waiting(app, barrier);
-  app.add_option("--parties", barrier.parties)->required();
+  app.add_option("--parties", barrier.parties);
+  auto* wait = add_duration(app, "-w,--wait", barrier.wait);
   app.add_flag("--reset", barrier.reset)->excludes(wait);
-  parse(app, words);
-  checked_name("barrier", barrier.name);
+  parse_waiting(app, words, barrier, "--parties", {"--wait", "--reset"});
   return barrier;
 }
 

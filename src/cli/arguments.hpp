@@ -55,6 +55,8 @@ struct WaitArguments {
   StoreArguments store;
   std::string name;
   std::optional<std::chrono::milliseconds> wait;  ///< none: for ever
+  bool show = false;                              ///< only look
+  bool json = false;
 };
 
 struct LatchArguments : WaitArguments {

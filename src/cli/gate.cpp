@@ -5,16 +5,21 @@
 
 #include <optional>
 #include <stop_token>
+#include <string>
 #include <string_view>
 #include <utility>
 
 #include "cli/duration.hpp"
+#include "cli/lock_json.hpp"
+#include "cli/lock_text.hpp"
 #include "cli/message.hpp"
+#include "cli/output.hpp"
 #include "cli/signals.hpp"
 #include "cli/text.hpp"
 #include "cli/waiting.hpp"
 #include "dlock/barrier.hpp"
 #include "dlock/client.hpp"
+#include "dlock/inspect.hpp"
 #include "dlock/latch.hpp"
 
 namespace dlock::cli {
@@ -43,11 +48,27 @@ int wait_at(Client& client, Signals& signals, const WaitArguments& arguments, st
   return exit_not_obtained;
 }
 
+// `gate`: what was found, if it is there.
+template <class Info>
+int show(const std::optional<Info>& gate, const WaitArguments& arguments, std::string_view what,
+         std::string (*json)(const Info&), std::string (*details)(const Info&)) {
+  if (!gate) {
+    complain("there is no {} {}: nobody has used it, or not for long", what,
+             in_quotes(arguments.name));
+    return exit_not_obtained;
+  }
+  return print(arguments.json ? json(*gate) + "\n" : details(*gate));
+}
+
 }  // namespace
 
 int pass(const LatchArguments& arguments) {
   Signals signals;  // before the client has threads
   Client client{arguments.store.url, client_options(arguments.store)};
+  if (arguments.show) {
+    return show(inspect_latch(client, arguments.name), arguments, "latch", latch_json,
+                latch_details);
+  }
   Latch latch{client, arguments.name, {.count = arguments.count, .keep = arguments.keep}};
   if (arguments.down) {
     latch.count_down(arguments.by);
@@ -63,6 +84,10 @@ int pass(const LatchArguments& arguments) {
 int pass(const BarrierArguments& arguments) {
   Signals signals;  // before the client has threads
   Client client{arguments.store.url, client_options(arguments.store)};
+  if (arguments.show) {
+    return show(inspect_barrier(client, arguments.name), arguments, "barrier", barrier_json,
+                barrier_details);
+  }
   Barrier barrier{client, arguments.name, {.parties = arguments.parties}};
   if (arguments.reset) {
     barrier.reset();

@@ -135,19 +135,23 @@ Waits until the latch NAME was counted down to zero, from any machine; or counts
   dlock latch --count 3 ready             wait until three have counted
   dlock latch --count 3 -w 5m ready       ... for 5 minutes at most, else exit with 75
   dlock latch --count 3 --down ready      one of the three
+  dlock latch --show ready                how many are left, and who waits
 
       --count N        from where it counts: the same N everywhere
       --down           count down, and do not wait
       --by N           ... by N (default 1)
       --keep DURATION  how long it is known after its last use (default 1h): use a fresh NAME for
                        each occasion
+      --show           only look: how many are left, which programs have joined, and which wait,
+                       for how long
+      --json           ... as an object: name, count, left, broken, joined, waiters
   -w, --wait DURATION  wait at most so long
       --url URL        where it is (see 'dlock run --help')
       --prefix TEXT    put before NAME to make the key
   -h, --help           this text
 
-Exit status: 0 at zero, or counted; 75 not in time; 73 broken: the server lost it, or a program that
-had joined it died.
+Exit status: 0 at zero, counted, or shown; 75 not in time, or not there to be shown; 73 broken: the
+server lost it, or a program that had joined it died.
 )";
 
 constexpr std::string_view help_barrier = R"(Usage: dlock barrier [OPTION...] --parties N NAME
@@ -158,15 +162,20 @@ closed for the next time.
   dlock barrier --parties 3 phase         once in each of three programs, between their phases
   dlock barrier --parties 3 -w 5m phase   wait 5 minutes at most, else exit with 75 and break it
   dlock barrier --parties 3 --reset phase make a broken one whole
+  dlock barrier --show phase              who has arrived
 
       --parties N      how many must arrive: the same N everywhere
       --reset          begin a new phase, and do not wait
+      --show           only look: which programs have joined, and which have arrived, with the time
+                       since each was heard of; after 15 s it breaks the barrier
+      --json           ... as an object: name, parties, phase, broken, joined, arrived
   -w, --wait DURATION  wait at most so long
       --url URL        where it is (see 'dlock run --help')
       --prefix TEXT    put before NAME to make the key
   -h, --help           this text
 
-Exit status: 0 all have arrived; 75 not in time; 73 broken: one who waited died or gave up.
+Exit status: 0 all have arrived, or shown; 75 not in time, or not there to be shown; 73 broken: one
+who waited died or gave up.
 )";
 
 constexpr std::string_view help_ls = R"(Usage: dlock ls [OPTION...] [PATTERN]

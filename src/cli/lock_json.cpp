@@ -19,6 +19,21 @@ JsonObject party_json(const Party& party) {
   return object;
 }
 
+std::string parties_json(const std::vector<Party>& parties) {
+  std::vector<std::string> objects;
+  for (const auto& party : parties) objects.push_back(party_json(party).str());
+  return json_array(objects);
+}
+
+// `time`: what the time that each has waited is called.
+std::string waiters_json(const std::vector<WaiterInfo>& waiters, std::string_view time) {
+  std::vector<std::string> objects;
+  for (const auto& waiter : waiters) {
+    objects.push_back(party_json(waiter.party).number(time, waiter.waiting.count()).str());
+  }
+  return json_array(objects);
+}
+
 }  // namespace
 
 std::string kind_json(LockKind kind) {
@@ -79,6 +94,21 @@ std::string lock_json(const LockInfo& lock) {
     waiters.push_back(one.number("weight", waiter.weight).str());
   }
   return object.raw("waiters", json_array(waiters)).str();
+}
+
+std::string latch_json(const LatchInfo& latch) {
+  JsonObject object;
+  object.bytes("name", latch.name).number("count", latch.count).number("left", latch.left);
+  object.boolean("broken", latch.broken).raw("joined", parties_json(latch.joined));
+  return object.raw("waiters", waiters_json(latch.waiters, "waiting_ms")).str();
+}
+
+std::string barrier_json(const BarrierInfo& barrier) {
+  JsonObject object;
+  object.bytes("name", barrier.name).number("parties", barrier.parties);
+  object.number("phase", barrier.phase).boolean("broken", barrier.broken);
+  object.raw("joined", parties_json(barrier.joined));
+  return object.raw("arrived", waiters_json(barrier.waiters, "silent_ms")).str();
 }
 
 }  // namespace dlock::cli

@@ -89,6 +89,28 @@ std::string holder_lines(const LockInfo& lock) {
   return text;
 }
 
+// Each of them, on a line.
+std::string waiter_lines(std::string_view heading, const std::vector<WaiterInfo>& waiters) {
+  std::size_t widest = 0;
+  for (const auto& waiter : waiters) widest = std::max(widest, columns(describe(waiter.party)));
+  auto text = fmt::format("  {:<9} {}\n", heading, waiters.size());
+  std::size_t place = 0;
+  for (const auto& waiter : waiters) {
+    text += fmt::format("  {:>8}  {}  {}\n", ++place, padded(describe(waiter.party), widest),
+                        format_duration(waiter.waiting));
+  }
+  return text;
+}
+
+// Those who joined a latch or barrier, each on a line.
+std::string party_lines(const std::vector<Party>& joined) {
+  auto text = fmt::format("  joined    {}\n", joined.size());
+  for (const auto& party : joined) text += fmt::format("            {}\n", describe(party));
+  return text;
+}
+
+std::string_view broken(bool is_broken) { return is_broken ? "broken, " : ""; }
+
 }  // namespace
 
 std::string describe(const Party& party) {
@@ -113,17 +135,20 @@ std::string lock_details(const LockInfo& lock) {
     text += fmt::format("  holder    {}\n  fence     {}\n  held for  {}\n  ttl left  {}\n",
                         holder(lock), fence(lock), held_for(lock), ttl_left(lock));
   }
-  text += fmt::format("  waiting   {}\n", lock.waiters.size());
-  std::size_t widest = 0;
-  for (const auto& waiter : lock.waiters) {
-    widest = std::max(widest, columns(describe(waiter.party)));
-  }
-  std::size_t place = 0;
-  for (const auto& waiter : lock.waiters) {
-    text += fmt::format("  {:>8}  {}  {}\n", ++place, padded(describe(waiter.party), widest),
-                        format_duration(waiter.waiting));
-  }
-  return text;
+  return text + waiter_lines("waiting", lock.waiters);
+}
+
+std::string latch_details(const LatchInfo& latch) {
+  auto text = fmt::format("{}: {}{} of {} left\n", printable(latch.name), broken(latch.broken),
+                          latch.left, latch.count);
+  return text + party_lines(latch.joined) + waiter_lines("waiting", latch.waiters);
+}
+
+std::string barrier_details(const BarrierInfo& barrier) {
+  auto text =
+      fmt::format("{}: {}{} of {} arrived\n  phase     {}\n", printable(barrier.name),
+                  broken(barrier.broken), barrier.waiters.size(), barrier.parties, barrier.phase);
+  return text + party_lines(barrier.joined) + waiter_lines("arrived", barrier.waiters);
 }
 
 std::string ring_text(const std::vector<DeadlockLink>& ring) {

@@ -18,6 +18,10 @@ namespace dlock::cli {
 /// All about one lock, on several lines.
 [[nodiscard]] std::string lock_details(const LockInfo& lock);
 
+/// All about one latch or barrier, on several lines.
+[[nodiscard]] std::string latch_details(const LatchInfo& latch);
+[[nodiscard]] std::string barrier_details(const BarrierInfo& barrier);
+
 /// A ring of waits, on a line for each lock.
 [[nodiscard]] std::string ring_text(const std::vector<DeadlockLink>& ring);
 

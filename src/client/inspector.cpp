@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "client/looked_at.hpp"
 #include "client/registration.hpp"
 #include "core/keys.hpp"
 #include "core/permits.hpp"
@@ -16,26 +17,9 @@
 namespace dlock::detail {
 namespace {
 
-using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 constexpr std::size_t most_at_once = 100;  // so that no call takes the server long
-
-std::int64_t integer(std::string_view text) {
-  std::int64_t number = 0;
-  return core::parse_number(text, number) ? number : 0;
-}
-
-// From a time of the server's clock in microseconds to `now`. Never negative: the clock of a
-// counter may be ahead.
-milliseconds span_from(std::int64_t begin_us, std::int64_t now_us) {
-  const auto span = microseconds{std::max<std::int64_t>(0, now_us - begin_us)};
-  return std::chrono::duration_cast<milliseconds>(span);
-}
-
-bool is_token(std::string_view text) {
-  return text.starts_with(core::token_prefix) && text.size() > core::token_claim_at;
-}
 
 // Of a lock that nobody holds: only a reader-writer lock can be told from a semaphore, by weights
 // that no sensible semaphore has.
@@ -240,20 +224,25 @@ void Inspector::look_at_some(std::span<const std::string> keys, Wanted wanted,
 }
 
 void Inspector::name_parties(std::map<std::string, LockInfo>& locks) {
-  std::map<std::string, std::vector<Party*>> by_client;
-  const auto note = [&](Party& party) {
-    if (!party.client.empty()) by_client[party.client].push_back(&party);
-  };
+  std::vector<Party*> parties;
   for (auto& [key, lock] : locks) {
-    note(lock.holder);
-    for (auto& holder : lock.holders) note(holder.party);
-    for (auto& waiter : lock.waiters) note(waiter.party);
+    parties.push_back(&lock.holder);
+    for (auto& holder : lock.holders) parties.push_back(&holder.party);
+    for (auto& waiter : lock.waiters) parties.push_back(&waiter.party);
   }
-  for (const auto& [client, parties] : by_client) {
+  name_parties(parties);
+}
+
+void Inspector::name_parties(std::span<Party* const> parties) {
+  std::map<std::string, std::vector<Party*>> by_client;
+  for (auto* const party : parties) {
+    if (!party->client.empty()) by_client[party->client].push_back(party);
+  }
+  for (const auto& [client, same] : by_client) {
     const auto reply = call({"GET", core::registration_key(client)});
     const auto registered = parse_registration(reply.text);
     if (!registered) continue;
-    for (auto* const party : parties) {
+    for (auto* const party : same) {
       *party = *registered;
       party->client = client;
     }

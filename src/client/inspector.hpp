@@ -54,6 +54,7 @@ class Inspector {
                                                      Wanted wanted);
   /// Fills in what clients registered about themselves.
   void name_parties(std::map<std::string, LockInfo>& locks);
+  void name_parties(std::span<Party* const> parties);
 
   /// Walks over the keys that match, in steps; some come twice.
   template <class Visit>

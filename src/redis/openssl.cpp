@@ -27,6 +27,9 @@ OpenSsl load() {
   if (functions.name == nullptr) complain();
   DLOCK_OPENSSL_FUNCTIONS(DLOCK_FIND)
 #undef DLOCK_FIND
+  // A thread whose dialling was given up may be in OpenSSL yet when the program ends: its memory is
+  // not to be freed then.
+  functions.OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, nullptr);
   return functions;
 }
 

@@ -29,6 +29,7 @@ struct OpenSsl {
   each(ERR_clear_error) \
   each(ERR_get_error) \
   each(ERR_reason_error_string) \
+  each(OPENSSL_init_ssl) \
   each(SSL_CTX_ctrl) \
   each(SSL_CTX_free) \
   each(SSL_CTX_load_verify_locations) \

@@ -160,19 +160,19 @@ TEST_F(Conditions, WhoIsGoneIsPassedOver) {
 }
 
 TEST_F(Conditions, AProcessThatWasKilledTakesNoNotificationAlong) {
-  std::optional<Forked> child{std::in_place, [&] {
-                                Client client{server.url()};
-                                Mutex mutex{client, "jobs"};
-                                std::unique_lock lock{mutex};
-                                ConditionVariable{client, "jobs"}.wait(lock, [] { return false; });
-                                return 0;
-                              }};
+  Forked child{[&] {
+    Client client{server.url()};
+    Mutex mutex{client, "jobs"};
+    std::unique_lock lock{mutex};
+    ConditionVariable{client, "jobs"}.wait(lock, [] { return false; });
+    return 0;
+  }};
   EXPECT_TRUE(come_to_wait_at("jobs", 1));
   std::atomic<bool> ready = false;
   Waiter waiter{server.url(), ready};
   EXPECT_TRUE(come_to_wait_at("jobs", 2));
   ready = true;
-  child.reset();
+  child.kill();
   Client client{server.url()};
   const auto begin = SteadyClock::now();
   ConditionVariable{client, "jobs"}.notify_one();

@@ -83,7 +83,7 @@ TEST_F(Upgrade, TwoUpgradersDoNotWaitForEachOther) {
 TEST_F(Upgrade, AnUpgradedLeaseIsLostWithEitherHalf) {
   Client client{server.url()};
   for (const bool first : {true, false}) {
-    SharedMutex mutex{client, "doc", {.ttl = 400ms}};
+    SharedMutex mutex{client, "doc", {.ttl = 3s}};
     auto lease = mutex.acquire_upgradeable();
     const auto early = lease.lost();
     lease.upgrade();
@@ -103,7 +103,7 @@ TEST_F(Upgrade, AnUpgradedLeaseIsLostWithEitherHalf) {
 
 TEST_F(Upgrade, AWaitForTheUpgradeEndsWithTheLeaseItself) {
   Client client{server.url()};
-  SharedMutex mutex{client, "doc", {.ttl = 400ms, .wait = 20s}};
+  SharedMutex mutex{client, "doc", {.ttl = 3s, .wait = 20s}};
   auto lease = mutex.acquire_upgradeable();
   auto reader = mutex.acquire_shared();
   auto upgrade =

@@ -377,6 +377,20 @@ class Protocol(unittest.TestCase):
                          ["acquired", "0"])
         self.assertEqual(b.at_gate("latch", LOCK, b.token(), "try", "", 3, 60000), ["acquired", "0"])
 
+    def test_latches_and_barriers_can_be_looked_at(self):
+        a = self.client()
+        self.assertIsNone(a.inspect_gate("latch", LOCK))
+        waits, arrives, part = a.token(), a.token(), a.permits_token(1)
+        a.acquire_permits(keys_of_gate("latch", LOCK)[3], part, 3)
+        a.at_gate("latch", LOCK, a.token(), "join", "", 3, 60000, 0, part)
+        a.at_gate("latch", LOCK, a.token(), "count", "", 3, 60000, 1)
+        ticket = a.at_gate("latch", LOCK, waits, "wait", "", 3, 60000)[3]
+        self.assertEqual(a.inspect_gate("latch", LOCK)[1:], ["3", "2", 0, [part], waits, ticket])
+        a.release_permits(keys_of_gate("latch", LOCK)[3], part)
+        self.assertEqual(a.inspect_gate("latch", LOCK)[3:5], [1, []])
+        _, _, _, phase, now, _ = a.at_gate("barrier", LOCK, arrives, "wait", "", 2)
+        self.assertEqual(a.inspect_gate("barrier", LOCK)[1:], ["2", phase, 0, [], arrives, now])
+
     # --- elections ------------------------------------------------------------------------------
 
     def test_a_leader_proclaims_keeps_and_resigns(self):
@@ -546,6 +560,12 @@ class Protocol(unittest.TestCase):
                 raise Refused(done.stdout)
             self.assertEqual(done.returncode, 0, done.stdout)
             self.assertIn(holder.id, done.stdout)
+        waiter.at_gate("latch", LOCK, waiter.token(), "wait", "", 2, 60000)
+        done = subprocess.run([COMMAND, "latch", "--show", LOCK, "--url", url],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode == 69:
+            raise Refused(done.stdout)
+        self.assertIn("2 of 2 left", done.stdout)
 
     def test_the_rights_for_looking_suffice(self):
         self.with_rights(self.rights("inspect"))

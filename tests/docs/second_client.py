@@ -141,6 +141,9 @@ class Client:
         keys = keys_of_gate(kind, key)
         return self._echoed(token, self.script(f"{kind}_leave", keys, token))
 
+    def inspect_gate(self, kind, key):
+        return self.script("inspect_gate", keys_of_gate(kind, key))
+
     # --- elections
 
     def proclaim(self, key, token, revision, value, sequence=0, life_ms=90000):

@@ -30,7 +30,10 @@ class Forked {
   }
   Forked(Forked&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
   Forked& operator=(Forked&&) = delete;
-  ~Forked() {
+  ~Forked() { kill(); }
+
+  /// Kills it and waits for that. Twice does nothing.
+  void kill() {
     if (pid_ <= 0) return;
     ::kill(pid_, SIGKILL);
     (void)wait();

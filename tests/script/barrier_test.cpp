@@ -114,6 +114,15 @@ TEST_F(BarrierScripts, APartyNotHeardOfBreaksItForAll) {
   EXPECT_THAT(waiting(), IsEmpty());
 }
 
+TEST_F(BarrierScripts, TheOldestFindsOutAboutTheNext) {
+  const auto phase = arrives(waiter(1));
+  pass(49ms);
+  arrives(waiter(2));
+  pass(15s + 1us);
+  EXPECT_EQ(arrive(waiter(1), phase), "broken");
+  EXPECT_THAT(ear(2).take(), ElementsAre("next " + waiter(2) + " 0"));
+}
+
 TEST_F(BarrierScripts, WhoArrivesFindsOutAsWell) {
   arrives(waiter(1));
   pass(60s);

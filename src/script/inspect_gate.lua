@@ -1,0 +1,39 @@
+#!lua flags=no-writes,allow-oom
+-- Looks at a latch or a barrier, changing nothing.
+-- KEYS: latch or barrier, queue, seen or the queue of those to be told, parts
+-- Replies: nothing if it is not there; else a list: the server's time, its count or parties, what is
+--   left or its phase, 1 if it is broken, else 0, a list of the tokens of the parts that are there,
+--   then TOKEN and TICKET (of a barrier: when it was last heard of) for each that waits
+-- include _common.lua
+-- include _parts.lua
+
+local gate = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], parts = KEYS[4] }
+local now = now_us()
+local count = redis.call('HGET', gate.key, 'count')
+local parties = redis.call('HGET', gate.key, 'parties')
+if not (count or parties) then
+  return false
+end
+local state = redis.call('HGET', gate.key, count and 'left' or 'phase')
+local there = redis.call('ZRANGEBYSCORE', gate.parts, '(' .. digits(now), '+inf')
+local broken = count_of_parts(gate) > #there
+if count then
+  broken = broken and state ~= '0'
+else
+  broken = broken or redis.call('HGET', gate.key, 'broken') == state
+end
+
+local answer = { digits(now), count or parties, state, 0, there }
+local queue = redis.call('ZRANGE', gate.queue, 0, -1, 'WITHSCORES')
+for w = 1, #queue, 2 do
+  local token, time = queue[w], queue[w + 1]
+  if parties then
+    broken = broken or now - time > WAITER_LIFE
+  end
+  if parties or is_alive(gate.seen, token, tonumber(time), now) then
+    answer[#answer + 1] = token
+    answer[#answer + 1] = time
+  end
+end
+answer[4] = broken and 1 or 0
+return answer
