@@ -296,7 +296,7 @@ void judge_agreement(const std::vector<ExaminedNode>& nodes, Findings& findings)
 
 void Findings::unknown(std::string_view reason) {
   const auto end = std::min(reason.find("; "), reason.size());
-  add(Grade::note, "not known: " + std::string{reason.substr(0, end)}, "it may be well or not",
+  add(Grade::note, "not known: " + std::string{reason.substr(0, end)}, {},
       std::string{reason.substr(std::min(end + 2, reason.size()))});
 }
 
@@ -318,7 +318,7 @@ Checkup diagnose(const Examination& examination) {
     judge_drift(facts, summary, examination.drift_rate, findings);
     if (!node.has_locks && !fails_over) continue;  // a copy, whose settings do not matter
     judge_eviction(facts, findings);
-    judge_persistence(facts, findings);
+    judge_persistence(facts, examination.is_private, findings);
     judge_clients(facts, findings);
     judge_scripts(facts, findings);
     judge_pubsub(facts, findings);

@@ -23,6 +23,7 @@ struct ExaminedNode {
 /// All that was learned of a store.
 struct Examination {
   std::vector<ExaminedNode> nodes;
+  bool is_private = false;  ///< for this machine alone: holders do not outlive its crash
   bool fails_over = false;  ///< others put a replica in the primary's place when it is gone
   std::string prefix;
   double drift_rate = 0.01;  ///< that is allowed for
@@ -55,7 +56,7 @@ class Findings {
 
 // The parts: each adds one or more findings about its subject.
 void judge_eviction(const redis::NodeFacts& node, Findings& findings);
-void judge_persistence(const redis::NodeFacts& node, Findings& findings);
+void judge_persistence(const redis::NodeFacts& node, bool is_private, Findings& findings);
 void judge_clients(const redis::NodeFacts& node, Findings& findings);
 void judge_scripts(const redis::NodeFacts& node, Findings& findings);
 void judge_pubsub(const redis::NodeFacts& node, Findings& findings);

@@ -66,7 +66,7 @@ void judge_memory(const Facts& node, Findings& findings) {
 }
 
 // What is written to disk at once, and so outlives a restart, with an append-only file.
-void judge_append_only(const Facts& node, Findings& findings) {
+void judge_append_only(const Facts& node, bool is_private, Findings& findings) {
   if (text_in(node.info, "aof_last_write_status") == "err") {
     findings.add(Grade::danger, "the append-only file cannot be written",
                  "the server takes no writes until it can",
@@ -77,6 +77,8 @@ void judge_append_only(const Facts& node, Findings& findings) {
   if (when.empty()) {
     findings.add(Grade::ok, "append-only file: a restart keeps all, or all but the last moments");
     findings.unknown(why_unknown(node, "CONFIG GET"));
+  } else if (is_private) {
+    findings.add(Grade::ok, "append-only file: a restart of the server loses nothing");
   } else if (when == "no") {
     findings.add(
         Grade::warning,
@@ -170,11 +172,12 @@ void judge_eviction(const Facts& node, Findings& findings) {
                why, fix);
 }
 
-void judge_persistence(const Facts& node, Findings& findings) {
+void judge_persistence(const Facts& node, bool is_private, Findings& findings) {
   findings.begin("persistence", node.address);
   const auto append_only = text_in(node.info, "aof_enabled");
   if (append_only.empty()) return findings.unknown(why_unknown(node, "INFO"));
-  append_only == "1" ? judge_append_only(node, findings) : judge_snapshots(node, findings);
+  append_only == "1" ? judge_append_only(node, is_private, findings)
+                     : judge_snapshots(node, findings);
 }
 
 void judge_clients(const Facts& node, Findings& findings) {

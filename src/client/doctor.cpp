@@ -153,6 +153,7 @@ Checkup check_up(Client& client, const CheckupOptions& options) {
   Servers servers{state};
   Examination examination;
   examination.fails_over = servers.endpoint().kind == Endpoint::Kind::sentinel;
+  examination.is_private = servers.endpoint().kind == Endpoint::Kind::local;
   examination.prefix = state.options().prefix;
   examination.drift_rate = state.options().drift_rate;
   examination.request_timeout = state.options().request_timeout;

@@ -75,7 +75,7 @@ Words command_of(std::string_view grant) {
 // What is allowed, to ask for the rest with.
 struct Allowed {
   std::string key;      // none: empty
-  std::string publish;  // a command that takes a channel first; none: empty
+  std::string publish;  // a command that takes a channel; none: empty
 };
 
 // A command that needs this right, and else only what is allowed; empty if there is none. EVAL is
@@ -84,7 +84,8 @@ Words probe_of(const Right& right, std::string_view prefix, const Allowed& allow
   const auto name = right.grant.substr(1);
   if (right.grant[0] == '~') return {"EVAL", "x", "1", sample_of(name, prefix)};
   if (right.grant[0] == '&') {
-    return allowed.publish.empty() ? Words{} : Words{allowed.publish, sample_of(name, prefix), "x"};
+    const auto channel = sample_of(name, prefix);
+    return allowed.publish.empty() ? Words{} : Words{allowed.publish, channel, channel};
   }
   if (right.keyed && allowed.key.empty()) return {};
   auto words = command_of(right.grant);

@@ -16,7 +16,9 @@ using std::chrono::microseconds;
 using std::chrono::steady_clock;
 using std::chrono::system_clock;
 
+// Of the clock in one go, to take the best of: so many, or for so long.
 constexpr int readings_at_once = 8;
+constexpr std::chrono::milliseconds reading_time{100};
 
 std::int64_t number(std::string_view text) {
   std::int64_t value = 0;
@@ -108,7 +110,9 @@ void Node::ask() {
 
 void Node::read_clock() {
   std::optional<ClockReading> best;
-  for (int i = 0; i < readings_at_once && answers(); ++i) {
+  const auto until = steady_clock::now() + reading_time;
+  for (int i = 0; i < readings_at_once && answers() && (i == 0 || steady_clock::now() < until);
+       ++i) {
     const auto today = system_clock::now();
     const auto begin = steady_clock::now();
     const auto reply = call({"TIME"});

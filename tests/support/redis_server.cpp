@@ -17,6 +17,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "support/rights.hpp"
 #include "support/wait.hpp"
 
 namespace dlock::test {
@@ -134,6 +135,9 @@ void RedisServer::write_config(int port) const {
          << directory_.string() << "\ndaemonize no\nsave \"\"\nenable-debug-command local\n";
   if (options_.persistent) config << "appendonly yes\nappendfsync always\n";
   for (const auto& line : options_.config) config << line << '\n';
+  if (rights_are_enforced()) {
+    for (const auto& line : config_of_rights()) config << line << '\n';
+  }
   if (!config.flush()) throw std::runtime_error("cannot write redis.conf");
 }
 
@@ -225,6 +229,10 @@ std::string RedisServer::command(std::span<const std::string_view> fields) const
     throw std::runtime_error(std::string{"cannot connect: "} + (context ? context->errstr : ""));
   }
   redisSetTimeout(context.get(), reply_limit);
+  if (rights_are_enforced()) {
+    const ReplyPtr admitted{static_cast<redisReply*>(redisCommand(context.get(), "AUTH test any")),
+                            &freeReplyObject};
+  }
   std::vector<const char*> data;
   std::vector<std::size_t> sizes;
   for (const auto field : fields) {
