@@ -65,7 +65,7 @@ struct CheckupOptions {
   /// How many keys of a server are walked over at most.
   std::int64_t most_keys = 1'000'000;
   /// Is told how far the walk over the keys is; `total` is 0 if not known.
-  std::function<void(std::int64_t walked, std::int64_t total)> progress;
+  std::function<void(std::int64_t walked, std::int64_t total)> progress{};
 };
 
 /// Connects to all servers and looks, by commands that change nothing, on connections of its own.

@@ -14,7 +14,7 @@
 namespace dlock::detail {
 
 struct ExaminedNode {
-  redis::NodeFacts facts;
+  redis::NodeFacts facts{};
   bool has_locks = false;  ///< the store, or one of those that make it; not a copy, nor a Sentinel
   RightsFacts rights;      ///< if it has locks
   KeyFacts keys;           ///< the same
@@ -25,7 +25,7 @@ struct Examination {
   std::vector<ExaminedNode> nodes;
   bool is_private = false;  ///< for this machine alone: holders do not outlive its crash
   bool fails_over = false;  ///< others put a replica in the primary's place when it is gone
-  std::string prefix;
+  std::string prefix{};
   double drift_rate = 0.01;  ///< that is allowed for
   std::chrono::milliseconds request_timeout{2'000};
 };

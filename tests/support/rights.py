@@ -25,8 +25,9 @@ def enforced():
 def config(lines):
     """More lines of redis.conf after `lines`: who connects without a name has only these rights."""
     words = documented("client", "reconnect", "candidate", "inspect", "database")
-    rights = " ".join(dict.fromkeys(word.replace("PREFIX*", "*") for word in words))
+    names = "~*"  # they have no common start; this is also all that dlock keeps beside them
+    rights = " ".join(dict.fromkeys(word for word in words if word[0] != "~"))
     passwords = [line.split()[1] for line in lines if line.startswith("requirepass ")]
     password = f">{passwords[0]}" if passwords else "nopass"
-    return [f"user default reset on {password} resetkeys resetchannels -@all {rights}",
+    return [f"user default reset on {password} resetkeys resetchannels -@all {names} {rights}",
             "user test reset on nopass ~* &* +@all", "masteruser test", "masterauth any"]
