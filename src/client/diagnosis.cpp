@@ -109,19 +109,20 @@ void judge_round_trip(const Facts& node, const CheckedNode& summary, millisecond
   const auto longest = std::ranges::max(node.round_trips);
   const auto what = in_words(*summary.round_trip) + ", at most " + in_words(longest) + ", of " +
                     std::to_string(node.round_trips.size());
-  if (longest * 4 > request_timeout) {
-    return findings.add(Grade::warning, what,
-                        "a request that takes longer than the request timeout, " +
-                            in_words(request_timeout) + ", counts as not answered",
-                        "look at the server's load and SLOWLOG, or raise the request timeout");
+  const std::string why = "a request without an answer within the request timeout, " +
+                          in_words(request_timeout) + ", fails; each lock costs two";
+  if (*summary.round_trip * 4 > request_timeout) {
+    findings.add(Grade::warning, what, why,
+                 "look at the server's load, its SLOWLOG and the network, or raise the timeout");
+  } else if (*summary.round_trip > milliseconds{50} || longest * 4 > request_timeout) {
+    findings.add(Grade::note, what, why,
+                 "keep the server near to its clients; its SLOWLOG has commands that block it");
+  } else {
+    findings.add(Grade::ok, what);
   }
-  if (*summary.round_trip > milliseconds{50}) {
-    return findings.add(Grade::note, what, "each lock costs one before and one after the work",
-                        "keep the server near to its clients");
-  }
-  findings.add(Grade::ok, what);
 }
 
+// Between this machine and the server.
 void judge_drift(const Facts& node, const CheckedNode& summary, double allowed,
                  Findings& findings) {
   if (!summary.clock_drift) return;

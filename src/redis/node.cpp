@@ -113,8 +113,8 @@ void Node::read_clock() {
   const auto until = steady_clock::now() + reading_time;
   for (int i = 0; i < readings_at_once && answers() && (i == 0 || steady_clock::now() < until);
        ++i) {
-    const auto today = system_clock::now();
     const auto begin = steady_clock::now();
+    const auto today = system_clock::now();
     const auto reply = call({"TIME"});
     const auto half = (steady_clock::now() - begin) / 2;
     if (reply.elements.size() != 2) return;
