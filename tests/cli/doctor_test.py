@@ -134,6 +134,7 @@ class Doctor(CliCase):
         with server.client() as one, server.client() as two, server.client() as third:
             one.ping(), two.ping()
             self.assertRaisesRegex(redis.ConnectionError, "max number of clients", third.ping)
+        self.assertTrue(eventually(lambda: others[0].info("clients")["connected_clients"] == 18))
         found = self.findings("clients", server=server)
         self.assertRegex(str(found), r"'danger', '(19|20) of maxclients 20: full'")
         self.assertRegex(str(found), r"'note', '\d connections? refused")
