@@ -131,9 +131,11 @@ class Doctor(CliCase):
         for other in others:
             self.addCleanup(other.close)
             other.ping()
-        with server.client() as one, server.client() as two, server.client() as third:
-            one.ping(), two.ping()
-            self.assertRaisesRegex(redis.ConnectionError, "max number of clients", third.ping)
+        more = [server.client() for _ in range(3)]
+        more[0].ping(), more[1].ping()
+        self.assertRaisesRegex(redis.ConnectionError, "max number of clients", more[2].ping)
+        for one in more:
+            one.connection_pool.disconnect()
         self.assertTrue(eventually(lambda: others[0].info("clients")["connected_clients"] == 18))
         found = self.findings("clients", server=server)
         self.assertRegex(str(found), r"'danger', '(19|20) of maxclients 20: full'")
