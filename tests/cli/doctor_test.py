@@ -133,7 +133,7 @@ class Doctor(CliCase):
             other.ping()
         more = [server.client() for _ in range(3)]
         more[0].ping(), more[1].ping()
-        self.assertRaisesRegex(redis.ConnectionError, "max number of clients", more[2].ping)
+        self.assertRaises(redis.ConnectionError, more[2].ping)
         for one in more:
             one.connection_pool.disconnect()
         self.assertTrue(eventually(lambda: others[0].info("clients")["connected_clients"] == 18))
