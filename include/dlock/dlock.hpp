@@ -8,6 +8,7 @@
 #include "dlock/condition_variable.hpp"
 #include "dlock/deadlock.hpp"
 #include "dlock/distributed_lock.hpp"
+#include "dlock/doctor.hpp"
 #include "dlock/election.hpp"
 #include "dlock/error.hpp"
 #include "dlock/inspect.hpp"

@@ -356,6 +356,17 @@ Arguments parse_deadlocks(Words words) {
   return deadlocks;
 }
 
+Arguments parse_doctor(Words words) {
+  DoctorArguments doctor;
+  CLI::App app{"", "doctor"};
+  add_store(app, doctor.store);
+  add_duration(app, "--clock", doctor.clock);
+  app.add_option("--keys", doctor.keys)->check(CLI::NonNegativeNumber);
+  app.add_flag("--json", doctor.json);
+  parse(app, words);
+  return doctor;
+}
+
 Arguments parse_break(Words words) {
   BreakArguments breaking;
   std::string fence;
@@ -383,6 +394,7 @@ Arguments parse_command(const std::string& command, Words words) {
     if (command == "ls") return parse_list(words);
     if (command == "info") return parse_info(words);
     if (command == "deadlocks") return parse_deadlocks(words);
+    if (command == "doctor") return parse_doctor(words);
     if (command == "break") return parse_break(words);
   } catch (const CLI::CallForHelp&) {
     return ShowText{help_text(command)};

@@ -88,6 +88,13 @@ struct DeadlocksArguments {
   bool json = false;
 };
 
+struct DoctorArguments {
+  StoreArguments store;
+  std::chrono::milliseconds clock{1'000};  ///< how long the clocks are watched
+  std::int64_t keys = 1'000'000;           ///< so many are walked over at most
+  bool json = false;
+};
+
 struct BreakArguments {
   StoreArguments store;
   std::string name;
@@ -102,7 +109,7 @@ struct ShowText {
 
 using Arguments =
     std::variant<ShowText, RunArguments, ElectionArguments, LatchArguments, BarrierArguments,
-                 ListArguments, InfoArguments, DeadlocksArguments, BreakArguments>;
+                 ListArguments, InfoArguments, DeadlocksArguments, DoctorArguments, BreakArguments>;
 
 /// The command line is wrong. `what()` says what to do.
 class WrongUsage : public std::runtime_error {

@@ -3,7 +3,9 @@
 
 namespace dlock::cli {
 
-inline constexpr int exit_usage = 64;  ///< the command line is wrong
+inline constexpr int exit_warning = 1;  ///< of doctor: the worst that was found
+inline constexpr int exit_danger = 2;   ///< the same
+inline constexpr int exit_usage = 64;   ///< the command line is wrong
 inline constexpr int exit_unavailable =
     69;                                   ///< the store is unreachable, refuses or takes no writes
 inline constexpr int exit_internal = 70;  ///< a mistake in dlock itself

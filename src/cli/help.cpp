@@ -18,6 +18,7 @@ constexpr std::string_view help_main =
   dlock ls                                which locks are held, by whom, who waits
   dlock info backup                       one lock
   dlock deadlocks                         who waits for each other in a ring
+  dlock doctor                            what is wrong with the servers
   dlock break backup --fence 110292929    take it away from that holder
 
 The locks are kept in Redis: --url redis://host or the environment variable DLOCK_URL says where.
@@ -225,6 +226,42 @@ Such a ring ends by itself: after some seconds one of the waits gives up (of 'dl
   -h, --help           this text
 )";
 
+constexpr std::string_view help_doctor = R"(Usage: dlock doctor [OPTION...]
+
+Looks at the servers that --url leads to, changes nothing, and says what endangers or hinders locks
+there, why that matters, and what to do.
+
+  dlock doctor                            all it finds, also what is as it should be
+  dlock doctor --prefix app:              of a user whose names begin with app:
+  dlock doctor --clock 1m                 watch the clocks for longer, to see a smaller drift
+  dlock doctor --json | jq -r '.findings[] | select(.grade == "danger") | .what'
+  dlock doctor >/dev/null || ./alert      its status is that of a check for Nagios
+
+Each finding has a grade:
+  ok       as it should be
+  note     good to know, or could not be found out: then the line says which right is missing
+  warning  one fault (a crash, a restart, a failover) away from locks that are lost or cannot be had
+  danger   locks can be lost, or cannot be had, as things are
+
+It tells for each server: whether it answers, its role and version (node); the time for a request
+(round_trip); how far its clock is from this machine's and how fast it moves away, each with an
+uncertainty from the round trip (clock); whether it may drop locks when it is full (eviction); what a
+restart would lose (persistence); how many more clients fit (clients); scripts and pubsub, its limits
+for these; and of the primary: how far behind its replicas are (replication), which rights our user
+lacks (rights), keys of ours that never expire (keys), and queues whose waiters are all gone
+(queues). With redis+sentinel: also each Sentinel (sentinel), and whether the servers' clocks agree.
+
+      --url URL        where the locks are (see 'dlock run --help')
+      --prefix TEXT    what the names of your locks begin with: for rights and keys
+      --clock DURATION how long to watch the clocks (default 1s)
+      --keys N         how many keys to walk over at most (default 1000000); 0: none
+      --json           for programs: one object, described in docs/operations.md
+  -h, --help           this text
+
+Exit status: 0 nothing worse than a note; 1 a warning; 2 a danger; 69 the server is unreachable or
+does not let us in.
+)";
+
 constexpr std::string_view help_break = R"(Usage: dlock break [OPTION...] NAME --fence FENCE
 
 Takes the lock NAME away from the holder with that fence, never from a later one; who waits goes on.
@@ -253,6 +290,7 @@ std::string help_text(std::string_view command) {
   if (command == "ls") return std::string{help_ls};
   if (command == "info") return std::string{help_info};
   if (command == "deadlocks") return std::string{help_deadlocks};
+  if (command == "doctor") return std::string{help_doctor};
   if (command == "break") return std::string{help_break};
   return std::string{help_main};
 }

@@ -10,6 +10,7 @@
 
 #include "cli/arguments.hpp"
 #include "cli/descriptor.hpp"
+#include "cli/doctor.hpp"
 #include "cli/election.hpp"
 #include "cli/exit_code.hpp"
 #include "cli/gate.hpp"
@@ -36,6 +37,7 @@ class Dispatch {
   int operator()(const ListArguments& arguments) const { return list(arguments); }
   int operator()(const InfoArguments& arguments) const { return info(arguments); }
   int operator()(const DeadlocksArguments& arguments) const { return deadlocks(arguments); }
+  int operator()(const DoctorArguments& arguments) const { return examine(arguments); }
   int operator()(const BreakArguments& arguments) const { return break_holder(arguments); }
 
  private:

@@ -98,6 +98,7 @@ struct Connection::Impl {
   bool read();
   RawReply next();
   RawReply await_reply(Deadline deadline);
+  Reply reply_by(Deadline deadline);
   RawReply last_words();
   bool note_problem();
   void log_in(const Settings& settings, Deadline deadline);
@@ -218,6 +219,12 @@ RawReply Connection::Impl::await_reply(Deadline deadline) {
     }
     if (!read()) return nullptr;
   }
+}
+
+Reply Connection::Impl::reply_by(Deadline deadline) {
+  const auto reply = await_reply(deadline);
+  if (reply == nullptr) throw Unreachable(errc::unreachable, where + ": " + problem);
+  return tree_of(*reply);
 }
 
 // A server that refuses us ("max number of clients reached") says so and closes at once: our write
@@ -373,11 +380,18 @@ const std::string& Connection::problem() const noexcept { return impl_->problem;
 Reply Connection::call(std::span<const std::string_view> fields,
                        std::chrono::milliseconds timeout) {
   append(fields);
-  const auto reply = impl_->await_reply(steady_clock::now() + timeout);
-  if (reply == nullptr) {
-    throw Unreachable(errc::unreachable, impl_->where + ": " + impl_->problem);
+  return impl_->reply_by(steady_clock::now() + timeout);
+}
+
+std::vector<Reply> Connection::call_all(const std::vector<std::vector<std::string>>& commands,
+                                        std::chrono::milliseconds timeout) {
+  for (const auto& fields : commands) {
+    append(std::vector<std::string_view>{fields.begin(), fields.end()});
   }
-  return tree_of(*reply);
+  const auto deadline = steady_clock::now() + timeout;
+  std::vector<Reply> replies;
+  while (replies.size() < commands.size()) replies.push_back(impl_->reply_by(deadline));
+  return replies;
 }
 
 void Connection::hang_up() noexcept {

@@ -94,6 +94,9 @@ class Connection {
                            std::chrono::milliseconds timeout) {
     return call(std::span<const std::string_view>{fields.begin(), fields.size()}, timeout);
   }
+  /// The same with many commands in one go, and `timeout` for all of them.
+  [[nodiscard]] std::vector<Reply> call_all(const std::vector<std::vector<std::string>>& commands,
+                                            std::chrono::milliseconds timeout);
 
   /// Ends it as if the server had: whoever reads it next sees the end.
   void hang_up() noexcept;

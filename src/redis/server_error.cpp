@@ -95,7 +95,7 @@ std::string name_missing_right(std::string_view text) {
            grant + "a pattern that matches the key and the names dlock1:* and dlock1:{*, or ~*";
   }
   return "this user may not run a command that the scripts of dlock use; " + grant +
-         "+@read +@write +@pubsub +@scripting +time";
+         "+@read +@write +@pubsub +@scripting +time, or what 'dlock doctor' says is missing";
 }
 
 std::string cut(std::string_view text) {

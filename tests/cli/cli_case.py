@@ -13,6 +13,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 
+import rights  # noqa: E402
 from eventually import eventually  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
 
@@ -169,8 +170,13 @@ class CliCase(unittest.TestCase):
         if self.server.pid is None:
             self.server.restart()
         self.server.command("FLUSHALL")
+        self.server.command("ACL", "LOG", "RESET")
 
     def tearDown(self):
+        if rights.enforced() and self.server.pid:
+            refusals = [entry for entry in self.server.command("ACL", "LOG")
+                        if entry["username"] == "default" and entry["reason"] != "auth"]
+            self.assertEqual(refusals, [], "a right is missing in docs/protocol.md")
         if not self.leaves_keys:
             self.assertTrue(eventually(lambda: self.keys() == [], 5), f"left behind: {self.keys()}")
 

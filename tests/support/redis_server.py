@@ -11,6 +11,7 @@ import tempfile
 
 import redis
 
+import rights
 from eventually import eventually
 
 PR_SET_PDEATHSIG = 1
@@ -32,6 +33,7 @@ class RedisServer:
     that started it, however that comes. A context manager too."""
 
     OPTIONS = ()  # of the command line
+    HAS_LOCKS = True
 
     def __init__(self, *config, persistent=False, binary=None, prefix=(),
                  environment=None):
@@ -46,6 +48,10 @@ class RedisServer:
         self._config = list(config)
         if persistent:
             self._config += ["appendonly yes", "appendfsync always"]
+        self._admin = {}
+        if rights.enforced() and self.HAS_LOCKS:
+            self._config += rights.config(self._config)
+            self._admin = rights.ADMIN
         self._process = None
         self.port = None
         self.directory = tempfile.mkdtemp(prefix="dlock-test-")
@@ -66,8 +72,9 @@ class RedisServer:
         return self._process.pid if self._process else None
 
     def client(self, **options):
-        """A redis-py client; replies are bytes."""
-        return redis.Redis(unix_socket_path=self.socket_path, socket_timeout=10, **options)
+        """A redis-py client, which may do everything; replies are bytes."""
+        return redis.Redis(unix_socket_path=self.socket_path, socket_timeout=10,
+                           **{**self._admin, **options})
 
     def command(self, *fields):
         """Runs one command on a connection of its own and returns the reply as redis-py gives it."""

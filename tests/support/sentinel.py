@@ -2,6 +2,7 @@
 
 import redis
 
+import rights
 from eventually import eventually
 from redis_server import RedisServer
 
@@ -10,6 +11,7 @@ SERVICE = "main"
 
 class _Sentinel(RedisServer):
     OPTIONS = ("--sentinel",)
+    HAS_LOCKS = False
 
 
 class Sentinels:
@@ -23,10 +25,15 @@ class Sentinels:
         first = RedisServer(*lines)
         self.servers = [first] + [RedisServer(*lines, f"replicaof 127.0.0.1 {first.port}")
                                   for _ in range(2)]
+        if rights.enforced():
+            self._auth = rights.ADMIN
         lines = [f"sentinel monitor {SERVICE} 127.0.0.1 {first.port} 2",
                  f"sentinel down-after-milliseconds {SERVICE} 500",
                  f"sentinel failover-timeout {SERVICE} 3000"]
         lines += [f"sentinel auth-pass {SERVICE} {password}"] if password else []
+        lines += [f"sentinel auth-user {SERVICE} {rights.ADMIN['username']}",
+                  f"sentinel auth-pass {SERVICE} {rights.ADMIN['password']}"
+                  ] if rights.enforced() else []
         lines += [f"requirepass {sentinel_password}", f"sentinel sentinel-pass {sentinel_password}"
                   ] if sentinel_password else []
         self.sentinels = [_Sentinel(*lines) for _ in range(3)]

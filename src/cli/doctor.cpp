@@ -1,0 +1,174 @@
+// dlock doctor: the findings as text and as JSON.
+#include "cli/doctor.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <string_view>
+
+#include "cli/json.hpp"
+#include "cli/message.hpp"
+#include "cli/output.hpp"
+#include "cli/text.hpp"
+#include "dlock/client.hpp"
+#include "dlock/doctor.hpp"
+
+namespace dlock::cli {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::size_t width = 100;
+
+int exit_code_of(Grade grade) {
+  switch (grade) {
+    case Grade::ok:
+    case Grade::note:
+      return 0;
+    case Grade::warning:
+      return exit_warning;
+    case Grade::danger:
+      break;
+  }
+  return exit_danger;
+}
+
+std::string_view colour_of(Grade grade) {
+  constexpr std::array colours{std::string_view{"\x1b[32m"}, std::string_view{"\x1b[36m"},
+                               std::string_view{"\x1b[33m"}, std::string_view{"\x1b[1;31m"}};
+  return colours[static_cast<std::size_t>(grade)];
+}
+
+// On stderr, for people who wait: not at once, and not often.
+class Progress {
+ public:
+  void operator()(std::int64_t walked, std::int64_t total) {
+    const auto now = steady_clock::now();
+    if (now < next_) return;
+    next_ = now + std::chrono::milliseconds{200};
+    shown_ = true;
+    fmt::print(stderr, "\rlooking at keys: {} of {}\x1b[K", walked, total);
+  }
+  void clear() const {
+    if (shown_) fmt::print(stderr, "\r\x1b[K");
+  }
+
+ private:
+  steady_clock::time_point next_ = steady_clock::now() + std::chrono::seconds{1};
+  bool shown_ = false;
+};
+
+// Words on lines of at most `width` columns, each after `indent` spaces but the first.
+std::string wrapped(std::string_view text, std::size_t indent) {
+  std::string out;
+  std::size_t column = indent;
+  while (!text.empty()) {
+    const auto end = std::min(text.find(' '), text.size());
+    const auto word = text.substr(0, end);
+    if (column > indent && column + 1 + columns(word) > width) {
+      out += '\n' + std::string(indent, ' ');
+      column = indent;
+    } else if (column > indent) {
+      out += ' ';
+      ++column;
+    }
+    out += word;
+    column += columns(word);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
+std::string finding_text(const Finding& finding, bool colour) {
+  constexpr std::size_t indent = 23;
+  const auto grade = fmt::format("{:7}", to_string(finding.grade));
+  auto text =
+      fmt::format("  {}  {:12}  {}\n",
+                  colour ? fmt::format("{}{}\x1b[0m", colour_of(finding.grade), grade) : grade,
+                  finding.subject, wrapped(printable(finding.what), indent + 2));
+  if (finding.grade == Grade::ok) return text;
+  const auto more = [&](std::string_view label, const std::string& what) {
+    if (what.empty()) return;
+    text += fmt::format("{:>{}}  {}\n", label, indent, wrapped(printable(what), indent + 2));
+  };
+  more("why", finding.why);
+  more("do", finding.fix);
+  return text;
+}
+
+std::string report(const Checkup& checkup, bool colour) {
+  std::string text;
+  const auto add_group = [&](std::string_view node, std::string_view heading) {
+    std::string group;
+    for (const auto& finding : checkup.findings) {
+      if (finding.node == node) group += finding_text(finding, colour);
+    }
+    if (group.empty()) return;
+    text +=
+        colour ? fmt::format("\x1b[1m{}\x1b[0m\n", printable(heading)) : printable(heading) + "\n";
+    text += group + "\n";
+  };
+  for (const auto& node : checkup.nodes) add_group(node.address, node.address);
+  add_group("", "all together");
+  std::array<int, 4> counts{};
+  for (const auto& finding : checkup.findings) ++counts[static_cast<std::size_t>(finding.grade)];
+  return text + fmt::format("danger: {}, warnings: {}, notes: {}, ok: {}\n", counts[3], counts[2],
+                            counts[1], counts[0]);
+}
+
+std::string node_json(const CheckedNode& node) {
+  JsonObject object;
+  object.text("address", node.address).text("role", node.role);
+  object.raw("version", node.version.empty() ? "null" : json_string(node.version));
+  const auto number = [&](std::string_view key, bool known, auto value) {
+    object.raw(key, known ? fmt::to_string(value) : "null");
+  };
+  number("round_trip_us", node.round_trip.has_value(),
+         node.round_trip.value_or(std::chrono::microseconds{}).count());
+  const auto offset = node.clock_offset.value_or(decltype(node.clock_offset)::value_type{});
+  number("clock_offset_us", node.clock_offset.has_value(), offset.value.count());
+  number("clock_offset_error_us", node.clock_offset.has_value(), offset.error.count());
+  const auto drift = node.clock_drift.value_or(decltype(node.clock_drift)::value_type{});
+  number("clock_drift", node.clock_drift.has_value(), drift.value);
+  number("clock_drift_error", node.clock_drift.has_value(), drift.error);
+  return object.str();
+}
+
+std::string report_json(const std::string& url, const Checkup& checkup) {
+  std::vector<std::string> nodes, findings;
+  for (const auto& node : checkup.nodes) nodes.push_back(node_json(node));
+  for (const auto& finding : checkup.findings) {
+    JsonObject object;
+    object.text("grade", to_string(finding.grade)).text("subject", finding.subject);
+    object.raw("node", finding.node.empty() ? "null" : json_string(finding.node));
+    object.text("what", finding.what).text("why", finding.why).text("fix", finding.fix);
+    findings.push_back(object.str());
+  }
+  JsonObject object;
+  object.text("url", url).text("worst", to_string(checkup.worst()));
+  object.raw("nodes", json_array(nodes)).raw("findings", json_array(findings));
+  return object.str() + "\n";
+}
+
+}  // namespace
+
+int examine(const DoctorArguments& arguments) {
+  ClientOptions options;
+  options.prefix = arguments.store.prefix;
+  Client client{arguments.store.url, options};
+  CheckupOptions how;
+  how.clock_span = arguments.clock;
+  how.most_keys = arguments.keys;
+  Progress progress;
+  if (::isatty(STDERR_FILENO) == 1) how.progress = std::ref(progress);
+  const auto checkup = check_up(client, how);
+  progress.clear();
+  const int printed = print(arguments.json ? report_json(client.url(), checkup)
+                                           : report(checkup, may_colour(STDOUT_FILENO)));
+  return printed != 0 ? printed : exit_code_of(checkup.worst());
+}
+
+}  // namespace dlock::cli

@@ -1,0 +1,153 @@
+// Which rights are missing.
+#include "client/rights.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "client/glob.hpp"
+
+namespace dlock::detail {
+namespace {
+
+using Words = std::vector<std::string>;
+
+constexpr std::array rights{
+    Right{"~PREFIX*", Use::client},
+    Right{"~dlock1:*", Use::client},
+    Right{"&dlock1:c:*", Use::client},
+    Right{"+evalsha", Use::client},
+    Right{"+eval", Use::client},
+    Right{"+ssubscribe", Use::client},
+    Right{"+spublish", Use::client},
+    Right{"+ping", Use::client},
+    Right{"+get", Use::client, true},
+    Right{"+set", Use::client, true},
+    Right{"+del", Use::client, true},
+    Right{"+exists", Use::client, true},
+    Right{"+time", Use::client},
+    Right{"+incr", Use::client, true},
+    Right{"+pexpire", Use::client, true},
+    Right{"+pttl", Use::client, true},
+    Right{"+zadd", Use::client, true},
+    Right{"+zrem", Use::client, true},
+    Right{"+zpopmin", Use::client, true},
+    Right{"+zrange", Use::client, true},
+    Right{"+zscore", Use::client, true},
+    Right{"+zrank", Use::client, true},
+    Right{"+zmscore", Use::client, true},
+    Right{"+zrangebyscore", Use::client, true},
+    Right{"+hgetall", Use::client, true},
+    Right{"+zcard", Use::client, true},
+    Right{"+zcount", Use::client, true},
+    Right{"+rename", Use::client, true},
+    Right{"+hset", Use::client, true},
+    Right{"+hget", Use::client, true},
+    Right{"+hdel", Use::client, true},
+    Right{"+client|list", Use::reconnect},
+    Right{"+client|kill", Use::reconnect},
+    Right{"&dlock1:l*", Use::candidate},
+    Right{"+scan", Use::look},
+    Right{"+getrange", Use::look, true},
+};
+
+constexpr std::string_view check_script = "return redis.acl_check_cmd(unpack(ARGV)) and 1 or 0";
+
+// A name that `pattern`, which ends with a star, matches.
+std::string sample_of(std::string_view pattern, std::string_view prefix) {
+  if (pattern == "PREFIX*") return std::string{prefix} + "dlock-doctor";
+  return std::string{pattern.substr(0, pattern.size() - 1)} + "doctor";
+}
+
+// `+client|list` as CLIENT LIST.
+Words command_of(std::string_view grant) {
+  Words words{{}};
+  for (const char c : grant.substr(1)) {
+    if (c == '|') {
+      words.emplace_back();
+    } else {
+      words.back() += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    }
+  }
+  return words;
+}
+
+// What is allowed, to ask for the rest with.
+struct Allowed {
+  std::string key;      // none: empty
+  std::string publish;  // a command that takes a channel; none: empty
+};
+
+// A command that needs this right, and else only what is allowed; empty if there is none. EVAL is
+// allowed: it does the asking.
+Words probe_of(const Right& right, std::string_view prefix, const Allowed& allowed) {
+  const auto name = right.grant.substr(1);
+  if (right.grant[0] == '~') return {"EVAL", "x", "1", sample_of(name, prefix)};
+  if (right.grant[0] == '&') {
+    const auto channel = sample_of(name, prefix);
+    return allowed.publish.empty() ? Words{} : Words{allowed.publish, channel, channel};
+  }
+  if (right.keyed && allowed.key.empty()) return {};
+  auto words = command_of(right.grant);
+  if (right.keyed) words.insert(words.end(), {allowed.key, allowed.key});
+  return words;
+}
+
+std::vector<redis::Reply> ask(redis::Node& node, const std::vector<Words>& probes) {
+  std::vector<Words> commands;
+  for (const auto& probe : probes) {
+    Words& command = commands.emplace_back(Words{"EVAL", std::string{check_script}, "0"});
+    command.insert(command.end(), probe.begin(), probe.end());
+  }
+  return node.call_all(commands);
+}
+
+std::string grant_of(const Right& right, std::string_view prefix) {
+  if (right.grant == "~PREFIX*") return "~" + escape_glob(prefix) + "*";
+  return std::string{right.grant};
+}
+
+}  // namespace
+
+std::span<const Right> all_rights() { return rights; }
+
+RightsFacts find_missing_rights(redis::Node& node, std::string_view prefix) {
+  const std::array samples{sample_of("PREFIX*", prefix), sample_of("dlock1:*", prefix)};
+  const auto first = ask(node, {{"EVAL", "x", "1", samples[0]},
+                                {"EVAL", "x", "1", samples[1]},
+                                {"SSUBSCRIBE"},
+                                {"SPUBLISH"}});
+  RightsFacts facts;
+  if (first.empty()) {
+    facts.unknown = "the server did not answer";
+    return facts;
+  }
+  if (first[0].kind == redis::ReplyView::Kind::error) {
+    facts.unknown = redis::classify(first[0].text).what;
+    return facts;
+  }
+  const auto is_allowed = [&](std::size_t i) { return first[i].text == "1"; };
+  const Allowed allowed{is_allowed(0)   ? samples[0]
+                        : is_allowed(1) ? samples[1]
+                                        : std::string{},
+                        is_allowed(2)   ? "SSUBSCRIBE"
+                        : is_allowed(3) ? "SPUBLISH"
+                                        : std::string{}};
+  std::vector<Right> asked;
+  std::vector<Words> probes;
+  for (const auto& right : rights) {
+    auto probe = probe_of(right, prefix, allowed);
+    if (probe.empty()) continue;  // nobody can tell, until others are granted
+    asked.push_back(right);
+    probes.push_back(std::move(probe));
+  }
+  const auto replies = ask(node, probes);
+  for (std::size_t i = 0; i < replies.size(); ++i) {
+    if (replies[i].text == "1") continue;
+    facts.missing.push_back(asked[i]);
+    facts.grants.push_back(grant_of(asked[i], prefix));
+  }
+  return facts;
+}
+
+}  // namespace dlock::detail
