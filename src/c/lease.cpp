@@ -12,7 +12,7 @@ namespace {
 
 // Those of a forked parent are not looked at: another of its threads may have had the mutex.
 void check(const dlock_lease* lease) {
-  c::require(lease, "lease");
+  c::require(lease != nullptr, "lease");
   if (lease->is_forked()) {
     throw_error(errc::forked, "this process is a fork: its parent has the lease");
   }
@@ -77,7 +77,7 @@ int dlock_lease_is_lost(dlock_lease* lease) {
 dlock_status dlock_lease_on_lost(dlock_lease* lease, dlock_lost_handler handler, void* context) {
   return c::guarded([&] {
     check(lease);
-    c::require(reinterpret_cast<const void*>(handler), "handler");
+    c::require(handler != nullptr, "handler");
     std::list<std::stop_callback<c::LostCall>> watch;
     std::stop_token lost;
     {
@@ -105,7 +105,7 @@ dlock_status dlock_lease_release_async(dlock_lease* lease, dlock_release_handler
                                        void* context) {
   return c::guarded([&] {
     check(lease);
-    c::require(reinterpret_cast<const void*>(handler), "handler");
+    c::require(handler != nullptr, "handler");
     async_release(take(*lease), [handler, context](std::error_code error) {
       const auto status = c::guarded([&] { detail::throw_release_error(error); });
       const std::string message = dlock_last_error();  // what the handler calls may fail too

@@ -27,7 +27,7 @@ std::string_view bytes(const char* name, std::size_t length) {
   if (length == 0) {
     return {};
   }
-  c::require(name, "name");
+  c::require(name != nullptr, "name");
   return length == DLOCK_TEXT ? std::string_view{name} : std::string_view{name, length};
 }
 
@@ -71,9 +71,9 @@ template <class Make>
 dlock_status make_lock(dlock_client* client, const dlock_lock_options* options, dlock_lock** lock,
                        Make make) {
   return c::guarded([&] {
-    c::require(lock, "lock");
+    c::require(lock != nullptr, "lock");
     *lock = nullptr;
-    c::require(client, "client");
+    c::require(client != nullptr, "client");
     *lock = new dlock_lock{make(client->client, lock_options(c::read_options(options)))};
   });
 }
@@ -127,7 +127,7 @@ void dlock_lock_free(dlock_lock* lock) { delete lock; }
 
 dlock_status dlock_cancel_new(dlock_cancel** cancel) {
   return c::guarded([&] {
-    c::require(cancel, "cancel");
+    c::require(cancel != nullptr, "cancel");
     *cancel = nullptr;
     *cancel = new dlock_cancel;
   });
@@ -144,9 +144,9 @@ void dlock_cancel_free(dlock_cancel* cancel) { delete cancel; }
 dlock_status dlock_acquire(dlock_lock* lock, std::int64_t timeout_ms, dlock_cancel* cancel,
                            dlock_lease** lease) {
   return c::guarded([&] {
-    c::require(lease, "lease");
+    c::require(lease != nullptr, "lease");
     *lease = nullptr;
-    c::require(lock, "lock");
+    c::require(lock != nullptr, "lock");
     auto obtained = lock->take(limit_of(timeout_ms), token_of(cancel));
     if (!obtained) {
       throw_error(errc::timed_out,
@@ -159,8 +159,8 @@ dlock_status dlock_acquire(dlock_lock* lock, std::int64_t timeout_ms, dlock_canc
 dlock_status dlock_acquire_async(dlock_lock* lock, std::int64_t timeout_ms, dlock_cancel* cancel,
                                  dlock_acquire_handler handler, void* context) {
   return c::guarded([&] {
-    c::require(lock, "lock");
-    c::require(reinterpret_cast<const void*>(handler), "handler");
+    c::require(lock != nullptr, "lock");
+    c::require(handler != nullptr, "handler");
     lock->start(
         limit_of(timeout_ms),
         [handler, context](AcquireResult result) {

@@ -62,8 +62,8 @@ dlock_status status_of_exception() noexcept {
   }
 }
 
-void require(const void* pointer, const char* name) {
-  if (pointer == nullptr) {
+void require(bool is_given, const char* name) {
+  if (!is_given) {
     throw_error(errc::usage, std::string{name} + " is NULL");
   }
 }

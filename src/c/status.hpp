@@ -11,8 +11,8 @@ namespace dlock::c {
 
 /// Of the exception being handled. Keeps its message for `dlock_last_error()`.
 dlock_status status_of_exception() noexcept;
-/// Throws `UsageError` for a null pointer.
-void require(const void* pointer, const char* name);
+/// Throws `UsageError` for what is null.
+void require(bool is_given, const char* name);
 
 /// Runs `function`, and says how that went.
 template <class Function>
