@@ -43,5 +43,18 @@ function(dlock_layer name)
     if(NOT name STREQUAL "core")
         target_link_libraries(dlock_${name} PRIVATE dlock_script)
     endif()
-    set_target_properties(dlock_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+    set_target_properties(dlock_${name} PROPERTIES
+        POSITION_INDEPENDENT_CODE ON
+        CXX_VISIBILITY_PRESET hidden
+        VISIBILITY_INLINES_HIDDEN ON)
+endfunction()
+
+# The shared library shows what the version script `map` says, of what has DLOCK_API. It stays when
+# it is closed: its threads may run.
+function(dlock_export_symbols target map)
+    set(configured "${CMAKE_CURRENT_BINARY_DIR}/generated/exports.map")
+    configure_file("${map}" "${configured}" @ONLY)
+    target_link_options(${target} PRIVATE
+        "LINKER:--version-script=${configured}" LINKER:-z,nodelete)
+    set_target_properties(${target} PROPERTIES LINK_DEPENDS "${configured}")
 endfunction()

@@ -1,11 +1,11 @@
-# cmake --install: headers, library, command, the CMake package "dlock" and dlock.pc.
+# cmake --install: headers, libraries, command, the CMake package "dlock" and dlock.pc.
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/dlock")
 
 install(DIRECTORY include/dlock DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING
     PATTERN "*.hpp" PATTERN "*.h")
-install(TARGETS dlock EXPORT dlockTargets)
+install(TARGETS dlock dlock_shared EXPORT dlockTargets)
 if(TARGET dlock-cli)
     install(TARGETS dlock-cli)
 endif()
@@ -42,9 +42,8 @@ set(pc_libdir "\${prefix}")
 cmake_path(APPEND pc_libdir "${CMAKE_INSTALL_LIBDIR}")
 set(pc_includedir "\${prefix}")
 cmake_path(APPEND pc_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
-set(pc_requires "")
-get_target_property(type dlock TYPE)
-if(type STREQUAL "STATIC_LIBRARY" AND NOT DLOCK_HIREDIS_BUNDLED)
+set(pc_requires "")    # of the static library
+if(NOT DLOCK_HIREDIS_BUNDLED)
     set(pc_requires "hiredis >= 1.1")
 endif()
 configure_file(cmake/dlock.pc.in dlock.pc @ONLY)

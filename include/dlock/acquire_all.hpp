@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dlock/client.hpp"
+#include "dlock/export.h"
 #include "dlock/lease.hpp"
 #include "dlock/options.hpp"
 
@@ -22,7 +23,7 @@ class LeasesState;
 /// Several leases that are used as one: those of `acquire_all`, or others that belong together, of
 /// any kind. Move-only; `const` members are thread-safe. The destructor releases all of them, and
 /// blocks as that of one `Lease`.
-class Leases {
+class DLOCK_API Leases {
  public:
   /// Holds nothing.
   Leases() noexcept = default;
@@ -69,19 +70,20 @@ class Leases {
 ///
 /// Throws `UsageError` for no names and for a name that stands there twice, `LockLost` when one was
 /// lost before the last was there, else as `Mutex::acquire()`. Thread-safe.
-[[nodiscard]] Leases acquire_all(Client& client, const std::vector<std::string>& names,
-                                 LockOptions options = {}, const std::stop_token& stop = {});
+[[nodiscard]] DLOCK_API Leases acquire_all(Client& client, const std::vector<std::string>& names,
+                                           LockOptions options = {},
+                                           const std::stop_token& stop = {});
 /// All, if all are free now and nobody waits for one, else none.
-[[nodiscard]] std::optional<Leases> try_acquire_all(Client& client,
-                                                    const std::vector<std::string>& names,
-                                                    LockOptions options = {});
+[[nodiscard]] DLOCK_API std::optional<Leases> try_acquire_all(Client& client,
+                                                              const std::vector<std::string>& names,
+                                                              LockOptions options = {});
 
 namespace detail {
-[[nodiscard]] std::optional<Leases> acquire_all_in(Client& client,
-                                                   const std::vector<std::string>& names,
-                                                   std::chrono::milliseconds span,
-                                                   LockOptions options,
-                                                   const std::stop_token& stop);
+[[nodiscard]] DLOCK_API std::optional<Leases> acquire_all_in(Client& client,
+                                                             const std::vector<std::string>& names,
+                                                             std::chrono::milliseconds span,
+                                                             LockOptions options,
+                                                             const std::stop_token& stop);
 }  // namespace detail
 
 /// All, if they come within `span`; zero or less tries once. Throws `Cancelled` when `stop` ends

@@ -10,12 +10,13 @@
 #include <system_error>
 #include <utility>
 
+#include "dlock/export.h"
 #include "dlock/lease.hpp"
 
 namespace dlock {
 
 /// How an asynchronous acquisition ended: with a lease, or with the reason why there is none.
-struct AcquireResult {
+struct DLOCK_API AcquireResult {
   std::optional<Lease> lease;
   /// Category `dlock`; `errc::timed_out` when the time limit passed, or the lock was not free when
   /// only tried.
@@ -39,7 +40,7 @@ using ReleaseHandler = std::function<void(std::error_code)>;
 namespace detail {
 
 /// Throws what `Lease::release()` throws for this outcome; nothing for none.
-void throw_release_error(std::error_code outcome);
+DLOCK_API void throw_release_error(std::error_code outcome);
 
 /// What both awaiters are: started once, resumed on the callback thread.
 ///
@@ -85,14 +86,14 @@ class [[nodiscard]] AsyncTryAcquire : public detail::AcquireAwaiter {
 
 /// Gives `lease` back without waiting; `handler` gets the outcome, or may be empty. Called at once
 /// for a lease that holds nothing. Throws `UsageError` in a forked child.
-void async_release(Lease lease, ReleaseHandler handler);
+DLOCK_API void async_release(Lease lease, ReleaseHandler handler);
 
 /// What `co_await async_release(...)` waits for. Throws as `Lease::release()`.
 class [[nodiscard]] AsyncRelease {
  public:
   explicit AsyncRelease(Lease lease) noexcept : lease_(std::move(lease)) {}
   [[nodiscard]] bool await_ready() const noexcept { return !lease_; }
-  void await_suspend(std::coroutine_handle<> waiting);
+  DLOCK_API void await_suspend(std::coroutine_handle<> waiting);
   void await_resume() const { detail::throw_release_error(error_); }
 
  private:

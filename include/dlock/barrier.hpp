@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "dlock/client.hpp"
+#include "dlock/export.h"
 #include "dlock/lease.hpp"
 #include "dlock/options.hpp"
 
@@ -32,7 +33,7 @@ class Target;
 /// There is no `arrive_and_drop`: the number of parties is for good, each client says it.
 ///
 /// Errors: `Broken`, `Unreachable`, `Refused`, `StoreUnusable`, and `UsageError` as said.
-class Barrier {
+class DLOCK_API Barrier {
  public:
   /// Throws `UsageError` as `Mutex`, and for a number of parties out of range.
   Barrier(Client& client, std::string_view name, BarrierOptions options);

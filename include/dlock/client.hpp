@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "dlock/export.h"
 #include "dlock/options.hpp"
 
 namespace dlock {
@@ -20,7 +21,7 @@ class ClientState;
 ///
 /// After a `fork()` the child holds nothing: every call on a client, lock or lease of the parent
 /// throws `errc::forked` there, and destructors leave the parent's connection alone.
-class Client {
+class DLOCK_API Client {
  public:
   /// URLs: `redis://[user[:password]@]host[:port][/db]`, `redis+unix:///path[?db=n]`, `local:` (a
   /// private server of this user on this machine, started when needed). Empty: the environment

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "dlock/client.hpp"
+#include "dlock/export.h"
 #include "dlock/mutex.hpp"
 #include "dlock/until.hpp"
 
@@ -37,7 +38,7 @@ class Target;
 ///
 /// Errors: `Unreachable`, `Refused`, `StoreUnusable`; of waits also `LockLost` if the mutex was
 /// lost before, and `UsageError` if `lock` does not own it.
-class ConditionVariable {
+class DLOCK_API ConditionVariable {
  public:
   using Lock = std::unique_lock<Mutex>;
 

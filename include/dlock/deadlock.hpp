@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "dlock/client.hpp"
+#include "dlock/export.h"
 #include "dlock/inspect.hpp"
 
 namespace dlock {
@@ -19,6 +20,6 @@ struct DeadlockLink {
 /// with the exception `Deadlock` some seconds later, if its program is of this version. Throws as
 /// `Mutex`. Seen are waits of threads that hold locks by `lock()`, `DistributedLock`, or a `Lease`
 /// that was not moved since it was obtained; and those of programs under `dlock run`.
-[[nodiscard]] std::vector<std::vector<DeadlockLink>> list_deadlocks(Client& client);
+[[nodiscard]] DLOCK_API std::vector<std::vector<DeadlockLink>> list_deadlocks(Client& client);
 
 }  // namespace dlock

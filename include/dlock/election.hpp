@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "dlock/client.hpp"
+#include "dlock/export.h"
 #include "dlock/leader_observer.hpp"
 #include "dlock/leadership.hpp"
 #include "dlock/options.hpp"
@@ -27,7 +28,7 @@ class Target;
 ///
 /// It is the lock of its name: a `Mutex` of the same name excludes the leader, and `dlock ls`,
 /// `info` and `break` know it.
-class Election {
+class DLOCK_API Election {
  public:
   /// Throws `UsageError` as `Mutex`.
   Election(Client& client, std::string_view name, LockOptions options = {});

@@ -4,6 +4,8 @@
 #include <string>
 #include <system_error>
 
+#include "dlock/export.h"
+
 namespace dlock {
 
 /// What went wrong, in category `dlock`. "Busy" and "timed out waiting" are results of the
@@ -26,14 +28,14 @@ enum class errc {
 };
 
 /// The category of every error of this library; its name is "dlock". Thread-safe.
-[[nodiscard]] const std::error_category& error_category() noexcept;
+[[nodiscard]] DLOCK_API const std::error_category& error_category() noexcept;
 
 [[nodiscard]] inline std::error_code make_error_code(errc code) noexcept {
   return {static_cast<int>(code), error_category()};
 }
 
 /// Base of all exceptions of this library. `code()` tells them apart, `what()` says what to do.
-class Error : public std::system_error {
+class DLOCK_API Error : public std::system_error {
  public:
   Error(errc code, const std::string& what) : std::system_error(make_error_code(code), what) {}
   /// The code as the enum.
@@ -41,56 +43,56 @@ class Error : public std::system_error {
 };
 
 /// `errc::usage` and `errc::forked`.
-class UsageError : public Error {
+class DLOCK_API UsageError : public Error {
  public:
   using Error::Error;
 };
 /// `errc::unreachable`.
-class Unreachable : public Error {
+class DLOCK_API Unreachable : public Error {
  public:
   using Error::Error;
 };
 /// `errc::refused`.
-class Refused : public Error {
+class DLOCK_API Refused : public Error {
  public:
   using Error::Error;
 };
 /// `errc::read_only`, `loading`, `out_of_memory`, `not_a_lock`, `store_unusable`.
-class StoreUnusable : public Error {
+class DLOCK_API StoreUnusable : public Error {
  public:
   using Error::Error;
 };
 /// `errc::timed_out`.
-class TimedOut : public Error {
+class DLOCK_API TimedOut : public Error {
  public:
   using Error::Error;
 };
 /// `errc::cancelled`.
-class Cancelled : public Error {
+class DLOCK_API Cancelled : public Error {
  public:
   using Error::Error;
 };
 /// `errc::deadlock`: holders in a ring wait for each other, and this wait gave up; `what()` names
 /// the ring. What this thread holds it still holds: give it back, so that the others can go on.
-class Deadlock : public Error {
+class DLOCK_API Deadlock : public Error {
  public:
   using Error::Error;
 };
 /// `errc::lost`: what the lock guarded may have been touched by another holder. Stop, and let the
 /// resource refuse your late writes by their fence.
-class LockLost : public Error {
+class DLOCK_API LockLost : public Error {
  public:
   using Error::Error;
 };
 
 /// `errc::broken`: a party of a barrier died or stopped waiting, or the server lost it or a latch.
-class Broken : public Error {
+class DLOCK_API Broken : public Error {
  public:
   using Error::Error;
 };
 
 /// Throws the exception class that belongs to `code`.
-[[noreturn]] void throw_error(errc code, const std::string& what);
+[[noreturn]] DLOCK_API void throw_error(errc code, const std::string& what);
 
 }  // namespace dlock
 

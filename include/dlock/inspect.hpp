@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dlock/client.hpp"
+#include "dlock/export.h"
 
 namespace dlock {
 
@@ -71,10 +72,11 @@ struct LockInfo {
 /// The locks of this client's prefix that are held by dlock or waited for, in order of name.
 /// `pattern` is a glob as of Redis' KEYS over names without the prefix. Scans the key space in
 /// small steps on a connection of its own; a snapshot of nothing in particular. Throws as `Mutex`.
-[[nodiscard]] std::vector<LockInfo> list_locks(Client& client, std::string_view pattern = "*");
+[[nodiscard]] DLOCK_API std::vector<LockInfo> list_locks(Client& client,
+                                                         std::string_view pattern = "*");
 
 /// One lock. Throws as `Mutex`.
-[[nodiscard]] LockInfo inspect_lock(Client& client, std::string_view name);
+[[nodiscard]] DLOCK_API LockInfo inspect_lock(Client& client, std::string_view name);
 
 /// A `Latch` as the server sees it.
 struct LatchInfo {
@@ -112,7 +114,8 @@ enum class BreakOutcome {
 /// Takes the lock from the holder that has `fence`, never from a later one. The holder's process
 /// is asked first, so that a lock passed on inside it is told apart; when it does not answer within
 /// `patience` the server's record decides. Throws as `Mutex`.
-[[nodiscard]] BreakOutcome break_lock(Client& client, std::string_view name, std::int64_t fence,
-                                      std::chrono::milliseconds patience = std::chrono::seconds{1});
+[[nodiscard]] DLOCK_API BreakOutcome
+break_lock(Client& client, std::string_view name, std::int64_t fence,
+           std::chrono::milliseconds patience = std::chrono::seconds{1});
 
 }  // namespace dlock

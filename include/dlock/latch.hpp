@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "dlock/client.hpp"
+#include "dlock/export.h"
 #include "dlock/lease.hpp"
 #include "dlock/options.hpp"
 
@@ -30,7 +31,7 @@ class Target;
 /// Errors: `Unreachable`, `Refused`, `StoreUnusable`, `UsageError` as said; of waits also `Broken`
 /// if a part ended without being counted down and the latch is not at zero, or if the server lost
 /// the latch meanwhile.
-class Latch {
+class DLOCK_API Latch {
  public:
   /// Throws `UsageError` as `Mutex`, and for a count or time out of range.
   Latch(Client& client, std::string_view name, LatchOptions options);

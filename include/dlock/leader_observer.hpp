@@ -10,6 +10,8 @@
 #include <string>
 #include <utility>
 
+#include "dlock/export.h"
+
 namespace dlock {
 
 namespace detail {
@@ -41,7 +43,7 @@ struct LeaderChange {
 /// state is never missed, one in between may be. The server tells at once who was elected, said
 /// something new, or resigned. A leader that crashed is vacant when its lock has ended by the
 /// server's clock; what was not told is seen within 2.5 s.
-class LeaderObserver {
+class DLOCK_API LeaderObserver {
  public:
   explicit LeaderObserver(std::unique_ptr<detail::ElectionView> view) noexcept;
   ~LeaderObserver();
@@ -70,7 +72,7 @@ using LeaderHandler = std::function<void(const LeaderChange&)>;
 
 /// Calls a handler with the changes of an election until it is destroyed. Errors go to the client's
 /// log; it tries again.
-class LeaderWatch {
+class DLOCK_API LeaderWatch {
  public:
   LeaderWatch(LeaderObserver observer, LeaderHandler handler);
   /// Waits for a call of the handler under way, unless it is that which destroys this, and for at

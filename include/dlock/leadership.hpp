@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "dlock/export.h"
 #include "dlock/lease.hpp"
 
 namespace dlock {
@@ -19,7 +20,7 @@ class Proclamation;
 /// The right to lead, for a time. Move-only, for any thread; `const` members and `proclaim` are
 /// thread-safe. The destructor resigns: it never throws, and blocks for at most two request
 /// timeouts.
-class Leadership {
+class DLOCK_API Leadership {
  public:
   /// Leads nothing.
   Leadership() noexcept;

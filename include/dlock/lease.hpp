@@ -9,6 +9,8 @@
 #include <string>
 #include <system_error>
 
+#include "dlock/export.h"
+
 namespace dlock {
 
 namespace detail {
@@ -22,7 +24,7 @@ class LeaseState;
 ///
 /// A lease is a promise with an end: a process that is stopped past `valid_for()` can act late.
 /// Pass `fence()` to the resource and let it refuse smaller ones (docs/guarantees.md).
-class Lease {
+class DLOCK_API Lease {
  public:
   /// Holds nothing.
   Lease() noexcept = default;

@@ -10,6 +10,7 @@
 
 #include "dlock/async.hpp"
 #include "dlock/client.hpp"
+#include "dlock/export.h"
 #include "dlock/lease.hpp"
 #include "dlock/options.hpp"
 #include "dlock/until.hpp"
@@ -31,7 +32,7 @@ class LockState;
 ///
 /// Errors of all locking calls: `Unreachable`, `Refused`, `StoreUnusable`; `UsageError` when the
 /// calling thread already holds this object by `lock()`.
-class Mutex {
+class DLOCK_API Mutex {
  public:
   /// Throws `UsageError` for a name that, prefix included, is over 512 KiB or begins with
   /// `dlock1:`, and for options that make no sense.
@@ -110,7 +111,7 @@ class Mutex {
 
 /// A `Mutex` that the thread which holds it may lock again; the last `unlock()` releases. Meets
 /// Lockable and TimedLockable. Thread-safe.
-class RecursiveMutex {
+class DLOCK_API RecursiveMutex {
  public:
   /// As `Mutex`.
   RecursiveMutex(Client& client, std::string_view name, LockOptions options = {});

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "dlock/client.hpp"
+#include "dlock/export.h"
 #include "dlock/lease.hpp"
 
 namespace dlock {
@@ -27,12 +28,12 @@ struct OnceOptions {
 /// by its destructor, gives the lock back only then. Thread-safe.
 ///
 /// Throws `UsageError` for options that make no sense, else as `Mutex::try_acquire()`.
-[[nodiscard]] std::optional<Lease> begin_once(Client& client, std::string_view name,
-                                              OnceOptions options = {});
+[[nodiscard]] DLOCK_API std::optional<Lease> begin_once(Client& client, std::string_view name,
+                                                        OnceOptions options = {});
 
 namespace detail {
 /// Throws `LockLost` if the lease had ended before.
-void end_once(Lease lease);
+DLOCK_API void end_once(Lease lease);
 }  // namespace detail
 
 /// Does `work()` or `work(const Lease&)`, unless somebody else does it or did it not long ago (see

@@ -11,6 +11,7 @@
 
 #include "dlock/async.hpp"
 #include "dlock/client.hpp"
+#include "dlock/export.h"
 #include "dlock/lease.hpp"
 #include "dlock/options.hpp"
 #include "dlock/until.hpp"
@@ -28,7 +29,7 @@ struct SemaphoreState;
 /// How many there are is written down by the first who holds any, for as long as somebody does; a
 /// client that says another number is refused with `UsageError` until then. A semaphore and a
 /// `Mutex` or `SharedMutex` cannot have the same name at the same time.
-class Semaphore {
+class DLOCK_API Semaphore {
  public:
   /// Throws `UsageError` as `Mutex`, and for a number of permits below 1 or above 2^30 - 1.
   Semaphore(Client& client, std::string_view name, SemaphoreOptions options = {});

@@ -10,6 +10,7 @@
 
 #include "dlock/async.hpp"
 #include "dlock/client.hpp"
+#include "dlock/export.h"
 #include "dlock/lease.hpp"
 #include "dlock/options.hpp"
 #include "dlock/until.hpp"
@@ -36,7 +37,7 @@ class LockState;
 ///
 /// Errors as those of `Mutex`; `UsageError` when the calling thread already holds this object by
 /// `lock()` or `lock_shared()`.
-class SharedMutex {
+class DLOCK_API SharedMutex {
  public:
   /// Throws as `Mutex`.
   SharedMutex(Client& client, std::string_view name, LockOptions options = {});

@@ -8,6 +8,7 @@
 #include <stop_token>
 #include <string>
 
+#include "dlock/export.h"
 #include "dlock/lease.hpp"
 #include "dlock/until.hpp"
 
@@ -20,7 +21,7 @@ struct UpgradeableState;
 /// The right to read beside readers, of one holder at a time, who can become the writer without
 /// letting anybody write in between. Move-only. `const` members are thread-safe; the others are for
 /// one thread at a time. The destructor releases, as that of `Lease`.
-class UpgradeableLease {
+class DLOCK_API UpgradeableLease {
  public:
   /// Holds nothing.
   UpgradeableLease() noexcept;

@@ -14,7 +14,7 @@ sys.path.insert(0, str(SOURCE / "tests/docs"))
 import markdown  # noqa: E402
 
 OPTION = re.compile(r"(?<![\w-])(--?[A-Za-z][\w-]*)")
-DIRECTORIES = ("cmake", "docs", "examples", "include", "python", "scripts", "src",
+DIRECTORIES = ("cmake", "docs", "examples", "include", "node", "python", "scripts", "src",
                "tests")
 
 

@@ -2,9 +2,11 @@
 
 language  marker        what is done
 cpp                     a complete program: compiled as it is and run
+c                       the same, in C11, with the shared library
 cpp       wrap          statements: compiled into a function that has a `client`, and run
 cpp       quote FILE    stands in FILE, word for word
 python                  a complete program: run as it is, `Redis()` being the test's server
+js                      a module of Node.js: run as it is
 sh                      run, with the built command in the path
 sh        exit N        run, ends with status N
 sh        check         its programs, scripts and options exist; for what installs or takes long
@@ -88,10 +90,11 @@ class Programs:
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir()
         self.programs = {}  # place of the block -> command
-        self.cmake = ["cmake_minimum_required(VERSION 3.25)", "project(docs LANGUAGES CXX)",
+        self.cmake = ["cmake_minimum_required(VERSION 3.25)", "project(docs LANGUAGES C CXX)",
                       "find_package(dlock REQUIRED)"]
         blocks = [block for document in documents for block in document.blocks]
         self._add_programs([b for b in blocks if kind_of(b) == "cpp"])
+        self._add_c_programs([b for b in blocks if kind_of(b) == "c"])
         self._add_fragments([b for b in blocks if kind_of(b) == "cpp wrap"])
         self._add_examples([b for b in blocks if kind_of(b) == "console run"])
         self._add_project([b for b in blocks if kind_of(b) == "cmake project"])
@@ -107,6 +110,17 @@ class Programs:
             (self.directory / f"{name}.cpp").write_text(f'#line {block.line + 1} "{block.path}"\n'
                                                         + block.text)
             self._add_executable(name, f"{name}.cpp")
+            self.programs[block.place] = [self.directory / "build" / name]
+
+    def _add_c_programs(self, blocks):
+        for number, block in enumerate(blocks):
+            name = f"c_program_{number}"
+            (self.directory / f"{name}.c").write_text(f'#line {block.line + 1} "{block.path}"\n'
+                                                      + block.text)
+            self.cmake += [f"add_executable({name} {name}.c)",
+                           f"set_target_properties({name} PROPERTIES C_STANDARD 11 C_EXTENSIONS OFF)",
+                           f"target_link_libraries({name} PRIVATE dlock::shared)",
+                           f"target_compile_options({name} PRIVATE -Wall -Wextra -Wpedantic -Werror)"]
             self.programs[block.place] = [self.directory / "build" / name]
 
     def _add_fragments(self, blocks):
@@ -140,7 +154,7 @@ class Programs:
         prefix = self.directory / "prefix"
         compiler = cache_entry("CMAKE_CXX_COMPILER")
         options = {"CMAKE_PREFIX_PATH": prefix, "CMAKE_CXX_COMPILER": compiler,
-                   "CMAKE_CXX_FLAGS": flags}
+                   "CMAKE_CXX_FLAGS": flags, "CMAKE_C_FLAGS": flags}
         if launcher := shutil.which("ccache"):
             options["CMAKE_CXX_COMPILER_LAUNCHER"] = launcher
         for step in (["cmake", "--install", BUILD, "--prefix", prefix],
@@ -211,14 +225,14 @@ class Snippets(unittest.TestCase):
         self.assertEqual(done.returncode, status, f"output:\n{done.stdout}")
 
     def test_every_block_is_of_a_kind_that_is_tested(self):
-        known = {"cpp", "cpp wrap", "cpp quote", "python", "sh", "sh exit", "sh check", "console",
+        known = {"c", "cpp", "cpp wrap", "js", "cpp quote", "python", "sh", "sh exit", "sh check", "console",
                  "console run", "cmake project", "conf", "sql", "text", "text rights"}
         for document in self.documents:
             for block in document.blocks:
                 self.assertIn(kind_of(block), known, block.place)
 
     def test_programs_and_fragments_run(self):
-        for block in self.blocks("cpp", "cpp wrap"):
+        for block in self.blocks("c", "cpp", "cpp wrap"):
             with self.subTest(block.place):
                 self.server.command("FLUSHALL")
                 self.assert_ran(self.shell.run(self.programs.programs[block.place]))
@@ -236,6 +250,19 @@ class Snippets(unittest.TestCase):
                 program.write_text(block.text)
                 self.assert_ran(self.shell.run(["env", site, python, "-W", "error", run_on_port,
                                                 str(self.server.port), program]))
+
+    def test_node_programs_run(self):
+        if cache_entry("DLOCK_SANITIZE"):
+            self.skipTest("node does not load a library built with sanitizers")
+        if not shutil.which("node"):
+            self.skipTest("node is not installed")
+        library = f"DLOCK_LIBRARY={BUILD}/libdlock.so.1"
+        for block in self.blocks("js"):
+            with self.subTest(block.place):
+                self.server.command("FLUSHALL")
+                program = BUILD / "node/program.mjs"  # beside the package, where it is found
+                program.write_text(block.text)
+                self.assert_ran(self.shell.run(["env", library, "node", program]))
 
     def test_quotations_stand_in_their_file(self):
         for block in self.blocks("cpp quote"):
@@ -273,6 +300,10 @@ class Snippets(unittest.TestCase):
             return
         program, *arguments = words[:words.index("--")] if "--" in words else words
         script = SOURCE / program
+        if program == "npm":
+            self.assertEqual(arguments[0], "install")
+            self.assertTrue((SOURCE / arguments[1] / "package.json").is_file())
+            return
         if program == "pip":
             self.assertEqual(arguments[0], "install")
             self.assertTrue((SOURCE / arguments[1] / "pyproject.toml").is_file())

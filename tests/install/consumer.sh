@@ -25,6 +25,16 @@ say "find_package"
 cmake -G Ninja -S "$here/consumer" -B "$work/found" -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/found.log"
 cmake --build "$work/found" >>"$work/found.log" || { cat "$work/found.log" && exit 1; }
 "$work/found/consumer"
+"$work/found/c_consumer"
+
+say "find_package, in C alone"
+mkdir "$work/c"
+sed -e 's/ CXX)/)/' -e '/(consumer main.cpp)/d' -e '/dlock::dlock/d' "$here/consumer/CMakeLists.txt" \
+    >"$work/c/CMakeLists.txt"
+cp "$here/consumer/main.c" "$work/c"
+cmake -G Ninja -S "$work/c" -B "$work/c/build" -DCMAKE_PREFIX_PATH="$work/prefix" >"$work/c.log" 2>&1 &&
+    cmake --build "$work/c/build" >>"$work/c.log" || { cat "$work/c.log" && exit 1; }
+"$work/c/build/c_consumer"
 
 say "pkg-config"
 PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name dlock.pc)")${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
@@ -35,6 +45,14 @@ read -ra libraries <<<"$(pkg-config --libs dlock)"
     -c "$here/consumer/main.cpp" -o "$work/main.o"
 g++ "$work/main.o" "${libraries[@]}" -o "$work/with-pkg-config"
 LD_LIBRARY_PATH=$(pkg-config --variable=libdir dlock) "$work/with-pkg-config"
+gcc -std=c11 -Wall -Wextra -Wpedantic -Werror "$here/consumer/main.c" "${flags[@]}" "${libraries[@]}" \
+    -o "$work/c-with-pkg-config"
+LD_LIBRARY_PATH=$(pkg-config --variable=libdir dlock) "$work/c-with-pkg-config"
+read -ra libraries <<<"$(pkg-config --libs --static dlock)"
+gcc -std=c11 "$here/consumer/main.c" "${flags[@]}" "${libraries[@]/#-ldlock/-l:libdlock.a}" \
+    -o "$work/c-static"
+"$work/c-static"
+"$work/c-static"
 
 # One build directory, so that the second round links the objects of the first.
 for shared in OFF ON; do
@@ -44,5 +62,6 @@ for shared in OFF ON; do
         ${launcher:+-DCMAKE_CXX_COMPILER_LAUNCHER="${launcher[*]}"} >"$work/sub.log"
     cmake --build "$work/sub" -j 2 >>"$work/sub.log" || { cat "$work/sub.log" && exit 1; }
     "$work/sub/consumer"
+    "$work/sub/c_consumer"
 done
 rm -rf "$work"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Arrows go only downwards: cli -> client -> redis -> core. Only src/redis knows hiredis, and public
+# Arrows go only downwards: cli, c -> client -> redis -> core. Only src/redis knows hiredis, and public
 # headers include only the standard library and each other.
 . "$(dirname "$0")/lib.sh"
 
@@ -12,12 +12,14 @@ refuse() {
     failed=1
 }
 
-refuse src/core '(redis|client|cli|script)/' 'src/core includes only src/core'
-refuse src/redis '(client|cli)/' 'src/redis must not look up to client or cli'
-refuse src/client 'cli/' 'src/client must not look up to cli'
+refuse src/core '(redis|client|cli|c|script)/' 'src/core includes only src/core'
+refuse src/redis '(client|cli|c)/' 'src/redis must not look up to client, cli or c'
+refuse src/client '(cli|c)/' 'src/client must not look up to cli or c'
+refuse src/cli '(c/|dlock/dlock\.h>)' 'src/cli is written in C++'
+refuse src/c '(core|redis|cli|script)/' 'src/c stands on the client'
 refuse src/core 'sys/socket|netinet/|poll\.h|unistd|thread>|mutex>|condition_variable>' \
     'src/core has no sockets and no threads'
-for dir in src/core src/client src/cli include examples; do
+for dir in src/core src/client src/cli src/c include examples; do
     refuse "$dir" 'hiredis' 'only src/redis includes hiredis'
 done
 for dir in examples python/native; do

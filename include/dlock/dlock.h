@@ -1,0 +1,222 @@
+/* dlock for C, and for the bindings of other languages: a distributed lock on Redis.
+ *
+ *     dlock_client *client = NULL;
+ *     dlock_lock *lock = NULL;
+ *     dlock_lease *lease = NULL;
+ *     if (dlock_client_new(NULL, NULL, &client) != DLOCK_OK ||
+ *         dlock_mutex_new(client, "register_user", DLOCK_TEXT, NULL, &lock) != DLOCK_OK ||
+ *         dlock_acquire(lock, DLOCK_FOREVER, NULL, &lease) != DLOCK_OK) {
+ *       fprintf(stderr, "%s\n", dlock_last_error());
+ *     } else {
+ *       ...                                  // nobody else is here, on any machine
+ *     }
+ *     dlock_lease_free(lease);               // released, next in line woken
+ *     dlock_lock_free(lock);
+ *     dlock_client_free(client);
+ *
+ * Errors. What can fail returns a status. If it is not DLOCK_OK, what was to be made is NULL, and
+ * dlock_last_error() says what to do.
+ *
+ * Threads. Any thread may call any function on any handle at any time, except that a handle is not
+ * used while it is freed, nor after. A handle belongs to whoever got it; NULL may be freed.
+ *
+ * Callbacks run on one thread of the client, one after another: a slow one delays the others, never
+ * a renewal. They may call all functions of this header, and must return: no exception, no longjmp.
+ *
+ * Forks. A child holds nothing: in it, calls on its parent's handles return DLOCK_FORKED, and
+ * freeing them leaves the parent's locks alone. It makes a client of its own.
+ *
+ * Times are in milliseconds of real time, counted also while the machine sleeps.
+ *
+ * Versions. The shared library is libdlock.so.1, its symbols have the version DLOCK_1. What a
+ * program uses today stays in it: functions are added, and members at the end of options.
+ */
+#ifndef DLOCK_DLOCK_H
+#define DLOCK_DLOCK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "dlock/export.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** How a call ended. Numbers are never given a new meaning; expect new ones. */
+typedef enum dlock_status {
+  DLOCK_OK = 0,
+  DLOCK_USAGE = 1,          /**< the call itself is wrong: a bad URL, ttl, name, or handle */
+  DLOCK_UNREACHABLE = 2,    /**< no server answered */
+  DLOCK_REFUSED = 3,        /**< the server does not let us: authentication, or a missing right */
+  DLOCK_READ_ONLY = 4,      /**< the server is a read-only replica */
+  DLOCK_LOADING = 5,        /**< the server is still loading its data */
+  DLOCK_OUT_OF_MEMORY = 6,  /**< the server is at `maxmemory` and may not evict */
+  DLOCK_NOT_A_LOCK = 7,     /**< the key holds something else, or a lock of another kind */
+  DLOCK_STORE_UNUSABLE = 8, /**< any other state in which the server does not take writes */
+  DLOCK_TIMED_OUT = 9,      /**< the lock was not ours in time, or not free when only tried */
+  DLOCK_CANCELLED = 10,     /**< dlock_cancel_request() or dlock_client_free() ended the wait */
+  DLOCK_LOST = 11,          /**< the lease ended while it was still wanted */
+  DLOCK_FORKED = 12,        /**< this process is a fork of the one that made the handle */
+  DLOCK_DEADLOCK = 13,      /**< the wait would be for ever */
+  DLOCK_BROKEN = 14,        /**< a latch or barrier will not open any more; not by this header */
+  DLOCK_SYSTEM = 100        /**< this machine has no memory or no thread to spare */
+} dlock_status;
+
+/** Its name, as "DLOCK_LOST"; "DLOCK_UNKNOWN" for a number that is none. Static. */
+DLOCK_API const char* dlock_status_name(dlock_status status);
+/** What went wrong in this thread's last call that failed, and what to do; never NULL. Valid until
+ * the thread's next call that fails. Has no password. */
+DLOCK_API const char* dlock_last_error(void);
+/** The version of the library that runs, as "0.1.0". Static. */
+DLOCK_API const char* dlock_version(void);
+
+/** A connection to the lock store, shared by all locks and threads of a process. */
+typedef struct dlock_client dlock_client;
+/** What is to be acquired: a mutex, one side of a reader-writer lock, or permits. */
+typedef struct dlock_lock dlock_lock;
+/** The right to act as the holder of a lock, for a time. */
+typedef struct dlock_lease dlock_lease;
+/** Ends waits. */
+typedef struct dlock_cancel dlock_cancel;
+
+/** In place of a length: the bytes end with a NUL. */
+#define DLOCK_TEXT SIZE_MAX
+/** As a time limit: none. */
+#define DLOCK_FOREVER INT64_C(-1)
+
+/** How much a line of the log matters. */
+typedef enum dlock_log_level {
+  DLOCK_LOG_DEBUG = 0,
+  DLOCK_LOG_INFO = 1,
+  DLOCK_LOG_WARNING = 2,
+  DLOCK_LOG_ERROR = 3
+} dlock_log_level;
+
+/** Receives the library's own reports, without a password; `text` ends with a NUL and is valid
+ * during the call. Unlike other callbacks it is called from any thread of the library, one call at
+ * a time for a client; it must be quick, and not call back into that client. */
+typedef void (*dlock_log_handler)(void* context, dlock_log_level level, const char* text);
+
+/** Settings of a client. Zero and NULL are the defaults: `{.size = sizeof(dlock_client_options)}`
+ * has them all. Texts are copied. */
+typedef struct dlock_client_options {
+  size_t size;                /**< sizeof(dlock_client_options), for members added later */
+  int64_t connect_timeout_ms; /**< longest time to connect and log in; 2000 */
+  int64_t request_timeout_ms; /**< longest time to wait for one reply; 2000 */
+  double drift_rate;          /**< how much faster or slower our clock may run; 0.01 */
+  int64_t drift_floor_ms;     /**< ... and a fixed part of it; 2 */
+  int64_t safety_margin_ms; /**< how long before its end a lease counts as lost; ttl / 10 <= 1 s */
+  const char* prefix;       /**< put before each name to make its key; none */
+  const char* label;        /**< shown by `dlock info`; none */
+  dlock_log_handler log;    /**< where reports go; nowhere */
+  void* log_context;        /**< its first argument */
+} dlock_client_options;
+
+/** Makes a client; does not connect. `url`: as of the C++ library, README.md has the forms; NULL or
+ * empty: `$DLOCK_URL`, and without it `local:`. `options`: may be NULL. DLOCK_USAGE for what is not
+ * valid. */
+DLOCK_API dlock_status dlock_client_new(const char* url, const dlock_client_options* options,
+                                        dlock_client** client);
+/** The URL without its password. Valid as long as the client; NULL without one. */
+DLOCK_API const char* dlock_client_url(const dlock_client* client);
+/** Ends all waits with DLOCK_CANCELLED. Locks and leases go on, to be freed in any order; nothing
+ * more is acquired. Blocks for at most two request timeouts, or as long as a connection is being
+ * made. No callback is called after it, unless it was called by one, or one runs longer than that.
+ */
+DLOCK_API void dlock_client_free(dlock_client* client);
+
+/** Settings of a lock. Zero is the default. */
+typedef struct dlock_lock_options {
+  size_t size;         /**< sizeof(dlock_lock_options), for members added later */
+  int64_t ttl_ms;      /**< how long the lock outlives a dead holder; 30000, at least 10 */
+  int64_t max_hold_ms; /**< longest time to hold; for ever */
+  int no_renew;        /**< not zero: the holder has it for ttl_ms, and no longer */
+} dlock_lock_options;
+
+/** A mutual exclusion between all clients of a store. `name`: any bytes, `length` of them. */
+DLOCK_API dlock_status dlock_mutex_new(dlock_client* client, const char* name, size_t length,
+                                       const dlock_lock_options* options, dlock_lock** lock);
+/** A reader of the reader-writer lock of that name: beside other readers, never beside a writer. */
+DLOCK_API dlock_status dlock_reader_new(dlock_client* client, const char* name, size_t length,
+                                        const dlock_lock_options* options, dlock_lock** lock);
+/** Its writer: alone. */
+DLOCK_API dlock_status dlock_writer_new(dlock_client* client, const char* name, size_t length,
+                                        const dlock_lock_options* options, dlock_lock** lock);
+/** So many of the permits of a semaphore at once. All clients must say the same number of permits,
+ * from 1 to 2^30 - 1; dlock_acquire() returns DLOCK_USAGE if they do not, or for a weight that is
+ * not from 1 to that. */
+DLOCK_API dlock_status dlock_permits_new(dlock_client* client, const char* name, size_t length,
+                                         int64_t permits, int64_t weight,
+                                         const dlock_lock_options* options, dlock_lock** lock);
+/** Waits and leases go on. */
+DLOCK_API void dlock_lock_free(dlock_lock* lock);
+
+/** Something that ends waits. */
+DLOCK_API dlock_status dlock_cancel_new(dlock_cancel** cancel);
+/** Ends all waits that were given it, and those that will be. Does not block. */
+DLOCK_API void dlock_cancel_request(dlock_cancel* cancel);
+/** The waits that have it go on. */
+DLOCK_API void dlock_cancel_free(dlock_cancel* cancel);
+
+/** Waits for the lock, in order of arrival, for `timeout_ms` at most; 0: takes it if it is free.
+ * DLOCK_TIMED_OUT if it was not to be had. `cancel`: may be NULL. A thread that acquires again what
+ * it has waits for itself. */
+DLOCK_API dlock_status dlock_acquire(dlock_lock* lock, int64_t timeout_ms, dlock_cancel* cancel,
+                                     dlock_lease** lease);
+
+/** How an asynchronous acquisition ended. `lease` belongs to the callee; NULL unless DLOCK_OK.
+ * `message` is that of an error, valid during the call; NULL for DLOCK_OK. */
+typedef void (*dlock_acquire_handler)(void* context, dlock_status status, dlock_lease* lease,
+                                      const char* message);
+/** dlock_acquire() without a thread that waits. Does not block. If this returns DLOCK_OK, `handler`
+ * is called once, on the client's callback thread, perhaps before this returns; else never. */
+DLOCK_API dlock_status dlock_acquire_async(dlock_lock* lock, int64_t timeout_ms,
+                                           dlock_cancel* cancel, dlock_acquire_handler handler,
+                                           void* context);
+
+/** The lock's name, without the prefix; followed by a NUL. `length`: may be NULL. Valid as long as
+ * the lease. */
+DLOCK_API const char* dlock_lease_name(const dlock_lease* lease, size_t* length);
+/** What stands for this holder in the store, fresh for each acquisition. As above. */
+DLOCK_API const char* dlock_lease_token(const dlock_lease* lease);
+/** The fencing token: greater than that of every holder before. Resources should refuse smaller
+ * ones. 0 for NULL. */
+DLOCK_API int64_t dlock_lease_fence(const dlock_lease* lease);
+/** What is left of it by our own clock, the drift taken off; 0 when it is over or given back. */
+DLOCK_API int64_t dlock_lease_valid_for_ms(const dlock_lease* lease);
+/** DLOCK_OK while it holds; DLOCK_LOST, saying why; DLOCK_USAGE after a release. */
+DLOCK_API dlock_status dlock_lease_ensure_held(const dlock_lease* lease);
+/** Not zero from shortly before the lease ends (see safety_margin_ms), or from when it is known to
+ * have ended; 0 after a release, unless it was lost before. */
+DLOCK_API int dlock_lease_is_lost(dlock_lease* lease);
+
+/** Called when a lease is lost. */
+typedef void (*dlock_lost_handler)(void* context);
+/** Calls `handler` once, on the client's callback thread, when dlock_lease_is_lost() becomes true;
+ * in this thread, before this returns, if it is. Each call adds one. They end with
+ * dlock_lease_free(). DLOCK_USAGE after a release. */
+DLOCK_API dlock_status dlock_lease_on_lost(dlock_lease* lease, dlock_lost_handler handler,
+                                           void* context);
+
+/** Gives the lock back. DLOCK_LOST if the lease had ended before; DLOCK_UNREACHABLE if the server
+ * did not answer: it is repeated in the background. Blocks for at most one request timeout. The
+ * handle is to be freed all the same. Twice does nothing. */
+DLOCK_API dlock_status dlock_lease_release(dlock_lease* lease);
+
+/** How an asynchronous release ended: as dlock_lease_release(). `message` as of an acquisition. */
+typedef void (*dlock_release_handler)(void* context, dlock_status status, const char* message);
+/** dlock_lease_release() without blocking. If this returns DLOCK_OK, `handler` is called once, on
+ * the client's callback thread; in this one, before this returns, if there is nothing to release.
+ */
+DLOCK_API dlock_status dlock_lease_release_async(dlock_lease* lease, dlock_release_handler handler,
+                                                 void* context);
+/** Releases, if that was not done. Waits for a dlock_lost_handler of this lease that runs, unless
+ * it is called by it; none is called later. */
+DLOCK_API void dlock_lease_free(dlock_lease* lease);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,82 @@
+// Statuses, their names, and the last error of each thread.
+#include "c/status.hpp"
+
+#include <array>
+#include <cstddef>
+#include <exception>
+#include <string>
+
+#include "dlock/version.hpp"
+
+namespace dlock::c {
+namespace {
+
+constexpr std::array names{"DLOCK_OK",
+                           "DLOCK_USAGE",
+                           "DLOCK_UNREACHABLE",
+                           "DLOCK_REFUSED",
+                           "DLOCK_READ_ONLY",
+                           "DLOCK_LOADING",
+                           "DLOCK_OUT_OF_MEMORY",
+                           "DLOCK_NOT_A_LOCK",
+                           "DLOCK_STORE_UNUSABLE",
+                           "DLOCK_TIMED_OUT",
+                           "DLOCK_CANCELLED",
+                           "DLOCK_LOST",
+                           "DLOCK_FORKED",
+                           "DLOCK_DEADLOCK",
+                           "DLOCK_BROKEN"};
+
+// The numbers of both enumerations are the same.
+static_assert(DLOCK_USAGE == static_cast<int>(errc::usage));
+static_assert(DLOCK_OUT_OF_MEMORY == static_cast<int>(errc::out_of_memory));
+static_assert(DLOCK_LOST == static_cast<int>(errc::lost));
+static_assert(DLOCK_BROKEN == static_cast<int>(errc::broken));
+static_assert(names.size() == DLOCK_BROKEN + 1);
+
+std::string& last_error() noexcept {
+  thread_local std::string text;
+  return text;
+}
+
+dlock_status fail(dlock_status status, const char* what) noexcept {
+  try {
+    last_error() = what;
+  } catch (const std::exception&) {
+    last_error().clear();  // the status has to do
+  }
+  return status;
+}
+
+}  // namespace
+
+dlock_status status_of_exception() noexcept {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return fail(static_cast<dlock_status>(error.code().value()), error.what());
+  } catch (const std::exception& error) {
+    return fail(DLOCK_SYSTEM, error.what());
+  } catch (...) {
+    return fail(DLOCK_SYSTEM, "an unknown error");
+  }
+}
+
+void require(bool is_given, const char* name) {
+  if (!is_given) {
+    throw_error(errc::usage, std::string{name} + " is NULL");
+  }
+}
+
+}  // namespace dlock::c
+
+const char* dlock_status_name(dlock_status status) {
+  const auto number = static_cast<std::size_t>(status);
+  return number < dlock::c::names.size() ? dlock::c::names[number]
+         : status == DLOCK_SYSTEM        ? "DLOCK_SYSTEM"
+                                         : "DLOCK_UNKNOWN";
+}
+
+const char* dlock_last_error(void) { return dlock::c::last_error().c_str(); }
+
+const char* dlock_version(void) { return DLOCK_VERSION; }

@@ -1,0 +1,106 @@
+"""The C interface, from a program in plain C: interface.c, linked to the shared library."""
+
+import os
+import pathlib
+import signal
+import sys
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "process"))
+
+from process_case import ADD_ONE, DLOCK, PATIENCE, ProcessCase, eventually  # noqa: E402
+
+PROGRAM = pathlib.Path(os.environ["DLOCK_BUILD_DIR"], "tests/c_interface")
+EXAMPLE = pathlib.Path(os.environ["DLOCK_BUILD_DIR"], "examples/plain_c")
+SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
+
+
+class Interface(ProcessCase):
+    def start_test(self, name):
+        return self.start_program(PROGRAM, name)
+
+    def assert_passes(self, running):
+        self.assertEqual(running.wait(), 0, running.stderr)
+        return running.stdout
+
+    def go_on(self, running):
+        running.process.stdin.write(b"\n")
+        running.process.stdin.flush()
+
+    def let_it_wait(self, name):
+        """Starts a test that waits for the lock it holds, and lets it go on when it does."""
+        running = self.start_test(name)
+        running.expect("held")
+        self.assertTrue(eventually(
+            lambda: self.server.command("ZCARD", self.queue("a")) == 1, PATIENCE))
+        self.go_on(running)
+        self.assert_passes(running)
+
+    def test_leases_have_names_fences_and_an_end(self):
+        self.assert_passes(self.start_test("leases"))
+
+    def test_names_have_any_bytes_and_a_prefix(self):
+        running = self.start_test("names")
+        running.expect("held")
+        self.assertIn(b"p:with\0zero", self.keys())
+        self.go_on(running)
+        self.assert_passes(running)
+
+    def test_readers_writers_and_permits(self):
+        self.assert_passes(self.start_test("kinds"))
+
+    def test_waits_are_cancelled_and_leave_the_queue(self):
+        self.let_it_wait("cancelling")
+        self.assertEqual(self.server.command("ZCARD", self.queue("a")), 0)
+
+    def test_freeing_the_client_ends_its_waits(self):
+        self.let_it_wait("closing")
+
+    def test_waits_need_no_thread(self):
+        self.assert_passes(self.start_test("without_waiting"))
+
+    def test_a_loss_is_told(self):
+        running = self.start_test("losing")
+        running.expect("held")
+        self.server.command("DEL", "a")
+        self.assert_passes(running)
+
+    def test_a_forked_child_holds_nothing_and_breaks_nothing(self):
+        self.assert_passes(self.start_test("forking"))
+
+    def test_errors_say_what_is_wrong(self):
+        version = self.assert_passes(self.start_test("errors")).strip()
+        self.assertIn(f'"{version}"', (SOURCE / "include/dlock/version.hpp").read_text())
+
+    def test_it_excludes_the_command(self):
+        number = self.directory / "number"
+        number.write_text("0\n")
+        loop = 'for i in 1 2 3 4 5; do "$0" run sum -- sh -c "$ADD_ONE" "$NUMBER" || exit; done'
+        environment = {**self.environment, "ADD_ONE": ADD_ONE, "NUMBER": str(number)}
+        running = [self.start_program(PROGRAM, "add", number, "50") for _ in range(3)]
+        running += [self.start_program("sh", "-c", loop, DLOCK, env=environment) for _ in range(2)]
+        for each in running:
+            self.assert_passes(each)
+        self.assertEqual(int(number.read_text()), 160)
+
+    def test_the_example_takes_its_turn(self):
+        holder = self.hold("register_user")
+        waiting = [self.start_program(EXAMPLE) for _ in range(3)]
+        self.assertTrue(eventually(
+            lambda: self.server.command("ZCARD", self.queue("register_user")) == 3, PATIENCE))
+        self.assert_ends_well(holder)
+        for each in waiting:
+            self.assertRegex(self.assert_passes(each), r"^abcd fence \d+$")
+
+    def test_the_lock_of_one_who_died_goes_to_the_next(self):
+        self.leaves_keys = True  # the registration of the dead
+        holder = self.start_test("hold")
+        holder.expect("held")
+        waiter = self.wait_in_line("a")
+        holder.send(signal.SIGKILL)
+        waiter.expect("mine")
+        self.assert_ends_well(waiter)
+
+
+if __name__ == "__main__":
+    unittest.main()

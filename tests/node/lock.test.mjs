@@ -1,0 +1,244 @@
+// The Node.js package against the server of $DLOCK_URL. Run by package_test.py.
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, beforeEach, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+import { Client, DlockError, acquire, tryAcquire, version, withLock } from 'dlock';
+
+const DLOCK = process.env.DLOCK_BIN;
+const LONG = 30_000; // for anything that should come soon
+const client = new Client();
+after(() => client.close());
+
+const run = promisify(execFile);
+const redis = async (...command) =>
+  (await run('redis-cli', ['-u', process.env.DLOCK_URL, ...command])).stdout.trim();
+beforeEach(() => redis('FLUSHALL'));
+
+async function eventually(condition) {
+  for (const end = Date.now() + LONG; Date.now() < end; await sleep(10)) {
+    if (await condition()) return;
+  }
+  assert.fail(`it did not come to that: ${condition}`);
+}
+
+/** A program that says a word when it is so far. */
+async function started(t, command, ...given) {
+  const program = spawn(command, given, { stdio: ['pipe', 'pipe', 'inherit'] });
+  t.after(() => program.kill('SIGKILL'));
+  await once(program.stdout, 'data');
+  return program;
+}
+
+const holding = (t, name, ...options) =>
+  started(t, DLOCK, 'run', ...options, name, '--', 'sh', '-c', 'echo held; cat');
+
+async function ended(program) {
+  program.stdin.end();
+  if (program.exitCode === null) await once(program, 'exit');
+  assert.equal(program.exitCode, 0);
+}
+
+const waiters = async (name) => Number(await redis('ZCARD', `dlock1:qw:{${name}}`));
+const fails = (code) => (error) => error instanceof DlockError && error.code === code;
+
+test('a lease has a name, a token, a fence and an end', async () => {
+  const first = await acquire('a');
+  assert.equal(first.name, 'a');
+  assert.match(first.token, /^dlock1:/);
+  assert.equal(typeof first.fence, 'bigint');
+  assert.ok(first.held && first.validFor > 20_000 && first.validFor <= 30_000);
+  first.ensureHeld();
+  assert.equal(await tryAcquire('a'), null);
+  const info = JSON.parse((await run(DLOCK, ['info', '--json', 'a'])).stdout.replace(/("fence": *)(\d+)/g, '$1"$2"'));
+  assert.equal(JSON.stringify(info).includes(`"${first.fence}"`), true);
+  await first.release();
+  await first.release();
+  assert.equal(first.validFor, 0);
+  assert.ok(!first.lost.aborted);
+  assert.throws(() => first.ensureHeld(), fails('DLOCK_USAGE'));
+  const second = await tryAcquire('a');
+  assert.ok(second.fence > first.fence);
+  await second.release();
+});
+
+test('names have any characters and bytes', async () => {
+  const prefixed = new Client(undefined, { prefix: 'p:' });
+  const lease = await prefixed.acquire('gr\u00fc\u00dfe {a}\n');
+  assert.equal(await redis('EXISTS', 'p:gr\u00fc\u00dfe {a}\n'), '1');
+  await lease.release();
+  const bytes = await prefixed.acquire(Uint8Array.of(0x62, 0, 0xff));
+  assert.equal(await redis('STRLEN', 'p:b'), '0');
+  assert.equal((await redis('--raw', 'KEYS', 'p:b*')).length > 2, true);
+  await bytes.release();
+  await prefixed.close();
+});
+
+test('work under a lock gives its result, and its error before all others', async () => {
+  const result = await withLock('a', { ttl: 5_000 }, async (lease) => {
+    assert.equal(await tryAcquire('a'), null);
+    return lease.fence;
+  });
+  assert.equal(typeof result, 'bigint');
+  assert.equal(await withLock('a', () => 4711), 4711);
+  const wrong = new Error('wrong');
+  await assert.rejects(
+    withLock('a', async () => {
+      await redis('DEL', 'a');
+      throw wrong;
+    }),
+    (error) => error === wrong,
+  );
+  await assert.rejects(withLock('a', () => redis('DEL', 'a')), fails('DLOCK_LOST'));
+  await (await tryAcquire('a')).release();
+});
+
+test('a lease is disposed of by its scope', { skip: !Symbol.asyncDispose }, async () => {
+  const lease = await acquire('a');
+  await lease[Symbol.asyncDispose](); // what `await using` calls
+  assert.equal(lease.held, false);
+  await (await tryAcquire('a')).release();
+});
+
+test('a wait is limited, and does not block the event loop', async (t) => {
+  const holder = await holding(t, 'a');
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  await assert.rejects(acquire('a', { wait: 100 }), fails('DLOCK_TIMED_OUT'));
+  clearInterval(timer);
+  assert.ok(turns > 5, `${turns} turns`);
+  assert.equal(await tryAcquire('a', { wait: 10 }), null);
+  await ended(holder);
+});
+
+test('more waits than there are threads', async (t) => {
+  const holder = await holding(t, 'a');
+  const all = Array.from({ length: 100 }, () => withLock('a', () => 1));
+  await eventually(async () => (await waiters('a')) === 1);
+  await withLock('b', () => {});
+  await ended(holder);
+  assert.equal((await Promise.all(all)).length, 100);
+});
+
+test('a signal ends a wait, which leaves nothing behind', async (t) => {
+  const holder = await holding(t, 'a');
+  const controller = new AbortController();
+  const waiting = assert.rejects(acquire('a', { signal: controller.signal }), { name: 'AbortError' });
+  await eventually(async () => (await waiters('a')) === 1);
+  controller.abort();
+  await waiting;
+  await eventually(async () => (await waiters('a')) === 0);
+  await ended(holder);
+  const why = new Error('why');
+  await assert.rejects(acquire('a', { signal: AbortSignal.abort(why) }), (error) => error === why);
+  await (await tryAcquire('a')).release();
+});
+
+test('a loss is told', async () => {
+  const lease = await acquire('a', { ttl: 600 });
+  await redis('DEL', 'a');
+  await eventually(() => lease.lost.aborted);
+  assert.equal(lease.lost.reason.code, 'DLOCK_LOST');
+  assert.throws(() => lease.ensureHeld(), fails('DLOCK_LOST'));
+  await assert.rejects(lease.release(), fails('DLOCK_LOST'));
+  const short = await acquire('a', { ttl: 200, renew: false });
+  let told = 0;
+  short.lost.addEventListener('abort', () => told++);
+  await eventually(() => told === 1);
+  await short.release().catch(() => {}); // it may be just in time
+});
+
+test('readers, writers and permits', async () => {
+  const readers = [await acquire('rw', { shared: true }), await acquire('rw', { shared: true })];
+  assert.equal(await tryAcquire('rw', { exclusive: true }), null);
+  await Promise.all(readers.map((lease) => lease.release()));
+  const two = await acquire('gpu', { permits: 3, weight: 2 });
+  assert.equal(await tryAcquire('gpu', { permits: 3, weight: 2 }), null);
+  await (await tryAcquire('gpu', { permits: 3 })).release();
+  await assert.rejects(acquire('gpu', { permits: 4 }), fails('DLOCK_USAGE'));
+  await two.release();
+});
+
+test('errors have codes, and say what to do', async () => {
+  assert.match(version, /^\d+\.\d+\.\d+$/);
+  assert.throws(() => new Client('nonsense://'), fails('DLOCK_USAGE'));
+  await assert.rejects(acquire('dlock1:a'), fails('DLOCK_USAGE'));
+  await assert.rejects(acquire('a', { ttl: 0 }), RangeError);
+  await assert.rejects(acquire('a', { ttl: '30s' }), RangeError);
+  await assert.rejects(acquire('a', { wait: Number.NaN }), RangeError);
+  await assert.rejects(acquire('a', { permits: 0 }), RangeError);
+  const nobody = new Client('redis+unix:///nonexistent/redis.sock', { requestTimeout: 200 });
+  await assert.rejects(nobody.tryAcquire('a'), (error) => {
+    assert.match(error.message, /\/nonexistent\/redis\.sock/);
+    return fails('DLOCK_UNREACHABLE')(error);
+  });
+  await nobody.close();
+  await assert.rejects(nobody.acquire('a'), fails('DLOCK_CANCELLED'));
+});
+
+test('closing a client ends its waits', async (t) => {
+  const holder = await holding(t, 'a');
+  const other = new Client();
+  const waiting = assert.rejects(other.acquire('a'), fails('DLOCK_CANCELLED'));
+  await eventually(async () => (await waiters('a')) === 1);
+  await other.close();
+  await waiting;
+  await ended(holder);
+});
+
+test('it excludes the command, which excludes it', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'dlock-test-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const file = join(directory, 'number');
+  await writeFile(file, '0\n');
+  const addOne = 'read -r n < "$0"; sleep 0.002; echo $((n + 1)) > "$0"';
+  const commands = Array.from({ length: 15 }, () =>
+    run(DLOCK, ['run', 'sum', '--', 'sh', '-c', addOne, file]),
+  );
+  const ours = Array.from({ length: 60 }, (_, number) =>
+    (number % 2 ? client : new Client()).withLock('sum', async () => {
+      const value = Number(await readFile(file, 'utf8'));
+      await sleep(1);
+      await writeFile(file, `${value + 1}\n`);
+    }),
+  );
+  await Promise.all([...commands, ...ours]);
+  assert.equal(await readFile(file, 'utf8'), '75\n');
+});
+
+const HOLDER = `
+  import { acquire } from 'dlock';
+  const lease = await acquire('a', { ttl: 500 });
+  console.log(String(lease.fence));
+  process.stdin.resume();
+`;
+
+test('the lock of a process that died goes to the next', async (t) => {
+  const program = await started(t, process.execPath, '--input-type=module', '-e', HOLDER);
+  const waiting = acquire('a');
+  await eventually(async () => (await waiters('a')) === 1);
+  program.kill('SIGKILL');
+  await (await waiting).release();
+});
+
+test('a process waits for what it awaits, and no longer', async (t) => {
+  const holder = await holding(t, 'a');
+  const program = spawn(process.execPath, ['--input-type=module', '-e', `
+    import { acquire } from 'dlock';
+    const lease = await acquire('a');
+    await lease.release();
+    console.log('mine');
+  `], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => program.kill('SIGKILL'));
+  const over = Promise.all([once(program.stdout, 'data'), once(program, 'exit')]);
+  await eventually(async () => (await waiters('a')) === 1);
+  await ended(holder);
+  const [[word], [status]] = await over;
+  assert.deepEqual([String(word), status], ['mine\n', 0]);
+});

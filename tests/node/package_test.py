@@ -1,0 +1,98 @@
+"""The Node.js package: laid out as npm does, its types checked by tsc, its tests run on a server."""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import unittest
+
+SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
+BUILD = pathlib.Path(os.environ["DLOCK_BUILD_DIR"])
+DEPENDENCIES = SOURCE / ".deps/node/node_modules"
+WORK = BUILD / "node"
+sys.path.insert(0, str(SOURCE / "tests/support"))
+
+from redis_server import RedisServer  # noqa: E402
+
+# What a user may write, for tsc; what must be an error says so.
+USER = """
+import { acquire, Client, DlockError, tryAcquire, withLock, type Lease } from 'dlock';
+
+const client = new Client('redis://localhost', { prefix: 'p:' });
+const fence: bigint = await client.withLock('a', { ttl: 5_000, wait: 100 }, async (l) => l.fence);
+const text: string = await withLock('a', () => 'b');
+const lease: Lease | null = await tryAcquire('a', { shared: true });
+{
+  await using held = await acquire('a', { signal: AbortSignal.timeout(100) });
+  held.lost.addEventListener('abort', () => console.log(held.lost.reason));
+}
+try {
+  await acquire('gpu', { permits: 4, weight: 2 });
+} catch (error) {
+  if (error instanceof DlockError && error.code === 'DLOCK_TIMED_OUT') console.log(error.message);
+  // @ts-expect-error: there is no such code
+  if (error instanceof DlockError && error.code === 'DLOCK_LATE') console.log();
+}
+// @ts-expect-error: a ttl is a number
+await acquire('a', { ttl: '30s' });
+// @ts-expect-error: it may be null
+lease.release();
+console.log(fence, text);
+await client.close();
+"""
+
+
+def lay_out():
+    """WORK/node_modules: the package's own files, and what it depends on."""
+    modules = WORK / "node_modules"
+    shutil.rmtree(WORK, ignore_errors=True)
+    (modules / "dlock").mkdir(parents=True)
+    for path in (SOURCE / "node").iterdir():
+        if path.is_file():
+            shutil.copy(path, modules / "dlock")
+    for name in ("koffi", "@types", "undici-types"):
+        (modules / name).symlink_to(DEPENDENCIES / name)
+
+
+class Package(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        lay_out()
+        cls.environment = {**os.environ, "DLOCK_LIBRARY": str(BUILD / "libdlock.so.1")}
+
+    def run_node(self, *arguments, **environment):
+        return subprocess.run(["node", *map(str, arguments)], cwd=WORK, text=True, timeout=250,
+                              env={**self.environment, **environment},
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def test_its_version_is_that_of_the_library(self):
+        header = (SOURCE / "include/dlock/version.hpp").read_text()
+        version = re.search(r'"(\d+\.\d+\.\d+)"', header).group(1)
+        for name in ("package.json", "package-lock.json"):
+            self.assertIn(f'"version": "{version}"', (SOURCE / "node" / name).read_text())
+
+    def test_its_types_are_right(self):
+        (WORK / "user.mts").write_text(USER)
+        done = self.run_node(DEPENDENCIES / "typescript/bin/tsc", "--noEmit", "--strict",
+                             "--module", "nodenext", "--target", "es2022", "user.mts",
+                             "--lib", "es2022,esnext.disposable")
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_it_locks(self):
+        test = WORK / "lock.test.mjs"
+        shutil.copy(SOURCE / "tests/node/lock.test.mjs", test)
+        with RedisServer() as server:
+            done = self.run_node("--test", test, DLOCK_URL=server.url)
+        self.assertEqual(done.returncode, 0, done.stdout)
+        self.assertRegex(done.stdout, r"(?m)^\S+ pass [1-9]")
+
+
+if __name__ == "__main__":
+    if not shutil.which("node"):
+        print("skipped: node is not installed")
+        sys.exit(77)
+    if not DEPENDENCIES.is_dir():
+        sys.exit("the packages of node/package.json are missing: run scripts/setup")
+    unittest.main()
