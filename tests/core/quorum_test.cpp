@@ -178,8 +178,10 @@ TEST(Quorum, WhatWasOverDoesNotBeginAgain) {
   script.reply('a', "acquired 5");
   script.reply('b', "acquired 5");
   script.forget();
-  // The process was stopped, and the reply of the third lay there.
+  // The process was stopped, and the reply of the third lay there: it is asked once more.
   script.at(20s).reply('c', "acquired 5");
+  script.expect({"c acquire"});
+  script.reply('c', "acquired 5");
   script.expect({"1 lost: expired"});
 }
 

@@ -128,6 +128,37 @@ TEST_F(LeaseScripts, AnExpiredLeaseIsNotRenewed) {
   EXPECT_EQ(holder(), "nobody");
 }
 
+TEST_F(LeaseScripts, ARaisedFenceIsInTheLockAndAboveItTheNextOne) {
+  const auto counter = hold(owner, 10s);
+  renew(owner, 10s, 3);
+  const auto raised = counter + 1'000'000'000;
+  EXPECT_EQ(store.raise(lock, owner, 20s, raised), owner.substr(24, 8) + " raised");
+  EXPECT_EQ(state().value, owner + ':' + std::to_string(raised) + ":3");
+  EXPECT_EQ(state().pttl, 20000);
+  EXPECT_EQ(store.raise(lock, owner, 1s, raised), owner.substr(24, 8) + " raised");
+  EXPECT_EQ(state().pttl, 20000);
+  release(owner);
+  EXPECT_EQ(hold(other), raised + 1);
+}
+
+TEST_F(LeaseScripts, ARaiseNeverPutsTheCounterBack) {
+  const auto counter = hold(owner, 10s);
+  const auto before = store.command({"GET", std::string{core::fence_key}});
+  store.raise(lock, owner, 10s, counter - 10);
+  EXPECT_EQ(store.command({"GET", std::string{core::fence_key}}), before);
+  EXPECT_EQ(state().value, owner + ':' + std::to_string(counter - 10) + ":0");
+}
+
+TEST_F(LeaseScripts, OnlyAHolderRaisesAFence) {
+  hold(owner, 10s);
+  const auto before = store.command({"GET", std::string{core::fence_key}});
+  EXPECT_EQ(store.raise(lock, other, 10s, 9'000'000'000'000'000), other.substr(24, 8) + " lost");
+  EXPECT_EQ(store.command({"GET", std::string{core::fence_key}}), before);
+  store.command({"DEL", lock});
+  store.command({"RPUSH", lock, "not a lock"});
+  EXPECT_EQ(store.raise(lock, owner, 10s, 9'000'000'000'000'000), owner.substr(24, 8) + " lost");
+}
+
 TEST_F(LeaseScripts, BreakingTakesTheLockOnlyFromTheHolderWithThatFence) {
   const auto counter = hold(owner);
   renew(owner, 30s, 2);

@@ -80,6 +80,12 @@ rc::Gen<Operation> any_renew() {
   return operation(gen::build<Renew>(gen::set(&Renew::leases, leases)));
 }
 
+rc::Gen<Operation> any_raise() {
+  return operation(gen::build<Raise>(
+      gen::set(&Raise::key, any_key()), gen::set(&Raise::token, likely_holder()),
+      gen::set(&Raise::ttl, any_ttl()), gen::set(&Raise::by, gen::element(-1, 0, 1, 1000000))));
+}
+
 rc::Gen<Operation> any_break() {
   const auto off = gen::weightedElement<int>({{5, 0}, {1, 1}});
   return operation(gen::build<Break>(
@@ -119,6 +125,7 @@ rc::Gen<Operation> any_operation() {
       {6, any_acquire_all()},
       {12, any_release()},
       {6, any_renew()},
+      {2, any_raise()},
       {3, any_break()},
       {8, operation(gen::build<Subscribe>(
               gen::set(&Subscribe::client, gen::inRange(0, client_count)),
@@ -174,6 +181,11 @@ struct Printer {
       token(lease.token);
       out << " ttl " << lease.ttl.count() << "ms sequence " << lease.sequence << ']';
     }
+  }
+  void operator()(const Raise& op) const {
+    out << "raise " << key_name(op.key) << ' ';
+    token(op.token);
+    out << " ttl " << op.ttl.count() << "ms by " << op.by;
   }
   void operator()(const Break& op) const {
     out << "break " << key_name(op.key) << " counter+" << op.counter_off << " sequence+"

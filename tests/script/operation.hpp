@@ -44,6 +44,12 @@ struct AcquireAll {
   std::vector<Token> tokens;
   Millis ttl{};
 };
+struct Raise {
+  int key = 0;
+  Token token;
+  Millis ttl{};
+  int by = 0;  ///< above the counter, or below it
+};
 struct Crowd {  ///< many clients that are gone ask for the lock
   int key = 0;
   int size = 0;
@@ -92,8 +98,8 @@ struct Advance {
 };
 
 struct Operation {
-  std::variant<Acquire, AcquireAll, Crowd, Release, Renew, Break, Subscribe, ForeignSet, Drop,
-               WrongType, MayPublish, Advance>
+  std::variant<Acquire, AcquireAll, Crowd, Release, Renew, Raise, Break, Subscribe, ForeignSet,
+               Drop, WrongType, MayPublish, Advance>
       kind;
 };
 std::ostream& operator<<(std::ostream& out, const Operation& operation);

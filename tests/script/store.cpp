@@ -24,6 +24,7 @@ constexpr Store::Script acquire_script{script::acquire, script::acquire_sha};
 constexpr Store::Script acquire_all_script{script::acquire_all, script::acquire_all_sha};
 constexpr Store::Script release_script{script::release, script::release_sha};
 constexpr Store::Script renew_script{script::renew, script::renew_sha};
+constexpr Store::Script raise_script{script::raise, script::raise_sha};
 constexpr Store::Script break_script{script::break_, script::break__sha};
 constexpr Store::Script permits_acquire_script{script::permits_acquire,
                                                script::permits_acquire_sha};
@@ -159,6 +160,12 @@ std::string Store::renew(std::string_view echo, const std::vector<StoreModel::Re
                 {renewal.token, to_string(renewal.ttl.count()), to_string(renewal.sequence)});
   }
   return run(renew_script, keys, args);
+}
+
+std::string Store::raise(const std::string& key, const std::string& token, Millis ttl,
+                         std::int64_t counter) {
+  return run(raise_script, {key, std::string{fence_key}},
+             {token, to_string(ttl.count()), to_string(counter)});
 }
 
 std::string Store::break_(const std::string& key, std::int64_t counter, int sequence, bool ask) {

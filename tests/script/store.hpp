@@ -30,6 +30,8 @@ class Store {
   std::string release(const std::string& key, const std::string& token,
                       std::optional<Millis> keep = {});
   std::string renew(std::string_view echo, const std::vector<StoreModel::Renewal>& renewals);
+  std::string raise(const std::string& key, const std::string& token, Millis ttl,
+                    std::int64_t counter);
   std::string break_(const std::string& key, std::int64_t counter, int sequence, bool ask);
 
   // Of permits.

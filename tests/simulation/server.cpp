@@ -30,6 +30,8 @@ std::string_view script_of(const core::Command& command) {
       return permits ? "permits_release" : "release";
     case Verb::renew:
       return permits ? "permits_renew" : "renew";
+    case Verb::raise:
+      return "raise";
     default:
       return {};
   }

@@ -293,6 +293,21 @@ std::string StoreModel::renew(Micros now, std::string_view echo,
   return std::string{echo} + ' ' + letters;
 }
 
+std::string StoreModel::raise(Micros now, const std::string& key, const std::string& token,
+                              Millis ttl, std::int64_t counter) {
+  Lock& lock = at(now, key);
+  if (!lock.held_by(token)) {
+    return echo_of(token) + " lost";
+  }
+  fence_ = std::max(fence_, counter);
+  lock.value->counter = counter;
+  auto& expiry = lock.value->expires_at;
+  if (expiry) {
+    expiry = std::max(*expiry, in_millis(now) + ttl);
+  }
+  return echo_of(token) + " raised";
+}
+
 std::string StoreModel::break_(Micros now, const std::string& key, std::int64_t counter,
                                int sequence, bool ask) {
   Lock& lock = at(now, key);

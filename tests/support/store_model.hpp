@@ -59,10 +59,13 @@ class StoreModel {
   std::string release(Micros now, const std::string& key, const std::string& token,
                       std::optional<Millis> keep = {});
   std::string renew(Micros now, std::string_view echo, std::span<const Renewal> renewals);
+  std::string raise(Micros now, const std::string& key, const std::string& token, Millis ttl,
+                    std::int64_t counter);
   std::string break_(Micros now, const std::string& key, std::int64_t counter, int sequence,
                      bool ask);
 
-  /// Runs a script by its name ("acquire", "release", "renew", "break", and those of permits), with
+  /// Runs a script by its name ("acquire", "release", "renew", "raise", "break", and those of
+  /// permits), with
   /// keys and arguments as the real one takes them.
   std::string run(Micros now, std::string_view script, std::span<const std::string> keys,
                   std::span<const std::string> args);

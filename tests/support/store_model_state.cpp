@@ -108,6 +108,9 @@ std::string StoreModel::run(Micros now, std::string_view script, std::span<const
     }
     return renew(now, args[0], renewals);
   }
+  if (script == "raise") {
+    return raise(now, keys[0], args[0], Millis{std::stoll(args[1])}, std::stoll(args[2]));
+  }
   if (script == "break") {
     return break_(now, keys[0], std::stoll(args[0]), std::stoi(args[1]), args[2] == "ask");
   }

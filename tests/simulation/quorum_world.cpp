@@ -1,0 +1,528 @@
+// QuorumWorld: the network, the clients, the faults, and what is promised.
+#include "simulation/quorum_world.hpp"
+
+#include <algorithm>
+
+#include "simulation/referee.hpp"
+
+namespace dlock::sim {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::int64_t epoch_us = 1'700'000'000'000'000;
+const std::string key = "job";
+constexpr Duration request_timeout = seconds{1};
+constexpr int most_ppm = 4000;
+
+}  // namespace
+
+struct QuorumWorld::Server {
+  Server() : store([](std::string_view, std::string_view) { return 0; }) {}
+  [[nodiscard]] test::Micros time(Time now) const {
+    return std::chrono::duration_cast<test::Micros>(clock.at(now).time_since_epoch());
+  }
+  test::StoreModel store;
+  Clock clock;
+  Time down_until{};
+};
+
+struct QuorumWorld::Link {
+  std::uint64_t epoch = 0;  ///< what is of another does not count
+  bool open = false;
+  Time mute_until{};  ///< nothing gets through, and nobody learns it
+  Time up_free{}, down_free{};
+};
+
+struct QuorumWorld::User {
+  int rounds = 0;
+  core::WaiterId waiter = 0;
+  std::shared_ptr<core::LeaseRecord> lease;
+  core::LeaseId releasing = 0;
+  bool excused = false;  ///< a server lost a part of the lease
+};
+
+struct QuorumWorld::Client {
+  Clock clock;
+  std::vector<std::unique_ptr<core::Engine>> engines;
+  std::unique_ptr<core::Quorum> quorum;
+  std::vector<Link> links;
+  std::vector<User> users;
+  std::string id;
+  Time stopped_until{};
+  bool ever_stopped = false;
+  std::deque<std::function<void()>> unread;
+  std::uint64_t alarm = 0;
+  std::optional<core::Instant> armed;
+};
+
+QuorumTally& QuorumTally::operator+=(const QuorumTally& other) {
+  obtained += other.obtained;
+  lost += other.lost;
+  passed += other.passed;
+  busy += other.busy;
+  unreachable += other.unreachable;
+  timed_out += other.timed_out;
+  cancelled += other.cancelled;
+  raised += other.raised;
+  retaken += other.retaken;
+  wiped += other.wiped;
+  deleted += other.deleted;
+  pauses += other.pauses;
+  return *this;
+}
+
+QuorumWorld::QuorumWorld(std::uint64_t seed) : random_(seed) {
+  ttls_ = {random_.spread(milliseconds{300}, seconds{4})};
+  ttls_.push_back(ttls_.front() * 2);
+  longest_ = ttls_.back();
+  fault_time_ = seed % 8 == 0 ? Duration{} : Duration{seconds{30}};
+  const auto nodes = random_.chance(0.6) ? 3U : random_.chance(0.8) ? 5U : 4U;
+  for (std::size_t node = 0; node < nodes; ++node) {
+    servers_.push_back(std::make_unique<Server>());
+    auto& clock = servers_.back()->clock;
+    clock.ppm = random_.number(-most_ppm, most_ppm);
+    // They agree to less than a server stays away that lost its data.
+    clock.zero_ns = epoch_us * 1000 + random_.between(-longest_ / 4, longest_ / 4).count();
+  }
+  const auto clients = random_.number(1, 4);
+  for (int number = 0; number < clients; ++number) {
+    auto& client = *clients_.emplace_back(std::make_unique<Client>());
+    client.clock = {random_.number<std::int64_t>(0, 1'000'000'000'000),
+                    random_.number(-most_ppm, most_ppm)};
+    client.id = core::hex(random_.bits());
+    client.links.resize(nodes);
+    std::vector<core::Engine*> engines;
+    for (std::size_t node = 0; node < nodes; ++node) {
+      core::Engine::Settings settings;
+      settings.client = client.id;
+      settings.registration = "{}";
+      settings.request_timeout = request_timeout;
+      settings.random = [random = random_.fork()]() mutable {
+        return core::RandomBits{random.bits(), random.bits()};
+      };
+      client.engines.push_back(std::make_unique<core::Engine>(std::move(settings)));
+      engines.push_back(client.engines.back().get());
+    }
+    core::Quorum::Settings settings;
+    settings.request_timeout = request_timeout;
+    settings.patience = seconds{5};
+    settings.random = [random = random_.fork()]() mutable {
+      return core::RandomBits{random.bits(), random.bits()};
+    };
+    client.quorum = std::make_unique<core::Quorum>(std::move(settings), engines);
+    client.users.resize(random_.chance(0.5) ? 1 : 3);
+  }
+}
+
+QuorumWorld::~QuorumWorld() = default;
+
+// --- the network --------------------------------------------------------------------------------
+
+Duration QuorumWorld::delay() {
+  const bool slow = agenda_.now() < fault_time_ && random_.chance(0.02);
+  return slow ? random_.spread(milliseconds{5}, seconds{2})
+              : random_.spread(microseconds{50}, milliseconds{5});
+}
+
+void QuorumWorld::dial(Client& client, std::size_t node) {
+  agenda_.in(delay(), [this, &client, node] {
+    auto& link = client.links[node];
+    const bool works = agenda_.now() >= servers_[node]->down_until;
+    if (works && agenda_.now() < link.mute_until) {  // it fails when nothing answers
+      agenda_.in(request_timeout, [this, &client, node] {
+        in_client(client, [this, &client, node] {
+          client.engines[node]->on_connect_failed(client.clock.at(agenda_.now()), errc::unreachable,
+                                                  "timed out");
+        });
+      });
+      return;
+    }
+    ++link.epoch;  // the old connection is killed
+    in_client(client, [this, &client, node, works, epoch = link.epoch] {
+      auto& engine = *client.engines[node];
+      const auto at = client.clock.at(agenda_.now());
+      auto& own = client.links[node];
+      if (!works || own.epoch != epoch) {
+        engine.on_connect_failed(at, errc::unreachable, "refused");
+        return;
+      }
+      own.open = true;
+      own.up_free = own.down_free = agenda_.now();
+      engine.on_connected(at, true);
+    });
+  });
+}
+
+void QuorumWorld::cut(Client& client, std::size_t node, bool told) {
+  auto& link = client.links[node];
+  const bool was_open = std::exchange(link.open, false);
+  if (told && was_open) {
+    in_client(client, [this, &client, node] {
+      client.engines[node]->on_disconnected(client.clock.at(agenda_.now()), "reset");
+    });
+  }
+}
+
+void QuorumWorld::send(Client& client, std::size_t node, const core::Command& command) {
+  auto& link = client.links[node];
+  link.up_free = std::max(link.up_free, agenda_.now() + delay());
+  agenda_.at(link.up_free, [this, &client, node, epoch = link.epoch, command] {
+    execute(client, node, epoch, command);
+  });
+}
+
+// Also of a connection that its client has closed, until it makes another.
+void QuorumWorld::execute(Client& client, std::size_t node, std::uint64_t epoch,
+                          const core::Command& command) {
+  auto& link = client.links[node];
+  auto& server = *servers_[node];
+  if (link.epoch != epoch || agenda_.now() < link.mute_until || agenda_.now() < server.down_until) {
+    return;
+  }
+  std::string text = "OK";
+  static constexpr std::pair<core::Verb, std::string_view> scripts[] = {
+      {core::Verb::acquire, "acquire"},
+      {core::Verb::release, "release"},
+      {core::Verb::renew, "renew"},
+      {core::Verb::raise, "raise"}};
+  for (const auto& [verb, script] : scripts) {
+    if (command.verb == verb) {
+      text = server.store.run(server.time(agenda_.now()), script, command.keys, command.args);
+      tally_.raised += verb == core::Verb::raise && text.ends_with("raised") ? 1 : 0;
+    }
+  }
+  link.down_free = std::max(link.down_free, agenda_.now() + delay());
+  agenda_.at(link.down_free,
+             [this, &client, node, epoch, text] { reply(client, node, epoch, text); });
+  check();
+}
+
+void QuorumWorld::reply(Client& client, std::size_t node, std::uint64_t epoch, std::string text) {
+  if (client.links[node].epoch != epoch || agenda_.now() < client.links[node].mute_until) {
+    return;
+  }
+  in_client(client, [this, &client, node, epoch, text = std::move(text)] {
+    if (client.links[node].open && client.links[node].epoch == epoch) {
+      client.engines[node]->on_reply(client.clock.at(agenda_.now()),
+                                     {text, false, false, false, {}, {}});
+    }
+  });
+}
+
+// --- the clients --------------------------------------------------------------------------------
+
+void QuorumWorld::in_client(Client& client, std::function<void()> event) {
+  if (agenda_.now() < client.stopped_until || !client.unread.empty()) {
+    client.unread.push_back(std::move(event));
+    return;
+  }
+  event();
+  perform(client);
+}
+
+void QuorumWorld::perform(Client& client) {
+  std::vector<core::Action> actions;
+  for (bool any = true; any;) {
+    any = false;
+    for (std::size_t node = 0; node < client.engines.size(); ++node) {
+      for (const auto& action : client.engines[node]->take_actions()) {
+        any = true;
+        carry_out(client, node, action);
+        client.quorum->on_part(client.clock.at(agenda_.now()), node, action);
+      }
+    }
+    client.quorum->take_actions(actions);
+    for (const auto& action : actions) {
+      any = true;
+      told(client, action);
+    }
+  }
+  arm(client);
+  check();
+}
+
+void QuorumWorld::arm(Client& client) {
+  auto next = client.quorum->next_timer();
+  for (const auto& engine : client.engines) {
+    if (const auto timer = engine->next_timer()) {
+      next = std::min(next.value_or(*timer), *timer);
+    }
+  }
+  if (next == client.armed || !next) {
+    return;
+  }
+  client.armed = next;
+  const auto when = std::max(client.clock.when(*next), agenda_.now());
+  agenda_.at(when, [this, &client, alarm = ++client.alarm] {
+    if (alarm != client.alarm) {
+      return;
+    }
+    client.armed.reset();
+    in_client(client, [this, &client] {
+      const auto at = client.clock.at(agenda_.now());
+      for (const auto& engine : client.engines) {
+        engine->on_timer(at);
+      }
+      client.quorum->on_timer(at);
+    });
+  });
+}
+
+void QuorumWorld::carry_out(Client& client, std::size_t node, const core::Action& action) {
+  if (const auto* to_send = std::get_if<core::Send>(&action)) {
+    if (client.links[node].open) {
+      send(client, node, to_send->command);
+    }
+  } else if (std::holds_alternative<core::Connect>(action)) {
+    dial(client, node);
+  } else if (std::holds_alternative<core::Disconnect>(action)) {
+    cut(client, node, false);
+  } else if (std::holds_alternative<core::Obtained>(action)) {
+    const auto holds = [](const User& user) { return user.lease != nullptr; };
+    tally_.retaken += std::any_of(client.users.begin(), client.users.end(), holds) ? 1 : 0;
+  }
+}
+
+void QuorumWorld::told(Client& client, const core::Action& action) {
+  const auto find = [&client](auto is_it) -> User* {
+    const auto found = std::find_if(client.users.begin(), client.users.end(), is_it);
+    return found == client.users.end() ? nullptr : &*found;
+  };
+  const auto now = client.clock.at(agenda_.now());
+  if (const auto* obtained = std::get_if<core::Obtained>(&action)) {
+    auto* user = find([&](const User& u) { return u.waiter == obtained->waiter; });
+    if (user == nullptr) {
+      Referee::fail("answers", "a wait was answered twice");
+    }
+    user->waiter = 0;
+    user->lease = obtained->lease;
+    user->excused = false;
+    ++tally_.obtained;
+    tally_.passed += obtained->lease->fence.sequence > 0 ? 1 : 0;
+    if (obtained->lease->fence.number() <= fence_) {
+      Referee::fail("fence", "a fence is not greater than the one before");
+    }
+    fence_ = obtained->lease->fence.number();
+    const auto hold = random_.chance(0.2) ? random_.between({}, longest_ * 2)
+                                          : random_.spread(microseconds{100}, milliseconds{200});
+    agenda_.in(hold, [this, &client, user, lease = obtained->lease] {
+      in_client(client, [this, &client, user, lease] {
+        if (user->lease == lease) {
+          end(client, *user);
+        }
+      });
+    });
+  } else if (const auto* refusal = std::get_if<core::Refusal>(&action)) {
+    auto* user = find([&](const User& u) { return u.waiter == refusal->waiter; });
+    if (user == nullptr) {
+      Referee::fail("answers", "a wait was answered twice");
+    }
+    tally_.busy += refusal->kind == core::Refusal::Kind::busy ? 1 : 0;
+    tally_.timed_out += refusal->kind == core::Refusal::Kind::timed_out ? 1 : 0;
+    tally_.cancelled += refusal->kind == core::Refusal::Kind::cancelled ? 1 : 0;
+    if (refusal->kind == core::Refusal::Kind::failed) {
+      ++tally_.unreachable;
+      if (fault_time_ == Duration{}) {
+        Referee::fail("answers", "a wait failed without a fault: " + refusal->what);
+      }
+    }
+    user->waiter = 0;
+    next_round(client, *user);
+  } else if (const auto* lost = std::get_if<core::Lost>(&action)) {
+    ++tally_.lost;
+    auto* user = find([&](const User& u) { return u.lease == lost->lease; });
+    if (user == nullptr) {
+      return;  // it was released too late
+    }
+    if (fault_time_ == Duration{}) {
+      Referee::fail("loss", "a lease was lost without a fault");
+    }
+    if (!client.ever_stopped && lost->lease->loss.load() == core::Loss::expired &&
+        now > lost->lease->end()) {
+      Referee::fail("loss", "a loss was told after the end");
+    }
+    if (random_.chance(0.7)) {
+      end(client, *user);
+    }
+  } else if (const auto* released = std::get_if<core::Released>(&action)) {
+    auto* user = find([&](const User& u) { return u.releasing == released->lease; });
+    if (user == nullptr) {
+      Referee::fail("answers", "a release was answered twice");
+    }
+    if (fault_time_ == Duration{} && released->kind != core::Released::Kind::released) {
+      Referee::fail("answers", "a release failed without a fault");
+    }
+    user->releasing = 0;
+    next_round(client, *user);
+  }
+}
+
+void QuorumWorld::begin(Client& client, User& user) {
+  const auto now = client.clock.at(agenda_.now());
+  core::Wish wish{.key = key, .ttl = random_.pick(ttls_)};
+  wish.renew = !random_.chance(fault_time_ == Duration{} ? 0 : 0.1);
+  wish.wait = !random_.chance(0.15);
+  if (random_.chance(0.1) && fault_time_ != Duration{}) {
+    wish.max_hold = random_.between(milliseconds{10}, longest_);
+  }
+  if (random_.chance(0.15)) {
+    wish.deadline = now + random_.spread(milliseconds{1}, seconds{4});
+  }
+  user.waiter = ++last_waiter_;
+  if (random_.chance(0.1)) {
+    agenda_.in(random_.spread(microseconds{100}, seconds{1}),
+               [this, &client, waiter = user.waiter] {
+                 in_client(client, [this, &client, waiter] {
+                   client.quorum->cancel(client.clock.at(agenda_.now()), waiter);
+                 });
+               });
+  }
+  client.quorum->acquire(now, user.waiter, std::move(wish));
+}
+
+void QuorumWorld::end(Client& client, User& user) {
+  const auto lease = std::exchange(user.lease, nullptr);
+  user.releasing = lease->id;
+  client.quorum->release(client.clock.at(agenda_.now()), *lease);
+}
+
+void QuorumWorld::next_round(Client& client, User& user) {
+  if (++user.rounds > 25 && agenda_.now() > fault_time_) {
+    return;
+  }
+  agenda_.in(random_.spread(microseconds{100}, milliseconds{300}), [this, &client, &user] {
+    in_client(client, [this, &client, &user] { begin(client, user); });
+  });
+}
+
+// --- what is promised ---------------------------------------------------------------------------
+
+// At most one holder has something left by its own clock.
+void QuorumWorld::check() {
+  const User* holder = nullptr;
+  for (const auto& client : clients_) {
+    for (const auto& user : client->users) {
+      if (!user.lease || user.excused ||
+          user.lease->left(client->clock.at(agenda_.now())) == Duration::zero()) {
+        continue;
+      }
+      if (holder != nullptr) {
+        Referee::fail("exclusion", "two hold the lock");
+      }
+      holder = &user;
+    }
+  }
+}
+
+// --- faults -------------------------------------------------------------------------------------
+
+void QuorumWorld::fault() {
+  if (agenda_.now() >= fault_time_) {
+    return;
+  }
+  agenda_.in(random_.spread(milliseconds{20}, seconds{2}), [this] { fault(); });
+  auto& client = *clients_[random_.below(clients_.size())];
+  const auto node = random_.below(servers_.size());
+  auto& server = *servers_[node];
+  const auto down = static_cast<std::size_t>(
+      std::count_if(servers_.begin(), servers_.end(),
+                    [this](const auto& one) { return agenda_.now() < one->down_until; }));
+  const auto go_down = [&](Duration span) {
+    server.down_until = std::max(server.down_until, agenda_.now() + span);
+    for (const auto& each : clients_) {
+      ++each->links[node].epoch;
+      cut(*each, node, true);
+    }
+  };
+  switch (random_.below(6)) {
+    case 0:
+      cut(client, node, true);
+      break;
+    case 1:
+      client.links[node].mute_until =
+          agenda_.now() + random_.spread(milliseconds{50}, longest_ * 2);
+      break;
+    case 2:  // with its data
+      go_down(random_.spread(milliseconds{1}, longest_ * 2));
+      break;
+    case 3:  // without it: a minority, which stays away for the longest ttl
+      if (down < (servers_.size() - 1) / 2) {
+        ++tally_.wiped;
+        server.store.flush();
+        go_down(longest_ + longest_ / 50 + milliseconds{50});
+      }
+      break;
+    case 4:
+      ++tally_.pauses;
+      client.ever_stopped = true;
+      client.stopped_until = agenda_.now() + random_.spread(milliseconds{10}, longest_ * 2);
+      agenda_.at(client.stopped_until, [this, &client] {
+        if (agenda_.now() < client.stopped_until) {
+          return;
+        }
+        while (!client.unread.empty()) {
+          const auto event = std::move(client.unread.front());
+          client.unread.pop_front();
+          event();
+          perform(client);
+        }
+      });
+      break;
+    default:  // somebody deletes it: the holder is not to be blamed for what follows
+      ++tally_.deleted;
+      server.store.foreign_del(server.time(agenda_.now()), key);
+      for (const auto& each : clients_) {
+        for (auto& user : each->users) {
+          user.excused = user.excused || user.lease;
+        }
+      }
+      break;
+  }
+}
+
+bool QuorumWorld::done() const {
+  return std::all_of(clients_.begin(), clients_.end(), [this](const auto& client) {
+    const auto rests = [](const User& user) {
+      return user.waiter == 0 && !user.lease && user.releasing == 0 && user.rounds > 25;
+    };
+    return agenda_.now() > fault_time_ &&
+           std::all_of(client->users.begin(), client->users.end(), rests) && client->quorum->idle();
+  });
+}
+
+void QuorumWorld::run() {
+  for (const auto& client : clients_) {
+    for (auto& user : client->users) {
+      next_round(*client, user);
+    }
+  }
+  if (fault_time_ != Duration{}) {
+    fault();
+  }
+  const auto end = fault_time_ + seconds{600};
+  bool healed = false;
+  while (!done()) {
+    if (!agenda_.step(end)) {
+      Referee::fail("progress", "somebody waits for ever");
+    }
+    if (!healed && agenda_.now() > fault_time_) {
+      healed = true;
+      for (const auto& client : clients_) {
+        for (auto& link : client->links) {
+          link.mute_until = {};
+        }
+      }
+    }
+  }
+  for (const auto& server : servers_) {
+    const auto state = server->store.state(server->time(agenda_.now()), key);
+    if (state.pttl != -2 || !state.queue.empty()) {
+      Referee::fail("remains", "something is left: " + state.value);
+    }
+  }
+}
+
+}  // namespace dlock::sim
