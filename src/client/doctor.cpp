@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <charconv>
 #include <memory>
+#include <set>
 #include <thread>
 
 #include "client/client_state.hpp"
 #include "client/diagnosis.hpp"
 #include "dlock/error.hpp"
+#include "redis/cluster.hpp"
 #include "redis/node.hpp"
 
 namespace dlock {
@@ -31,17 +33,26 @@ class Servers {
     settings_.client_name += ":doctor";
   }
 
-  // Throws if the server that is to have the locks does not let us.
+  // Throws if the server that is to have the locks does not let us; of several, if none does.
   void find() {
-    if (settings_.endpoint.kind == Endpoint::Kind::sentinel) add_sentinels();
-    const auto address = primary();
-    auto& store = add(settings_, address, Role::primary);
-    list_.back().has_locks = true;
-    if (!store.answers()) throw_error(store.problem_code(), store.facts().problem);
-    store.ask();
-    if (settings_.endpoint.kind != Endpoint::Kind::unix_socket &&
-        settings_.endpoint.kind != Endpoint::Kind::local) {
-      add_replicas(store.facts());
+    const auto stores = places();
+    bool any = false;
+    for (const auto& endpoint : stores) {
+      auto there = settings_;
+      there.endpoint = endpoint;
+      auto& store = add(there, shown(endpoint), Role::primary);
+      list_.back().has_locks = true;
+      if (!store.answers()) {
+        if (!any && &endpoint == &stores.back()) {
+          throw_error(store.problem_code(), store.facts().problem);
+        }
+        continue;
+      }
+      any = true;
+      store.ask();
+      if (endpoint.kind == Endpoint::Kind::tcp || endpoint.kind == Endpoint::Kind::cluster_node) {
+        add_replicas(store.facts(), endpoint);
+      }
     }
   }
   struct Server {
@@ -59,54 +70,54 @@ class Servers {
     return *list_.back().node;
   }
 
-  // Where the locks are, as it is shown. With Sentinels, turns the endpoint into the primary's.
-  std::string primary() {
-    auto& endpoint = settings_.endpoint;
-    switch (endpoint.kind) {
-      case Endpoint::Kind::sentinel: {
-        const auto named = redis::Connection::open(settings_)->primary();
-        settings_.endpoint = at(named.host, named.port);
-        return redis::display_address(named.host, named.port);
+  // Where the locks are. Adds the Sentinels that say so.
+  std::vector<Endpoint> places() {
+    const auto& endpoint = settings_.endpoint;
+    std::vector<Endpoint> stores;
+    if (endpoint.kind == Endpoint::Kind::sentinel) {
+      add_sentinels();
+      stores.push_back(endpoint.at(redis::Connection::open(settings_)->primary()));
+    } else if (endpoint.kind == Endpoint::Kind::cluster) {
+      const auto deadline = steady_clock::now() + settings_.connect_timeout;
+      std::set<Endpoint::Address> primaries;
+      for (const auto& range : redis::fetch_slots(settings_, {}, deadline)) {
+        primaries.insert(range.primary);
       }
-      case Endpoint::Kind::tcp:
-        return redis::display_address(endpoint.host, endpoint.port);
-      case Endpoint::Kind::unix_socket:
-        return endpoint.path;
-      case Endpoint::Kind::local:
-        break;
+      for (const auto& primary : primaries) {
+        stores.push_back(endpoint.at(primary, Endpoint::Kind::cluster_node));
+      }
+    } else if (endpoint.kind == Endpoint::Kind::quorum) {
+      for (const auto& address : endpoint.addresses) stores.push_back(endpoint.at(address));
+    } else {
+      stores.push_back(endpoint);
     }
-    return endpoint.display();
+    return stores;
   }
 
-  // Another server of this store: the same user and encryption.
-  [[nodiscard]] Endpoint at(const std::string& host, int port) const {
-    auto endpoint = settings_.endpoint;
-    endpoint.kind = Endpoint::Kind::tcp;
-    endpoint.host = host;
-    endpoint.port = port;
-    return endpoint;
+  static std::string shown(const Endpoint& endpoint) {
+    if (endpoint.kind == Endpoint::Kind::unix_socket) return endpoint.path;
+    if (endpoint.kind == Endpoint::Kind::local) return endpoint.display();
+    return redis::display_address(endpoint.host, endpoint.port);
   }
 
   void add_sentinels() {
-    for (const auto& [host, port] : settings_.endpoint.sentinels) {
+    for (const auto& address : settings_.endpoint.addresses) {
       auto there = settings_;
       there.to_sentinel = true;
-      there.endpoint = {};
-      there.endpoint.kind = Endpoint::Kind::tcp;
-      there.endpoint.host = host;
-      there.endpoint.port = port;
+      there.endpoint = settings_.endpoint.at(address);
+      there.endpoint.db = 0;
       there.endpoint.user = settings_.endpoint.sentinel_user;
       there.endpoint.password = settings_.endpoint.sentinel_password;
-      add(there, redis::display_address(host, port), Role::sentinel).ask();
+      add(there, shown(there.endpoint), Role::sentinel).ask();
     }
   }
 
   // As the primary knows them.
-  void add_replicas(const NodeFacts& store) {
+  void add_replicas(const NodeFacts& store, const Endpoint& primary) {
     for (const auto& [host, port] : detail::replicas_of(store)) {
       auto there = settings_;
-      there.endpoint = at(host, port);
-      add(there, redis::display_address(host, port), Role::replica).ask();
+      there.endpoint = primary.at({host, port}, primary.kind);
+      add(there, shown(there.endpoint), Role::replica).ask();
     }
   }
 
@@ -152,7 +163,8 @@ Checkup check_up(Client& client, const CheckupOptions& options) {
   state.check_process();
   Servers servers{state};
   Examination examination;
-  examination.fails_over = servers.endpoint().kind == Endpoint::Kind::sentinel;
+  examination.fails_over = servers.endpoint().kind == Endpoint::Kind::sentinel ||
+                           servers.endpoint().kind == Endpoint::Kind::cluster;
   examination.is_private = servers.endpoint().kind == Endpoint::Kind::local;
   examination.prefix = state.options().prefix;
   examination.drift_rate = state.options().drift_rate;

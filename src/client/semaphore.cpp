@@ -89,6 +89,9 @@ void Semaphore::async_try_acquire_in(std::chrono::milliseconds span, std::int64_
 }
 
 void Semaphore::set_permits(std::int64_t permits) {
+  if (state_->lock->client->is_quorum()) {
+    throw_error(errc::usage, "a semaphore is not supported with redis+quorum");
+  }
   const auto text = std::to_string(detail::checked(permits));
   auto& client = *state_->lock->client;
   const auto names = core::lock_keys(state_->lock->key);

@@ -124,6 +124,27 @@ TEST(Url, TakesSentinels) {
   EXPECT_EQ(all.display(), "redis+sentinel://u@a:1,[::1]:2,c/ma%2Fin/3?sentinel_user=s");
 }
 
+TEST(Url, TakesClusters) {
+  const auto one = parse_url("redis+cluster://u:p@a,b:7000");
+  EXPECT_EQ(one.kind, Endpoint::Kind::cluster);
+  EXPECT_EQ(one.addresses, (std::vector<Endpoint::Address>{{"a", 6379}, {"b", 7000}}));
+  EXPECT_EQ(one.display(), "redis+cluster://u@a,b:7000");
+  const auto tls = parse_url("rediss+cluster://a?ca=/c&name=n");
+  EXPECT_EQ(std::tie(tls.tls->ca, tls.tls->name), std::make_tuple("/c", "n"));
+  EXPECT_EQ(tls.display(), "rediss+cluster://a?ca=/c&name=n");
+  EXPECT_TRUE(tls.at(tls.addresses[0], Endpoint::Kind::cluster_node).tls);
+}
+
+TEST(Url, TakesQuorums) {
+  const auto three = parse_url("redis+quorum://u:p@a,a:1,[::1]/2");
+  EXPECT_EQ(three.kind, Endpoint::Kind::quorum);
+  EXPECT_EQ(three.addresses.size(), 3U);
+  EXPECT_EQ(three.display(), "redis+quorum://u@a,a:1,[::1]/2");
+  const auto node = three.at(three.addresses[1]);
+  EXPECT_EQ(std::tie(node.host, node.port, node.db, node.password),
+            std::make_tuple("a", 1, 2, "p"));
+}
+
 TEST(Url, TakesThePrivateServerAndItsDirectory) {
   EXPECT_EQ(parse_url("local:").kind, Endpoint::Kind::local);
   EXPECT_EQ(parse_url("local:").path, "");
@@ -147,6 +168,12 @@ TEST(Url, RefusesWhatItDoesNotUnderstandAndSaysWhat) {
       {"rediss://h/0#x", "not known here"},
       {"redis://h?ca=/c", "not known here"},
       {"unix:///run/s", "redis+unix:///path"},
+      {"redis+cluster://", "some nodes are named"},
+      {"redis+cluster://a/1", "no databases but 0"},
+      {"redis+cluster://a?ca=/c", "belong to rediss:"},
+      {"redis+quorum://a,b", "3, 5 or another odd number"},
+      {"redis+quorum://a,b,c,d", "3, 5 or another odd number"},
+      {"redis+quorum://a,b,a", "stands twice"},
       {"redis+sentinel://h", "redis+sentinel://host:port,host:port/service"},
       {"redis+sentinel:///main", "redis+sentinel://host:port,host:port/service"},
       {"redis+sentinel://h,,i/main", "host is missing"},
