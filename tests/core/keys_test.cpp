@@ -87,6 +87,19 @@ TEST(Keys, ClientsHaveARegistrationAndAChannel) {
   EXPECT_EQ(channel_of("0123456789abcdef"), "dlock1:c:0123456789abcdef");
 }
 
+TEST(Keys, OnAClusterEachSlotHasACounterAndAClient) {
+  const bool held = rc::check([] {
+    const auto slot = *rc::gen::inRange<std::uint16_t>(0, 16384);
+    const auto client = client_on(slot, *rc::gen::arbitrary<std::uint64_t>());
+    RC_ASSERT(client.size() == 16U);
+    RC_ASSERT(slot_of(channel_of(client)) == slot);
+    RC_ASSERT(slot_of(registration_key(client)) == slot);
+    RC_ASSERT(slot_of(fence_key_on(slot)) == slot);
+  });
+  EXPECT_TRUE(held);
+  EXPECT_EQ(fence_key_on(slot_of("foo}bar")), "dlock1:fence:{2141}");
+}
+
 // --- for any name -------------------------------------------------------------------------------
 
 /// Names out of the pieces that matter: braces, and the prefixes and tags of our own keys.
