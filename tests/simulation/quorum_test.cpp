@@ -12,7 +12,7 @@
 namespace dlock::sim {
 namespace {
 
-constexpr std::uint64_t default_seeds = 200;
+constexpr std::uint64_t default_seeds = 150;
 
 TEST(QuorumSimulation, AMajorityExcludesFencesGrowNobodyWaitsForEverAndNothingIsLeft) {
   const char* only = std::getenv("DLOCK_QUORUM_SEED");
