@@ -58,9 +58,9 @@ class Hold {
   struct Terms {
     Duration ttl{};
     bool renew = true;
-    bool part = false;  ///< of a lease on several servers
     Duration safety_margin{};
     std::optional<Instant> end{};  ///< not held beyond, whatever is renewed
+    bool part = false;  ///< of a lease on several servers
   };
 
   Hold(std::shared_ptr<LeaseRecord> record, Terms terms, Instant valid_until, Duration length,
