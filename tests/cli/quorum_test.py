@@ -96,7 +96,7 @@ class Quorum(CliCase):
         holder = self.hold_for_long("--ttl", "2s")
         self.assertTrue(eventually(lambda: all(self.values())))
         for server in self.servers[:2]:
-            server.command("DEL", "job")
+            server.command("SET", "job", "somebody", "PX", 60_000)
         self.assertEqual(holder.wait(), 73, holder.stderr)
 
     def test_a_waiter_gets_it_from_its_holder(self):
