@@ -153,6 +153,15 @@ def kill_primary(world, chance):
     world.topology.restart_as_replica(former)
 
 
+def stop_primary(world, chance):
+    """The primary is stopped for as long as a failover takes, and goes on as if there was none."""
+    former = world.topology.server
+    former.stop()
+    time.sleep(chance.uniform(1.5, 4))
+    former.cont()
+    world.topology.wait_for_replicas()
+
+
 def slot_migration(world, chance):
     """A slot moves to another primary with its lock."""
     world.topology.move(chance.choice(LOCKS))

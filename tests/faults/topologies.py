@@ -269,6 +269,7 @@ class Cluster(Replicated):
         self.urls = [self._cluster.url]
         self.call = self._cluster.call
         self.move = self._cluster.move
+        self.wait_for_replicas = self._cluster.wait_for_replicas
 
     @property
     def server(self):
@@ -282,14 +283,14 @@ class Cluster(Replicated):
 
     def fail_over(self):
         self._cluster.fail_over(LOCKS[0])
-        self._cluster.wait_for_replicas()
+        self.wait_for_replicas()
 
     def wait_for_another(self, former):
         self._cluster.wait_for_another(LOCKS[0], former)
 
     def restart_as_replica(self, server):
         server.restart()
-        self._cluster.wait_for_replicas()
+        self.wait_for_replicas()
 
     def close(self):
         self._cluster.close()
