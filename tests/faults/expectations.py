@@ -12,6 +12,7 @@ MAY_FIND = {
     "stop_server": set(),
     "restart": set(),
     "restart_empty": TWO_HOLDERS,
+    "come_back_empty": set(),
     "script_flush": set(),
     "client_kill": set(),
     "client_pause": set(),
@@ -25,7 +26,9 @@ MAY_FIND = {
     "kill_sentinel": set(),
     "kill_replica": set(),
     "failover": TWO_HOLDERS,
+    "take_over": set(),
     "kill_primary": TWO_HOLDERS,
+    "stop_primary": TWO_HOLDERS,
     "slot_migration": set(),
 }
 
@@ -41,9 +44,9 @@ FAULTS = {
     "tls": _CLIENT + _SERVER + _PROXY,
     "netns": _CLIENT + _SERVER + ["partition"],
     "sentinel": _CLIENT + ["kill_sentinel", "kill_replica", "failover", "kill_primary"],
-    "cluster": _CLIENT + ["slot_migration"],
-    "quorum3": _CLIENT + ["stop_server", "restart"],
-    "quorum5": _CLIENT + ["stop_server", "restart"],
+    "cluster": _CLIENT + ["kill_replica", "take_over", "kill_primary", "stop_primary", "slot_migration"],
+    "quorum3": _CLIENT + _SERVER + ["come_back_empty"],
+    "quorum5": _SERVER + ["come_back_empty"],
 }
 
 # What a scenario must find, no more and no less.
@@ -53,6 +56,8 @@ MUST_FIND = {
     "restart_empty_while_held": TWO_HOLDERS,
     "clock_forward_while_held": TWO_HOLDERS,
     "promotion_of_a_replica_that_lags": TWO_HOLDERS,
+    "minority_restarted_empty": set(),
+    "majority_restarted_empty": TWO_HOLDERS,
 }
 
 SCENARIOS = {
@@ -62,7 +67,7 @@ SCENARIOS = {
     "tls": ["stopped_holder", "restart_while_held", "restart_empty_while_held"],
     "netns": ["stopped_holder", "restart_while_held", "restart_empty_while_held"],
     "sentinel": ["stopped_holder", "promotion_of_a_replica_that_lags"],
-    "cluster": ["stopped_holder"],
-    "quorum3": ["stopped_holder"],
-    "quorum5": ["stopped_holder"],
+    "cluster": ["stopped_holder", "promotion_of_a_replica_that_lags"],
+    "quorum3": ["stopped_holder", "minority_restarted_empty", "majority_restarted_empty"],
+    "quorum5": ["minority_restarted_empty", "majority_restarted_empty"],
 }

@@ -5,6 +5,9 @@ import os
 import signal
 import time
 
+from topologies import lose_data
+from world import LOCKS
+
 
 def kill_client(world, chance):
     """A client is killed with -9."""
@@ -22,7 +25,7 @@ def stop_client(world, chance):
 
 def stop_server(world, chance):
     """The server is stopped, for less or more than the ttl."""
-    server = world.topology.server
+    server = world.topology.some_server(chance)
     server.stop()
     time.sleep(chance.choice([0.3, 1.2 * world.ttl]))
     server.cont()
@@ -30,7 +33,7 @@ def stop_server(world, chance):
 
 def restart(world, chance):
     """The server is killed and restarted with its data (`appendfsync always`)."""
-    server = world.topology.server
+    server = world.topology.some_server(chance)
     server.kill9()
     time.sleep(chance.uniform(0, 0.5))
     server.restart()
@@ -38,8 +41,17 @@ def restart(world, chance):
 
 def restart_empty(world, chance):
     """The server is killed and restarted without its data."""
-    world.topology.lose_data()
-    world.topology.server.restart()
+    server = world.topology.some_server(chance)
+    lose_data(server)
+    server.restart()
+
+
+def come_back_empty(world, chance):
+    """The server is killed, stays away for the longest ttl, and comes back without its data."""
+    server = world.topology.some_server(chance)
+    lose_data(server)
+    time.sleep(world.ttl)
+    server.restart()
 
 
 def script_flush(world, chance):
@@ -109,7 +121,7 @@ def partition(world, chance):
 
 def kill_sentinel(world, chance):
     """A Sentinel is killed and restarted."""
-    sentinel = chance.choice(world.topology.group.sentinels)
+    sentinel = chance.choice(world.topology.sentinels)
     sentinel.kill9()
     time.sleep(0.5)
     sentinel.restart()
@@ -117,32 +129,42 @@ def kill_sentinel(world, chance):
 
 def kill_replica(world, chance):
     """A replica is killed and restarted."""
-    group = world.topology.group
-    primary = group.primary()
-    replica = chance.choice([server for server in group.servers if server is not primary])
+    replica = chance.choice(world.topology.replicas())
     replica.kill9()
     time.sleep(0.3)
-    group.restart_as_replica(replica)
+    world.topology.restart_as_replica(replica)
 
 
 def failover(world, chance):
     """Sentinel is asked for a failover."""
-    world.topology.group.fail_over()
-    world.topology.group.wait_for_replicas()
+    world.topology.fail_over()
+
+
+def take_over(world, chance):
+    """A replica is asked to take over (`CLUSTER FAILOVER`)."""
+    world.topology.fail_over()
 
 
 def kill_primary(world, chance):
-    """The primary is killed; Sentinel promotes a replica."""
-    group = world.topology.group
-    former = group.primary()
+    """The primary is killed; a replica is promoted."""
+    former = world.topology.server
     former.kill9()
-    group.wait_for_another(former)
-    group.restart_as_replica(former)
+    world.topology.wait_for_another(former)
+    world.topology.restart_as_replica(former)
+
+
+def stop_primary(world, chance):
+    """The primary is stopped for as long as a failover takes, and goes on as if there was none."""
+    former = world.topology.server
+    former.stop()
+    time.sleep(chance.uniform(1.5, 4))
+    former.cont()
+    world.topology.wait_for_replicas()
 
 
 def slot_migration(world, chance):
-    """Slots move to another node."""
-    raise NotImplementedError("dlock cannot speak to a cluster yet")
+    """A slot moves to another primary with its lock."""
+    world.topology.move(chance.choice(LOCKS))
 
 
 def _signal(pid, number):

@@ -4,7 +4,8 @@ whether it still holds, and another `b`."""
 import threading
 import time
 
-from world import eventually
+from topologies import lose_data
+from world import LOCKS, eventually
 
 
 def stopped_holder(world):
@@ -42,7 +43,7 @@ def restart_while_held(world):
 def restart_empty_while_held(world):
     """... and without its data."""
     def forget():
-        world.topology.lose_data()
+        lose_data(world.topology.server)
         world.topology.server.restart()
     _lose_while_held(world, forget)
 
@@ -54,25 +55,56 @@ def clock_forward_while_held(world):
 
 def promotion_of_a_replica_that_lags(world):
     """A replica is promoted that was cut off while somebody acquired."""
-    group = world.topology.group
-    former = group.primary()
-    replicas = [server for server in group.servers if server is not former]
+    topology = world.topology
+    former = topology.server
+    replicas = topology.replicas()
 
     def lag(password):
         for replica in replicas:
-            group.call(replica, "CONFIG", "SET", "masterauth", password)
+            topology.call(replica, "CONFIG", "SET", "masterauth", password)
     lag("wrong")
-    group.call(former, "CLIENT", "KILL", "TYPE", "replica")
-    if not eventually(lambda: all(group.call(replica, "INFO", "replication")["master_link_status"] == "down"
+    topology.call(former, "CLIENT", "KILL", "TYPE", "replica")
+    if not eventually(lambda: all(topology.call(replica, "INFO", "replication")["master_link_status"] == "down"
                                   for replica in replicas)):
         raise RuntimeError("the replicas do not lag")
 
     def promote():
         former.kill9()
         lag("")
-        group.wait_for_another(former)
+        topology.wait_for_another(former)
     _lose_while_held(world, promote)
-    group.restart_as_replica(former)
+    topology.restart_as_replica(former)
+
+
+def minority_restarted_empty(world):
+    """Of a quorum a minority is restarted without its data while somebody holds all of it."""
+    servers = world.topology.servers
+    a, b = world.puppet(), world.puppet()
+    a.acquire()
+    if not eventually(lambda: all(server.command("GET", LOCKS[0]) for server in servers)):
+        raise RuntimeError("the holder does not hold all of it")
+    for server in servers[:len(servers) // 2]:
+        lose_data(server)
+        server.restart()
+    waits = threading.Thread(target=b.acquire)
+    waits.start()
+    for _ in range(5):
+        a.write(accepted=True)
+        time.sleep(0.1)  # in which b could come, if it were let
+    a.release()
+    waits.join()
+    b.write(accepted=True)
+    _end(b)
+
+
+def majority_restarted_empty(world):
+    """... and a majority."""
+    def forget():
+        servers = world.topology.servers
+        for server in servers[:len(servers) // 2 + 1]:
+            lose_data(server)
+            server.restart()
+    _lose_while_held(world, forget)
 
 
 def _lose_while_held(world, lose):

@@ -7,14 +7,13 @@ import unittest
 import expectations
 import faults
 import scenarios
-import topologies
 
 NAMES = {"netns": "TCP", "tcp": "TCP", "unix": "unix", "tls": "TLS", "local": "`local:`", "sentinel": "Sentinel",
-         "cluster": "Cluster", "quorum3": "quorum", "quorum5": "quorum"}
+         "cluster": "Cluster", "quorum3": "Quorum", "quorum5": "Quorum"}
 
 
 def tested_with(name, lists):
-    names = [NAMES[topology] for topology in lists if name in lists[topology] and topology not in topologies.OFF]
+    names = [NAMES[topology] for topology in lists if name in lists[topology]]
     return ", ".join(dict.fromkeys(names))
 
 

@@ -14,12 +14,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import redis  # noqa: E402
 
 from certificates import Authority  # noqa: E402
+from cluster import Cluster as ClusterServers  # noqa: E402
 from eventually import eventually  # noqa: E402
 from moved_clock import MovedClock  # noqa: E402
 from proxy import Proxy  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
 from sentinel import Sentinels  # noqa: E402
 from tls_server import TlsServer  # noqa: E402
+from world import LOCKS  # noqa: E402
 
 
 class Unavailable(Exception):
@@ -42,19 +44,27 @@ class Topology:
         """redis-py clients of the servers that have keys now."""
         raise NotImplementedError
 
+    def some_server(self, chance):
+        """One that clients speak to, and that nobody takes the place of."""
+        raise NotImplementedError
+
+
+def lose_data(server):
+    """Kills it; the next has nothing. Stopped first: that of `local:` is started again by the clients
+    at once."""
+    server.stop()
+    shutil.rmtree(os.path.join(server.directory, "appendonlydir"))
+    server.kill9()
+
 
 class OneServer(Topology):
-    """`server` keeps its data, but for `lose_data()`."""
+    """`server` keeps its data, but for `lose_data(server)`."""
+
+    def some_server(self, _):
+        return self.server
 
     def nodes(self):
         return [self.server.client()]
-
-    def lose_data(self):
-        """Kills the server; the next has nothing. Stopped first: that of `local:` is started again by
-        the clients at once."""
-        self.server.stop()
-        shutil.rmtree(os.path.join(self.server.directory, "appendonlydir"))
-        self.server.kill9()
 
     def close(self):
         if self.proxy:
@@ -201,45 +211,89 @@ class Local(OneServer):
         shutil.rmtree(self._directory)
 
 
-class Sentinel(Topology):
-    def __init__(self):
-        self.group = Sentinels()
-        self.urls = [self.group.url]
-
-    @property
-    def server(self):
-        return self.group.primary()
+class Replicated(Topology):
+    """`server`: the primary of the first of the locks."""
 
     def nodes(self):
         return [self.server.client()]
 
-    def close(self):
-        self.group.close()
+    def replicas(self):
+        raise NotImplementedError
+
+    def call(self, server, *fields):
+        raise NotImplementedError
+
+    def fail_over(self):
+        """Makes a replica the primary by asking for it; until all is in place again."""
+        raise NotImplementedError
+
+    def wait_for_another(self, former):
+        """Until there is another primary."""
+        raise NotImplementedError
+
+    def restart_as_replica(self, server):
+        """Of the primary that there is now, and until it has what that has."""
+        raise NotImplementedError
 
 
-class Cluster(Topology):
-    """Three primaries with a replica each."""
-
+class Sentinel(Replicated):
     def __init__(self):
-        self.servers = [RedisServer("cluster-enabled yes", "cluster-node-timeout 1000", persistent=True)
-                        for _ in range(6)]
-        subprocess.run(["redis-cli", "--cluster", "create", *[f"127.0.0.1:{server.port}" for server in self.servers],
-                        "--cluster-replicas", "1", "--cluster-yes"], check=True, stdout=subprocess.DEVNULL)
-        if not eventually(lambda: all(b"cluster_state:ok" in server.command("CLUSTER", "INFO")
-                                      for server in self.servers), 30):
-            raise RuntimeError("the cluster does not come up")
-        self.urls = ["redis+cluster://" + ",".join(f"127.0.0.1:{server.port}" for server in self.servers[:3])]
+        self._group = Sentinels()
+        self.urls = [self._group.url]
+        self.sentinels = self._group.sentinels
+        self.call = self._group.call
+        self.wait_for_another = self._group.wait_for_another
+        self.restart_as_replica = self._group.restart_as_replica
 
     @property
     def server(self):
-        return self.servers[0]
+        return self._group.primary()
 
-    def nodes(self):
-        return [server.client() for server in self.servers if server.command("ROLE")[0] == b"master"]
+    def replicas(self):
+        primary = self.server
+        return [server for server in self._group.servers if server is not primary]
+
+    def fail_over(self):
+        self._group.fail_over()
+        self._group.wait_for_replicas()
 
     def close(self):
-        for server in self.servers:
-            server.close()
+        self._group.close()
+
+
+class Cluster(Replicated):
+    """Three primaries with a replica each."""
+
+    def __init__(self):
+        self._cluster = ClusterServers()
+        self.urls = [self._cluster.url]
+        self.call = self._cluster.call
+        self.move = self._cluster.move
+        self.wait_for_replicas = self._cluster.wait_for_replicas
+
+    @property
+    def server(self):
+        return self._cluster.owner(LOCKS[0])
+
+    def nodes(self):
+        return [server.client() for server in self._cluster.primaries()]
+
+    def replicas(self):
+        return [self._cluster.replica_of(self.server)]
+
+    def fail_over(self):
+        self._cluster.fail_over(LOCKS[0])
+        self.wait_for_replicas()
+
+    def wait_for_another(self, former):
+        self._cluster.wait_for_another(LOCKS[0], former)
+
+    def restart_as_replica(self, server):
+        server.restart()
+        self.wait_for_replicas()
+
+    def close(self):
+        self._cluster.close()
 
 
 class Quorum(Topology):
@@ -251,9 +305,8 @@ class Quorum(Topology):
         self.servers = [RedisServer(persistent=True) for _ in range(self.size)]
         self.urls = ["redis+quorum://" + ",".join(f"127.0.0.1:{server.port}" for server in self.servers)]
 
-    @property
-    def server(self):
-        return self.servers[0]
+    def some_server(self, chance):
+        return chance.choice(self.servers)
 
     def nodes(self):
         return [server.client() for server in self.servers]
@@ -269,4 +322,3 @@ class Quorum5(Quorum):
 
 ALL = {"tcp": Tcp, "unix": Unix, "local": Local, "tls": Tls, "netns": Netns, "sentinel": Sentinel,
        "cluster": Cluster, "quorum3": Quorum, "quorum5": Quorum5}
-OFF = ("cluster", "quorum3", "quorum5")  # dlock cannot speak to these yet

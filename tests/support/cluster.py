@@ -16,6 +16,7 @@ class Cluster:
                  "cluster-replica-validity-factor 0", "repl-diskless-sync-delay 0", *config]
         lines += [f"requirepass {password}", f"masterauth {password}"] if password else []
         self._auth = {"password": password or None}
+        self._replicas = replicas
         self.servers = [RedisServer(*lines, f"cluster-port {free_port()}")
                         for _ in range(3 * (1 + replicas))]
         addresses = [f"127.0.0.1:{server.port}" for server in self.servers]
@@ -74,6 +75,17 @@ class Cluster:
                        ) and self._is_complete()
         if not eventually(is_there, 60):
             raise RuntimeError("no failover")
+
+    def wait_for_replicas(self):
+        """Until each primary has its replicas, and they have what it has."""
+        def follow():
+            infos = [self.call(primary, "INFO", "replication") for primary in self.primaries()]
+            return self._is_complete() and len(infos) == 3 and all(
+                info["connected_slaves"] == self._replicas and
+                all(info[f"slave{i}"]["state"] == "online" for i in range(self._replicas))
+                for info in infos)
+        if not eventually(follow, 60):
+            raise RuntimeError("the replicas do not follow")
 
     def begin_move(self, key):
         """The slot of `key` begins to go to another primary. Returns (slot, source, target)."""
