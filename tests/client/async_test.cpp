@@ -119,7 +119,7 @@ TEST_F(Async, AThousandWaitsCostNoThreadAndComeInTurn) {
     });
   }
   EXPECT_TRUE(come_to_wait("m", 1)) << "they stand in the queue once";
-  EXPECT_EQ(threads_of_this_process(), threads_before);
+  EXPECT_LE(threads_of_this_process(), threads_before);  // the one that dialled may end
   held.reset();
   EXPECT_TRUE(eventually([&] { return done == waits; }, 60s)) << done;
   EXPECT_EQ(most, 1);
@@ -313,6 +313,9 @@ Detached read_once(SharedMutex& mutex, const int& pages, int& read, std::atomic<
 TEST_F(Async, ReadersAndWritersAwaitASharedMutex) {
   Client client{server.url()};
   SharedMutex mutex{client, "pages"};
+  // So that the server knows the script: requests that cross its loading are sent again, and so out
+  // of turn.
+  mutex.acquire().release();
   int pages = 0;
   std::array<int, 20> read{};
   std::atomic<int> done{0};
