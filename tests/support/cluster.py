@@ -78,12 +78,16 @@ class Cluster:
 
     def wait_for_replicas(self):
         """Until each primary has its replicas, and they have what it has."""
+        def has_all(primary):
+            info = self.call(primary, "INFO", "replication")
+            name = self.call(primary, "CLUSTER", "MYID")
+            known = self.call(primary, "CLUSTER", "NODES").count(b"slave " + name)
+            return known == info["connected_slaves"] == self._replicas and all(
+                info[f"slave{i}"]["state"] == "online" for i in range(self._replicas))
+
         def follow():
-            infos = [self.call(primary, "INFO", "replication") for primary in self.primaries()]
-            return self._is_complete() and len(infos) == 3 and all(
-                info["connected_slaves"] == self._replicas and
-                all(info[f"slave{i}"]["state"] == "online" for i in range(self._replicas))
-                for info in infos)
+            primaries = self.primaries()
+            return len(primaries) == 3 and all(map(has_all, primaries)) and self._is_complete()
         if not eventually(follow, 60):
             raise RuntimeError("the replicas do not follow")
 
