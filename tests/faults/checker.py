@@ -9,6 +9,7 @@ KINDS = {
     "stale_accepted": "the resource took a write of a former holder after one of a later holder",
     "stale_unfenced": "such a write came; the resource refused it by its fence",
     "endless_wait": "a process that did not come to its end",
+    "failed_wait": "a wait that ended with an error, though the servers answered",
     "late_loss": "a holder not told before its lease ended",
     "leftover": "a key left on the server",
 }
@@ -33,6 +34,7 @@ def check(history):
         found += stale_writes(writes, history.leases)
     for process in history.processes:
         found += endless_waits(process)
+        found += failed_waits(process)
     for lease in history.leases.values():
         found += late_losses(lease)
     found += [Violation("leftover", f"{left['key']}: {left['why']}") for left in history.left]
@@ -94,6 +96,12 @@ def endless_waits(process):
         yield Violation("endless_wait", f"{process.name}: {wait}")
     if not process.waits:
         yield Violation("endless_wait", f"{process.name}, last heard of: {process.last}")
+
+
+def failed_waits(process):
+    for failed in process.failed_waits:
+        if not failed["why"].endswith("store unreachable"):
+            yield Violation("failed_wait", f"{process.name}: {failed}")
 
 
 def late_losses(lease):

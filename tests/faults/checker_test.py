@@ -44,6 +44,9 @@ class Made:
     def lose(self, id, at):
         self._say(id.split("@")[0], at, "lost", id=id)
 
+    def fail(self, id, at, why):
+        self._say(id.split("@")[0], at, "failed", id=id, why=why)
+
     def stall(self, process, since, until):
         self._say(process, until, "stall", since=int(since * SECOND))
 
@@ -189,6 +192,14 @@ class Checker(unittest.TestCase):
     def test_who_was_killed_need_not_come_to_an_end(self):
         self.made.ask("a", at=1)
         self.made.kill("a")
+        self.assert_found()
+
+    def test_a_wait_that_fails_while_servers_answer(self):
+        self.made.fail(self.made.ask("a", at=1), at=2, why="moved: store not usable")
+        self.assert_found("failed_wait")
+
+    def test_a_wait_that_fails_as_nobody_answers(self):
+        self.made.fail(self.made.ask("a", at=1), at=2, why="no connection: store unreachable")
         self.assert_found()
 
     def test_a_loss_told_after_the_end_is_late(self):

@@ -11,6 +11,7 @@ valid     client    id, until
 lost      client    id: the library said so
 releasing client    id
 failed    client    id, why: the wait or the release ended with an error
+returned  runner    id, status: the command ended
 stall     client    since: nothing of the process ran from then to `at`
 end       client    it came to its end by itself
 write     resource  id, lock, fence, accepted
@@ -72,6 +73,7 @@ class Process:
     ended: bool = False
     killed: bool = False
     waits: dict = dataclasses.field(default_factory=dict)  # id -> the record of the ask
+    failed_waits: list = dataclasses.field(default_factory=list)  # their records
     stalls: list = dataclasses.field(default_factory=list)
     last: dict = None
 
@@ -134,6 +136,10 @@ class History:
         self.leases[record["id"]].releasing = record["at"]
 
     def _failed(self, process, record):
+        if process.waits.pop(record["id"], None):
+            process.failed_waits.append(record)
+
+    def _returned(self, process, record):
         process.waits.pop(record["id"], None)
 
     def _stall(self, process, record):

@@ -182,7 +182,7 @@ class Runner(threading.Thread):
                                             env=environment)
             _, message = self.process.communicate()
             status = self.process.returncode
-            records.say("failed", id=wait, why=f"status {status}")
+            records.say("returned", id=wait, status=status)
             if status not in STATUSES:
                 self._world.problems.append(f"dlock run ended with {status}: {message.decode()}")
         records.say("end")
