@@ -30,6 +30,7 @@ struct LeaseRecord {
   LeaseId id = 0;
   std::string key;
   Kind kind{};
+  bool part = false;  ///< of a lease on several servers, which is what users see
   Token token;
   Duration ttl{};
   Fence fence;
@@ -58,7 +59,6 @@ class Hold {
   struct Terms {
     Duration ttl{};
     bool renew = true;
-    bool part = false;  ///< of a lease on several servers
     Duration safety_margin{};
     std::optional<Instant> end{};  ///< not held beyond, whatever is renewed
   };

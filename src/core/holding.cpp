@@ -24,10 +24,11 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
   record->id = ++last_id_;
   record->key = cohort->lock.key;
   record->kind = cohort->lock.kind;
+  record->part = wish.part;
   record->token = cohort->attempt->token();
   record->ttl = wish.ttl;
   record->fence = {acquired.counter, 0};
-  const Hold::Terms terms{wish.ttl, wish.renew, wish.part,
+  const Hold::Terms terms{wish.ttl, wish.renew,
                           settings_.safety_margin.value_or(std::min(most_safety, wish.ttl / 10)),
                           end_of(now, wish)};
   const double jitter = static_cast<double>(settings_.random()[0] >> 11) / 9007199254740992.0;
