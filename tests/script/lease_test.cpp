@@ -128,17 +128,17 @@ TEST_F(LeaseScripts, ARaisedFenceIsInTheLockAndAboveItTheNextOne) {
 
 TEST_F(LeaseScripts, ARaiseNeverPutsTheCounterBack) {
   const auto counter = hold(owner, 10s);
-  const auto before = store.command({"GET", "dlock1:fence"});
+  const auto before = store.command({"GET", Store::fence_key});
   store.raise(lock, owner, 10s, counter - 10);
-  EXPECT_EQ(store.command({"GET", "dlock1:fence"}), before);
+  EXPECT_EQ(store.command({"GET", Store::fence_key}), before);
   EXPECT_EQ(state().value, owner + ':' + std::to_string(counter - 10) + ":0");
 }
 
 TEST_F(LeaseScripts, OnlyAHolderRaisesAFence) {
   hold(owner, 10s);
-  const auto before = store.command({"GET", "dlock1:fence"});
+  const auto before = store.command({"GET", Store::fence_key});
   EXPECT_EQ(store.raise(lock, other, 10s, 9'000'000'000'000'000), other.substr(24, 8) + " lost");
-  EXPECT_EQ(store.command({"GET", "dlock1:fence"}), before);
+  EXPECT_EQ(store.command({"GET", Store::fence_key}), before);
   store.command({"DEL", lock});
   store.command({"RPUSH", lock, "not a lock"});
   EXPECT_EQ(store.raise(lock, owner, 10s, 9'000'000'000'000'000), owner.substr(24, 8) + " lost");
