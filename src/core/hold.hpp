@@ -30,6 +30,7 @@ struct LeaseRecord {
   LeaseId id = 0;
   std::string key;
   Kind kind{};
+  bool part = false;  ///< of a lease on several servers, which is what users see
   Token token;
   Duration ttl{};
   Fence fence;

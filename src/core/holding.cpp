@@ -24,6 +24,7 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
   record->id = ++last_id_;
   record->key = cohort->lock.key;
   record->kind = cohort->lock.kind;
+  record->part = wish.part;
   record->token = cohort->attempt->token();
   record->ttl = wish.ttl;
   record->fence = {acquired.counter, 0};

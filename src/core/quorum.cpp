@@ -23,7 +23,7 @@ std::string_view objection(const Wish& wish) {
 
 }  // namespace
 
-Quorum::Quorum(Settings settings, std::vector<Engine*> nodes)
+Quorum::Quorum(Settings settings, const std::vector<Engine*>& nodes)
     : settings_(std::move(settings)), majority_(nodes.size() / 2 + 1) {
   for (auto* engine : nodes) {
     nodes_.emplace_back().engine = engine;
@@ -71,14 +71,14 @@ void Quorum::acquire(Instant now, WaiterId waiter, Wish wish) {
   }
 }
 
-void Quorum::acquire_all(Instant /*now*/, std::vector<std::pair<WaiterId, Wish>> wishes) {
+void Quorum::acquire_all(Instant /*now*/, const std::vector<std::pair<WaiterId, Wish>>& wishes) {
   for (const auto& [waiter, wish] : wishes) {
     act(Refusal{waiter, Refusal::Kind::failed, errc::usage,
                 "several locks cannot be taken in one step on a majority of servers"});
   }
 }
 
-void Quorum::exchange(Instant /*now*/, WaiterId waiter, Wish /*wish*/,
+void Quorum::exchange(Instant /*now*/, WaiterId waiter, const Wish& /*wish*/,
                       const LeaseRecord& /*lease*/) {
   act(Refusal{waiter, Refusal::Kind::failed, errc::usage,
               "a lease on a majority of servers cannot be upgraded or downgraded"});

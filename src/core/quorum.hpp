@@ -37,15 +37,15 @@ class Quorum {
   };
 
   /// `nodes` must outlive it. From here on nobody else acquires or releases with them.
-  Quorum(Settings settings, std::vector<Engine*> nodes);
+  Quorum(Settings settings, const std::vector<Engine*>& nodes);
   Quorum(const Quorum&) = delete;
   Quorum& operator=(const Quorum&) = delete;
   ~Quorum();
 
   // What users do; as of `Engine`.
   void acquire(Instant now, WaiterId waiter, Wish wish);
-  void acquire_all(Instant now, std::vector<std::pair<WaiterId, Wish>> wishes);
-  void exchange(Instant now, WaiterId waiter, Wish wish, const LeaseRecord& lease);
+  void acquire_all(Instant now, const std::vector<std::pair<WaiterId, Wish>>& wishes);
+  void exchange(Instant now, WaiterId waiter, const Wish& wish, const LeaseRecord& lease);
   void cancel(Instant now, WaiterId waiter);
   void release(Instant now, const LeaseRecord& lease);
   /// Ends all waits; leases go on. The engines must not be closed before their leases are over.

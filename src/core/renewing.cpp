@@ -157,7 +157,7 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
       ++counters_.renewals;
       hold.on_kept(pending.sent, hold.terms().ttl);
       rearm(cohort);
-      if (hold.terms().part) {
+      if (hold.record()->part) {
         act(Kept{hold.record()->id});
       }
     } else if (i < letters.size() && letters[i] == 'l') {

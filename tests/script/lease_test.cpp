@@ -29,21 +29,6 @@ TEST_F(LeaseScripts, ARepeatOfAnAcquireLeavesTheQueue) {
   EXPECT_THAT(waiting(), IsEmpty());
 }
 
-TEST_F(LeaseScripts, ATtlThatIsNoneChangesNothing) {
-  hold(owner, 10s);
-  EXPECT_THAT(acquire(owner, 0ms), StartsWith("-ERR"));
-  EXPECT_EQ(holder(), owner);
-  EXPECT_EQ(state().pttl, 10000);
-  const auto first = waiter(1);
-  queue(first);
-  store.command({"DEL", lock});
-  EXPECT_THAT(acquire(first, 0ms), StartsWith("-ERR"));
-  EXPECT_THAT(acquire(first, -1ms), StartsWith("-ERR"));
-  EXPECT_THAT(store.acquire_all({{.key = lock, .token = other, .ttl = 0ms}}), StartsWith("-ERR"));
-  EXPECT_THAT(waiting(), ElementsAre(first));
-  EXPECT_EQ(holder(), "nobody");
-}
-
 TEST_F(LeaseScripts, ATryDoesNotQueue) {
   hold(owner, 10s);
   EXPECT_EQ(try_acquire(other), "busy 10000");
@@ -143,17 +128,17 @@ TEST_F(LeaseScripts, ARaisedFenceIsInTheLockAndAboveItTheNextOne) {
 
 TEST_F(LeaseScripts, ARaiseNeverPutsTheCounterBack) {
   const auto counter = hold(owner, 10s);
-  const auto before = store.command({"GET", std::string{Store::fence_key}});
+  const auto before = store.command({"GET", Store::fence_key});
   store.raise(lock, owner, 10s, counter - 10);
-  EXPECT_EQ(store.command({"GET", std::string{Store::fence_key}}), before);
+  EXPECT_EQ(store.command({"GET", Store::fence_key}), before);
   EXPECT_EQ(state().value, owner + ':' + std::to_string(counter - 10) + ":0");
 }
 
 TEST_F(LeaseScripts, OnlyAHolderRaisesAFence) {
   hold(owner, 10s);
-  const auto before = store.command({"GET", std::string{Store::fence_key}});
+  const auto before = store.command({"GET", Store::fence_key});
   EXPECT_EQ(store.raise(lock, other, 10s, 9'000'000'000'000'000), other.substr(24, 8) + " lost");
-  EXPECT_EQ(store.command({"GET", std::string{Store::fence_key}}), before);
+  EXPECT_EQ(store.command({"GET", Store::fence_key}), before);
   store.command({"DEL", lock});
   store.command({"RPUSH", lock, "not a lock"});
   EXPECT_EQ(store.raise(lock, owner, 10s, 9'000'000'000'000'000), owner.substr(24, 8) + " lost");
