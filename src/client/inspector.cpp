@@ -167,8 +167,8 @@ const redis::Reply& Inspector::element(const redis::Reply& reply, std::size_t in
   return index < reply.elements.size() ? reply.elements[index] : none;
 }
 
-redis::Reply Inspector::call(std::span<const std::string_view> fields) {
-  auto reply = connection_->call(fields, timeout_);
+redis::Reply Inspector::call(std::span<const std::string_view> fields, milliseconds longer) {
+  auto reply = connection_->call(fields, timeout_ + longer);
   if (reply.kind == redis::ReplyView::Kind::error) fail(reply.text);
   return reply;
 }

@@ -21,8 +21,9 @@ class Inspector {
   /// Connects.
   explicit Inspector(ClientState& client);
 
-  /// Sends a command. Throws on an error reply.
-  redis::Reply call(std::span<const std::string_view> fields);
+  /// Sends a command, which may take `longer` than others. Throws on an error reply.
+  redis::Reply call(std::span<const std::string_view> fields,
+                    std::chrono::milliseconds longer = {});
   redis::Reply call(std::initializer_list<std::string_view> fields) {
     return call(std::span{fields.begin(), fields.size()});
   }
