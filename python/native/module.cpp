@@ -6,6 +6,7 @@
 #include <nanobind/stl/function.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/unique_ptr.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -218,14 +220,24 @@ class Door {
   Start start_;
 };
 
-LockOptions lock_options(std::int64_t ttl, bool renew, std::optional<std::int64_t> max_hold) {
-  return {.ttl = milliseconds{ttl}, .renew = renew, .max_hold = limit_of(max_hold)};
+/// What all locks have, as the package's `Terms`.
+using Terms =
+    std::tuple<std::int64_t, bool, std::optional<std::int64_t>, std::int64_t, std::int64_t>;
+
+template <class Options>
+Options options_of(const Terms& terms) {
+  const auto& [ttl, renew, max_hold, min_replicas, replication_timeout] = terms;
+  Options options;
+  options.ttl = milliseconds{ttl};
+  options.renew = renew;
+  options.max_hold = limit_of(max_hold);
+  options.min_replicas = min_replicas;
+  options.replication_timeout = milliseconds{replication_timeout};
+  return options;
 }
 
-Door mutex(PyClient& client, const std::string& name, std::int64_t ttl, bool renew,
-           std::optional<std::int64_t> max_hold) {
-  const auto lock =
-      std::make_shared<Mutex>(*client.get(), name, lock_options(ttl, renew, max_hold));
+Door mutex(PyClient& client, const std::string& name, const Terms& terms) {
+  const auto lock = std::make_shared<Mutex>(*client.get(), name, options_of<LockOptions>(terms));
   return {[lock](Limit limit) {
             return limit ? lock->try_acquire_for(*limit) : std::optional{lock->acquire()};
           },
@@ -235,10 +247,9 @@ Door mutex(PyClient& client, const std::string& name, std::int64_t ttl, bool ren
           }};
 }
 
-Door writer(PyClient& client, const std::string& name, std::int64_t ttl, bool renew,
-            std::optional<std::int64_t> max_hold) {
+Door writer(PyClient& client, const std::string& name, const Terms& terms) {
   const auto lock =
-      std::make_shared<SharedMutex>(*client.get(), name, lock_options(ttl, renew, max_hold));
+      std::make_shared<SharedMutex>(*client.get(), name, options_of<LockOptions>(terms));
   return {[lock](Limit limit) {
             return limit ? lock->try_acquire_for(*limit) : std::optional{lock->acquire()};
           },
@@ -248,10 +259,9 @@ Door writer(PyClient& client, const std::string& name, std::int64_t ttl, bool re
           }};
 }
 
-Door reader(PyClient& client, const std::string& name, std::int64_t ttl, bool renew,
-            std::optional<std::int64_t> max_hold) {
+Door reader(PyClient& client, const std::string& name, const Terms& terms) {
   const auto lock =
-      std::make_shared<SharedMutex>(*client.get(), name, lock_options(ttl, renew, max_hold));
+      std::make_shared<SharedMutex>(*client.get(), name, options_of<LockOptions>(terms));
   return {[lock](Limit limit) {
             return limit ? lock->try_acquire_shared_for(*limit)
                          : std::optional{lock->acquire_shared()};
@@ -263,12 +273,10 @@ Door reader(PyClient& client, const std::string& name, std::int64_t ttl, bool re
 }
 
 Door permits(PyClient& client, const std::string& name, std::int64_t number, std::int64_t weight,
-             std::int64_t ttl, bool renew, std::optional<std::int64_t> max_hold) {
-  const auto lock = std::make_shared<Semaphore>(*client.get(), name,
-                                                SemaphoreOptions{.permits = number,
-                                                                 .ttl = milliseconds{ttl},
-                                                                 .renew = renew,
-                                                                 .max_hold = limit_of(max_hold)});
+             const Terms& terms) {
+  auto options = options_of<SemaphoreOptions>(terms);
+  options.permits = number;
+  const auto lock = std::make_shared<Semaphore>(*client.get(), name, options);
   return {[lock, weight](Limit limit) {
             return limit ? lock->try_acquire_for(*limit, weight)
                          : std::optional{lock->acquire(weight)};
@@ -320,9 +328,8 @@ NB_MODULE(_dlock, m) {
   nb::class_<Door>(m, "Door")
       .def("acquire", &Door::acquire, nb::arg("limit").none(), nb::arg("in_main_thread"))
       .def("start", &Door::start, nb::arg("limit").none(), nb::arg("done"), nb::arg("stop"));
-  m.def("mutex", &mutex, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
-  m.def("reader", &reader, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
-  m.def("writer", &writer, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
-  m.def("permits", &permits, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(),
-        nb::arg().none());
+  m.def("mutex", &mutex);
+  m.def("reader", &reader);
+  m.def("writer", &writer);
+  m.def("permits", &permits);
 }

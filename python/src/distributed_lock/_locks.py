@@ -20,12 +20,20 @@ from ._lease import Lease, in_main_thread, milliseconds, note_failed_release
 from ._store import Store, url_of
 
 DEFAULT_TTL = 30.0
+DEFAULT_REPLICATION_TIMEOUT = 1.0
 _YEAR = 366 * 24 * 3600.0  # no wait is longer: that is for ever
 
 
 def limit_of(timeout: float | None) -> int | None:
     """A wait limit as the library has it: None is none."""
     return None if timeout is None or timeout > _YEAR else milliseconds(timeout)
+
+
+def terms_of(ttl: float, renew: bool, max_hold: float | None, min_replicas: int,
+             replication_timeout: float) -> _dlock.Terms:
+    """What all locks have, as the library has it."""
+    return (milliseconds(ttl), renew, limit_of(max_hold), min_replicas,
+            milliseconds(replication_timeout))
 
 
 class Side:
@@ -187,11 +195,16 @@ class Mutex(LeaseSource):
 
     `lock_ttl`: how long the lock outlives a dead holder, in seconds; it is renewed meanwhile.
     `renew=False`: how long the holder has. `max_hold`: the longest time to hold it, renewed or not.
-    `prefix` is put before the name to make the key."""
+    `prefix` is put before the name to make the key. `min_replicas`: it counts as acquired when so
+    many replicas have it too; if they do not within `replication_timeout` seconds, it is given back,
+    and StoreUnusable raised."""
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 renew: bool = True, max_hold: float | None = None, prefix: str = "") -> None:
-        super().__init__(mutex_side(client, lock_name, lock_ttl, renew, max_hold, prefix))
+                 renew: bool = True, max_hold: float | None = None, prefix: str = "",
+                 min_replicas: int = 0,
+                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
+        super().__init__(mutex_side(client, lock_name, prefix, terms_of(
+            lock_ttl, renew, max_hold, min_replicas, replication_timeout)))
 
 
 class SharedMutex:
@@ -199,12 +212,14 @@ class SharedMutex:
     Options as those of Mutex."""
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 renew: bool = True, max_hold: float | None = None, prefix: str = "") -> None:
-        ttl, most = milliseconds(lock_ttl), limit_of(max_hold)
+                 renew: bool = True, max_hold: float | None = None, prefix: str = "",
+                 min_replicas: int = 0,
+                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
+        terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
         self.read = LeaseSource(Side(client, lock_name, prefix, lambda inner: _dlock.reader(
-            inner, lock_name, ttl, renew, most)))
+            inner, lock_name, terms)))
         self.write = LeaseSource(Side(client, lock_name, prefix, lambda inner: _dlock.writer(
-            inner, lock_name, ttl, renew, most)))
+            inner, lock_name, terms)))
 
 
 class Semaphore:
@@ -214,12 +229,13 @@ class Semaphore:
 
     def __init__(self, client: Store = None, lock_name: str = "", permits: int = 1,
                  lock_ttl: float = DEFAULT_TTL, *, renew: bool = True,
-                 max_hold: float | None = None, prefix: str = "") -> None:
-        ttl, most = milliseconds(lock_ttl), limit_of(max_hold)
+                 max_hold: float | None = None, prefix: str = "", min_replicas: int = 0,
+                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
+        terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
 
         def weighing(weight: int) -> LeaseSource:
             return LeaseSource(Side(client, lock_name, prefix, lambda inner: _dlock.permits(
-                inner, lock_name, permits, weight, ttl, renew, most)))
+                inner, lock_name, permits, weight, terms)))
 
         self._weighing = weighing
         self._one = weighing(1)
@@ -240,9 +256,6 @@ class Semaphore:
         return self._one if weight == 1 else self._weighing(weight)
 
 
-def mutex_side(client: Store, name: str, ttl: float, renew: bool, max_hold: float | None,
-               prefix: str) -> Side:
+def mutex_side(client: Store, name: str, prefix: str, terms: _dlock.Terms) -> Side:
     """The one way into a mutex."""
-    ttl_ms, most_ms = milliseconds(ttl), limit_of(max_hold)
-    return Side(client, name, prefix,
-                lambda inner: _dlock.mutex(inner, name, ttl_ms, renew, most_ms))
+    return Side(client, name, prefix, lambda inner: _dlock.mutex(inner, name, terms))
