@@ -182,10 +182,15 @@ Replication::Answer Replication::ask(const Records& leases, const Terms& terms) 
 }
 
 void Replication::connect() {
-  auto store = std::make_unique<Inspector>(client_);
-  const std::lock_guard lock{mutex_};
+  std::unique_lock lock{mutex_};
+  store_.reset();
+  if (!ends_) {
+    lock.unlock();
+    auto store = std::make_unique<Inspector>(client_);
+    lock.lock();
+    store_ = std::move(store);
+  }
   if (ends_) throw_error(errc::cancelled, "the client ends");
-  store_ = std::move(store);
 }
 
 std::vector<bool> Replication::renew(const Records& leases) {
