@@ -58,8 +58,8 @@ struct LockOptions {
   /// failover to one of those, not one to another. 0: do not ask. Parts of latches and barriers,
   /// and downgrades, do not ask.
   std::int64_t min_replicas = 0;
-  /// Longest time to wait for them, beyond any wait for the lock itself; then it is given back, and
-  /// the acquisition fails with `errc::not_replicated`. The time of the lease runs meanwhile.
+  /// Longest time to wait for them, after any wait for the lock; then it is given back, and that is
+  /// `errc::not_replicated`. The lease's time runs meanwhile; if it ended: `errc::lost`.
   std::chrono::milliseconds replication_timeout{1'000};
 };
 

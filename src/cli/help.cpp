@@ -56,7 +56,7 @@ Waits for the lock NAME, runs COMMAND while holding it, releases it.
       --at-most DURATION        ... COMMAND has so long and is ended then (default 1h)
       --ttl DURATION            how long the lock outlives a crash; renewed meanwhile (default 30s)
       --no-renew                do not renew: COMMAND has the lock for --ttl and is ended then
-      --min-replicas N          run COMMAND only when N replicas have the lock too, else exit with 69
+      --min-replicas N          run COMMAND only if N replicas have the lock too, else exit with 69
       --replication-timeout D   ... after the DURATION D (default 1s)
       --kill-after DURATION     from TERM to KILL when COMMAND must end (default 10s)
   -c, --command STRING          run STRING with /bin/sh
@@ -112,7 +112,7 @@ Campaigns in the election NAME, proclaims VALUE and runs COMMAND for as long as 
   -E, --conflict-exit-code N    exit with N, not 75, when another leads
       --ttl DURATION            how long the leadership outlives a crash; renewed meanwhile
                                 (default 30s)
-      --min-replicas N          lead only when N replicas have the lock too, else exit with 69
+      --min-replicas N          lead only if N replicas have the lock too, else exit with 69
       --replication-timeout D   ... after the DURATION D (default 1s)
       --kill-after DURATION     from TERM to KILL when COMMAND must end (default 10s)
   -c, --command STRING          run STRING with /bin/sh

@@ -22,8 +22,8 @@ class Replication(PackageCase):
         self.redis.config_set("repl-diskless-sync-delay", 0)
         self.replica = RedisServer(f"replicaof 127.0.0.1 {self.server.port}")
         self.addCleanup(self.replica.close)
-        self.assertTrue(eventually(lambda: self.redis.info("replication").get(
-            "slave0", {}).get("state") == "online", LONG))
+        self.assertTrue(eventually(lambda: self.replica.command("INFO", "replication")[
+            "master_link_status"] == "up", LONG))
 
     def locks(self, **options):
         shared = SharedMutex(self.redis, "shared", **options)
