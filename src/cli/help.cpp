@@ -65,9 +65,8 @@ Waits for the lock NAME, runs COMMAND while holding it, releases it.
       --kill-after DURATION     from TERM to KILL when COMMAND must end (default 10s)
   -c, --command STRING          run STRING with /bin/sh
       --url URL                 where the locks are: redis://[user[:password]@]host[:port][/db],
-                                rediss: (TLS), redis+sentinel:, redis+cluster:, redis+quorum:,
-                                redis+unix:, local:; default: DLOCK_URL, which unlike this hides
-                                a password from ps, else local:
+                                rediss: (TLS), redis+{sentinel,cluster,quorum,unix}:, local:;
+                                default: DLOCK_URL, which hides a password from ps, else local:
       --prefix TEXT             put before NAME to make the key
       --label TEXT              what 'dlock ls' shows about us (default: COMMAND)
   -v, --verbose                 tell on stderr what happens

@@ -108,7 +108,7 @@ std::vector<Replication::Request> Replication::take_batch() {
 }
 
 void Replication::serve(std::vector<Request> batch) {
-  const auto first_ended = std::stable_partition(
+  const auto first_ended = std::partition(
       batch.begin(), batch.end(), [](const Request& one) { return !one.stop.stop_requested(); });
   std::for_each(first_ended, batch.end(), [](Request& one) { one.then(cancelled()); });
   batch.erase(first_ended, batch.end());

@@ -13,7 +13,9 @@ from distributed_lock import (
     SharedMutex,
     StoreUnusable,
     UsageError,
+    acquire_all,
 )
+from cluster import Cluster
 
 
 class Replication(PackageCase):
@@ -35,6 +37,8 @@ class Replication(PackageCase):
         for lock in self.locks(**options):
             with lock.acquire() as lease:
                 self.assertTrue(lease.held)
+        with acquire_all(self.redis, ["a", "b"], **options) as leases:
+            self.assertTrue(leases.held)
         with DistributedLock(self.redis, "d", **options):
             self.assertTrue(self.replica.command("EXISTS", "d"))
 
@@ -44,6 +48,8 @@ class Replication(PackageCase):
         for lock in self.locks(**options):
             with self.assertRaisesRegex(StoreUnusable, "0 of 1 replicas had the lock"):
                 lock.acquire()
+        with self.assertRaisesRegex(StoreUnusable, "0 of 1 replicas had the locks"):
+            acquire_all(self.redis, ["a", "b"], **options)
         for lock in self.locks():
             self.assertTrue(lock.try_acquire())
         with self.assertRaises(StoreUnusable), DistributedLock(self.redis, "d", **options):
@@ -58,6 +64,28 @@ class Replication(PackageCase):
 
     def test_a_negative_number_is_wrong_usage(self):
         self.assertRaises(UsageError, Mutex, self.redis, "m", min_replicas=-1)
+
+    def test_in_a_cluster_each_lock_needs_the_replicas_of_its_server(self):
+        cluster = Cluster()
+        self.addCleanup(cluster.close)
+        names = ["a", "job", "b"]  # one for each primary
+
+        async def take_all():
+            locks = [Mutex(cluster.url, name, min_replicas=1, replication_timeout=1) for name in names]
+            return await asyncio.gather(*(self.outcome(lock) for lock in locks))
+
+        self.assertTrue(eventually(lambda: asyncio.run(take_all()) == [None] * 3, LONG))
+        cluster.replica_of(cluster.owner("job")).stop()
+        first, second, third = asyncio.run(take_all())
+        self.assertEqual((first, third), (None, None))
+        self.assertIn('0 of 1 replicas had the lock "job"', str(second))
+
+    async def outcome(self, lock):
+        try:
+            async with lock.acquire_async():
+                return None
+        except StoreUnusable as error:
+            return error
 
 
 if __name__ == "__main__":
