@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'DLOCK_FORKED'
   | 'DLOCK_DEADLOCK'
   | 'DLOCK_BROKEN'
+  | 'DLOCK_NOT_REPLICATED'
   | 'DLOCK_SYSTEM';
 
 /** What went wrong: `message` says what to do. */

@@ -46,21 +46,22 @@ extern "C" {
 /** How a call ended. Numbers are never given a new meaning; expect new ones. */
 typedef enum dlock_status {
   DLOCK_OK = 0,
-  DLOCK_USAGE = 1,          /**< the call itself is wrong: a bad URL, ttl, name, or handle */
-  DLOCK_UNREACHABLE = 2,    /**< no server answered */
-  DLOCK_REFUSED = 3,        /**< the server does not let us: authentication, or a missing right */
-  DLOCK_READ_ONLY = 4,      /**< the server is a read-only replica */
-  DLOCK_LOADING = 5,        /**< the server is still loading its data */
-  DLOCK_OUT_OF_MEMORY = 6,  /**< the server is at `maxmemory` and may not evict */
-  DLOCK_NOT_A_LOCK = 7,     /**< the key holds something else, or a lock of another kind */
-  DLOCK_STORE_UNUSABLE = 8, /**< any other state in which the server does not take writes */
-  DLOCK_TIMED_OUT = 9,      /**< the lock was not ours in time, or not free when only tried */
-  DLOCK_CANCELLED = 10,     /**< dlock_cancel_request() or dlock_client_free() ended the wait */
-  DLOCK_LOST = 11,          /**< the lease ended while it was still wanted */
-  DLOCK_FORKED = 12,        /**< this process is a fork of the one that made the handle */
-  DLOCK_DEADLOCK = 13,      /**< the wait would be for ever */
-  DLOCK_BROKEN = 14,        /**< a latch or barrier will not open any more; not by this header */
-  DLOCK_SYSTEM = 100        /**< this machine has no memory or no thread to spare */
+  DLOCK_USAGE = 1,           /**< the call itself is wrong: a bad URL, ttl, name, or handle */
+  DLOCK_UNREACHABLE = 2,     /**< no server answered */
+  DLOCK_REFUSED = 3,         /**< the server does not let us: authentication, or a missing right */
+  DLOCK_READ_ONLY = 4,       /**< the server is a read-only replica */
+  DLOCK_LOADING = 5,         /**< the server is still loading its data */
+  DLOCK_OUT_OF_MEMORY = 6,   /**< the server is at `maxmemory` and may not evict */
+  DLOCK_NOT_A_LOCK = 7,      /**< the key holds something else, or a lock of another kind */
+  DLOCK_STORE_UNUSABLE = 8,  /**< any other state in which the server does not take writes */
+  DLOCK_TIMED_OUT = 9,       /**< the lock was not ours in time, or not free when only tried */
+  DLOCK_CANCELLED = 10,      /**< dlock_cancel_request() or dlock_client_free() ended the wait */
+  DLOCK_LOST = 11,           /**< the lease ended while it was still wanted */
+  DLOCK_FORKED = 12,         /**< this process is a fork of the one that made the handle */
+  DLOCK_DEADLOCK = 13,       /**< the wait would be for ever */
+  DLOCK_BROKEN = 14,         /**< a latch or barrier will not open any more; not by this header */
+  DLOCK_NOT_REPLICATED = 15, /**< too few replicas had the lock in time; not by this header */
+  DLOCK_SYSTEM = 100         /**< this machine has no memory or no thread to spare */
 } dlock_status;
 
 /** Its name, as "DLOCK_LOST"; "DLOCK_UNKNOWN" for a number that is none. Static. */

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dlock/client.hpp"
+#include "dlock/export.h"
 
 namespace dlock {
 
@@ -51,7 +52,7 @@ struct CheckedNode {
 };
 
 /// What came of it.
-struct Checkup {
+struct DLOCK_API Checkup {
   std::vector<CheckedNode> nodes;
   std::vector<Finding> findings;
 
@@ -71,6 +72,6 @@ struct CheckupOptions {
 /// Connects to all servers and looks, by commands that change nothing, on connections of its own.
 /// What the user has no right to is a finding. Takes `clock_span` and some round trips. Throws as
 /// `Mutex` if the server that is to have the locks does not let us look at all.
-[[nodiscard]] Checkup check_up(Client& client, const CheckupOptions& options = {});
+[[nodiscard]] DLOCK_API Checkup check_up(Client& client, const CheckupOptions& options = {});
 
 }  // namespace dlock

@@ -25,6 +25,7 @@ enum class errc {
   forked,          ///< this process is a fork of the one that made the client
   deadlock,  ///< the wait would be for ever; equal to `std::errc::resource_deadlock_would_occur`
   broken,    ///< a latch or barrier will not open any more for those who wait
+  not_replicated,  ///< too few replicas had the lock in time; it was given back
 };
 
 /// The category of every error of this library; its name is "dlock". Thread-safe.
@@ -57,7 +58,7 @@ class DLOCK_API Refused : public Error {
  public:
   using Error::Error;
 };
-/// `errc::read_only`, `loading`, `out_of_memory`, `not_a_lock`, `store_unusable`.
+/// `errc::read_only`, `loading`, `out_of_memory`, `not_a_lock`, `store_unusable`, `not_replicated`.
 class DLOCK_API StoreUnusable : public Error {
  public:
   using Error::Error;

@@ -101,9 +101,11 @@ struct BarrierInfo {
 
 /// None: nobody has used it yet, or not for long. On a connection of its own; needs not to know the
 /// count. Throws as `Mutex`.
-[[nodiscard]] std::optional<LatchInfo> inspect_latch(Client& client, std::string_view name);
+[[nodiscard]] DLOCK_API std::optional<LatchInfo> inspect_latch(Client& client,
+                                                               std::string_view name);
 /// The same of a barrier.
-[[nodiscard]] std::optional<BarrierInfo> inspect_barrier(Client& client, std::string_view name);
+[[nodiscard]] DLOCK_API std::optional<BarrierInfo> inspect_barrier(Client& client,
+                                                                   std::string_view name);
 
 /// What became of `break_lock`.
 enum class BreakOutcome {

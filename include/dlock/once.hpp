@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <concepts>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -21,6 +22,10 @@ struct OnceOptions {
   /// At most so long: what the work may take, and how long a process that died in it blocks the
   /// others. The lease is not renewed. At least `at_least` and 10 ms, at most 10 years.
   std::chrono::milliseconds at_most{3'600'000};
+  /// As `LockOptions::min_replicas`.
+  std::int64_t min_replicas = 0;
+  /// As `LockOptions::replication_timeout`.
+  std::chrono::milliseconds replication_timeout{1'000};
 };
 
 /// A lease to do the work, or none: somebody does it, or did not long ago, or waits for a `Mutex`

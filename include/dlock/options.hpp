@@ -54,6 +54,13 @@ struct LockOptions {
   /// Longest time to hold: after it the lease is not renewed any more and counts as lost; none: for
   /// ever.
   std::optional<std::chrono::milliseconds> max_hold{};
+  /// Count as acquired only when so many replicas have the lock as well (WAIT): then it outlives a
+  /// failover to one of those, not one to another. 0: do not ask. Parts of latches and barriers,
+  /// and downgrades, do not ask.
+  std::int64_t min_replicas = 0;
+  /// Longest time to wait for them, after any wait for the lock; then it is given back, and that is
+  /// `errc::not_replicated`. The lease's time runs meanwhile; if it ended: `errc::lost`.
+  std::chrono::milliseconds replication_timeout{1'000};
 };
 
 /// Settings of a `Semaphore`: as those of a lock, and how many permits there are.
@@ -68,6 +75,10 @@ struct SemaphoreOptions {
   bool renew = true;
   /// As `LockOptions::max_hold`.
   std::optional<std::chrono::milliseconds> max_hold{};
+  /// As `LockOptions::min_replicas`.
+  std::int64_t min_replicas = 0;
+  /// As `LockOptions::replication_timeout`.
+  std::chrono::milliseconds replication_timeout{1'000};
 };
 
 /// Settings of a `Latch`.

@@ -66,10 +66,8 @@ class PyUpgradeable : public HeldBy<UpgradeableLease> {
 /// What a reader-writer lock has beside its two doors.
 class PySharedMutex {
  public:
-  PySharedMutex(PyClient& client, const std::string& name, std::int64_t ttl, bool renew,
-                Ms max_hold)
-      : lock_(std::make_shared<SharedMutex>(*client.get(), name,
-                                            lock_options(ttl, renew, max_hold))) {}
+  PySharedMutex(PyClient& client, const std::string& name, const Terms& terms)
+      : lock_(std::make_shared<SharedMutex>(*client.get(), name, options_of<LockOptions>(terms))) {}
 
   std::unique_ptr<PyUpgradeable> acquire_upgradeable(Ms limit, bool in_main_thread) {
     const auto lock = lock_;
@@ -106,10 +104,9 @@ class PyLeases : public HeldBy<Leases> {
 };
 
 std::unique_ptr<PyLeases> acquire_all_of(PyClient& client, const std::vector<std::string>& names,
-                                         std::int64_t ttl, bool renew, Ms max_hold, Ms limit,
-                                         bool in_main_thread) {
+                                         const Terms& terms, Ms limit, bool in_main_thread) {
   auto inner = client.get();
-  const auto options = lock_options(ttl, renew, max_hold);
+  const auto options = options_of<LockOptions>(terms);
   return object_of<PyLeases>(interruptible(in_main_thread, [&](const std::stop_token& stop) {
     const auto kept = inner;
     return limit ? try_acquire_all_for(*kept, names, milliseconds{*limit}, options, stop)
@@ -182,8 +179,7 @@ class PyObserver {
 class PyElection {
  public:
   PyElection(PyClient& client, const std::string& name, std::int64_t ttl, Ms max_hold)
-      : election_(
-            std::make_shared<Election>(*client.get(), name, lock_options(ttl, true, max_hold))) {}
+      : election_(std::make_shared<Election>(*client.get(), name, lock_options(ttl, max_hold))) {}
 
   std::unique_ptr<PyLeadership> campaign(const nb::bytes& value, Ms limit, bool in_main_thread) {
     const auto election = election_;
@@ -283,7 +279,7 @@ class PyBarrier : public PyGate<Barrier> {
 class PyCondition {
  public:
   PyCondition(PyClient& client, const std::string& name, std::int64_t ttl, Ms max_hold)
-      : inner_(std::make_shared<Inner>(*client.get(), name, lock_options(ttl, true, max_hold))) {}
+      : inner_(std::make_shared<Inner>(*client.get(), name, lock_options(ttl, max_hold))) {}
 
   ~PyCondition() {
     auto inner = std::move(inner_);
@@ -396,14 +392,12 @@ void add_family(nb::module_& m) {
       .def("upgrade", &PyUpgradeable::upgrade, limit, in_main)
       .def("downgrade", &PyUpgradeable::downgrade);
   nb::class_<PySharedMutex>(m, "SharedMutex")
-      .def(nb::init<PyClient&, const std::string&, std::int64_t, bool, Ms>(), nb::arg(), nb::arg(),
-           nb::arg(), nb::arg(), most)
+      .def(nb::init<PyClient&, const std::string&, const Terms&>())
       .def("acquire_upgradeable", &PySharedMutex::acquire_upgradeable, limit, in_main)
       .def("downgrade", &PySharedMutex::downgrade<PyLease>)
       .def("downgrade", &PySharedMutex::downgrade<PyUpgradeable>);
   nb::class_<PyLeases, Held>(m, "Leases").def_prop_ro("fences", &PyLeases::fences);
-  m.def("acquire_all", &acquire_all_of, nb::arg(), nb::arg(), nb::arg(), nb::arg(), most, most,
-        nb::arg());
+  m.def("acquire_all", &acquire_all_of, nb::arg(), nb::arg(), nb::arg(), most, nb::arg());
   m.def("begin_once", &begin_once_of);
 
   nb::class_<PyLeadership, Held>(m, "Leadership")

@@ -11,6 +11,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -24,9 +25,25 @@ using Limit = std::optional<milliseconds>;  ///< of a wait; none: for ever
 
 inline Limit limit_of(std::optional<std::int64_t> ms) { return ms ? Limit{*ms} : std::nullopt; }
 
-inline LockOptions lock_options(std::int64_t ttl, bool renew,
-                                std::optional<std::int64_t> max_hold) {
-  return {.ttl = milliseconds{ttl}, .renew = renew, .max_hold = limit_of(max_hold)};
+/// Of what does not ask for replicas.
+inline LockOptions lock_options(std::int64_t ttl, std::optional<std::int64_t> max_hold) {
+  return {.ttl = milliseconds{ttl}, .max_hold = limit_of(max_hold)};
+}
+
+/// What all locks have, as the package's `Terms`.
+using Terms =
+    std::tuple<std::int64_t, bool, std::optional<std::int64_t>, std::int64_t, std::int64_t>;
+
+template <class Options>
+Options options_of(const Terms& terms) {
+  const auto& [ttl, renew, max_hold, min_replicas, replication_timeout] = terms;
+  Options options;
+  options.ttl = milliseconds{ttl};
+  options.renew = renew;
+  options.max_hold = limit_of(max_hold);
+  options.min_replicas = min_replicas;
+  options.replication_timeout = milliseconds{replication_timeout};
+  return options;
 }
 
 class PyClient {

@@ -6,6 +6,7 @@
 #include <nanobind/stl/function.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/unique_ptr.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -124,10 +126,8 @@ class Door {
   Start start_;
 };
 
-Door mutex(PyClient& client, const std::string& name, std::int64_t ttl, bool renew,
-           std::optional<std::int64_t> max_hold) {
-  const auto lock =
-      std::make_shared<Mutex>(*client.get(), name, lock_options(ttl, renew, max_hold));
+Door mutex(PyClient& client, const std::string& name, const Terms& terms) {
+  const auto lock = std::make_shared<Mutex>(*client.get(), name, options_of<LockOptions>(terms));
   return {[lock](Limit limit) {
             return limit ? lock->try_acquire_for(*limit) : std::optional{lock->acquire()};
           },
@@ -137,10 +137,9 @@ Door mutex(PyClient& client, const std::string& name, std::int64_t ttl, bool ren
           }};
 }
 
-Door writer(PyClient& client, const std::string& name, std::int64_t ttl, bool renew,
-            std::optional<std::int64_t> max_hold) {
+Door writer(PyClient& client, const std::string& name, const Terms& terms) {
   const auto lock =
-      std::make_shared<SharedMutex>(*client.get(), name, lock_options(ttl, renew, max_hold));
+      std::make_shared<SharedMutex>(*client.get(), name, options_of<LockOptions>(terms));
   return {[lock](Limit limit) {
             return limit ? lock->try_acquire_for(*limit) : std::optional{lock->acquire()};
           },
@@ -150,10 +149,9 @@ Door writer(PyClient& client, const std::string& name, std::int64_t ttl, bool re
           }};
 }
 
-Door reader(PyClient& client, const std::string& name, std::int64_t ttl, bool renew,
-            std::optional<std::int64_t> max_hold) {
+Door reader(PyClient& client, const std::string& name, const Terms& terms) {
   const auto lock =
-      std::make_shared<SharedMutex>(*client.get(), name, lock_options(ttl, renew, max_hold));
+      std::make_shared<SharedMutex>(*client.get(), name, options_of<LockOptions>(terms));
   return {[lock](Limit limit) {
             return limit ? lock->try_acquire_shared_for(*limit)
                          : std::optional{lock->acquire_shared()};
@@ -167,13 +165,11 @@ Door reader(PyClient& client, const std::string& name, std::int64_t ttl, bool re
 /// Permits: a door for each weight.
 class PySemaphore {
  public:
-  PySemaphore(PyClient& client, const std::string& name, std::int64_t permits, std::int64_t ttl,
-              bool renew, std::optional<std::int64_t> max_hold)
-      : lock_(std::make_shared<Semaphore>(*client.get(), name,
-                                          SemaphoreOptions{.permits = permits,
-                                                           .ttl = milliseconds{ttl},
-                                                           .renew = renew,
-                                                           .max_hold = limit_of(max_hold)})) {}
+  PySemaphore(PyClient& client, const std::string& name, std::int64_t permits, const Terms& terms) {
+    auto options = options_of<SemaphoreOptions>(terms);
+    options.permits = permits;
+    lock_ = std::make_shared<Semaphore>(*client.get(), name, options);
+  }
 
   void set_permits(std::int64_t permits) {
     const auto lock = lock_;
@@ -239,13 +235,11 @@ NB_MODULE(_dlock, m) {
   nb::class_<Door>(m, "Door")
       .def("acquire", &Door::acquire, nb::arg("limit").none(), nb::arg("in_main_thread"))
       .def("start", &Door::start, nb::arg("limit").none(), nb::arg("done"), nb::arg("stop"));
-  m.def("mutex", &mutex, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
-  m.def("reader", &reader, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
-  m.def("writer", &writer, nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none());
+  m.def("mutex", &mutex);
+  m.def("reader", &reader);
+  m.def("writer", &writer);
   nb::class_<PySemaphore>(m, "Semaphore")
-      .def(nb::init<PyClient&, const std::string&, std::int64_t, std::int64_t, bool,
-                    std::optional<std::int64_t>>(),
-           nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg(), nb::arg().none())
+      .def(nb::init<PyClient&, const std::string&, std::int64_t, const Terms&>())
       .def("set_permits", &PySemaphore::set_permits)
       .def("door", &PySemaphore::door);
   add_family(m);

@@ -25,14 +25,16 @@ constexpr std::array names{"DLOCK_OK",
                            "DLOCK_LOST",
                            "DLOCK_FORKED",
                            "DLOCK_DEADLOCK",
-                           "DLOCK_BROKEN"};
+                           "DLOCK_BROKEN",
+                           "DLOCK_NOT_REPLICATED"};
 
 // The numbers of both enumerations are the same.
 static_assert(DLOCK_USAGE == static_cast<int>(errc::usage));
 static_assert(DLOCK_OUT_OF_MEMORY == static_cast<int>(errc::out_of_memory));
 static_assert(DLOCK_LOST == static_cast<int>(errc::lost));
 static_assert(DLOCK_BROKEN == static_cast<int>(errc::broken));
-static_assert(names.size() == DLOCK_BROKEN + 1);
+static_assert(DLOCK_NOT_REPLICATED == static_cast<int>(errc::not_replicated));
+static_assert(names.size() == DLOCK_NOT_REPLICATED + 1);
 
 std::string& last_error() noexcept {
   thread_local std::string text;

@@ -213,6 +213,9 @@ void add_running(CLI::App& app, RunArguments& run, std::string& shell_command) {
   app.add_flag_callback("-n,--nonblock", [&run] { run.wait = std::chrono::milliseconds{0}; })
       ->excludes(wait);
   app.add_option("-E,--conflict-exit-code", run.conflict_exit_code)->check(CLI::Range(0, 255));
+  auto* replicas = app.add_option("--min-replicas", run.min_replicas)
+                       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000'000}));
+  add_duration(app, "--replication-timeout", run.replication_timeout)->needs(replicas);
   add_duration(app, "--kill-after", run.kill_after);
   app.add_option("--label", run.label);
   app.add_option("-c,--command", shell_command)->each([&app](const std::string& text) {
@@ -264,8 +267,9 @@ Arguments parse_elect(Words words) {
   auto* listen = app.add_flag("--listen", look.listen);
   auto* show = app.add_flag("--show")->excludes(listen);
   auto* json = app.add_flag("--json", look.json);
-  for (const auto* other : {"--ttl", "--wait", "--nonblock", "--conflict-exit-code", "--kill-after",
-                            "--label", "--command", "--value", "--verbose"}) {
+  for (const auto* other :
+       {"--ttl", "--wait", "--nonblock", "--conflict-exit-code", "--kill-after", "--label",
+        "--command", "--value", "--verbose", "--min-replicas", "--replication-timeout"}) {
     listen->excludes(app.get_option(other));
     show->excludes(app.get_option(other));
   }

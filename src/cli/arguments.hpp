@@ -35,7 +35,9 @@ struct RunArguments {
   std::string label;
   std::chrono::milliseconds ttl{30'000};
   bool renew = true;
-  std::optional<std::chrono::milliseconds> wait;  ///< zero: try once; none: for ever
+  std::int64_t min_replicas = 0;
+  std::chrono::milliseconds replication_timeout{1'000};  ///< for these
+  std::optional<std::chrono::milliseconds> wait;         ///< zero: try once; none: for ever
   std::chrono::milliseconds kill_after{10'000};
   int conflict_exit_code = exit_not_obtained;
   bool verbose = false;

@@ -42,7 +42,6 @@ Waits for the lock NAME, runs COMMAND while holding it, releases it.
   dlock run -c 'sort in >out && mv out in' in     a shell command
   dlock run --ttl 5s leader -- ./serve            others take over 5 s after this machine died
   dlock run -s site -- ./serve-pages              beside others with -s, not beside one with -x
-  dlock run -x site -- ./deploy                   alone
   dlock run --permits 4 --weight 2 gpu -- ./train as long as at most 4 permits are taken, by us 2
   dlock run --at-least 5m nightly -- ./report     from cron, on many machines: one of them runs it
   dlock run alice --and bob -- ./transfer         both locks at once, never one of them alone
@@ -61,12 +60,13 @@ Waits for the lock NAME, runs COMMAND while holding it, releases it.
       --at-most DURATION        ... COMMAND has so long and is ended then (default 1h)
       --ttl DURATION            how long the lock outlives a crash; renewed meanwhile (default 30s)
       --no-renew                do not renew: COMMAND has the lock for --ttl and is ended then
+      --min-replicas N          run COMMAND only if N replicas have the lock too, else exit with 69
+      --replication-timeout D   ... after the DURATION D (default 1s)
       --kill-after DURATION     from TERM to KILL when COMMAND must end (default 10s)
   -c, --command STRING          run STRING with /bin/sh
       --url URL                 where the locks are: redis://[user[:password]@]host[:port][/db],
-                                rediss: (TLS), redis+sentinel:, redis+cluster:, redis+quorum:,
-                                redis+unix:, local:; default: DLOCK_URL, which unlike this hides
-                                a password from ps, else local:
+                                rediss: (TLS), redis+{sentinel,cluster,quorum,unix}:, local:;
+                                default: DLOCK_URL, which hides a password from ps, else local:
       --prefix TEXT             put before NAME to make the key
       --label TEXT              what 'dlock ls' shows about us (default: COMMAND)
   -v, --verbose                 tell on stderr what happens
@@ -88,9 +88,8 @@ the server does not answer, the group gets TERM, and KILL after --kill-after and
 before another can have the lock. It is killed too when dlock is killed or stopped. After a signal
 that asked COMMAND to end, the rest of its group has --kill-after to end too.
 
-Exit status: COMMAND's own; 128+N if signal N ended it; 127 not found, 126 not executable;
-75 lock not obtained, or a deadlock; 73 lock lost while COMMAND ran; 69 server unreachable or
-refusing; 64 usage.
+Exit status: COMMAND's own; 128+N if signal N ended it; 127 not found, 126 not executable; 75 lock
+not obtained, or a deadlock; 73 lock lost; 69 server unusable, or too few replicas; 64 usage.
 )";
 
 constexpr std::string_view help_elect =
@@ -117,6 +116,8 @@ Campaigns in the election NAME, proclaims VALUE and runs COMMAND for as long as 
   -E, --conflict-exit-code N    exit with N, not 75, when another leads
       --ttl DURATION            how long the leadership outlives a crash; renewed meanwhile
                                 (default 30s)
+      --min-replicas N          lead only if N replicas have the lock too, else exit with 69
+      --replication-timeout D   ... after the DURATION D (default 1s)
       --kill-after DURATION     from TERM to KILL when COMMAND must end (default 10s)
   -c, --command STRING          run STRING with /bin/sh
       --url URL                 where the election is (see 'dlock run --help')

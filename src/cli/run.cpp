@@ -58,7 +58,10 @@ std::optional<Held> held(std::optional<What> what) {
 
 // How to take a lock, or locks, of the kind that was asked for.
 Acquire acquisition(Client& client, const RunArguments& arguments) {
-  const LockOptions options{.ttl = arguments.ttl, .renew = arguments.renew};
+  const LockOptions options{.ttl = arguments.ttl,
+                            .renew = arguments.renew,
+                            .min_replicas = arguments.min_replicas,
+                            .replication_timeout = arguments.replication_timeout};
   const auto& name = arguments.names[0];
   switch (arguments.kind) {
     case RunKind::mutex:
@@ -69,13 +72,19 @@ Acquire acquisition(Client& client, const RunArguments& arguments) {
     case RunKind::once:
       return [&client, &arguments](auto, const std::stop_token&) {
         return alone(begin_once(client, arguments.names[0],
-                                {.at_least = arguments.at_least, .at_most = arguments.ttl}));
+                                {.at_least = arguments.at_least,
+                                 .at_most = arguments.ttl,
+                                 .min_replicas = arguments.min_replicas,
+                                 .replication_timeout = arguments.replication_timeout}));
       };
     case RunKind::semaphore: {
       const auto semaphore = std::make_shared<Semaphore>(
           client, name,
-          SemaphoreOptions{
-              .permits = arguments.permits, .ttl = arguments.ttl, .renew = arguments.renew});
+          SemaphoreOptions{.permits = arguments.permits,
+                           .ttl = arguments.ttl,
+                           .renew = arguments.renew,
+                           .min_replicas = arguments.min_replicas,
+                           .replication_timeout = arguments.replication_timeout});
       return [semaphore, weight = arguments.weight](auto limit, std::stop_token stop) {
         return alone(limit ? semaphore->try_acquire_for(*limit, weight, std::move(stop))
                            : std::optional{semaphore->acquire(weight, std::move(stop))});

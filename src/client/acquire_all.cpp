@@ -67,6 +67,12 @@ class Several {
     if (records.empty()) {
       return std::nullopt;
     }
+    try {
+      targets_[0]->await_replicas(records, stop);
+    } catch (const Error&) {
+      targets_[0]->client->release_all(records);
+      throw;
+    }
     std::vector<Lease> leases;
     for (std::size_t i = 0; i < records.size(); ++i) {
       leases.push_back(targets_[i]->lease_of(std::move(records[i])));

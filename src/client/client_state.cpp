@@ -6,6 +6,7 @@
 #include "client/deadlock_watch.hpp"
 #include "client/primary_watch.hpp"
 #include "client/process.hpp"
+#include "client/replication.hpp"
 #include "dlock/error.hpp"
 
 namespace dlock::detail {
@@ -35,6 +36,7 @@ ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
 ClientState::~ClientState() {
   deadlocks_.reset();
   primary_watch_.reset();
+  replication_.reset();
   {
     Lock lock{*this};
     close_all();
@@ -196,6 +198,14 @@ DeadlockWatch& ClientState::deadlocks() {
     deadlocks_ = std::make_unique<DeadlockWatch>(*this);
   }
   return *deadlocks_;
+}
+
+Replication& ClientState::replication() {
+  const Lock lock{*this};
+  if (!replication_) {
+    replication_ = std::make_unique<Replication>(*this);
+  }
+  return *replication_;
 }
 
 std::stop_token ClientState::lost(core::LeaseRecord& lease) {

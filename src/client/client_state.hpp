@@ -40,6 +40,7 @@ namespace dlock::detail {
 
 class DeadlockWatch;
 class PrimaryWatch;
+class Replication;
 
 /// Thread-safe.
 class ClientState {
@@ -96,6 +97,8 @@ class ClientState {
   [[nodiscard]] Client::Stats stats();
   /// Made with the first call.
   [[nodiscard]] DeadlockWatch& deadlocks();
+  /// Made with the first call.
+  [[nodiscard]] Replication& replication();
   [[nodiscard]] const std::string& url() const noexcept { return url_; }
   [[nodiscard]] const ClientOptions& options() const noexcept { return options_; }
   /// For connections beside the shared ones.
@@ -111,6 +114,8 @@ class ClientState {
   void check_process() const;
   [[nodiscard]] bool is_forked() const noexcept;
   void log(LogLevel level, std::string text);
+  /// Runs `function` on the callback thread.
+  void post(std::function<void()> function) { callbacks_.post(std::move(function)); }
 
  private:
   struct AsyncCall;
@@ -269,6 +274,7 @@ class ClientState {
   std::thread keeper_;
   std::unique_ptr<DeadlockWatch> deadlocks_;
   std::unique_ptr<PrimaryWatch> primary_watch_;
+  std::unique_ptr<Replication> replication_;
 };
 
 }  // namespace dlock::detail

@@ -163,8 +163,9 @@ redis::Reply Inspector::call(std::span<const std::string_view> fields) {
 }
 
 redis::Reply Inspector::call_on(redis::Connection& server,
-                                std::initializer_list<std::string_view> fields) {
-  auto reply = server.call(fields, timeout_);
+                                std::initializer_list<std::string_view> fields,
+                                milliseconds longer) {
+  auto reply = server.call(fields, timeout_ + longer);
   if (reply.kind == redis::ReplyView::Kind::error) fail(reply.text);
   return reply;
 }

@@ -1,6 +1,7 @@
 // Inspector: looks at locks, over connections beside the client's shared ones.
 #pragma once
 
+#include <chrono>
 #include <initializer_list>
 #include <map>
 #include <memory>
@@ -34,10 +35,13 @@ class Inspector {
   redis::Reply run(std::string_view script, std::string_view sha, std::span<const std::string> keys,
                    std::span<const std::string_view> arguments);
 
-  /// For the messages of a channel that was subscribed to by `call`.
-  [[nodiscard]] redis::Connection& connection_of(std::string_view channel) {
-    return servers_.of(channel);
-  }
+  /// Sends a command that has no key, and may take `longer` than others. Throws on an error reply.
+  redis::Reply call_on(redis::Connection& server, std::initializer_list<std::string_view> fields,
+                       std::chrono::milliseconds longer = {});
+
+  /// For the messages of a channel that was subscribed to by `call`; and what was last sent for
+  /// the key.
+  [[nodiscard]] redis::Connection& connection_of(std::string_view key) { return servers_.of(key); }
 
   [[nodiscard]] std::string fence_key_for(std::string_view key) const {
     return client_.fence_key_for(key);
@@ -76,7 +80,6 @@ class Inspector {
   void look_at_some(std::span<const std::string> keys, Wanted wanted,
                     std::map<std::string, LockInfo>& locks);
   static const redis::Reply& element(const redis::Reply& reply, std::size_t index);
-  redis::Reply call_on(redis::Connection& server, std::initializer_list<std::string_view> fields);
   redis::Reply ask(std::string_view key, std::span<const std::string_view> fields);
   [[noreturn]] void fail(std::string_view error_reply) const;
 

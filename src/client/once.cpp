@@ -25,7 +25,11 @@ void check(const OnceOptions& options) {
 
 std::optional<Lease> begin_once(Client& client, std::string_view name, OnceOptions options) {
   check(options);
-  const detail::Target lock{client, name, LockOptions{.ttl = options.at_most, .renew = false}};
+  const detail::Target lock{client, name,
+                            LockOptions{.ttl = options.at_most,
+                                        .renew = false,
+                                        .min_replicas = options.min_replicas,
+                                        .replication_timeout = options.replication_timeout}};
   auto lease = lock.take(milliseconds::zero(), {});
   if (lease) {
     detail::LeaseState::keep_until(*lease, detail::now() + options.at_least);

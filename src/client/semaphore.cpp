@@ -48,7 +48,8 @@ Semaphore::Semaphore(Client& client, std::string_view name, SemaphoreOptions opt
     : state_(std::make_unique<detail::SemaphoreState>(
           std::make_shared<detail::Target>(
               client, name,
-              LockOptions{options.ttl, options.wait, options.renew, options.max_hold}),
+              LockOptions{options.ttl, options.wait, options.renew, options.max_hold,
+                          options.min_replicas, options.replication_timeout}),
           detail::checked(options.permits))) {}
 
 Semaphore::~Semaphore() {

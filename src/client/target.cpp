@@ -6,6 +6,7 @@
 #include "client/deadlock_watch.hpp"
 #include "client/holdings.hpp"
 #include "client/lease_state.hpp"
+#include "client/replication.hpp"
 #include "core/token.hpp"
 #include "dlock/error.hpp"
 
@@ -16,6 +17,8 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t most_bytes = 512 * 1024;
 constexpr milliseconds longest_ttl = std::chrono::hours{24 * 3660};
+constexpr milliseconds longest_replication = std::chrono::hours{1};
+constexpr std::int64_t most_replicas = 1'000'000;
 
 std::string too_late(const std::string& name, milliseconds limit) {
   return "the lock \"" + name + "\" was not ours within " + std::to_string(limit.count()) + " ms";
@@ -43,6 +46,18 @@ Target::Target(Client& owner, std::string_view lock_name, LockOptions lock_optio
   }
   if (options.max_hold && *options.max_hold <= milliseconds::zero()) {
     throw_error(errc::usage, "max_hold must be longer than zero");
+  }
+  if (options.min_replicas < 0 || options.min_replicas > most_replicas) {
+    throw_error(errc::usage, "min_replicas must be from 0 to 1,000,000");
+  }
+  if (options.min_replicas > 0 && client->is_quorum()) {
+    throw_error(errc::usage,
+                "min_replicas is not supported with redis+quorum: its servers have no "
+                "replicas, and a majority of them has the lock anyway");
+  }
+  if (options.replication_timeout <= milliseconds::zero() ||
+      options.replication_timeout > longest_replication) {
+    throw_error(errc::usage, "replication_timeout must be longer than zero and at most an hour");
   }
 }
 
@@ -90,8 +105,26 @@ std::shared_ptr<LeaseState> Target::obtain(std::optional<milliseconds> limit,
     return nullptr;
   }
   auto state = std::make_shared<LeaseState>(client, std::move(record), name);
+  try {
+    await_replicas({state->record}, stop);
+  } catch (const Error&) {
+    state->release_quietly();
+    throw;
+  }
   bind_to_thread(state);
   return state;
+}
+
+void Target::await_replicas(std::vector<std::shared_ptr<core::LeaseRecord>> records,
+                            const std::stop_token& stop) const {
+  if (options.min_replicas == 0) {
+    return;
+  }
+  const auto failure = client->replication().await(
+      std::move(records), {options.min_replicas, options.replication_timeout}, stop);
+  if (failure) {
+    throw_error(failure->code, failure->what);
+  }
 }
 
 Lease Target::exchange(Lease&& former, const core::Permits& permits) const {
@@ -134,10 +167,35 @@ AsyncTryAcquire Target::async_try_acquire(const std::optional<core::Permits>& pe
 
 void Target::async_take(std::optional<milliseconds> limit, const std::stop_token& stop,
                         const std::optional<core::Permits>& permits, AcquireHandler handler) const {
-  client->async_acquire(
-      key, options, limit, stop, permits,
-      [self = shared_from_this(), limit, handler = std::move(handler)](
-          ClientState::Answer& answer) { handler(self->result_of(answer, limit)); });
+  client->async_acquire(key, options, limit, stop, permits,
+                        [self = shared_from_this(), limit, stop,
+                         handler = std::move(handler)](ClientState::Answer& answer) mutable {
+                          auto* const obtained = std::get_if<core::Obtained>(&answer);
+                          if (obtained != nullptr && self->options.min_replicas > 0) {
+                            self->deliver(std::move(obtained->lease), stop, std::move(handler));
+                          } else {
+                            handler(self->result_of(answer, limit));
+                          }
+                        });
+}
+
+// When enough replicas have it; else it is given back first.
+void Target::deliver(std::shared_ptr<core::LeaseRecord> record, const std::stop_token& stop,
+                     AcquireHandler handler) const {
+  client->replication().start(
+      {record}, {options.min_replicas, options.replication_timeout}, stop,
+      [self = shared_from_this(), record,
+       handler = std::move(handler)](Replication::Outcome failure) mutable {
+        auto lease = self->lease_of(std::move(record));
+        if (!failure) {
+          handler({std::move(lease), {}, {}});
+          return;
+        }
+        async_release(std::move(lease), [handler = std::move(handler),
+                                         failure = std::move(*failure)](std::error_code) mutable {
+          handler({{}, failure.code, std::move(failure.what)});
+        });
+      });
 }
 
 AcquireResult Target::result_of(ClientState::Answer& answer,

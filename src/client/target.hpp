@@ -7,6 +7,7 @@
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "client/client_state.hpp"
 #include "core/permits.hpp"
@@ -50,6 +51,10 @@ class Target : public std::enable_shared_from_this<Target> {
   void async_take(std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
                   const std::optional<core::Permits>& permits, AcquireHandler handler) const;
 
+  /// Waits for the replicas that the options ask for. Throws if they do not come, or the leases end
+  /// before; what becomes of these is the caller's business.
+  void await_replicas(std::vector<std::shared_ptr<core::LeaseRecord>> records,
+                      const std::stop_token& stop) const;
   /// The handle of what the client obtained.
   [[nodiscard]] Lease lease_of(std::shared_ptr<core::LeaseRecord> record) const;
 
@@ -57,6 +62,8 @@ class Target : public std::enable_shared_from_this<Target> {
   [[nodiscard]] std::shared_ptr<LeaseState> obtain(
       std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
       const std::optional<core::Permits>& permits) const;
+  void deliver(std::shared_ptr<core::LeaseRecord> record, const std::stop_token& stop,
+               AcquireHandler handler) const;
   [[nodiscard]] AcquireResult result_of(ClientState::Answer& answer,
                                         std::optional<std::chrono::milliseconds> limit) const;
 };

@@ -38,6 +38,8 @@ class Category final : public std::error_category {
         return "a deadlock would occur";
       case errc::broken:
         return "latch or barrier broken";
+      case errc::not_replicated:
+        return "too few replicas";
     }
     return "unknown error";
   }
@@ -82,6 +84,7 @@ void throw_error(errc code, const std::string& what) {
     case errc::out_of_memory:
     case errc::not_a_lock:
     case errc::store_unusable:
+    case errc::not_replicated:
       throw StoreUnusable{code, what};
     case errc::timed_out:
       throw TimedOut{code, what};

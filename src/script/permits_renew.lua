@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- Renews many leases of permits. An expiry is never shortened.
+-- Renews many leases of permits. An expiry is never shortened. Each that is kept writes in any case,
+-- as in renew.lua: at least its fence.
 -- KEYS: fence, then lock, queue, seen for each lease
 -- ARGV: echo, then token, ttl in ms, counter for each lease
 -- Replies, after the echo: a letter for each lease, k (kept) or l (lost)

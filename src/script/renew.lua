@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- Renews many leases. An expiry is never shortened.
+-- Renews many leases. An expiry is never shortened. Each that is kept is written in any case: who
+-- WAITs behind a renewal waits for that.
 -- KEYS: fence, then lock, queue, seen for each lease
 -- ARGV: echo, then token, ttl in ms, sequence for each lease
 -- Replies, after the echo: a letter for each lease, k (kept) or l (lost)
@@ -13,10 +14,9 @@ for i = 1, (#KEYS - 1) / 3 do
   local value = redis.pcall('GET', lock.key)
   if type(value) ~= 'table' and holds(value, token) then
     local counter, recorded = fence_of(value)
-    if recorded ~= sequence then
+    if redis.call('PEXPIRE', lock.key, ttl_ms, 'GT') == 0 or recorded ~= sequence then
       redis.call('SET', lock.key, token .. ':' .. counter .. ':' .. sequence, 'KEEPTTL')
     end
-    redis.call('PEXPIRE', lock.key, ttl_ms, 'GT')
     outcome[i] = 'k'
   else
     if not value and redis.call('EXISTS', lock.queue) == 1 then

@@ -450,7 +450,7 @@ static void errors(void) {
   dlock_lease_free(NULL);
   dlock_cancel_request(NULL);
   CHECK(strcmp(dlock_status_name(DLOCK_LOST), "DLOCK_LOST") == 0);
-  CHECK(strcmp(dlock_status_name(DLOCK_BROKEN), "DLOCK_BROKEN") == 0);
+  CHECK(strcmp(dlock_status_name(DLOCK_NOT_REPLICATED), "DLOCK_NOT_REPLICATED") == 0);
   CHECK(strcmp(dlock_status_name(DLOCK_SYSTEM), "DLOCK_SYSTEM") == 0);
   CHECK(strcmp(dlock_status_name((dlock_status)55), "DLOCK_UNKNOWN") == 0);
   puts(dlock_version());

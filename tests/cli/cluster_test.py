@@ -54,6 +54,23 @@ class Cluster(CliCase):
             fences.append(int(result.stdout))
         self.assertTrue(all(fence > 0 for fence in fences))
 
+    def test_replicas_are_waited_for_where_the_lock_is(self):
+        def run(timeout):
+            return self.dlock("run", "--min-replicas=1", "--replication-timeout", timeout,
+                              "a", "--and", "job", "--and", "b", "--", "true")
+        self.assertEqual(run("20s").returncode, 0)
+        owners = [self.cluster.owner(name) for name in NAMES]
+        replica = self.cluster.replica_of(owners[NAMES.index("job")])
+        self.addCleanup(replica.cont)
+        replica.stop()
+        result = run("500ms")
+        self.assertEqual(result.returncode, 69, result)
+        self.assertIn(b'0 of 1 replicas had the lock "job"', result.stderr)
+        for owner, name in zip(owners, NAMES):
+            self.assertFalse(self.cluster.call(owner, "GET", name))
+        replica.cont()
+        self.assertEqual(run("20s").returncode, 0)
+
     def test_a_waiter_is_granted_by_its_holder(self):
         holder = self.hold_for_long()
         waiter = self.start("run", "job", "--", "echo", "mine")

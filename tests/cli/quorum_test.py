@@ -46,6 +46,11 @@ class Quorum(CliCase):
         self.assertEqual(holder.wait(), 0, holder.stderr)
         self.assertTrue(eventually(lambda: not any(self.values())), "nothing is left anywhere")
 
+    def test_its_servers_have_no_replicas_to_wait_for(self):
+        result = self.dlock("run", "--min-replicas", "1", "job", "--", "true")
+        self.assertEqual(result.returncode, 64, result)
+        self.assertIn(b"min_replicas is not supported with redis+quorum", result.stderr)
+
     def test_a_minority_that_is_gone_costs_nothing(self):
         for stop in (self.servers[0].kill9, self.servers[1].stop):
             before = self.fence()

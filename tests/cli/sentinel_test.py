@@ -54,6 +54,17 @@ class Sentinel(CliCase):
         result = self.dlock("run", "job", "--", "echo", "ran")
         self.assertEqual((result.returncode, result.stdout), (0, b"ran\n"), result)
 
+    def test_replicas_are_waited_for_at_whoever_is_the_primary(self):
+        wanted = ("run", "--min-replicas", "1", "--replication-timeout", "20s", "job", "--", "true")
+        self.assertEqual(self.dlock(*wanted).returncode, 0)
+        former = self.sentinels.primary()
+        former.kill9()
+        self.sentinels.wait_for_another(former)
+        result = self.dlock(*wanted)
+        self.assertEqual(result.returncode, 0, result)
+        result = self.dlock("run", "--min-replicas=2", "--replication-timeout=100ms", "job", "true")
+        self.assertEqual(result.returncode, 69, result)
+
     def test_one_sentinel_is_enough(self):
         for sentinel in self.sentinels.sentinels[:2]:
             sentinel.kill9()

@@ -543,6 +543,17 @@ class Protocol(unittest.TestCase):
     def test_each_right_of_a_client_is_needed(self):
         self.assert_each_is_needed(self.rights("client"), self.everything_a_client_does)
 
+    def test_to_wait_for_replicas_needs_one_right_more(self):
+        url = self.server.url.replace("://", "://app:secret@")
+        for names, says in ((["client"], "wait"), (["client", "replicas"], "0 of 1 replicas had")):
+            self.with_rights(self.rights(*names))
+            done = subprocess.run([COMMAND, "run", "--url", url, "--prefix", "app:", "--min-replicas",
+                                   "1", "--replication-timeout", "10ms", "job", "--", "true"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            self.assertEqual(done.returncode, 69, done.stdout)
+            self.assertIn(says, done.stdout)
+        self.assertEqual(self.server.command("ACL", "LOG"), [])
+
     def look_at_locks(self):
         """Raises Refused if a right is missing; without some the waiters are only not shown."""
         holder, waiter = self.client(), self.client()

@@ -84,6 +84,16 @@ TEST_F(LeaseScripts, ARenewalNeverShortens) {
   EXPECT_EQ(state().pttl, -1);
 }
 
+TEST_F(LeaseScripts, ARenewalWritesInAnyCaseSoThatItCanBeWaitedForAtReplicas) {
+  hold(owner, 10s);
+  for (const auto ttl : {10s, 1s}) {
+    const auto before = store.changes();
+    EXPECT_EQ(renew(owner, ttl), "echo k");
+    EXPECT_GT(store.changes(), before);
+    EXPECT_EQ(state().pttl, 10000);
+  }
+}
+
 TEST_F(LeaseScripts, ARenewalRecordsAHandOffInsideTheProcess) {
   const auto counter = hold(owner, 10s);
   pass(1s);

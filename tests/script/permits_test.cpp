@@ -52,6 +52,13 @@ TEST_F(PermitsScripts, FitUntilTheyAreUsedUp) {
   EXPECT_EQ(state().pttl, 31000);
 }
 
+TEST_F(PermitsScripts, ARenewalWritesInAnyCaseSoThatItCanBeWaitedForAtReplicas) {
+  take(wants(1, 3));
+  const auto before = store.changes();
+  EXPECT_EQ(store.renew_permits("echo", {{lock, token_of(1, 3), 1s, 7}}), "echo k");
+  EXPECT_GT(store.changes(), before);
+}
+
 TEST_F(PermitsScripts, NothingIsLeftAfterTheLastHolder) {
   take(wants(1, 3));
   take(wants(2, 1));

@@ -278,4 +278,10 @@ std::int64_t Store::fence() {
   return text == "(nil)" ? 0 : std::stoll(text);
 }
 
+std::int64_t Store::changes() {
+  constexpr std::string_view label = "rdb_changes_since_last_save:";
+  const auto info = command({"INFO", "persistence"});
+  return std::stoll(info.substr(info.find(label) + label.size()));
+}
+
 }  // namespace dlock::test

@@ -53,6 +53,8 @@ class Store {
   [[nodiscard]] LockState state(const std::string& key);
   [[nodiscard]] GateState gate_state(const std::string& key);
   [[nodiscard]] std::int64_t fence();
+  /// How often anything was changed: what replicas are told.
+  [[nodiscard]] std::int64_t changes();
   /// Any command; the reply in one line, the elements of lists with spaces between.
   std::string command(std::initializer_list<std::string_view> fields);
 

@@ -14,7 +14,15 @@ from typing import ParamSpec, TypeVar
 from . import _process
 from ._errors import UsageError
 from ._lease import Lease, Lost, release_after
-from ._locks import DEFAULT_TTL, checked, mutex_side, release_after_async, release_async
+from ._locks import (
+    DEFAULT_REPLICATION_TIMEOUT,
+    DEFAULT_TTL,
+    checked,
+    mutex_side,
+    release_after_async,
+    release_async,
+    terms_of,
+)
 from ._store import Store
 
 P = ParamSpec("P")
@@ -26,8 +34,10 @@ class _Common:
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
                  timeout: float | None = None, renew: bool = True, max_hold: float | None = None,
-                 prefix: str = "") -> None:
-        self._side = mutex_side(client, lock_name, lock_ttl, renew, max_hold, prefix)
+                 prefix: str = "", min_replicas: int = 0,
+                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
+        self._side = mutex_side(client, lock_name, prefix, terms_of(
+            lock_ttl, renew, max_hold, min_replicas, replication_timeout))
         self._timeout = timeout
         self._renew = renew
 
@@ -118,15 +128,18 @@ class DistributedLock(_Common):
     dead holder, since it is renewed while the holder lives (there is nothing to extend);
     `renew=False`: how long the holder has. `timeout`: the longest wait, of `with` and of acquire()
     without one of its own. `max_hold`: the longest time to hold. `prefix` is put before the name.
+    `min_replicas` and `replication_timeout`: as of Mutex.
 
     Thread-safe: threads may share one object, and exclude each other by it. What a thread acquired
     it must release; `lease` may be passed on. Also a decorator: each call holds the lock."""
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
                  timeout: float | None = None, renew: bool = True, max_hold: float | None = None,
-                 prefix: str = "") -> None:
+                 prefix: str = "", min_replicas: int = 0,
+                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
         super().__init__(client, lock_name, lock_ttl, timeout=timeout, renew=renew,
-                         max_hold=max_hold, prefix=prefix)
+                         max_hold=max_hold, prefix=prefix, min_replicas=min_replicas,
+                         replication_timeout=replication_timeout)
         self._of_thread = threading.local()  # a thread that ends drops its lease: it is released
 
     def _kept(self) -> Lease | None:
@@ -181,9 +194,11 @@ class AsyncDistributedLock(_Common):
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
                  timeout: float | None = None, renew: bool = True, max_hold: float | None = None,
-                 prefix: str = "") -> None:
+                 prefix: str = "", min_replicas: int = 0,
+                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
         super().__init__(client, lock_name, lock_ttl, timeout=timeout, renew=renew,
-                         max_hold=max_hold, prefix=prefix)
+                         max_hold=max_hold, prefix=prefix, min_replicas=min_replicas,
+                         replication_timeout=replication_timeout)
         self._of_task: weakref.WeakKeyDictionary[asyncio.Task[object], Lease] = (
             weakref.WeakKeyDictionary())
 

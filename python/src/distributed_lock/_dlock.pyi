@@ -2,6 +2,9 @@
 
 from collections.abc import Callable
 
+# ttl, renew, max_hold, min_replicas, replication_timeout
+Terms = tuple[int, bool, int | None, int, int]
+
 class Client:
     def __init__(self, url: str, prefix: str, log: Callable[[int, str], None], /) -> None: ...
     def close(self) -> None: ...
@@ -33,26 +36,11 @@ class Door:
         self, limit: int | None, done: Callable[[Lease | None, int, str], None], stop: Stop
     ) -> None: ...
 
-def mutex(
-    client: Client, name: str, ttl: int, renew: bool, max_hold: int | None, /
-) -> Door: ...
-def reader(
-    client: Client, name: str, ttl: int, renew: bool, max_hold: int | None, /
-) -> Door: ...
-def writer(
-    client: Client, name: str, ttl: int, renew: bool, max_hold: int | None, /
-) -> Door: ...
+def mutex(client: Client, name: str, terms: Terms, /) -> Door: ...
+def reader(client: Client, name: str, terms: Terms, /) -> Door: ...
+def writer(client: Client, name: str, terms: Terms, /) -> Door: ...
 class Semaphore:
-    def __init__(
-        self,
-        client: Client,
-        name: str,
-        permits: int,
-        ttl: int,
-        renew: bool,
-        max_hold: int | None,
-        /,
-    ) -> None: ...
+    def __init__(self, client: Client, name: str, permits: int, terms: Terms, /) -> None: ...
     def set_permits(self, permits: int, /) -> None: ...
     def door(self, weight: int, /) -> Door: ...
 
@@ -65,9 +53,7 @@ class UpgradeableLease(Held):
     def downgrade(self) -> None: ...
 
 class SharedMutex:
-    def __init__(
-        self, client: Client, name: str, ttl: int, renew: bool, max_hold: int | None, /
-    ) -> None: ...
+    def __init__(self, client: Client, name: str, terms: Terms, /) -> None: ...
     def acquire_upgradeable(
         self, limit: int | None, in_main_thread: bool
     ) -> UpgradeableLease | None: ...
@@ -80,9 +66,7 @@ class Leases(Held):
 def acquire_all(
     client: Client,
     names: list[str],
-    ttl: int,
-    renew: bool,
-    max_hold: int | None,
+    terms: Terms,
     limit: int | None,
     in_main_thread: bool,
     /,

@@ -29,8 +29,8 @@ class Refused(DistributedLockError):
 
 
 class StoreUnusable(DistributedLockError):
-    """The server is in a state in which it takes no locks: read-only, loading, full, or the key
-    holds something else. The message says which."""
+    """The server is in a state in which it takes no locks: read-only, loading, full, with too few
+    replicas (`min_replicas`), or the key holds something else. The message says which."""
 
 
 class Cancelled(DistributedLockError):
@@ -70,6 +70,7 @@ _CLASSES: dict[int, type[DistributedLockError]] = {
     12: Forked,
     13: Deadlock,
     14: Broken,
+    15: StoreUnusable,
 }
 
 TIMED_OUT = 9

@@ -26,6 +26,14 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 DEFAULT_TTL = 30.0
+DEFAULT_REPLICATION_TIMEOUT = 1.0
+
+
+def terms_of(ttl: float, renew: bool, max_hold: float | None, min_replicas: int,
+             replication_timeout: float) -> _dlock.Terms:
+    """What all locks have, as the library has it."""
+    return (milliseconds(ttl), renew, limit_of(max_hold), min_replicas,
+            milliseconds(replication_timeout))
 
 
 class Side(PerProcess[_dlock.Door]):
@@ -193,16 +201,18 @@ class Mutex(LeaseSource):
 
     `lock_ttl`: how long the lock outlives a dead holder, in seconds; it is renewed meanwhile.
     `renew=False`: how long the holder has. `max_hold`: the longest time to hold it, renewed or not.
-    `prefix` is put before the name to make the key."""
+    `prefix` is put before the name to make the key. `min_replicas`: it counts as acquired when so
+    many replicas have it too; if they do not within `replication_timeout` seconds, it is given back,
+    and StoreUnusable raised."""
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 renew: bool = True, max_hold: float | None = None, prefix: str = "") -> None:
-        super().__init__(mutex_side(client, lock_name, lock_ttl, renew, max_hold, prefix))
+                 renew: bool = True, max_hold: float | None = None, prefix: str = "",
+                 min_replicas: int = 0,
+                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
+        super().__init__(mutex_side(client, lock_name, prefix, terms_of(
+            lock_ttl, renew, max_hold, min_replicas, replication_timeout)))
 
 
-def mutex_side(client: Store, name: str, ttl: float, renew: bool, max_hold: float | None,
-               prefix: str) -> Side:
+def mutex_side(client: Store, name: str, prefix: str, terms: _dlock.Terms) -> Side:
     """The one way into a mutex."""
-    ttl_ms, most_ms = milliseconds(ttl), limit_of(max_hold)
-    return Side(client, name, prefix,
-                lambda inner: _dlock.mutex(inner, name, ttl_ms, renew, most_ms))
+    return Side(client, name, prefix, lambda inner: _dlock.mutex(inner, name, terms))

@@ -6,8 +6,16 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from . import _dlock
-from ._lease import Lease, limit_of, milliseconds
-from ._locks import DEFAULT_TTL, AsyncLease, LeaseSource, Side, holding
+from ._lease import Lease
+from ._locks import (
+    DEFAULT_REPLICATION_TIMEOUT,
+    DEFAULT_TTL,
+    AsyncLease,
+    LeaseSource,
+    Side,
+    holding,
+    terms_of,
+)
 from ._per_process import PerProcess
 from ._store import Store
 
@@ -22,11 +30,12 @@ class Semaphore:
 
     def __init__(self, client: Store = None, lock_name: str = "", permits: int = 1,
                  lock_ttl: float = DEFAULT_TTL, *, renew: bool = True,
-                 max_hold: float | None = None, prefix: str = "") -> None:
-        ttl, most = milliseconds(lock_ttl), limit_of(max_hold)
+                 max_hold: float | None = None, prefix: str = "", min_replicas: int = 0,
+                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
+        terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
         self._permits = permits
         self._inner = PerProcess(client, lock_name, prefix, lambda inner: _dlock.Semaphore(
-            inner, lock_name, self._permits, ttl, renew, most))
+            inner, lock_name, self._permits, terms))
 
         def weighing(weight: int) -> LeaseSource:
             return LeaseSource(Side(client, lock_name, prefix,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from . import _dlock, _process
-from ._lease import Held, in_main_thread, limit_of, milliseconds
-from ._locks import DEFAULT_TTL, checked
+from ._lease import Held, in_main_thread, limit_of
+from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, checked, terms_of
 from ._store import Store, url_of
 
 
@@ -25,20 +25,23 @@ class Leases(Held):
 
 def acquire_all(client: Store, names: Sequence[str], lock_ttl: float = DEFAULT_TTL, *,
                 timeout: float | None = None, renew: bool = True, max_hold: float | None = None,
-                prefix: str = "") -> Leases:
+                prefix: str = "", min_replicas: int = 0,
+                replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> Leases:
     """Waits until it has all mutexes `names`: in one step if all are free, else one after the
     other, in an order that is the same for all who use this function, so that these cannot
     deadlock. Raises as Mutex.acquire(); then nothing is held."""
     leases = try_acquire_all(client, names, lock_ttl, timeout=timeout, renew=renew,
-                             max_hold=max_hold, prefix=prefix)
+                             max_hold=max_hold, prefix=prefix, min_replicas=min_replicas,
+                             replication_timeout=replication_timeout)
     return checked(leases, ", ".join(names), timeout)
 
 
 def try_acquire_all(client: Store, names: Sequence[str], lock_ttl: float = DEFAULT_TTL, *,
                     timeout: float | None = 0, renew: bool = True, max_hold: float | None = None,
-                    prefix: str = "") -> Leases | None:
+                    prefix: str = "", min_replicas: int = 0,
+                    replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> Leases | None:
     """None instead of LockTimeout and LockBusy."""
     inner = _process.client(url_of(client), prefix)
-    leases = _dlock.acquire_all(inner, list(names), milliseconds(lock_ttl), renew,
-                                limit_of(max_hold), limit_of(timeout), in_main_thread())
+    terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
+    leases = _dlock.acquire_all(inner, list(names), terms, limit_of(timeout), in_main_thread())
     return None if leases is None else Leases(leases, names)

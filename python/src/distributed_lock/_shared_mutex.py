@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from . import _dlock
-from ._lease import Held, Lease, in_main_thread, limit_of, milliseconds
-from ._locks import DEFAULT_TTL, LeaseSource, Side, checked, timed_out
+from ._lease import Held, Lease, in_main_thread, limit_of
+from ._locks import (
+    DEFAULT_REPLICATION_TIMEOUT,
+    DEFAULT_TTL,
+    LeaseSource,
+    Side,
+    checked,
+    terms_of,
+    timed_out,
+)
 from ._per_process import PerProcess
 from ._store import Store
 
@@ -48,14 +56,16 @@ class SharedMutex:
     Options as those of Mutex. `read` and `write` are its two LeaseSources."""
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 renew: bool = True, max_hold: float | None = None, prefix: str = "") -> None:
-        ttl, most = milliseconds(lock_ttl), limit_of(max_hold)
+                 renew: bool = True, max_hold: float | None = None, prefix: str = "",
+                 min_replicas: int = 0,
+                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
+        terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
         self.read = LeaseSource(Side(client, lock_name, prefix, lambda inner: _dlock.reader(
-            inner, lock_name, ttl, renew, most)))
+            inner, lock_name, terms)))
         self.write = LeaseSource(Side(client, lock_name, prefix, lambda inner: _dlock.writer(
-            inner, lock_name, ttl, renew, most)))
+            inner, lock_name, terms)))
         self._both = PerProcess(client, lock_name, prefix, lambda inner: _dlock.SharedMutex(
-            inner, lock_name, ttl, renew, most))
+            inner, lock_name, terms))
 
     @property
     def name(self) -> str:
