@@ -61,7 +61,7 @@ class Hold {
     bool renew = true;
     Duration safety_margin{};
     std::optional<Instant> end{};  ///< not held beyond, whatever is renewed
-    bool part = false;  ///< of a lease on several servers
+    bool part = false;             ///< of a lease on several servers
   };
 
   Hold(std::shared_ptr<LeaseRecord> record, Terms terms, Instant valid_until, Duration length,
