@@ -21,7 +21,8 @@ class Errand {
  public:
   /// Begins `run`, which does not throw. `woken` are notified when it has come to an end;
   /// `no_thread` makes the result of an errand that could not begin.
-  void start(std::function<Result()> run, std::function<Result(const std::string&)> no_thread,
+  void start(std::function<Result()> run,
+             const std::function<Result(const std::string&)>& no_thread,
              std::shared_ptr<Wake> leader, std::shared_ptr<Wake> keeper) {
     under_way_ = std::make_shared<UnderWay>();
     const auto finish = [under_way = under_way_, leader = std::move(leader),

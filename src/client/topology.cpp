@@ -78,7 +78,7 @@ void ClientState::form_quorum() {
   settings.request_timeout = options_.request_timeout;
   settings.patience = patience * options_.request_timeout;
   settings.random = [bits = RandomBits{}]() mutable { return bits.draw(); };
-  quorum_ = std::make_unique<core::Quorum>(std::move(settings), std::move(engines));
+  quorum_ = std::make_unique<core::Quorum>(std::move(settings), engines);
 }
 
 void ClientState::ask(core::Instant begin, Call& call, core::Wish wish,
