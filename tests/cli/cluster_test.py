@@ -11,8 +11,8 @@ from cluster import Cluster as Servers  # noqa: E402
 
 import unittest  # noqa: E402
 
-# One for each primary: slots 7638, 11694 and 3300.
-NAMES = ("a", "job", "b")
+# One for each primary: slots 15495, 3300 and 7365.
+NAMES = ("a", "b", "c")
 QUEUE = "dlock1:qw:{job}"
 
 
@@ -57,15 +57,15 @@ class Cluster(CliCase):
     def test_replicas_are_waited_for_where_the_lock_is(self):
         def run(timeout):
             return self.dlock("run", "--min-replicas=1", "--replication-timeout", timeout,
-                              "a", "--and", "job", "--and", "b", "--", "true")
+                              "a", "--and", "b", "--and", "c", "--", "true")
         self.assertEqual(run("20s").returncode, 0)
         owners = [self.cluster.owner(name) for name in NAMES]
-        replica = self.cluster.replica_of(owners[NAMES.index("job")])
+        replica = self.cluster.replica_of(owners[1])
         self.addCleanup(replica.cont)
         replica.stop()
         result = run("500ms")
         self.assertEqual(result.returncode, 69, result)
-        self.assertIn(b'0 of 1 replicas had the lock "job"', result.stderr)
+        self.assertIn(b'0 of 1 replicas had the lock "b"', result.stderr)
         for owner, name in zip(owners, NAMES):
             self.assertFalse(self.cluster.call(owner, "GET", name))
         replica.cont()
@@ -93,11 +93,11 @@ class Cluster(CliCase):
         shown = shown["locks"] if isinstance(shown, dict) else shown
         self.assertEqual({lock["name"] for lock in shown}, set(NAMES))
         self.assertTrue(all(lock["holder"]["pid"] for lock in shown), "clients are registered")
-        one = json.loads(self.dlock("info", "job", "--json").stdout)
-        self.assertEqual(self.dlock("break", "job", "--fence", one["fence"]).returncode, 0)
+        one = json.loads(self.dlock("info", "b", "--json").stdout)
+        self.assertEqual(self.dlock("break", "b", "--fence", one["fence"]).returncode, 0)
         for holder, name in zip(holders, NAMES):
             holder.close_stdin()
-            self.assertEqual(holder.wait(), 73 if name == "job" else 0)
+            self.assertEqual(holder.wait(), 73 if name == "b" else 0)
 
     def test_a_slot_moves_with_a_lock_that_is_held_and_waited_for(self):
         holder = self.hold_for_long("--ttl", "4s")
