@@ -174,7 +174,7 @@ class ProtocolLock:
                     pubsub.execute_command("PING")
                 if clock() > registered + 300:
                     who = f'{{"host": "{os.uname().nodename}", "pid": {os.getpid()}}}'
-                    self._redis.set(f"dlock1:client:{self._id}", who, px=600_000)
+                    self._redis.set(f"dlock1:client:{{dlock1:c:{self._id}}}", who, px=600_000)
                     registered = clock()
                 if message := pubsub.parse_response(block=False, timeout=self._claim / 10):
                     heard = clock()

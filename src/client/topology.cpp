@@ -85,7 +85,7 @@ void ClientState::ask(core::Instant begin, Call& call, core::Wish wish,
                       const core::LeaseRecord* former) {
   call.asked = true;
   if (quorum_) {
-    former != nullptr ? quorum_->exchange(begin, id_of(call), std::move(wish), *former)
+    former != nullptr ? quorum_->exchange(begin, id_of(call), wish, *former)
                       : quorum_->acquire(begin, id_of(call), std::move(wish));
     touch_quorum();
     return;

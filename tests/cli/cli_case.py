@@ -174,7 +174,7 @@ class CliCase(unittest.TestCase):
 
     def tearDown(self):
         if rights.enforced() and self.server.pid:
-            refusals = [entry for entry in self.server.command("ACL", "LOG")
+            refusals = [entry for entry in self.server.command("ACL LOG")
                         if entry["username"] == "default" and entry["reason"] != "auth"]
             self.assertEqual(refusals, [], "a right is missing in docs/protocol.md")
         if not self.leaves_keys:

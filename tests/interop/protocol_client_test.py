@@ -275,7 +275,8 @@ class ProtocolClient(unittest.TestCase):
     def test_the_library_says_who_it_is(self):
         lock = self.lock()
         lock.acquire()
-        self.assertTrue(eventually(lambda: self.redis.exists(f"dlock1:client:{lock._id}")))
+        registration = f"dlock1:client:{{dlock1:c:{lock._id}}}"
+        self.assertTrue(eventually(lambda: self.redis.exists(registration)))
         shown = self.start(DLOCK, "info", "job").communicate(timeout=LONG)[0]
         self.assertIn(f":{os.getpid()}", shown)
         lock.release()
