@@ -28,6 +28,7 @@
 #include "client/callbacks.hpp"
 #include "client/connector.hpp"
 #include "client/line.hpp"
+#include "client/rescuer.hpp"
 #include "client/signal.hpp"
 #include "client/wake.hpp"
 #include "core/engine.hpp"
@@ -196,6 +197,8 @@ class ClientState {
   void take_connection(Node& node);
   void survey();
   void take_survey();
+  void rescue();
+  void take_rescued();
   void watch_primary();
   void take_input(Node& node);
 
@@ -242,6 +245,8 @@ class ClientState {
   std::vector<redis::SlotRange> slots_;
   bool slots_are_old_ = true;
   Surveyor surveyor_;
+  std::vector<std::shared_ptr<core::LeaseRecord>> stranded_;
+  Rescuer rescuer_;
 
   std::vector<std::string_view> fields_;  ///< of the command being written
   std::vector<core::Action> actions_;     ///< being carried out

@@ -130,6 +130,7 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
   }
   if (caller || leader_ == nullptr) {
     take_survey();
+    take_rescued();
     for (std::size_t i = 0; i < nodes_.size(); ++i) {  // more may be added
       take_connection(*nodes_[i]);
     }
@@ -228,6 +229,7 @@ void ClientState::carry_out(Write write) {
       write_out();
     }
   }
+  rescue();
   if (settling_ && is_settled() && !settled_.done) {
     answer(settled_);
   }
@@ -290,6 +292,8 @@ void ClientState::answer_users(core::Action& action) {
     if (lost->lease->lost.stop_possible()) {
       callbacks_.post([source = lost->lease->lost]() mutable { source.request_stop(); });
     }
+  } else if (auto* stranded = std::get_if<core::Stranded>(&action)) {
+    stranded_.push_back(std::move(stranded->lease));
   } else if (auto* report = std::get_if<core::Report>(&action)) {
     log(report->level, std::move(report->text));
   }

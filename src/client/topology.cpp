@@ -273,6 +273,29 @@ void ClientState::take_survey() {
   }
 }
 
+// Leases whose renewal a moving slot refused.
+void ClientState::rescue() {
+  if (!stranded_.empty() && !rescuer_.is_busy()) {
+    rescuer_.start(connection_settings(), options_.request_timeout, std::exchange(stranded_, {}),
+                   leader_wake_, keeper_wake_);
+  }
+}
+
+void ClientState::take_rescued() {
+  const auto rescued = rescuer_.take();
+  if (!rescued) {
+    return;
+  }
+  for (const auto& [lease, sent] : rescued->kept) {
+    auto& line = line_of(lease->key);
+    line.engine.on_rescued(now(), *lease, sent);
+    touch(line);
+  }
+  if (!rescued->problem.empty()) {
+    log(LogLevel::warning, "renewal failed while a slot moves: " + rescued->problem);
+  }
+}
+
 // The connection to a server that is the primary no more is ended, so that another is made.
 void ClientState::watch_primary() {
   if (endpoint_.kind != Kind::sentinel || primary_watch_ || keeper_ends_) {
@@ -325,8 +348,9 @@ class ClientState::Intake final : public redis::Receiver {
       }
       reply.is_error = true;
       reply.unknown_script = view.text.starts_with("NOSCRIPT");
-      reply.passing = view.text.starts_with("LOADING") || view.text.starts_with("BUSY ") ||
-                      is_of_a_moving_slot(view.text);
+      reply.moving = is_of_a_moving_slot(view.text);
+      reply.passing =
+          view.text.starts_with("LOADING") || view.text.starts_with("BUSY ") || reply.moving;
       reply.code = error.code;
       reply.what = std::move(error.what);
     }

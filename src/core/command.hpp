@@ -35,12 +35,13 @@ struct Command {
 
 /// A reply. Error replies arrive classified by the layer that read them.
 struct Reply {
-  std::string_view text;  ///< the reply, or the server's error message
+  std::string_view text{};  ///< the reply, or the server's error message
   bool is_error = false;
   bool unknown_script = false;  ///< NOSCRIPT
   bool passing = false;         ///< a state that ends by itself: loading, busy with a script
+  bool moving = false;          ///< ... the slot is going to another node of the cluster
   errc code{};                  ///< of an error
-  std::string what;             ///< of an error: the sentence for people
+  std::string what{};           ///< of an error: the sentence for people
 };
 
 /// Splits a reply or a message into its words.

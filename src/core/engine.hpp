@@ -81,6 +81,9 @@ struct Lost {  ///< tell the holder; user code must not run on the caller's stac
 struct Kept {  ///< a renewal of a part of a lease was confirmed: its end moved
   LeaseId lease = 0;
 };
+struct Stranded {  ///< a renewal was refused because the slot moves; answer with on_rescued, or not
+  std::shared_ptr<LeaseRecord> lease;
+};
 struct Raised {  ///< the answer to `raise`
   LeaseId lease = 0;
   bool done = false;  ///< else nobody knows
@@ -93,8 +96,8 @@ struct Report {  ///< for the log
   LogLevel level{};
   std::string text;
 };
-using Action = std::variant<Send, Obtained, Refusal, Released, Lost, Kept, Raised, Connect,
-                            Disconnect, Report>;
+using Action = std::variant<Send, Obtained, Refusal, Released, Lost, Kept, Stranded, Raised,
+                            Connect, Disconnect, Report>;
 
 /// What the engine counts.
 struct Counters {
@@ -151,6 +154,9 @@ class Engine {
   void on_connect_failed(Instant now, errc code, const std::string& what);
   void on_disconnected(Instant now, const std::string& why);
   void on_reply(Instant now, const Reply& reply);
+  /// The server kept a lease that was stranded, in answer to a request for its ttl that left at
+  /// `sent`.
+  void on_rescued(Instant now, const LeaseRecord& lease, Instant sent);
   /// A message on this client's channel.
   void on_message(Instant now, std::string_view message);
 

@@ -166,10 +166,22 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
       // An error says nothing about the lease: it is unknown, not lost.
       hold.on_unknown(now + std::min<Duration>(seconds{1}, hold.terms().ttl / 10));
       rearm(cohort);
+      if (reply.moving) {
+        act(Stranded{hold.record()});
+      }
     }
   }
   renew(now, again, true);
   renew_more(now);
+}
+
+void Engine::on_rescued(Instant now, const LeaseRecord& lease, Instant sent) {
+  const auto cohort = holding(lease);
+  if (cohort && cohort->hold->overdue(now) == Loss::none) {
+    ++counters_.renewals;
+    cohort->hold->on_kept(sent, cohort->hold->terms().ttl);
+    rearm(cohort);
+  }
 }
 
 }  // namespace dlock::core

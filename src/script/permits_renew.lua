@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Renews many leases of permits. An expiry is never shortened. Each that is kept writes in any case,
 -- as in renew.lua: at least its fence.
--- KEYS: fence, then lock, queue, seen for each lease
+-- KEYS: fence, then lock, queue, seen for each lease; the lock key for all, if only that can be seen
 -- ARGV: echo, then token, ttl in ms, counter for each lease
 -- Replies, after the echo: a letter for each lease, k (kept) or l (lost)
 -- include _permits.lua
@@ -21,7 +21,8 @@ for i = 1, (#KEYS - 1) / 3 do
     forget_fence(lock, token)
     outcome[i] = 'l'
   end
-  if not problem and (lock.freed or not lock.capacity) then
+  local is_alone = lock.queue == lock.key
+  if not problem and not is_alone and (lock.freed or not lock.capacity) then
     pass_on(lock, now)
   end
 end

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Renews many leases. An expiry is never shortened. Each that is kept is written in any case: who
 -- WAITs behind a renewal waits for that.
--- KEYS: fence, then lock, queue, seen for each lease
+-- KEYS: fence, then lock, queue, seen for each lease; the lock key for all, if only that can be seen
 -- ARGV: echo, then token, ttl in ms, sequence for each lease
 -- Replies, after the echo: a letter for each lease, k (kept) or l (lost)
 -- include _lock.lua
@@ -19,7 +19,7 @@ for i = 1, (#KEYS - 1) / 3 do
     end
     outcome[i] = 'k'
   else
-    if not value and redis.call('EXISTS', lock.queue) == 1 then
+    if not value and redis.call('EXISTS', lock.queue) == 1 then  -- no queue, if that is the lock key
       now = now or now_us()
       hand_off(lock, now)
     end

@@ -112,6 +112,32 @@ class Cluster(CliCase):
         self.assertFalse(waiter.is_over())
         self.end(holder, waiter)
 
+    def test_a_lock_outlives_a_slot_that_moves_for_long(self):
+        holder = self.hold_for_long("--ttl", "2s")
+        permit = self.hold("{job}s", "--permits", "3", "--ttl", "2s")  # in the same slot
+        waiter = self.start("run", "job", "--", "echo", "mine")
+        self.assertTrue(self.queued())
+        slot, source, target = self.cluster.begin_move("job")
+        # The other node is asked by one connection: ASKING is for the next command only.
+        with self.cluster.connect(target) as there:
+            def left():
+                there.execute_command("ASKING")
+                return there.execute_command("PTTL", "job")
+
+            def lives_on(ttl):
+                """Longer than the lease would without renewals."""
+                return all(eventually(lambda: ttl() < 1400, 30) and
+                           eventually(lambda: ttl() > 1600, 30) for _ in range(3))
+
+            self.assertTrue(lives_on(lambda: self.cluster.call(source, "PTTL", "job")), holder.stderr)
+            self.cluster.move_keys(slot, source, target)
+            self.assertTrue(lives_on(left), holder.stderr)
+        self.assertFalse(waiter.is_over())
+        self.cluster.end_move(slot, target)
+        self.end(holder, waiter)
+        permit.close_stdin()
+        self.assertEqual(permit.wait(), 0, permit.stderr)
+
     def test_a_failover_with_a_lock_that_is_held_and_waited_for(self):
         holder = self.hold_for_long("--ttl", "10s")
         waiter = self.start("run", "job", "--", "echo", "mine")

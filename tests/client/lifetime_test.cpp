@@ -171,7 +171,7 @@ TEST_F(Lifetime, ManyLeasesNeedNoThreadOfTheirOwn) {
   for (int i = 0; i < 500; ++i) {
     leases.push_back(Mutex{client, "m" + std::to_string(i), {.ttl = 2s}}.acquire());
   }
-  EXPECT_EQ(count_entries("/proc/self/task"), threads);
+  EXPECT_LE(count_entries("/proc/self/task"), threads) << "the one that connected may have gone";
   EXPECT_EQ(connections(), 1);
   const auto before = client.stats();
   EXPECT_TRUE(eventually([&] { return client.stats().renewals >= before.renewals + 501; }));

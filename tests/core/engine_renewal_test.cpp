@@ -50,6 +50,33 @@ TEST(EngineRenewal, ALeaseIsRenewedEveryThirdOfItsTtl) {
   EXPECT_EQ(script.leases[1]->end(), Instant{} + 1h + 20s + 29698ms);
 }
 
+TEST(EngineRenewal, ALeaseThatAMovingSlotDoesNotRenewIsStrandedAndMayBeRescued) {
+  EngineScript script;
+  script.at(0ms).obtain(1);
+  script.at(10s).timer();
+  script.expect({"renew job T1 30000 .0"});
+  script.at(10001ms).moving_error();
+  script.expect({"1 stranded"});
+  EXPECT_EQ(script.leases[1]->end(), Instant{} + 1h + 29698ms) << "not renewed by that alone";
+  script.at(10500ms).rescue(1, 10002ms);
+  script.expect({});
+  EXPECT_EQ(script.leases[1]->end(), Instant{} + 1h + 10002ms + 29698ms);
+  script.expect_timer(20002ms);
+}
+
+TEST(EngineRenewal, ARescueThatComesTooLateRescuesNothing) {
+  EngineScript script;
+  script.at(0ms).obtain(1);
+  const auto lease = script.leases[1];
+  script.at(10s).timer();
+  script.moving_error();
+  script.take();
+  script.at(28698ms).timer();
+  script.rescue(1, 10002ms);
+  EXPECT_EQ(lease->loss.load(), Loss::expired);
+  EXPECT_EQ(lease->left(Instant{} + 1h + 28698ms), Duration::zero());
+}
+
 TEST(EngineRenewal, LeasesDueWithinFiftyMillisecondsAreRenewedInOneCall) {
   EngineScript script;
   script.at(0ms).obtain(1, {.key = "a"});

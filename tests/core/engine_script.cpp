@@ -88,12 +88,30 @@ void EngineScript::error(errc code, std::string_view text) {
 }
 
 void EngineScript::passing_error() {
-  engine.on_reply(now_, {"LOADING", true, false, true, errc::loading, "wait a little"});
+  engine.on_reply(now_, {.text = "LOADING",
+                         .is_error = true,
+                         .passing = true,
+                         .code = errc::loading,
+                         .what = "wait a little"});
+  note();
+}
+
+void EngineScript::moving_error() {
+  engine.on_reply(now_, {.text = "TRYAGAIN",
+                         .is_error = true,
+                         .passing = true,
+                         .moving = true,
+                         .code = errc::store_unusable,
+                         .what = "it moves"});
   note();
 }
 
 void EngineScript::noscript() {
-  engine.on_reply(now_, {"NOSCRIPT", true, true, false, errc::store_unusable, "no such script"});
+  engine.on_reply(now_, {.text = "NOSCRIPT",
+                         .is_error = true,
+                         .unknown_script = true,
+                         .code = errc::store_unusable,
+                         .what = "no such script"});
   note();
 }
 
@@ -227,6 +245,9 @@ std::string EngineScript::line(const Action& action) {
   }
   if (const auto* kept = std::get_if<Kept>(&action)) {
     return std::to_string(holder(kept->lease)) + " kept";
+  }
+  if (const auto* stranded = std::get_if<Stranded>(&action)) {
+    return std::to_string(holder(stranded->lease->id)) + " stranded";
   }
   if (const auto* raised = std::get_if<Raised>(&action)) {
     return std::to_string(holder(raised->lease)) + (raised->done ? " raised" : " raised or not");

@@ -63,6 +63,10 @@ class EngineScript {
   void reply(std::string_view text);
   void error(errc code, std::string_view text = "ERR something");
   void passing_error();
+  void moving_error();
+  void rescue(WaiterId waiter, Duration sent) {
+    engine.on_rescued(now_, *leases.at(waiter), Instant{} + base + sent), note();
+  }
   void noscript();
   void message(std::string_view text);
   void timer() { engine.on_timer(now_), note(); }

@@ -133,13 +133,16 @@ class World:
     def _look_for_leftovers(self):
         """Each lock can be had, and after that nothing is left that stays or that is waited in."""
         for lock in LOCKS:
-            swept = subprocess.run(self.client_command(0, DLOCK, "run", "--url", self.topology.urls[0], "--wait",
-                                                       str(int(PATIENCE)), lock, "--", "true"), check=False)
-            if swept.returncode != 0:
-                self.problems.append(f"the lock {lock} cannot be had: {swept.returncode}")
+            if not eventually(lambda lock=lock: self._can_be_had(lock), PATIENCE):
+                self.problems.append(f"the lock {lock} cannot be had")
         eventually(lambda: not list(self._leftovers()), PATIENCE)
         for key, why in self._leftovers():
             self.records.say("left", key=key, why=why)
+
+    def _can_be_had(self, lock):
+        words = self.client_command(0, DLOCK, "run", "--url", self.topology.urls[0], "--wait",
+                                    str(int(PATIENCE)), lock, "--", "true")
+        return subprocess.run(words, check=False).returncode == 0
 
     def _leftovers(self):
         for node in self.topology.nodes():

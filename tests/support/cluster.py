@@ -35,8 +35,11 @@ class Cluster:
     def url(self):
         return f"redis+cluster://{self.addresses}"
 
+    def connect(self, server):
+        return redis.Redis(port=server.port, single_connection_client=True, **self._auth)
+
     def call(self, server, *fields):
-        with redis.Redis(port=server.port, **self._auth) as client:
+        with self.connect(server) as client:
             return client.execute_command(*fields)
 
     def slot(self, key):
