@@ -98,9 +98,8 @@ TEST(EnginePermits, RenewalsThatHaveToWaitForOthersStayAmongTheirKind) {
   }
   ASSERT_EQ(first.size(), 8U);
   const auto kept = [&](std::size_t call) {
-    script.engine.on_reply(
-        Instant{} + 1h + 10002ms,
-        {first[call] + " " + std::string(128, 'k'), false, false, false, {}, {}});
+    const auto kept = first[call] + " " + std::string(128, 'k');
+    script.engine.on_reply(Instant{} + 1h + 10002ms, {.text = kept});
     script.timer();
     std::vector<std::pair<Kind, std::size_t>> sent;
     for (const auto& action : script.take()) {

@@ -78,12 +78,13 @@ void EngineScript::acquire_all(std::initializer_list<std::string> names) {
 
 void EngineScript::reply(std::string_view text) {
   const auto words = spell_out(text, true);
-  engine.on_reply(now_, {words, false, false, false, {}, {}});
+  engine.on_reply(now_, {.text = words});
   note();
 }
 
 void EngineScript::error(errc code, std::string_view text) {
-  engine.on_reply(now_, {text, true, false, false, code, "refused by the server"});
+  engine.on_reply(now_,
+                  {.text = text, .is_error = true, .code = code, .what = "refused by the server"});
   note();
 }
 

@@ -78,13 +78,14 @@ void QuorumScript::reply(char server, std::string_view text) {
     whole = std::string{echo_of(first)} + " ";
   }
   whole += text;
-  engine(server).on_reply(now_, {whole, false, false, false, {}, {}});
+  engine(server).on_reply(now_, {.text = whole});
   note();
 }
 
 void QuorumScript::error(char server, errc code) {
   commands_.at(place(server)).pop_front();
-  engine(server).on_reply(now_, {"ERR", true, false, false, code, "refused by the server"});
+  engine(server).on_reply(
+      now_, {.text = "ERR", .is_error = true, .code = code, .what = "refused by the server"});
   note();
 }
 

@@ -166,8 +166,12 @@ void Process::reply(LinkId link, const Answer& answer) {
       return;
     }
     note(link, answer.text, [&] { return "reads " + answer.text; });
-    engine_.on_reply(now(), {answer.text, answer.is_error, answer.unknown_script, answer.passing,
-                             answer.code, answer.is_error ? answer.text : ""});
+    engine_.on_reply(now(), {.text = answer.text,
+                             .is_error = answer.is_error,
+                             .unknown_script = answer.unknown_script,
+                             .passing = answer.passing,
+                             .code = answer.code,
+                             .what = answer.is_error ? answer.text : ""});
     perform();
   });
 }

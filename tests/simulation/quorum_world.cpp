@@ -206,8 +206,7 @@ void QuorumWorld::reply(Client& client, std::size_t node, std::uint64_t epoch, s
   }
   in_client(client, [this, &client, node, epoch, text = std::move(text)] {
     if (client.links[node].open && client.links[node].epoch == epoch) {
-      client.engines[node]->on_reply(client.clock.at(agenda_.now()),
-                                     {text, false, false, false, {}, {}});
+      client.engines[node]->on_reply(client.clock.at(agenda_.now()), {.text = text});
     }
   });
 }
