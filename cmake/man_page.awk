@@ -111,6 +111,6 @@ END {
     print ".SH SEE ALSO"
     names[0] = "dlock"
     for (i = 0; i <= count; i++) {
-        if (names[i] != name) printf "%s(1)%s\n", plain(names[i]), i < count ? "," : ""
+        if (names[i] != name) printf "%s(1)%s\n", plain(names[i]), (i < count ? "," : "")
     }
 }
