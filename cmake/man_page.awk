@@ -111,6 +111,7 @@ END {
     print ".SH SEE ALSO"
     names[0] = "dlock"
     for (i = 0; i <= count; i++) {
-        if (names[i] != name) printf "%s(1)%s\n", plain(names[i]), (i < count ? "," : "")
+        if (names[i] != name) others = others (others == "" ? "" : ",\n") plain(names[i]) "(1)"
     }
+    print others
 }

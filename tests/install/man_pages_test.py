@@ -48,6 +48,9 @@ class ManPages(unittest.TestCase):
                 said = output_of(DLOCK, "help", *filter(None, [command]))
                 said = re.sub(r"^(Usage|Exit status|Environment): ", "", said, flags=re.MULTILINE)
                 self.assertEqual(words(said) - words(text), set())
+                others = {"dlock", *(f"dlock-{other}" for other in commands())} - {name}
+                listed = re.search(r"SEE ALSO\n +(.*)\n", text).group(1)
+                self.assertEqual(sorted(listed.split(", ")), sorted(f"{other}(1)" for other in others))
 
 
 if __name__ == "__main__":
