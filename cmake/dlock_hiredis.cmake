@@ -82,6 +82,6 @@ function(dlock_link_hiredis target)
         target_sources(${target} PRIVATE ${DLOCK_HIREDIS_OBJECTS})
     else()
         target_link_libraries(${target} PRIVATE
-            $<BUILD_INTERFACE:${DLOCK_HIREDIS_LIBRARY}> $<INSTALL_INTERFACE:-lhiredis>)
+            $<BUILD_INTERFACE:${DLOCK_HIREDIS_LIBRARY}> $<INSTALL_INTERFACE:dlock::hiredis>)
     endif()
 endfunction()

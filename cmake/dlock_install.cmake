@@ -1,22 +1,47 @@
-# cmake --install: headers, libraries, command, the CMake package "dlock" and dlock.pc.
+# cmake --install: headers, libraries, the CMake package "dlock" and dlock.pc; the command, its manual
+# pages and completions. The components are packages of dlock_package.cmake, but for documents.
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/dlock")
 
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME development)
 install(DIRECTORY include/dlock DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}" FILES_MATCHING
     PATTERN "*.hpp" PATTERN "*.h")
-install(TARGETS dlock dlock_shared EXPORT dlockTargets)
+install(TARGETS dlock dlock_shared EXPORT dlockTargets
+    LIBRARY COMPONENT library NAMELINK_COMPONENT development)
 if(TARGET dlock-cli)
-    install(TARGETS dlock-cli)
+    install(TARGETS dlock-cli COMPONENT command)
+    install(FILES completions/dlock.bash COMPONENT command RENAME dlock
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions")
+    install(FILES completions/_dlock COMPONENT command
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions")
+    install(FILES completions/dlock.fish COMPONENT command
+        DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d")
+endif()
+# The manual pages are what the command says of itself, so it has to run here.
+if(TARGET dlock-cli AND NOT DLOCK_SANITIZE AND
+        (NOT CMAKE_CROSSCOMPILING OR CMAKE_CROSSCOMPILING_EMULATOR))
+    set(man_dir "${CMAKE_CURRENT_BINARY_DIR}/man1")
+    string(TIMESTAMP today "%Y-%m-%d" UTC)
+    add_custom_command(
+        OUTPUT "${man_dir}/dlock.1"
+        COMMAND sh "${CMAKE_CURRENT_LIST_DIR}/man_pages.sh"
+            $<TARGET_FILE:dlock-cli> ${PROJECT_VERSION} ${today} "${man_dir}"
+        DEPENDS dlock-cli
+            "${CMAKE_CURRENT_LIST_DIR}/man_pages.sh" "${CMAKE_CURRENT_LIST_DIR}/man_page.awk"
+        COMMENT "Writing the manual pages"
+        VERBATIM)
+    add_custom_target(dlock-man ALL DEPENDS "${man_dir}/dlock.1")
+    install(DIRECTORY "${man_dir}" COMPONENT command DESTINATION "${CMAKE_INSTALL_MANDIR}")
 endif()
 foreach(file IN ITEMS LICENSE README.md)
     if(EXISTS "${CMAKE_CURRENT_SOURCE_DIR}/${file}")
-        install(FILES ${file} DESTINATION "${CMAKE_INSTALL_DOCDIR}")
+        install(FILES ${file} COMPONENT documents DESTINATION "${CMAKE_INSTALL_DOCDIR}")
     endif()
 endforeach()
 if(DLOCK_HIREDIS_BUNDLED)
-    install(FILES "${DLOCK_HIREDIS_COPYRIGHT}" DESTINATION "${CMAKE_INSTALL_DOCDIR}"
-        RENAME hiredis.copyright)
+    install(FILES "${DLOCK_HIREDIS_COPYRIGHT}" COMPONENT documents
+        DESTINATION "${CMAKE_INSTALL_DOCDIR}" RENAME hiredis.copyright)
 endif()
 
 # The CMake package.

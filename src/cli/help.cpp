@@ -1,4 +1,5 @@
-// Help texts: examples first.
+// Help texts: examples first. The manual pages (cmake/man_page.awk) and the shells' completions are
+// made of them: keep two spaces before what tells of an option or an example, and the headings.
 #include "cli/help.hpp"
 
 namespace dlock::cli {
@@ -21,13 +22,15 @@ constexpr std::string_view help_main =
   dlock doctor                            what is wrong with the servers
   dlock break backup --fence 110292929    take it away from that holder
 
-The locks are kept in Redis: --url redis://host or the environment variable DLOCK_URL says where.
-Without either, local: is a private server of yours on this machine, started when needed.
-
-Each exits with 69 when the server is unreachable or refuses, with 64 when it is used wrongly. Their
-messages have colours on a terminal, unless NO_COLOR is set.
+The locks are kept in Redis: --url redis://host or DLOCK_URL says where. Without either, local: is
+a private server of yours on this machine, started when needed.
 
 'dlock run --help' and so on tell more; 'dlock --version' tells the version.
+
+Environment: DLOCK_URL is where the locks are when there is no --url. With NO_COLOR, messages have
+no colours on a terminal.
+
+Exit status: 69 when the server is unreachable or refuses, 64 when dlock is used wrongly.
 )";
 
 constexpr std::string_view help_run =
@@ -42,7 +45,7 @@ Waits for the lock NAME, runs COMMAND while holding it, releases it.
   dlock run -c 'sort in >out && mv out in' in     a shell command
   dlock run --ttl 5s leader -- ./serve            others take over 5 s after this machine died
   dlock run -s site -- ./serve-pages              beside others with -s, not beside one with -x
-  dlock run --permits 4 --weight 2 gpu -- ./train as long as at most 4 permits are taken, by us 2
+  dlock run --permits 4 --weight 2 gpu -- ./fit   as long as at most 4 permits are taken, by us 2
   dlock run --at-least 5m nightly -- ./report     from cron, on many machines: one of them runs it
   dlock run alice --and bob -- ./transfer         both locks at once, never one of them alone
 
@@ -77,16 +80,16 @@ DURATION is 250ms, 30s, 5m, 1h, or seconds as 1.5. Options stand before NAME, --
 Without -s, -x and --permits NAME is a mutex. A mutex, a reader-writer lock and a semaphore of one
 NAME do not guard against each other: the second to come is refused with an error.
 
-COMMAND gets our stdin, stdout and stderr, a process group of its own, and in its environment
-DLOCK_NAME, DLOCK_TOKEN, DLOCK_FENCE (grows with each holder: pass it on to what can refuse older
-ones), DLOCK_TTL_MS, DLOCK_HELD (tells deadlocks), and DLOCK_URL without the password: a nested
-'dlock run' on a server with a password needs a --url of its own. The lock is released when COMMAND
-ends; what it leaves running in the background is not waited for.
+COMMAND gets our stdin, stdout and stderr, and a process group of its own. The lock is released when
+COMMAND ends; what it leaves running in the background is not waited for. Signals sent to dlock go
+to COMMAND's whole group. When the lock is lost, or is about to be because the server does not
+answer, the group gets TERM, and KILL after --kill-after and in any case before another can have the
+lock. It is killed too when dlock is killed or stopped. After a signal that asked COMMAND to end,
+the rest of its group has --kill-after to end too.
 
-Signals sent to dlock go to COMMAND's whole group. When the lock is lost, or is about to be because
-the server does not answer, the group gets TERM, and KILL after --kill-after and in any case
-before another can have the lock. It is killed too when dlock is killed or stopped. After a signal
-that asked COMMAND to end, the rest of its group has --kill-after to end too.
+Environment: COMMAND has DLOCK_NAME, DLOCK_TOKEN, DLOCK_FENCE (grows with each holder: pass it on to
+what can refuse older ones), DLOCK_TTL_MS, DLOCK_HELD (tells deadlocks), and DLOCK_URL without the
+password: a nested 'dlock run' on a server with a password needs a --url of its own.
 
 Exit status: COMMAND's own; 128+N if signal N ended it; 127 not found, 126 not executable; 75 lock
 not obtained, or a deadlock; 73 lock lost; 69 server unusable, or too few replicas; 64 usage.
@@ -247,18 +250,19 @@ Each finding has a grade:
 
 It tells for each server: whether it answers, its role and version (node); the time for a request
 (round_trip); how far its clock is from this machine's and how fast it moves away, each with an
-uncertainty from the round trip (clock); whether it may drop locks when it is full (eviction); what a
-restart would lose (persistence); how many more clients fit (clients); scripts and pubsub, its limits
-for these; and of the primary: how far behind its replicas are (replication), which rights our user
-lacks (rights), keys of ours that never expire (keys), and queues whose waiters are all gone
-(queues). With redis+sentinel: also each Sentinel (sentinel), and whether the servers' clocks agree.
+uncertainty from the round trip (clock); whether it may drop locks when it is full (eviction); what
+a restart would lose (persistence); how many more clients fit (clients); scripts and pubsub, its
+limits for these; and of the primary: how far behind its replicas are (replication), which rights
+our user lacks (rights), keys of ours that never expire (keys), and queues whose waiters are all
+gone (queues). With redis+sentinel: also each Sentinel (sentinel), and whether the servers' clocks
+agree.
 
-      --url URL        where the locks are (see 'dlock run --help')
-      --prefix TEXT    what the names of your locks begin with: for rights and keys
-      --clock DURATION how long to watch the clocks (default 1s)
-      --keys N         how many keys to walk over at most (default 1000000); 0: none
-      --json           for programs: one object, described in docs/operations.md
-  -h, --help           this text
+      --url URL         where the locks are (see 'dlock run --help')
+      --prefix TEXT     what the names of your locks begin with: for rights and keys
+      --clock DURATION  how long to watch the clocks (default 1s)
+      --keys N          how many keys to walk over at most (default 1000000); 0: none
+      --json            for programs: one object, described in docs/operations.md
+  -h, --help            this text
 
 Exit status: 0 nothing worse than a note; 1 a warning; 2 a danger; 69 the server is unreachable or
 does not let us in.

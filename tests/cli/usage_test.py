@@ -19,7 +19,8 @@ class Usage(CliCase):
         self.assertIn(b"dlock run backup", result.stderr)
 
     def test_each_command_has_a_short_help_with_examples(self):
-        for command in ([], ["run"], ["elect"], ["latch"], ["barrier"], ["ls"], ["info"], ["deadlocks"], ["break"]):
+        for command in ([], ["run"], ["elect"], ["latch"], ["barrier"], ["ls"], ["info"], ["deadlocks"],
+                        ["doctor"], ["break"]):
             with self.subTest(command=command):
                 result = self.dlock(*command, "--help")
                 self.assertEqual((result.returncode, result.stderr), (0, b""))
@@ -51,6 +52,7 @@ class Usage(CliCase):
                  "barrier": {"--url", "--prefix", "-w", "--wait", "--parties", "--reset", "--show",
                              "--json", "-h", "--help"},
                  "deadlocks": {"--url", "--prefix", "--json", "-h", "--help"},
+                 "doctor": {"--url", "--prefix", "--clock", "--keys", "--json", "-h", "--help"},
                  "ls": {"--url", "--prefix", "--json", "-h", "--help"},
                  "info": {"--url", "--prefix", "--json", "-h", "--help"},
                  "break": {"--url", "--prefix", "--json", "--fence", "-h", "--help"}}

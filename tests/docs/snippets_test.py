@@ -308,6 +308,10 @@ class Snippets(unittest.TestCase):
             self.assertEqual(arguments[0], "install")
             self.assertTrue((SOURCE / arguments[1] / "pyproject.toml").is_file())
             return
+        if program == "cpack":
+            self.assertRegex(arguments[1], r"^build/\w+/CPackConfig\.cmake$")
+            self.assert_preset(arguments[1].split("/")[1])
+            return
         if not script.is_file():
             self.assertEqual(program, "cmake", "neither a script of the project nor cmake")
             self.check_cmake(arguments)
