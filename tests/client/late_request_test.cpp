@@ -1,6 +1,9 @@
 // Requests that were under way when their connection was given up, and arrive after all.
+#include <future>
+
 #include "client/fixture.hpp"
 #include "client/relay.hpp"
+#include "redis/connection.hpp"
 
 namespace dlock::test {
 
@@ -40,6 +43,31 @@ TEST_F(LateRequest, IsUndoneIfItsConnectionMayNotBeKilled) {
   acquire_twice(client);
   EXPECT_THAT(relay.let_go(), HasSubstr("acquired"));
   EXPECT_TRUE(eventually([&] { return is_free("m"); }, 20s)) << "long before its ttl is over";
+}
+
+// A server that was restarted counts its connections from the beginning.
+TEST_F(LateRequest, IsNotStoppedByKillingTheConnectionOfAnother) {
+  Client client{url(), impatient};
+  {
+    const DistributedLock known{client, "m"};
+  }
+  const auto all = server.command({"CLIENT", "LIST"});
+  const auto ours = all.substr(all.rfind("id=", all.find("name=dlock:")) + 3);
+  const auto id = std::stoll(ours);
+  relay.hold();
+  auto lock = std::async(std::launch::async, [&] { return Mutex{client, "m"}.acquire(); });
+  EXPECT_TRUE(eventually([&] { return relay.has_kept(); }));
+  server.kill9();
+  server.restart();
+  std::vector<std::unique_ptr<redis::Connection>> others;
+  do {
+    others.push_back(redis::Connection::open(
+        {.endpoint = redis::parse_url(server.url()), .client_name = "other"}));
+  } while (others.back()->id() < id);
+  EXPECT_TRUE(lock.get().held());
+  EXPECT_EQ(client.stats().reconnects, 1U);
+  EXPECT_THAT(server.command({"CLIENT", "LIST", "ID", std::to_string(id)}),
+              HasSubstr("name=other"));
 }
 
 }  // namespace
