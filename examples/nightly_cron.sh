@@ -2,7 +2,7 @@
 # A report that the cron of many hosts starts at midnight, by clocks that differ: one of them writes
 # it. In the crontab of each:
 #
-#   0 0 * * *  DLOCK_URL=redis://locks.example.com nightly_report.sh /srv/reports
+#   0 0 * * *  DLOCK_URL=redis://locks.example.com nightly_cron.sh /srv/reports
 set -eu
 directory=$1
 
