@@ -21,8 +21,9 @@ bool is_registered(const std::string& file, const std::string& user) {
   return false;
 }
 
-void register_user(const std::string& file, const std::string& user) {
+void register_user(const std::string& file, const std::string& user, const dlock::Lease& lease) {
   std::this_thread::sleep_for(20ms);  // hashes a password, asks a mail server ...
+  lease.ensure_held();                // throws if it was lost meanwhile
   std::ofstream{file, std::ios::app} << user << '\n';
 }
 
@@ -43,8 +44,7 @@ int main(int count, char** arguments) {
       std::cout << user << " is registered already\n";
       return 0;
     }
-    lock.ensure_held();  // throws if it was lost meanwhile
-    register_user(file, user);
+    register_user(file, user, lock);
     std::cout << user << " is registered now\n";
   } catch (const dlock::Error& error) {
     std::cerr << "sign_up: " << error.what() << '\n';

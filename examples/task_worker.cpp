@@ -34,8 +34,7 @@ class Worker {
           work(task, *lease);
         }
       }
-      if (all_are_taken) {  // waits for one of them: if its worker dies, it comes to us after the
-                            // ttl
+      if (all_are_taken) {  // wait for one: if its worker dies, it comes to us after the ttl
         work(tasks.front(), lock(tasks.front()).acquire());
       }
     }

@@ -13,7 +13,7 @@ import sys
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 LINK = re.compile(r"\[([^\]]*)\]\(([^()\s:]+)\)")
-# Doxygen colours a block by an extension; those of listings stand for Markdown.
+# Doxygen colours a block by an extension. Those of listings stand for Markdown: no colours.
 COLOURS = {"cpp": "hpp", "c": "h", "py": "pyw", "python": "pyw", "ts": "js", "js": "js"}
 
 
@@ -49,7 +49,7 @@ def links_of(path, text):
 
 
 def block_of(language, text):
-    return f"```{{.{COLOURS.get(language, 'txt')}}}\n{text}```\n"
+    return f"```{{.{COLOURS.get(language, 'md')}}}\n{text}```\n"
 
 
 def prose_of(path, text):
