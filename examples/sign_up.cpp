@@ -41,11 +41,11 @@ int main(int count, char** arguments) {
     // A lock for each user: others register meanwhile.
     const dlock::DistributedLock lock{client, "register_user:" + user, 30s};
     if (is_registered(file, user)) {  // asked under the lock: an older answer may be wrong by now
-      std::cout << user << " is registered already\n";
+      std::cout << user << " is registered already" << std::endl;
       return 0;
     }
     register_user(file, user, lock);
-    std::cout << user << " is registered now\n";
+    std::cout << user << " is registered now" << std::endl;
   } catch (const dlock::Error& error) {
     std::cerr << "sign_up: " << error.what() << '\n';
     return 1;
