@@ -162,7 +162,7 @@ class Examples(CliCase):
         late.send(signal.SIGCONT)
         self.assertEqual(late.wait(), 1)
         self.assertEqual(late.stdout, "migration 1 is done\n")
-        self.assertRegex(late.stderr, r"migrate: a later holder than that with fence \d+ is at work")
+        self.assertRegex(late.stderr, r"a later holder than that with fence \d+ is at work")
         self.assertEqual(self.migrated(), (4, [("admin", "admin@example.com")]))
 
     def test_coroutines_take_turns(self):
