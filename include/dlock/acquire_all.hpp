@@ -1,4 +1,5 @@
-// acquire_all: several locks at once, all of them or none.
+/// @file
+/// acquire_all: several locks at once, all of them or none.
 #pragma once
 
 #include <chrono>
@@ -27,9 +28,12 @@ class DLOCK_API Leases {
  public:
   /// Holds nothing.
   Leases() noexcept = default;
+  /// Takes them over, in their order.
   explicit Leases(std::vector<Lease> leases);
   ~Leases();
+  /// Takes them over; the other has none then.
   Leases(Leases&&) noexcept = default;
+  /// Releases its own as the destructor does, and takes over those of `other`.
   Leases& operator=(Leases&& other) noexcept;
   Leases(const Leases&) = delete;
   Leases& operator=(const Leases&) = delete;
@@ -39,7 +43,9 @@ class DLOCK_API Leases {
   [[nodiscard]] std::size_t size() const noexcept;
   /// `index` is less than `size()`. Each has a fence of its own.
   [[nodiscard]] const Lease& operator[](std::size_t index) const noexcept;
+  /// The first, for loops over all.
   [[nodiscard]] std::vector<Lease>::const_iterator begin() const noexcept;
+  /// Behind the last.
   [[nodiscard]] std::vector<Lease>::const_iterator end() const noexcept;
 
   /// Requested when `Lease::lost()` of any of them is. The others go on until they are released.

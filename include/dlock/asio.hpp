@@ -1,7 +1,8 @@
-// For users of Asio or Boost.Asio: the asynchronous calls with completion tokens.
-//
-// Not part of <dlock/dlock.hpp>. Uses standalone Asio (1.19 or newer) where there is one, or else
-// Boost.Asio (Boost 1.77 or newer); define DLOCK_BOOST_ASIO for Boost's where both are installed.
+/// @file
+/// For users of Asio or Boost.Asio: the asynchronous calls with completion tokens.
+///
+/// Not part of <dlock/dlock.hpp>. Uses standalone Asio (1.19 or newer) where there is one, or else
+/// Boost.Asio (Boost 1.77 or newer); define DLOCK_BOOST_ASIO for Boost's where both are installed.
 #pragma once
 
 #if !defined(DLOCK_BOOST_ASIO) && __has_include(<asio.hpp>)
@@ -27,6 +28,7 @@
 #include "dlock/semaphore.hpp"
 #include "dlock/shared_mutex.hpp"
 
+/// Asynchronous calls for Asio and Boost.Asio, of <dlock/asio.hpp>.
 namespace dlock::asio {
 namespace detail {
 

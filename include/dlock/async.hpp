@@ -1,4 +1,5 @@
-// Asynchronous use: waits that cost no thread, ended by a handler or awaited by a coroutine.
+/// @file
+/// Asynchronous use: waits that cost no thread, ended by a handler or awaited by a coroutine.
 #pragma once
 
 #include <coroutine>
@@ -17,7 +18,7 @@ namespace dlock {
 
 /// How an asynchronous acquisition ended: with a lease, or with the reason why there is none.
 struct DLOCK_API AcquireResult {
-  std::optional<Lease> lease;
+  std::optional<Lease> lease;  ///< none if there is an error
   /// Category `dlock`; `errc::timed_out` when the time limit passed, or the lock was not free when
   /// only tried.
   std::error_code error;
@@ -74,13 +75,16 @@ class AcquireAwaiter {
 class [[nodiscard]] AsyncAcquire : public detail::AcquireAwaiter {
  public:
   using AcquireAwaiter::AcquireAwaiter;
+  /// The lease. Throws as said.
   [[nodiscard]] Lease await_resume() { return std::move(result_).get(); }
 };
 
-/// What `co_await mutex.async_try_acquire_for(...)` waits for.
+/// What `co_await mutex.async_try_acquire_for(...)` waits for. Throws as
+/// `Mutex::try_acquire_for()`.
 class [[nodiscard]] AsyncTryAcquire : public detail::AcquireAwaiter {
  public:
   using AcquireAwaiter::AcquireAwaiter;
+  /// The lease; none if it did not come in time. Throws as said.
   [[nodiscard]] std::optional<Lease> await_resume() { return std::move(result_).get_if(); }
 };
 
@@ -91,15 +95,20 @@ DLOCK_API void async_release(Lease lease, ReleaseHandler handler);
 /// What `co_await async_release(...)` waits for. Throws as `Lease::release()`.
 class [[nodiscard]] AsyncRelease {
  public:
+  /// Takes over what is to be released; releases when it is awaited, at the latest at its own end.
   explicit AsyncRelease(Lease lease) noexcept : lease_(std::move(lease)) {}
+  /// Whether there is nothing to release.
   [[nodiscard]] bool await_ready() const noexcept { return !lease_; }
+  /// Begins the release; `waiting` is resumed on the client's callback thread.
   DLOCK_API void await_suspend(std::coroutine_handle<> waiting);
+  /// Throws if it was not confirmed.
   void await_resume() const { detail::throw_release_error(error_); }
 
  private:
   Lease lease_;
   std::error_code error_;
 };
+/// Gives `lease` back without a thread that waits: for `co_await`.
 inline AsyncRelease async_release(Lease lease) { return AsyncRelease{std::move(lease)}; }
 
 }  // namespace dlock

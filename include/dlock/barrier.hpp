@@ -1,4 +1,5 @@
-// Barrier: parties in programs everywhere wait for each other, again and again.
+/// @file
+/// Barrier: parties in programs everywhere wait for each other, again and again.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,5 @@
-// Client: the connection to the lock store, shared by all locks and threads of a process.
+/// @file
+/// Client: the connection to the lock store, shared by all locks and threads of a process.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +35,9 @@ class DLOCK_API Client {
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
+  /// Takes over the connection; the other client may only be assigned to or destroyed then.
   Client(Client&&) noexcept = default;
+  /// Closes its own as the destructor does, and takes over that of `other`.
   Client& operator=(Client&& other) noexcept;
 
   /// The URL without its password.
@@ -52,6 +55,7 @@ class DLOCK_API Client {
     std::uint64_t reconnects = 0;  ///< connections made after the first
     std::uint64_t commands = 0;    ///< commands sent
   };
+  /// What they stand at. Thread-safe.
   [[nodiscard]] Stats stats() const;
 
   /// For the library's own classes.

@@ -1,4 +1,5 @@
-// ConditionVariable: what std::condition_variable_any is to threads, for programs everywhere.
+/// @file
+/// ConditionVariable: what std::condition_variable_any is to threads, for programs everywhere.
 #pragma once
 
 #include <chrono>
@@ -40,6 +41,7 @@ class Target;
 /// lost before, and `UsageError` if `lock` does not own it.
 class DLOCK_API ConditionVariable {
  public:
+  /// What waits give back and take again.
   using Lock = std::unique_lock<Mutex>;
 
   /// Throws `UsageError` as `Mutex`.

@@ -1,4 +1,5 @@
-// Deadlocks: rings of holders that wait for each other.
+/// @file
+/// Deadlocks: rings of holders that wait for each other.
 #pragma once
 
 #include <string>
@@ -13,7 +14,7 @@ namespace dlock {
 /// A lock in a ring, and its holder, who waits for the next one; that of the last for the first.
 struct DeadlockLink {
   std::string name;  ///< without the client's prefix, if it has it
-  Party holder;
+  Party holder;      ///< who has it, and waits
 };
 
 /// The rings there are now, of waits that have lasted 2 s or longer: of each, one wait will end

@@ -1,4 +1,5 @@
-// DistributedLock: hold a lock for the length of a scope.
+/// @file
+/// DistributedLock: hold a lock for the length of a scope.
 #pragma once
 
 #include <chrono>
@@ -20,6 +21,7 @@ class DistributedLock : public Lease {
   /// Throws as `Mutex::acquire()`.
   DistributedLock(Client& client, std::string_view name, std::chrono::milliseconds ttl)
       : DistributedLock(client, name, LockOptions{.ttl = ttl}) {}
+  /// With options. Throws as `Mutex::acquire()`.
   DistributedLock(Client& client, std::string_view name, LockOptions options = {})
       : Lease(Mutex{client, name, options}.acquire()) {
     bind();

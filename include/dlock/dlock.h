@@ -1,4 +1,5 @@
-/* dlock for C, and for the bindings of other languages: a distributed lock on Redis.
+/** @file
+ * dlock for C, and for the bindings of other languages: a distributed lock on Redis.
  *
  *     dlock_client *client = NULL;
  *     dlock_lock *lock = NULL;

@@ -1,5 +1,9 @@
-// dlock: a distributed lock on Redis. This header includes all of the library.
+/// @file
+/// dlock: a distributed lock on Redis. This header includes all of the library.
 #pragma once
+
+/// The library: a `Client`, and a `DistributedLock`, a `Mutex` or one of its kin that uses it.
+namespace dlock {}
 
 #include "dlock/acquire_all.hpp"
 #include "dlock/async.hpp"

@@ -1,4 +1,5 @@
-// The doctor: looks at a client's servers, and says what there endangers or hinders locks.
+/// @file
+/// The doctor: looks at a client's servers, and says what there endangers or hinders locks.
 #pragma once
 
 #include <chrono>
@@ -27,12 +28,12 @@ enum class Grade {
 
 /// One thing that was looked at.
 struct Finding {
-  Grade grade = Grade::ok;
-  std::string subject;  ///< a word of the list in docs/operations.md: "eviction", "persistence"
-  std::string node;     ///< whose: a `CheckedNode::address`; empty: of all together
-  std::string what;     ///< what was found
-  std::string why;      ///< why it matters; may be empty if all is well
-  std::string fix;      ///< what to set or do; empty if nothing
+  Grade grade = Grade::ok;  ///< how bad it is
+  std::string subject;      ///< a word of the list in docs/operations.md: "eviction", "persistence"
+  std::string node;         ///< whose: a `CheckedNode::address`; empty: of all together
+  std::string what;         ///< what was found
+  std::string why;          ///< why it matters; may be empty if all is well
+  std::string fix;          ///< what to set or do; empty if nothing
 };
 
 /// A server, or a Sentinel.
@@ -40,8 +41,8 @@ struct CheckedNode {
   /// An estimate and how far the truth may be from it.
   template <class Value>
   struct Measured {
-    Value value{};
-    Value error{};
+    Value value{};  ///< the estimate
+    Value error{};  ///< the most by which the truth is greater or less
   };
   std::string address;                                  ///< host:port, or the path of a socket
   std::string role;                                     ///< "primary", "replica" or "sentinel"
@@ -53,13 +54,14 @@ struct CheckedNode {
 
 /// What came of it.
 struct DLOCK_API Checkup {
-  std::vector<CheckedNode> nodes;
-  std::vector<Finding> findings;
+  std::vector<CheckedNode> nodes;  ///< all that were asked
+  std::vector<Finding> findings;   ///< all of them, also those that are `Grade::ok`
 
   /// The worst grade of all findings.
   [[nodiscard]] Grade worst() const noexcept;
 };
 
+/// How thoroughly to look.
 struct CheckupOptions {
   /// How long the clocks are watched: the longer, the smaller the drift that can be seen.
   std::chrono::milliseconds clock_span{1'000};

@@ -1,4 +1,5 @@
-// Election: one leader among programs everywhere, whom all can see.
+/// @file
+/// Election: one leader among programs everywhere, whom all can see.
 #pragma once
 
 #include <chrono>
@@ -50,6 +51,7 @@ class DLOCK_API Election {
     return try_campaign_in(std::chrono::ceil<std::chrono::milliseconds>(span), value,
                            std::move(stop));
   }
+  /// The same with a deadline of any clock.
   template <class Clock, class Span>
   [[nodiscard]] std::optional<Leadership> try_campaign_until(
       const std::chrono::time_point<Clock, Span>& deadline, std::string_view value,

@@ -1,4 +1,5 @@
-// Errors: one category, one code for each thing a caller can do something about.
+/// @file
+/// Errors: one category, one code for each thing a caller can do something about.
 #pragma once
 
 #include <string>
@@ -31,6 +32,7 @@ enum class errc {
 /// The category of every error of this library; its name is "dlock". Thread-safe.
 [[nodiscard]] DLOCK_API const std::error_category& error_category() noexcept;
 
+/// For `std::error_code{errc}`, and comparisons with an `errc`.
 [[nodiscard]] inline std::error_code make_error_code(errc code) noexcept {
   return {static_cast<int>(code), error_category()};
 }
@@ -38,6 +40,7 @@ enum class errc {
 /// Base of all exceptions of this library. `code()` tells them apart, `what()` says what to do.
 class DLOCK_API Error : public std::system_error {
  public:
+  /// `what` is put before the message of `code`.
   Error(errc code, const std::string& what) : std::system_error(make_error_code(code), what) {}
   /// The code as the enum.
   [[nodiscard]] errc reason() const noexcept { return static_cast<errc>(code().value()); }
@@ -97,5 +100,6 @@ class DLOCK_API Broken : public Error {
 
 }  // namespace dlock
 
+/// Lets an `errc` stand for a `std::error_code`.
 template <>
 struct std::is_error_code_enum<dlock::errc> : std::true_type {};

@@ -1,4 +1,5 @@
-// Looking at locks from outside: who holds, who waits, and taking one away by its fence.
+/// @file
+/// Looking at locks from outside: who holds, who waits, and taking one away by its fence.
 #pragma once
 
 #include <chrono>
@@ -17,16 +18,16 @@ namespace dlock {
 /// A client as it registered itself; fields are empty when its registration has expired, or when
 /// the lock is held by another library.
 struct Party {
-  std::string client;  ///< the client's id, 16 hexadecimal digits; empty: not one of ours
-  std::string host;
-  std::int64_t pid = 0;
-  std::string program;
-  std::string label;
+  std::string client;    ///< the client's id, 16 hexadecimal digits; empty: not one of ours
+  std::string host;      ///< the name of its machine
+  std::int64_t pid = 0;  ///< of its process, on that machine
+  std::string program;   ///< the name of what runs there
+  std::string label;     ///< `ClientOptions::label`
 };
 
 /// One client in a lock's queue (threads of one client stand in that of a `Mutex` once).
 struct WaiterInfo {
-  Party party;
+  Party party;                          ///< who waits
   std::chrono::milliseconds waiting{};  ///< since it first asked, by the server's clock
   std::int64_t weight = 1;              ///< how many permits it wants
 };
@@ -41,8 +42,8 @@ enum class LockKind {
 
 /// One holder. A `Mutex` has one at most.
 struct HolderInfo {
-  Party party;
-  std::string token;
+  Party party;                                        ///< who holds
+  std::string token;                                  ///< as `Lease::token`
   std::int64_t fence = 0;                             ///< 0: not known
   std::int64_t weight = 1;                            ///< how many permits it has
   std::string role;                                   ///< in a `SharedMutex`: `reader`, `writer`,
@@ -54,13 +55,13 @@ struct HolderInfo {
 /// A lock as the server sees it. `token`, `fence`, `holder`, `since` and `ttl_left` are those of
 /// the first of `holders`.
 struct LockInfo {
-  std::string name;  ///< without the client's prefix
-  LockKind kind = LockKind::none;
-  bool held = false;
-  bool foreign = false;  ///< held by another library: no fence, no party
-  std::string token;     ///< what the key holds, without the fence
-  std::int64_t fence = 0;
-  Party holder;
+  std::string name;                   ///< without the client's prefix
+  LockKind kind = LockKind::none;     ///< what it is
+  bool held = false;                  ///< whether somebody holds it, or some of it
+  bool foreign = false;               ///< held by another library: no fence, no party
+  std::string token;                  ///< what the key holds, without the fence
+  std::int64_t fence = 0;             ///< 0: not known
+  Party holder;                       ///< who holds
   std::chrono::milliseconds since{};  ///< how long it has been held, by the server's clock
   std::optional<std::chrono::milliseconds> ttl_left;  ///< none: the key has no expiry
   std::vector<HolderInfo> holders;                    ///< in order of their fences

@@ -1,4 +1,5 @@
-// Latch: what std::latch is to threads, for programs everywhere.
+/// @file
+/// Latch: what std::latch is to threads, for programs everywhere.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,5 @@
-// LeaderObserver: seeing who leads an election, and each change of it.
+/// @file
+/// LeaderObserver: seeing who leads an election, and each change of it.
 #pragma once
 
 #include <chrono>
@@ -28,13 +29,14 @@ struct Leader {
 
 /// What has changed.
 struct LeaderChange {
+  /// How it has changed.
   enum class Kind {
     elected,     ///< `leader` leads, who did not before
     proclaimed,  ///< the same leader says something else, or the same again
     vacant,      ///< nobody leads
   };
-  Kind kind{};
-  Leader leader;  ///< empty if vacant
+  Kind kind{};    ///< how
+  Leader leader;  ///< who leads now; empty if vacant
 };
 
 /// Sees an election as it goes on, on a connection of its own. One thread at a time.
@@ -45,9 +47,12 @@ struct LeaderChange {
 /// server's clock; what was not told is seen within 2.5 s.
 class DLOCK_API LeaderObserver {
  public:
+  /// For the library's own classes.
   explicit LeaderObserver(std::unique_ptr<detail::ElectionView> view) noexcept;
   ~LeaderObserver();
+  /// Takes over; the other may only be assigned to or destroyed then.
   LeaderObserver(LeaderObserver&&) noexcept;
+  /// The same, in place of what it saw.
   LeaderObserver& operator=(LeaderObserver&&) noexcept;
 
   /// Waits for the next change; the first is what is so now. `stop` ends the wait with `Cancelled`,
@@ -74,10 +79,12 @@ using LeaderHandler = std::function<void(const LeaderChange&)>;
 /// log; it tries again.
 class DLOCK_API LeaderWatch {
  public:
+  /// As `Election::observe(LeaderHandler)`: begins at once.
   LeaderWatch(LeaderObserver observer, LeaderHandler handler);
   /// Waits for a call of the handler under way, unless it is that which destroys this, and for at
   /// most one request timeout more.
   ~LeaderWatch();
+  /// Takes over.
   LeaderWatch(LeaderWatch&&) noexcept = default;
   LeaderWatch& operator=(LeaderWatch&&) = delete;
 

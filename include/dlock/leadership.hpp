@@ -1,4 +1,5 @@
-// Leadership: a won election: a lease, and what its holder says to all.
+/// @file
+/// Leadership: a won election: a lease, and what its holder says to all.
 #pragma once
 
 #include <chrono>
@@ -27,7 +28,9 @@ class DLOCK_API Leadership {
   /// For the library's own classes.
   Leadership(Lease lease, std::unique_ptr<detail::Proclamation> proclamation) noexcept;
   ~Leadership();
+  /// Takes over; the other leads nothing then.
   Leadership(Leadership&&) noexcept;
+  /// Resigns as the destructor does, and takes over.
   Leadership& operator=(Leadership&& other) noexcept;
 
   /// Grows with each leader of this name: the fence, for resources that refuse smaller ones.

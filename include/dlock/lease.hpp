@@ -1,4 +1,5 @@
-// Lease: the right to act as the holder of a lock, for a time.
+/// @file
+/// Lease: the right to act as the holder of a lock, for a time.
 #pragma once
 
 #include <chrono>
@@ -28,9 +29,12 @@ class DLOCK_API Lease {
  public:
   /// Holds nothing.
   Lease() noexcept = default;
+  /// For the library's own classes.
   explicit Lease(std::shared_ptr<detail::LeaseState> state) noexcept : state_(std::move(state)) {}
   ~Lease();
+  /// Takes over; `other` holds nothing then.
   Lease(Lease&& other) noexcept;
+  /// Releases as the destructor does, and takes over.
   Lease& operator=(Lease&& other) noexcept;
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;

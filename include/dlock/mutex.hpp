@@ -1,4 +1,5 @@
-// Mutex and RecursiveMutex: what std::timed_mutex is to threads, for programs everywhere.
+/// @file
+/// Mutex and RecursiveMutex: what std::timed_mutex is to threads, for programs everywhere.
 #pragma once
 
 #include <chrono>
@@ -50,6 +51,7 @@ class DLOCK_API Mutex {
   [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& span) {
     return try_lock_in(std::chrono::ceil<std::chrono::milliseconds>(span));
   }
+  /// The same with a deadline of any clock.
   template <class Clock, class Span>
   [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Span>& deadline) {
     return try_lock_in(detail::until(deadline));
@@ -71,6 +73,7 @@ class DLOCK_API Mutex {
                                                      std::stop_token stop = {}) {
     return try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(stop));
   }
+  /// The same with a deadline of any clock.
   template <class Clock, class Span>
   [[nodiscard]] std::optional<Lease> try_acquire_until(
       const std::chrono::time_point<Clock, Span>& deadline, std::stop_token stop = {}) {
@@ -90,6 +93,7 @@ class DLOCK_API Mutex {
     return async_try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span),
                                 std::move(stop));
   }
+  /// The same with a handler.
   template <class Rep, class Period>
   void async_try_acquire_for(const std::chrono::duration<Rep, Period>& span, AcquireHandler handler,
                              std::stop_token stop = {}) {
@@ -121,21 +125,26 @@ class DLOCK_API RecursiveMutex {
 
   /// As `Mutex::lock()`, or one more hold. Throws `LockLost` if the hold to be added to has ended.
   void lock();
+  /// As `Mutex::try_lock()`, or one more hold.
   [[nodiscard]] bool try_lock();
+  /// As `Mutex::try_lock_for()`, or one more hold.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& span) {
     return try_lock_in(std::chrono::ceil<std::chrono::milliseconds>(span));
   }
+  /// The same with a deadline of any clock.
   template <class Clock, class Span>
   [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Span>& deadline) {
     return try_lock_in(detail::until(deadline));
   }
+  /// One hold less; the last gives the lock back as `Mutex::unlock()`.
   void unlock() noexcept;
 
   /// As `Mutex::lease()`.
   [[nodiscard]] const Lease& lease() const;
   /// How often the calling thread holds it.
   [[nodiscard]] int depth() const noexcept;
+  /// The name, without the prefix.
   [[nodiscard]] const std::string& name() const noexcept;
 
  private:

@@ -1,4 +1,5 @@
-// Once in a period: work that several schedulers start, and one of them shall do.
+/// @file
+/// Once in a period: work that several schedulers start, and one of them shall do.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,5 @@
-// Options: one line a knob, each with a default that is right for most programs.
+/// @file
+/// Options: one line a knob, each with a default that is right for most programs.
 #pragma once
 
 #include <chrono>

@@ -1,4 +1,5 @@
-// Semaphore: at most so many permits at once, for programs everywhere.
+/// @file
+/// Semaphore: at most so many permits at once, for programs everywhere.
 #pragma once
 
 #include <chrono>
@@ -51,6 +52,7 @@ class DLOCK_API Semaphore {
     return try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), weight,
                           std::move(stop));
   }
+  /// The same with a deadline of any clock.
   template <class Clock, class Span>
   [[nodiscard]] std::optional<Lease> try_acquire_until(
       const std::chrono::time_point<Clock, Span>& deadline, std::int64_t weight = 1,
@@ -58,9 +60,11 @@ class DLOCK_API Semaphore {
     return try_acquire_in(detail::until(deadline), weight, std::move(stop));
   }
 
-  // Without a thread that waits, for coroutines and handlers. As `Mutex`.
+  /// `acquire()` without a thread that waits, for coroutines. As `Mutex::async_acquire()`.
   [[nodiscard]] AsyncAcquire async_acquire(std::int64_t weight = 1, std::stop_token stop = {});
+  /// The same with a handler.
   void async_acquire(std::int64_t weight, AcquireHandler handler, std::stop_token stop = {});
+  /// `try_acquire_for()` likewise; a span of zero or less tries once.
   template <class Rep, class Period>
   [[nodiscard]] AsyncTryAcquire async_try_acquire_for(
       const std::chrono::duration<Rep, Period>& span, std::int64_t weight = 1,
@@ -68,6 +72,7 @@ class DLOCK_API Semaphore {
     return async_try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), weight,
                                 std::move(stop));
   }
+  /// The same with a handler.
   template <class Rep, class Period>
   void async_try_acquire_for(const std::chrono::duration<Rep, Period>& span, std::int64_t weight,
                              AcquireHandler handler, std::stop_token stop = {}) {

@@ -1,4 +1,5 @@
-// SharedMutex: what std::shared_timed_mutex is to threads, for programs everywhere.
+/// @file
+/// SharedMutex: what std::shared_timed_mutex is to threads, for programs everywhere.
 #pragma once
 
 #include <chrono>
@@ -45,68 +46,85 @@ class DLOCK_API SharedMutex {
   SharedMutex(const SharedMutex&) = delete;
   SharedMutex& operator=(const SharedMutex&) = delete;
 
-  // The writer. As `Mutex`.
+  /// Waits for the writer's side, as all calls without `shared` in their names. As `Mutex::lock()`.
   void lock();
+  /// As `Mutex::try_lock()`.
   [[nodiscard]] bool try_lock();
+  /// As `Mutex::try_lock_for()`.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& span) {
     return try_lock_in(std::chrono::ceil<std::chrono::milliseconds>(span));
   }
+  /// The same with a deadline of any clock.
   template <class Clock, class Span>
   [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Span>& deadline) {
     return try_lock_in(detail::until(deadline));
   }
+  /// Gives the writer's side back. As `Mutex::unlock()`.
   void unlock() noexcept;
 
-  // Readers.
+  /// Waits for a reader's side. As `Mutex::lock()`.
   void lock_shared();
+  /// As `Mutex::try_lock()`.
   [[nodiscard]] bool try_lock_shared();
+  /// As `Mutex::try_lock_for()`.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_shared_for(const std::chrono::duration<Rep, Period>& span) {
     return try_lock_shared_in(std::chrono::ceil<std::chrono::milliseconds>(span));
   }
+  /// The same with a deadline of any clock.
   template <class Clock, class Span>
   [[nodiscard]] bool try_lock_shared_until(const std::chrono::time_point<Clock, Span>& deadline) {
     return try_lock_shared_in(detail::until(deadline));
   }
+  /// Gives a reader's side back. As `Mutex::unlock()`.
   void unlock_shared() noexcept;
 
   /// The lease behind the calling thread's `lock()` or `lock_shared()`; valid until it unlocks.
   /// Throws `UsageError` when not locked.
   [[nodiscard]] const Lease& lease() const;
 
-  // Leases of the writer. As `Mutex`.
+  /// Waits for a lease of the writer. As `Mutex::acquire()`.
   [[nodiscard]] Lease acquire(std::stop_token stop = {});
+  /// As `Mutex::try_acquire()`.
   [[nodiscard]] std::optional<Lease> try_acquire();
+  /// As `Mutex::try_acquire_for()`.
   template <class Rep, class Period>
   [[nodiscard]] std::optional<Lease> try_acquire_for(const std::chrono::duration<Rep, Period>& span,
                                                      std::stop_token stop = {}) {
     return try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(stop));
   }
+  /// The same with a deadline of any clock.
   template <class Clock, class Span>
   [[nodiscard]] std::optional<Lease> try_acquire_until(
       const std::chrono::time_point<Clock, Span>& deadline, std::stop_token stop = {}) {
     return try_acquire_in(detail::until(deadline), std::move(stop));
   }
 
-  // Leases of readers.
+  /// Waits for a lease of a reader. As `Mutex::acquire()`.
   [[nodiscard]] Lease acquire_shared(std::stop_token stop = {});
+  /// As `Mutex::try_acquire()`.
   [[nodiscard]] std::optional<Lease> try_acquire_shared();
+  /// As `Mutex::try_acquire_for()`.
   template <class Rep, class Period>
   [[nodiscard]] std::optional<Lease> try_acquire_shared_for(
       const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
     return try_acquire_shared_in(std::chrono::ceil<std::chrono::milliseconds>(span),
                                  std::move(stop));
   }
+  /// The same with a deadline of any clock.
   template <class Clock, class Span>
   [[nodiscard]] std::optional<Lease> try_acquire_shared_until(
       const std::chrono::time_point<Clock, Span>& deadline, std::stop_token stop = {}) {
     return try_acquire_shared_in(detail::until(deadline), std::move(stop));
   }
 
-  // Leases of a reader who may become the writer: one at a time, beside readers.
+  /// Waits for a lease of a reader who may become the writer: one at a time, beside readers. As
+  /// `Mutex::acquire()`.
   [[nodiscard]] UpgradeableLease acquire_upgradeable(std::stop_token stop = {});
+  /// As `Mutex::try_acquire()`.
   [[nodiscard]] std::optional<UpgradeableLease> try_acquire_upgradeable();
+  /// As `Mutex::try_acquire_for()`.
   template <class Rep, class Period>
   [[nodiscard]] std::optional<UpgradeableLease> try_acquire_upgradeable_for(
       const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
@@ -114,29 +132,36 @@ class DLOCK_API SharedMutex {
                                       std::move(stop));
   }
 
-  // Without a thread that waits, for coroutines and handlers. As `Mutex`.
+  /// `acquire()` without a thread that waits, for coroutines. As `Mutex::async_acquire()`.
   [[nodiscard]] AsyncAcquire async_acquire(std::stop_token stop = {});
+  /// The same with a handler.
   void async_acquire(AcquireHandler handler, std::stop_token stop = {});
+  /// `acquire_shared()` likewise.
   [[nodiscard]] AsyncAcquire async_acquire_shared(std::stop_token stop = {});
+  /// The same with a handler.
   void async_acquire_shared(AcquireHandler handler, std::stop_token stop = {});
+  /// `try_acquire_for()` likewise; a span of zero or less tries once.
   template <class Rep, class Period>
   [[nodiscard]] AsyncTryAcquire async_try_acquire_for(
       const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
     return async_try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span),
                                 std::move(stop));
   }
+  /// The same with a handler.
   template <class Rep, class Period>
   void async_try_acquire_for(const std::chrono::duration<Rep, Period>& span, AcquireHandler handler,
                              std::stop_token stop = {}) {
     async_try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(handler),
                          std::move(stop));
   }
+  /// `try_acquire_shared_for()` likewise.
   template <class Rep, class Period>
   [[nodiscard]] AsyncTryAcquire async_try_acquire_shared_for(
       const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
     return async_try_acquire_shared_in(std::chrono::ceil<std::chrono::milliseconds>(span),
                                        std::move(stop));
   }
+  /// The same with a handler.
   template <class Rep, class Period>
   void async_try_acquire_shared_for(const std::chrono::duration<Rep, Period>& span,
                                     AcquireHandler handler, std::stop_token stop = {}) {

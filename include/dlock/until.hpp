@@ -1,4 +1,5 @@
-// From deadlines of any clock to spans, and back. For the library's own headers.
+/// @file
+/// From deadlines of any clock to spans, and back. For the library's own headers.
 #pragma once
 
 #include <chrono>

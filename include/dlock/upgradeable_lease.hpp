@@ -1,4 +1,5 @@
-// UpgradeableLease: a reader's lease whose holder may become the writer.
+/// @file
+/// UpgradeableLease: a reader's lease whose holder may become the writer.
 #pragma once
 
 #include <chrono>
@@ -25,9 +26,12 @@ class DLOCK_API UpgradeableLease {
  public:
   /// Holds nothing.
   UpgradeableLease() noexcept;
+  /// For the library's own classes.
   explicit UpgradeableLease(std::shared_ptr<detail::UpgradeableState> state) noexcept;
   ~UpgradeableLease();
+  /// Takes over; the other holds nothing then.
   UpgradeableLease(UpgradeableLease&&) noexcept;
+  /// Releases as the destructor does, and takes over.
   UpgradeableLease& operator=(UpgradeableLease&& other) noexcept;
   UpgradeableLease(const UpgradeableLease&) = delete;
   UpgradeableLease& operator=(const UpgradeableLease&) = delete;
@@ -45,6 +49,7 @@ class DLOCK_API UpgradeableLease {
                                      std::stop_token stop = {}) {
     return try_upgrade_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(stop));
   }
+  /// The same with a deadline of any clock.
   template <class Clock, class Span>
   [[nodiscard]] bool try_upgrade_until(const std::chrono::time_point<Clock, Span>& deadline,
                                        std::stop_token stop = {}) {
@@ -55,14 +60,21 @@ class DLOCK_API UpgradeableLease {
   /// Whether it is the writer.
   [[nodiscard]] bool upgraded() const noexcept;
 
-  // As the members of `Lease`. A writer's lease is lost when either of its halves is.
+  /// As `Lease::name()`.
   [[nodiscard]] const std::string& name() const noexcept;
-  [[nodiscard]] std::int64_t fence() const noexcept;  ///< grows by `upgrade()`
+  /// As `Lease::fence()`; grows by `upgrade()`.
+  [[nodiscard]] std::int64_t fence() const noexcept;
+  /// As `Lease::lost()`. A writer's lease is lost when either of its halves is.
   [[nodiscard]] std::stop_token lost() const;
+  /// As `Lease::valid_for()`.
   [[nodiscard]] std::chrono::milliseconds valid_for() const noexcept;
+  /// As `Lease::held()`.
   [[nodiscard]] bool held() const noexcept;
+  /// As `Lease::ensure_held()`.
   void ensure_held() const;
+  /// As `Lease::release()`.
   void release();
+  /// Whether there is something to release.
   [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
 
  private:

@@ -108,7 +108,7 @@ def read(path):
 
 
 def documents():
-    paths = [path for part in (".", "docs", "node", "python")
+    paths = [path for part in (".", "docs", "examples", "node", "python")
              for path in sorted((SOURCE / part).glob("*.md"))]
     return [read(path) for path in paths]
 
