@@ -19,7 +19,7 @@ import asyncio
 from distributed_lock import AsyncDistributedLock, DistributedLock, Lease, Mutex, Semaphore
 from distributed_lock import ConditionVariable, Election, Latch, LeaderChange, SharedMutex
 from distributed_lock import UpgradeableLease, acquire_all, run_once
-from redis import Redis
+from redis import Redis, RedisCluster
 
 client = Redis()
 
@@ -41,7 +41,8 @@ def work(lock: DistributedLock) -> None:
         print(left)
     with SharedMutex(client, "b").read.acquire():
         pass
-    two: Lease | None = Semaphore(client, "c", permits=4).try_acquire(weight=2)
+    cluster = RedisCluster("localhost")
+    two: Lease | None = Semaphore(cluster, "c", permits=4).try_acquire(weight=2)
     print(two)
 
 
