@@ -25,11 +25,6 @@ using Limit = std::optional<milliseconds>;  ///< of a wait; none: for ever
 
 inline Limit limit_of(std::optional<std::int64_t> ms) { return ms ? Limit{*ms} : std::nullopt; }
 
-/// Of what does not ask for replicas.
-inline LockOptions lock_options(std::int64_t ttl, std::optional<std::int64_t> max_hold) {
-  return {.ttl = milliseconds{ttl}, .max_hold = limit_of(max_hold)};
-}
-
 /// What all locks have, as the package's `Terms`.
 using Terms =
     std::tuple<std::int64_t, bool, std::optional<std::int64_t>, std::int64_t, std::int64_t>;

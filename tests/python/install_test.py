@@ -103,7 +103,8 @@ class Install(unittest.TestCase):
             "from scikit_build_core.build import build_sdist; build_sdist(sys.argv[2])",
             SOURCE / "python", WORK / "sdist")
         cls.archive, = (WORK / "sdist").glob("*.tar.gz")
-        run("tar", "-xf", cls.archive, "-C", WORK / "sdist")
+        # With the time of now (-m): in the archive all have the same, and a change would go unseen.
+        run("tar", "-xmf", cls.archive, "-C", WORK / "sdist")
         # Always the same place, so that a second build is quick.
         cls.sources = (WORK / "sdist" / cls.archive.name.removesuffix(".tar.gz")).rename(
             WORK / "sdist/sources")
