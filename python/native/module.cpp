@@ -53,8 +53,7 @@ class Door {
   /// None if it did not come in time. `in_main_thread`: signals are looked after meanwhile.
   std::unique_ptr<PyLease> acquire(std::optional<std::int64_t> limit_ms, bool in_main_thread) {
     const auto limit = limit_of(limit_ms);
-    const bool is_try = limit && *limit <= milliseconds::zero();
-    auto lease = in_main_thread && !is_try ? acquire_interruptibly(limit) : acquire_here(limit);
+    auto lease = in_main_thread ? acquire_interruptibly(limit) : acquire_here(limit);
     return lease ? std::make_unique<PyLease>(std::move(*lease)) : nullptr;
   }
 
@@ -81,18 +80,25 @@ class Door {
     return wait_(limit);
   }
 
-  // The calling thread cannot both read the socket and see to signals. A lock that is free is had
-  // in one round trip as always; who must wait leaves that to the library's own thread.
+  // The calling thread cannot both read the socket and see to signals. It reads where a server that
+  // gave us this lock just now will not keep it waiting: what is free is had in one round trip, as
+  // always. Else, and to wait, that is left to the library's own thread.
   std::optional<Lease> acquire_interruptibly(Limit limit) {
     const auto start = std::chrono::steady_clock::now();
-    try {
-      if (auto lease = acquire_here(milliseconds::zero())) return lease;
-    } catch (const Unreachable&) {
-      // Those who wait are more patient than those who try.
-    }
-    if (limit) {
-      const auto spent = std::chrono::steady_clock::now() - start;
-      limit = std::max(*limit - std::chrono::floor<milliseconds>(spent), milliseconds{1});
+    if (start - obtained_ < trusted_for) {
+      const bool is_try = limit && *limit <= milliseconds::zero();
+      try {
+        auto lease = acquire_here(milliseconds::zero());
+        if (lease) obtained_ = std::chrono::steady_clock::now();
+        if (lease || is_try) return lease;
+      } catch (const Unreachable&) {
+        if (is_try) throw;
+        // Those who wait are more patient than those who try.
+      }
+      if (limit) {
+        const auto spent = std::chrono::steady_clock::now() - start;
+        limit = std::max(*limit - std::chrono::floor<milliseconds>(spent), milliseconds{1});
+      }
     }
     struct Answer {
       Event arrived;
@@ -119,11 +125,15 @@ class Door {
       answer->result.lease.reset();  // it may have come after all
       throw;
     }
-    return std::move(answer->result).get_if();
+    auto lease = std::move(answer->result).get_if();
+    if (lease) obtained_ = std::chrono::steady_clock::now();
+    return lease;
   }
 
+  static constexpr milliseconds trusted_for{100};
   Wait wait_;
   Start start_;
+  std::chrono::steady_clock::time_point obtained_{};  ///< last, by the main thread
 };
 
 Door mutex(PyClient& client, const std::string& name, const Terms& terms) {
@@ -197,9 +207,13 @@ void translate(const std::exception_ptr& thrown, void*) {
   try {
     std::rethrow_exception(thrown);
   } catch (const Error& error) {
-    const auto made = nb::module_::import_("distributed_lock._errors")
-                          .attr("made_of")(error.code().value(), error.what());
-    PyErr_SetObject(made.type().ptr(), made.ptr());
+    try {
+      const auto made = nb::module_::import_("distributed_lock._errors")
+                            .attr("made_of")(error.code().value(), error.what());
+      PyErr_SetObject(made.type().ptr(), made.ptr());
+    } catch (nb::python_error& raised) {
+      raised.restore();  // by a signal handler that ran meanwhile
+    }
   }
 }
 
