@@ -237,21 +237,25 @@ void latches(void) {
   dlock_client_free(client);
 }
 
+static void pass_together(dlock_barrier* barrier) {
+  party other = {.barrier = barrier};
+  pthread_t thread;
+  CHECK(pthread_create(&thread, NULL, wait_at_gate, &other) == 0);
+  CHECK(dlock_barrier_wait(barrier, LONG_MS, NULL) == DLOCK_OK);
+  pthread_join(thread, NULL);
+  CHECK(other.status == DLOCK_OK);
+}
+
 void barriers(void) {
   dlock_client* client = new_client();
   dlock_barrier* barrier = NULL;
   const dlock_barrier_options options = {.size = sizeof options, .ttl_ms = 5000};
   CHECK(dlock_barrier_new(client, "b", DLOCK_TEXT, 2, &options, &barrier) == DLOCK_OK);
-  party other = {.barrier = barrier};
-  for (int phase = 0; phase < 2; phase++) {
-    pthread_t thread;
-    CHECK(pthread_create(&thread, NULL, wait_at_gate, &other) == 0);
-    CHECK(dlock_barrier_wait(barrier, DLOCK_FOREVER, NULL) == DLOCK_OK);
-    pthread_join(thread, NULL);
-    CHECK(other.status == DLOCK_OK);
-  }
+  pass_together(barrier);
+  pass_together(barrier);
   dlock_barrier_free(barrier);
 
+  party other = {.status = DLOCK_OK};
   CHECK(dlock_barrier_new(client, "c", DLOCK_TEXT, 3, NULL, &other.barrier) == DLOCK_OK);
   pthread_t thread;
   CHECK(pthread_create(&thread, NULL, wait_at_gate, &other) == 0);
@@ -269,6 +273,7 @@ void barriers(void) {
   CHECK(dlock_lease_valid_for_ms(parts[0]) <= 5000);
   CHECK(dlock_barrier_leave(barrier, parts[0]) == DLOCK_OK);
   CHECK(dlock_barrier_join(barrier, &parts[2]) == DLOCK_OK);
+  pass_together(barrier);
   CHECK(dlock_lease_release(parts[1]) == DLOCK_OK); /* without leaving */
   CHECK(dlock_barrier_wait(barrier, LONG_MS, NULL) == DLOCK_BROKEN);
   CHECK(dlock_barrier_reset(barrier) == DLOCK_OK);
