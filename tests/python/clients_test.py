@@ -158,6 +158,10 @@ class Tls(PackageCase):
         self.assert_locks(redis.Redis(**port, **self.own, ssl_cert_reqs="none",
                                       ssl_check_hostname=False), server)
         self.assert_does_not_trust(redis.Redis(**port, **self.own))
+        url = f"rediss://localhost:{server.tls_port}?cert={self.own['ssl_certfile']}" + (
+            f"&key={self.own['ssl_keyfile']}")
+        self.assert_locks(f"{url}&ca={self.authority.ca}", server)
+        self.assert_does_not_trust(url)
 
     def test_tls_of_a_url_is_verified_unless_it_says_otherwise(self):
         server = self.serve()
