@@ -66,6 +66,9 @@ class PyClient {
     if (!client_) throw Cancelled(errc::cancelled, "the program is ending");
     return client_;
   }
+  /// When the main thread last got a lock from this store. Under the GIL.
+  using Moment = std::shared_ptr<std::chrono::steady_clock::time_point>;
+  [[nodiscard]] const Moment& obtained() const noexcept { return obtained_; }
   [[nodiscard]] bool is_held(const std::string& name) const {
     auto client = get();
     const WithoutGil without_gil;
@@ -75,6 +78,7 @@ class PyClient {
 
  private:
   std::shared_ptr<Client> client_;
+  Moment obtained_ = std::make_shared<Moment::element_type>();
 };
 
 /// Something held, of whatever kind: what all kinds have. All members are called with the GIL,
