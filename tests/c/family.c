@@ -50,14 +50,14 @@ static int leads(dlock_election* election, const char* value, size_t length, int
   return same;
 }
 
-/* What an observer was told last; its number of calls is that of the terms that have ended. */
+/* Two answers: that somebody says "second", and that nobody leads. */
 static void on_leader(void* context, const dlock_leader* leader) {
-  answer* to = context;
-  pthread_mutex_lock(&to->mutex);
-  to->calls += leader == NULL && to->message[0] != '\0';
-  snprintf(to->message, sizeof to->message, "%s", dlock_leader_value(leader, NULL));
-  pthread_cond_signal(&to->changed);
-  pthread_mutex_unlock(&to->mutex);
+  answer* told = context;
+  if (leader == NULL) {
+    on_lost(&told[1]);
+  } else if (strcmp(dlock_leader_value(leader, NULL), "second") == 0) {
+    on_lost(&told[0]);
+  }
 }
 
 static void in_child(dlock_election* election, dlock_lease* leadership) {
@@ -94,11 +94,12 @@ void elections(void) {
         DLOCK_CANCELLED);
   dlock_cancel_free(cancel);
 
-  answer told = ANSWER;
+  answer told[2] = {ANSWER, ANSWER};
   dlock_observer* observer = NULL;
-  CHECK(dlock_election_observe(theirs, on_leader, &told, &observer) == DLOCK_OK);
+  CHECK(dlock_election_observe(theirs, on_leader, told, &observer) == DLOCK_OK);
   CHECK(dlock_lease_proclaim(won, "second", DLOCK_TEXT) == DLOCK_OK);
   CHECK(leads(theirs, "second", 6, term, 2));
+  await(&told[0]);
   answer never = ANSWER;
   CHECK(dlock_lease_release_async(won, on_released, &never) == DLOCK_USAGE && never.calls == 0);
   CHECK(dlock_lease_ensure_held(won) == DLOCK_OK && dlock_lease_valid_for_ms(won) > 0);
@@ -114,7 +115,7 @@ void elections(void) {
   CHECK(dlock_lease_release(won) == DLOCK_OK && dlock_lease_release(won) == DLOCK_OK);
   CHECK(dlock_lease_proclaim(won, "late", DLOCK_TEXT) == DLOCK_USAGE);
   CHECK(dlock_lease_valid_for_ms(won) == 0 && !dlock_lease_is_lost(won));
-  await(&told); /* it has seen us come and go */
+  await(&told[1]);
   dlock_observer_free(observer);
   CHECK(dlock_election_leader(ours, &nobody) == DLOCK_OK && nobody == NULL);
   CHECK(dlock_election_campaign(theirs, NULL, 0, DLOCK_FOREVER, NULL, &other) == DLOCK_OK);
