@@ -19,7 +19,8 @@ else()
     find_library(DLOCK_HIREDIS_LIBRARY hiredis)
     set(include_dir "${DLOCK_HIREDIS_INCLUDE_DIR}")
     if(NOT DLOCK_HIREDIS_INCLUDE_DIR OR NOT DLOCK_HIREDIS_LIBRARY)
-        message(FATAL_ERROR "hiredis >= 1.1 is missing: run ${CMAKE_CURRENT_SOURCE_DIR}/scripts/setup")
+        message(FATAL_ERROR "hiredis >= 1.1 is missing: install its development files, or run "
+            "scripts/setup in a copy of the repository")
     endif()
 endif()
 
@@ -28,7 +29,7 @@ list(TRANSFORM version REPLACE "[^0-9]" "")
 list(JOIN version "." version)
 if(version VERSION_LESS 1.1)
     message(FATAL_ERROR "hiredis ${version} in ${include_dir} is too old, 1.1 is needed: "
-        "run ${CMAKE_CURRENT_SOURCE_DIR}/scripts/setup")
+        "run scripts/setup in a copy of the repository")
 endif()
 
 add_library(dlock_hiredis INTERFACE)

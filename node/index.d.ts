@@ -49,6 +49,10 @@ export interface LockOptions {
   renew?: boolean;
   /** Longest time to hold it; for ever. */
   maxHold?: number;
+  /** It counts as acquired only when so many replicas have it too; 0. */
+  minReplicas?: number;
+  /** ... after so long it is given back, with `DLOCK_NOT_REPLICATED`; 1 s. */
+  replicationTimeout?: number;
   /** As a reader of a reader-writer lock. */
   shared?: boolean;
   /** As its writer. */

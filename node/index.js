@@ -63,6 +63,7 @@ export class Client {
     const spans = {
       ttl: span('ttl', options.ttl, 1),
       maxHold: span('maxHold', options.maxHold, 1),
+      replicationTimeout: span('replicationTimeout', options.replicationTimeout, 1),
       wait: options.wait === Infinity ? undefined : span('wait', options.wait, 0),
     };
     if (permits !== undefined && !(permits >= 1)) throw new RangeError('permits must be at least 1');

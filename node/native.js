@@ -25,6 +25,8 @@ koffi.struct('dlock_lock_options', {
   ttl_ms: 'int64_t',
   max_hold_ms: 'int64_t',
   no_renew: 'int',
+  min_replicas: 'int64_t',
+  replication_timeout_ms: 'int64_t',
 });
 // A context is a number: that of the call.
 koffi.proto('void on_acquired(uintptr_t context, int status, void *lease, const char *message)');
@@ -164,6 +166,8 @@ export class NativeClient {
         ttl_ms: options.ttl ?? 0,
         max_hold_ms: options.maxHold ?? 0,
         no_renew: options.renew === false ? 1 : 0,
+        min_replicas: options.minReplicas ?? 0,
+        replication_timeout_ms: options.replicationTimeout ?? 0,
       },
     ];
     const make = shared ? c.newReader : exclusive ? c.newWriter : permits ? c.newPermits : c.newMutex;

@@ -60,8 +60,8 @@ typedef enum dlock_status {
   DLOCK_LOST = 11,           /**< the lease ended while it was still wanted */
   DLOCK_FORKED = 12,         /**< this process is a fork of the one that made the handle */
   DLOCK_DEADLOCK = 13,       /**< the wait would be for ever */
-  DLOCK_BROKEN = 14,         /**< a latch or barrier will not open any more; not by this header */
-  DLOCK_NOT_REPLICATED = 15, /**< too few replicas had the lock in time; not by this header */
+  DLOCK_BROKEN = 14,         /**< a latch or barrier will not open any more */
+  DLOCK_NOT_REPLICATED = 15, /**< too few replicas had the lock in time; it was given back */
   DLOCK_SYSTEM = 100         /**< this machine has no memory or no thread to spare */
 } dlock_status;
 
@@ -130,10 +130,12 @@ DLOCK_API void dlock_client_free(dlock_client* client);
 
 /** Settings of a lock. Zero is the default. */
 typedef struct dlock_lock_options {
-  size_t size;         /**< sizeof(dlock_lock_options), for members added later */
-  int64_t ttl_ms;      /**< how long the lock outlives a dead holder; 30000, at least 10 */
-  int64_t max_hold_ms; /**< longest time to hold; for ever */
-  int no_renew;        /**< not zero: the holder has it for ttl_ms, and no longer */
+  size_t size;          /**< sizeof(dlock_lock_options), for members added later */
+  int64_t ttl_ms;       /**< how long the lock outlives a dead holder; 30000, at least 10 */
+  int64_t max_hold_ms;  /**< longest time to hold; for ever */
+  int no_renew;         /**< not zero: the holder has it for ttl_ms, and no longer */
+  int64_t min_replicas; /**< it counts as acquired when so many have it too; 0 */
+  int64_t replication_timeout_ms; /**< ... after so long it is given back; 1000 */
 } dlock_lock_options;
 
 /** A mutual exclusion between all clients of a store. `name`: any bytes, `length` of them. */
@@ -210,12 +212,128 @@ DLOCK_API dlock_status dlock_lease_release(dlock_lease* lease);
 typedef void (*dlock_release_handler)(void* context, dlock_status status, const char* message);
 /** dlock_lease_release() without blocking. If this returns DLOCK_OK, `handler` is called once, on
  * the client's callback thread; in this one, before this returns, if there is nothing to release.
- */
+ * DLOCK_USAGE for a leadership. */
 DLOCK_API dlock_status dlock_lease_release_async(dlock_lease* lease, dlock_release_handler handler,
                                                  void* context);
 /** Releases, if that was not done. Waits for a dlock_lost_handler of this lease that runs, unless
  * it is called by it; none is called later. */
 DLOCK_API void dlock_lease_free(dlock_lease* lease);
+
+/** Settings of work that is done once in a period. Zero is the default. */
+typedef struct dlock_once_options {
+  size_t size;                    /**< sizeof(dlock_once_options), for members added later */
+  int64_t at_least_ms;            /**< for so long since it began nobody else begins it; 60000 */
+  int64_t at_most_ms;             /**< what it may take; 3600000 */
+  int64_t min_replicas;           /**< as of a lock; 0 */
+  int64_t replication_timeout_ms; /**< as of a lock; 1000 */
+} dlock_once_options;
+
+/** A lease to do work that several schedulers start, and one of them shall do. DLOCK_TIMED_OUT if
+ * somebody does it, or did not long ago. It is not renewed. A release before `at_least_ms` have
+ * passed gives the lock back only then. If dlock_lease_release() after the work returns DLOCK_LOST,
+ * it took too long: somebody may have done it at the same time. */
+DLOCK_API dlock_status dlock_once_begin(dlock_client* client, const char* name, size_t length,
+                                        const dlock_once_options* options, dlock_lease** lease);
+
+/** A mutex whose holder, the leader, says a value to all: an address, most often. */
+typedef struct dlock_election dlock_election;
+/** Who leads, as it says itself. */
+typedef struct dlock_leader dlock_leader;
+/** Sees an election as it goes on. */
+typedef struct dlock_observer dlock_observer;
+
+/** An election is the lock of its name. */
+DLOCK_API dlock_status dlock_election_new(dlock_client* client, const char* name, size_t length,
+                                          const dlock_lock_options* options,
+                                          dlock_election** election);
+/** Campaigns, leaderships and observers go on. */
+DLOCK_API void dlock_election_free(dlock_election* election);
+/** Waits until we lead, as dlock_acquire(), and proclaims `value`: at most 64 KiB of any bytes.
+ * The lease is the leadership: its fence is the term, and to release it is to resign, which may
+ * block for two request timeouts. */
+DLOCK_API dlock_status dlock_election_campaign(dlock_election* election, const char* value,
+                                               size_t length, int64_t timeout_ms,
+                                               dlock_cancel* cancel, dlock_lease** lease);
+/** Says something else, as the leader. DLOCK_USAGE for a lease of something else.
+ * DLOCK_UNREACHABLE: it is then written in the background. */
+DLOCK_API dlock_status dlock_lease_proclaim(dlock_lease* lease, const char* value, size_t length);
+/** Who leads now; NULL if nobody does, or has not proclaimed yet. One round trip. */
+DLOCK_API dlock_status dlock_election_leader(dlock_election* election, dlock_leader** leader);
+/** What it proclaimed; followed by a NUL. `length`: may be NULL. Valid as long as the leader. */
+DLOCK_API const char* dlock_leader_value(const dlock_leader* leader, size_t* length);
+/** Grows with each leader of this name: the fence. 0 for NULL. */
+DLOCK_API int64_t dlock_leader_term(const dlock_leader* leader);
+/** How often it has proclaimed, from 1. 0 for NULL. */
+DLOCK_API int64_t dlock_leader_revision(const dlock_leader* leader);
+/** Of what dlock_election_leader() made. */
+DLOCK_API void dlock_leader_free(dlock_leader* leader);
+
+/** Told who leads; NULL: nobody. `leader` is valid during the call. */
+typedef void (*dlock_leader_handler)(void* context, const dlock_leader* leader);
+/** Calls `handler` with who leads now, and with each change, in order, until it is freed. What
+ * changes twice before it is told comes as one change. Unlike other callbacks it runs on a thread
+ * of its own. */
+DLOCK_API dlock_status dlock_election_observe(dlock_election* election,
+                                              dlock_leader_handler handler, void* context,
+                                              dlock_observer** observer);
+/** Waits for a call of the handler that runs, unless it is called by it, and at most for a request
+ * timeout more. */
+DLOCK_API void dlock_observer_free(dlock_observer* observer);
+
+/** Is counted down by anybody, and opens for good at zero. */
+typedef struct dlock_latch dlock_latch;
+/** Settings of a latch. Zero is the default. */
+typedef struct dlock_latch_options {
+  size_t size;     /**< sizeof(dlock_latch_options), for members added later */
+  int64_t ttl_ms;  /**< how long a part outlives its dead holder; 30000 */
+  int64_t keep_ms; /**< how long the latch stays when it is not used; 3600000 */
+} dlock_latch_options;
+
+/** All must say the same `count`, from 1 to 2^30 - 1. Use a fresh name for each occasion. */
+DLOCK_API dlock_status dlock_latch_new(dlock_client* client, const char* name, size_t length,
+                                       int64_t count, const dlock_latch_options* options,
+                                       dlock_latch** latch);
+/** Waits and parts go on. */
+DLOCK_API void dlock_latch_free(dlock_latch* latch);
+/** Counts down by `n`, not below zero; exactly once if it returns DLOCK_OK, else maybe. */
+DLOCK_API dlock_status dlock_latch_count_down(dlock_latch* latch, int64_t n);
+/** A part, which shows that somebody will count down; DLOCK_USAGE when there are as many as the
+ * count. One that ends or is released without counting is dead. */
+DLOCK_API dlock_status dlock_latch_join(dlock_latch* latch, dlock_lease** part);
+/** Counts down by one for a part, and gives it back; the handle is to be freed all the same.
+ * DLOCK_LOST or DLOCK_BROKEN, and not counted, if it had ended. */
+DLOCK_API dlock_status dlock_latch_count_down_part(dlock_latch* latch, dlock_lease* part);
+/** Waits until it is at zero, at most for `timeout_ms`; 0: only looks. DLOCK_TIMED_OUT if it is
+ * not; DLOCK_BROKEN if a part is dead, or the server lost the latch. */
+DLOCK_API dlock_status dlock_latch_wait(dlock_latch* latch, int64_t timeout_ms,
+                                        dlock_cancel* cancel);
+
+/** Lets the parties through when all have arrived, again and again. */
+typedef struct dlock_barrier dlock_barrier;
+/** Settings of a barrier. Zero is the default. */
+typedef struct dlock_barrier_options {
+  size_t size;    /**< sizeof(dlock_barrier_options), for members added later */
+  int64_t ttl_ms; /**< how long a part outlives its dead holder; 30000 */
+} dlock_barrier_options;
+
+/** All must say the same number of parties, from 1 to 2^30 - 1. */
+DLOCK_API dlock_status dlock_barrier_new(dlock_client* client, const char* name, size_t length,
+                                         int64_t parties, const dlock_barrier_options* options,
+                                         dlock_barrier** barrier);
+/** Waits and parts go on. */
+DLOCK_API void dlock_barrier_free(dlock_barrier* barrier);
+/** Arrives, and waits for the others. DLOCK_TIMED_OUT if not all came in time. A wait that ends
+ * without all of them breaks the barrier: all get DLOCK_BROKEN until dlock_barrier_reset(). */
+DLOCK_API dlock_status dlock_barrier_wait(dlock_barrier* barrier, int64_t timeout_ms,
+                                          dlock_cancel* cancel);
+/** A part, which shows that a party is there, arrived or not; DLOCK_USAGE when there are as many as
+ * parties. One that ends or is released without leaving breaks the barrier. */
+DLOCK_API dlock_status dlock_barrier_join(dlock_barrier* barrier, dlock_lease** part);
+/** Gives a part back without that; the handle is to be freed all the same. DLOCK_LOST if it had
+ * ended. */
+DLOCK_API dlock_status dlock_barrier_leave(dlock_barrier* barrier, dlock_lease* part);
+/** Begins a new phase. Those who wait in the present one get DLOCK_BROKEN. */
+DLOCK_API dlock_status dlock_barrier_reset(dlock_barrier* barrier);
 
 #ifdef __cplusplus
 }

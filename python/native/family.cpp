@@ -115,14 +115,19 @@ std::unique_ptr<PyLeases> acquire_all_of(PyClient& client, const std::vector<std
 }
 
 std::unique_ptr<PyLease> begin_once_of(PyClient& client, const std::string& name,
-                                       std::int64_t at_least, std::int64_t at_most) {
+                                       std::int64_t at_least, std::int64_t at_most,
+                                       std::int64_t min_replicas,
+                                       std::int64_t replication_timeout) {
   std::optional<Lease> lease;
   {
     auto inner = client.get();
     const WithoutGil without_gil;
     const auto kept = std::move(inner);
     lease = begin_once(*kept, name,
-                       {.at_least = milliseconds{at_least}, .at_most = milliseconds{at_most}});
+                       {.at_least = milliseconds{at_least},
+                        .at_most = milliseconds{at_most},
+                        .min_replicas = min_replicas,
+                        .replication_timeout = milliseconds{replication_timeout}});
   }
   return object_of<PyLease>(std::move(lease));
 }
@@ -178,8 +183,9 @@ class PyObserver {
 
 class PyElection {
  public:
-  PyElection(PyClient& client, const std::string& name, std::int64_t ttl, Ms max_hold)
-      : election_(std::make_shared<Election>(*client.get(), name, lock_options(ttl, max_hold))) {}
+  PyElection(PyClient& client, const std::string& name, const Terms& terms)
+      : election_(std::make_shared<Election>(*client.get(), name, options_of<LockOptions>(terms))) {
+  }
 
   std::unique_ptr<PyLeadership> campaign(const nb::bytes& value, Ms limit, bool in_main_thread) {
     const auto election = election_;
@@ -278,8 +284,8 @@ class PyBarrier : public PyGate<Barrier> {
 /// wait in its place and take the mutex for it, since the hold is of the object.
 class PyCondition {
  public:
-  PyCondition(PyClient& client, const std::string& name, std::int64_t ttl, Ms max_hold)
-      : inner_(std::make_shared<Inner>(*client.get(), name, lock_options(ttl, max_hold))) {}
+  PyCondition(PyClient& client, const std::string& name, const Terms& terms)
+      : inner_(std::make_shared<Inner>(*client.get(), name, options_of<LockOptions>(terms))) {}
 
   ~PyCondition() {
     auto inner = std::move(inner_);
@@ -384,7 +390,6 @@ class PyCondition {
 void add_family(nb::module_& m) {
   const auto limit = nb::arg("limit").none();
   const auto in_main = nb::arg("in_main_thread");
-  const auto most = nb::arg().none();
 
   nb::class_<PyUpgradeable, Held>(m, "UpgradeableLease")
       .def_prop_ro("fence", &PyUpgradeable::fence)
@@ -397,7 +402,8 @@ void add_family(nb::module_& m) {
       .def("downgrade", &PySharedMutex::downgrade<PyLease>)
       .def("downgrade", &PySharedMutex::downgrade<PyUpgradeable>);
   nb::class_<PyLeases, Held>(m, "Leases").def_prop_ro("fences", &PyLeases::fences);
-  m.def("acquire_all", &acquire_all_of, nb::arg(), nb::arg(), nb::arg(), most, nb::arg());
+  m.def("acquire_all", &acquire_all_of, nb::arg(), nb::arg(), nb::arg(), nb::arg().none(),
+        nb::arg());
   m.def("begin_once", &begin_once_of);
 
   nb::class_<PyLeadership, Held>(m, "Leadership")
@@ -405,8 +411,7 @@ void add_family(nb::module_& m) {
       .def("proclaim", &PyLeadership::proclaim);
   nb::class_<PyObserver>(m, "LeaderObserver").def("next", &PyObserver::next, limit, in_main);
   nb::class_<PyElection>(m, "Election")
-      .def(nb::init<PyClient&, const std::string&, std::int64_t, Ms>(), nb::arg(), nb::arg(),
-           nb::arg(), most)
+      .def(nb::init<PyClient&, const std::string&, const Terms&>())
       .def("campaign", &PyElection::campaign, nb::arg("value"), limit, in_main)
       .def("leader", &PyElection::leader)
       .def("observe", &PyElection::observe);
@@ -424,8 +429,7 @@ void add_family(nb::module_& m) {
       .def("leave", &PyBarrier::leave)
       .def("reset", &PyBarrier::reset);
   nb::class_<PyCondition>(m, "Condition")
-      .def(nb::init<PyClient&, const std::string&, std::int64_t, Ms>(), nb::arg(), nb::arg(),
-           nb::arg(), most)
+      .def(nb::init<PyClient&, const std::string&, const Terms&>())
       .def("lock", &PyCondition::lock, limit, in_main)
       .def("unlock", &PyCondition::unlock)
       .def("wait", &PyCondition::wait, limit, in_main)

@@ -25,11 +25,6 @@ using Limit = std::optional<milliseconds>;  ///< of a wait; none: for ever
 
 inline Limit limit_of(std::optional<std::int64_t> ms) { return ms ? Limit{*ms} : std::nullopt; }
 
-/// Of what does not ask for replicas.
-inline LockOptions lock_options(std::int64_t ttl, std::optional<std::int64_t> max_hold) {
-  return {.ttl = milliseconds{ttl}, .max_hold = limit_of(max_hold)};
-}
-
 /// What all locks have, as the package's `Terms`.
 using Terms =
     std::tuple<std::int64_t, bool, std::optional<std::int64_t>, std::int64_t, std::int64_t>;
@@ -71,6 +66,9 @@ class PyClient {
     if (!client_) throw Cancelled(errc::cancelled, "the program is ending");
     return client_;
   }
+  /// When the main thread last got a lock from this store. Under the GIL.
+  using Moment = std::shared_ptr<std::chrono::steady_clock::time_point>;
+  [[nodiscard]] const Moment& obtained() const noexcept { return obtained_; }
   [[nodiscard]] bool is_held(const std::string& name) const {
     auto client = get();
     const WithoutGil without_gil;
@@ -80,6 +78,7 @@ class PyClient {
 
  private:
   std::shared_ptr<Client> client_;
+  Moment obtained_ = std::make_shared<Moment::element_type>();
 };
 
 /// Something held, of whatever kind: what all kinds have. All members are called with the GIL,

@@ -48,13 +48,13 @@ class Door {
  public:
   using Wait = std::function<std::optional<Lease>(Limit)>;
   using Start = std::function<void(Limit, AcquireHandler, std::stop_token)>;
-  Door(Wait wait, Start start) : wait_(std::move(wait)), start_(std::move(start)) {}
+  Door(PyClient::Moment obtained, Wait wait, Start start)
+      : obtained_(std::move(obtained)), wait_(std::move(wait)), start_(std::move(start)) {}
 
   /// None if it did not come in time. `in_main_thread`: signals are looked after meanwhile.
   std::unique_ptr<PyLease> acquire(std::optional<std::int64_t> limit_ms, bool in_main_thread) {
     const auto limit = limit_of(limit_ms);
-    const bool is_try = limit && *limit <= milliseconds::zero();
-    auto lease = in_main_thread && !is_try ? acquire_interruptibly(limit) : acquire_here(limit);
+    auto lease = in_main_thread ? acquire_interruptibly(limit) : acquire_here(limit);
     return lease ? std::make_unique<PyLease>(std::move(*lease)) : nullptr;
   }
 
@@ -81,18 +81,25 @@ class Door {
     return wait_(limit);
   }
 
-  // The calling thread cannot both read the socket and see to signals. A lock that is free is had
-  // in one round trip as always; who must wait leaves that to the library's own thread.
+  // The calling thread cannot both read the socket and see to signals. It reads from a server that
+  // gave it a lock just now, and will not keep it waiting: what is free is had in one round trip,
+  // as always. Else, and to wait, that is left to the library's own thread.
   std::optional<Lease> acquire_interruptibly(Limit limit) {
     const auto start = std::chrono::steady_clock::now();
-    try {
-      if (auto lease = acquire_here(milliseconds::zero())) return lease;
-    } catch (const Unreachable&) {
-      // Those who wait are more patient than those who try.
-    }
-    if (limit) {
-      const auto spent = std::chrono::steady_clock::now() - start;
-      limit = std::max(*limit - std::chrono::floor<milliseconds>(spent), milliseconds{1});
+    if (start - *obtained_ < trusted_for) {
+      const bool is_try = limit && *limit <= milliseconds::zero();
+      try {
+        auto lease = acquire_here(milliseconds::zero());
+        if (lease) *obtained_ = std::chrono::steady_clock::now();
+        if (lease || is_try) return lease;
+      } catch (const Unreachable&) {
+        if (is_try) throw;
+        // Those who wait are more patient than those who try.
+      }
+      if (limit) {
+        const auto spent = std::chrono::steady_clock::now() - start;
+        limit = std::max(*limit - std::chrono::floor<milliseconds>(spent), milliseconds{1});
+      }
     }
     struct Answer {
       Event arrived;
@@ -119,16 +126,21 @@ class Door {
       answer->result.lease.reset();  // it may have come after all
       throw;
     }
-    return std::move(answer->result).get_if();
+    auto lease = std::move(answer->result).get_if();
+    if (lease) *obtained_ = std::chrono::steady_clock::now();
+    return lease;
   }
 
+  static constexpr milliseconds trusted_for{100};
+  PyClient::Moment obtained_;
   Wait wait_;
   Start start_;
 };
 
 Door mutex(PyClient& client, const std::string& name, const Terms& terms) {
   const auto lock = std::make_shared<Mutex>(*client.get(), name, options_of<LockOptions>(terms));
-  return {[lock](Limit limit) {
+  return {client.obtained(),
+          [lock](Limit limit) {
             return limit ? lock->try_acquire_for(*limit) : std::optional{lock->acquire()};
           },
           [lock](Limit limit, AcquireHandler handler, std::stop_token stop) {
@@ -140,7 +152,8 @@ Door mutex(PyClient& client, const std::string& name, const Terms& terms) {
 Door writer(PyClient& client, const std::string& name, const Terms& terms) {
   const auto lock =
       std::make_shared<SharedMutex>(*client.get(), name, options_of<LockOptions>(terms));
-  return {[lock](Limit limit) {
+  return {client.obtained(),
+          [lock](Limit limit) {
             return limit ? lock->try_acquire_for(*limit) : std::optional{lock->acquire()};
           },
           [lock](Limit limit, AcquireHandler handler, std::stop_token stop) {
@@ -152,7 +165,8 @@ Door writer(PyClient& client, const std::string& name, const Terms& terms) {
 Door reader(PyClient& client, const std::string& name, const Terms& terms) {
   const auto lock =
       std::make_shared<SharedMutex>(*client.get(), name, options_of<LockOptions>(terms));
-  return {[lock](Limit limit) {
+  return {client.obtained(),
+          [lock](Limit limit) {
             return limit ? lock->try_acquire_shared_for(*limit)
                          : std::optional{lock->acquire_shared()};
           },
@@ -165,7 +179,8 @@ Door reader(PyClient& client, const std::string& name, const Terms& terms) {
 /// Permits: a door for each weight.
 class PySemaphore {
  public:
-  PySemaphore(PyClient& client, const std::string& name, std::int64_t permits, const Terms& terms) {
+  PySemaphore(PyClient& client, const std::string& name, std::int64_t permits, const Terms& terms)
+      : obtained_(client.obtained()) {
     auto options = options_of<SemaphoreOptions>(terms);
     options.permits = permits;
     lock_ = std::make_shared<Semaphore>(*client.get(), name, options);
@@ -177,7 +192,8 @@ class PySemaphore {
     lock->set_permits(permits);
   }
   [[nodiscard]] Door door(std::int64_t weight) const {
-    return {[lock = lock_, weight](Limit limit) {
+    return {obtained_,
+            [lock = lock_, weight](Limit limit) {
               return limit ? lock->try_acquire_for(*limit, weight)
                            : std::optional{lock->acquire(weight)};
             },
@@ -189,6 +205,7 @@ class PySemaphore {
   }
 
  private:
+  PyClient::Moment obtained_;
   std::shared_ptr<Semaphore> lock_;
 };
 
@@ -197,9 +214,13 @@ void translate(const std::exception_ptr& thrown, void*) {
   try {
     std::rethrow_exception(thrown);
   } catch (const Error& error) {
-    const auto made = nb::module_::import_("distributed_lock._errors")
-                          .attr("made_of")(error.code().value(), error.what());
-    PyErr_SetObject(made.type().ptr(), made.ptr());
+    try {
+      const auto made = nb::module_::import_("distributed_lock._errors")
+                            .attr("made_of")(error.code().value(), error.what());
+      PyErr_SetObject(made.type().ptr(), made.ptr());
+    } catch (nb::python_error& raised) {
+      raised.restore();  // by a signal handler that ran meanwhile
+    }
   }
 }
 

@@ -33,10 +33,8 @@ ClientOptions client_options(const dlock_client_options& from) {
 
 dlock_status dlock_client_new(const char* url, const dlock_client_options* options,
                               dlock_client** client) {
-  return c::guarded([&] {
-    c::require(client != nullptr, "client");
-    *client = nullptr;
-    *client = new dlock_client{
+  return c::make(client, "client", [&] {
+    return new dlock_client{
         Client{url != nullptr ? url : "", client_options(c::read_options(options))}};
   });
 }

@@ -8,25 +8,19 @@
 
 using namespace dlock;
 
-namespace {
-
 // Those of a forked parent are not looked at: another of its threads may have had the mutex.
-void check(const dlock_lease* lease) {
-  c::require(lease != nullptr, "lease");
+void c::check(const dlock_lease* lease) {
+  require(lease != nullptr, "lease");
   if (lease->is_forked()) {
     throw_error(errc::forked, "this process is a fork: its parent has the lease");
   }
 }
 
-// Somebody may look at the handle while the lease is given back.
-Lease take(dlock_lease& from) {
-  const std::lock_guard lock{from.mutex};
-  return std::move(from.lease);
-}
+namespace {
 
 void ask_for_loss(dlock_lease& of) {
-  if (of.lease && !of.lost.stop_possible()) {
-    of.lost = of.lease.lost();
+  if (of.held() && !of.lost.stop_possible()) {
+    of.lost = of.held().lost();
   }
 }
 
@@ -52,21 +46,21 @@ std::int64_t dlock_lease_valid_for_ms(const dlock_lease* lease) {
     return 0;
   }
   const std::lock_guard lock{lease->mutex};
-  return lease->lease.valid_for().count();
+  return lease->held().valid_for().count();
 }
 
 dlock_status dlock_lease_ensure_held(const dlock_lease* lease) {
   return c::guarded([&] {
-    check(lease);
+    c::check(lease);
     const std::lock_guard lock{lease->mutex};
-    lease->lease.ensure_held();
+    lease->held().ensure_held();
   });
 }
 
 int dlock_lease_is_lost(dlock_lease* lease) {
   bool lost = false;
   const auto status = c::guarded([&] {
-    check(lease);
+    c::check(lease);
     const std::lock_guard lock{lease->mutex};
     ask_for_loss(*lease);
     lost = lease->lost.stop_requested();
@@ -76,14 +70,14 @@ int dlock_lease_is_lost(dlock_lease* lease) {
 
 dlock_status dlock_lease_on_lost(dlock_lease* lease, dlock_lost_handler handler, void* context) {
   return c::guarded([&] {
-    check(lease);
+    c::check(lease);
     c::require(handler != nullptr, "handler");
     std::list<std::stop_callback<c::LostCall>> watch;
     std::stop_token lost;
     {
       const std::lock_guard lock{lease->mutex};
       ask_for_loss(*lease);
-      if (!lease->lease) {
+      if (!lease->held()) {
         throw_error(errc::usage, "this lease was released: it cannot be lost any more");
       }
       lost = lease->lost;
@@ -96,17 +90,28 @@ dlock_status dlock_lease_on_lost(dlock_lease* lease, dlock_lost_handler handler,
 
 dlock_status dlock_lease_release(dlock_lease* lease) {
   return c::guarded([&] {
-    check(lease);
-    take(*lease).release();
+    c::check(lease);
+    const std::lock_guard alone{lease->changing};
+    if (auto leadership = lease->take_leadership()) {
+      leadership.resign();
+    } else {
+      lease->take().release();
+    }
   });
 }
 
 dlock_status dlock_lease_release_async(dlock_lease* lease, dlock_release_handler handler,
                                        void* context) {
   return c::guarded([&] {
-    check(lease);
+    c::check(lease);
     c::require(handler != nullptr, "handler");
-    async_release(take(*lease), [handler, context](std::error_code error) {
+    {
+      const std::lock_guard lock{lease->mutex};
+      if (lease->leadership) {
+        throw_error(errc::usage, "a leadership is given back by dlock_lease_release()");
+      }
+    }
+    async_release(lease->take(), [handler, context](std::error_code error) {
       const auto status = c::guarded([&] { detail::throw_release_error(error); });
       const std::string message = dlock_last_error();  // what the handler calls may fail too
       handler(context, status, status == DLOCK_OK ? nullptr : message.c_str());

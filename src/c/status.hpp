@@ -25,4 +25,14 @@ dlock_status guarded(Function function) noexcept {
   }
 }
 
+/// The same for what makes something: `*made` is what `function` returns, or NULL.
+template <class Handle, class Function>
+dlock_status make(Handle** made, const char* name, Function function) noexcept {
+  return guarded([&] {
+    require(made != nullptr, name);
+    *made = nullptr;
+    *made = std::move(function)();
+  });
+}
+
 }  // namespace dlock::c

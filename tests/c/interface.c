@@ -1,103 +1,10 @@
 /* What dlock.h promises, in plain C: each test is a subcommand, run by interface_test.py against
  * the server of $DLOCK_URL. */
-#include <dlock/dlock.h>
+#include "support.h"
 
-#include <pthread.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#define CHECK(condition)                                                                      \
-  do {                                                                                        \
-    if (!(condition)) {                                                                       \
-      fprintf(stderr, "%s:%d: %s; %s\n", __FILE__, __LINE__, #condition, dlock_last_error()); \
-      _exit(1);                                                                               \
-    }                                                                                         \
-  } while (0)
-
-enum { LONG_MS = 30000 };
-
-static dlock_client* new_client(void) {
-  dlock_client* client = NULL;
-  CHECK(dlock_client_new(NULL, NULL, &client) == DLOCK_OK);
-  return client;
-}
-
-static dlock_lock* new_mutex(dlock_client* client, const char* name) {
-  dlock_lock* lock = NULL;
-  CHECK(dlock_mutex_new(client, name, DLOCK_TEXT, NULL, &lock) == DLOCK_OK);
-  return lock;
-}
-
-static dlock_lease* acquire(dlock_lock* lock) {
-  dlock_lease* lease = NULL;
-  CHECK(dlock_acquire(lock, DLOCK_FOREVER, NULL, &lease) == DLOCK_OK);
-  return lease;
-}
-
-static dlock_status try_acquire(dlock_lock* lock, dlock_lease** lease) {
-  return dlock_acquire(lock, 0, NULL, lease);
-}
-
-/* What a callback leaves for the test's thread. */
-typedef struct {
-  pthread_mutex_t mutex;
-  pthread_cond_t changed;
-  int calls;
-  dlock_status status;
-  dlock_lease* lease;
-  char message[200];
-} answer;
-
-#define ANSWER {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER}
-
-static void on_acquired(void* context, dlock_status status, dlock_lease* lease,
-                        const char* message) {
-  answer* to = context;
-  pthread_mutex_lock(&to->mutex);
-  to->calls++;
-  to->status = status;
-  to->lease = lease;
-  snprintf(to->message, sizeof to->message, "%s", message != NULL ? message : "");
-  pthread_cond_signal(&to->changed);
-  pthread_mutex_unlock(&to->mutex);
-}
-
-static void on_released(void* context, dlock_status status, const char* message) {
-  on_acquired(context, status, NULL, message);
-}
-
-static void on_lost(void* context) { on_acquired(context, DLOCK_LOST, NULL, NULL); }
-
-static void await(answer* from) {
-  struct timespec end;
-  timespec_get(&end, TIME_UTC);
-  end.tv_sec += LONG_MS / 1000;
-  pthread_mutex_lock(&from->mutex);
-  int failed = 0;
-  while (from->calls == 0 && failed == 0) {
-    failed = pthread_cond_timedwait(&from->changed, &from->mutex, &end);
-  }
-  pthread_mutex_unlock(&from->mutex);
-  CHECK(failed == 0);
-}
-
-static void say(const char* word) {
-  puts(word);
-  fflush(stdout);
-}
-
-/* Waits for a line of the test that runs this. */
-static void wait_for_line(void) {
-  int c = 0;
-  while ((c = getchar()) != '\n') {
-    CHECK(c != EOF);
-  }
-}
 
 static void leases(void) {
   dlock_client* one = new_client();
@@ -492,11 +399,22 @@ static const struct {
   const char* name;
   void (*run)(void);
 } tests[] = {
-    {"leases", leases},   {"names", names},
-    {"kinds", kinds},     {"cancelling", cancelling},
-    {"closing", closing}, {"without_waiting", without_waiting},
-    {"losing", losing},   {"forking", forking},
-    {"errors", errors},   {"hold", hold},
+    {"leases", leases},
+    {"names", names},
+    {"kinds", kinds},
+    {"cancelling", cancelling},
+    {"closing", closing},
+    {"without_waiting", without_waiting},
+    {"losing", losing},
+    {"forking", forking},
+    {"errors", errors},
+    {"hold", hold},
+    {"replication", replication},
+    {"elections", elections},
+    {"losing_elections", losing_elections},
+    {"once", once},
+    {"latches", latches},
+    {"barriers", barriers},
 };
 
 int main(int argc, char** argv) {

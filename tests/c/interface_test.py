@@ -9,6 +9,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "process"))
 
 from process_case import ADD_ONE, DLOCK, PATIENCE, ProcessCase, eventually  # noqa: E402
+from redis_server import RedisServer  # noqa: E402
 
 PROGRAM = pathlib.Path(os.environ["DLOCK_BUILD_DIR"], "tests/c_interface")
 EXAMPLE = pathlib.Path(os.environ["DLOCK_BUILD_DIR"], "examples/plain_c")
@@ -64,6 +65,37 @@ class Interface(ProcessCase):
         running.expect("held")
         self.server.command("DEL", "a")
         self.assert_passes(running)
+
+    def test_what_too_few_replicas_have_is_not_acquired(self):
+        running = self.start_test("replication")
+        running.expect("free")
+        replica = RedisServer(f"replicaof 127.0.0.1 {self.server.port}")
+        self.addCleanup(replica.close)
+        self.assertTrue(eventually(lambda: replica.command("INFO", "replication")[
+            "master_link_status"] == "up", PATIENCE))
+        self.go_on(running)
+        self.assert_passes(running)
+
+    def test_elections_have_a_leader_whom_all_can_see(self):
+        self.assert_passes(self.start_test("elections"))
+
+    def test_the_loss_of_a_leadership_is_told(self):
+        running = self.start_test("losing_elections")
+        running.expect("leads")
+        self.server.command("DEL", "e")
+        self.assert_passes(running)
+
+    def test_work_is_begun_once_in_a_period(self):
+        self.leaves_keys = True  # for the rest of the period
+        self.assert_passes(self.start_test("once"))
+
+    def test_latches_open_or_break(self):
+        self.leaves_keys = True  # a latch stays
+        self.assert_passes(self.start_test("latches"))
+
+    def test_barriers_let_through_or_break(self):
+        self.leaves_keys = True
+        self.assert_passes(self.start_test("barriers"))
 
     def test_a_forked_child_holds_nothing_and_breaks_nothing(self):
         self.assert_passes(self.start_test("forking"))

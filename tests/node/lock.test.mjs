@@ -165,6 +165,12 @@ test('readers, writers and permits', async () => {
   await two.release();
 });
 
+test('what too few replicas have is not acquired', async () => {
+  const options = { minReplicas: 1, replicationTimeout: 20 };
+  await assert.rejects(acquire('a', options), fails('DLOCK_NOT_REPLICATED'));
+  await (await tryAcquire('a')).release();
+});
+
 test('errors have codes, and say what to do', async () => {
   assert.match(version, /^\d+\.\d+\.\d+$/);
   assert.throws(() => new Client('nonsense://'), fails('DLOCK_USAGE'));

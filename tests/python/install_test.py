@@ -6,11 +6,13 @@ import shutil
 import subprocess
 import sys
 import unittest
+import zipfile
 
 SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
 BUILD = pathlib.Path(os.environ["DLOCK_BUILD_DIR"])
 WORK = BUILD / "python"
 SITE = pathlib.Path(os.environ["PYTHONPATH"])
+DEPS = pathlib.Path(sys.prefix).parent
 
 # What a user may write, for mypy.
 USER = """
@@ -19,7 +21,7 @@ import asyncio
 from distributed_lock import AsyncDistributedLock, DistributedLock, Lease, Mutex, Semaphore
 from distributed_lock import ConditionVariable, Election, Latch, LeaderChange, SharedMutex
 from distributed_lock import UpgradeableLease, acquire_all, run_once
-from redis import Redis
+from redis import Redis, RedisCluster
 
 client = Redis()
 
@@ -41,7 +43,8 @@ def work(lock: DistributedLock) -> None:
         print(left)
     with SharedMutex(client, "b").read.acquire():
         pass
-    two: Lease | None = Semaphore(client, "c", permits=4).try_acquire(weight=2)
+    cluster = RedisCluster("localhost")
+    two: Lease | None = Semaphore(cluster, "c", permits=4).try_acquire(weight=2)
     print(two)
 
 
@@ -102,7 +105,8 @@ class Install(unittest.TestCase):
             "from scikit_build_core.build import build_sdist; build_sdist(sys.argv[2])",
             SOURCE / "python", WORK / "sdist")
         cls.archive, = (WORK / "sdist").glob("*.tar.gz")
-        run("tar", "-xf", cls.archive, "-C", WORK / "sdist")
+        # With the time of now (-m): in the archive all have the same, and a change would go unseen.
+        run("tar", "-xmf", cls.archive, "-C", WORK / "sdist")
         # Always the same place, so that a second build is quick.
         cls.sources = (WORK / "sdist" / cls.archive.name.removesuffix(".tar.gz")).rename(
             WORK / "sdist/sources")
@@ -120,12 +124,33 @@ class Install(unittest.TestCase):
         self.assertIn(f'DLOCK_VERSION "{version}"', header)
 
     def test_the_source_distribution_has_the_library_with_it(self):
-        for path in ("CMakeLists.txt", "include/dlock/dlock.hpp", "src/script/acquire.lua",
-                     "src/core/token.hpp", "cmake/dlock_scripts.cmake"):
-            there = (self.sources / "dlock" / path).read_text()
-            self.assertEqual(there, (SOURCE / path).read_text())
+        for folder in ("cmake", "include", "src"):
+            for path in (SOURCE / folder).rglob("*"):
+                there = self.sources / "dlock" / path.relative_to(SOURCE)
+                if path.is_file():
+                    self.assertEqual(there.read_bytes(), path.read_bytes())
         self.assertTrue((self.sources / "LICENSE").is_file())
         self.assertFalse((self.sources / "version.hpp").is_symlink())
+
+    def test_the_source_distribution_can_be_built_with_the_library_in_it(self):
+        nanobind = run(sys.executable, "-m", "nanobind", "--cmake_dir").strip()
+        build = WORK / "from_sources"
+        run("cmake", "-G", "Ninja", "-S", self.sources, "-B", build, f"-Dnanobind_DIR={nanobind}",
+            f"-DPython_EXECUTABLE={sys.executable}", f"-DDLOCK_DEPS_DIR={DEPS}")
+        # All that it compiles is there; that it compiles, others see.
+        run("ninja", "-C", build, "-n", "_dlock")
+
+    def test_the_wheel_has_what_installers_and_type_checkers_look_for(self):
+        with zipfile.ZipFile(self.wheel) as wheel:
+            metadata, = (name for name in wheel.namelist() if name.endswith("/METADATA"))
+            facts = wheel.read(metadata).decode().partition("\n\n")[0].splitlines()
+            licence = wheel.read(metadata.replace("METADATA", "licenses/LICENSE"))
+            self.assertIn("distributed_lock/py.typed", wheel.namelist())
+            self.assertIn("distributed_lock/_dlock.pyi", wheel.namelist())
+        self.assertEqual(licence, (SOURCE / "LICENSE").read_bytes())
+        for fact in ("License-Expression: Apache-2.0", "Requires-Python: >=3.10",
+                     "Classifier: Typing :: Typed", 'Requires-Dist: redis>=4.3; extra == "redis"'):
+            self.assertIn(fact, facts)
 
     def test_the_module_shows_nothing_but_its_entry(self):
         module, = SITE.glob("distributed_lock/_dlock*.so")

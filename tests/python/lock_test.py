@@ -1,21 +1,13 @@
 """The Python package in one process: locks, threads, errors, losses, and redis-py's own Lock."""
 
 import logging
-import tempfile
 import threading
 import time
 import unittest
 
 from package_case import LONG, PackageCase, eventually  # isort: split
 
-from certificates import Authority
-from sentinel import SERVICE, Sentinels
-from tls_server import TlsServer
-
 import redis
-import redis.asyncio
-import redis.cluster
-import redis.sentinel
 from distributed_lock import (
     DistributedLock,
     DistributedLockError,
@@ -252,80 +244,6 @@ class Errors(PackageCase):
             lock.acquire(blocking=False, timeout=1)
         with self.assertRaises(UsageError):
             lock.acquire(timeout=-2)
-
-
-class Clients(PackageCase):
-    def assert_locks(self, client, key_client):
-        with DistributedLock(client, lock_name="job"):
-            self.assertTrue(key_client.exists("job"))
-
-    def locks(self, client):
-        try:
-            with DistributedLock(client, lock_name="job"):
-                return bool(client.exists("job"))
-        except (DistributedLockError, redis.RedisError):
-            return False
-
-    def test_settings_of_a_client_are_taken_over(self):
-        self.redis.execute_command("ACL", "SETUSER", "ann", "on", ">p@ss:w/rd", "~*", "&*", "+@all")
-        port, path = self.server.port, self.server.socket_path
-        for options in ({"port": port, "db": 3}, {"unix_socket_path": path, "db": 2},
-                        {"port": port, "username": "ann", "password": "p@ss:w/rd"},
-                        {"unix_socket_path": path, "username": "ann", "password": "p@ss:w/rd"}):
-            with self.subTest(options), redis.Redis(**options) as client:
-                self.assert_locks(client, client)
-        with redis.Redis.from_url(f"redis://localhost:{port}/5") as client:
-            self.assert_locks(client, client)
-
-    def test_tls_is_taken_over(self):
-        with tempfile.TemporaryDirectory(prefix="dlock-test-") as directory:
-            authority = Authority(directory)
-            names = "DNS:localhost,IP:127.0.0.1"
-            certificate, key = authority.issue("server", names)
-            own_certificate, own_key = authority.issue("client", "DNS:client")
-            with TlsServer(authority, (certificate, key), asks=True) as server:
-                options = {"port": server.tls_port, "ssl": True, "ssl_certfile": own_certificate,
-                           "ssl_keyfile": own_key}
-                with redis.Redis(**options, ssl_ca_certs=authority.ca) as client:
-                    self.assert_locks(client, client)
-                with redis.Redis(**options, ssl_cert_reqs="none", ssl_check_hostname=False) as client:
-                    self.assert_locks(client, client)
-                with redis.Redis(**options) as client, self.assertRaisesRegex(DistributedLockError, "trusted"):
-                    DistributedLock(client, lock_name="job").acquire()
-
-    def test_urls_and_clients_of_asyncio_are_taken(self):
-        self.assert_locks(self.server.url, self.redis)
-        self.assert_locks(redis.asyncio.Redis(port=self.server.port), self.redis)
-
-    def test_clients_of_sentinel_are_taken_and_follow_a_failover(self):
-        sentinels = Sentinels(password="secret@:/", sentinel_password="other")
-        self.addCleanup(sentinels.close)
-        manager = redis.sentinel.Sentinel(
-            [("127.0.0.1", one.port) for one in sentinels.sentinels], password="secret@:/", db=2,
-            sentinel_kwargs={"password": "other"})
-        with manager.master_for(SERVICE) as client:
-            self.assert_locks(client, client)
-            sentinels.fail_over()
-            # Until the Sentinels have told the old primary, it takes locks too.
-            self.assertTrue(eventually(lambda: self.locks(client), LONG))
-
-    def test_what_cannot_be_taken_over_yet_is_told(self):
-        provider = redis.UsernamePasswordCredentialProvider("ann", "secret")
-        replica = redis.sentinel.Sentinel([("localhost", 1)]).slave_for("main")
-        cluster = object.__new__(redis.cluster.RedisCluster)
-        for client, word in ((replica, "Sentinel"), (cluster, "cluster"),
-                             (redis.Redis(ssl=True, ssl_ca_path="/certificates"), "ssl_ca_path"),
-                             (redis.Redis(credential_provider=provider), "credential_provider"),
-                             (7, "int")):
-            with self.subTest(word), self.assertRaisesRegex(UsageError, word):
-                DistributedLock(client, lock_name="job")
-
-    def test_one_connection_serves_all_locks(self):
-        for number in range(3):
-            with DistributedLock(self.redis, lock_name=f"job{number}"):
-                pass
-        ours = [client for client in self.redis.client_list() if client["name"].startswith("dlock")]
-        self.assertEqual(len(ours), 1)
 
 
 class Interoperation(PackageCase):

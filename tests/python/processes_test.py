@@ -123,6 +123,39 @@ except KeyboardInterrupt:
         self.assertEqual(process.returncode, -signal.SIGINT)
         self.assertFalse(self.redis.exists("job"))
 
+    def interrupt_unanswered(self, call):
+        """What a program prints whose call is interrupted while the server hangs, and that another
+        thread's timeout has passed."""
+        process = self.start(f"""
+def say(what): os.write(1, what)
+def wait_for_the_timeout():
+    try: Mutex(lock_name='other').try_acquire()
+    except Unreachable: say(b"timeout\\n")
+threading.Thread(target=wait_for_the_timeout).start()
+try:
+    say(b"begin\\n")
+    {call}
+except KeyboardInterrupt:
+    say(b"interrupted\\n")
+""")
+        self.assertEqual(process.stdout.readline(), "begin\n")
+        stat = pathlib.Path(f"/proc/{process.pid}/stat")
+        self.assertTrue(eventually(lambda: ") S " in stat.read_text()))
+        process.send_signal(signal.SIGINT)
+        return self.assert_ends(process)[0].splitlines()
+
+    def test_ctrl_c_ends_a_wait_for_a_server_that_hangs(self):
+        self.server.stop()
+        for call in ("Mutex(lock_name='job').acquire()", "Mutex(lock_name='job').try_acquire()",
+                     "DistributedLock(lock_name='job').acquire(timeout=60)",
+                     "Election(lock_name='job').campaign()"):
+            with self.subTest(call):
+                self.assertEqual(self.interrupt_unanswered(call), ["interrupted", "timeout"])
+
+    def test_ctrl_c_that_comes_with_an_error_is_not_lost(self):
+        self.server.stop()
+        self.assertIn("interrupted", self.interrupt_unanswered("begin_once(None, 'job')"))
+
     def test_a_handler_runs_and_the_wait_goes_on(self):
         with Mutex(self.redis, "job").acquire():
             process = self.start("""

@@ -7,13 +7,17 @@ from package_case import LONG, PackageCase, RedisServer, eventually  # isort: sp
 
 from distributed_lock import (
     AsyncDistributedLock,
+    ConditionVariable,
     DistributedLock,
+    Election,
     Mutex,
+    NotReplicated,
     Semaphore,
     SharedMutex,
-    StoreUnusable,
     UsageError,
     acquire_all,
+    begin_once,
+    run_once,
 )
 from cluster import Cluster
 
@@ -39,24 +43,40 @@ class Replication(PackageCase):
                 self.assertTrue(lease.held)
         with acquire_all(self.redis, ["a", "b"], **options) as leases:
             self.assertTrue(leases.held)
-        with DistributedLock(self.redis, "d", **options):
-            self.assertTrue(self.replica.command("EXISTS", "d"))
+        for name, lock in (("d", DistributedLock(self.redis, "d", **options)),
+                           ("c", ConditionVariable(self.redis, "c", **options)),
+                           ("e", Election(self.redis, "e", **options).campaign()),
+                           ("u", SharedMutex(self.redis, "u", **options).acquire_upgradeable()),
+                           ("o", begin_once(self.redis, "o", **options))):
+            with lock:
+                self.assertTrue(self.replica.command("EXISTS", name))
 
     def test_else_it_is_an_error_and_the_lock_is_free(self):
         options = {"min_replicas": 1, "replication_timeout": 0.1}
         self.replica.stop()
         for lock in self.locks(**options):
-            with self.assertRaisesRegex(StoreUnusable, "0 of 1 replicas had the lock"):
+            with self.assertRaisesRegex(NotReplicated, "0 of 1 replicas had the lock"):
                 lock.acquire()
-        with self.assertRaisesRegex(StoreUnusable, "0 of 1 replicas had the locks"):
+        with self.assertRaisesRegex(NotReplicated, "0 of 1 replicas had the locks"):
             acquire_all(self.redis, ["a", "b"], **options)
         for lock in self.locks():
             self.assertTrue(lock.try_acquire())
-        with self.assertRaises(StoreUnusable), DistributedLock(self.redis, "d", **options):
-            self.fail("it has the lock")
-        with self.assertRaises(StoreUnusable):
-            asyncio.run(self.take_in_a_task(options))
-        self.assertFalse(self.redis.exists("d"))
+        for take in (DistributedLock(self.redis, "d", **options).acquire,
+                     ConditionVariable(self.redis, "d", **options).acquire,
+                     Election(self.redis, "d", **options).campaign,
+                     SharedMutex(self.redis, "d", **options).acquire_upgradeable,
+                     lambda: asyncio.run(self.take_in_a_task(options)),
+                     lambda: run_once(self.redis, "d", lambda: self.fail("it has the lock"),
+                                      **options)):
+            self.assertRaises(NotReplicated, take)
+            self.assertFalse(self.redis.exists("d"))
+
+    def test_a_condition_whose_mutex_comes_back_unreplicated_is_left_without_it(self):
+        changed = ConditionVariable(self.redis, "c", min_replicas=1)
+        with self.assertRaises(NotReplicated), changed:
+            self.replica.stop()
+            changed.wait(timeout=0.01)
+        self.assertFalse(self.redis.exists("c"))
 
     async def take_in_a_task(self, options):
         async with AsyncDistributedLock(self.redis, "d", **options):
@@ -84,7 +104,7 @@ class Replication(PackageCase):
         try:
             async with lock.acquire_async():
                 return None
-        except StoreUnusable as error:
+        except NotReplicated as error:
             return error
 
 

@@ -14,9 +14,9 @@ def _free_port():
 class TlsServer(RedisServer):
     """With `certificate` (its file and its key's); `asks`: whether clients need one too."""
 
-    def __init__(self, authority, certificate, asks=False, **options):
+    def __init__(self, authority, certificate, asks=False, config=(), **options):
         self.tls_port = _free_port()
-        super().__init__(f"tls-port {self.tls_port}", f"tls-cert-file {certificate[0]}",
+        super().__init__(*config, f"tls-port {self.tls_port}", f"tls-cert-file {certificate[0]}",
                          f"tls-key-file {certificate[1]}", f"tls-ca-cert-file {authority.ca}",
                          f"tls-auth-clients {'yes' if asks else 'no'}", **options)
 

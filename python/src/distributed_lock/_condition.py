@@ -10,8 +10,8 @@ from typing import TypeVar
 
 from . import _dlock, _process
 from ._errors import UsageError
-from ._lease import in_main_thread, limit_of, milliseconds, release_after
-from ._locks import DEFAULT_TTL, timed_out
+from ._lease import in_main_thread, limit_of, release_after
+from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, terms_of, timed_out
 from ._per_process import PerProcess
 from ._store import Store
 
@@ -42,11 +42,12 @@ class ConditionVariable:
     as those of Mutex. Thread-safe: threads may share one object."""
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 max_hold: float | None = None, prefix: str = "") -> None:
-        ttl, most = milliseconds(lock_ttl), limit_of(max_hold)
+                 max_hold: float | None = None, prefix: str = "", min_replicas: int = 0,
+                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
+        terms = terms_of(lock_ttl, True, max_hold, min_replicas, replication_timeout)
 
         def make(inner: _dlock.Client) -> _dlock.Condition:
-            return _dlock.Condition(inner, lock_name, ttl, most)
+            return _dlock.Condition(inner, lock_name, terms)
 
         self._make = make
         self._inner = PerProcess(client, lock_name, prefix, self._make)

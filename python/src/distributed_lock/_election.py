@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from . import _dlock
-from ._lease import Held, in_main_thread, limit_of, milliseconds
-from ._locks import DEFAULT_TTL, checked
+from ._lease import Held, in_main_thread, limit_of
+from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, checked, terms_of
 from ._per_process import PerProcess
 from ._store import Store
 
@@ -94,10 +94,11 @@ class Election:
     as those of Mutex. Thread-safe."""
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 max_hold: float | None = None, prefix: str = "") -> None:
-        ttl, most = milliseconds(lock_ttl), limit_of(max_hold)
+                 max_hold: float | None = None, prefix: str = "", min_replicas: int = 0,
+                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
+        terms = terms_of(lock_ttl, True, max_hold, min_replicas, replication_timeout)
         self._inner = PerProcess(client, lock_name, prefix, lambda inner: _dlock.Election(
-            inner, lock_name, ttl, most))
+            inner, lock_name, terms))
 
     @property
     def name(self) -> str:

@@ -29,8 +29,12 @@ class Refused(DistributedLockError):
 
 
 class StoreUnusable(DistributedLockError):
-    """The server is in a state in which it takes no locks: read-only, loading, full, with too few
-    replicas (`min_replicas`), or the key holds something else. The message says which."""
+    """The server is in a state in which it takes no locks: read-only, loading, full, or the key
+    holds something else. The message says which."""
+
+
+class NotReplicated(StoreUnusable):
+    """Fewer than `min_replicas` had the lock within `replication_timeout`; it was given back."""
 
 
 class Cancelled(DistributedLockError):
@@ -70,7 +74,7 @@ _CLASSES: dict[int, type[DistributedLockError]] = {
     12: Forked,
     13: Deadlock,
     14: Broken,
-    15: StoreUnusable,
+    15: NotReplicated,
 }
 
 TIMED_OUT = 9

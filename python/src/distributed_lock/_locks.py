@@ -169,7 +169,8 @@ class LeaseSource:
     """What the locks have in common: each acquisition is a Lease of its own, with its fence.
     Thread-safe. Timeouts are in seconds, None is for ever, 0 only tries.
 
-    Errors: LockTimeout, LockBusy, Unreachable, Refused, StoreUnusable, UsageError."""
+    Errors: LockTimeout, LockBusy, Unreachable, Refused, StoreUnusable with NotReplicated, UsageError.
+    """
 
     def __init__(self, side: Side) -> None:
         self._side = side
@@ -203,7 +204,7 @@ class Mutex(LeaseSource):
     `renew=False`: how long the holder has. `max_hold`: the longest time to hold it, renewed or not.
     `prefix` is put before the name to make the key. `min_replicas`: it counts as acquired when so
     many replicas have it too; if they do not within `replication_timeout` seconds, it is given back,
-    and StoreUnusable raised."""
+    and NotReplicated raised."""
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
                  renew: bool = True, max_hold: float | None = None, prefix: str = "",

@@ -16,9 +16,16 @@ class RedisClient(Protocol):
     def connection_pool(self) -> Any: ...
 
 
+class ClusterClient(Protocol):
+    """The same of a redis.cluster.RedisCluster or redis.asyncio.cluster.RedisCluster."""
+
+    @property
+    def nodes_manager(self) -> Any: ...
+
+
 # A client whose settings are taken over, a URL, or None: $DLOCK_URL, or else a private server of
 # this user on this machine.
-Store = Union[RedisClient, str, None]
+Store = Union[RedisClient, ClusterClient, str, None]
 
 
 def url_of(store: Store) -> str:
@@ -27,38 +34,69 @@ def url_of(store: Store) -> str:
         return ""
     if isinstance(store, str):
         return store
+    cluster = getattr(store, "nodes_manager", None)
+    if cluster is not None:
+        return _url_of_cluster(cluster)
     pool = getattr(store, "connection_pool", None)
-    kind = type(store).__name__
     if pool is None:
-        what = "a client of a cluster" if "Cluster" in kind else f"a {kind}"
-        raise UsageError(f"{what} is not supported yet: pass a redis.Redis, or a URL")
-    names = {base.__name__ for cls in (type(pool), pool.connection_class) for base in cls.__mro__}
-    settings: dict[str, Any] = pool.connection_kwargs
+        raise UsageError(f"a {type(store).__name__} is not supported: pass a client of redis-py, "
+                         "or a URL")
+    settings = _settings_of(pool)
+    if "Sentinel" in "".join(base.__name__ for base in type(pool).__mro__):
+        return _url_of_sentinels(pool, settings)
+    return _url_of_one(settings, _tls_options_of(settings, pool.connection_class))
+
+
+def _settings_of(connections: Any) -> dict[str, Any]:
+    settings: dict[str, Any] = connections.connection_kwargs
     if settings.get("credential_provider"):
         raise UsageError("a credential_provider is not supported yet: pass username and password, "
                          "or a URL")
-    tls = any("SSL" in name for name in names)
-    if any("Sentinel" in name for name in names):
-        return _url_of_sentinels(pool, settings, tls)
-    return _url_of_settings(settings, tls)
+    return settings
 
 
-def _url_of_sentinels(pool: Any, settings: dict[str, Any], tls: bool) -> str:
+def _url_of_sentinels(pool: Any, settings: dict[str, Any]) -> str:
     """Of what Sentinel.master_for() returned."""
     if not pool.is_master:
         raise UsageError("a client of Sentinel's replicas cannot lock: pass that of master_for()")
     asked = [sentinel.connection_pool for sentinel in pool.sentinel_manager.sentinels]
-    own: dict[str, Any] = asked[0].connection_kwargs if asked else {}
-    if tls or any("SSL" in one.connection_class.__name__ for one in asked):
-        raise UsageError("Sentinel with TLS is not supported yet")
+    tls = _tls_options_of(settings, pool.connection_class)
+    if any(_tls_options_of(one.connection_kwargs, one.connection_class) != tls for one in asked):
+        raise UsageError("the TLS settings of the Sentinels are not those of the servers: pass the "
+                         "same to Sentinel() and as its sentinel_kwargs, or none")
     hosts = ",".join(_host_and_port(one.connection_kwargs, 26379) for one in asked)
+    own: dict[str, Any] = asked[0].connection_kwargs if asked else {}
     words = [f"sentinel_{name}={quote(own[field], safe='')}"
              for name, field in (("user", "username"), ("password", "password")) if own.get(field)]
-    return (f"redis+sentinel://{_login(settings)}{hosts}/{quote(pool.service_name, safe='')}"
-            f"/{int(settings.get('db') or 0)}" + ("?" + "&".join(words) if words else ""))
+    return (f"{_scheme(tls)}+sentinel://{_login(settings)}{hosts}"
+            f"/{quote(pool.service_name, safe='')}/{int(settings.get('db') or 0)}"
+            + _query(words + (tls or [])))
 
 
-def _tls_options_of(settings: dict[str, Any]) -> str:
+def _url_of_cluster(manager: Any) -> str:
+    """The nodes are those that the client would ask: once it is connected, all that it knows."""
+    if getattr(manager, "address_remap", None):
+        raise UsageError("address_remap is not supported: the library goes where the cluster says")
+    settings = _settings_of(manager)
+    tls = _tls_options_of(settings, settings.get("connection_class"))
+    hosts = sorted(_host_and_port({"host": node.host, "port": node.port}, 6379)
+                   for node in manager.startup_nodes.values())
+    return f"{_scheme(tls)}+cluster://{_login(settings)}{','.join(hosts)}" + _query(tls or [])
+
+
+def _scheme(tls: list[str] | None) -> str:
+    return "redis" if tls is None else "rediss"
+
+
+def _query(words: list[str]) -> str:
+    return "?" + "&".join(words) if words else ""
+
+
+def _tls_options_of(settings: dict[str, Any], connection_class: Any) -> list[str] | None:
+    """None without TLS."""
+    names = "".join(base.__name__ for base in getattr(connection_class, "__mro__", ()))
+    if "SSL" not in names and not settings.get("ssl"):
+        return None
     for name in ("ssl_ca_path", "ssl_ca_data", "ssl_password"):
         if settings.get(name):
             raise UsageError(f"{name} is not supported: pass files, with a key that has no "
@@ -67,21 +105,18 @@ def _tls_options_of(settings: dict[str, Any]) -> str:
     options = {"ca": settings.get("ssl_ca_certs"), "cert": certificate,
                "key": certificate and (settings.get("ssl_keyfile") or certificate)}
     words = [f"{name}={quote(value, safe='/')}" for name, value in options.items() if value]
-    if settings.get("ssl_cert_reqs") in ("none", ssl.CERT_NONE, None):
+    if settings.get("ssl_cert_reqs", "required") in ("none", ssl.CERT_NONE, None):
         words.append("verify=no")
-    return "?" + "&".join(words) if words else ""
+    return words
 
 
-def _url_of_settings(settings: dict[str, Any], tls: bool) -> str:
+def _url_of_one(settings: dict[str, Any], tls: list[str] | None) -> str:
     who = _login(settings)
     db = int(settings.get("db") or 0)
     path = settings.get("path")
     if path:
         return f"redis+unix://{who}{quote(path, safe='/')}?db={db}"
-    where = _host_and_port(settings, 6379)
-    if tls:
-        return f"rediss://{who}{where}/{db}{_tls_options_of(settings)}"
-    return f"redis://{who}{where}/{db}"
+    return f"{_scheme(tls)}://{who}{_host_and_port(settings, 6379)}/{db}" + _query(tls or [])
 
 
 def _login(settings: dict[str, Any]) -> str:
