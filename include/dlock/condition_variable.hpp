@@ -96,8 +96,13 @@ class DLOCK_API ConditionVariable {
   bool wait_by(Lock& lock, const std::stop_token& stop, detail::Deadline deadline,
                Predicate& predicate) {
     while (!predicate()) {
-      const auto span = deadline ? std::optional{detail::until(*deadline)} : std::nullopt;
-      if (stop.stop_requested() || (span && *span <= span->zero()) || !wait_in(lock, stop, span)) {
+      std::optional<std::chrono::milliseconds> span;
+      bool is_over = stop.stop_requested();
+      if (deadline) {
+        span = detail::until(*deadline);
+        is_over = is_over || *span <= span->zero();
+      }
+      if (is_over || !wait_in(lock, stop, span)) {
         return predicate();
       }
     }

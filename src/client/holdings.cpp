@@ -13,15 +13,16 @@ namespace {
 
 constexpr std::size_t most_tokens = 64;  ///< each is a key in the store while a wait is long
 
-// That of this program's parent does not change.
+// That of this program's parent does not change. Never destroyed, for threads that wait while the
+// program ends.
 const std::vector<std::string>& inherited() {
-  static const auto tokens = [] {
+  static const auto& tokens = *new std::vector<std::string>{[] {
     const char* const held = std::getenv("DLOCK_HELD");
     std::istringstream words{held == nullptr ? "" : held};
     std::vector<std::string> found;
     for (std::string token; words >> token;) found.push_back(token);
     return found;
-  }();
+  }()};
   return tokens;
 }
 

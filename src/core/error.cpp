@@ -69,7 +69,8 @@ class Category final : public std::error_category {
 }  // namespace
 
 const std::error_category& error_category() noexcept {
-  static const Category category;
+  // Never destroyed: threads that wait while the program ends have errors to throw yet.
+  static const auto& category = *new Category;
   return category;
 }
 

@@ -215,9 +215,9 @@ TEST_F(Lifetime, AProcessExitsAtOnceWithLocksHeldAndThreadsWaiting) {
   Forked child{[&] {
     static Client client{server.url()};
     static const DistributedLock lock{client, "static", {.ttl = 60s}};
-    auto* leaked = new Lease{Mutex{client, "leaked", {.ttl = 500ms}}.acquire()};
+    static auto* const leaked = new Lease{Mutex{client, "leaked", {.ttl = 500ms}}.acquire()};
     EXPECT_TRUE(leaked->held());
-    static Mutex mutex{client, "taken"};
+    static auto& mutex = *new Mutex{client, "taken"};  // a thread may begin to wait after the end
     for (int i = 0; i < 2; ++i) {
       std::thread{[] { (void)reason_of([] { (void)mutex.acquire(); }); }}.detach();
     }
