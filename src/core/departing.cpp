@@ -36,6 +36,8 @@ Engine::DepartureId Engine::depart(Instant now, Token token, const LockId& lock,
   departure.lock = lock;
   departure.life = ttl;
   departure.kept_until = kept_until;
+  // What comes behind it must find it done, also on a server that does not know the script yet.
+  departure.whole = is_gate(lock.kind);
   outlive(now, departure);
   departure.lease = lease;
   departure.answer_by = now + settings_.request_timeout;

@@ -111,6 +111,14 @@ TEST_F(BarrierTest, WhoStopsWaitingBreaksIt) {
   EXPECT_EQ(other.get(), errc::broken);
 }
 
+TEST_F(BarrierTest, WhoStoppedWaitingDoesNotCountWhenItComesBack) {
+  Client client{server.url()};
+  Barrier barrier{client, "phase", {.parties = 2}};
+  const Lease part = barrier.join();
+  EXPECT_FALSE(barrier.arrive_and_wait_for(50ms));
+  EXPECT_EQ(reason_of([&] { barrier.arrive_and_wait(); }), errc::broken);
+}
+
 TEST_F(BarrierTest, AStopTokenEndsTheWait) {
   Client client{server.url()};
   Barrier barrier{client, "phase", {.parties = 2}};

@@ -71,7 +71,7 @@ TEST(EngineGate, AWaitThatIsCancelledLeavesTheQueueEvenBeforeItsFirstRequest) {
   script.take();
   script.cancel(2);
   script.expect({"2 cancelled"});
-  script.reopen({"release job T1 at a gate"});
+  script.reopen({"release job T1 at a gate in full"});
 }
 
 TEST(EngineGate, ANewConnectionGoesOnWithTheTicket) {
