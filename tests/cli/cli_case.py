@@ -115,7 +115,10 @@ class Running:
         self.process.stdin.close()
 
     def send(self, number):
+        """A signal; SIGSTOP has stopped it then."""
         os.kill(self.pid, number)
+        if number == signal.SIGSTOP:
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def is_over(self):
         return self.process.poll() is not None
