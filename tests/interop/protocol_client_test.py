@@ -107,6 +107,27 @@ class ProtocolClient(unittest.TestCase):
         self.assertEqual([worker.wait(240) for worker in workers], [0] * len(workers))
         self.assertEqual(number.read_text(), str(20 * 2 * len(pythons) + 10 * 3))
 
+    def test_clients_of_this_protocol_and_of_the_next_exclude_each_other(self):
+        """The next one has names of its own for all but the lock key."""
+        root = pathlib.Path(self.directory.name)
+        for source in [PROGRAM, *(SOURCE / "src/script").glob("*.lua")]:
+            copy = root / source.relative_to(SOURCE)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(source.read_text().replace("dlock1", "dlock2"))
+        number = root / "number"
+        number.write_text("0")
+        loop = 'for i in $(seq 10); do "$0" run job -- "$1" -c "$2" "$3" || exit; done'
+        workers = [self.start("sh", "-c", loop, DLOCK, sys.executable, ADD_ONE, number)
+                   for _ in range(2)]
+        self.environment["PYTHONPATH"] = str(root / "examples")
+        workers += [self.start(sys.executable, "-c", WORKER, self.server.url, number, 10)
+                    for _ in range(2)]
+        # Both are at work: each waits for a lock that is of the other.
+        for version in ("dlock1:", "dlock2:"):
+            self.assertTrue(eventually(lambda v=version: self.holder().startswith(v), LONG))
+        self.assertEqual([worker.wait(240) for worker in workers], [0] * len(workers))
+        self.assertEqual(number.read_text(), "40")
+
     def test_waiters_of_both_are_served_in_order_of_arrival(self):
         order = pathlib.Path(self.directory.name, "order")
         command = ["sh", "-c", 'echo $0 >>"$1"']
