@@ -163,13 +163,15 @@ class Death(CliCase):
         self.environment["DLOCK_URL"] = cluster.url
         self.assertEqual(self.dlock("run", "job", "--", "true").returncode, 0)
         former = cluster.owner("job")
-        waiter = self.start("run", "--ttl", "20s", "-v", "job", "sh", "-c", "echo in; read line || true")
-        waiter.expect("in\n")
+        # The replica has it: else its primary could take it along.
+        holder = self.start("run", "--ttl=20s", "--min-replicas=1", "--replication-timeout=20s", "-v",
+                            "job", "sh", "-c", "echo in; read line || true")
+        holder.expect("in\n")
         former.kill9()
         cluster.wait_for_another("job", former)
-        self.assertTrue(eventually(lambda: cluster.ask("PTTL", "job") > 15000, 30), waiter.stderr)
-        waiter.close_stdin()
-        self.assertEqual(waiter.wait(), 0, waiter.stderr)
+        self.assertTrue(eventually(lambda: cluster.ask("PTTL", "job") > 15000, 30), holder.stderr)
+        holder.close_stdin()
+        self.assertEqual(holder.wait(), 0, holder.stderr)
 
     def test_passwords(self):
         cluster = Servers(password="secret", replicas=0)
