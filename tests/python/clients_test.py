@@ -63,7 +63,11 @@ class Clients(PackageCase):
             process = self.start("import sys; from distributed_lock import Mutex\n"
                                  "with Mutex('local:' + sys.argv[1], 'job').acquire() as lease:\n"
                                  "    print(lease.fence)", directory)
-            self.assertGreater(int(self.assert_ends(process)[0]), 0)
+            try:
+                self.assertGreater(int(self.assert_ends(process)[0]), 0)
+            finally:
+                with redis.Redis(unix_socket_path=f"{directory}/redis.sock") as client:
+                    client.shutdown(nosave=True)
 
     def test_clients_of_sentinel_are_taken_and_follow_a_failover(self):
         sentinels = Sentinels(password="secret@:/", sentinel_password="other")
