@@ -1,17 +1,15 @@
 // Rescuing: one key at a time, where it is just now.
 #include "client/rescuer.hpp"
 
-#include <algorithm>
 #include <charconv>
 #include <exception>
-#include <map>
 #include <string_view>
 #include <tuple>
 
+#include "client/client_state.hpp"
 #include "client/process.hpp"
+#include "client/servers.hpp"
 #include "core/command.hpp"
-#include "core/keys.hpp"
-#include "redis/cluster.hpp"
 #include "script/scripts.hpp"
 
 namespace dlock::detail {
@@ -32,73 +30,39 @@ Endpoint::Address address_of(std::string_view ask, const Endpoint::Address& spea
   return address;
 }
 
-class Rescue {
- public:
-  Rescue(redis::Connection::Settings settings, milliseconds timeout)
-      : settings_(std::move(settings)), timeout_(timeout) {
-    const auto deadline = std::chrono::steady_clock::now() + settings_.connect_timeout;
-    ranges_ = redis::fetch_slots(settings_, {}, deadline);
+// A renewal as always, with the lock's key in place of all.
+redis::Reply call(redis::Connection& node, const core::LeaseRecord& lease, milliseconds timeout) {
+  const auto& [key, token] = std::tie(lease.key, lease.token);
+  const bool permits = lease.kind == core::Kind::permits;
+  const auto ttl = std::to_string(std::chrono::ceil<milliseconds>(lease.ttl).count());
+  const auto noted = std::to_string(permits ? lease.fence.counter : lease.fence.sequence);
+  return node.call({"EVAL", permits ? script::permits_renew : script::renew, "4", key, key, key,
+                    key, core::echo_of(token), token, ttl, noted},
+                   timeout);
+}
+
+// Whether the lease was kept.
+bool keep(Servers& servers, const core::LeaseRecord& lease, milliseconds timeout) {
+  auto reply = call(servers.of(lease.key), lease, timeout);
+  if (reply.kind == redis::ReplyView::Kind::error && reply.text.starts_with("ASK ")) {
+    auto& target = servers.at(address_of(reply.text, servers.address_of(lease.key)));
+    static_cast<void>(target.call({"ASKING"}, timeout));
+    reply = call(target, lease, timeout);
   }
-
-  /// What the server said: kept or not. Throws errors of the store.
-  bool keep(const core::LeaseRecord& lease) {
-    const auto slot = core::slot_of(lease.key);
-    const auto range = std::find_if(ranges_.begin(), ranges_.end(), [&](const auto& some) {
-      return some.first <= slot && slot <= some.last;
-    });
-    if (range == ranges_.end()) return false;
-    auto reply = ask(range->primary, lease);
-    if (reply.kind == redis::ReplyView::Kind::error && reply.text.starts_with("ASK ")) {
-      const auto target = address_of(reply.text, range->primary);
-      static_cast<void>(at(target).call({"ASKING"}, timeout_));
-      reply = ask(target, lease);
-    }
-    if (reply.kind == redis::ReplyView::Kind::error) {
-      const auto error = redis::classify(reply.text);
-      throw_error(error.code, error.what);
-    }
-    core::Words words{reply.text};
-    return words.next() == core::echo_of(lease.token) && words.next() == "k";
+  if (reply.kind == redis::ReplyView::Kind::error) {
+    const auto error = redis::classify(reply.text);
+    throw_error(error.code, error.what);
   }
+  core::Words words{reply.text};
+  return words.next() == core::echo_of(lease.token) && words.next() == "k";
+}
 
- private:
-  // A renewal as always, with the lock's key in place of all.
-  redis::Reply ask(const Endpoint::Address& node, const core::LeaseRecord& lease) {
-    const auto& [key, token] = std::tie(lease.key, lease.token);
-    const bool permits = lease.kind == core::Kind::permits;
-    const auto ttl = std::to_string(std::chrono::ceil<milliseconds>(lease.ttl).count());
-    const auto noted = std::to_string(permits ? lease.fence.counter : lease.fence.sequence);
-    return at(node).call({"EVAL", permits ? script::permits_renew : script::renew, "4", key, key,
-                          key, key, core::echo_of(token), token, ttl, noted},
-                         timeout_);
-  }
-
-  redis::Connection& at(const Endpoint::Address& address) {
-    auto& connection = connections_[address];
-    if (!connection) {
-      auto settings = settings_;
-      settings.endpoint = settings_.endpoint.at(address, Endpoint::Kind::cluster_node);
-      connection = redis::Connection::open(settings);
-    }
-    return *connection;
-  }
-
-  redis::Connection::Settings settings_;
-  const milliseconds timeout_;
-  std::vector<redis::SlotRange> ranges_;
-  std::map<Endpoint::Address, std::unique_ptr<redis::Connection>> connections_;
-};
-
-Rescued rescue(redis::Connection::Settings settings, milliseconds timeout,
-               const Rescuer::Leases& leases) {
+Rescued rescue(Servers& servers, milliseconds timeout, const Rescuer::Leases& leases) {
   Rescued result;
-  // A name of its own: the shared connection's is what that one's successor kills by.
-  settings.client_name += ":rescue";
   try {
-    Rescue attempt{std::move(settings), timeout};
     for (const auto& lease : leases) {
       const auto sent = now();
-      if (attempt.keep(*lease)) result.kept.emplace_back(lease, sent);
+      if (keep(servers, *lease, timeout)) result.kept.emplace_back(lease, sent);
     }
   } catch (const std::exception& error) {
     result.problem = error.what();
@@ -108,10 +72,11 @@ Rescued rescue(redis::Connection::Settings settings, milliseconds timeout,
 
 }  // namespace
 
-void Rescuer::start(redis::Connection::Settings settings, milliseconds timeout, Leases leases,
-                    std::shared_ptr<Wake> leader, std::shared_ptr<Wake> keeper) {
-  Errand::start([settings = std::move(settings), timeout,
-                 leases = std::move(leases)] { return rescue(settings, timeout, leases); },
+void Rescuer::start(const ClientState& client, Leases leases, std::shared_ptr<Wake> leader,
+                    std::shared_ptr<Wake> keeper) {
+  const auto servers = std::make_shared<Servers>(client, client.endpoint());
+  Errand::start([servers, timeout = client.options().request_timeout,
+                 leases = std::move(leases)] { return rescue(*servers, timeout, leases); },
                 [](const std::string& why) {
                   return Rescued{{}, "no thread could be started for it: " + why};
                 },

@@ -2,7 +2,6 @@
 // scripts with several keys are refused; a lock's own key is always at one node or the other.
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
@@ -10,9 +9,10 @@
 
 #include "client/errand.hpp"
 #include "core/hold.hpp"
-#include "redis/connection.hpp"
 
 namespace dlock::detail {
+
+class ClientState;
 
 /// What came of it.
 struct Rescued {
@@ -25,9 +25,9 @@ struct Rescued {
 class Rescuer : public Errand<Rescued> {
  public:
   using Leases = std::vector<std::shared_ptr<core::LeaseRecord>>;
-  /// Begins an attempt with leases of the cluster of `settings`; `timeout`: for each reply.
-  void start(redis::Connection::Settings settings, std::chrono::milliseconds timeout, Leases leases,
-             std::shared_ptr<Wake> leader, std::shared_ptr<Wake> keeper);
+  /// Begins an attempt with leases of the client, which need not outlive it.
+  void start(const ClientState& client, Leases leases, std::shared_ptr<Wake> leader,
+             std::shared_ptr<Wake> keeper);
 };
 
 }  // namespace dlock::detail

@@ -43,7 +43,10 @@ redis::Connection& Servers::at(const Endpoint::Address& address) {
 }
 
 redis::Connection& Servers::of(std::string_view key) {
-  if (!is_cluster_) return at({});
+  return at(is_cluster_ ? address_of(key) : Endpoint::Address{});
+}
+
+const Endpoint::Address& Servers::address_of(std::string_view key) {
   survey();
   const auto slot = core::slot_of(key);
   const auto range = std::find_if(ranges_.begin(), ranges_.end(), [&](const auto& some) {
@@ -55,7 +58,7 @@ redis::Connection& Servers::of(std::string_view key) {
                                           ": no node of the cluster has slot " +
                                           std::to_string(slot) + "; see CLUSTER INFO on its nodes");
   }
-  return at(range->primary);
+  return range->primary;
 }
 
 std::vector<redis::Connection*> Servers::all() {

@@ -20,6 +20,10 @@ class Servers {
 
   /// To the server that has `key`, or of a channel its messages.
   [[nodiscard]] redis::Connection& of(std::string_view key);
+  /// To a node of the cluster.
+  [[nodiscard]] redis::Connection& at(const redis::Endpoint::Address& address);
+  /// Of the node of the cluster that has `key`.
+  [[nodiscard]] const redis::Endpoint::Address& address_of(std::string_view key);
   /// To all that have keys; of a quorum, to one.
   [[nodiscard]] std::vector<redis::Connection*> all();
   /// A cluster said that a key is elsewhere.
@@ -27,7 +31,6 @@ class Servers {
 
  private:
   void survey();
-  redis::Connection& at(const redis::Endpoint::Address& address);
 
   redis::Connection::Settings settings_;
   const bool is_cluster_;

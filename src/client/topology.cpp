@@ -276,8 +276,7 @@ void ClientState::take_survey() {
 // Leases whose renewal a moving slot refused.
 void ClientState::rescue() {
   if (!stranded_.empty() && !rescuer_.is_busy()) {
-    rescuer_.start(connection_settings(), options_.request_timeout, std::exchange(stranded_, {}),
-                   leader_wake_, keeper_wake_);
+    rescuer_.start(*this, std::exchange(stranded_, {}), leader_wake_, keeper_wake_);
   }
 }
 
