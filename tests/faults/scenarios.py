@@ -59,20 +59,22 @@ def promotion_of_a_replica_that_lags(world):
     former = topology.server
     replicas = topology.replicas()
 
-    def lag(password):
+    def set_password(password):
         for replica in replicas:
             topology.call(replica, "CONFIG", "SET", "masterauth", password)
-    lag("wrong")
-    topology.call(former, "CLIENT", "KILL", "TYPE", "replica")
-    if not eventually(lambda: all(topology.call(replica, "INFO", "replication")["master_link_status"] == "down"
-                                  for replica in replicas)):
-        raise RuntimeError("the replicas do not lag")
+
+    def lag():
+        set_password("wrong")
+        topology.call(former, "CLIENT", "KILL", "TYPE", "replica")
+        if not eventually(lambda: all(
+                topology.call(replica, "INFO", "replication")["master_link_status"] == "down" for replica in replicas)):
+            raise RuntimeError("the replicas do not lag")
 
     def promote():
         former.kill9()
-        lag("")
+        set_password("")
         topology.wait_for_another(former)
-    _lose_while_held(world, promote)
+    _lose_while_held(world, promote, before=lag)
     topology.restart_as_replica(former)
 
 
@@ -107,9 +109,14 @@ def majority_restarted_empty(world):
     _lose_while_held(world, forget)
 
 
-def _lose_while_held(world, lose):
-    """a holds, and does not see that the server loses its lock: it is stopped meanwhile."""
+def _lose_while_held(world, lose, before=lambda: None):
+    """a holds, and does not see that the server loses its lock: it is stopped meanwhile. `before`: when
+    both run, and nobody holds."""
     a, b = world.puppet(ttl=30.0), world.puppet()
+    for puppet in (a, b):
+        puppet.acquire()
+        puppet.release()
+    before()
     a.acquire()
     a.write(accepted=True)
     a.stop()

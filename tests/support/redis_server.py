@@ -124,9 +124,9 @@ class RedisServer:
                 self.port = port
                 return
             # Somebody took the port meanwhile; anything else fails again in the same way.
-            if "already in use" not in self._log_tail():
+            if "already in use" not in self.log_tail():
                 break
-        raise RuntimeError(f"the server did not start:\n{self._log_tail()}")
+        raise RuntimeError(f"the server did not start:\n{self.log_tail()}")
 
     def _start_on(self, port):
         path = os.path.join(self.directory, "redis.conf")
@@ -157,6 +157,6 @@ class RedisServer:
             except OSError:
                 return False
 
-    def _log_tail(self):
+    def log_tail(self):
         with open(os.path.join(self.directory, "redis.log"), errors="replace") as log:
             return log.read()[-2000:]

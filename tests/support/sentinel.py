@@ -27,8 +27,9 @@ class Sentinels:
                                   for _ in range(2)]
         if rights.enforced():
             self._auth = rights.ADMIN
+        # A replica that lost its primary ten times "down-after" before that was down is not promoted.
         lines = [f"sentinel monitor {SERVICE} 127.0.0.1 {first.port} 2",
-                 f"sentinel down-after-milliseconds {SERVICE} 500",
+                 f"sentinel down-after-milliseconds {SERVICE} 1000",
                  f"sentinel failover-timeout {SERVICE} 3000"]
         lines += [f"sentinel auth-pass {SERVICE} {password}"] if password else []
         lines += [f"sentinel auth-user {SERVICE} {rights.ADMIN['username']}",
@@ -70,7 +71,8 @@ class Sentinels:
             return all(self._primary_of(sentinel) not in (None, former.port)
                        for sentinel in self.sentinels) and self._takes_writes(self.primary())
         if not eventually(is_there, 60):
-            raise RuntimeError("no failover")
+            raise RuntimeError("no failover:\n" + "\n".join(sentinel.log_tail()
+                                                            for sentinel in self.sentinels))
 
     def restart_as_replica(self, server):
         """Of the primary that there is now, and waits until it has what that has."""
@@ -79,8 +81,14 @@ class Sentinels:
         self.wait_for_replicas()
 
     def wait_for_replicas(self):
-        """Until the others follow the primary, and have what it has."""
+        """Until the others follow the primary and have what it has, and no Sentinel is still busy
+        with a failover: one whose new primary dies before its end names that one for ever."""
         def follow():
+            masters = [_pairs(self._ask(sentinel, "MASTER", SERVICE)) for sentinel in self.sentinels]
+            port = str(self.primary().port)
+            if any((str(master["port"]), str(master["flags"])) != (port, "master")
+                   for master in masters):
+                return False
             info = self.call(self.primary(), "INFO", "replication")
             return info["connected_slaves"] == len(self.servers) - 1 and all(
                 info[f"slave{i}"]["state"] == "online" for i in range(len(self.servers) - 1))
