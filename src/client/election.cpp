@@ -4,17 +4,16 @@
 #include <utility>
 
 #include "client/election_view.hpp"
-#include "client/inspector.hpp"
 #include "client/lease_state.hpp"
+#include "client/panel.hpp"
 #include "client/proclamation.hpp"
 #include "client/target.hpp"
 
 namespace dlock {
 namespace {
 
-Leadership lead(const detail::Target& lock, Lease lease, std::string_view value) {
-  auto proclamation =
-      std::make_unique<detail::Proclamation>(lock.client, lock.key, lease, lock.options.ttl);
+Leadership lead(Lease lease, std::string_view value) {
+  auto proclamation = std::make_unique<detail::Proclamation>(lease);
   proclamation->proclaim(value);
   return {std::move(lease), std::move(proclamation)};
 }
@@ -22,13 +21,7 @@ Leadership lead(const detail::Target& lock, Lease lease, std::string_view value)
 }  // namespace
 
 Election::Election(Client& client, std::string_view name, LockOptions options)
-    : target_(std::make_shared<detail::Target>(client, name, options)) {
-  if (target_->client->is_quorum()) {
-    throw_error(errc::usage,
-                "an election is not supported with redis+quorum: what a leader proclaims is on one "
-                "server; use a Mutex, whose fence is the term");
-  }
-}
+    : target_(std::make_shared<detail::Target>(client, name, options)) {}
 
 Election::~Election() {
   if (target_->client->is_forked()) {
@@ -38,7 +31,7 @@ Election::~Election() {
 
 Leadership Election::campaign(std::string_view value, std::stop_token stop) {
   detail::check_proclaimed(value);
-  return lead(*target_, target_->take_or_throw(stop), value);
+  return lead(target_->take_or_throw(stop), value);
 }
 
 std::optional<Leadership> Election::try_campaign(std::string_view value) {
@@ -50,12 +43,12 @@ std::optional<Leadership> Election::try_campaign_in(std::chrono::milliseconds sp
   detail::check_proclaimed(value);
   auto lease = target_->take(span, stop);
   if (!lease) return std::nullopt;
-  return lead(*target_, std::move(*lease), value);
+  return lead(std::move(*lease), value);
 }
 
 std::optional<Leader> Election::leader() const {
-  detail::Inspector store{*target_->client};
-  return detail::look_at_election(store, target_->key).leader;
+  const auto panel = detail::Panel::of(*target_->client);
+  return detail::look_at_election(*panel, target_->key).leader;
 }
 
 LeaderObserver Election::observe() const {

@@ -5,8 +5,12 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <string_view>
 #include <utility>
+#include <vector>
 
+#include "core/command.hpp"
 #include "core/keys.hpp"
 #include "core/token.hpp"
 #include "dlock/error.hpp"
@@ -22,28 +26,61 @@ constexpr milliseconds look_again = 2500ms;  // as a waiter of a lock: repairs w
 constexpr milliseconds retry = 100ms;
 constexpr int patience = 5;  // request timeouts, as a waiter has
 
-}  // namespace
-
-ElectionState look_at_election(Inspector& store, const std::string& key) {
-  const std::array keys{key, core::leader_key(key)};
-  const auto reply = store.run(script::leader, script::leader_sha, keys, {});
+// The reply of leader.lua.
+ElectionState read(std::string_view vote) {
   ElectionState state;
-  const auto& parts = reply.elements;
+  core::Words words{vote};
   std::int64_t left_ms = 0;
-  if (!parts.empty() && core::parse_exact(parts[0].text, left_ms))
-    state.left = milliseconds{left_ms};
+  if (core::parse_exact(words.next(), left_ms)) state.left = milliseconds{left_ms};
   core::Fence term;
   std::int64_t revision = 0;
-  if (parts.size() == 5 && core::parse_exact(parts[1].text, term.counter) &&
-      core::parse_number(parts[2].text, term.sequence) &&
-      core::parse_exact(parts[3].text, revision)) {
-    state.leader = Leader{parts[4].text, term.number(), revision};
+  if (core::parse_exact(words.next(), term.counter) &&
+      core::parse_number(words.next(), term.sequence) &&
+      core::parse_exact(words.next(), revision)) {
+    state.leader = Leader{std::string{words.rest()}, term.number(), revision};
+  }
+  return state;
+}
+
+// How many say that somebody leads, by term.
+std::map<std::int64_t, std::size_t> count_terms(const Panel::Votes& votes) {
+  std::map<std::int64_t, std::size_t> counts;
+  for (const auto& vote : votes) {
+    if (const auto leader = read(vote).leader) ++counts[leader->term];
+  }
+  return counts;
+}
+
+}  // namespace
+
+// Of what the leader has said, the last: a majority that has it shares a server with each other.
+ElectionState look_at_election(Panel& panel, const std::string& key) {
+  const std::array keys{key, core::leader_key(key)};
+  const auto leads = [&](const auto& term) { return term.second >= panel.majority(); };
+  const auto decide = [&](const Panel::Votes& votes, std::size_t open) {
+    std::size_t most = 0;
+    for (const auto& [term, count] : count_terms(votes)) most = std::max(most, count);
+    return most >= panel.majority() || most + open < panel.majority();
+  };
+  const auto votes = panel.run({script::leader, script::leader_sha, keys, {}}, decide);
+  const auto terms = count_terms(votes);
+  const auto term = std::ranges::find_if(terms, leads);
+  ElectionState state;
+  for (const auto& vote : votes) {
+    auto [leader, left] = read(vote);
+    if (left && (!state.left || *left < *state.left)) state.left = left;
+    if (term != terms.end() && leader && leader->term == term->first &&
+        (!state.leader || leader->revision > state.leader->revision)) {
+      state.leader = std::move(leader);
+    }
   }
   return state;
 }
 
 ElectionView::ElectionView(std::shared_ptr<ClientState> client, std::string key)
-    : client_(std::move(client)), key_(std::move(key)) {}
+    : client_(std::move(client)), key_(std::move(key)), panel_(Panel::of(*client_)) {
+  panel_->listen(core::leader_key(key_));
+}
 
 std::optional<LeaderChange> ElectionView::next(std::optional<Clock::time_point> deadline,
                                                const std::stop_token& stop) {
@@ -55,7 +92,7 @@ std::optional<LeaderChange> ElectionView::next(std::optional<Clock::time_point> 
       throw_error(errc::cancelled, "observing the election was cancelled");
     }
     if (auto change = look_if_due()) return change;
-    take_messages();
+    take_news();
     const auto now = Clock::now();
     if (look_at_ <= now) continue;
     if (deadline && *deadline <= now) return std::nullopt;
@@ -80,7 +117,6 @@ std::optional<LeaderChange> ElectionView::look_if_due() {
 
 // Called while an error is handled: throws it on when it has lasted for too long.
 void ElectionView::fail_for_now() {
-  store_.reset();
   const auto now = Clock::now();
   look_at_ = now + retry;
   if (!failing_since_) failing_since_ = now;
@@ -89,17 +125,10 @@ void ElectionView::fail_for_now() {
   throw;
 }
 
-// A message that arrives before the reply is dropped: the script ran after what it tells of.
+// A single server's message that arrives before its reply is dropped: the script ran after what it
+// tells of.
 std::optional<LeaderChange> ElectionView::look() {
-  if (!store_) {
-    store_.emplace(*client_);
-    subscribed_ = false;
-  }
-  if (!subscribed_) {
-    store_->call({"SSUBSCRIBE", core::leader_key(key_)});
-    subscribed_ = true;
-  }
-  auto state = look_at_election(*store_, key_);
+  auto state = look_at_election(*panel_, key_);
   // The lock is there up to and including its last millisecond.
   const auto pause = state.left ? std::min(*state.left + 1ms, look_again) : look_again;
   look_at_ = Clock::now() + pause;
@@ -108,6 +137,10 @@ std::optional<LeaderChange> ElectionView::look() {
 
 std::optional<LeaderChange> ElectionView::change_to(std::optional<Leader> leader) {
   using Kind = LeaderChange::Kind;
+  // What was said while a majority was still missing may have been seen already.
+  if (leader && leader_ && leader->term == leader_->term && leader->revision < leader_->revision) {
+    return std::nullopt;
+  }
   const auto former = std::exchange(leader_, std::move(leader));
   const bool first = !std::exchange(told_, true);
   if (!leader_) {
@@ -118,17 +151,15 @@ std::optional<LeaderChange> ElectionView::change_to(std::optional<Leader> leader
   return std::nullopt;
 }
 
-void ElectionView::take_messages() {
-  if (!store_ || store_->connection_of(core::leader_key(key_)).receive(*this)) return;
-  store_.reset();
-  look_at_ = {};
+void ElectionView::take_news() {
+  if (panel_->take_news()) look_at_ = {};
 }
 
 void ElectionView::sleep_until(Clock::time_point end) {
   const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
-  pollfd ready[] = {{wake_.fd(), POLLIN, 0},
-                    {store_ ? store_->connection_of(core::leader_key(key_)).fd() : -1, POLLIN, 0}};
-  (void)::poll(ready, 2, static_cast<int>(std::max(left, 0ms).count()));
+  std::vector<pollfd> ready{{wake_.fd(), POLLIN, 0}};
+  panel_->watch(ready);
+  (void)::poll(ready.data(), ready.size(), static_cast<int>(std::max(left, 0ms).count()));
 }
 
 }  // namespace dlock::detail

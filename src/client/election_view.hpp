@@ -1,4 +1,4 @@
-// ElectionView: a connection that looks at an election, and is told when to look again.
+// ElectionView: looks at an election, and is told when to look again.
 #pragma once
 
 #include <chrono>
@@ -6,13 +6,11 @@
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <string_view>
 
 #include "client/client_state.hpp"
-#include "client/inspector.hpp"
+#include "client/panel.hpp"
 #include "client/wake.hpp"
 #include "dlock/leader_observer.hpp"
-#include "redis/connection.hpp"
 
 namespace dlock::detail {
 
@@ -21,10 +19,11 @@ struct ElectionState {
   std::optional<Leader> leader;
   std::optional<std::chrono::milliseconds> left;  ///< none: it is free, or has no end
 };
-[[nodiscard]] ElectionState look_at_election(Inspector& store, const std::string& key);
+/// What a majority says. Throws as `Panel::run`.
+[[nodiscard]] ElectionState look_at_election(Panel& panel, const std::string& key);
 
 /// One caller at a time.
-class ElectionView final : private redis::Receiver {
+class ElectionView {
  public:
   using Clock = std::chrono::steady_clock;
 
@@ -39,17 +38,12 @@ class ElectionView final : private redis::Receiver {
   std::optional<LeaderChange> look();
   std::optional<LeaderChange> change_to(std::optional<Leader> leader);
   void fail_for_now();
-  void take_messages();
+  void take_news();
   void sleep_until(Clock::time_point end);
-
-  void on_reply(const redis::ReplyView&) override {}
-  void on_message(std::string_view, std::string_view) override { look_at_ = {}; }
-  void on_unsubscribed(std::string_view /*channel*/) override { subscribed_ = false; }
 
   const std::shared_ptr<ClientState> client_;
   const std::string key_;
-  std::optional<Inspector> store_;
-  bool subscribed_ = false;
+  const std::unique_ptr<Panel> panel_;
   bool told_ = false;             ///< whether anything was reported
   std::optional<Leader> leader_;  ///< as reported
   Clock::time_point look_at_{};

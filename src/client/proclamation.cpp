@@ -5,6 +5,8 @@
 #include <array>
 #include <utility>
 
+#include "client/lease_state.hpp"
+#include "client/process.hpp"
 #include "client/quiet_thread.hpp"
 #include "core/keys.hpp"
 #include "core/token.hpp"
@@ -18,7 +20,8 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
 constexpr std::size_t most_bytes = 64 * 1024;
-constexpr milliseconds retry = 1s;
+constexpr milliseconds first_retry = 50ms;
+constexpr milliseconds most_retry = 1s;  // while no majority has it
 
 }  // namespace
 
@@ -29,21 +32,26 @@ void check_proclaimed(std::string_view value) {
   }
 }
 
-Proclamation::Proclamation(std::shared_ptr<ClientState> client, std::string key, const Lease& lease,
-                           milliseconds ttl)
-    : client_(std::move(client)),
-      key_(std::move(key)),
+Proclamation::Proclamation(const Lease& lease)
+    : client_(LeaseState::of(lease)->client),
+      lease_(LeaseState::of(lease)->record),
       name_(lease.name()),
-      token_(lease.token()),
-      term_(lease.fence()),
-      period_(std::max<milliseconds>(ttl, 1s)) {}
+      period_(std::max(std::chrono::ceil<milliseconds>(lease_->ttl), milliseconds{1s})),
+      panel_(Panel::of(*client_)) {}
 
 void Proclamation::proclaim(std::string_view value) {
   const std::lock_guard lock{mutex_};
   value_ = value;
   ++revision_;
+  all_have_it_ = false;
   if (!keeper_.joinable()) keeper_ = quiet_thread([this] { keep(); });
-  send();
+  changed_.notify_all();
+  try {
+    all_have_it_ = send(Extent::majority);
+  } catch (const Unreachable&) {
+    if (revision_ == 1) throw;
+    all_have_it_ = send(Extent::majority);  // the connection may have ended while it was idle
+  }
 }
 
 std::string Proclamation::value() const {
@@ -51,50 +59,72 @@ std::string Proclamation::value() const {
   return value_;
 }
 
-// With the mutex held. A connection that was idle may have ended unseen: then once more.
-void Proclamation::send() {
-  const bool idle = store_.has_value();
-  try {
-    send_once();
-  } catch (const Unreachable&) {
-    store_.reset();
-    if (!idle) throw;
-    send_once();
-  }
-}
-
-void Proclamation::send_once() {
-  if (!store_) store_.emplace(*client_);
-  const std::array keys{key_, core::leader_key(key_)};
-  const auto sequence = std::to_string(core::Fence::of(term_).sequence);
+// With the mutex held. Whether all servers have it now. Throws when no majority has.
+bool Proclamation::send(Extent extent) {
+  const std::array keys{lease_->key, core::leader_key(lease_->key)};
+  const auto counter = std::to_string(lease_->fence.counter);
+  const auto sequence = std::to_string(lease_->fence.sequence);
   const auto revision = std::to_string(revision_);
   const auto life_ms = std::to_string((3 * period_).count());
-  const std::array<std::string_view, 5> arguments{token_, sequence, revision, life_ms, value_};
-  const auto reply = store_->run(script::proclaim, script::proclaim_sha, keys, arguments);
-  if (reply.text.ends_with(" not_leader")) {
-    throw_error(errc::lost, "the leadership of \"" + name_ + "\" (term " + std::to_string(term_) +
-                                ") has ended: its lock is not ours any more");
+  const std::array<std::string_view, 7> arguments{core::echo_of(lease_->token),
+                                                  core::client_of(lease_->token),
+                                                  counter,
+                                                  sequence,
+                                                  revision,
+                                                  life_ms,
+                                                  value_};
+  const auto count_followers = [](const Panel::Votes& votes) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        votes, [](const auto& vote) { return !vote.ends_with(" not_leader"); }));
+  };
+  const auto decide = [&](const Panel::Votes& votes, std::size_t open) {
+    return open == 0 ||
+           (extent == Extent::majority && count_followers(votes) >= panel_->majority());
+  };
+  written_ = true;
+  const auto votes = panel_->run({script::proclaim, script::proclaim_sha, keys, arguments}, decide);
+  for (const auto& vote : votes) {
+    if (const auto mute = vote.find(" mute "); mute != std::string::npos) {
+      client_->log(LogLevel::warning, "the observers of \"" + name_ + "\" were not told: " +
+                                          redis::classify(vote.substr(mute + 6)).what);
+    }
   }
-  if (const auto mute = reply.text.find(" mute "); mute != std::string::npos) {
-    client_->log(LogLevel::warning, "the observers of \"" + name_ + "\" were not told: " +
-                                        redis::classify(reply.text.substr(mute + 6)).what);
+  const auto followers = count_followers(votes);
+  if (followers >= panel_->majority()) return followers == panel_->size();
+  // A lease on many servers may be about to be written down anew on some.
+  if (panel_->size() > 1 && lease_->left(now()) > core::Duration::zero()) {
+    throw_error(errc::unreachable, "what the leader of \"" + name_ +
+                                       "\" says is not on a majority of the servers yet; it is "
+                                       "tried again");
   }
+  throw_error(errc::lost, "the leadership of \"" + name_ + "\" (term " +
+                              std::to_string(lease_->fence.number()) +
+                              ") has ended: its lock is not ours any more");
 }
 
+// Every period, and sooner where it is missing.
 void Proclamation::keep() {
   std::unique_lock lock{mutex_};
-  auto pause = period_;
-  while (!changed_.wait_for(lock, pause, [this] { return withdrawn_; })) {
-    pause = period_;
+  for (milliseconds pause = first_retry;;) {
+    const auto revision = revision_;
+    const auto span = all_have_it_ ? period_ : pause;
+    if (changed_.wait_for(lock, span, [&] { return withdrawn_ || revision_ != revision; })) {
+      if (withdrawn_) return;
+      pause = first_retry;
+      continue;
+    }
+    auto most_pause = period_;
     try {
-      send();
+      all_have_it_ = send(Extent::all);
     } catch (const LockLost&) {
       return;  // the holder is told by its lease
     } catch (const Error& error) {
+      all_have_it_ = false;
+      most_pause = most_retry;
       client_->log(LogLevel::warning,
                    std::string{"a leader's value was not kept: "} + error.what());
-      pause = retry;
     }
+    pause = all_have_it_ ? first_retry : std::min(2 * pause, most_pause);
   }
 }
 
@@ -102,14 +132,17 @@ void Proclamation::withdraw() noexcept {
   {
     const std::lock_guard lock{mutex_};
     try {
-      if (!std::exchange(withdrawn_, true) && store_) {
-        const std::array keys{core::leader_key(key_)};
-        const auto sequence = std::to_string(core::Fence::of(term_).sequence);
-        const std::array<std::string_view, 2> arguments{token_, sequence};
-        (void)store_->run(script::resign, script::resign_sha, keys, arguments);
+      if (!std::exchange(withdrawn_, true) && written_) {
+        const std::array keys{core::leader_key(lease_->key)};
+        const auto counter = std::to_string(lease_->fence.counter);
+        const auto sequence = std::to_string(lease_->fence.sequence);
+        const std::array<std::string_view, 4> arguments{
+            core::echo_of(lease_->token), core::client_of(lease_->token), counter, sequence};
+        const auto all = [](const Panel::Votes& /*votes*/, std::size_t open) { return open == 0; };
+        (void)panel_->run({script::resign, script::resign_sha, keys, arguments}, all);
       }
     } catch (const std::exception&) {
-      store_.reset();  // without its lock the value does not count, and it expires
+      // Without its lock the value does not count, and it expires.
     }
   }
   changed_.notify_all();

@@ -6,13 +6,13 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 
 #include "client/client_state.hpp"
-#include "client/inspector.hpp"
+#include "client/panel.hpp"
+#include "core/hold.hpp"
 #include "dlock/lease.hpp"
 
 namespace dlock::detail {
@@ -24,8 +24,8 @@ void check_proclaimed(std::string_view value);
 /// the lease to the moment: its key lives three times as long as it takes to keep it again.
 class Proclamation {
  public:
-  Proclamation(std::shared_ptr<ClientState> client, std::string key, const Lease& lease,
-               std::chrono::milliseconds ttl);
+  /// Of the holder of `lease`.
+  explicit Proclamation(const Lease& lease);
   ~Proclamation() { withdraw(); }
   Proclamation(const Proclamation&) = delete;
   Proclamation& operator=(const Proclamation&) = delete;
@@ -39,22 +39,22 @@ class Proclamation {
   [[nodiscard]] const std::shared_ptr<ClientState>& client() const noexcept { return client_; }
 
  private:
-  void send();
-  void send_once();
+  enum class Extent : std::uint8_t { majority, all };
+  [[nodiscard]] bool send(Extent extent);
   void keep();
 
   const std::shared_ptr<ClientState> client_;
-  const std::string key_;
+  const std::shared_ptr<const core::LeaseRecord> lease_;
   const std::string name_;
-  const std::string token_;
-  const std::int64_t term_;
   const std::chrono::milliseconds period_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::optional<Inspector> store_;
+  const std::unique_ptr<Panel> panel_;
   std::string value_;
   std::int64_t revision_ = 0;
+  bool written_ = false;  ///< somewhere, perhaps
+  bool all_have_it_ = false;
   bool withdrawn_ = false;
   std::thread keeper_;
 };

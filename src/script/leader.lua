@@ -1,7 +1,7 @@
 #!lua flags=no-writes,allow-oom
 -- Looks at an election, changing nothing.
 -- KEYS: lock, leader
--- Replies: the lock's time to live in ms (as of PTTL), then, if its holder has proclaimed something,
+-- Replies: the lock's time to live in ms (as of PTTL), and if its holder has proclaimed something,
 --   counter, sequence, revision and value
 
 local held = redis.call('GET', KEYS[1])
@@ -9,6 +9,8 @@ local record = redis.call('GET', KEYS[2])
 local left_ms = redis.call('PTTL', KEYS[1])
 local token = record and string.match(record, '^dlock1:%x+:%x+:%d+')
 if not held or not token or string.sub(held, 1, #token + 1) ~= token .. ':' then
-  return { left_ms }
+  return tostring(left_ms)
 end
-return { left_ms, string.match(record, '^:(%d+):(%d+):(%d+):(.*)$', #token + 1) }
+local counter, sequence, revision, value =
+  string.match(record, '^:(%d+):(%d+):(%d+):(.*)$', #token + 1)
+return table.concat({ left_ms, counter, sequence, revision, value }, ' ')

@@ -146,16 +146,19 @@ class Client:
 
     # --- elections
 
-    def proclaim(self, key, token, revision, value, sequence=0, life_ms=90000):
-        reply = self.script("proclaim", election_keys_of(key), token, sequence, revision, life_ms,
-                            value)
+    def proclaim(self, key, token, counter, revision, value, sequence=0, life_ms=90000):
+        reply = self.script("proclaim", election_keys_of(key), token[24:32], token[7:23], counter,
+                            sequence, revision, life_ms, value)
         return self._echoed(token, reply)
 
-    def resign(self, key, token, sequence=0):
-        return self._echoed(token, self.script("resign", election_keys_of(key)[1:], token, sequence))
+    def resign(self, key, token, counter, sequence=0):
+        return self._echoed(token, self.script("resign", election_keys_of(key)[1:], token[24:32],
+                                               token[7:23], counter, sequence))
 
     def leader(self, key):
-        return self.script("leader", election_keys_of(key))
+        """What is left in ms, and then counter, sequence, revision and value of the leader."""
+        left_ms, *leader = self.script("leader", election_keys_of(key)).split(" ", 4)
+        return [int(left_ms), *leader]
 
     @staticmethod
     def _echoed(token, reply):
