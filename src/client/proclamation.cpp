@@ -20,8 +20,8 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
 constexpr std::size_t most_bytes = 64 * 1024;
-constexpr milliseconds first_retry = 50ms;
-constexpr milliseconds most_retry = 1s;  // while no majority has it
+constexpr milliseconds first_repeat = 50ms;
+constexpr milliseconds retry = 1s;
 
 }  // namespace
 
@@ -43,14 +43,13 @@ void Proclamation::proclaim(std::string_view value) {
   const std::lock_guard lock{mutex_};
   value_ = value;
   ++revision_;
-  all_have_it_ = false;
   if (!keeper_.joinable()) keeper_ = quiet_thread([this] { keep(); });
   changed_.notify_all();
   try {
-    all_have_it_ = send(Extent::majority);
+    send();
   } catch (const Unreachable&) {
     if (revision_ == 1) throw;
-    all_have_it_ = send(Extent::majority);  // the connection may have ended while it was idle
+    send();  // the connection may have ended while it was idle
   }
 }
 
@@ -59,8 +58,8 @@ std::string Proclamation::value() const {
   return value_;
 }
 
-// With the mutex held. Whether all servers have it now. Throws when no majority has.
-bool Proclamation::send(Extent extent) {
+// With the mutex held. Throws when no majority has it now.
+void Proclamation::send() {
   const std::array keys{lease_->key, core::leader_key(lease_->key)};
   const auto counter = std::to_string(lease_->fence.counter);
   const auto sequence = std::to_string(lease_->fence.sequence);
@@ -78,8 +77,8 @@ bool Proclamation::send(Extent extent) {
         votes, [](const auto& vote) { return !vote.ends_with(" not_leader"); }));
   };
   const auto decide = [&](const Panel::Votes& votes, std::size_t open) {
-    return open == 0 ||
-           (extent == Extent::majority && count_followers(votes) >= panel_->majority());
+    const auto followers = count_followers(votes);
+    return followers >= panel_->majority() || followers + open < panel_->majority();
   };
   written_ = true;
   const auto votes = panel_->run({script::proclaim, script::proclaim_sha, keys, arguments}, decide);
@@ -89,8 +88,7 @@ bool Proclamation::send(Extent extent) {
                                           redis::classify(vote.substr(mute + 6)).what);
     }
   }
-  const auto followers = count_followers(votes);
-  if (followers >= panel_->majority()) return followers == panel_->size();
+  if (count_followers(votes) >= panel_->majority()) return;
   // A lease on many servers may be about to be written down anew on some.
   if (panel_->size() > 1 && lease_->left(now()) > core::Duration::zero()) {
     throw_error(errc::unreachable, "what the leader of \"" + name_ +
@@ -102,29 +100,28 @@ bool Proclamation::send(Extent extent) {
                               ") has ended: its lock is not ours any more");
 }
 
-// Every period, and sooner where it is missing.
+// Every period. Of several servers one may have got its part of the lock, or the value, after the
+// majority had: so sooner at first.
 void Proclamation::keep() {
   std::unique_lock lock{mutex_};
-  for (milliseconds pause = first_retry;;) {
+  const auto first = panel_->size() == 1 ? period_ : first_repeat;
+  for (auto pause = first;;) {
     const auto revision = revision_;
-    const auto span = all_have_it_ ? period_ : pause;
-    if (changed_.wait_for(lock, span, [&] { return withdrawn_ || revision_ != revision; })) {
+    if (changed_.wait_for(lock, pause, [&] { return withdrawn_ || revision_ != revision; })) {
       if (withdrawn_) return;
-      pause = first_retry;
+      pause = first;
       continue;
     }
-    auto most_pause = period_;
     try {
-      all_have_it_ = send(Extent::all);
+      send();
+      pause = std::min(2 * pause, period_);
     } catch (const LockLost&) {
       return;  // the holder is told by its lease
     } catch (const Error& error) {
-      all_have_it_ = false;
-      most_pause = most_retry;
       client_->log(LogLevel::warning,
                    std::string{"a leader's value was not kept: "} + error.what());
+      pause = retry;
     }
-    pause = all_have_it_ ? first_retry : std::min(2 * pause, most_pause);
   }
 }
 
@@ -138,8 +135,10 @@ void Proclamation::withdraw() noexcept {
         const auto sequence = std::to_string(lease_->fence.sequence);
         const std::array<std::string_view, 4> arguments{
             core::echo_of(lease_->token), core::client_of(lease_->token), counter, sequence};
-        const auto all = [](const Panel::Votes& /*votes*/, std::size_t open) { return open == 0; };
-        (void)panel_->run({script::resign, script::resign_sha, keys, arguments}, all);
+        const auto decide = [&](const Panel::Votes& votes, std::size_t /*open*/) {
+          return votes.size() >= panel_->majority();
+        };
+        (void)panel_->run({script::resign, script::resign_sha, keys, arguments}, decide);
       }
     } catch (const std::exception&) {
       // Without its lock the value does not count, and it expires.

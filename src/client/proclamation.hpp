@@ -39,8 +39,7 @@ class Proclamation {
   [[nodiscard]] const std::shared_ptr<ClientState>& client() const noexcept { return client_; }
 
  private:
-  enum class Extent : std::uint8_t { majority, all };
-  [[nodiscard]] bool send(Extent extent);
+  void send();
   void keep();
 
   const std::shared_ptr<ClientState> client_;
@@ -54,7 +53,6 @@ class Proclamation {
   std::string value_;
   std::int64_t revision_ = 0;
   bool written_ = false;  ///< somewhere, perhaps
-  bool all_have_it_ = false;
   bool withdrawn_ = false;
   std::thread keeper_;
 };

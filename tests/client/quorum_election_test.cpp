@@ -107,9 +107,31 @@ TEST_F(QuorumElection, AServerThatHangsIsNotWaitedFor) {
   EXPECT_EQ(next(observer), "vacant");
 }
 
+TEST_F(QuorumElection, AServerThatHangsIsWaitedForOnceWhereTheOthersDiffer) {
+  Client client{url(), {.connect_timeout = 2s, .request_timeout = 2s}};
+  Election election{client, "e"};
+  auto observer = election.observe();
+  EXPECT_EQ(next(observer), "vacant");
+  {
+    const auto leadership = election.campaign("a");
+    EXPECT_EQ(next(observer), "elected a");
+    servers[0].command({"SET", "e", "somebody"});
+    servers[2].stop();
+    servers[1].command({"SPUBLISH", core::leader_key("e"), "changed"});
+    EXPECT_EQ(next(observer), "vacant");
+    const auto look = fastest_of(3, [&] {
+      servers[1].command({"SPUBLISH", core::leader_key("e"), "changed"});
+      EXPECT_EQ(told(observer.next_for(100ms)), "nothing");
+    });
+    EXPECT_LT(look, 1s);
+    servers[2].cont();
+  }
+  servers[0].command({"DEL", "e"});
+}
+
 TEST_F(QuorumElection, AMinorityMayDieAndComeBackWithoutWhatItHad) {
   Client client{url()};
-  Election election{client, "e", {.ttl = 2s}};
+  Election election{client, "e", {.ttl = 1s}};
   auto observer = election.observe();
   EXPECT_EQ(next(observer), "vacant");
   const auto leadership = election.campaign("a");
