@@ -17,7 +17,9 @@ class SinglePanel final : public Panel, private redis::Receiver {
  public:
   explicit SinglePanel(ClientState& client) : Panel(1), client_(client) {}
 
-  Votes run(const ScriptCall& call, const Decides& /*decide*/) override {
+  using Panel::run;
+  Votes run(const ScriptCall& call, const Decides& /*decide*/,
+            std::chrono::milliseconds /*patience*/) override {
     try {
       if (!store_) {
         store_.emplace(client_);

@@ -3,6 +3,7 @@
 
 #include <poll.h>
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -39,9 +40,13 @@ class Panel {
   Panel& operator=(const Panel&) = delete;
 
   /// Runs a script on all, whose replies are texts. Returns when they decide, or when nobody else
-  /// can be expected to reply. Throws `Unreachable`, `Refused` or `StoreUnusable` when no majority
-  /// does.
-  [[nodiscard]] virtual Votes run(const ScriptCall& call, const Decides& decide) = 0;
+  /// can be expected to reply; when a majority has replied, after `patience` at the latest. Throws
+  /// `Unreachable`, `Refused` or `StoreUnusable` when no majority does.
+  [[nodiscard]] virtual Votes run(const ScriptCall& call, const Decides& decide,
+                                  std::chrono::milliseconds patience) = 0;
+  [[nodiscard]] Votes run(const ScriptCall& call, const Decides& decide) {
+    return run(call, decide, std::chrono::milliseconds::max());
+  }
   /// Subscribes to `channel` everywhere, before anything that is run later.
   virtual void listen(std::string channel) = 0;
   /// Adds what becomes readable when there may be news.

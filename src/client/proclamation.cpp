@@ -22,6 +22,7 @@ using std::chrono::milliseconds;
 constexpr std::size_t most_bytes = 64 * 1024;
 constexpr milliseconds first_repeat = 50ms;
 constexpr milliseconds retry = 1s;
+constexpr milliseconds farewell = 100ms;  // for the servers behind a majority
 
 }  // namespace
 
@@ -135,10 +136,10 @@ void Proclamation::withdraw() noexcept {
         const auto sequence = std::to_string(lease_->fence.sequence);
         const std::array<std::string_view, 4> arguments{
             core::echo_of(lease_->token), core::client_of(lease_->token), counter, sequence};
-        const auto decide = [&](const Panel::Votes& votes, std::size_t /*open*/) {
-          return votes.size() >= panel_->majority();
+        const auto decide = [](const Panel::Votes& /*votes*/, std::size_t open) {
+          return open == 0;
         };
-        (void)panel_->run({script::resign, script::resign_sha, keys, arguments}, decide);
+        (void)panel_->run({script::resign, script::resign_sha, keys, arguments}, decide, farewell);
       }
     } catch (const std::exception&) {
       // Without its lock the value does not count, and it expires.

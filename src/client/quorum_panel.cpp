@@ -11,6 +11,12 @@ namespace dlock::detail {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+constexpr milliseconds longest_wait = std::chrono::hours{1};  ///< what poll() can take
+
+}  // namespace
+
 /// Takes what one server sends.
 class QuorumPanel::Intake final : public redis::Receiver {
  public:
@@ -68,11 +74,15 @@ QuorumPanel::QuorumPanel(const ClientState& client)
   }
 }
 
-Panel::Votes QuorumPanel::run(const ScriptCall& call, const Decides& decide) {
+Panel::Votes QuorumPanel::run(const ScriptCall& call, const Decides& decide,
+                              milliseconds patience) {
   begin_round(call);
+  const auto end = Clock::now() + std::min(patience, longest_wait);
   const auto expects = [this](const Server& server) { return is_expected(server); };
   while (!decide(votes_, size() - votes_.size()) && std::ranges::any_of(servers_, expects)) {
-    wait();
+    const bool is_majority = votes_.size() >= majority();
+    if (is_majority && end <= Clock::now()) break;
+    wait(is_majority ? end : Clock::time_point::max());
     go_on();
   }
   call_ = nullptr;
@@ -182,15 +192,14 @@ void QuorumPanel::go_on() {
   }
 }
 
-void QuorumPanel::wait() {
+void QuorumPanel::wait(Clock::time_point end) {
   std::vector<pollfd> ready;
   watch(ready);
-  auto end = Clock::time_point::max();
   for (const auto& server : servers_) {
     if (const auto deadline = deadline_of(server, timeout_)) end = std::min(end, *deadline);
   }
   const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
-  const auto span = std::clamp(left, milliseconds::zero(), timeout_ + milliseconds{1});
+  const auto span = std::clamp(left, milliseconds::zero(), longest_wait);
   (void)::poll(ready.data(), ready.size(), static_cast<int>(span.count()));
 }
 

@@ -19,16 +19,18 @@ namespace dlock::detail {
 
 class QuorumPanel final : public Panel {
  public:
+  using Milliseconds = std::chrono::milliseconds;
+
   explicit QuorumPanel(const ClientState& client);
 
-  Votes run(const ScriptCall& call, const Decides& decide) override;
+  using Panel::run;
+  Votes run(const ScriptCall& call, const Decides& decide, Milliseconds patience) override;
   void listen(std::string channel) override { channel_ = std::move(channel); }
   void watch(std::vector<pollfd>& ready) override;
   bool take_news() override;
 
  private:
   using Clock = std::chrono::steady_clock;
-  using Milliseconds = std::chrono::milliseconds;
   class Intake;
 
   struct Owed {
@@ -58,7 +60,7 @@ class QuorumPanel final : public Panel {
   void drop(Server& server, const std::string& why);
   void give_up(Server& server, redis::ServerError problem);
   void go_on();
-  void wait();
+  void wait(Clock::time_point end);
   [[nodiscard]] bool is_expected(const Server& server) const;
   [[nodiscard]] static std::optional<Clock::time_point> deadline_of(const Server& server,
                                                                     Milliseconds timeout);

@@ -21,7 +21,8 @@ class QuorumElection : public testing::Test {
   void TearDown() override {
     for (auto& server : servers) {
       if (server.pid() > 0) {
-        EXPECT_TRUE(eventually([&] { return is_clean(server); })) << server.command({"KEYS", "*"});
+        EXPECT_TRUE(eventually([&] { return is_clean(server); }, 20s))
+            << server.command({"KEYS", "*"});
       }
     }
   }
@@ -90,7 +91,7 @@ TEST_F(QuorumElection, AnObserverIsToldOfEachChange) {
 
 TEST_F(QuorumElection, AServerThatHangsIsNotWaitedFor) {
   Client client{url(), {.request_timeout = 10s}};
-  Election election{client, "e"};
+  Election election{client, "e", {.ttl = 1s}};
   auto observer = election.observe();
   EXPECT_EQ(next(observer), "vacant");
   servers[1].stop();
@@ -109,7 +110,7 @@ TEST_F(QuorumElection, AServerThatHangsIsNotWaitedFor) {
 
 TEST_F(QuorumElection, AServerThatHangsIsWaitedForOnceWhereTheOthersDiffer) {
   Client client{url(), {.connect_timeout = 2s, .request_timeout = 2s}};
-  Election election{client, "e"};
+  Election election{client, "e", {.ttl = 3s}};
   auto observer = election.observe();
   EXPECT_EQ(next(observer), "vacant");
   {
@@ -127,6 +128,7 @@ TEST_F(QuorumElection, AServerThatHangsIsWaitedForOnceWhereTheOthersDiffer) {
     servers[2].cont();
   }
   servers[0].command({"DEL", "e"});
+  for (auto& server : servers) server.command({"DEL", core::leader_key("e")});  // would expire
 }
 
 TEST_F(QuorumElection, AMinorityMayDieAndComeBackWithoutWhatItHad) {

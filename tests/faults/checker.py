@@ -3,7 +3,7 @@
 import dataclasses
 
 KINDS = {
-    "overlap": "two holders at once, by their own clocks",
+    "overlap": "more holders at once than may be, by their own clocks",
     "fence_order": "a fence not greater than that of a holder whose lease was over",
     "fence_regressed": "a fence not greater than one known before the wait began",
     "stale_accepted": "the resource took a write of a former holder after one of a later holder",
@@ -43,31 +43,35 @@ def check(history):
 
 def overlaps(leases):
     """`leases` of one lock, in the order of their beginnings."""
-    latest = None
+    holding = []
     for lease in leases:
-        if latest and lease.since < latest.over:
-            yield Violation("overlap", f"{latest} and {lease}")
-        if not latest or lease.over > latest.over:
-            latest = lease
+        holding = [other for other in holding if lease.since < other.over]
+        if sum(other.weight for other in holding) + lease.weight > lease.capacity:
+            yield Violation("overlap", f"{max(holding, key=lambda other: other.over)} and {lease}")
+        holding.append(lease)
 
 
 def fences(leases):
     """Compares each fence with the greatest that was known before its wait began, and with the
-    greatest of those whose leases were over when it was acquired."""
-    yield from _fences(leases, "fence_regressed", lambda a: a.since, lambda b: b.asked)
-    yield from _fences(leases, "fence_order", lambda a: a.over, lambda b: b.since)
+    greatest of those whose leases were over when it was acquired. The latter only of leases that keep
+    each other out: others may learn of theirs in any order."""
+    yield from _fences(leases, "fence_regressed", lambda a: a.since, lambda b: b.asked, lambda a, b: True)
+    yield from _fences(leases, "fence_order", lambda a: a.over, lambda b: b.since,
+                       lambda a, b: a.weight + b.weight > b.capacity)
 
 
-def _fences(leases, kind, known, begins):
+def _fences(leases, kind, known, begins, counts):
     before = sorted(leases, key=known)
-    highest, done = None, 0
+    highest, done = {}, 0  # by weight
     for lease in sorted(leases, key=begins):
         while done < len(before) and known(before[done]) < begins(lease):
-            if not highest or before[done].fence > highest.fence:
-                highest = before[done]
+            other = before[done]
+            if other.weight not in highest or other.fence > highest[other.weight].fence:
+                highest[other.weight] = other
             done += 1
-        if highest and lease.fence <= highest.fence:
-            yield Violation(kind, f"{lease} after {highest}")
+        for other in highest.values():
+            if counts(other, lease) and lease.fence <= other.fence:
+                yield Violation(kind, f"{lease} after {other}")
 
 
 def stale_writes(writes, leases):

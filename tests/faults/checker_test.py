@@ -27,12 +27,12 @@ class Made:
         self._say(process, at, "ask", id=f"{process}@{at}", lock=lock)
         return f"{process}@{at}"
 
-    def hold(self, process, since, until, fence, asked=None, lock="lock"):
+    def hold(self, process, since, until, fence, asked=None, lock="lock", weight=1, capacity=1):
         """Returns the id of the lease."""
         asked = since if asked is None else asked
         id = f"{process}@{since}"
-        self._say(process, since, "acquired", id=id, lock=lock, fence=fence, asked=int(asked * SECOND),
-                  until=int(until * SECOND))
+        self._say(process, since, "acquired", id=id, lock=lock, fence=fence, weight=weight, capacity=capacity,
+                  asked=int(asked * SECOND), until=int(until * SECOND))
         return id
 
     def renew(self, id, at, until):
@@ -113,6 +113,16 @@ class Checker(unittest.TestCase):
         self.made.release(self.made.hold("c", since=5, until=9, fence=12), at=6)
         self.assert_found("overlap", "overlap")
 
+    def test_holders_of_parts_overlap_only_beyond_the_capacity(self):
+        def hold(process, since, until, fence, weight):
+            self.made.release(self.made.hold(process, since, 9, fence, weight=weight, capacity=3), at=until)
+        hold("a", 1, 4, 10, weight=1)
+        hold("b", 2, 6, 11, weight=2)
+        hold("c", 4.1, 5, 12, weight=1)
+        self.assert_found()
+        hold("d", 5.1, 7, 13, weight=2)
+        self.assert_found("overlap")
+
     def test_a_renewal_moves_the_end(self):
         first = self.made.hold("a", since=1, until=2, fence=10)
         self.made.renew(first, at=1.5, until=3)
@@ -149,6 +159,14 @@ class Checker(unittest.TestCase):
             self.made.release(self.made.hold("a", since=2, until=4, fence=10), at=3)
             self.made.release(self.made.hold("b", since=3.1, until=6, fence=fence, asked=1), at=4)
             self.assert_found("fence_order")
+
+    def test_fences_of_leases_that_exclude_each_other_are_in_order(self):
+        for weight, found in ((1, []), (2, ["fence_order"])):
+            self.setUp()
+            self.made.release(self.made.hold("a", since=2, until=4, fence=10, weight=2, capacity=3), at=3)
+            self.made.release(self.made.hold("b", since=3.1, until=6, fence=9, asked=1, weight=weight,
+                                             capacity=3), at=4)
+            self.assert_found(*found)
 
     def test_a_fence_below_one_known_when_the_wait_began_regressed(self):
         self.made.release(self.made.hold("a", since=1, until=9, fence=10), at=3)

@@ -6,7 +6,7 @@ and `at`, when: microseconds of CLOCK_BOOTTIME, which is one clock for the whole
 e         who       also has
 start     client    pid
 ask       client    id (of the lease to be), lock
-acquired  client    id, lock, fence, asked, until (when it ends, as its holder knows)
+acquired  client    id, lock, fence, weight of capacity, asked, until (when it ends, as its holder knows)
 valid     client    id, until
 lost      client    id: the library said so
 releasing client    id
@@ -40,6 +40,8 @@ class Lease:
     until: int
     seen: int
     process: "Process"
+    weight: int = 1
+    capacity: int = 1  # of the lock
     lost: int = None
     releasing: int = None
 
@@ -122,7 +124,7 @@ class History:
         process.waits.pop(record["id"], None)
         self.leases[record["id"]] = Lease(
             record["id"], record["lock"], record["fence"], record["asked"], record["at"],
-            record["until"], record["at"], process)
+            record["until"], record["at"], process, record["weight"], record["capacity"])
 
     def _valid(self, process, record):
         lease = self.leases[record["id"]]

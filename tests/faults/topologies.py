@@ -21,7 +21,7 @@ from proxy import Proxy  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
 from sentinel import Sentinels  # noqa: E402
 from tls_server import TlsServer  # noqa: E402
-from world import LOCKS  # noqa: E402
+from world import LOCKS, MUTEXES, PERMITS, READERS_AND_WRITERS  # noqa: E402
 
 
 class Unavailable(Exception):
@@ -30,9 +30,10 @@ class Unavailable(Exception):
 
 class Topology:
     """Runs from construction to `close()`. `urls`: for clients, by turns; the first leads there by
-    the shortest way. `prefixes`: commands that run the clients of each URL. `proxy` and `clock` are
-    None where there are none."""
+    the shortest way. `prefixes`: commands that run the clients of each URL. `locks`: what clients use,
+    and how. `proxy` and `clock` are None where there are none."""
 
+    locks = {**MUTEXES, **READERS_AND_WRITERS, **PERMITS}
     proxy = None
     clock = None
 
@@ -299,6 +300,7 @@ class Cluster(Replicated):
 class Quorum(Topology):
     """Independent servers, each of which keeps its data."""
 
+    locks = MUTEXES
     size = 3
 
     def __init__(self):

@@ -2,11 +2,12 @@
 // records all of it.
 //
 //   worker loop URL DIRECTORY TTL_MS THREADS LOCK...   until SIGTERM
-//   worker puppet URL DIRECTORY TTL_MS LOCK            as stdin says: see `obey`
+//   worker puppet URL DIRECTORY TTL_MS NAME            as stdin says: see `obey`
 //   worker command DIRECTORY                           what `dlock run` runs: writes until its time
 //   is up
 //
-// DIRECTORY is where records go, and has the socket of the resource.
+// DIRECTORY is where records go, and has the socket of the resource. A LOCK is a mutex `NAME`,
+// a reader-writer lock `NAME:shared`, or a semaphore `NAME:PERMITS`.
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <dlock/dlock.hpp>
@@ -61,10 +62,27 @@ class Resource {
   int socket_;
 };
 
+/// How much of its lock a holder takes. Only who takes all writes to the resource.
+struct Share {
+  std::int64_t weight = 1, capacity = 1;
+  [[nodiscard]] bool is_all() const { return weight == capacity; }
+  [[nodiscard]] std::string members() const {
+    return ",\"weight\":" + std::to_string(weight) + ",\"capacity\":" + std::to_string(capacity);
+  }
+};
+
+/// A way to hold a lock.
+struct Way {
+  std::string lock;
+  Share share;
+  std::function<Lease()> acquire;
+};
+
 /// A wait, and the lease that comes of it.
 class Turn {
  public:
-  Turn(Records& records, std::string lock) : records_(records), lock_(std::move(lock)) {
+  explicit Turn(Records& records, const Way& way)
+      : records_(records), lock_(way.lock), share_(way.share) {
     static std::atomic<int> count{0};
     id_ = std::to_string(::getpid()) + '.' + std::to_string(++count);
     asked_ = boot_us();
@@ -72,16 +90,16 @@ class Turn {
   }
 
   /// False if the wait ended with an error.
-  bool acquire(Mutex& mutex) {
+  bool acquire(const Way& way) {
     try {
-      lease_.emplace(mutex.acquire());
+      lease_.emplace(way.acquire());
     } catch (const Error& error) {
       fail(error);
       return false;
     }
     // First the validity, then the clock: the end that is written down is not after the real one.
     const std::string valid_until = until();
-    records_.say("acquired", me() + lock_member() + fence_member() +
+    records_.say("acquired", me() + lock_member() + fence_member() + share_.members() +
                                  ",\"asked\":" + std::to_string(asked_) + valid_until);
     on_loss_.emplace(lease_->lost(), [this] { records_.say("lost", me()); });
     return true;
@@ -89,11 +107,12 @@ class Turn {
 
   [[nodiscard]] bool held() const { return lease_->held(); }
 
+  /// True also for who may not write.
   bool write(Resource& resource) {
     if (lease_->held()) {
       records_.say("valid", me() + until());
     }
-    return resource.write(lock_, id_, lease_->fence());
+    return !share_.is_all() || resource.write(lock_, id_, lease_->fence());
   }
 
   void release() {
@@ -125,24 +144,51 @@ class Turn {
 
   Records& records_;
   std::string lock_;
+  Share share_;
   std::string id_;
   std::int64_t asked_;
   std::optional<Lease> lease_;
   std::optional<std::stop_callback<std::function<void()>>> on_loss_;
 };
 
+/// All ways to hold `lock`.
+std::vector<Way> ways_of(Client& client, const std::string& lock, std::chrono::milliseconds ttl) {
+  const auto colon = lock.find(':');
+  const auto name = lock.substr(0, colon);
+  if (colon == std::string::npos) {
+    const auto mutex = std::make_shared<Mutex>(client, name, LockOptions{.ttl = ttl});
+    return {{name, {}, [mutex] { return mutex->acquire(); }}};
+  }
+  const auto kind = lock.substr(colon + 1);
+  if (kind == "shared") {
+    constexpr std::int64_t many = 1000;
+    const auto mutex = std::make_shared<SharedMutex>(client, name, LockOptions{.ttl = ttl});
+    return {{name, {many, many}, [mutex] { return mutex->acquire(); }},
+            {name, {1, many}, [mutex] { return mutex->acquire_shared(); }}};
+  }
+  const auto permits = std::stoll(kind);
+  const auto semaphore =
+      std::make_shared<Semaphore>(client, name, SemaphoreOptions{.permits = permits, .ttl = ttl});
+  std::vector<Way> ways;
+  for (std::int64_t weight = 1; weight <= permits; ++weight) {
+    ways.push_back({name, {weight, permits}, [=] { return semaphore->acquire(weight); }});
+  }
+  return ways;
+}
+
 void take_turns(Records& records, Client& client, const std::string& directory,
                 std::chrono::milliseconds ttl, const std::vector<std::string>& locks) {
   Resource resource{directory};
   std::minstd_rand chance{std::random_device{}()};
-  std::vector<std::unique_ptr<Mutex>> mutexes;
+  std::vector<std::vector<Way>> all;
   for (const std::string& lock : locks) {
-    mutexes.push_back(std::make_unique<Mutex>(client, lock, LockOptions{.ttl = ttl}));
+    all.push_back(ways_of(client, lock, ttl));
   }
   while (!ending) {
-    Mutex& mutex = *mutexes[chance() % mutexes.size()];
-    Turn turn{records, mutex.name()};
-    if (!turn.acquire(mutex)) {
+    const auto& ways = all[chance() % all.size()];
+    const Way& way = ways[chance() % ways.size()];
+    Turn turn{records, way};
+    if (!turn.acquire(way)) {
       std::this_thread::sleep_for(20ms);  // the next try may be as quick to fail
       continue;
     }
@@ -160,12 +206,12 @@ void take_turns(Records& records, Client& client, const std::string& directory,
 /// whether it still holds (y or n), `release`.
 void obey(Records& records, Client& client, Resource& resource, std::chrono::milliseconds ttl,
           const std::string& lock) {
-  Mutex mutex{client, lock, {.ttl = ttl}};
+  const auto way = ways_of(client, lock, ttl).front();
   std::optional<Turn> turn;
   for (std::string word; std::cin >> word;) {
     if (word == "acquire") {
-      turn.emplace(records, lock);
-      std::cout << (turn->acquire(mutex) ? turn->fence() : 0) << std::endl;
+      turn.emplace(records, way);
+      std::cout << (turn->acquire(way) ? turn->fence() : 0) << std::endl;
     } else if (word == "write") {
       std::cout << (turn->write(resource) ? 'y' : 'n') << std::endl;
     } else if (word == "release") {
@@ -175,19 +221,23 @@ void obey(Records& records, Client& client, Resource& resource, std::chrono::mil
   }
 }
 
-/// The holder of what $DLOCK_NAME, $DLOCK_FENCE and $FAULTS_ASKED (when the wait began) say.
+/// The holder of what $DLOCK_NAME, $DLOCK_FENCE, $FAULTS_ASKED (when the wait began) and
+/// $FAULTS_WEIGHT and $FAULTS_CAPACITY say.
 void write_as_command(Records& records, Resource& resource) {
   const std::string lock = std::getenv("DLOCK_NAME");
   const std::string fence = std::getenv("DLOCK_FENCE");
+  const Share share{std::stoll(std::getenv("FAULTS_WEIGHT")),
+                    std::stoll(std::getenv("FAULTS_CAPACITY"))};
   const std::string id = std::to_string(::getpid()) + ".1";
   const auto alive = [] { return ",\"until\":" + std::to_string(boot_us()); };
   const std::string me = "\"id\":" + quoted(id);
   records.say("acquired", me + ",\"lock\":" + quoted(lock) + ",\"fence\":" + fence +
-                              ",\"asked\":" + std::getenv("FAULTS_ASKED") + alive());
+                              share.members() + ",\"asked\":" + std::getenv("FAULTS_ASKED") +
+                              alive());
   std::minstd_rand chance{std::random_device{}()};
   for (auto left = chance() % 8 == 0 ? 50 : chance() % 3; left > 0 && !ending; --left) {
     records.say("valid", me + alive());
-    resource.write(lock, id, std::stoll(fence));
+    if (share.is_all()) resource.write(lock, id, std::stoll(fence));
     std::this_thread::sleep_for(std::chrono::milliseconds{chance() % 20});
   }
   records.say("releasing", me);

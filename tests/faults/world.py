@@ -18,10 +18,27 @@ from guarded import Resource  # noqa: E402
 DLOCK = os.environ["DLOCK_BIN"]
 WORKER = os.path.join(os.environ["DLOCK_BUILD_DIR"], "tests", "dlock_fault_worker")
 FENCE_KEY = re.compile(r"dlock1:fence(:\{\d+\})?")  # on a cluster one for each slot
-LOCKS = ["red", "green", "blue"]
+LOCKS = ["red", "green", "blue"]  # mutexes
 PATIENCE = 40.0  # seconds for what should come soon when nothing is broken any more
 # Of `dlock run`: it ran, the server could not be reached, the lock was lost, it or its command was killed.
 STATUSES = {0, 69, 73, 137, -signal.SIGKILL}
+
+
+class Way:
+    """A way to hold a lock by `dlock run`: with `weight` of `capacity`."""
+
+    def __init__(self, lock, *options, weight=1, capacity=1):
+        self.lock = lock
+        self.options = options
+        self.environment = {"FAULTS_WEIGHT": str(weight), "FAULTS_CAPACITY": str(capacity)}
+
+
+# As the worker knows the lock, and by the command; the first takes all of it.
+MUTEXES = {lock: [Way(lock)] for lock in LOCKS}
+READERS_AND_WRITERS = {"book:shared": [Way("book", "--exclusive", weight=1000, capacity=1000),
+                                       Way("book", "--shared", weight=1, capacity=1000)]}
+PERMITS = {"seats:3": [Way("seats", "--permits", "3", "--weight", str(weight), weight=weight, capacity=3)
+                       for weight in (3, 1, 2)]}
 
 
 def boot_us():
@@ -118,7 +135,7 @@ class World:
 
     def _start_worker(self, place):
         words = self.client_command(place, WORKER, "loop", self.topology.urls[place], self.directory,
-                                    str(int(self.ttl * 1000)), "2", *LOCKS)
+                                    str(int(self.ttl * 1000)), "2", *self.topology.locks)
         process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
         process.place = place
         self._workers.append(process)
@@ -132,23 +149,24 @@ class World:
 
     def _look_for_leftovers(self):
         """Each lock can be had, and after that nothing is left that stays or that is waited in."""
-        for lock in LOCKS:
-            if not eventually(lambda lock=lock: self._can_be_had(lock), PATIENCE):
-                self.problems.append(f"the lock {lock} cannot be had")
+        for all_of_it, *_ in self.topology.locks.values():
+            if not eventually(lambda way=all_of_it: self._can_be_had(way), PATIENCE):
+                self.problems.append(f"the lock {all_of_it.lock} cannot be had")
         eventually(lambda: not list(self._leftovers()), PATIENCE)
         for key, why in self._leftovers():
             self.records.say("left", key=key, why=why)
 
-    def _can_be_had(self, lock):
+    def _can_be_had(self, way):
         words = self.client_command(0, DLOCK, "run", "--url", self.topology.urls[0], "--wait",
-                                    str(int(PATIENCE)), lock, "--", "true")
+                                    str(int(PATIENCE)), *way.options, way.lock, "--", "true")
         return subprocess.run(words, check=False).returncode == 0
 
     def _leftovers(self):
+        locks = {way.lock for ways in self.topology.locks.values() for way in ways}
         for node in self.topology.nodes():
             for key in node.keys():
                 name = key.decode(errors="replace")
-                if name in LOCKS or name.startswith("dlock1:q"):
+                if name in locks or name.startswith("dlock1:q"):
                     yield name, "still there"
                 elif not FENCE_KEY.fullmatch(name) and node.pttl(key) == -1:
                     yield name, "no expiry"
@@ -172,15 +190,16 @@ class Runner(threading.Thread):
         records = Records(self._world.directory, f"runner-{self._place}")
         records.say("start", pid=-1 - self._place)
         count = 0
+        ways = [way for ways in self._world.topology.locks.values() for way in ways]
         while not self._ending:
             count += 1
-            lock = LOCKS[count % len(LOCKS)]
+            way = ways[count % len(ways)]
             wait = f"run-{self._place}.{count}"
-            records.say("ask", id=wait, lock=lock)
-            environment = {**os.environ, "FAULTS_ASKED": str(boot_us())}
+            records.say("ask", id=wait, lock=way.lock)
+            environment = {**os.environ, **way.environment, "FAULTS_ASKED": str(boot_us())}
             words = self._world.client_command(
                 self._place, DLOCK, "run", "--url", self._world.topology.urls[self._place],
-                "--ttl", f"{int(self._world.ttl * 1000)}ms", lock, "--", WORKER, "command", self._world.directory)
+                "--ttl", f"{int(self._world.ttl * 1000)}ms", *way.options, way.lock, "--", WORKER, "command", self._world.directory)
             self.process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                             env=environment)
             _, message = self.process.communicate()
