@@ -45,8 +45,8 @@ FAULTS = {
     "netns": _CLIENT + _SERVER + ["partition"],
     "sentinel": _CLIENT + ["kill_sentinel", "kill_replica", "failover", "kill_primary"],
     "cluster": _CLIENT + ["kill_replica", "take_over", "kill_primary", "stop_primary", "slot_migration"],
-    "quorum3": _CLIENT + _SERVER + ["come_back_empty"],
-    "quorum5": _SERVER + ["come_back_empty"],
+    "quorum3": _CLIENT + _SERVER + ["come_back_empty"] + _CLOCK + _PROXY,
+    "quorum5": _SERVER + ["come_back_empty"] + _PROXY,
 }
 
 # What a scenario must find, no more and no less.
@@ -57,6 +57,7 @@ MUST_FIND = {
     "clock_forward_while_held": TWO_HOLDERS,
     "promotion_of_a_replica_that_lags": TWO_HOLDERS,
     "minority_restarted_empty": set(),
+    "clock_of_one_forward_while_held": set(),
     "majority_restarted_empty": TWO_HOLDERS,
 }
 
@@ -68,6 +69,7 @@ SCENARIOS = {
     "netns": ["stopped_holder", "restart_while_held", "restart_empty_while_held"],
     "sentinel": ["stopped_holder", "promotion_of_a_replica_that_lags"],
     "cluster": ["stopped_holder", "promotion_of_a_replica_that_lags"],
-    "quorum3": ["stopped_holder", "minority_restarted_empty", "majority_restarted_empty"],
+    "quorum3": ["stopped_holder", "minority_restarted_empty", "clock_of_one_forward_while_held",
+                "majority_restarted_empty"],
     "quorum5": ["minority_restarted_empty", "majority_restarted_empty"],
 }

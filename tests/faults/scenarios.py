@@ -81,22 +81,17 @@ def promotion_of_a_replica_that_lags(world):
 def minority_restarted_empty(world):
     """Of a quorum a minority is restarted without its data while somebody holds all of it."""
     servers = world.topology.servers
-    a, b = world.puppet(), world.puppet()
-    a.acquire()
-    if not eventually(lambda: all(server.command("GET", LOCKS[0]) for server in servers)):
-        raise RuntimeError("the holder does not hold all of it")
-    for server in servers[:len(servers) // 2]:
-        lose_data(server)
-        server.restart()
-    waits = threading.Thread(target=b.acquire)
-    waits.start()
-    for _ in range(5):
-        a.write(accepted=True)
-        time.sleep(0.1)  # in which b could come, if it were let
-    a.release()
-    waits.join()
-    b.write(accepted=True)
-    _end(b)
+
+    def forget():
+        for server in servers[:len(servers) // 2]:
+            lose_data(server)
+            server.restart()
+    _go_on_without(world, forget)
+
+
+def clock_of_one_forward_while_held(world):
+    """... and the clock of one of its servers steps forward."""
+    _go_on_without(world, lambda: world.topology.clock.step(60))
 
 
 def majority_restarted_empty(world):
@@ -107,6 +102,25 @@ def majority_restarted_empty(world):
             lose_data(server)
             server.restart()
     _lose_while_held(world, forget)
+
+
+def _go_on_without(world, a_minority):
+    """a holds on all servers, and goes on holding while `a_minority` is lost and b waits."""
+    servers = world.topology.servers
+    a, b = world.puppet(ttl=30.0), world.puppet()
+    a.acquire()
+    if not eventually(lambda: all(server.command("GET", LOCKS[0]) for server in servers)):
+        raise RuntimeError("the holder does not hold all of it")
+    a_minority()
+    waits = threading.Thread(target=b.acquire)
+    waits.start()
+    for _ in range(5):
+        a.write(accepted=True)
+        time.sleep(0.1)  # in which b could come, if it were let
+    a.release()
+    waits.join()
+    b.write(accepted=True)
+    _end(b)
 
 
 def _lose_while_held(world, lose, before=lambda: None):

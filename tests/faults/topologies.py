@@ -298,14 +298,19 @@ class Cluster(Replicated):
 
 
 class Quorum(Topology):
-    """Independent servers, each of which keeps its data."""
+    """Independent servers, each of which keeps its data. The first has a clock that can be moved, and
+    half of the clients see it through a proxy."""
 
     locks = MUTEXES
     size = 3
 
     def __init__(self):
-        self.servers = [RedisServer(persistent=True) for _ in range(self.size)]
-        self.urls = ["redis+quorum://" + ",".join(f"127.0.0.1:{server.port}" for server in self.servers)]
+        self.clock = MovedClock()
+        first = RedisServer(persistent=True, environment=self.clock.environment)
+        self.servers = [first] + [RedisServer(persistent=True) for _ in range(self.size - 1)]
+        self.proxy = Proxy(first.port)
+        others = "".join(f",127.0.0.1:{server.port}" for server in self.servers[1:])
+        self.urls = [f"redis+quorum://127.0.0.1:{port}{others}" for port in (first.port, self.proxy.port)]
 
     def some_server(self, chance):
         return chance.choice(self.servers)
@@ -314,8 +319,10 @@ class Quorum(Topology):
         return [server.client() for server in self.servers]
 
     def close(self):
+        self.proxy.close()
         for server in self.servers:
             server.close()
+        self.clock.close()
 
 
 class Quorum5(Quorum):
