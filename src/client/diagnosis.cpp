@@ -158,7 +158,9 @@ void judge_clocks_together(const std::vector<CheckedNode>& nodes, Findings& find
   const CheckedNode* earliest = nullptr;
   for (const auto& node : nodes) {
     if (node.role == "sentinel" || !node.clock_offset) continue;
-    if (latest == nullptr || node.clock_offset->value > latest->clock_offset->value) latest = &node;
+    if (latest == nullptr || node.clock_offset->value >= latest->clock_offset->value) {
+      latest = &node;  // the last of those that agree, where `earliest` is the first
+    }
     if (earliest == nullptr || node.clock_offset->value < earliest->clock_offset->value) {
       earliest = &node;
     }
@@ -218,7 +220,21 @@ constexpr std::array uses{
              "after a reconnect a lock may be taken by nobody for some seconds"},
     UseWords{Use::candidate, Grade::note, "to be elected", "observers of an election are not told"},
     UseWords{Use::look, Grade::note, "to look at locks", "dlock ls and dlock info fail"},
+    UseWords{Use::replicas, Grade::note, "to wait for replicas", "min_replicas fails"},
+    UseWords{Use::cluster, Grade::danger, "for a cluster",
+             "locks cannot be found, or end while their slot moves"},
 };
+
+bool applies(Use use, const Facts& node) {
+  switch (use) {
+    case Use::replicas:
+      return number_in(node.info, "connected_slaves").value_or(0) > 0;
+    case Use::cluster:
+      return number_in(node.info, "cluster_enabled").value_or(0) > 0;
+    default:
+      return true;
+  }
+}
 
 void judge_rights(const Facts& node, const RightsFacts& rights, const std::string& prefix,
                   Findings& findings) {
@@ -229,19 +245,22 @@ void judge_rights(const Facts& node, const RightsFacts& rights, const std::strin
     return findings.add(Grade::danger, "missing to have locks: +eval", "locks fail",
                         "ACL SETUSER USER +eval");
   }
-  if (rights.missing.empty()) return findings.add(Grade::ok, "none is missing");
+  bool is_missing = false;
   for (const auto& use : uses) {
+    if (!applies(use.use, node)) continue;
     std::string grants;
     for (std::size_t i = 0; i < rights.missing.size(); ++i) {
       if (rights.missing[i].use == use.use) grants += " " + rights.grants[i];
     }
     if (grants.empty()) continue;
+    is_missing = true;
     const bool all_names = prefix.empty() && grants.find(" ~*") != grants.npos;
     findings.add(
         use.grade, "missing " + std::string{use.what} + ":" + grants, std::string{use.why},
         "ACL SETUSER USER" + grants +
             (all_names ? "; for ~* give the --prefix of your names, if they have one" : ""));
   }
+  if (!is_missing) findings.add(Grade::ok, "none is missing");
 }
 
 void judge_keys(const Facts& node, const KeyFacts& keys, Findings& findings) {

@@ -240,9 +240,10 @@ void Replication::renew_some(const Records& leases, std::span<const std::size_t>
   }
 }
 
+// One server after the other, in the time for all: their replicas go on meanwhile.
 Replication::Answer Replication::wait_for_replicas(const Places& places, const Terms& terms) {
   const auto number = std::to_string(terms.replicas);
-  const auto span = std::to_string(terms.timeout.count());
+  const auto end = std::chrono::steady_clock::now() + terms.timeout;
   std::map<redis::Connection*, std::int64_t> replicas;
   Answer answer;
   for (auto* const server : places) {
@@ -253,7 +254,10 @@ Replication::Answer Replication::wait_for_replicas(const Places& places, const T
     const auto [at, is_new] = replicas.try_emplace(server, 0);
     if (is_new) {
       occupy(server);
-      const auto reply = store_->call_on(*server, {"WAIT", number, span}, terms.timeout);
+      const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
+      const auto span = std::max(left, milliseconds{1});  // 0 would be for ever
+      const auto reply =
+          store_->call_on(*server, {"WAIT", number, std::to_string(span.count())}, span);
       if (!core::parse_number(reply.text, at->second)) at->second = 0;
     }
     answer.emplace_back(at->second);

@@ -49,6 +49,9 @@ constexpr std::array rights{
     Right{"&dlock1:l*", Use::candidate},
     Right{"+scan", Use::look},
     Right{"+getrange", Use::look, true},
+    Right{"+wait", Use::replicas},
+    Right{"+cluster|slots", Use::cluster},
+    Right{"+asking", Use::cluster},
 };
 
 constexpr std::string_view check_script = "return redis.acl_check_cmd(unpack(ARGV)) and 1 or 0";

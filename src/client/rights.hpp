@@ -17,6 +17,8 @@ enum class Use {
   reconnect,  ///< to end the former connection, so that a reconnect is quick
   candidate,  ///< to be elected
   look,       ///< dlock ls, dlock info
+  replicas,   ///< to wait for replicas, where there are some
+  cluster,    ///< to find slots, and leases in one that moves
 };
 
 struct Right {

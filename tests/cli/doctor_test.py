@@ -10,6 +10,7 @@ import unittest
 import redis
 
 from cli_case import CliCase, DLOCK, PATIENCE
+from cluster import Cluster
 from eventually import eventually
 from redis_server import RedisServer
 from sentinel import Sentinels
@@ -213,6 +214,21 @@ class Doctor(CliCase):
         self.assertEqual(self.findings("rights", "--prefix", "app:", url=url),
                          [("ok", "none is missing")])
         self.assert_found("rights", "danger", r"locks: ~\*", url=url)
+
+    def test_what_replicas_and_a_cluster_need_is_said_where_there_are_some(self):
+        rights = ("~*", "&*", "+@all", "-wait", "-asking", "-cluster|slots")
+        url = self.a_user(*rights)
+        self.assertEqual(self.findings("rights", url=url), [("ok", "none is missing")])
+        self.a_server(f"replicaof 127.0.0.1 {self.server.port}")
+        self.assertTrue(eventually(
+            lambda: self.findings("rights", url=url) == [("note", "missing to wait for replicas: +wait")]))
+        cluster = Cluster(replicas=0)
+        self.addCleanup(cluster.close)
+        for server in cluster.servers:
+            cluster.call(server, "ACL", "SETUSER", "u", "reset", "on", ">secret", *rights[:-1])
+        url = cluster.url.replace("://", "://u:secret@")
+        self.assertEqual(self.findings("rights", url=url),
+                         [("danger", "missing for a cluster: +asking")] * 3)
 
     def test_what_may_not_be_looked_at_is_said_and_the_rest_is_looked_at(self):
         url = self.a_user("~*", "&*", "+@all", "-info", "-config|get", "-scan", "-time",

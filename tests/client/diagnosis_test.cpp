@@ -132,6 +132,14 @@ TEST(Diagnosis, ServersThatTakeOverFromEachOtherNeedClocksThatAgree) {
   EXPECT_EQ(grade_with(20s), Grade::danger);
 }
 
+TEST(Diagnosis, ClocksThatShowTheSameAreTold) {
+  const Examination examination{.nodes = {sound_node(), sound_node("b:1"), sound_node("c:1")}};
+  const auto findings = diagnose(examination).findings;
+  EXPECT_EQ(std::ranges::count_if(
+                findings, [](const auto& f) { return f.what.find(" apart") != f.what.npos; }),
+            1);
+}
+
 TEST(Diagnosis, AServerThatFallsSilentIsADangerAndAReplicaOnlyWhereItWouldTakeOver) {
   auto silent = sound_node();
   silent.facts.problem = "the server did not answer in time";
@@ -185,7 +193,8 @@ TEST(Diagnosis, TheRightsThatAreLookedForAreTheDocumentedOnes) {
     known.emplace(right.grant);
     if (right.use == detail::Use::client) to_lock.emplace(right.grant);
   }
-  EXPECT_EQ(known, documented({"client", "reconnect", "candidate", "inspect"}));
+  EXPECT_EQ(known,
+            documented({"client", "reconnect", "candidate", "inspect", "replicas", "cluster"}));
   EXPECT_EQ(to_lock, documented({"client"}));
 }
 
