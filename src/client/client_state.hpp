@@ -245,6 +245,7 @@ class ClientState {
   std::vector<redis::SlotRange> slots_;
   bool slots_are_old_ = true;
   Surveyor surveyor_;
+  core::Instant survey_by_;  ///< if it is busy
   std::vector<std::shared_ptr<core::LeaseRecord>> stranded_;
   Rescuer rescuer_;
 

@@ -75,6 +75,9 @@ std::optional<core::Instant> ClientState::next_timer() const {
       next = std::min(next, node->connect_by);
     }
   }
+  if (surveyor_.is_busy()) {
+    next = std::min(next, survey_by_);
+  }
   return next == never ? std::nullopt : std::optional{next};
 }
 

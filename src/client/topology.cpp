@@ -16,6 +16,8 @@ using std::chrono::milliseconds;
 
 // So many ids an engine may give to its leases before they would be those of the next.
 constexpr std::uint64_t ids_of_a_line = std::uint64_t{1} << 44;
+// Connecting ends by itself in its time, unless a name server keeps it longer.
+constexpr milliseconds grace{100};
 constexpr int patience = 5;  // request timeouts that waits go on for while no server answers
 
 bool is_of_another_role(std::string_view error) {
@@ -193,8 +195,6 @@ void ClientState::dial(Node& node) {
   const bool kills = std::any_of(node.lines.begin(), node.lines.end(),
                                  [](const Line* line) { return line->engine.has_unanswered(); });
   const auto kill = kills ? node.connection_id : 0;
-  // It ends by itself in this time, unless a name server keeps it longer.
-  constexpr core::Duration grace = milliseconds{100};
   node.connect_by = now() + options_.connect_timeout + grace +
                     (kill != 0 ? 2 * options_.request_timeout : milliseconds::zero());
   auto settings = connection_settings();
@@ -247,11 +247,20 @@ void ClientState::survey() {
       known.push_back({node->endpoint.host, node->endpoint.port});
     }
   }
+  survey_by_ = now() + options_.connect_timeout + grace;
   surveyor_.start(connection_settings(), std::move(known), leader_wake_, keeper_wake_);
 }
 
 void ClientState::take_survey() {
   auto surveyed = surveyor_.take();
+  if (!surveyed && surveyor_.is_busy() && survey_by_ <= now()) {
+    surveyor_.abandon();
+    surveyed = Surveyed{{},
+                        errc::unreachable,
+                        endpoint_.display() +
+                            ": no answer within the connect timeout; are the "
+                            "host names known?"};
+  }
   if (!surveyed) {
     return;
   }
