@@ -35,6 +35,7 @@ class SinglePanel final : public Panel, private redis::Receiver {
       throw;
     }
   }
+  bool is_connected() const override { return store_.has_value(); }
   void listen(std::string channel) override { channel_ = std::move(channel); }
   void watch(std::vector<pollfd>& ready) override {
     if (store_) ready.push_back({store_->connection_of(channel_).fd(), POLLIN, 0});

@@ -47,6 +47,8 @@ class Panel {
   [[nodiscard]] Votes run(const ScriptCall& call, const Decides& decide) {
     return run(call, decide, std::chrono::milliseconds::max());
   }
+  /// Whether there are connections to a majority.
+  [[nodiscard]] virtual bool is_connected() const = 0;
   /// Subscribes to `channel` everywhere, before anything that is run later.
   virtual void listen(std::string channel) = 0;
   /// Adds what becomes readable when there may be news.

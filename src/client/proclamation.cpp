@@ -81,7 +81,6 @@ void Proclamation::send() {
     const auto followers = count_followers(votes);
     return followers >= panel_->majority() || followers + open < panel_->majority();
   };
-  written_ = true;
   const auto votes = panel_->run({script::proclaim, script::proclaim_sha, keys, arguments}, decide);
   for (const auto& vote : votes) {
     if (const auto mute = vote.find(" mute "); mute != std::string::npos) {
@@ -130,7 +129,7 @@ void Proclamation::withdraw() noexcept {
   {
     const std::lock_guard lock{mutex_};
     try {
-      if (!std::exchange(withdrawn_, true) && written_) {
+      if (!std::exchange(withdrawn_, true) && panel_->is_connected()) {
         const std::array keys{core::leader_key(lease_->key)};
         const auto counter = std::to_string(lease_->fence.counter);
         const auto sequence = std::to_string(lease_->fence.sequence);
@@ -141,8 +140,10 @@ void Proclamation::withdraw() noexcept {
         };
         (void)panel_->run({script::resign, script::resign_sha, keys, arguments}, decide, farewell);
       }
-    } catch (const std::exception&) {
-      // Without its lock the value does not count, and it expires.
+    } catch (const std::exception& error) {
+      // Without its lock the value does not count.
+      client_->log(LogLevel::debug,
+                   std::string{"a leader's value is left to expire: "} + error.what());
     }
   }
   changed_.notify_all();

@@ -52,7 +52,6 @@ class Proclamation {
   const std::unique_ptr<Panel> panel_;
   std::string value_;
   std::int64_t revision_ = 0;
-  bool written_ = false;  ///< somewhere, perhaps
   bool withdrawn_ = false;
   std::thread keeper_;
 };

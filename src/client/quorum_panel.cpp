@@ -213,6 +213,12 @@ void QuorumPanel::watch(std::vector<pollfd>& ready) {
   }
 }
 
+bool QuorumPanel::is_connected() const {
+  const auto connected = std::ranges::count_if(
+      servers_, [](const Server& server) { return server.connection != nullptr; });
+  return static_cast<std::size_t>(connected) >= majority();
+}
+
 bool QuorumPanel::take_news() {
   go_on();
   return std::exchange(has_news_, false);

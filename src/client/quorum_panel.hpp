@@ -25,6 +25,7 @@ class QuorumPanel final : public Panel {
 
   using Panel::run;
   Votes run(const ScriptCall& call, const Decides& decide, Milliseconds patience) override;
+  bool is_connected() const override;
   void listen(std::string channel) override { channel_ = std::move(channel); }
   void watch(std::vector<pollfd>& ready) override;
   bool take_news() override;
