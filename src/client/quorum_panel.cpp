@@ -13,6 +13,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
+constexpr milliseconds pause{100};  ///< at least, between two connections to a server
 constexpr milliseconds longest_wait = std::chrono::hours{1};  ///< what poll() can take
 
 }  // namespace
@@ -101,15 +102,17 @@ void QuorumPanel::begin_round(const ScriptCall& call) {
     server.problem.reset();
     if (server.connection) {
       ask(server, false);
-    } else if (!server.connector.is_busy()) {
+    } else if (!server.connector.is_busy() && server.dial_at <= Clock::now()) {
       dial(server);
     }
   }
 }
 
 void QuorumPanel::dial(Server& server) {
+  const auto now = Clock::now();
   server.dialled = true;
-  server.dial_by = Clock::now() + server.settings.connect_timeout;
+  server.dial_at = now + pause;
+  server.dial_by = now + server.settings.connect_timeout;
   server.connector.start({server.settings, 0, timeout_}, wake_, wake_);
 }
 
@@ -158,7 +161,8 @@ void QuorumPanel::receive(Server& server) {
 
 // A connection that was idle may have ended unseen: then there is another one, once a round.
 void QuorumPanel::drop(Server& server, const std::string& why) {
-  const bool again = call_ != nullptr && !server.voted && !server.dialled;
+  const bool again =
+      call_ != nullptr && !server.voted && !server.dialled && server.dial_at <= Clock::now();
   give_up(server, {errc::unreachable, server.settings.endpoint.display() + ": " + why});
   if (again) {
     server.problem.reset();

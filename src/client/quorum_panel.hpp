@@ -42,7 +42,8 @@ class QuorumPanel final : public Panel {
     redis::Connection::Settings settings{};
     Connector connector{};
     std::unique_ptr<redis::Connection> connection{};
-    std::deque<Owed> owed{};  ///< replies, in their order
+    std::deque<Owed> owed{};      ///< replies, in their order
+    Clock::time_point dial_at{};  ///< not before: it may be one that hangs up again and again
     Clock::time_point dial_by{};
     /// It did not answer in time, or cannot be reached: others do not wait for it.
     bool suspect = false;
