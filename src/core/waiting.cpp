@@ -316,6 +316,9 @@ void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& 
           given_up == "released" ? Released::Kind::released : Released::Kind::not_held);
     }
     step(now, cohort, outcome);
+    if (std::holds_alternative<Attempt::Nothing>(outcome) && cohort->waiters.front().wish.part) {
+      act(Queued{cohort->waiters.front().id});
+    }
     if (deaf_ && cohort->attempt && cohort->attempt->token() == pending.token &&
         !cohort->attempt->is_asking()) {
       fail_front(now, cohort, {0, Refusal::Kind::failed, deaf_->first, deaf_->second});

@@ -250,6 +250,35 @@ std::string PermitsModel::renew(Micros now, std::string_view echo,
   return std::string{echo} + ' ' + letters;
 }
 
+std::string PermitsModel::raise(Micros now, const Renewal& lease, bool is_new) {
+  Visit visit = look(now, lease.key);
+  std::string reply = " lost";
+  if (visit.usable && visit.holds(lease.token)) {
+    auto& value = *visit.lock.value;
+    auto& end = value.holders[lease.token];
+    end = std::max(end, std::int64_t{(now + lease.ttl).count()});
+    StoreModel::keep_for(value.expires_at, now, lease.ttl + linger);
+    const auto found = visit.lock.seen.times.find(lease.token);
+    const auto noted = found == visit.lock.seen.times.end() ? 0 : found->second;
+    auto counter = lease.counter;
+    if (is_new && noted > counter) {
+      counter = noted;
+    } else if (is_new && value.raised >= counter) {
+      counter = store_.fence_ = std::max(store_.fence_ + 1, std::int64_t{now.count()});
+    }
+    if (counter == lease.counter) {
+      store_.fence_ = std::max(store_.fence_, counter);
+      value.raised = std::max(value.raised, counter);
+    }
+    reply = counter == lease.counter ? " raised" : " passed " + to_string(counter);
+    visit.lock.seen.note(now, lease.token, counter, lease.ttl + linger);
+  }
+  if (visit.freed) {
+    pass_on(visit);
+  }
+  return echo_of(lease.token) + reply;
+}
+
 std::string PermitsModel::break_(Micros now, const std::string& key, std::int64_t counter,
                                  std::string_view how) {
   Visit visit = look(now, key);
@@ -323,6 +352,10 @@ std::string PermitsModel::run(Micros now, std::string_view script,
           {keys[i], args[i], Millis{std::stoll(args[i + 1])}, std::stoll(args[i + 2])});
     }
     return renew(now, args[0], renewals);
+  }
+  if (script == "permits_raise") {
+    return raise(now, {keys[0], args[0], Millis{std::stoll(args[1])}, std::stoll(args[2])},
+                 args[3] == "new");
   }
   if (script == "permits_break") {
     return break_(now, keys[0], std::stoll(args[0]), args[1]);

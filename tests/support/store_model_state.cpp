@@ -170,6 +170,9 @@ std::string StoreModel::show(const Value& value) {
   }
   std::set<std::pair<std::int64_t, std::string>> members{{-value.capacity, "=capacity"},
                                                          {-value.used, "=used"}};
+  if (value.raised != 0) {
+    members.emplace(-value.raised, "=raised");
+  }
   for (const auto& [token, end] : value.holders) {
     members.emplace(end, token);
   }
