@@ -98,6 +98,7 @@ void Quorum::on_lost(Instant now, std::size_t node, const Lost& lost) {
 
 // A lease of fixed length is not renewed, so its parts are not either.
 void Quorum::again_later(Instant now, Line& line, Part& part) {
+  part.again.reset();
   if (line.phase == Phase::held && !line.renew && !part.lease) {
     return;
   }

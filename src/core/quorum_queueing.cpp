@@ -67,7 +67,7 @@ void Quorum::go_on_waiting(Instant now, const LinePtr& line) {
     line->give_back_at = now + jittered(line->back_off);
   }
   line->when = line->give_back_at;
-  if (line->trouble_since) {
+  if (found.is_there) {
     const auto end = *line->trouble_since + settings_.patience;
     line->when = std::min(line->when.value_or(end), end);
   }
