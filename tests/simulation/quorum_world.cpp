@@ -99,7 +99,8 @@ QuorumWorld::QuorumWorld(std::uint64_t seed) : random_(seed) {
     // They agree to less than a server stays away that lost its data.
     clock.zero_ns = epoch_us * 1000 + random_.between(-longest_ / 4, longest_ / 4).count();
   }
-  const bool has_crowd = random_.chance(0.4);
+  mutex_share_ = random_.chance(0.4) ? 1 : random_.chance(0.5) ? 0.4 : 0;
+  const bool has_crowd = mutex_share_ < 1 && random_.chance(0.4);
   const auto clients = random_.number(1, 4);
   for (int number = 0; number < clients; ++number) {
     auto& client = *clients_.emplace_back(std::make_unique<Client>());
@@ -410,9 +411,10 @@ void QuorumWorld::told(Client& client, const core::Action& action) {
 
 void QuorumWorld::begin(Client& client, User& user) {
   const auto now = client.clock.at(agenda_.now());
-  user.use = user.keeps_coming || random_.chance(0.3) ? Use::reader
-             : random_.chance(0.5)                    ? Use::writer
-                                                      : Use::mutex;
+  user.use = user.keeps_coming              ? Use::reader
+             : random_.chance(mutex_share_) ? Use::mutex
+             : random_.chance(0.5)          ? Use::reader
+                                            : Use::writer;
   core::Wish wish{.key = mutex_key, .ttl = random_.pick(ttls_)};
   if (user.use != Use::mutex) {
     wish.key = shared_key;

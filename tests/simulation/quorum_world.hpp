@@ -78,6 +78,7 @@ class QuorumWorld {
   std::vector<Duration> ttls_;
   Duration longest_{};
   Duration fault_time_{};
+  double mutex_share_ = 1;  ///< of what is wanted
   std::vector<std::unique_ptr<Server>> servers_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::int64_t fence_ = 0;             ///< the last of the mutex
