@@ -59,7 +59,9 @@ void Engine::on_raise_reply(Instant now, const Pending& pending, const Reply& re
   const auto outcome = words.next();
   const bool passed = outcome == "passed";
   auto counter = pending.counter;
-  if (passed && !parse_exact(words.next(), counter)) {
+  const bool is_known =
+      passed ? parse_exact(words.next(), counter) : outcome == "raised" || outcome == "lost";
+  if (!is_known) {
     drop_shifted(now, pending);
     return;
   }
@@ -67,7 +69,7 @@ void Engine::on_raise_reply(Instant now, const Pending& pending, const Reply& re
   if (!current) {
     return;
   }
-  if (passed || outcome == "raised") {
+  if (outcome != "lost") {
     const auto record = cohort->hold->record();
     record->fence.counter = counter;
     cohort->hold->on_kept(pending.sent, pending.ttl);

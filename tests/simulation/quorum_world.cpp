@@ -625,8 +625,14 @@ void QuorumWorld::run() {
   }
   for (const auto& server : servers_) {
     for (const auto& key : {mutex_key, shared_key}) {
-      const auto state = server->store.state(server->time(agenda_.now()), key);
-      if (state.pttl != -2 || !state.queue.empty()) {
+      const auto now = server->time(agenda_.now());
+      const auto state = server->store.state(now, key);
+      const bool is_held =
+          key == mutex_key ? state.pttl != -2
+                           : std::any_of(clients_.begin(), clients_.end(), [&](const auto& one) {
+                               return test::holds_permits(state.value, one->id, now);
+                             });
+      if (is_held || !state.queue.empty()) {
         Referee::fail("remains", "something is left: " + state.value);
       }
     }
