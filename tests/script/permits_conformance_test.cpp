@@ -285,7 +285,7 @@ class PermitsComparison : public Comparison {
     const auto key = key_name(op.key);
     const auto token = permits_token(op.token);
     const auto from = op.noted ? noted(key, token, model_.fence()) : model_.fence();
-    auto counter = std::max<std::int64_t>(from + op.by, 1);
+    auto counter = std::max(from + op.by, std::int64_t{1} << 40);
     // A break could meet either of two.
     while (!op.is_new && is_another_s(counter, key, token)) ++counter;
     const PermitsModel::Renewal lease{key, token, op.ttl, counter};

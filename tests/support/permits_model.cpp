@@ -38,6 +38,9 @@ bool PermitsModel::Visit::leave(const std::string& token) {
   }
   lock.value->used -= terms_of(token)->weight;
   lock.value->holders.erase(token);
+  if (const auto written = lock.value->written.extract(token)) {
+    lock.value->raised = std::max(lock.value->raised, written.mapped());
+  }
   lock.seen.take(token);
   if (lock.value->used <= 0) {
     lock.value.reset();
@@ -261,14 +264,20 @@ std::string PermitsModel::raise(Micros now, const Renewal& lease, bool is_new) {
     const auto found = visit.lock.seen.times.find(lease.token);
     const auto noted = found == visit.lock.seen.times.end() ? 0 : found->second;
     auto counter = lease.counter;
-    if (is_new && noted > counter) {
+    const auto mine = value.written.find(lease.token);
+    const bool is_repeat = mine != value.written.end() && mine->second == counter;
+    const bool is_taken = counter <= value.raised ||
+                          std::any_of(value.written.begin(), value.written.end(),
+                                      [&](const auto& entry) { return entry.second == counter; });
+    if (is_new && !is_repeat && noted > counter) {
       counter = noted;
-    } else if (is_new && value.raised >= counter) {
+    } else if (is_new && !is_repeat && is_taken) {
       counter = store_.fence_ = std::max(store_.fence_ + 1, std::int64_t{now.count()});
     }
     if (counter == lease.counter) {
       store_.fence_ = std::max(store_.fence_, counter);
-      value.raised = std::max(value.raised, counter);
+      value.raised = std::max<std::int64_t>(value.raised, 1);
+      value.written[lease.token] = counter;
     }
     reply = counter == lease.counter ? " raised" : " passed " + to_string(counter);
     visit.lock.seen.note(now, lease.token, counter, lease.ttl + linger);

@@ -173,6 +173,9 @@ std::string StoreModel::show(const Value& value) {
   if (value.raised != 0) {
     members.emplace(-value.raised, "=raised");
   }
+  for (const auto& [token, counter] : value.written) {
+    members.emplace(-counter, "=" + token);
+  }
   for (const auto& [token, end] : value.holders) {
     members.emplace(end, token);
   }
