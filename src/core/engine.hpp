@@ -48,7 +48,8 @@ struct Wish {
   std::optional<Instant> deadline{};  ///< of the wait
   std::optional<Permits> permits{};
   std::optional<Gate> gate{};  ///< neither: a mutex
-  bool part = false;  ///< of a lease on several servers: report each renewal, and the queueing
+  bool part = false;     ///< of a lease on several servers: report each renewal, and the queueing
+  std::string ticket{};  ///< the place in the queue of an earlier wait; else empty
 
   [[nodiscard]] Kind kind() const {
     return gate ? gate->kind : permits ? Kind::permits : Kind::mutex;
@@ -91,7 +92,8 @@ struct Raised {  ///< the answer to `raise`
 };
 struct Queued {  ///< a part of a lease is waited for in the server's queue
   WaiterId waiter = 0;
-  bool heard = true;  ///< the server says so; else it cannot be reached
+  bool heard = true;     ///< the server says so; else it cannot be reached
+  std::string ticket{};  ///< its place there
 };
 struct Connect {};   ///< a connection is needed; answer with on_connected or on_connect_failed
 struct Disconnect {  ///< close the connection (linger 0); do not answer

@@ -88,6 +88,7 @@ class Quorum {
   struct Part {
     WaiterId asked = 0;                  ///< a try under way
     std::shared_ptr<LeaseRecord> lease;  ///< ours
+    std::string ticket;                  ///< its place in the queue, also when it comes again
     std::int64_t written = 0;            ///< the fence that is written down with it
     Outcome outcome{};                   ///< `busy` while asked: it stands in the queue
     errc code{};                         ///< of `failed` and `silent`

@@ -25,6 +25,7 @@ void Quorum::on_queued(Instant now, std::size_t node, const Queued& queued) {
   if (queued.heard) {
     answered(node);
     part.outcome = Outcome::busy;
+    part.ticket = queued.ticket;
   } else {
     suspect(now, node);
     part.outcome = Outcome::silent;
@@ -74,7 +75,8 @@ void Quorum::go_on_waiting(Instant now, const LinePtr& line) {
   arm(line);
 }
 
-// To the end of those queues, so that who stands there next has a chance.
+// To whoever stands next in those queues. But the old place stays: else the servers' queues would
+// come into different orders, and their heads would seldom be the same.
 void Quorum::give_parts_back(Instant now, const LinePtr& line) {
   line->give_back_at.reset();
   for (std::size_t node = 0; node < nodes_.size(); ++node) {
