@@ -88,7 +88,7 @@ class Quorum {
   struct Part {
     WaiterId asked = 0;                  ///< a try under way
     std::shared_ptr<LeaseRecord> lease;  ///< ours
-    std::string ticket;                  ///< its place in the queue, also when it comes again
+    std::int64_t ticket = 0;             ///< when it asked first, by the server's clock
     std::int64_t written = 0;            ///< the fence that is written down with it
     Outcome outcome{};                   ///< `busy` while asked: it stands in the queue
     errc code{};                         ///< of `failed` and `silent`
@@ -130,6 +130,7 @@ class Quorum {
     int too_late = 0;                        ///< majorities that came when most of it had gone
     bool queues = false;                     ///< on the servers, while it asks
     std::optional<Instant> give_back_at{};   ///< then the parts go back if they are too few
+    std::int64_t ticket = 0;                 ///< its place in all queues, once it gave parts back
     // Of the lease, or of what is to become one:
     Duration ttl{};
     bool renew = true;

@@ -38,9 +38,7 @@ void Quorum::ask(Instant now, const LinePtr& line) {
   const bool all = nodes_.size() - spared < majority_;
   for (std::size_t node = 0; node < nodes_.size(); ++node) {
     auto& part = line->parts[node];
-    auto ticket = std::move(part.ticket);
     part = Part{};
-    part.ticket = std::move(ticket);
     if (all || !is_spared(nodes_[node])) {
       try_part(now, line, node);
     } else {
@@ -71,7 +69,9 @@ void Quorum::try_part(Instant now, const LinePtr& line, std::size_t node) {
   wish.wait = line->queues && line->phase == Phase::asking;
   wish.permits = line->permits;
   wish.part = true;
-  wish.ticket = wish.wait ? part.ticket : "";
+  if (wish.wait && line->ticket != 0) {
+    wish.ticket = std::to_string(line->ticket);
+  }
   nodes_[node].engine->acquire(now, part.asked, std::move(wish));
 }
 
@@ -102,8 +102,8 @@ void Quorum::on_obtained(Instant now, std::size_t node, const Obtained& obtained
   part.outcome = Outcome::none;
   part.written = 0;
   part.lease = obtained.lease;
-  if (line->permits && part.ticket.empty()) {
-    part.ticket = std::to_string(part.lease->fence.counter);  // by the server's clock, as tickets
+  if (part.ticket == 0) {
+    part.ticket = part.lease->fence.counter;  // by the same clock
   }
   nodes_[node].parts[part.lease->id] = line;
   if (line->phase == Phase::asking) {

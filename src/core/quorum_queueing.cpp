@@ -25,7 +25,7 @@ void Quorum::on_queued(Instant now, std::size_t node, const Queued& queued) {
   if (queued.heard) {
     answered(node);
     part.outcome = Outcome::busy;
-    part.ticket = queued.ticket;
+    (void)parse_number(queued.ticket, part.ticket);
   } else {
     suspect(now, node);
     part.outcome = Outcome::silent;
@@ -75,16 +75,24 @@ void Quorum::go_on_waiting(Instant now, const LinePtr& line) {
   arm(line);
 }
 
-// To whoever stands next in those queues. But the old place stays: else the servers' queues would
-// come into different orders, and their heads would seldom be the same.
+// To whoever stands next in those queues. From then on its place is the same in all queues, by one
+// ticket: so they come into one order, and at last the same stands first in all.
 void Quorum::give_parts_back(Instant now, const LinePtr& line) {
   line->give_back_at.reset();
+  for (const auto& part : line->parts) {
+    if (line->ticket == 0 && part.lease) {
+      line->ticket = part.ticket;
+    }
+  }
   for (std::size_t node = 0; node < nodes_.size(); ++node) {
     auto& part = line->parts[node];
     if (part.lease) {
       nodes_[node].parts.erase(part.lease->id);
       nodes_[node].engine->release(now, *std::exchange(part.lease, nullptr));
       part.outcome = Outcome::busy;  // it is alive, and may be somebody else's now
+      try_part(now, line, node);
+    } else if (part.asked != 0 && part.outcome == Outcome::busy && part.ticket != line->ticket) {
+      leave_queue(now, line, node);
       try_part(now, line, node);
     }
   }
