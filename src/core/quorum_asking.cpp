@@ -70,7 +70,8 @@ void Quorum::try_part(Instant now, const LinePtr& line, std::size_t node) {
   wish.permits = line->permits;
   wish.part = true;
   if (wish.wait && line->ticket != 0) {
-    wish.ticket = std::to_string(line->ticket);
+    part.ticket = line->ticket;
+    wish.ticket = std::to_string(part.ticket);
   }
   nodes_[node].engine->acquire(now, part.asked, std::move(wish));
 }

@@ -16,7 +16,10 @@ constexpr Instant start = Instant{} + std::chrono::hours{1};
 std::string text_of(const Command& command) {
   switch (command.verb) {
     case Verb::acquire:
-      return command.kind == Kind::permits ? "acquire " + command.args.at(2) : "acquire";
+      return command.kind == Kind::permits
+                 ? "acquire " + command.args.at(2) +
+                       (command.args.at(3).empty() ? "" : " at " + command.args.at(3))
+                 : "acquire";
     case Verb::release:
       return "release";
     case Verb::renew:
