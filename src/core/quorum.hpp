@@ -8,7 +8,7 @@
 // the servers, where each could grant to another one: who finds the lock taken gives back what it
 // got, and tries again after a wait that is half random. Readers and writers do queue there, as a
 // writer would else never find all readers gone; they give back what they got if a majority does
-// not follow soon, and queue for it again.
+// not follow soon, and have one place in all queues from then on.
 #pragma once
 
 #include <cstdint>
