@@ -31,7 +31,9 @@ class LockState;
 ///
 /// As with `Mutex` there are two ways to use it: `lock*()`/`unlock*()` keep the lease inside the
 /// object; `acquire*()` and `try_acquire*()` hand out independent leases. Each is a lease with a
-/// fence of its own, greater than those of all before, readers and writers.
+/// fence of its own, greater than those of all before, readers and writers. With `redis+quorum`
+/// readers who hold at once have theirs in any order, upgradeable readers and downgrades are
+/// refused (`UsageError`), and between those who come at about the same time there is no order.
 ///
 /// It has nothing to do with a `Mutex` of the same name: whoever comes second gets
 /// `errc::not_a_lock`.

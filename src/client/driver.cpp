@@ -56,7 +56,8 @@ ScriptText script_of(const core::Command& command) {
       return permits ? ScriptText{script::permits_renew, script::permits_renew_sha}
                      : ScriptText{script::renew, script::renew_sha};
     case core::Verb::raise:
-      return {script::raise, script::raise_sha};
+      return permits ? ScriptText{script::permits_raise, script::permits_raise_sha}
+                     : ScriptText{script::raise, script::raise_sha};
     default:
       return {};
   }

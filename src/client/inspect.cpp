@@ -77,16 +77,57 @@ std::optional<BreakOutcome> wait_for_outcome(milliseconds patience, Look look) {
   return std::nullopt;
 }
 
+// How many servers have a lock of which `is_it` is true.
+template <class Condition>
+std::size_t votes(const std::vector<Locks>& views, const std::string& key, Condition is_it) {
+  return static_cast<std::size_t>(std::ranges::count_if(views, [&](const Locks& view) {
+    const auto found = view.find(key);
+    return found != view.end() && is_it(found->second);
+  }));
+}
+
+// Holders of permits whom a majority has by the same fence. What others have is no hold: they wait
+// for the rest of it.
+void keep_agreed_holders(const std::vector<Locks>& views, std::size_t majority,
+                         const std::string& key, LockInfo& lock) {
+  std::map<std::int64_t, HolderInfo> holders;
+  for (const auto& view : views) {
+    const auto found = view.find(key);
+    if (found == view.end()) continue;
+    for (const auto& holder : found->second.holders) holders.emplace(holder.fence, holder);
+  }
+  lock.holders.clear();
+  lock.used = 0;
+  for (const auto& [fence, holder] : holders) {
+    const auto has_it = [&holder](const LockInfo& other) {
+      return std::ranges::count(other.holders, holder.fence, &HolderInfo::fence) > 0;
+    };
+    if (votes(views, key, has_it) < majority) continue;
+    lock.used += holder.weight;
+    lock.holders.push_back(holder);
+  }
+  detail::show_first(lock);
+  if (!lock.held) lock.permits = 0;
+}
+
 // What the servers of a quorum have in common: what a majority has by the same fence.
 Locks agreed(const std::vector<Locks>& views, std::size_t majority) {
   Locks locks;
   for (const auto& view : views) {
     for (const auto& [key, lock] : view) {
-      const auto votes = std::ranges::count_if(views, [&](const Locks& other) {
-        const auto found = other.find(key);
-        return found != other.end() && found->second.fence == lock.fence;
-      });
-      if (static_cast<std::size_t>(votes) >= majority) locks.emplace(key, lock);
+      const auto is_shared = [](const LockInfo& other) {
+        return other.kind == LockKind::shared_mutex;
+      };
+      if (votes(views, key, is_shared) >= majority) {
+        if (!is_shared(lock) || locks.contains(key)) continue;
+        auto& kept = locks.emplace(key, lock).first->second;
+        keep_agreed_holders(views, majority, key, kept);
+        if (!kept.held && kept.waiters.empty()) kept.kind = LockKind::none;
+      } else if (votes(views, key, [&lock](const LockInfo& other) {
+                   return other.fence == lock.fence;
+                 }) >= majority) {
+        locks.emplace(key, lock);
+      }
     }
   }
   return locks;
@@ -204,6 +245,7 @@ std::vector<LockInfo> list_locks(Client& client, std::string_view pattern) {
     collect_waited_for(inspector, prefix, pattern, here);
     return here;
   });
+  std::erase_if(locks, [](const auto& entry) { return entry.second.kind == LockKind::none; });
   std::vector<LockInfo> list;
   list.reserve(locks.size());
   for (auto& [key, lock] : locks) {

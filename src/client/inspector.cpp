@@ -92,17 +92,6 @@ void read_mutex(LockInfo& lock, const std::string& value, std::int64_t ttl_ms,
   lock.holders.push_back(std::move(holder));
 }
 
-void show_first(LockInfo& lock) {
-  lock.held = !lock.holders.empty();
-  if (!lock.held || lock.kind == LockKind::mutex) return;
-  const auto& first = lock.holders.front();
-  lock.holder = first.party;
-  lock.token = first.token;
-  lock.fence = first.fence;
-  lock.since = first.since;
-  lock.ttl_left = first.ttl_left;
-}
-
 // What inspect.lua says of one lock, behind its problem.
 LockInfo read_lock(std::span<const redis::Reply> parts, std::int64_t now_us) {
   LockInfo lock;
@@ -127,6 +116,17 @@ LockInfo read_lock(std::span<const redis::Reply> parts, std::int64_t now_us) {
 }
 
 }  // namespace
+
+void show_first(LockInfo& lock) {
+  lock.held = !lock.holders.empty();
+  if (lock.kind == LockKind::mutex) return;
+  const auto& first = lock.held ? lock.holders.front() : HolderInfo{};
+  lock.holder = first.party;
+  lock.token = first.token;
+  lock.fence = first.fence;
+  lock.since = first.since;
+  lock.ttl_left = first.ttl_left;
+}
 
 Inspector::Inspector(ClientState& client, const redis::Endpoint& endpoint)
     : client_(client), timeout_(client.options().request_timeout), servers_(client, endpoint) {

@@ -17,6 +17,9 @@
 
 namespace dlock::detail {
 
+/// Says of the whole lock what its first holder says. A mutex has no other.
+void show_first(LockInfo& lock);
+
 /// Not thread-safe. All members throw `Unreachable`, `Refused` or `StoreUnusable`.
 class Inspector {
  public:

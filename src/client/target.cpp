@@ -132,6 +132,9 @@ Lease Target::exchange(Lease&& former, const core::Permits& permits) const {
     throw_error(errc::usage, "the lease of \"" + former.name() + "\" is not one of the lock \"" +
                                  name + "\" that could give way");
   }
+  if (client->is_quorum()) {
+    throw_error(errc::usage, "a lease on a majority of servers cannot be downgraded");
+  }
   former.ensure_held();
   const auto state = LeaseState::take_from(former);
   auto record =

@@ -18,6 +18,7 @@ std::string count_ms(Duration span) {
 }  // namespace
 
 Attempt::Attempt(Request request, Drift drift) : request_(std::move(request)), drift_(drift) {
+  ticket_ = request_.ticket;
   if (request_.gate) {
     ticket_ = request_.gate->ticket;
     was_sent_ = !ticket_.empty();

@@ -37,6 +37,7 @@ class Attempt {
     Permits permits{};   ///< of that kind of lock
     Token replaces{};    ///< take the place of this token, or nothing
     std::optional<Gate> gate{};
+    std::string ticket{};  ///< of an earlier wait, whose place in the queue it takes
   };
 
   // What an event leads to.
@@ -84,6 +85,8 @@ class Attempt {
   [[nodiscard]] Duration ttl() const { return request_.ttl; }
   [[nodiscard]] bool waits() const { return request_.wait; }
   [[nodiscard]] const Permits& permits() const { return request_.permits; }
+  /// What the server told of its place in the queue; empty before.
+  [[nodiscard]] const std::string& ticket() const { return ticket_; }
   /// Whether a request is out whose reply has not come.
   [[nodiscard]] bool is_asking() const { return asking_; }
   /// Whether the server may know the token.

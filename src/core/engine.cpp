@@ -378,6 +378,8 @@ void Engine::fail_all(Instant now, errc code, const std::string& what, bool only
       const auto next = std::next(waiter);
       if (!only_impatient || !waiter->wish.wait) {
         refuse(now, cohort, waiter, {waiter->id, Refusal::Kind::failed, code, what});
+      } else if (waiter->wish.part) {
+        act(Queued{waiter->id, false});
       }
       waiter = next;
     }

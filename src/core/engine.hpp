@@ -48,7 +48,8 @@ struct Wish {
   std::optional<Instant> deadline{};  ///< of the wait
   std::optional<Permits> permits{};
   std::optional<Gate> gate{};  ///< neither: a mutex
-  bool part = false;           ///< of a lease on several servers: report each renewal
+  bool part = false;     ///< of a lease on several servers: report each renewal, and the queueing
+  std::string ticket{};  ///< the place in the queue of an earlier wait; else empty
 
   [[nodiscard]] Kind kind() const {
     return gate ? gate->kind : permits ? Kind::permits : Kind::mutex;
@@ -86,7 +87,13 @@ struct Stranded {  ///< a renewal was refused because the slot moves; answer wit
 };
 struct Raised {  ///< the answer to `raise`
   LeaseId lease = 0;
-  bool done = false;  ///< else nobody knows
+  bool done = false;    ///< else nobody knows
+  bool passed = false;  ///< it was not new: the record has a greater one, which is not written down
+};
+struct Queued {  ///< a part of a lease is waited for in the server's queue
+  WaiterId waiter = 0;
+  bool heard = true;     ///< the server says so; else it cannot be reached
+  std::string ticket{};  ///< its place there
 };
 struct Connect {};   ///< a connection is needed; answer with on_connected or on_connect_failed
 struct Disconnect {  ///< close the connection (linger 0); do not answer
@@ -96,7 +103,7 @@ struct Report {  ///< for the log
   LogLevel level{};
   std::string text;
 };
-using Action = std::variant<Send, Obtained, Refusal, Released, Lost, Kept, Stranded, Raised,
+using Action = std::variant<Send, Obtained, Refusal, Released, Lost, Kept, Stranded, Raised, Queued,
                             Connect, Disconnect, Report>;
 
 /// What the engine counts.
@@ -139,9 +146,10 @@ class Engine {
   void cancel(Instant now, WaiterId waiter);
   /// Answered by exactly one Released, within one request timeout.
   void release(Instant now, const LeaseRecord& lease);
-  /// Has the server write down `counter` as the fence of `lease`, a mutex whose record nobody else
-  /// reads. Answered by one Raised, unless the lease is over before.
-  void raise(Instant now, const LeaseRecord& lease, std::int64_t counter);
+  /// Has the server write down `counter` as the fence of `lease`, whose record nobody else reads.
+  /// `is_new`: nobody was told it yet, so of permits the server may find that it is not free.
+  /// Answered by one Raised, unless the lease is over before.
+  void raise(Instant now, const LeaseRecord& lease, std::int64_t counter, bool is_new);
   /// Ends all waits and withdraws them; leases go on. No `acquire` after this.
   void close(Instant now);
   /// Takes this client's registration off the server, if it is there to be reached.
@@ -251,6 +259,7 @@ class Engine {
     std::vector<CohortPtr> renewed;
     std::vector<RandomBits> randoms;  ///< of their tokens, to tell them from later ones
     std::int64_t counter = 0;         ///< raise: the one to write
+    bool is_new = false;              ///< raise: nobody was told it
   };
   /// A renewal whose reply has not come, and for how long it may not come.
   struct Renewal {
@@ -327,7 +336,8 @@ class Engine {
   void on_renew_reply(Instant now, const Pending& pending, const Reply& reply);
 
   // raising.cpp: the fence of a lease that is held on several servers.
-  void ask_to_raise(Instant now, const CohortPtr& cohort, std::int64_t counter, bool whole);
+  void ask_to_raise(Instant now, const CohortPtr& cohort, std::int64_t counter, bool is_new,
+                    bool whole);
   void on_raise_reply(Instant now, const Pending& pending, const Reply& reply);
   void raise_failed(const Pending& pending);
 

@@ -6,8 +6,8 @@
 namespace dlock::core {
 namespace {
 
-constexpr std::string_view no_kind_but_mutex =
-    "only a mutex can be held on a majority of servers: ";
+constexpr std::string_view what_can_be_held =
+    "only mutexes and reader-writer locks can be held on a majority of servers: ";
 
 // Why no majority makes sense of it; empty if one does.
 std::string_view objection(const Wish& wish) {
@@ -18,7 +18,9 @@ std::string_view objection(const Wish& wish) {
     return "two majorities share one server only, so a semaphore's permits could be given out "
            "twice";
   }
-  return wish.permits ? "reader-writer locks are not supported with redis+quorum" : "";
+  const bool reads_or_writes = !wish.permits || wish.permits->weight == reader_weight ||
+                               wish.permits->weight == writer_weight;
+  return reads_or_writes ? "" : "an upgradeable reader could not become the writer there";
 }
 
 }  // namespace
@@ -41,10 +43,12 @@ void Quorum::acquire(Instant now, WaiterId waiter, Wish wish) {
   }
   if (const auto why = objection(wish); !why.empty()) {
     act(Refusal{waiter, Refusal::Kind::failed, errc::usage,
-                std::string{no_kind_but_mutex}.append(why)});
+                std::string{what_can_be_held}.append(why)});
     return;
   }
-  const auto found = lines_.find(wish.key);
+  const auto id = ++last_id_;
+  const auto name = name_of(wish.permits, wish.key, id);
+  const auto found = lines_.find(name);
   const bool is_new = found == lines_.end();
   if (!is_new && !wish.wait) {
     // Somebody of this client holds it or is before us.
@@ -54,10 +58,11 @@ void Quorum::acquire(Instant now, WaiterId waiter, Wish wish) {
   LinePtr line;
   if (is_new) {
     line = std::make_shared<Line>();
-    line->id = ++last_id_;
+    line->id = id;
     line->key = wish.key;
+    line->permits = wish.permits;
     line->parts.resize(nodes_.size());
-    lines_.emplace(wish.key, line);
+    lines_.emplace(name, line);
   } else {
     line = found->second;
   }
@@ -136,7 +141,22 @@ void Quorum::erase(const LinePtr& line) {
   line->when.reset();
   line->phase = Phase::resting;
   arm(line);
-  lines_.erase(line->key);
+  lines_.erase(name_of(line->permits, line->key, line->id));
+}
+
+// Readers of one client hold at once, so each wait for permits is a line of its own, and its lease
+// has the id of that. No lock key begins as the names of these do.
+std::string Quorum::name_of(const std::optional<Permits>& permits, const std::string& key,
+                            std::uint64_t id) {
+  return permits ? Token{token_prefix} + std::to_string(id) : key;
+}
+
+Quorum::LinePtr Quorum::line_of(const LeaseRecord& lease) const {
+  const auto permits = lease.kind == Kind::permits ? std::optional{Permits{}} : std::nullopt;
+  const auto found = lines_.find(name_of(permits, lease.key, lease.id));
+  const bool is_its =
+      found != lines_.end() && found->second->lease && found->second->lease->id == lease.id;
+  return is_its ? found->second : nullptr;
 }
 
 // --- events -------------------------------------------------------------------------------------
@@ -154,6 +174,8 @@ void Quorum::on_part(Instant now, std::size_t node, const Action& action) {
     on_kept(node, *kept);
   } else if (const auto* raised = std::get_if<Raised>(&action)) {
     on_raised(now, node, *raised);
+  } else if (const auto* queued = std::get_if<Queued>(&action)) {
+    on_queued(now, node, *queued);
   }
 }
 
@@ -188,6 +210,8 @@ void Quorum::on_due(Instant now, const LinePtr& line) {
         ask(now, line);
         return;
       case Phase::asking:
+        line->queues ? go_on_waiting(now, line) : time_out_round(now, line);
+        return;
       case Phase::raising:
         time_out_round(now, line);
         return;

@@ -4,9 +4,11 @@
 // tries the lock on all of them at once, counts, and makes one lease of a majority. It has no I/O
 // and sees no socket: it calls the engines, and is fed what they answer.
 //
-// Two majorities share a server, and on it only one can hold. Waiters do not queue on the servers,
-// where each could grant to another one: who finds the lock taken gives back what it got, and tries
-// again after a wait that is half random.
+// Two majorities share a server, and on it only one can hold. Waiters for a mutex do not queue on
+// the servers, where each could grant to another one: who finds the lock taken gives back what it
+// got, and tries again after a wait that is half random. Readers and writers do queue there, as a
+// writer would else never find all readers gone; they give back what they got if a majority does
+// not follow soon, and have one place in all queues from then on.
 #pragma once
 
 #include <cstdint>
@@ -52,7 +54,8 @@ class Quorum {
   void close(Instant now);
 
   /// What the engine of `node`, the place among `nodes`, answered. To be called for each of its
-  /// Obtained, Refusal, Released, Lost, Kept and Raised, in order; harmless for other actions.
+  /// Obtained, Refusal, Released, Lost, Kept, Raised and Queued, in order; harmless for other
+  /// actions.
   void on_part(Instant now, std::size_t node, const Action& action);
 
   /// To be called when `next_timer()` has come; the engines have timers of their own.
@@ -85,10 +88,12 @@ class Quorum {
   struct Part {
     WaiterId asked = 0;                  ///< a try under way
     std::shared_ptr<LeaseRecord> lease;  ///< ours
-    Outcome outcome{};
-    errc code{};                     ///< of `failed` and `silent`
-    std::string what;                ///< the same
-    std::optional<Instant> again{};  ///< then take it again, or write the fence again
+    std::int64_t ticket = 0;             ///< when it asked first, by the server's clock
+    std::int64_t written = 0;            ///< the fence that is written down with it
+    Outcome outcome{};                   ///< `busy` while asked: it stands in the queue
+    errc code{};                         ///< of `failed` and `silent`
+    std::string what;                    ///< the same
+    std::optional<Instant> again{};      ///< then take it again, or write the fence again
     Duration back_off{};
   };
   enum class Phase : std::uint8_t {
@@ -111,17 +116,21 @@ class Quorum {
     }
   };
   using Timers = std::set<Timer>;
-  /// All that this client does about one name.
+  /// All that this client does about one name; of permits, all about one wait and its lease.
   struct Line {
     std::uint64_t id = 0;
     std::string key;
-    std::list<Waiting> waiters;  ///< in order of their turn
-    std::vector<Part> parts;     ///< by server
+    std::optional<Permits> permits;  ///< none: a mutex
+    std::list<Waiting> waiters;      ///< in order of their turn
+    std::vector<Part> parts;         ///< by server
     Phase phase = Phase::resting;
     std::optional<Instant> when;
     Duration back_off{};
     std::optional<Instant> trouble_since{};  ///< no majority answered since
     int too_late = 0;                        ///< majorities that came when most of it had gone
+    bool queues = false;                     ///< on the servers, while it asks
+    std::optional<Instant> give_back_at{};   ///< then the parts go back if they are too few
+    std::int64_t ticket = 0;                 ///< its place in all queues, once it gave parts back
     // Of the lease, or of what is to become one:
     Duration ttl{};
     bool renew = true;
@@ -149,6 +158,9 @@ class Quorum {
   // quorum.cpp: waits, and the routing of events.
   void arm(const LinePtr& line);
   void on_due(Instant now, const LinePtr& line);
+  [[nodiscard]] static std::string name_of(const std::optional<Permits>& permits,
+                                           const std::string& key, std::uint64_t id);
+  [[nodiscard]] LinePtr line_of(const LeaseRecord& lease) const;
   void refuse(Instant now, const LinePtr& line, std::list<Waiting>::iterator waiter,
               Refusal refusal);
   void erase(const LinePtr& line);
@@ -160,21 +172,36 @@ class Quorum {
 
   // quorum_asking.cpp: from a wish to a lease.
   void ask(Instant now, const LinePtr& line);
+  [[nodiscard]] Instant round_end(Instant now, Duration ttl) const;
   void try_part(Instant now, const LinePtr& line, std::size_t node);
   void on_obtained(Instant now, std::size_t node, const Obtained& obtained);
   void on_refusal(Instant now, std::size_t node, const Refusal& refusal);
   void decide(Instant now, const LinePtr& line);
+  [[nodiscard]] static bool is_written(const Line& line, const Part& part);
   void write_fence(Instant now, const LinePtr& line);
   void raise(Instant now, const LinePtr& line, std::size_t node);
   void on_raised(Instant now, std::size_t node, const Raised& raised);
   void begin(Instant now, const LinePtr& line);
   void hand_to_front(const LinePtr& line, std::shared_ptr<LeaseRecord> record);
+  /// What servers that failed or are silent make of a wait.
+  struct Trouble {
+    bool is_there = false;  ///< no majority answers
+    std::optional<Refusal> refusal{};
+  };
+  [[nodiscard]] Trouble trouble(Instant now, Line& line) const;
   void give_up_round(Instant now, const LinePtr& line);
   void time_out_round(Instant now, const LinePtr& line);
   void came_too_late(Instant now, const LinePtr& line);
   void rest(Instant now, const LinePtr& line);
   void answered(std::size_t node);
   void suspect(Instant now, std::size_t node);
+
+  // quorum_queueing.cpp: waits in the servers' queues.
+  void on_queued(Instant now, std::size_t node, const Queued& queued);
+  void go_on_waiting(Instant now, const LinePtr& line);
+  void give_parts_back(Instant now, const LinePtr& line);
+  void leave_queue(Instant now, const LinePtr& line, std::size_t node);
+  void leave_queues(Instant now, const LinePtr& line);
 
   // quorum_holding.cpp: from a lease to its end.
   [[nodiscard]] static std::size_t held(const Line& line);
@@ -197,7 +224,7 @@ class Quorum {
   std::size_t majority_;
   std::vector<Action> actions_;
   Counters counters_;
-  std::unordered_map<std::string, LinePtr> lines_;
+  std::unordered_map<std::string, LinePtr> lines_;  ///< by `name_of`
   std::unordered_map<WaiterId, LinePtr> by_waiter_;
   std::map<std::uint64_t, Departure> departures_;
   Timers timers_;

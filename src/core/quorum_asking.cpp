@@ -26,8 +26,12 @@ void Quorum::ask(Instant now, const LinePtr& line) {
   line->phase = Phase::asking;
   line->ttl = wish.ttl;
   line->renew = wish.renew;
-  // Whoever is first is ours for a part of its time only, so slow ones get no more than that.
-  line->when = now + std::min(settings_.request_timeout, wish.ttl / 2);
+  line->queues = line->permits && wish.wait;
+  line->give_back_at.reset();
+  line->when.reset();
+  if (!line->queues) {
+    line->when = round_end(now, line->ttl);
+  }
   const auto is_spared = [now](const Node& node) { return node.suspect && now < node.probe_at; };
   const auto spared =
       static_cast<std::size_t>(std::count_if(nodes_.begin(), nodes_.end(), is_spared));
@@ -40,9 +44,17 @@ void Quorum::ask(Instant now, const LinePtr& line) {
     } else {
       part.outcome = Outcome::silent;
       part.code = errc::unreachable;
+      if (line->queues) {
+        again_later(now, *line, part);
+      }
     }
   }
   arm(line);
+}
+
+// Whoever is first is ours for a part of its time only, so slow ones get no more than that.
+Instant Quorum::round_end(Instant now, Duration ttl) const {
+  return now + std::min(settings_.request_timeout, ttl / 2);
 }
 
 void Quorum::try_part(Instant now, const LinePtr& line, std::size_t node) {
@@ -53,8 +65,14 @@ void Quorum::try_part(Instant now, const LinePtr& line, std::size_t node) {
   if (nodes_[node].suspect) {
     suspect(now, node);  // the next one comes after its answer, or later
   }
-  Wish wish{.key = line->key, .ttl = line->ttl, .renew = line->renew, .wait = false};
+  Wish wish{.key = line->key, .ttl = line->ttl, .renew = line->renew};
+  wish.wait = line->queues && line->phase == Phase::asking;
+  wish.permits = line->permits;
   wish.part = true;
+  if (wish.wait && line->ticket != 0) {
+    part.ticket = line->ticket;
+    wish.ticket = std::to_string(part.ticket);
+  }
   nodes_[node].engine->acquire(now, part.asked, std::move(wish));
 }
 
@@ -82,7 +100,12 @@ void Quorum::on_obtained(Instant now, std::size_t node, const Obtained& obtained
   auto& part = line->parts[node];
   part.asked = 0;
   part.back_off = {};
+  part.outcome = Outcome::none;
+  part.written = 0;
   part.lease = obtained.lease;
+  if (part.ticket == 0) {
+    part.ticket = part.lease->fence.counter;  // by the same clock
+  }
   nodes_[node].parts[part.lease->id] = line;
   if (line->phase == Phase::asking) {
     decide(now, line);
@@ -97,7 +120,11 @@ void Quorum::on_obtained(Instant now, std::size_t node, const Obtained& obtained
     part.lease->fence.sequence = line->lease->fence.sequence;
     publish(*line);
   }
-  raise(now, line, node);
+  if (line->permits && line->phase == Phase::raising && part.lease->fence.counter > line->counter) {
+    write_fence(now, line);
+  } else {
+    raise(now, line, node);
+  }
   arm(line);
 }
 
@@ -125,6 +152,9 @@ void Quorum::on_refusal(Instant now, std::size_t node, const Refusal& refusal) {
     }
   }
   if (line->phase == Phase::asking) {
+    if (line->queues) {
+      again_later(now, *line, part);
+    }
     decide(now, line);
   } else if (line->phase == Phase::held) {
     again_later(now, *line, part);
@@ -147,6 +177,8 @@ void Quorum::decide(Instant now, const LinePtr& line) {
   }
   if (ours >= majority_) {
     write_fence(now, line);
+  } else if (line->queues) {
+    go_on_waiting(now, line);
   } else if (ours + open < majority_ || (told >= majority_ && !hopeful)) {
     give_up_round(now, line);
   }
@@ -155,6 +187,10 @@ void Quorum::decide(Instant now, const LinePtr& line) {
 // The greatest of a majority's fences is above all that were used before, for those were written
 // down on a server of it. So is the next one, once this is written down on a majority.
 void Quorum::write_fence(Instant now, const LinePtr& line) {
+  if (line->queues && line->phase == Phase::asking) {
+    line->when = round_end(now, std::min(line->ttl, claim_time));
+    arm(line);
+  }
   line->phase = Phase::raising;
   line->counter = 0;
   for (const auto& part : line->parts) {
@@ -173,9 +209,15 @@ void Quorum::write_fence(Instant now, const LinePtr& line) {
 void Quorum::raise(Instant now, const LinePtr& line, std::size_t node) {
   auto& part = line->parts[node];
   part.again.reset();
-  if (part.lease->fence.counter != line->counter) {
-    nodes_[node].engine->raise(now, *part.lease, line->counter);
+  if (!is_written(*line, part)) {
+    nodes_[node].engine->raise(now, *part.lease, line->counter, line->phase == Phase::raising);
   }
+}
+
+// Readers who hold at once may have found the same counter on different servers. So each has it
+// written even where it was found: a server that two majorities share writes it for one of them.
+bool Quorum::is_written(const Line& line, const Part& part) {
+  return part.lease && (line.permits ? part.written : part.lease->fence.counter) == line.counter;
 }
 
 void Quorum::on_raised(Instant now, std::size_t node, const Raised& raised) {
@@ -184,26 +226,31 @@ void Quorum::on_raised(Instant now, std::size_t node, const Raised& raised) {
     return;
   }
   const auto line = found->second;
+  auto& part = line->parts[node];
+  if (raised.done && !raised.passed) {
+    part.written = part.lease->fence.counter;
+  }
   if (!raised.done) {
-    again_later(now, *line, line->parts[node]);
+    again_later(now, *line, part);
   } else if (line->phase == Phase::raising) {
-    begin(now, line);
+    part.lease->fence.counter > line->counter ? write_fence(now, line) : begin(now, line);
   } else if (line->phase == Phase::held) {
-    publish(*line);  // the expiry was set as well
+    publish(*line);          // the expiry was set as well
+    raise(now, line, node);  // if it was passed just before
   }
   arm(line);
 }
 
 // Once a majority has the fence.
 void Quorum::begin(Instant now, const LinePtr& line) {
-  const auto written = std::count_if(line->parts.begin(), line->parts.end(), [&](const Part& part) {
-    return part.lease && part.lease->fence.counter == line->counter;
-  });
+  const auto written = std::count_if(line->parts.begin(), line->parts.end(),
+                                     [&](const Part& part) { return is_written(*line, part); });
   if (static_cast<std::size_t>(written) < majority_) {
     return;
   }
   const auto& wish = line->waiters.front().wish;
-  if (valid_until(*line) - now < line->ttl / 4) {
+  const auto granted = line->queues ? std::min(line->ttl, claim_time) : line->ttl;
+  if (valid_until(*line) - now < granted / 4) {
     came_too_late(now, line);
     return;
   }
@@ -216,9 +263,9 @@ void Quorum::begin(Instant now, const LinePtr& line) {
   line->phase = Phase::held;
   line->when = line->end;
   auto record = std::make_shared<LeaseRecord>();
-  record->id = ++last_id_;
+  record->id = line->permits ? line->id : ++last_id_;
   record->key = line->key;
-  record->kind = Kind::mutex;
+  record->kind = line->permits ? Kind::permits : Kind::mutex;
   record->token = std::find_if(line->parts.begin(), line->parts.end(), [](const Part& part) {
                     return part.lease != nullptr;
                   })->lease->token;
@@ -226,6 +273,7 @@ void Quorum::begin(Instant now, const LinePtr& line) {
   record->fence = {line->counter, 0};
   line->lease = record;
   publish(*line);
+  leave_queues(now, line);
   for (auto& part : line->parts) {
     if (!part.lease && part.asked == 0) {
       again_later(now, *line, part);
@@ -261,9 +309,9 @@ void Quorum::came_too_late(Instant now, const LinePtr& line) {
 void Quorum::time_out_round(Instant now, const LinePtr& line) {
   for (std::size_t node = 0; node < nodes_.size(); ++node) {
     auto& part = line->parts[node];
-    const bool unwritten =
-        line->phase == Phase::raising && part.lease && part.lease->fence.counter != line->counter;
-    if (part.asked != 0 || unwritten) {
+    const bool unwritten = line->phase == Phase::raising && part.lease && !is_written(*line, part);
+    const bool unanswered = part.asked != 0 && part.outcome != Outcome::busy;
+    if (unanswered || unwritten) {
       part.outcome = Outcome::silent;
       part.code = errc::unreachable;
       suspect(now, node);
@@ -272,15 +320,15 @@ void Quorum::time_out_round(Instant now, const LinePtr& line) {
   give_up_round(now, line);
 }
 
-// No majority. What was got is given back at once.
-void Quorum::give_up_round(Instant now, const LinePtr& line) {
+Quorum::Trouble Quorum::trouble(Instant now, Line& line) const {
+  const auto& front = line.waiters.front();
   std::size_t failed = 0;
   std::size_t silent = 0;
   bool is_told = true;  // each of the silent has said why
-  Refusal refusal{line->waiters.front().id, Refusal::Kind::failed, errc::unreachable,
+  Refusal refusal{front.id, Refusal::Kind::failed, errc::unreachable,
                   "no majority of the servers answers"};
   Refusal worse = refusal;
-  for (const auto& part : line->parts) {
+  for (const auto& part : line.parts) {
     failed += part.outcome == Outcome::failed ? 1 : 0;
     silent += part.outcome == Outcome::silent ? 1 : 0;
     if (part.outcome == Outcome::failed) {
@@ -294,29 +342,38 @@ void Quorum::give_up_round(Instant now, const LinePtr& line) {
       }
     }
   }
-  drop_parts(now, line, 0);
-  const auto front = line->waiters.begin();
   const auto most_missing = nodes_.size() - majority_;
   if (failed > most_missing) {
-    refuse(now, line, front, std::move(worse));
-  } else if (failed + silent > most_missing) {
-    if (!line->trouble_since) {
-      line->trouble_since = now;
-    }
-    const bool hopeless = !ever_answered_ && is_told;
-    if (!front->wish.wait || hopeless || now - *line->trouble_since >= settings_.patience) {
-      refuse(now, line, front, std::move(refusal));
-    } else {
-      rest(now, line);
-    }
-  } else {
+    return {true, std::move(worse)};
+  }
+  if (failed + silent <= most_missing) {
+    return {};
+  }
+  if (!line.trouble_since) {
+    line.trouble_since = now;
+  }
+  const bool hopeless = !ever_answered_ && is_told;
+  if (!front.wish.wait || hopeless || now - *line.trouble_since >= settings_.patience) {
+    return {true, std::move(refusal)};
+  }
+  return {true, std::nullopt};
+}
+
+// No majority. What was got is given back at once.
+void Quorum::give_up_round(Instant now, const LinePtr& line) {
+  auto found = trouble(now, *line);
+  drop_parts(now, line, 0);
+  const auto front = line->waiters.begin();
+  if (!found.is_there) {
     ever_answered_ = true;
     line->trouble_since.reset();
-    if (!front->wish.wait) {
-      refuse(now, line, front, {front->id, Refusal::Kind::busy, {}, {}});
-    } else {
-      rest(now, line);
-    }
+  }
+  if (found.refusal) {
+    refuse(now, line, front, std::move(*found.refusal));
+  } else if (!front->wish.wait) {
+    refuse(now, line, front, {front->id, Refusal::Kind::busy, {}, {}});
+  } else {
+    rest(now, line);
   }
 }
 

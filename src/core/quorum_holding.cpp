@@ -71,6 +71,9 @@ void Quorum::on_lost(Instant now, std::size_t node, const Lost& lost) {
   const auto why = lost.lease->loss.load();
   switch (line->phase) {
     case Phase::asking:
+      if (line->queues) {
+        again_later(now, *line, part);
+      }
       decide(now, line);
       break;
     case Phase::raising:
@@ -95,6 +98,7 @@ void Quorum::on_lost(Instant now, std::size_t node, const Lost& lost) {
 
 // A lease of fixed length is not renewed, so its parts are not either.
 void Quorum::again_later(Instant now, Line& line, Part& part) {
+  part.again.reset();
   if (line.phase == Phase::held && !line.renew && !part.lease) {
     return;
   }
@@ -103,13 +107,13 @@ void Quorum::again_later(Instant now, Line& line, Part& part) {
   part.again = now + jittered(part.back_off);
 }
 
-// A part that is missing, or that has not the fence yet. Only while a majority is ours: what is
-// lost is not taken again.
+// A part that is missing, or that has not the fence yet. Of a lease only while a majority is ours:
+// what is lost is not taken again.
 void Quorum::take_again(Instant now, const LinePtr& line, std::size_t node) {
   auto& part = line->parts[node];
   if (part.lease) {
     raise(now, line, node);
-  } else if (line->lease->left(now) == Duration::zero()) {
+  } else if (line->lease && line->lease->left(now) == Duration::zero()) {
     lose(now, line, overdue(now, *line));
   } else if (nodes_[node].suspect && now < nodes_[node].probe_at) {
     again_later(now, *line, part);  // somebody else finds out whether it answers
@@ -152,9 +156,8 @@ bool Quorum::pass(Instant now, const LinePtr& line) {
 }
 
 void Quorum::release(Instant now, const LeaseRecord& lease) {
-  const auto found = lines_.find(lease.key);
-  const auto line = found == lines_.end() ? nullptr : found->second;
-  if (!line || !line->lease || line->lease->id != lease.id) {
+  const auto line = line_of(lease);
+  if (!line) {
     act(Released{lease.id, Released::Kind::not_held});
     return;
   }

@@ -3,19 +3,20 @@
 
 namespace dlock::core {
 
-void Engine::raise(Instant now, const LeaseRecord& lease, std::int64_t counter) {
+void Engine::raise(Instant now, const LeaseRecord& lease, std::int64_t counter, bool is_new) {
   const auto cohort = holding(lease);
   if (!cohort) {
     return;
   }
   if (connected_) {
-    ask_to_raise(now, cohort, counter, false);
+    ask_to_raise(now, cohort, counter, is_new, false);
   } else {
     act(Raised{lease.id, false});
   }
 }
 
-void Engine::ask_to_raise(Instant now, const CohortPtr& cohort, std::int64_t counter, bool whole) {
+void Engine::ask_to_raise(Instant now, const CohortPtr& cohort, std::int64_t counter, bool is_new,
+                          bool whole) {
   const auto& hold = *cohort->hold;
   const auto ttl_ms = std::chrono::ceil<std::chrono::milliseconds>(hold.terms().ttl).count();
   Pending pending;
@@ -23,11 +24,18 @@ void Engine::ask_to_raise(Instant now, const CohortPtr& cohort, std::int64_t cou
   pending.ttl = hold.terms().ttl;
   pending.token = hold.record()->token;
   pending.counter = counter;
+  pending.is_new = is_new;
   Command command;
   command.verb = Verb::raise;
   command.whole = whole;
-  command.keys = {cohort->lock.key, std::string{fence_key}};
+  command.kind = cohort->lock.kind;
   command.args = {pending.token, std::to_string(ttl_ms), std::to_string(counter)};
+  if (command.kind == Kind::permits) {
+    command.keys = keys_of_script(cohort->lock);
+    command.args.emplace_back(is_new ? "new" : "used");
+  } else {
+    command.keys = {cohort->lock.key, std::string{fence_key}};
+  }
   send(now, std::move(command), std::move(pending));
 }
 
@@ -36,7 +44,7 @@ void Engine::on_raise_reply(Instant now, const Pending& pending, const Reply& re
   const bool current = cohort->hold && cohort->hold->record()->token == pending.token;
   if (reply.is_error) {
     if (current && reply.unknown_script) {
-      ask_to_raise(now, cohort, pending.counter, true);
+      ask_to_raise(now, cohort, pending.counter, pending.is_new, true);
     } else {
       act(Report{LogLevel::warning, "writing the fence failed: " + reply.what});
       raise_failed(pending);
@@ -48,16 +56,25 @@ void Engine::on_raise_reply(Instant now, const Pending& pending, const Reply& re
     drop_shifted(now, pending);
     return;
   }
+  const auto outcome = words.next();
+  const bool passed = outcome == "passed";
+  auto counter = pending.counter;
+  const bool is_known =
+      passed ? parse_exact(words.next(), counter) : outcome == "raised" || outcome == "lost";
+  if (!is_known) {
+    drop_shifted(now, pending);
+    return;
+  }
   on_good_reply();
   if (!current) {
     return;
   }
-  if (words.next() == "raised") {
+  if (outcome != "lost") {
     const auto record = cohort->hold->record();
-    record->fence.counter = pending.counter;
+    record->fence.counter = counter;
     cohort->hold->on_kept(pending.sent, pending.ttl);
     rearm(cohort);
-    act(Raised{record->id, true});
+    act(Raised{record->id, true, passed});
   } else {
     lose(now, cohort, Loss::taken);
   }

@@ -129,10 +129,10 @@ void Engine::make_attempt(const CohortPtr& cohort) {
                                                       : new_token(cohort->lock, permits, wish.ttl);
   by_token_[random_of(token)] = cohort;
   Token replaces = cohort->replaces != 0 ? departures_.at(cohort->replaces).token : Token{};
-  cohort->attempt =
-      std::make_unique<Attempt>(Attempt::Request{std::move(token), wish.ttl, wish.wait, !wish.renew,
-                                                 permits, std::move(replaces), wish.gate},
-                                settings_.drift);
+  cohort->attempt = std::make_unique<Attempt>(
+      Attempt::Request{std::move(token), wish.ttl, wish.wait, !wish.renew, permits,
+                       std::move(replaces), wish.gate, wish.ticket},
+      settings_.drift);
   cohort->too_late = 0;
   cohort->together = 0;
   ++attempts_;
@@ -316,6 +316,9 @@ void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& 
           given_up == "released" ? Released::Kind::released : Released::Kind::not_held);
     }
     step(now, cohort, outcome);
+    if (std::holds_alternative<Attempt::Nothing>(outcome) && cohort->waiters.front().wish.part) {
+      act(Queued{cohort->waiters.front().id, true, cohort->attempt->ticket()});
+    }
     if (deaf_ && cohort->attempt && cohort->attempt->token() == pending.token &&
         !cohort->attempt->is_asking()) {
       fail_front(now, cohort, {0, Refusal::Kind::failed, deaf_->first, deaf_->second});

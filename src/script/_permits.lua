@@ -5,6 +5,7 @@
 -- include _common.lua
 
 local CAPACITY, USED = '=capacity', '=used'
+local RAISED = '=raised'   -- there once permits_raise was run: what it wrote with those who left
 local SHARED = 1073741824  -- the capacity of a reader-writer lock, and of nothing else
 local LINGER_MS = 1000     -- so long the key outlives its holders, for those who count them off
 
@@ -23,11 +24,21 @@ local function set_used(lock, used)
   end
 end
 
+-- Of a holder that leaves: permits_raise has to know that its fence was used.
+local function forget_raise(lock, token)
+  local raised = redis.call('ZSCORE', lock.key, '=' .. token)
+  if raised then
+    lock.raised = math.max(lock.raised, -raised)
+    redis.call('ZREM', lock.key, '=' .. token)
+    redis.call('ZADD', lock.key, digits(-lock.raised), RAISED)
+  end
+end
+
 -- Reads the lock key and takes away the holders whose time is over, at most 64. Returns an error if
 -- it is something else. The capacity is nil when the key does not exist.
 local function look(lock, now)
   lock.used = 0
-  local numbers = redis.pcall('ZMSCORE', lock.key, CAPACITY, USED)
+  local numbers = redis.pcall('ZMSCORE', lock.key, CAPACITY, USED, RAISED)
   if numbers.err then
     return numbers
   elseif not (numbers[1] and numbers[2]) then
@@ -35,6 +46,7 @@ local function look(lock, now)
       and redis.error_reply('WRONGTYPE this sorted set does not hold permits') or nil
   end
   lock.capacity, lock.used = -numbers[1], -numbers[2]
+  lock.raised = numbers[3] and -numbers[3]
   local over = redis.call('ZRANGEBYSCORE', lock.key, '(0', digits(now), 'LIMIT', 0, MOST_DEAD)
   if #over > 0 then
     lock.freed = true
@@ -42,6 +54,9 @@ local function look(lock, now)
     for _, token in ipairs(over) do
       local _, weight = terms_of(token)
       used = used - (weight or 0)
+      if lock.raised then
+        forget_raise(lock, token)
+      end
     end
     redis.call('ZREM', lock.key, unpack(over))
     redis.pcall('HDEL', lock.seen, unpack(over))
@@ -79,6 +94,9 @@ local function leave(lock, token)
     return false
   end
   forget_fence(lock, token)
+  if lock.raised then
+    forget_raise(lock, token)
+  end
   local _, weight = terms_of(token)
   set_used(lock, lock.used - weight)
   return true

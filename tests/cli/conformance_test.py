@@ -125,16 +125,72 @@ class Mutexes:
         self.assertTrue(eventually(lambda: self.dlock("elect", "--show", "web").returncode == 75))
 
 
-class Family(Mutexes):
-    """The other primitives, which a quorum does not have."""
+class ReadersAndWriters(Mutexes):
+    """What a reader-writer lock does."""
 
     def test_readers_share_and_writers_do_not(self):
         readers = [self.hold("doc", "--shared") for _ in range(2)]
+        self.assertNotEqual(readers[0].fence, readers[1].fence)
+        self.assertTrue(self.is_free("--shared", "doc"))
         self.assertFalse(self.is_free("-x", "doc"))
-        writer = self.start("run", "-x", "doc", "--", "echo", "wrote")
+        writer = self.start("run", "-x", "doc", "--", "sh", "-c", "echo wrote $DLOCK_FENCE")
         for reader in readers:
             self.let_go(reader)
-        self.assertEqual((writer.wait(), writer.stdout), (0, "wrote\n"), writer.stderr)
+        self.assertGreater(int(writer.word_after("wrote")), max(one.fence for one in readers))
+        self.assertEqual(writer.wait(), 0, writer.stderr)
+
+    def test_readers_behind_a_waiting_writer_wait(self):
+        reader = self.hold("doc", "--shared")
+        writer = self.start("run", "-x", "doc", "--", "sh", "-c", "echo in; read line || true")
+        self.assertTrue(eventually(lambda: not self.is_free("--shared", "doc")))
+        self.assertEqual(self.dlock("run", "-w", "0.2", "-s", "doc", "--", "true").returncode, 75)
+        next_reader = self.start("run", "-s", "doc", "--", "echo", "read")
+        self.let_go(reader)
+        writer.expect("in\n")
+        self.assertFalse(self.is_free("--shared", "doc"))
+        self.let_go(writer)
+        self.assertEqual((next_reader.wait(), next_reader.stdout), (0, "read\n"), next_reader.stderr)
+
+    def test_a_crowd_of_writers_and_readers_never_mixes(self):
+        record = pathlib.Path(self.directory) / "shared-record"
+        record.touch()
+        write = f"for i in a b c d; do printf $i >> {record}; done"
+        read = f"[ $(( $(wc -c < {record}) % 4 )) = 0 ]"
+        crowd = [self.start("run", *mode, "crowd", "--", "sh", "-c", script)
+                 for _ in range(4) for mode, script in ((("-x",), write), (("-s",), read))]
+        for member in crowd:
+            self.assertEqual(member.wait(), 0, member.stderr)
+        self.assertEqual(record.read_text(), "abcd" * 4)
+
+    def test_a_reader_that_died_is_replaced_after_its_ttl(self):
+        reader = self.hold("doc", "--shared", "--ttl", "1s")
+        reader.process.kill()
+        reader.wait()
+        result = self.dlock("run", "-x", "doc", "--", "sh", "-c", "echo $DLOCK_FENCE")
+        self.assertGreater(int(result.stdout), reader.fence, result)
+
+    def test_readers_are_renewed(self):
+        reader = self.hold("doc", "--shared", "--ttl", "1s")
+        self.assertEqual(self.dlock("run", "-w", "2", "-x", "doc", "--", "true").returncode, 75)
+        self.let_go(reader)
+
+    def test_readers_and_writers_are_seen_and_can_be_broken(self):
+        readers = sorted((self.hold("doc", "--shared") for _ in range(2)), key=lambda one: one.fence)
+        seen = json.loads(self.dlock("info", "doc", "--json").stdout)
+        self.assertEqual([(holder["fence"], holder["role"]) for holder in seen["holders"]],
+                         [(str(one.fence), "reader") for one in readers])
+        self.assertIn(b"doc", self.dlock("ls").stdout)
+        self.assertEqual(self.dlock("break", "doc", "--fence", str(readers[1].fence)).returncode, 0)
+        self.assertEqual(readers[1].wait(), 73, readers[1].stderr)
+        self.let_go(readers[0])
+        writer = self.hold("doc", "-x")
+        self.assertEqual(self.dlock("break", "doc", "--fence", str(writer.fence)).returncode, 0)
+        self.assertEqual(writer.wait(), 73, writer.stderr)
+        self.assertTrue(eventually(lambda: self.is_free("-x", "doc")))
+
+
+class Family(ReadersAndWriters):
+    """The other primitives, which a quorum does not have."""
 
     def test_permits_are_counted(self):
         holders = [self.hold("gpu", "--permits", "3") for _ in range(2)]
@@ -218,7 +274,7 @@ class Cluster(Family, CliCase):
         return servers.url
 
 
-class Quorum(Mutexes, CliCase):
+class Quorum(ReadersAndWriters, CliCase):
     COUNT = 3
 
     @classmethod
@@ -229,8 +285,9 @@ class Quorum(Mutexes, CliCase):
         return "redis+quorum://" + ",".join(f"127.0.0.1:{server.port}" for server in servers)
 
     def test_what_a_majority_cannot_promise_is_refused(self):
-        for option in (("--permits", "3"), ("--shared",)):
-            result = self.dlock("run", *option, "gpu", "--", "true")
+        for command in (("run", "--permits", "3", "gpu", "--", "true"),
+                        ("latch", "--count", "2", "ready"), ("barrier", "--parties", "2", "phase")):
+            result = self.dlock(*command)
             self.assertEqual(result.returncode, 64, result)
             self.assertIn(b"majority", result.stderr)
 

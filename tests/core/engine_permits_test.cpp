@@ -159,5 +159,52 @@ TEST(EnginePermits, AMutexNamedAsTheirInternalNamesIsNotTouched) {
   script.expect({"release gpu T2"});
 }
 
+Wish part(std::int64_t weight) {
+  auto wish = permits(weight);
+  wish.part = true;
+  return wish;
+}
+
+TEST(EnginePermits, TheFenceOfAPartIsWrittenDown) {
+  EngineScript script;
+  script.at(0ms).obtain(1, part(1));
+  script.engine.raise(Instant{} + 1h, *script.leases.at(1), 9, true);
+  script.timer();
+  script.expect({"raise gpu T1 30000 to 9 new permits"});
+  script.noscript();
+  script.expect({"raise gpu T1 30000 to 9 new permits in full"});
+  script.reply("T1 raised");
+  script.expect({"1 raised"});
+  EXPECT_EQ(script.leases.at(1)->fence.counter, 9);
+}
+
+TEST(EnginePermits, AFenceThatAnotherHasIsPassed) {
+  EngineScript script;
+  script.at(0ms).obtain(1, part(1));
+  script.engine.raise(Instant{} + 1h, *script.leases.at(1), 9, true);
+  script.timer();
+  script.take();
+  script.reply("T1 passed 12");
+  script.expect({"1 passed"});
+  EXPECT_EQ(script.leases.at(1)->fence.counter, 12);
+  script.engine.raise(Instant{} + 1h, *script.leases.at(1), 12, false);
+  script.timer();
+  script.expect({"raise gpu T1 30000 to 12 used permits"});
+  script.reply("T1 passed on");  // that is no number
+  script.expect({"disconnect", "1 raised or not", "connect"});
+}
+
+TEST(EnginePermits, APartSaysThatItIsQueuedAndWhenTheServerCannotBeReached) {
+  EngineScript script;
+  script.at(0ms).acquire(1, part(1));
+  script.take();
+  script.reply(EngineScript::queued("T1"));
+  script.expect({"1 queued"});
+  script.on_disconnected();
+  script.expect({"connect"});
+  script.on_connect_failed();
+  script.expect({"1 not heard"});
+}
+
 }  // namespace
 }  // namespace dlock::core

@@ -251,7 +251,12 @@ std::string EngineScript::line(const Action& action) {
     return std::to_string(holder(stranded->lease->id)) + " stranded";
   }
   if (const auto* raised = std::get_if<Raised>(&action)) {
-    return std::to_string(holder(raised->lease)) + (raised->done ? " raised" : " raised or not");
+    return std::to_string(holder(raised->lease)) + (raised->passed ? " passed"
+                                                    : raised->done ? " raised"
+                                                                   : " raised or not");
+  }
+  if (const auto* queued = std::get_if<Queued>(&action)) {
+    return std::to_string(queued->waiter) + (queued->heard ? " queued" : " not heard");
   }
   return std::holds_alternative<Connect>(action) ? "connect" : "disconnect";
 }
@@ -297,7 +302,7 @@ std::string EngineScript::line(const Command& command) {
     }
     case Verb::raise:
       return "raise " + command.keys[0] + " " + name_of(command.args[0]) + " " + command.args[1] +
-             " to " + command.args[2] + whole;
+             " to " + command.args[2] + (permits ? " " + command.args[3] : "") + whole;
     case Verb::subscribe:
       return "subscribe";
     case Verb::enroll:

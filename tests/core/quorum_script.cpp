@@ -16,13 +16,17 @@ constexpr Instant start = Instant{} + std::chrono::hours{1};
 std::string text_of(const Command& command) {
   switch (command.verb) {
     case Verb::acquire:
-      return "acquire";
+      return command.kind == Kind::permits
+                 ? "acquire " + command.args.at(2) +
+                       (command.args.at(3).empty() ? "" : " at " + command.args.at(3))
+                 : "acquire";
     case Verb::release:
       return "release";
     case Verb::renew:
       return "renew";
     case Verb::raise:
-      return "raise " + command.args.at(2);
+      return "raise " + command.args.at(2) +
+             (command.kind == Kind::permits ? " " + command.args.at(3) : "");
     case Verb::subscribe:
       return "subscribe";
     case Verb::enroll:

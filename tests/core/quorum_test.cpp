@@ -323,8 +323,9 @@ TEST(Quorum, WhatTwoMajoritiesCouldGiveOutTwiceIsRefused) {
   EXPECT_NE(script.refusal.find("semaphore"), script.refusal.npos);
   script.acquire(2, at_condition());
   script.expect({"2 failed: usage"});
-  script.acquire(3, permits(reader_weight, shared_capacity));
+  script.acquire(3, permits(upgradeable_weight, shared_capacity));
   script.expect({"3 failed: usage"});
+  EXPECT_NE(script.refusal.find("upgradeable"), script.refusal.npos);
 }
 
 TEST(Quorum, CloseEndsWaitsAndNoLeases) {

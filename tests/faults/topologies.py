@@ -301,7 +301,7 @@ class Quorum(Topology):
     """Independent servers, each of which keeps its data. The first has a clock that can be moved, and
     half of the clients see it through a proxy."""
 
-    locks = MUTEXES
+    locks = {**MUTEXES, **READERS_AND_WRITERS}
     size = 3
 
     def __init__(self):

@@ -2,6 +2,7 @@
 // names come in between.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 
 #include "script/comparison.hpp"
@@ -49,6 +50,14 @@ struct KeepOn {
   Millis ttl{};
   int other = 0;
 };
+struct Write {  ///< of the fence
+  int key = 0;
+  int token = 0;
+  Millis ttl{};
+  std::int64_t by = 0;  ///< above the server's counter, or below it
+  bool noted = false;   ///< that of the holder instead
+  bool is_new = true;
+};
 struct BreakOff {
   int key = 0;
   int token = 0;
@@ -64,8 +73,8 @@ struct MutexToo {
   bool release = false;
 };
 struct Step {
-  std::variant<Take, Flood, GiveBack, KeepOn, BreakOff, Resize, MutexToo, Subscribe, ForeignSet,
-               Drop, WrongType, MayPublish, Advance>
+  std::variant<Take, Flood, GiveBack, KeepOn, Write, BreakOff, Resize, MutexToo, Subscribe,
+               ForeignSet, Drop, WrongType, MayPublish, Advance>
       kind;
 };
 
@@ -89,6 +98,10 @@ struct Printer {
   void operator()(const KeepOn& op) const {
     out << "renew " << op.key << " token " << op.token << " and " << op.other << " ttl "
         << op.ttl.count();
+  }
+  void operator()(const Write& op) const {
+    out << "raise " << op.key << " token " << op.token << " ttl " << op.ttl.count() << " to "
+        << (op.noted ? "its own" : "") << op.by << (op.is_new ? " new" : " used");
   }
   void operator()(const BreakOff& op) const {
     out << "break " << op.key << " token " << op.token << " how " << op.how;
@@ -163,6 +176,12 @@ rc::Gen<Step> any_step() {
       {6, step(gen::build<KeepOn>(
               gen::set(&KeepOn::key, one_key()), gen::set(&KeepOn::token, one_token()),
               gen::set(&KeepOn::other, one_token()), gen::set(&KeepOn::ttl, one_ttl())))},
+      {10, step(gen::build<Write>(
+               gen::set(&Write::key, one_key()), gen::set(&Write::token, one_token()),
+               gen::set(&Write::ttl, one_ttl()),
+               gen::set(&Write::by, gen::element<std::int64_t>(0, -1, 1, -20, 20, 1000000)),
+               gen::set(&Write::noted, gen::arbitrary<bool>()),
+               gen::set(&Write::is_new, gen::map(rarely(4), [](bool used) { return !used; }))))},
       {4, step(gen::build<BreakOff>(gen::set(&BreakOff::key, one_key()),
                                     gen::set(&BreakOff::token, one_token()),
                                     gen::set(&BreakOff::how, gen::inRange(0, 3))))},
@@ -249,11 +268,33 @@ class PermitsComparison : public Comparison {
     replies(permits_.renew(now(), "echo", renewals), store_.renew_permits("echo", renewals));
   }
 
+  std::int64_t noted(const std::string& key, const std::string& token, std::int64_t otherwise) {
+    const auto seen = model_.state(now(), key).seen;
+    const auto found = seen.find(token);
+    return found == seen.end() ? otherwise : found->second;
+  }
+
+  bool is_another_s(std::int64_t counter, const std::string& key, const std::string& token) {
+    const auto seen = model_.state(now(), key).seen;
+    return std::any_of(seen.begin(), seen.end(), [&](const auto& entry) {
+      return entry.second == counter && entry.first != token;
+    });
+  }
+
+  void carry_out(const Write& op) {
+    const auto key = key_name(op.key);
+    const auto token = permits_token(op.token);
+    const auto from = op.noted ? noted(key, token, model_.fence()) : model_.fence();
+    auto counter = std::max(from + op.by, std::int64_t{1} << 40);
+    // A break could meet either of two.
+    while (!op.is_new && is_another_s(counter, key, token)) ++counter;
+    const PermitsModel::Renewal lease{key, token, op.ttl, counter};
+    replies(permits_.raise(now(), lease, op.is_new), store_.raise_permits(lease, op.is_new));
+  }
+
   void carry_out(const BreakOff& op) {
     const auto key = key_name(op.key);
-    const auto seen = model_.state(now(), key).seen;
-    const auto noted = seen.find(permits_token(op.token));
-    const auto counter = noted == seen.end() ? 5 : noted->second;
+    const auto counter = noted(key, permits_token(op.token), 5);
     const std::string how{op.how == 0 ? "ask" : op.how == 1 ? "force" : "look"};
     replies(permits_.break_(now(), key, counter, how), store_.break_permits(key, counter, how));
   }

@@ -31,6 +31,7 @@ constexpr Store::Script permits_acquire_script{script::permits_acquire,
 constexpr Store::Script permits_release_script{script::permits_release,
                                                script::permits_release_sha};
 constexpr Store::Script permits_renew_script{script::permits_renew, script::permits_renew_sha};
+constexpr Store::Script permits_raise_script{script::permits_raise, script::permits_raise_sha};
 constexpr Store::Script permits_break_script{script::permits_break, script::permits_break_sha};
 constexpr Store::Script permits_resize_script{script::permits_resize, script::permits_resize_sha};
 
@@ -197,6 +198,12 @@ std::string Store::renew_permits(std::string_view echo,
                 {renewal.token, to_string(renewal.ttl.count()), to_string(renewal.counter)});
   }
   return run(permits_renew_script, keys, args);
+}
+
+std::string Store::raise_permits(const PermitsModel::Renewal& lease, bool is_new) {
+  return run(permits_raise_script, keys_of(lease.key),
+             {lease.token, to_string(lease.ttl.count()), to_string(lease.counter),
+              is_new ? "new" : "used"});
 }
 
 std::string Store::break_permits(const std::string& key, std::int64_t counter,

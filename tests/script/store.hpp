@@ -39,6 +39,7 @@ class Store {
   std::string release_permits(const std::string& key, const std::string& token);
   std::string renew_permits(std::string_view echo,
                             const std::vector<PermitsModel::Renewal>& renewals);
+  std::string raise_permits(const PermitsModel::Renewal& lease, bool is_new);
   std::string break_permits(const std::string& key, std::int64_t counter, std::string_view how);
   std::string resize(const std::string& key, std::int64_t capacity);
 

@@ -34,11 +34,16 @@ TEST(QuorumSimulation, AMajorityExcludesFencesGrowNobodyWaitsForEverAndNothingIs
   std::cout << tally.obtained << " obtained, " << tally.lost << " lost, " << tally.passed
             << " passed on, " << tally.busy << " busy, " << tally.unreachable << " unreachable, "
             << tally.timed_out << " timed out, " << tally.cancelled << " cancelled, "
-            << tally.raised << " raised, " << tally.retaken << " retaken, " << tally.wiped
-            << " wiped, " << tally.deleted << " deleted, " << tally.pauses << " pauses\n";
+            << tally.raised << " raised, " << tally.beaten << " fences taken before, "
+            << tally.retaken << " retaken, " << tally.wiped << " wiped, " << tally.deleted
+            << " deleted, " << tally.pauses << " pauses, " << tally.shared << " shared, "
+            << tally.written << " written\n";
   if (only == nullptr) {
     EXPECT_GT(tally.lost, 0U);
     EXPECT_GT(tally.raised, 0U);
+    EXPECT_GT(tally.beaten, 0U);
+    EXPECT_GT(tally.shared, 0U);
+    EXPECT_GT(tally.written, 0U);
     EXPECT_GT(tally.retaken, 0U);
     EXPECT_GT(tally.wiped, 0U);
   }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "simulation/referee.hpp"
+#include "support/permits_model.hpp"
 
 namespace dlock::sim {
 namespace {
@@ -13,14 +14,15 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::int64_t epoch_us = 1'700'000'000'000'000;
-const std::string key = "job";
+const std::string mutex_key = "job";
+const std::string shared_key = "doc";
 constexpr Duration request_timeout = seconds{1};
 constexpr int most_ppm = 4000;
 
 }  // namespace
 
 struct QuorumWorld::Server {
-  Server() : store([](std::string_view, std::string_view) { return 0; }) {}
+  explicit Server(test::StoreModel::PublishFn publish) : store(std::move(publish)) {}
   [[nodiscard]] test::Micros time(Time now) const {
     return std::chrono::duration_cast<test::Micros>(clock.at(now).time_since_epoch());
   }
@@ -32,11 +34,15 @@ struct QuorumWorld::Server {
 struct QuorumWorld::Link {
   std::uint64_t epoch = 0;  ///< what is of another does not count
   bool open = false;
+  bool subscribed = false;
   Time mute_until{};  ///< nothing gets through, and nobody learns it
   Time up_free{}, down_free{};
 };
 
 struct QuorumWorld::User {
+  bool keeps_coming = false;  ///< a reader, until all others are served
+  Use use{};
+  std::int64_t floor = 0;  ///< the greatest fence when it asked
   int rounds = 0;
   core::WaiterId waiter = 0;
   std::shared_ptr<core::LeaseRecord> lease;
@@ -67,10 +73,13 @@ QuorumTally& QuorumTally::operator+=(const QuorumTally& other) {
   timed_out += other.timed_out;
   cancelled += other.cancelled;
   raised += other.raised;
+  beaten += other.beaten;
   retaken += other.retaken;
   wiped += other.wiped;
   deleted += other.deleted;
   pauses += other.pauses;
+  shared += other.shared;
+  written += other.written;
   return *this;
 }
 
@@ -81,12 +90,17 @@ QuorumWorld::QuorumWorld(std::uint64_t seed) : random_(seed) {
   fault_time_ = seed % 8 == 0 ? Duration{} : Duration{seconds{30}};
   const auto nodes = random_.chance(0.6) ? 3U : random_.chance(0.8) ? 5U : 4U;
   for (std::size_t node = 0; node < nodes; ++node) {
-    servers_.push_back(std::make_unique<Server>());
+    servers_.push_back(
+        std::make_unique<Server>([this, node](std::string_view channel, std::string_view message) {
+          return publish(node, channel, message);
+        }));
     auto& clock = servers_.back()->clock;
     clock.ppm = random_.number(-most_ppm, most_ppm);
     // They agree to less than a server stays away that lost its data.
     clock.zero_ns = epoch_us * 1000 + random_.between(-longest_ / 4, longest_ / 4).count();
   }
+  mutex_share_ = random_.chance(0.4) ? 1 : random_.chance(0.5) ? 0.4 : 0;
+  const bool has_crowd = mutex_share_ < 1 && random_.chance(0.4);
   const auto clients = random_.number(1, 4);
   for (int number = 0; number < clients; ++number) {
     auto& client = *clients_.emplace_back(std::make_unique<Client>());
@@ -114,6 +128,10 @@ QuorumWorld::QuorumWorld(std::uint64_t seed) : random_(seed) {
     };
     client.quorum = std::make_unique<core::Quorum>(std::move(settings), engines);
     client.users.resize(random_.chance(0.5) ? 1 : 3);
+    if (has_crowd) {
+      client.users.resize(client.users.size() + 2);
+      client.users[0].keeps_coming = client.users[1].keeps_coming = true;
+    }
   }
 }
 
@@ -141,6 +159,7 @@ void QuorumWorld::dial(Client& client, std::size_t node) {
       return;
     }
     ++link.epoch;  // the old connection is killed
+    link.subscribed = false;
     in_client(client, [this, &client, node, works, epoch = link.epoch] {
       auto& engine = *client.engines[node];
       const auto at = client.clock.at(agenda_.now());
@@ -190,10 +209,14 @@ void QuorumWorld::execute(Client& client, std::size_t node, std::uint64_t epoch,
       {core::Verb::raise, "raise"}};
   for (const auto& [verb, script] : scripts) {
     if (command.verb == verb) {
-      text = server.store.run(server.time(agenda_.now()), script, command.keys, command.args);
+      const auto name =
+          (command.kind == core::Kind::permits ? "permits_" : "") + std::string{script};
+      text = server.store.run(server.time(agenda_.now()), name, command.keys, command.args);
       tally_.raised += verb == core::Verb::raise && text.ends_with("raised") ? 1 : 0;
+      tally_.beaten += text.find(" passed ") != text.npos ? 1 : 0;
     }
   }
+  link.subscribed = link.subscribed || command.verb == core::Verb::subscribe;
   link.down_free = std::max(link.down_free, agenda_.now() + delay());
   agenda_.at(link.down_free,
              [this, &client, node, epoch, text] { reply(client, node, epoch, text); });
@@ -209,6 +232,32 @@ void QuorumWorld::reply(Client& client, std::size_t node, std::uint64_t epoch, s
       client.engines[node]->on_reply(client.clock.at(agenda_.now()), {.text = text});
     }
   });
+}
+
+// A connection that nobody knows to be dead has received it.
+int QuorumWorld::publish(std::size_t node, std::string_view channel, std::string_view message) {
+  for (const auto& client : clients_) {
+    auto& link = client->links[node];
+    if (core::channel_of(client->id) != channel || !link.subscribed) {
+      continue;
+    }
+    link.down_free = std::max(link.down_free, agenda_.now() + delay());
+    const auto deliver = [this, client = client.get(), node, epoch = link.epoch,
+                          text = std::string{message}] {
+      const auto& own = client->links[node];
+      if (own.open && own.epoch == epoch) {
+        client->engines[node]->on_message(client->clock.at(agenda_.now()), text);
+      }
+    };
+    agenda_.at(link.down_free, [this, client = client.get(), node, epoch = link.epoch, deliver] {
+      const auto& own = client->links[node];
+      if (own.epoch == epoch && agenda_.now() >= own.mute_until) {
+        in_client(*client, deliver);
+      }
+    });
+    return 1;
+  }
+  return 0;
 }
 
 // --- the clients --------------------------------------------------------------------------------
@@ -296,16 +345,18 @@ void QuorumWorld::told(Client& client, const core::Action& action) {
     if (user == nullptr) {
       Referee::fail("answers", "a wait was answered twice");
     }
+    tally_.written += user->use == Use::writer ? 1 : 0;
+    tally_.shared += user->use == Use::reader && somebody_reads() ? 1 : 0;
     user->waiter = 0;
     user->lease = obtained->lease;
     ++tally_.obtained;
     tally_.passed += obtained->lease->fence.sequence > 0 ? 1 : 0;
-    if (agenda_.now() >= client.excused_until && obtained->lease->fence.number() <= fence_) {
-      Referee::fail("fence", "a fence is not greater than the one before");
+    if (agenda_.now() >= client.excused_until) {
+      check_fence(*user, obtained->lease->fence.number());
     }
-    fence_ = std::max(fence_, obtained->lease->fence.number());
-    const auto hold = random_.chance(0.2) ? random_.between({}, longest_ * 2)
-                                          : random_.spread(microseconds{100}, milliseconds{200});
+    const auto hold = random_.chance(user->keeps_coming ? 0 : 0.2)
+                          ? random_.between({}, longest_ * 2)
+                          : random_.spread(microseconds{100}, milliseconds{200});
     agenda_.in(hold, [this, &client, user, lease = obtained->lease] {
       in_client(client, [this, &client, user, lease] {
         if (user->lease == lease) {
@@ -360,7 +411,17 @@ void QuorumWorld::told(Client& client, const core::Action& action) {
 
 void QuorumWorld::begin(Client& client, User& user) {
   const auto now = client.clock.at(agenda_.now());
-  core::Wish wish{.key = key, .ttl = random_.pick(ttls_)};
+  user.use = user.keeps_coming              ? Use::reader
+             : random_.chance(mutex_share_) ? Use::mutex
+             : random_.chance(0.5)          ? Use::reader
+                                            : Use::writer;
+  core::Wish wish{.key = mutex_key, .ttl = random_.pick(ttls_)};
+  if (user.use != Use::mutex) {
+    wish.key = shared_key;
+    wish.permits = {user.use == Use::reader ? core::reader_weight : core::writer_weight,
+                    core::shared_capacity};
+    user.floor = all_fences_.empty() ? 0 : *all_fences_.rbegin();
+  }
   wish.renew = !random_.chance(fault_time_ == Duration{} ? 0 : 0.1);
   wish.wait = !random_.chance(0.15);
   if (random_.chance(0.1) && fault_time_ != Duration{}) {
@@ -388,30 +449,65 @@ void QuorumWorld::end(Client& client, User& user) {
 }
 
 void QuorumWorld::next_round(Client& client, User& user) {
-  if (++user.rounds > 25 && agenda_.now() > fault_time_) {
+  ++user.rounds;
+  if (user.keeps_coming ? are_served() : user.rounds > 25 && agenda_.now() > fault_time_) {
     return;
   }
-  agenda_.in(random_.spread(microseconds{100}, milliseconds{300}), [this, &client, &user] {
+  const auto most = user.keeps_coming ? milliseconds{20} : milliseconds{300};
+  agenda_.in(random_.spread(microseconds{100}, most), [this, &client, &user] {
     in_client(client, [this, &client, &user] { begin(client, user); });
   });
 }
 
 // --- what is promised ---------------------------------------------------------------------------
 
-// At most one holder has something left by its own clock.
+bool QuorumWorld::somebody_reads() const {
+  return std::any_of(clients_.begin(), clients_.end(), [](const auto& client) {
+    return std::any_of(client->users.begin(), client->users.end(),
+                       [](const User& user) { return user.lease && user.use == Use::reader; });
+  });
+}
+
+// Who has something left by its own clock: one holder of the mutex; one writer, or readers.
 void QuorumWorld::check() {
-  const User* holder = nullptr;
+  std::size_t owners = 0;
+  std::size_t readers = 0;
+  std::size_t writers = 0;
   for (const auto& client : clients_) {
     for (const auto& user : client->users) {
       if (!user.lease || agenda_.now() < client->excused_until ||
           user.lease->left(client->clock.at(agenda_.now())) == Duration::zero()) {
         continue;
       }
-      if (holder != nullptr) {
-        Referee::fail("exclusion", "two hold the lock");
-      }
-      holder = &user;
+      ++(user.use == Use::mutex ? owners : user.use == Use::reader ? readers : writers);
     }
+  }
+  if (owners > 1) {
+    Referee::fail("exclusion", "two hold the mutex");
+  }
+  if (writers > 1 || (writers > 0 && readers > 0)) {
+    Referee::fail("exclusion", "somebody holds the lock beside a writer");
+  }
+}
+
+// Greater than that of anybody who held before: of a mutex the last; else of those who had it when
+// this one asked, and of those who cannot have held at the same time. No two have the same.
+void QuorumWorld::check_fence(const User& user, std::int64_t fence) {
+  auto least = fence_;
+  if (user.use == Use::mutex) {
+    fence_ = std::max(fence_, fence);
+  } else {
+    least = std::max(user.floor, write_fence_);
+    if (user.use == Use::writer && !all_fences_.empty()) {
+      least = std::max(least, *all_fences_.rbegin());
+    }
+    if (!all_fences_.insert(fence).second) {
+      Referee::fail("fence", "two leases have the same fence");
+    }
+    write_fence_ = user.use == Use::writer ? std::max(write_fence_, fence) : write_fence_;
+  }
+  if (fence <= least) {
+    Referee::fail("fence", "a fence is not greater than the one before");
   }
 }
 
@@ -432,6 +528,7 @@ void QuorumWorld::fault() {
     server.down_until = std::max(server.down_until, agenda_.now() + span);
     for (const auto& each : clients_) {
       ++each->links[node].epoch;
+      each->links[node].subscribed = false;
       cut(*each, node, true);
     }
   };
@@ -469,13 +566,16 @@ void QuorumWorld::fault() {
         }
       });
       break;
-    default:  // somebody deletes it: the holder is not to be blamed until the part would have ended
-      const auto value =
-          core::parse_value(server.store.state(server.time(agenda_.now()), key).value);
-      if (value && server.store.foreign_del(server.time(agenda_.now()), key)) {
+    default:  // somebody deletes it: holders are not to be blamed until the part would have ended
+      const auto now = server.time(agenda_.now());
+      const auto& key = random_.chance(0.5) ? mutex_key : shared_key;
+      const auto found = server.store.state(now, key).value;
+      const auto value = core::parse_value(found);
+      if (server.store.foreign_del(now, key)) {
         ++tally_.deleted;
         for (const auto& each : clients_) {
-          if (each->id == core::client_of(value->token)) {
+          if ((value && each->id == core::client_of(value->token)) ||
+              test::holds_permits(found, each->id, now)) {
             each->excused_until = agenda_.now() + longest_ + longest_ / 50;
           }
         }
@@ -484,14 +584,19 @@ void QuorumWorld::fault() {
   }
 }
 
+bool QuorumWorld::are_served() const {
+  return agenda_.now() > fault_time_ &&
+         std::all_of(clients_.begin(), clients_.end(), [](const auto& client) {
+           return std::all_of(client->users.begin(), client->users.end(), [](const User& user) {
+             return user.keeps_coming ||
+                    (user.waiter == 0 && !user.lease && user.releasing == 0 && user.rounds > 25);
+           });
+         });
+}
+
 bool QuorumWorld::done() const {
-  return std::all_of(clients_.begin(), clients_.end(), [this](const auto& client) {
-    const auto rests = [](const User& user) {
-      return user.waiter == 0 && !user.lease && user.releasing == 0 && user.rounds > 25;
-    };
-    return agenda_.now() > fault_time_ &&
-           std::all_of(client->users.begin(), client->users.end(), rests) && client->quorum->idle();
-  });
+  return are_served() && std::all_of(clients_.begin(), clients_.end(),
+                                     [](const auto& client) { return client->quorum->idle(); });
 }
 
 void QuorumWorld::run() {
@@ -519,9 +624,17 @@ void QuorumWorld::run() {
     }
   }
   for (const auto& server : servers_) {
-    const auto state = server->store.state(server->time(agenda_.now()), key);
-    if (state.pttl != -2 || !state.queue.empty()) {
-      Referee::fail("remains", "something is left: " + state.value);
+    for (const auto& key : {mutex_key, shared_key}) {
+      const auto now = server->time(agenda_.now());
+      const auto state = server->store.state(now, key);
+      const bool is_held =
+          key == mutex_key ? state.pttl != -2
+                           : std::any_of(clients_.begin(), clients_.end(), [&](const auto& one) {
+                               return test::holds_permits(state.value, one->id, now);
+                             });
+      if (is_held || !state.queue.empty()) {
+        Referee::fail("remains", "something is left: " + state.value);
+      }
     }
   }
 }

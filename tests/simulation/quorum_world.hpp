@@ -1,5 +1,6 @@
 // QuorumWorld: clients with the real quorum over models of several servers, whose connections
-// break, which go down with or without their data, and whose clocks run apart.
+// break, which go down with or without their data, and whose clocks run apart. They use a mutex and
+// a reader-writer lock.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +8,9 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/quorum.hpp"
@@ -21,7 +24,8 @@ namespace dlock::sim {
 /// What a simulation is worth nothing without.
 struct QuorumTally {
   std::uint64_t obtained = 0, lost = 0, passed = 0, busy = 0, unreachable = 0, timed_out = 0,
-                cancelled = 0, raised = 0, retaken = 0, wiped = 0, deleted = 0, pauses = 0;
+                cancelled = 0, raised = 0, beaten = 0, retaken = 0, wiped = 0, deleted = 0,
+                pauses = 0, shared = 0, written = 0;
   QuorumTally& operator+=(const QuorumTally& other);
 };
 
@@ -38,6 +42,7 @@ class QuorumWorld {
   struct Link;
   struct User;
   struct Client;
+  enum class Use : std::uint8_t { mutex, reader, writer };
 
   // The network.
   [[nodiscard]] Duration delay();
@@ -46,6 +51,7 @@ class QuorumWorld {
   void send(Client& client, std::size_t node, const core::Command& command);
   void execute(Client& client, std::size_t node, std::uint64_t epoch, const core::Command& command);
   void reply(Client& client, std::size_t node, std::uint64_t epoch, std::string text);
+  int publish(std::size_t node, std::string_view channel, std::string_view message);
 
   // The clients.
   void in_client(Client& client, std::function<void()> event);
@@ -59,8 +65,11 @@ class QuorumWorld {
 
   // What is promised.
   void check();
+  [[nodiscard]] bool somebody_reads() const;
+  void check_fence(const User& user, std::int64_t fence);
 
   void fault();
+  [[nodiscard]] bool are_served() const;
   [[nodiscard]] bool done() const;
 
   Random random_;
@@ -69,9 +78,12 @@ class QuorumWorld {
   std::vector<Duration> ttls_;
   Duration longest_{};
   Duration fault_time_{};
+  double mutex_share_ = 1;  ///< of what is wanted
   std::vector<std::unique_ptr<Server>> servers_;
   std::vector<std::unique_ptr<Client>> clients_;
-  std::int64_t fence_ = 0;
+  std::int64_t fence_ = 0;             ///< the last of the mutex
+  std::set<std::int64_t> all_fences_;  ///< of the reader-writer lock
+  std::int64_t write_fence_ = 0;       ///< the last
   core::WaiterId last_waiter_ = 0;
 };
 

@@ -38,6 +38,9 @@ bool PermitsModel::Visit::leave(const std::string& token) {
   }
   lock.value->used -= terms_of(token)->weight;
   lock.value->holders.erase(token);
+  if (const auto written = lock.value->written.extract(token)) {
+    lock.value->raised = std::max(lock.value->raised, written.mapped());
+  }
   lock.seen.take(token);
   if (lock.value->used <= 0) {
     lock.value.reset();
@@ -250,6 +253,41 @@ std::string PermitsModel::renew(Micros now, std::string_view echo,
   return std::string{echo} + ' ' + letters;
 }
 
+std::string PermitsModel::raise(Micros now, const Renewal& lease, bool is_new) {
+  Visit visit = look(now, lease.key);
+  std::string reply = " lost";
+  if (visit.usable && visit.holds(lease.token)) {
+    auto& value = *visit.lock.value;
+    auto& end = value.holders[lease.token];
+    end = std::max(end, std::int64_t{(now + lease.ttl).count()});
+    StoreModel::keep_for(value.expires_at, now, lease.ttl + linger);
+    const auto found = visit.lock.seen.times.find(lease.token);
+    const auto noted = found == visit.lock.seen.times.end() ? 0 : found->second;
+    auto counter = lease.counter;
+    const auto mine = value.written.find(lease.token);
+    const bool is_repeat = mine != value.written.end() && mine->second == counter;
+    const bool is_taken = counter <= value.raised ||
+                          std::any_of(value.written.begin(), value.written.end(),
+                                      [&](const auto& entry) { return entry.second == counter; });
+    if (is_new && !is_repeat && noted > counter) {
+      counter = noted;
+    } else if (is_new && !is_repeat && is_taken) {
+      counter = store_.fence_ = std::max(store_.fence_ + 1, std::int64_t{now.count()});
+    }
+    if (counter == lease.counter) {
+      store_.fence_ = std::max(store_.fence_, counter);
+      value.raised = std::max<std::int64_t>(value.raised, 1);
+      value.written[lease.token] = counter;
+    }
+    reply = counter == lease.counter ? " raised" : " passed " + to_string(counter);
+    visit.lock.seen.note(now, lease.token, counter, lease.ttl + linger);
+  }
+  if (visit.freed) {
+    pass_on(visit);
+  }
+  return echo_of(lease.token) + reply;
+}
+
 std::string PermitsModel::break_(Micros now, const std::string& key, std::int64_t counter,
                                  std::string_view how) {
   Visit visit = look(now, key);
@@ -323,6 +361,10 @@ std::string PermitsModel::run(Micros now, std::string_view script,
           {keys[i], args[i], Millis{std::stoll(args[i + 1])}, std::stoll(args[i + 2])});
     }
     return renew(now, args[0], renewals);
+  }
+  if (script == "permits_raise") {
+    return raise(now, {keys[0], args[0], Millis{std::stoll(args[1])}, std::stoll(args[2])},
+                 args[3] == "new");
   }
   if (script == "permits_break") {
     return break_(now, keys[0], std::stoll(args[0]), args[1]);

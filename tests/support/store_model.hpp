@@ -99,6 +99,8 @@ class StoreModel {
     std::optional<Millis> expires_at{};
     std::int64_t capacity = 0;                      ///< permits
     std::int64_t used = 0;                          ///< permits
+    std::int64_t raised = 0;                        ///< permits: the greatest of those who left
+    std::map<std::string, std::int64_t> written{};  ///< permits: the holders' raised counters
     std::map<std::string, std::int64_t> holders{};  ///< permits: when they end
   };
   struct Seen {

@@ -170,6 +170,12 @@ std::string StoreModel::show(const Value& value) {
   }
   std::set<std::pair<std::int64_t, std::string>> members{{-value.capacity, "=capacity"},
                                                          {-value.used, "=used"}};
+  if (value.raised != 0) {
+    members.emplace(-value.raised, "=raised");
+  }
+  for (const auto& [token, counter] : value.written) {
+    members.emplace(-counter, "=" + token);
+  }
   for (const auto& [token, end] : value.holders) {
     members.emplace(end, token);
   }
