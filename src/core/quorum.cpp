@@ -129,6 +129,7 @@ void Quorum::refuse(Instant now, const LinePtr& line, std::list<Waiting>::iterat
   if (was_front) {
     drop_parts(now, line, 0);
     line->too_late = 0;
+    line->splits = 0;
   }
   if (line->waiters.empty()) {
     erase(line);
@@ -210,7 +211,9 @@ void Quorum::on_due(Instant now, const LinePtr& line) {
         ask(now, line);
         return;
       case Phase::asking:
-        line->queues ? go_on_waiting(now, line) : time_out_round(now, line);
+        line->queues    ? go_on_waiting(now, line)
+        : line->lingers ? give_up_round(now, line)
+                        : time_out_round(now, line);
         return;
       case Phase::raising:
         time_out_round(now, line);

@@ -128,6 +128,9 @@ class Quorum {
     Duration back_off{};
     std::optional<Instant> trouble_since{};  ///< no majority answered since
     int too_late = 0;                        ///< majorities that came when most of it had gone
+    int splits = 0;                          ///< tries that got some parts, and no majority
+    Instant asked_at;                        ///< the begin of the round
+    bool lingers = false;                    ///< a try that got nothing, while some did not answer
     bool queues = false;                     ///< on the servers, while it asks
     std::optional<Instant> give_back_at{};   ///< then the parts go back if they are too few
     std::int64_t ticket = 0;                 ///< its place in all queues, once it gave parts back
@@ -177,6 +180,7 @@ class Quorum {
   void on_obtained(Instant now, std::size_t node, const Obtained& obtained);
   void on_refusal(Instant now, std::size_t node, const Refusal& refusal);
   void decide(Instant now, const LinePtr& line);
+  void linger(Instant now, const LinePtr& line);
   [[nodiscard]] static bool is_written(const Line& line, const Part& part);
   void write_fence(Instant now, const LinePtr& line);
   void raise(Instant now, const LinePtr& line, std::size_t node);

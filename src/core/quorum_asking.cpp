@@ -13,6 +13,10 @@ constexpr Duration most_back_off = milliseconds{400};
 constexpr Duration first_probe = milliseconds{250};  ///< of a server that did not answer
 constexpr Duration most_probe = std::chrono::seconds{4};
 constexpr int most_too_late = 5;
+/// So often a try is repeated that got some parts: it may be that nobody has the lock, as many
+/// tried at once.
+constexpr int most_splits = 4;
+constexpr Duration longest_linger = milliseconds{25};  ///< of a try, to see whether it got some
 
 // Whether it ends by itself. Else trying again would be pointless.
 bool passes(errc code) {
@@ -27,7 +31,9 @@ void Quorum::ask(Instant now, const LinePtr& line) {
   line->ttl = wish.ttl;
   line->renew = wish.renew;
   line->queues = line->permits && wish.wait;
+  line->asked_at = now;
   line->give_back_at.reset();
+  line->lingers = false;
   line->when.reset();
   if (!line->queues) {
     line->when = round_end(now, line->ttl);
@@ -180,7 +186,19 @@ void Quorum::decide(Instant now, const LinePtr& line) {
   } else if (line->queues) {
     go_on_waiting(now, line);
   } else if (ours + open < majority_ || (told >= majority_ && !hopeful)) {
-    give_up_round(now, line);
+    const bool is_busy = told + open >= majority_;
+    if (!line->waiters.front().wish.wait && is_busy && ours == 0 && hopeful) {
+      linger(now, line);
+    } else {
+      give_up_round(now, line);
+    }
+  }
+}
+
+void Quorum::linger(Instant now, const LinePtr& line) {
+  if (!std::exchange(line->lingers, true)) {
+    line->when = std::min(*line->when, now + longest_linger);
+    arm(line);
   }
 }
 
@@ -258,6 +276,7 @@ void Quorum::begin(Instant now, const LinePtr& line) {
   ever_answered_ = true;
   line->back_off = {};
   line->too_late = 0;
+  line->splits = 0;
   line->since = now;
   line->end = wish.max_hold ? std::optional{now + *wish.max_hold} : std::nullopt;
   line->phase = Phase::held;
@@ -362,6 +381,7 @@ Quorum::Trouble Quorum::trouble(Instant now, Line& line) const {
 // No majority. What was got is given back at once.
 void Quorum::give_up_round(Instant now, const LinePtr& line) {
   auto found = trouble(now, *line);
+  const bool is_split = held(*line) > 0;
   drop_parts(now, line, 0);
   const auto front = line->waiters.begin();
   if (!found.is_there) {
@@ -370,10 +390,14 @@ void Quorum::give_up_round(Instant now, const LinePtr& line) {
   }
   if (found.refusal) {
     refuse(now, line, front, std::move(*found.refusal));
-  } else if (!front->wish.wait) {
-    refuse(now, line, front, {front->id, Refusal::Kind::busy, {}, {}});
-  } else {
+  } else if (front->wish.wait) {
     rest(now, line);
+  } else if (is_split && ++line->splits <= most_splits) {
+    // By less than the way takes, nobody would be before the others.
+    line->back_off = std::max(line->back_off, now - line->asked_at);
+    rest(now, line);
+  } else {
+    refuse(now, line, front, {front->id, Refusal::Kind::busy, {}, {}});
   }
 }
 

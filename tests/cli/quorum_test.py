@@ -7,6 +7,7 @@ import sys
 from cli_case import CliCase, RedisServer, eventually
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from proxy import Proxy  # noqa: E402
 
 import unittest  # noqa: E402
 
@@ -68,6 +69,27 @@ class Quorum(CliCase):
         self.servers[0].restart()
         self.servers[2].kill9()
         self.assertGreater(self.fence(), first, "the others were told")
+
+    def test_of_some_who_try_at_once_somebody_gets_it(self):
+        """Each is near to another server, as are cron jobs in three places: it gets that one first."""
+        proxies = [Proxy(server.port) for server in self.servers]
+        for proxy in proxies:
+            self.addCleanup(proxy.close)
+            proxy.delay(0.01)
+        for _ in range(8):
+            tries = []
+            for near in range(3):
+                ports = [self.servers[i].port if i == near else proxies[i].port for i in range(3)]
+                self.environment["DLOCK_URL"] = "redis+quorum://" + ",".join(
+                    f"127.0.0.1:{port}" for port in ports)
+                tries.append(self.start("run", "-n", "job", "sh", "-c", "read line || true"))
+            self.assertTrue(eventually(lambda: sum(one.is_over() for one in tries) == 2, 20),
+                            [one.stderr for one in tries])
+            statuses = []
+            for one in tries:
+                one.close_stdin()
+                statuses.append(one.wait())
+            self.assertEqual(sorted(statuses), [0, 75, 75])
 
     def test_no_majority_is_unreachable_and_a_minority_is_given_back(self):
         for server in self.servers[1:]:

@@ -1,4 +1,4 @@
-// Readers and writers on a majority of real servers.
+// Locks on a majority of real servers.
 #include <array>
 #include <atomic>
 #include <future>

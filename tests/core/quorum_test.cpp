@@ -86,14 +86,53 @@ TEST(Quorum, ATryIsBusyWhenAMajorityIsTaken) {
   script.forget();
   script.reply('b', "busy 1000");
   script.reply('c', "busy 1000");
+  script.expect({});
+  script.reply('a', "busy 1000");
+  script.expect({"1 busy"});
+}
+
+TEST(Quorum, ATryDoesNotWaitLongForAServerThatCannotChangeIt) {
+  QuorumScript script;
+  script.at(0ms).acquire(1, {.key = "job", .wait = false});
+  script.forget();
+  script.reply('b', "busy 1000");
+  script.at(5ms).reply('c', "busy 1000");
+  script.pass_until(30ms - 1us);
+  script.expect({});
+  script.pass_until(30ms);
+  script.expect({"a release", "1 busy"});
+}
+
+// Three who try at once may get one server each: then nobody has it, and somebody must.
+TEST(Quorum, ATryThatGotSomePartsIsRepeatedSomeTimes) {
+  QuorumScript script;
+  script.at(0ms).acquire(1, {.key = "job", .wait = false});
+  auto now = 0ms;
+  for (const auto wait : {20ms, 40ms, 80ms, 160ms}) {  // the first as long as the round was
+    now += 20ms;
+    script.at(now).reply('b', "busy 1000");
+    script.reply('c', "busy 1000");
+    script.forget();
+    script.reply('a', "acquired 5");
+    script.expect({"a release"});
+    script.reply('a', "released");
+    now += wait;
+    script.pass_until(now);
+    script.expect(all_asked);
+  }
+  script.reply('b', "busy 1000");
+  script.reply('c', "busy 1000");
+  script.forget();
+  script.reply('a', "acquired 5");
   script.expect({"a release", "1 busy"});
 }
 
 TEST(Quorum, APartThatComesTooLateIsReturned) {
   QuorumScript script;
-  script.acquire(1, {.key = "job", .wait = false});
+  script.at(0ms).acquire(1, {.key = "job", .wait = false});
   script.reply('b', "busy 1000");
   script.reply('c', "busy 1000");
+  script.pass_until(25ms);
   script.reply('a', "acquired 5");
   script.reply('a', "released");
   EXPECT_TRUE(script.quorum().idle());
