@@ -57,8 +57,8 @@ MUST_FIND = {
     "clock_forward_while_held": TWO_HOLDERS,
     "promotion_of_a_replica_that_lags": TWO_HOLDERS,
     "minority_restarted_empty": set(),
-    "clock_of_one_forward_while_held": set(),
     "majority_restarted_empty": TWO_HOLDERS,
+    "clock_of_one_forward_while_held": set(),
 }
 
 SCENARIOS = {

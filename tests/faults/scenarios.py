@@ -90,7 +90,7 @@ def minority_restarted_empty(world):
 
 
 def clock_of_one_forward_while_held(world):
-    """... and the clock of one of its servers steps forward."""
+    """Of a quorum the clock of one server steps forward while somebody holds all of it."""
     _go_on_without(world, lambda: world.topology.clock.step(60))
 
 
