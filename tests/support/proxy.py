@@ -48,7 +48,7 @@ class Proxy:
         self._call(self._for_all(lambda connection: connection.close()))
 
     def close(self):
-        self._server.close()
+        self._call(self._stop_listening())
         self.cut()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -66,6 +66,9 @@ class Proxy:
         else:
             self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
             self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _stop_listening(self):
+        self._server.close()
 
     async def _accept(self, *client):
         try:
