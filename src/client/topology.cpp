@@ -143,7 +143,8 @@ void ClientState::connect(Line& line) {
     if (range == slots_.end()) {
       line.wants_node = false;
       slots_are_old_ = true;
-      line.engine.on_connect_failed(now(), errc::store_unusable,
+      // In a failover that may pass: waits go on for their patience.
+      line.engine.on_connect_failed(now(), errc::unreachable,
                                     url_ + ": no node of the cluster has slot " +
                                         std::to_string(line.slot) +
                                         "; see CLUSTER INFO on its nodes");
@@ -264,15 +265,16 @@ void ClientState::take_survey() {
   if (!surveyed) {
     return;
   }
-  slots_are_old_ = surveyed->ranges.empty();
-  if (!slots_are_old_) {
+  const bool is_known = !surveyed->ranges.empty();
+  slots_are_old_ = !is_known;
+  if (is_known) {
     slots_ = std::move(surveyed->ranges);
   }
   for (const auto& line : lines_) {
     if (!line->wants_node || line->is_connected) {
       continue;
     }
-    if (!slots_are_old_) {
+    if (is_known) {
       connect(*line);
     } else {
       line->wants_node = false;

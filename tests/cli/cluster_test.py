@@ -161,6 +161,25 @@ class Cluster(CliCase):
         self.assertFalse(waiter.is_over(), waiter.stderr)
         self.end(holder, waiter)
 
+    def test_a_slot_that_nobody_has_for_a_while(self):
+        holder = self.hold_for_long("--ttl", "30s")
+        waiters = [self.start("run", "-v", "job", "--", "echo", "mine"),
+                   self.start("run", "-v", "job", "--and", "{job}2", "--", "echo", "mine")]
+        self.assertTrue(eventually(lambda: self.cluster.ask("ZCARD", QUEUE) == 2, 30))
+        slot, owner = self.cluster.slot("job"), self.cluster.owner("job")
+        for server in self.cluster.servers:
+            self.cluster.call(server, "CLUSTER", "DELSLOTS", slot)
+        try:
+            self.cluster.call(owner, "CLIENT", "KILL", "TYPE", "pubsub")
+            for waiter in waiters:
+                self.assertTrue(eventually(lambda: "has slot" in waiter.stderr, 30), waiter.stderr)
+        finally:
+            self.cluster.call(owner, "CLUSTER", "ADDSLOTS", slot)
+            self.cluster.wait_until_complete()  # also for other tests
+        holder.close_stdin()
+        self.assertEqual([holder.wait(), *(waiter.wait() for waiter in waiters)], [0, 0, 0],
+                         [holder.stderr, *(waiter.stderr for waiter in waiters)])
+
     def test_a_node_that_is_none_says_so(self):
         port = self.cluster.servers[0].port
         result = self.dlock("run", "--url", f"redis://127.0.0.1:{port}", "job", "--", "true")

@@ -24,8 +24,7 @@ class Cluster:
                         "--cluster", "create", *addresses,
                         "--cluster-replicas", str(replicas), "--cluster-yes"],
                        check=True, stdout=subprocess.DEVNULL)
-        if not eventually(self._is_complete, 60):
-            raise RuntimeError("the cluster does not come up")
+        self.wait_until_complete()
 
     @property
     def addresses(self):
@@ -78,6 +77,11 @@ class Cluster:
     def wait_for_another(self, key, former):
         if not eventually(lambda: self._has_another(key, former), 60):
             raise RuntimeError("no failover")
+
+    def wait_until_complete(self):
+        """Until each node knows of all slots who has them."""
+        if not eventually(self._is_complete, 60):
+            raise RuntimeError("the cluster does not come up")
 
     def wait_for_replicas(self):
         """Until each primary has its replicas, and they have what it has."""
