@@ -8,32 +8,16 @@
 
 #include "client/fixture.hpp"
 #include "client/loss_watch.hpp"
+#include "client/told.hpp"
 #include "redis/forked.hpp"
 
 namespace dlock::test {
 namespace {
 
-using Kind = LeaderChange::Kind;
-
-std::string told(const LeaderChange& change) {
-  switch (change.kind) {
-    case Kind::elected:
-      return "elected " + change.leader.value;
-    case Kind::proclaimed:
-      return "proclaimed " + change.leader.value;
-    case Kind::vacant:
-      return "vacant";
-  }
-  return "?";
-}
-
 class ElectionTest : public ClientTest {
  protected:
   // What the observer says next; "nothing" if nothing comes for long.
-  static std::string next(LeaderObserver& observer) {
-    const auto change = observer.next_for(20s);
-    return change ? told(*change) : "nothing";
-  }
+  static std::string next(LeaderObserver& observer) { return told(observer.next_for(20s)); }
   static std::string key_of_leader() { return core::leader_key("e"); }
 };
 

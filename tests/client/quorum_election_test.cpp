@@ -1,22 +1,13 @@
 // Elections on a majority of three real servers, whatever becomes of the third.
-#include <array>
 #include <string>
-#include <vector>
 
-#include "client/fixture.hpp"
+#include "client/quorum_servers.hpp"
+#include "client/told.hpp"
 
 namespace dlock::test {
 namespace {
 
-using Kind = LeaderChange::Kind;
-
-std::string told(const std::optional<LeaderChange>& change) {
-  if (!change) return "nothing";
-  if (change->kind == Kind::vacant) return "vacant";
-  return (change->kind == Kind::elected ? "elected " : "proclaimed ") + change->leader.value;
-}
-
-class QuorumElection : public testing::Test {
+class QuorumElection : public QuorumServers {
  protected:
   void TearDown() override {
     for (auto& server : servers) {
@@ -27,12 +18,6 @@ class QuorumElection : public testing::Test {
     }
   }
 
-  [[nodiscard]] std::string url() const {
-    std::string all = "redis+quorum://";
-    for (const auto& server : servers) all += "127.0.0.1:" + std::to_string(server.port()) + ",";
-    all.pop_back();
-    return all;
-  }
   static bool is_clean(const RedisServer& server) {
     const auto left = server.command({"KEYS", "*"});
     return left.empty() || left == core::fence_key;
@@ -46,8 +31,6 @@ class QuorumElection : public testing::Test {
     return count;
   }
   static std::string next(LeaderObserver& observer) { return told(observer.next_for(20s)); }
-
-  std::array<RedisServer, 3> servers;
 };
 
 TEST_F(QuorumElection, TheLeaderIsSeenWithItsValueAndTerm) {

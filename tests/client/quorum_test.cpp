@@ -1,34 +1,23 @@
 // Locks on a majority of real servers.
-#include <array>
 #include <atomic>
 #include <future>
 #include <random>
 #include <thread>
 #include <vector>
 
-#include "client/fixture.hpp"
+#include "client/quorum_servers.hpp"
 
 namespace dlock::test {
-
 namespace {
 
-class QuorumClient : public testing::Test {
+class QuorumClient : public QuorumServers {
  protected:
-  [[nodiscard]] std::string url() const {
-    std::string text = "redis+quorum://";
-    for (const auto& server : servers_) {
-      text += (text.back() == '/' ? "127.0.0.1:" : ",127.0.0.1:") + std::to_string(server.port());
-    }
-    return text;
-  }
   /// Nothing of "doc" is on any server.
   [[nodiscard]] bool is_clear() const {
-    return std::all_of(servers_.begin(), servers_.end(), [](const RedisServer& server) {
+    return std::all_of(servers.begin(), servers.end(), [](const RedisServer& server) {
       return server.command({"EXISTS", "doc", "dlock1:qw:{doc}"}) == "0";
     });
   }
-
-  std::array<RedisServer, 3> servers_;
 };
 
 TEST_F(QuorumClient, AWriterGetsInAlthoughReadersKeepComing) {
@@ -92,5 +81,4 @@ TEST_F(QuorumClient, WhatItCannotDoIsRefusedAndLeavesTheLease) {
 }
 
 }  // namespace
-
 }  // namespace dlock::test
