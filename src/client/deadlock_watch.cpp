@@ -145,7 +145,7 @@ void DeadlockWatch::run() {
 void DeadlockWatch::look(Inspector& store, Look& look) const {
   WaitsFor notes{store};
   for (const auto& token : look.tokens) notes.write(token, look.own);
-  const auto ring = notes.ring(look.own.key, look.tokens, look.own);
+  const auto ring = notes.ring(look.own.key, look.tokens, look.own, look.suspected);
   if (!ring) look.suspected.clear();
   if (!ring || !is_confirmed(look.suspected, *ring)) return;
   // All in the ring come to the same conclusion; one is enough.

@@ -188,17 +188,29 @@ redis::Reply Inspector::run(std::string_view script, std::string_view sha,
 }
 
 std::map<std::string, LockInfo> Inspector::look(std::span<const std::string> keys, Wanted wanted) {
+  const std::array<std::string_view, 1> mode{wanted == Wanted::ours ? "ours" : "all"};
   std::map<std::string, LockInfo> locks;
   while (!keys.empty()) {
     auto count = std::min(keys.size(), most_at_once);
     while (!client_.are_together(keys.first(count))) --count;
-    look_at_some(keys.first(count), wanted, locks);
+    look_at_some(keys.first(count), wanted, mode, locks);
     keys = keys.subspan(count);
   }
   return locks;
 }
 
+std::optional<LockInfo> Inspector::holders_of(const std::string& key, std::int64_t turn) {
+  const std::array keys{key};
+  const auto number = std::to_string(turn);
+  const std::array<std::string_view, 2> mode{"some", number};
+  std::map<std::string, LockInfo> locks;
+  look_at_some(keys, Wanted::used, mode, locks);
+  if (locks.empty()) return std::nullopt;
+  return std::move(locks.begin()->second);
+}
+
 void Inspector::look_at_some(std::span<const std::string> keys, Wanted wanted,
+                             std::span<const std::string_view> mode,
                              std::map<std::string, LockInfo>& locks) {
   std::vector<std::string> all_keys;
   for (const auto& key : keys) {
@@ -206,7 +218,6 @@ void Inspector::look_at_some(std::span<const std::string> keys, Wanted wanted,
     all_keys.insert(all_keys.end(),
                     {std::move(names.lock), std::move(names.queue), std::move(names.seen)});
   }
-  const std::array<std::string_view, 1> mode{wanted == Wanted::ours ? "ours" : "all"};
   const auto reply = run(script::inspect, script::inspect_sha, all_keys, mode);
   const auto now_us = integer(element(reply, 0).text);
   for (std::size_t i = 0; i < keys.size(); ++i) {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -59,6 +61,9 @@ class Inspector {
   /// The locks with these keys, by key. Names and parties are not filled in, but for client ids.
   [[nodiscard]] std::map<std::string, LockInfo> look(std::span<const std::string> keys,
                                                      Wanted wanted);
+  /// Who has the lock with this key: of permits with many holders a part, another for each `turn`.
+  /// Passed over, as of `Wanted::used`: null.
+  [[nodiscard]] std::optional<LockInfo> holders_of(const std::string& key, std::int64_t turn);
   /// Fills in what clients registered about themselves.
   void name_parties(std::map<std::string, LockInfo>& locks);
   void name_parties(std::span<Party* const> parties);
@@ -81,7 +86,7 @@ class Inspector {
 
  private:
   void look_at_some(std::span<const std::string> keys, Wanted wanted,
-                    std::map<std::string, LockInfo>& locks);
+                    std::span<const std::string_view> mode, std::map<std::string, LockInfo>& locks);
   static const redis::Reply& element(const redis::Reply& reply, std::size_t index);
   redis::Reply ask(std::string_view key, std::span<const std::string_view> fields);
   [[noreturn]] void fail(std::string_view error_reply) const;

@@ -14,7 +14,17 @@ namespace dlock::detail {
 namespace {
 
 constexpr std::string_view note_life_ms = "10000";  // a note that is not renewed is of the dead
-constexpr std::size_t most_locks = 64;              // looked at in one search
+// What one search asks the store, which all who wait long do every two seconds.
+constexpr std::size_t most_locks = 64;
+constexpr std::size_t most_notes = 256;
+
+// The holders without whom nobody gets it. Of a semaphore with several any one may let go.
+std::vector<std::string> followed(const LockInfo& lock) {
+  std::vector<std::string> tokens;
+  if (lock.foreign || (lock.kind == LockKind::semaphore && lock.holders.size() > 1)) return tokens;
+  for (const auto& holder : lock.holders) tokens.push_back(holder.token);
+  return tokens;
+}
 
 }  // namespace
 
@@ -84,67 +94,109 @@ std::optional<Note> WaitsFor::read(const std::string& token) {
   return parse_note(store_.call({"GET", core::note_key(token)}).text);
 }
 
-// Those without whom nobody gets it. Of a semaphore with several holders any one may let go.
-std::vector<std::string> WaitsFor::holders_of(const std::string& key) {
-  const std::array keys{key};
-  std::vector<std::string> tokens;
-  for (const auto& [name, lock] : store_.look(keys, Inspector::Wanted::used)) {
-    if (lock.foreign || (lock.kind == LockKind::semaphore && lock.holders.size() > 1)) continue;
-    for (const auto& holder : lock.holders) tokens.push_back(holder.token);
-  }
-  return tokens;
-}
-
+// A search over what one source says of holders and of notes.
+template <class Source>
 struct WaitsFor::Search {
+  Source& source;
   std::span<const std::string> tokens;
   const Note& own;
   std::set<std::string> seen{};
   Ring way{};
+
+  bool follow(const std::string& key) {
+    if (seen.size() >= most_locks || !seen.insert(key).second) return false;
+    const auto holders = source.holders_of(key);
+    for (const auto& token : holders) {
+      if (std::ranges::find(tokens, token) != tokens.end()) {
+        way.push_back({key, token, own});
+        return true;
+      }
+    }
+    for (const auto& token : holders) {
+      auto note = source.note_of(token);
+      if (!note) continue;
+      const auto next = note->key;
+      way.push_back({key, token, std::move(*note)});
+      if (follow(next)) return true;
+      way.pop_back();
+    }
+    return false;
+  }
 };
 
-bool WaitsFor::follow(Search& search, const std::string& key) {
-  if (search.seen.size() >= most_locks || !search.seen.insert(key).second) return false;
-  const auto holders = holders_of(key);
-  for (const auto& token : holders) {
-    if (std::ranges::find(search.tokens, token) != search.tokens.end()) {
-      search.way.push_back({key, token, search.own});
-      return true;
+// The store as it is, asked a bounded number of times.
+struct WaitsFor::Live {
+  WaitsFor& notes;
+  std::int64_t turn;
+  const Ring& suspected;
+  std::size_t read = 0;
+
+  std::vector<std::string> holders_of(const std::string& key) {
+    auto& store = notes.store_;
+    const auto lock = store.holders_of(key, turn);
+    auto holders = lock ? followed(*lock) : std::vector<std::string>{};
+    const auto link = std::ranges::find(suspected, key, &Link::key);
+    if (link == suspected.end() || holders.size() < 2) return holders;
+    // It must be looked at again, and may be in no part of this turn.
+    const auto place = std::ranges::find(holders, link->token);
+    if (place != holders.end()) {
+      std::iter_swap(holders.begin(), place);
+    } else if (!store.call({"ZSCORE", key, link->token}).text.empty()) {
+      holders.insert(holders.begin(), link->token);
     }
+    return holders;
   }
-  for (const auto& token : holders) {
-    auto note = read(token);
-    if (!note) continue;
-    const auto next = note->key;
-    search.way.push_back({key, token, std::move(*note)});
-    if (follow(search, next)) return true;
-    search.way.pop_back();
+  std::optional<Note> note_of(const std::string& token) {
+    return read++ < most_notes ? notes.read(token) : std::nullopt;
   }
-  return false;
-}
+};
+
+// All that there was at one time.
+struct WaitsFor::Snapshot {
+  std::map<std::string, Note> notes{};
+  std::map<std::string, std::vector<std::string>> holders{};
+
+  const std::vector<std::string>& holders_of(const std::string& key) { return holders[key]; }
+  std::optional<Note> note_of(const std::string& token) const {
+    const auto found = notes.find(token);
+    return found == notes.end() ? std::nullopt : std::optional{found->second};
+  }
+};
 
 std::optional<Ring> WaitsFor::ring(const std::string& key, std::span<const std::string> tokens,
-                                   const Note& own) {
-  Search search{tokens, own};
-  if (!follow(search, key)) return std::nullopt;
+                                   const Note& own, const Ring& suspected) {
+  Live live{*this, own.renewed, suspected};
+  Search<Live> search{live, tokens, own};
+  if (!search.follow(key)) return std::nullopt;
   return std::move(search.way);
 }
 
 std::vector<Ring> WaitsFor::rings() {
-  std::set<std::string> tokens;
+  Snapshot all;
   const auto prefix = core::note_key("");
   store_.scan(prefix + '*', "string", [&](const std::vector<std::string>& keys) {
-    for (const auto& key : keys) tokens.insert(key.substr(prefix.size()));
+    for (const auto& key : keys) {
+      auto token = key.substr(prefix.size());
+      if (all.notes.contains(token)) continue;
+      if (auto note = read(token)) all.notes.emplace(std::move(token), std::move(*note));
+    }
   });
+  std::set<std::string> awaited;
+  for (const auto& [token, note] : all.notes) awaited.insert(note.key);
+  const std::vector<std::string> keys{awaited.begin(), awaited.end()};
+  for (const auto& [key, lock] : store_.look(keys, Inspector::Wanted::used)) {
+    all.holders.emplace(key, followed(lock));
+  }
+
   std::vector<Ring> rings;
   std::set<std::string> in_rings;
-  for (const auto& token : tokens) {
-    const auto note = in_rings.contains(token) ? std::nullopt : read(token);
-    if (!note) continue;
+  for (const auto& [token, note] : all.notes) {
+    if (in_rings.contains(token)) continue;
     const std::array own{token};
-    if (auto found = ring(note->key, own, *note)) {
-      for (const auto& link : *found) in_rings.insert(link.token);
-      rings.push_back(std::move(*found));
-    }
+    Search<Snapshot> search{all, own, note};
+    if (!search.follow(note.key)) continue;
+    for (const auto& link : search.way) in_rings.insert(link.token);
+    rings.push_back(std::move(search.way));
   }
   return rings;
 }

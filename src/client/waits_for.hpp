@@ -50,16 +50,20 @@ class WaitsFor {
   [[nodiscard]] std::optional<Note> read(const std::string& token);
 
   /// The way from `key` over its holders, and what they wait for, back to one of `tokens`. That
-  /// one's link comes last, with `own` as its note.
+  /// one's link comes last, with `own` as its note. Asks the store a bounded number of times: of
+  /// many holders it follows a part, another for each `own.renewed`, and the way that was
+  /// `suspected` first.
   [[nodiscard]] std::optional<Ring> ring(const std::string& key,
-                                         std::span<const std::string> tokens, const Note& own);
+                                         std::span<const std::string> tokens, const Note& own,
+                                         const Ring& suspected = {});
   /// All rings there are, each once.
   [[nodiscard]] std::vector<Ring> rings();
 
  private:
+  template <class Source>
   struct Search;
-  bool follow(Search& search, const std::string& key);
-  [[nodiscard]] std::vector<std::string> holders_of(const std::string& key);
+  struct Live;
+  struct Snapshot;
 
   Inspector& store_;
 };

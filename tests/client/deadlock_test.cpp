@@ -162,6 +162,76 @@ TEST_F(Deadlocks, AWriterAndAReaderInARing) {
   EXPECT_EQ(told, 1);
 }
 
+TEST_F(Deadlocks, ManyHoldersCostALongWaitABoundedNumberOfCommands) {
+  Client readers{server.url()};
+  Client writes{server.url()};
+  SharedMutex pages{readers, "pages"};
+  std::vector<Lease> held;
+  for (int i = 0; i < 1500; ++i) held.push_back(pages.acquire_shared());
+  std::jthread writer{[&] {
+    const DistributedLock first{writes, "a"};
+    SharedMutex mine{writes, "pages"};
+    const std::unique_lock second{mine};
+  }};
+  // The number of notes that were read; ours are told apart by their number.
+  int own = 0;
+  const auto renewed_at_least = [&](int times) {
+    return eventually(
+        [&] {
+          const auto all = notes();
+          own += static_cast<int>(all.size());
+          return std::ranges::any_of(all, [&](const auto& note) { return note.renewed >= times; });
+        },
+        60s);
+  };
+  const auto gets = [&] {
+    const auto all = server.command({"INFO", "commandstats"});
+    const auto calls = all.find("cmdstat_get:calls=");
+    return std::stoi(all.substr(calls + std::string_view{"cmdstat_get:calls="}.size())) - own;
+  };
+  ASSERT_TRUE(renewed_at_least(2));
+  const int before = gets();
+  ASSERT_TRUE(renewed_at_least(4));
+  EXPECT_LT(gets() - before, 3 * 300) << "of at most three looks";
+  held.clear();
+}
+
+TEST_F(Deadlocks, AReaderAmongManyIsSeenInARing) {
+  Client many{server.url()};
+  Client one{server.url()};
+  Client two{server.url()};
+  SharedMutex pages{many, "pages"};
+  std::vector<Lease> others;
+  for (int i = 0; i < 250; ++i) others.push_back(pages.acquire_shared());
+  std::latch start{2};
+  std::atomic<int> told{0};
+  {
+    const std::jthread reader{[&] {
+      SharedMutex mine{one, "pages"};
+      const std::shared_lock held{mine};
+      start.arrive_and_wait();
+      try {
+        lock(one, "a");
+      } catch (const Deadlock&) {
+        ++told;
+      }
+    }};
+    const std::jthread writer{[&] {
+      const DistributedLock held{two, "a"};
+      start.arrive_and_wait();
+      SharedMutex mine{two, "pages"};
+      try {
+        static_cast<void>(mine.try_acquire_for(60s));
+      } catch (const Deadlock&) {
+        ++told;
+      }
+    }};
+    EXPECT_TRUE(eventually([&] { return told > 0; }, 20s));
+    others.clear();
+  }
+  EXPECT_EQ(told, 1);
+}
+
 TEST_F(Deadlocks, SeveralThatAreWaitedForInOrderCountToo) {
   Client one{server.url()};
   Client two{server.url()};
