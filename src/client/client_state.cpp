@@ -7,6 +7,7 @@
 #include "client/primary_watch.hpp"
 #include "client/process.hpp"
 #include "client/replication.hpp"
+#include "core/keys.hpp"
 #include "dlock/error.hpp"
 
 namespace dlock::detail {
@@ -28,7 +29,10 @@ ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
       callbacks_(options_.request_timeout) {
   if (is_quorum()) {
     form_quorum();
-  } else if (endpoint_.kind != redis::Endpoint::Kind::cluster) {
+  } else if (endpoint_.kind == redis::Endpoint::Kind::cluster) {
+    // The first look for such a key takes a millisecond: not with the mutex held.
+    static_cast<void>(core::fence_key_on(0));
+  } else {
     settle_on(add_line(0), node_at(endpoint_));
   }
 }

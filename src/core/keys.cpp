@@ -12,6 +12,7 @@ namespace dlock::core {
 namespace {
 
 constexpr std::size_t slots = 16384;
+constexpr std::string_view hex_digits = "0123456789abcdef";
 
 constexpr std::array<std::uint16_t, 256> crc_table = [] {
   std::array<std::uint16_t, 256> table{};
@@ -25,12 +26,15 @@ constexpr std::array<std::uint16_t, 256> crc_table = [] {
   return table;
 }();
 
+/// Of what `crc` is of, and `c` behind it.
+constexpr std::uint16_t crc16(std::uint16_t crc, char c) {
+  const auto index = static_cast<std::uint8_t>((crc >> 8) ^ static_cast<std::uint8_t>(c));
+  return static_cast<std::uint16_t>((crc << 8) ^ crc_table[index]);
+}
+
 std::uint16_t crc16(std::string_view bytes) {
   std::uint16_t crc = 0;
-  for (const char c : bytes) {
-    const auto index = static_cast<std::uint8_t>((crc >> 8) ^ static_cast<std::uint8_t>(c));
-    crc = static_cast<std::uint16_t>((crc << 8) ^ crc_table[index]);
-  }
+  for (const char c : bytes) crc = crc16(crc, c);
   return crc;
 }
 
@@ -45,16 +49,20 @@ std::string_view hash_tag(std::string_view key) {
                                          : key.substr(open + 1, close - open - 1);
 }
 
-/// For each slot the smallest decimal number that lies in it. Made when first needed, for few names
-/// need it and to find one number takes many tries.
+/// For each slot the smallest decimal number that lies in it. Made when first needed, as few names
+/// need it.
 std::uint32_t smallest_tag(std::uint16_t slot) {
   static const auto tags = [] {
     constexpr std::uint32_t none = 0xffffffff;
     std::array<std::uint32_t, slots> table{};
     table.fill(none);
     std::size_t found = 0;
+    // A number's CRC follows from that of the number without its last digit.
+    std::vector<std::uint16_t> crcs;
     for (std::uint32_t number = 0; found < table.size(); ++number) {
-      auto& tag = table[crc16(std::to_string(number)) % slots];
+      const std::uint16_t head = number < 10 ? std::uint16_t{0} : crcs[number / 10];
+      crcs.push_back(crc16(head, static_cast<char>('0' + number % 10)));
+      auto& tag = table[crcs.back() % slots];
       if (tag == none) {
         tag = number;
         ++found;
@@ -109,12 +117,29 @@ std::string fence_key_on(std::uint16_t slot) {
   return std::string{fence_key}.append(":{").append(std::to_string(smallest_tag(slot))).append("}");
 }
 
+// It takes some 16,000 tries, often with a mutex held. The CRC of two strings of one length differs
+// by that of what they differ in (CRC is linear), so that of the last two digits is known before.
 std::string client_on(std::uint16_t slot, std::uint64_t random) {
-  auto client = hex(random);
-  while (slot_of(channel_of(client)) != slot) {
-    client = hex(++random);
+  constexpr std::size_t place = 14;  // of the last two digits
+  static constexpr auto by_pair = [] {
+    std::array<std::uint16_t, 256> crcs{};
+    for (std::size_t pair = 0; pair < crcs.size(); ++pair) {
+      crcs[pair] = crc16(crc16(0, hex_digits[pair / 16]), hex_digits[pair % 16]);
+    }
+    return crcs;
+  }();
+  for (;; random += by_pair.size()) {
+    auto client = hex(random);
+    const auto head = crc16(channel_of(std::string_view{client}.substr(0, place)));
+    const auto wanted = crc16(crc16(head, '\0'), '\0') % slots ^ slot;
+    for (std::size_t pair = 0; pair < by_pair.size(); ++pair) {
+      if (by_pair[pair] % slots == wanted) {
+        client[place] = hex_digits[pair / 16];
+        client[place + 1] = hex_digits[pair % 16];
+        return client;
+      }
+    }
   }
-  return client;
 }
 
 std::string leader_key(std::string_view key) { return "dlock1:l" + suffix(key); }

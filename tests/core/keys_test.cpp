@@ -4,7 +4,11 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <chrono>
+#include <cstdint>
 #include <set>
+
+#include "core/token.hpp"
 
 namespace dlock::core {
 namespace {
@@ -98,6 +102,21 @@ TEST(Keys, OnAClusterEachSlotHasACounterAndAClient) {
   });
   EXPECT_TRUE(held);
   EXPECT_EQ(fence_key_on(slot_of("foo}bar")), "dlock1:fence:{2141}");
+}
+
+TEST(Keys, AClientsIdOnASlotIsFoundWithoutTryingChannelsOneByOne) {
+  // The first use of a slot looks for one while it keeps others out.
+  using Clock = std::chrono::steady_clock;
+  const auto begin = Clock::now();
+  for (std::uint16_t slot = 0; slot < 20; ++slot) {
+    EXPECT_EQ(slot_of(channel_of(client_on(slot, 4711))), slot);
+  }
+  const auto middle = Clock::now();
+  std::size_t sum = 0;
+  for (std::uint64_t i = 0; i < 16384; ++i) sum += slot_of(channel_of(hex(i)));
+  const auto end = Clock::now();
+  EXPECT_GT(sum, 0U);
+  EXPECT_LT((middle - begin) / 20, (end - middle) / 4);
 }
 
 // --- for any name -------------------------------------------------------------------------------
