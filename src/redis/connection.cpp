@@ -1,6 +1,7 @@
 // One connection to a Redis server: log in, send commands, take replies and pushes.
 #include "redis/connection.hpp"
 
+#include <fcntl.h>
 #include <hiredis/hiredis.h>
 #include <hiredis/sds.h>
 #include <poll.h>
@@ -16,6 +17,7 @@
 #include <utility>
 
 #include "redis/cluster.hpp"
+#include "redis/descriptor.hpp"
 #include "redis/dial.hpp"
 #include "redis/local_server.hpp"
 #include "redis/login.hpp"
@@ -113,6 +115,7 @@ struct Connection::Impl {
   bool is_primary = true;
   Endpoint::Address primary;
   bool read_was_full = false;
+  Descriptor hold;  // by which others find a private server's socket when its directory is gone
 };
 
 Connection::Impl::Impl(int fd) {
@@ -309,7 +312,10 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& setting
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
     const auto socket = ensure_local_server(endpoint.path, left);
     try {
-      return log_in_on(dial_unix(socket, deadline));
+      Descriptor hold{::open(socket.c_str(), O_PATH | O_CLOEXEC)};
+      auto impl = log_in_on(dial_unix(socket, deadline));
+      impl->hold = std::move(hold);
+      return impl;
     } catch (const Unreachable&) {
       if (steady_clock::now() >= deadline) throw;
     }

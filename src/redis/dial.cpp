@@ -14,33 +14,17 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <system_error>
 #include <thread>
-#include <utility>
 
 #include "dlock/error.hpp"
+#include "redis/descriptor.hpp"
 
 namespace dlock::redis {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-
-class Socket {
- public:
-  explicit Socket(int fd) : fd_(fd) {}
-  ~Socket() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Socket(const Socket&) = delete;
-  Socket& operator=(const Socket&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-  [[nodiscard]] int give_up() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
 
 std::string describe(int error) { return std::generic_category().message(error); }
 
@@ -100,8 +84,8 @@ int dial_first(const addrinfo* addresses, Deadline deadline) {
   int left = count(addresses);
   int error = EADDRNOTAVAIL;
   for (const auto* entry = addresses; entry != nullptr; entry = entry->ai_next, --left) {
-    Socket socket{::socket(entry->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
-    if (socket.get() < 0) {
+    Descriptor socket{::socket(entry->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    if (!socket) {
       error = errno;
       continue;
     }
@@ -125,21 +109,21 @@ int dial_unix(const std::string& path, Deadline deadline) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::string name = path;
-  std::optional<Socket> directory;  // open until the socket is connected
+  Descriptor directory;  // open until the socket is connected
   if (name.size() >= sizeof address.sun_path) {
     // A socket address holds 107 bytes; a handle on the directory gives every path a short name.
     const auto slash = path.rfind('/');
     const auto parent = slash == path.npos ? std::string{"./"} : path.substr(0, slash + 1);
-    directory.emplace(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (directory->get() < 0) unreachable(describe(errno));
-    name = "/proc/self/fd/" + std::to_string(directory->get()) + "/" +
+    directory.reset(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!directory) unreachable(describe(errno));
+    name = "/proc/self/fd/" + std::to_string(directory.get()) + "/" +
            path.substr(slash == path.npos ? 0 : slash + 1);
     if (name.size() >= sizeof address.sun_path) unreachable("the socket's file name is too long");
   }
   std::memcpy(address.sun_path, name.data(), name.size());
   for (;;) {
-    Socket socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
-    if (socket.get() < 0) unreachable(describe(errno));
+    Descriptor socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    if (!socket) unreachable(describe(errno));
     const int error = connect_within(socket.get(), reinterpret_cast<const sockaddr*>(&address),
                                      sizeof address, deadline);
     if (error == 0) return socket.give_up();

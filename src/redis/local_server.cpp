@@ -2,27 +2,34 @@
 #include "redis/local_server.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "dlock/error.hpp"
 #include "redis/connection.hpp"
 #include "redis/dial.hpp"
-#include "redis/runtime_directory.hpp"
+#include "redis/server_claim.hpp"
+#include "redis/server_directory.hpp"
+#include "redis/server_leftovers.hpp"
+#include "redis/server_process.hpp"
 #include "redis/server_program.hpp"
 #include "redis/spawn.hpp"
 
 namespace dlock::redis {
 namespace {
 
+using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
@@ -51,25 +58,6 @@ bool has_server(const std::string& directory) {
   return what_is_wrong_with(directory).empty() &&
          accepts(in(directory, socket_name), steady_clock::now() + milliseconds{200});
 }
-
-// The right to start the server. The server inherits it and keeps it for as long as it lives, so
-// there is never a second one, not even when a starter is killed half-way.
-class StartLock {
- public:
-  explicit StartLock(const std::string& directory)
-      : fd_(::open(in(directory, "server.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-                   0600)) {
-    if (fd_ < 0) unreachable("cannot open " + in(directory, "server.lock: ") + describe(errno));
-  }
-  ~StartLock() { ::close(fd_); }
-  StartLock(const StartLock&) = delete;
-  StartLock& operator=(const StartLock&) = delete;
-  [[nodiscard]] bool try_lock() const { return ::flock(fd_, LOCK_EX | LOCK_NB) == 0; }
-  [[nodiscard]] int fd() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 // The last lines of the server's log, for an error message.
 std::string end_of_log(const std::string& directory) {
@@ -104,52 +92,180 @@ bool answers(const std::string& socket, Deadline deadline) {
   }
 }
 
-// Starts the server, hands it `lock`, and waits until it answers. It replaces a dead one's socket.
-void start(const std::string& directory, std::optional<StartLock>& lock, Deadline deadline) {
-  const auto program = find_server_program();
-  const auto socket = in(directory, socket_name);
-  const int error = spawn_detached(server_command(program), directory, lock->fd(), deadline);
-  if (error != 0) {
-    unreachable("the private server " + program + " cannot be started: " + describe(error));
+std::string without_end_slashes(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return path;
+}
+
+std::string given_directory(const std::string& directory) {
+  if (!directory.empty()) return without_end_slashes(directory);
+  const char* const value = std::getenv("DLOCK_LOCAL_DIR");
+  if (value == nullptr || *value == '\0') return {};
+  if (*value == '/') return without_end_slashes(value);
+  unreachable("DLOCK_LOCAL_DIR is " + std::string{value} + ", which is no absolute path");
+}
+
+std::string canonical(const std::string& path) {
+  std::error_code error;
+  const auto real = std::filesystem::weakly_canonical(path, error).string();
+  return error ? path : real;
+}
+
+// What is tried when the server ends as soon as it was started: more each time, so that what no
+// lock needs is not in the way.
+class Recovery {
+ public:
+  explicit Recovery(const std::string& directory) : directory_(directory) {}
+
+  // To be called with the claim.
+  void prepare() {
+    if (failures_ == 1) cut_off_broken_ends(directory_);
+    if (failures_ == 2 && aside_.empty()) aside_ = set_aside(directory_);
   }
-  lock.reset();
-  while (!answers(socket, deadline)) {
-    if (StartLock{directory}.try_lock()) {  // free again: the server has ended
-      unreachable("the private server " + program + " in " + directory + " ended at once" +
-                  end_of_log(directory));
+  [[nodiscard]] bool keeps_data() const { return failures_ < 3; }
+  // Takes how it ended. Whether there is more to try.
+  bool fails(int end) {
+    // A server that cannot use what it finds says so and exits with 1. Data is not to blame for
+    // one that was killed.
+    if (WIFEXITED(end) && WEXITSTATUS(end) == 1) return ++failures_ <= 3;
+    return end != 0 && !WIFEXITED(end) && ++kills_ < 3;
+  }
+  void undo() {
+    if (!aside_.empty()) put_back(directory_, aside_);
+  }
+
+ private:
+  const std::string directory_;
+  int failures_ = 0;
+  int kills_ = 0;
+  std::string aside_;
+};
+
+// Looks for the server of a claim that no file leads to.
+class Search {
+ public:
+  explicit Search(std::string name) : name_(std::move(name)) {}
+
+  [[nodiscard]] bool is_due(bool lacks_the_name) const {
+    return steady_clock::now() >= (lacks_the_name && !looked_ ? start_ : next_);
+  }
+  // A path to its socket. Empty: not yet.
+  std::string look(Claim& claim, Deadline deadline) {
+    looked_ = true;
+    const auto former = std::exchange(found_, find_claimants(name_));
+    auto path = find_socket_of(found_.servers, std::min(deadline, steady_clock::now() + 1s));
+    // Twice the same: one that is about to start looks like that for a moment.
+    if (path.empty() && found_.socket == former.socket) {
+      if (claim.lacks_the_name() && found_.are_strangers()) claim.renounce_the_name();
+      if (std::ranges::all_of(found_.servers, is_abandoned)) {
+        for (const auto pid : found_.servers) ::kill(pid, SIGKILL);
+      }
     }
+    next_ = steady_clock::now() + interval;
+    return path;
+  }
+  // Why there is no server after all this time.
+  [[nodiscard]] std::string problem(const std::string& directory) const {
+    if (found_.servers.empty() && !found_.socket.empty()) {
+      return "another process of this user starts the private server, or runs it out of sight; end "
+             "that process, or see \"The private server\" in docs/operations.md";
+    }
+    const auto pid = found_.servers.empty() ? pid_of(directory)
+                                            : "pid " + std::to_string(found_.servers.front());
+    return "the private server in " + directory + " (" + pid +
+           ") runs but does not answer; stop that process";
+  }
+
+ private:
+  static constexpr milliseconds interval{50};
+
+  const std::string name_;
+  const Deadline start_ = steady_clock::now();
+  Deadline next_ = start_ + 2 * interval;
+  bool looked_ = false;
+  Claimants found_;
+};
+
+// Starts the server, which takes over the claim, and waits until it answers. Else returns how it
+// ended.
+std::optional<int> start(const std::string& directory, Claim& claim, const std::string& program,
+                         bool keeps_data, Deadline deadline) {
+  const auto spawned = spawn_detached({server_command(program, directory, keeps_data),
+                                       server_environment(), directory, claim.descriptors()},
+                                      deadline);
+  if (spawned.error() != 0) {
+    unreachable("the private server " + program +
+                " cannot be started: " + describe(spawned.error()));
+  }
+  claim.let_go();
+  while (!answers(in(directory, socket_name), deadline)) {
+    if (const auto end = spawned.end()) return end;
     if (steady_clock::now() >= deadline) {
       unreachable("the private server in " + directory + " does not answer in time" +
                   end_of_log(directory));
     }
     std::this_thread::sleep_for(look_again);
   }
+  return {};
+}
+
+// The same until it runs, whatever it takes.
+bool start_somehow(const std::string& directory, Claim& claim, Recovery& recovery,
+                   Deadline deadline) {
+  const auto program = find_server_program();
+  recovery.prepare();
+  const auto end = start(directory, claim, program, recovery.keeps_data(), deadline);
+  if (!end) return true;
+  if (recovery.fails(*end)) return false;
+  const auto log = end_of_log(directory);
+  if (claim.try_take()) recovery.undo();
+  unreachable("the private server " + program + " in " + directory + " ended at once" + log);
+}
+
+std::string former_server(uid_t user) {
+  for (const auto& directory : former_directories(user)) {
+    if (has_server(directory)) return in(directory, socket_name);
+  }
+  return {};
 }
 
 }  // namespace
 
 std::string ensure_local_server(const std::string& directory, milliseconds timeout) {
   const auto deadline = steady_clock::now() + timeout;
-  auto home = directory.empty() ? choose_directory(RuntimePlaces::of_this_process(), has_server)
-                                : directory;
-  while (home.size() > 1 && home.ends_with('/')) home.pop_back();
-  prepare_directory(home);
-  auto socket = in(home, socket_name);
-  if (accepts(socket, deadline)) return socket;
-  std::optional<StartLock> lock{home};
-  for (;;) {
-    const bool ours = lock->try_lock();
-    // Looked at after the lock: whoever had it before us may have started the server.
-    if (accepts(socket, deadline)) return socket;
-    if (ours) break;
-    if (steady_clock::now() >= deadline) {
-      unreachable("the private server in " + home + " (" + pid_of(home) +
-                  ") runs but does not answer; stop that process" + end_of_log(home));
-    }
-    std::this_thread::sleep_for(look_again);
+  const auto user = ::geteuid();
+  auto home = given_directory(directory);
+  const bool is_given = !home.empty();
+  if (is_given) {
+    prepare_directory(home);
+    if (accepts(in(home, socket_name), deadline)) return in(home, socket_name);
   }
-  start(home, lock, deadline);
-  return socket;
+  const auto usual = usual_directories(home_of(user), user);
+  if (!is_given) {
+    for (const auto& place : usual) {
+      if (has_server(place)) return in(place, socket_name);
+    }
+    home = prepare_usual(usual);
+  }
+  const auto same = [&](const std::string& place) { return canonical(place) == canonical(home); };
+  const auto name = claim_name(std::ranges::any_of(usual, same) ? "" : canonical(home));
+  const auto socket = in(home, socket_name);
+  Claim claim{home, name};
+  Search search{name};
+  Recovery recovery{home};
+  for (;;) {
+    const bool ours = claim.try_take();
+    // Looked at after the claim: whoever had it before us may have started the server.
+    if (accepts(socket, deadline)) return socket;
+    if (auto former = is_given ? "" : former_server(user); !former.empty()) return former;
+    if (ours) {
+      if (start_somehow(home, claim, recovery, deadline)) return socket;
+    } else if (search.is_due(claim.lacks_the_name())) {
+      if (auto path = search.look(claim, deadline); !path.empty()) return path;
+    }
+    if (steady_clock::now() >= deadline) unreachable(search.problem(home) + end_of_log(home));
+    if (!ours) std::this_thread::sleep_for(look_again);
+  }
 }
 
 }  // namespace dlock::redis

@@ -6,10 +6,11 @@
 
 namespace dlock::redis {
 
-/// Returns the socket of this user's running private server, and starts it if there is none or if
-/// it died. `directory` empty: `dlock` in the user's runtime directory. Safe to call from many
-/// processes at once. Throws `Unreachable` (no server binary: says what to install or to set a URL;
-/// a directory that others could write to; a server that does not come up within `timeout`).
+/// Returns a path to the socket of this user's running private server, and starts it if there is
+/// none or if it died. `directory` empty: that of $DLOCK_LOCAL_DIR, else the usual one of this
+/// user. Safe to call from many processes at once. Throws `Unreachable` (no server binary: says
+/// what to install or to set a URL; a directory that others could write to; a server that does not
+/// come up within `timeout`, or that cannot be reached).
 [[nodiscard]] std::string ensure_local_server(const std::string& directory,
                                               std::chrono::milliseconds timeout);
 

@@ -2,6 +2,7 @@
 #include "redis/server_program.hpp"
 
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -68,16 +69,21 @@ std::string find_server_program() {
   return find_server_program(environment("DLOCK_REDIS_SERVER"), environment("PATH"), standard);
 }
 
-std::vector<std::string> server_command(const std::string& program) {
-  // Relative names, so that the length of the directory's path does not matter. The append-only
-  // file makes a restarted server know its locks again; it need not be synced, as what a killed
-  // process has written is kept, and after a crash of the machine no holder is left.
+std::vector<std::string> server_command(const std::string& program, const std::string& directory,
+                                        bool keeps_data) {
+  // By its whole path, by which those who clean up see that the socket is in use.
+  auto socket = (directory + "/").append(socket_name);
+  if (socket.size() >= sizeof(sockaddr_un::sun_path)) socket = socket_name;
+  // The append-only file makes a restarted server know its locks again; it need not be synced, as
+  // what a killed process has written is kept, and after a crash of the machine no holder is left.
+  // It is text from the beginning: another version, or Valkey for Redis, can read it.
   const std::pair<std::string_view, std::string_view> settings[] = {
       {"--port", "0"},
-      {"--unixsocket", socket_name},
+      {"--unixsocket", socket},
       {"--unixsocketperm", "700"},
-      {"--appendonly", "yes"},
+      {"--appendonly", keeps_data ? "yes" : "no"},
       {"--appendfsync", "no"},
+      {"--aof-use-rdb-preamble", "no"},
       {"--auto-aof-rewrite-min-size", "32mb"},
       {"--save", ""},
       {"--maxmemory-policy", "noeviction"},
@@ -92,6 +98,15 @@ std::vector<std::string> server_command(const std::string& program) {
     command.emplace_back(value);
   }
   return command;
+}
+
+std::vector<std::string> server_environment() {
+  std::vector<std::string> kept{"LC_ALL=C"};
+  for (const auto* name : {"HOME", "LD_LIBRARY_PATH", "PATH", "TZ"}) {
+    const char* const value = std::getenv(name);
+    if (value != nullptr) kept.push_back(std::string{name} + "=" + value);
+  }
+  return kept;
 }
 
 }  // namespace dlock::redis

@@ -16,12 +16,19 @@ namespace dlock::redis {
 /// The same, by $DLOCK_REDIS_SERVER, $PATH and the usual directories.
 [[nodiscard]] std::string find_server_program();
 
-/// The command that runs the private server; its working directory is the server's.
-[[nodiscard]] std::vector<std::string> server_command(const std::string& program);
+/// The command that runs the private server in `directory`, its working directory. Without
+/// `keeps_data` it forgets its locks when it ends, and needs no room on the disk.
+[[nodiscard]] std::vector<std::string> server_command(const std::string& program,
+                                                      const std::string& directory,
+                                                      bool keeps_data = true);
+
+/// What it gets of our environment: no preloaded libraries, no language, no secrets.
+[[nodiscard]] std::vector<std::string> server_environment();
 
 /// The names of the server's files in its directory.
 inline constexpr std::string_view socket_name = "redis.sock";
 inline constexpr std::string_view log_name = "redis.log";
 inline constexpr std::string_view pid_name = "redis.pid";
+inline constexpr std::string_view data_name = "appendonlydir";
 
 }  // namespace dlock::redis

@@ -1,31 +1,36 @@
 // Spawning a program that outlives this one: its terminal, its process group, its descriptors.
 #include "redis/spawn.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstring>
 
 namespace dlock::redis {
 namespace {
 
-// All that the child needs, made before the fork: after it only async-signal-safe calls are
+// All that the children need, made before the fork: after it only async-signal-safe calls are
 // allowed, since another thread may have held any lock at that moment.
 struct Plan {
   std::vector<char*> arguments;
+  std::vector<char*> environment;
   const char* directory;
-  int kept;
-  int report;           // takes the error number of a failure; closed by a successful exec
-  unsigned open_files;  // descriptors are below this
+  std::vector<int> kept;
+  int report;  // takes the error number of a failure; closed by a successful exec
+  int end;     // takes how the program ended
 };
 
 constexpr int kept_place = 3;
-constexpr int report_place = 4;
+constexpr int scratch_place = 32;  // above all places
 
 [[noreturn]] void fail(int report) {
   const int error = errno;
@@ -43,48 +48,115 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-void close_from(unsigned first, unsigned open_files) {
-  if (::close_range(first, ~0U, 0) == 0) return;
-  for (unsigned fd = first; fd < open_files; ++fd) ::close(static_cast<int>(fd));
+// The number that `name` is; -1: none.
+int number(const char* name) {
+  int value = 0;
+  for (; *name >= '0' && *name <= '9'; ++name) value = value * 10 + (*name - '0');
+  return *name == '\0' ? value : -1;
 }
 
-// Leaves 0 to 2 on /dev/null, `kept` and the report at their places, and nothing else.
-int arrange_descriptors(const Plan& plan) {
-  const int report = ::fcntl(plan.report, F_DUPFD_CLOEXEC, report_place + 1);
-  if (report < 0) fail(plan.report);
-  const int kept = ::fcntl(plan.kept, F_DUPFD_CLOEXEC, report_place + 1);
+// Of the open ones, as the limit may be a thousand million, or lower than what was opened before.
+bool close_listed_from(int first) {
+  const int list = ::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (list < 0) return false;
+  alignas(dirent64) char entries[4096];
+  for (;;) {
+    const auto size = ::syscall(SYS_getdents64, list, entries, sizeof entries);
+    if (size <= 0) break;
+    for (long at = 0; at < size;) {
+      const auto* const entry = reinterpret_cast<const dirent64*>(entries + at);
+      const int fd = number(entry->d_name);
+      if (fd >= first && fd != list) ::close(fd);
+      at += entry->d_reclen;
+    }
+  }
+  ::close(list);
+  return true;
+}
+
+void close_from(int first) {
+  if (::close_range(static_cast<unsigned>(first), ~0U, 0) == 0 || close_listed_from(first)) return;
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  const auto most = std::min<rlim_t>(limit.rlim_cur, 1'048'576);
+  for (rlim_t fd = static_cast<rlim_t>(first); fd < most; ++fd) ::close(static_cast<int>(fd));
+}
+
+// Leaves 0 to 2 on /dev/null, `kept` at their places, `report` after them, and nothing else.
+int arrange_descriptors(std::span<const int> kept, int report) {
+  report = ::fcntl(report, F_DUPFD_CLOEXEC, scratch_place);
+  if (report < 0) ::_exit(127);
+  std::array<int, scratch_place> moved;
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    moved[i] = kept[i] < 0 ? -1 : ::fcntl(kept[i], F_DUPFD_CLOEXEC, scratch_place);
+    if (moved[i] < 0 && kept[i] >= 0) fail(report);
+  }
   const int null = ::open("/dev/null", O_RDWR);
-  if (kept < 0 || null < 0) fail(report);
-  for (int fd = 0; fd <= 2; ++fd) {
+  if (null < 0) fail(report);
+  for (int fd = 0; fd < kept_place; ++fd) {
     if (::dup2(null, fd) < 0) fail(report);
   }
-  if (::dup2(kept, kept_place) < 0) fail(report);
-  if (::dup3(report, report_place, O_CLOEXEC) < 0) fail(report);
-  close_from(report_place + 1, plan.open_files);
-  return report_place;
+  int place = kept_place;
+  for (std::size_t i = 0; i < kept.size(); ++i, ++place) {
+    if (moved[i] < 0) {
+      ::close(place);
+    } else if (::dup2(moved[i], place) < 0) {
+      fail(report);
+    }
+  }
+  if (::dup3(report, place, O_CLOEXEC) < 0) fail(report);
+  close_from(place + 1);
+  return place;
+}
+
+// Those of whoever happens to be the first to need the program.
+void lift_limits() {
+  for (const auto resource : {RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA}) {
+    rlimit limit{};
+    if (::getrlimit(resource, &limit) != 0) continue;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(resource, &limit);
+  }
 }
 
 [[noreturn]] void become(const Plan& plan) {
-  const int report = arrange_descriptors(plan);
+  const int report = arrange_descriptors(plan.kept, plan.report);
   reset_signals();
+  lift_limits();
   ::umask(077);
-  if (::chdir(plan.directory) == 0) ::execv(plan.arguments[0], plan.arguments.data());
+  if (::chdir(plan.directory) == 0) {
+    ::execve(plan.arguments[0], plan.arguments.data(), plan.environment.data());
+  }
   fail(report);
 }
 
-// In the first child: a session without a terminal, and a second child that can never get one.
-[[noreturn]] void detach(const Plan& plan) {
-  if (::setsid() < 0) fail(plan.report);
-  const pid_t child = ::fork();
-  if (child < 0) fail(plan.report);
-  if (child == 0) become(plan);
-  ::_exit(0);
+// Until the program has ended, or nobody wants to know any more.
+[[noreturn]] void watch(pid_t program, int end) {
+  end = arrange_descriptors({}, end);
+  reset_signals();
+  const auto exit = static_cast<int>(::syscall(SYS_pidfd_open, program, 0));
+  constexpr int without_exit = 10;  // in milliseconds, on a kernel that has no such descriptors
+  for (;;) {
+    pollfd entries[] = {{end, 0, 0}, {exit, POLLIN, 0}};
+    ::poll(entries, 2, exit < 0 ? without_exit : -1);
+    if (entries[0].revents != 0) ::_exit(0);
+    int status = 0;
+    if (::waitpid(program, &status, WNOHANG) != program) continue;
+    [[maybe_unused]] const auto written = ::write(end, &status, sizeof status);
+    ::_exit(0);
+  }
 }
 
-unsigned most_open_files() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > 1'048'576) return 1'048'576;
-  return static_cast<unsigned>(limit.rlim_cur);
+// In the first child: a session without a terminal, and children that can never get one.
+[[noreturn]] void detach(const Plan& plan) {
+  if (::setsid() < 0) fail(plan.report);
+  pid_t child = ::fork();
+  if (child < 0) fail(plan.report);
+  if (child > 0) ::_exit(0);
+  child = ::fork();
+  if (child < 0) fail(plan.report);
+  if (child == 0) become(plan);
+  watch(child, plan.end);
 }
 
 // Handlers of this program must not run in the child: no signal until it has reset them.
@@ -100,33 +172,57 @@ pid_t fork_without_signals() {
   return child;
 }
 
+std::vector<char*> pointers(const std::vector<std::string>& words) {
+  std::vector<char*> list;
+  for (const auto& word : words) list.push_back(const_cast<char*>(word.c_str()));
+  list.push_back(nullptr);
+  return list;
+}
+
+struct Pipe {
+  Descriptor read, write;
+};
+
+bool open(Pipe& pipe, int flags) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC | flags) != 0) return false;
+  pipe.read.reset(ends[0]);
+  pipe.write.reset(ends[1]);
+  return true;
+}
+
 }  // namespace
 
-int spawn_detached(const std::vector<std::string>& command, const std::string& directory, int kept,
-                   Deadline deadline) {
-  int pipe[2];
-  if (::pipe2(pipe, O_CLOEXEC) != 0) return errno;
-  Plan plan{{}, directory.c_str(), kept, pipe[1], most_open_files()};
-  for (const auto& argument : command)
-    plan.arguments.push_back(const_cast<char*>(argument.c_str()));
-  plan.arguments.push_back(nullptr);
+std::optional<int> Spawned::end() const {
+  int status = -1;
+  const auto size = ::read(end_.get(), &status, sizeof status);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return {};
+  return size == sizeof status ? status : -1;
+}
 
+Spawned spawn_detached(const Program& program, Deadline deadline) {
+  Pipe report;
+  Pipe end;
+  if (!open(report, 0) || !open(end, O_NONBLOCK)) return {errno, {}};
+  const Plan plan{pointers(program.command), pointers(program.environment),
+                  program.directory.c_str(), program.kept,
+                  report.write.get(),        end.write.get()};
   const pid_t child = fork_without_signals();
   int error = child < 0 ? errno : 0;
   if (child == 0) detach(plan);
-  ::close(pipe[1]);
+  report.write.reset();
+  end.write.reset();
   if (child > 0) {
     while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
     }
     // With a limit: a fork of another thread may hold the pipe open.
     int reported = 0;
-    if (wait_for(pipe[0], POLLIN, deadline) &&
-        ::read(pipe[0], &reported, sizeof reported) == sizeof reported) {
+    if (wait_for(report.read.get(), POLLIN, deadline) &&
+        ::read(report.read.get(), &reported, sizeof reported) == sizeof reported) {
       error = reported;
     }
   }
-  ::close(pipe[0]);
-  return error;
+  return {error, std::move(end.read)};
 }
 
 }  // namespace dlock::redis

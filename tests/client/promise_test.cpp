@@ -126,7 +126,7 @@ TEST_F(Promise, TheEnvironmentNamesTheServer) {
 TEST_F(Promise, WithoutAUrlThereIsAPrivateServer) {
   const LocalDirectory directory;
   ::unsetenv("DLOCK_URL");
-  ::setenv("XDG_RUNTIME_DIR", directory.root().c_str(), 1);
+  ::setenv("DLOCK_LOCAL_DIR", directory.path().c_str(), 1);
   {
     dlock::Client one;
     dlock::Client two{"local:"};
@@ -135,7 +135,7 @@ TEST_F(Promise, WithoutAUrlThereIsAPrivateServer) {
     EXPECT_NE(directory.server(), 0);
     EXPECT_FALSE((dlock::Mutex{two, "register_user"}.try_acquire()));
   }
-  ::unsetenv("XDG_RUNTIME_DIR");
+  ::unsetenv("DLOCK_LOCAL_DIR");
   EXPECT_EQ(keys(), "");  // it was not this server
 }
 

@@ -172,13 +172,15 @@ class Shell:
     def __init__(self, server, programs):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="dlock-docs-"))
         self.work = self.root / "work"
-        for name in ("work/data", "home", "run"):
-            (self.root / name).mkdir(parents=True, mode=0o700)
+        self.local = self.root / "home/.local/state/dlock"
+        for path in (self.work / "data", self.local):
+            path.mkdir(parents=True)
+        self.local.chmod(0o700)
         (self.work / "data/file").write_text("something to work on\n")
         path = [COMMAND.parent, programs.directory / "build", os.environ["PATH"]]
         self.environment = {**os.environ, "PATH": os.pathsep.join(map(str, path)),
                             "DLOCK_URL": server.url, "HOME": str(self.root / "home"),
-                            "XDG_RUNTIME_DIR": str(self.root / "run")}
+                            "DLOCK_LOCAL_DIR": str(self.local)}
 
     def run(self, command):
         return subprocess.run(command, cwd=self.work, env=self.environment, timeout=RUN_LIMIT,
@@ -187,7 +189,7 @@ class Shell:
 
     def close(self):
         """Ends the private server, if a block started one."""
-        path = self.root / "run/dlock/redis.sock"
+        path = self.local / "redis.sock"
         if path.exists():
             self.run(["redis-cli", "-s", path, "SHUTDOWN", "NOSAVE"])
         shutil.rmtree(self.root)

@@ -1,0 +1,110 @@
+// The claim to be a user's private server: its starter has it, and then the server itself.
+#include "redis/server_claim.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <system_error>
+#include <utility>
+
+#include "dlock/error.hpp"
+
+namespace dlock::redis {
+namespace {
+
+// The same in every build of this library.
+std::uint64_t digest(std::string_view text) {
+  std::uint64_t value = 0xcbf29ce484222325;  // FNV-1a
+  for (const char byte : text) {
+    value = (value ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+  }
+  return value;
+}
+
+std::string space(const char* kind) {
+  struct stat status{};
+  (void)::stat((std::string{"/proc/self/ns/"} + kind).c_str(), &status);
+  return std::to_string(status.st_ino);
+}
+
+// Away from the low numbers, by which a server is known.
+Descriptor away(const Descriptor& fd) {
+  constexpr int lowest = 16;
+  return Descriptor{fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, lowest) : -1};
+}
+
+Descriptor open_lock(const std::string& path) {
+  const auto open = [&] {
+    return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  };
+  Descriptor file{open()};
+  // The directory is ours: what is in the way there was put there by a mistake.
+  if (!file && (errno == EACCES || errno == ELOOP) && ::unlink(path.c_str()) == 0) {
+    file.reset(open());
+  }
+  return file;
+}
+
+bool is_held(int locked) { return locked != 0 && errno == EWOULDBLOCK; }
+
+}  // namespace
+
+std::string claim_name(const std::string& place) {
+  // Other processes cannot be looked at from another space of users or processes.
+  auto name = "dlock/" + std::to_string(::geteuid()) + "/" + space("user") + "." + space("pid");
+  if (!place.empty()) name += "/" + std::to_string(digest(place));
+  return name;
+}
+
+void Claim::open_files() {
+  if (file_) return;
+  const auto path = directory_ + "/server.lock";
+  file_ = away(open_lock(path));
+  if (!file_) {
+    throw Unreachable(errc::unreachable,
+                      "cannot open " + path + ": " + std::generic_category().message(errno));
+  }
+  folder_ = away(Descriptor{::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)});
+}
+
+bool Claim::try_take() {
+  lacks_the_name_ = false;
+  open_files();
+  if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) return false;
+  // Not every file system can do that.
+  if (folder_ && is_held(::flock(folder_.get(), LOCK_EX | LOCK_NB))) return false;
+  lacks_the_name_ = !try_take_the_name();
+  return !lacks_the_name_;
+}
+
+bool Claim::try_take_the_name() {
+  if (socket_ || !wants_name_) return true;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  name_.copy(address.sun_path + 1, sizeof address.sun_path - 1);
+  const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name_.size());
+  socket_ = away(Descriptor{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)});
+  if (socket_ && ::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), length) == 0) {
+    return true;
+  }
+  const bool is_taken = socket_ && errno == EADDRINUSE;
+  socket_.reset();
+  return !is_taken;  // a sandbox may forbid names: then the locks must do
+}
+
+void Claim::let_go() {
+  socket_.reset();
+  file_.reset();
+  folder_.reset();
+}
+
+std::vector<int> Claim::descriptors() const { return {socket_.get(), file_.get(), folder_.get()}; }
+
+}  // namespace dlock::redis

@@ -1,0 +1,38 @@
+// The private server as a process: found by its claim where no file leads to it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "redis/dial.hpp"
+
+namespace dlock::redis {
+
+/// Who has the name of a claim, as far as this process can see.
+struct Claimants {
+  std::string socket;  ///< which has the name, as /proc calls it; empty: it is free
+  std::vector<pid_t> servers;
+  bool starters = false;  ///< processes of this user that are no servers
+  bool hidden = false;    ///< there are processes of this user that cannot be looked into
+
+  /// Whether it is somebody else who has it.
+  [[nodiscard]] bool are_strangers() const {
+    return !socket.empty() && servers.empty() && !starters && !hidden;
+  }
+};
+
+/// Looks through this user's processes for those that have the claim `name`.
+[[nodiscard]] Claimants find_claimants(const std::string& name);
+
+/// A path that leads to the socket of one of `servers`, although its directory was removed, renamed
+/// or replaced, or is hidden from this process: by the server's working directory, or by a client
+/// that is still connected and holds on to the socket. Empty: none.
+[[nodiscard]] std::string find_socket_of(const std::vector<pid_t>& servers, Deadline deadline);
+
+/// Whether nobody is connected to the server `pid`, nor can be: it has no connection, and its
+/// socket is gone.
+[[nodiscard]] bool is_abandoned(pid_t pid);
+
+}  // namespace dlock::redis
