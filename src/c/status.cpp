@@ -4,8 +4,10 @@
 #include <array>
 #include <cstddef>
 #include <exception>
+#include <new>
 #include <string>
 
+#include "client/of_thread.hpp"
 #include "dlock/version.hpp"
 
 namespace dlock::c {
@@ -36,16 +38,17 @@ static_assert(DLOCK_BROKEN == static_cast<int>(errc::broken));
 static_assert(DLOCK_NOT_REPLICATED == static_cast<int>(errc::not_replicated));
 static_assert(names.size() == DLOCK_NOT_REPLICATED + 1);
 
-std::string& last_error() noexcept {
-  thread_local std::string text;
-  return text;
-}
+struct LastError {
+  std::string text;
+};
+
+std::string& last_error() { return detail::of_thread<LastError>().text; }
 
 dlock_status fail(dlock_status status, const char* what) noexcept {
   try {
     last_error() = what;
   } catch (const std::exception&) {
-    last_error().clear();  // the status has to do
+    return status;  // it has to do
   }
   return status;
 }
@@ -79,6 +82,12 @@ const char* dlock_status_name(dlock_status status) {
                                          : "DLOCK_UNKNOWN";
 }
 
-const char* dlock_last_error(void) { return dlock::c::last_error().c_str(); }
+const char* dlock_last_error(void) {
+  try {
+    return dlock::c::last_error().c_str();
+  } catch (const std::bad_alloc&) {
+    return "out of memory";
+  }
+}
 
 const char* dlock_version(void) { return DLOCK_VERSION; }

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "client/lease_state.hpp"
+#include "client/of_thread.hpp"
 
 namespace dlock::detail {
 namespace {
@@ -38,10 +39,7 @@ void bind_to_thread(const std::shared_ptr<LeaseState>& lease) {
   Holdings::of_this_thread().add(lease);
 }
 
-Holdings& Holdings::of_this_thread() {
-  thread_local Holdings holdings;
-  return holdings;
-}
+Holdings& Holdings::of_this_thread() { return of_thread<Holdings>(); }
 
 void Holdings::add(const std::shared_ptr<LeaseState>& lease) {
   lease->thread = thread_;

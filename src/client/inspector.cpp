@@ -139,7 +139,7 @@ void Inspector::fail(std::string_view error_reply) const {
 }
 
 const redis::Reply& Inspector::element(const redis::Reply& reply, std::size_t index) {
-  static const redis::Reply none;
+  static const auto& none = *new redis::Reply;
   return index < reply.elements.size() ? reply.elements[index] : none;
 }
 

@@ -11,8 +11,6 @@
 namespace dlock {
 namespace {
 
-const std::string nothing;
-
 std::string reason(const core::LeaseRecord& lease, const std::string& name) {
   const auto lock =
       "the lock \"" + name + "\" (fence " + std::to_string(lease.fence.number()) + ")";
@@ -108,10 +106,12 @@ Lease& Lease::operator=(Lease&& other) noexcept {
   return *this;
 }
 
-const std::string& Lease::name() const noexcept { return state_ ? state_->name : nothing; }
+const std::string& Lease::name() const noexcept {
+  return state_ ? state_->name : detail::no_name();
+}
 
 const std::string& Lease::token() const noexcept {
-  return state_ ? state_->record->token : nothing;
+  return state_ ? state_->record->token : detail::no_name();
 }
 
 std::int64_t Lease::fence() const noexcept { return state_ ? state_->record->fence.number() : 0; }

@@ -52,6 +52,12 @@ class LeaseState {
   void log(core::Released::Kind outcome) const;
 };
 
+/// The name of what holds nothing. Never destroyed: statics that go later ask for it.
+[[nodiscard]] inline const std::string& no_name() {
+  static const auto& none = *new std::string;
+  return none;
+}
+
 /// Keeps what a forked child inherited from being destroyed there: the sockets are its parent's.
 void leave_to_parent(std::shared_ptr<void> state) noexcept;
 

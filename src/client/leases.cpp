@@ -13,7 +13,11 @@
 namespace dlock {
 namespace {
 
-const std::vector<Lease> none;
+// Never destroyed: statics that go later may look at it.
+const std::vector<Lease>& none() {
+  static const auto& leases = *new std::vector<Lease>;
+  return leases;
+}
 
 }  // namespace
 
@@ -127,11 +131,11 @@ std::size_t Leases::size() const noexcept { return state_ ? state_->leases.size(
 const Lease& Leases::operator[](std::size_t index) const noexcept { return begin()[index]; }
 
 std::vector<Lease>::const_iterator Leases::begin() const noexcept {
-  return (state_ ? state_->leases : none).begin();
+  return (state_ ? state_->leases : none()).begin();
 }
 
 std::vector<Lease>::const_iterator Leases::end() const noexcept {
-  return (state_ ? state_->leases : none).end();
+  return (state_ ? state_->leases : none()).end();
 }
 
 std::stop_token Leases::lost() const { return state_ ? state_->lost() : std::stop_token{}; }

@@ -14,8 +14,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-const std::string nothing;
-
 [[noreturn]] void refuse_empty() {
   throw_error(errc::usage, "this lease holds nothing: it was released, moved from, or never held");
 }
@@ -112,7 +110,7 @@ bool UpgradeableLease::upgraded() const noexcept {
 }
 
 const std::string& UpgradeableLease::name() const noexcept {
-  return state_ ? state_->lock->name : nothing;
+  return state_ ? state_->lock->name : detail::no_name();
 }
 
 std::int64_t UpgradeableLease::fence() const noexcept {

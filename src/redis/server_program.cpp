@@ -65,7 +65,7 @@ std::string find_server_program(std::string_view given, std::string_view search_
 }
 
 std::string find_server_program() {
-  static const std::array<std::string, 3> standard{"/usr/bin", "/usr/sbin", "/usr/local/bin"};
+  const std::array<std::string, 3> standard{"/usr/bin", "/usr/sbin", "/usr/local/bin"};
   return find_server_program(environment("DLOCK_REDIS_SERVER"), environment("PATH"), standard);
 }
 
