@@ -125,16 +125,21 @@ class Recovery {
   [[nodiscard]] bool keeps_data() const { return failures_ < 3; }
   // Takes how it ended. Whether there is more to try.
   bool fails(int end) {
-    // A server that cannot use what it finds says so and exits with 1. Data is not to blame for
-    // one that was killed.
-    if (WIFEXITED(end) && WEXITSTATUS(end) == 1) return ++failures_ <= 3;
-    return end != 0 && !WIFEXITED(end) && ++kills_ < 3;
+    // A server that cannot use what it finds exits with 1, or crashes. Data is not to blame for one
+    // that was killed.
+    if (end == -1 || (WIFSIGNALED(end) && !is_crash(WTERMSIG(end)))) return ++kills_ < 3;
+    return (WIFSIGNALED(end) || WEXITSTATUS(end) == 1) && ++failures_ <= 3;
   }
   void undo() {
     if (!aside_.empty()) put_back(directory_, aside_);
   }
 
  private:
+  static bool is_crash(int signal) {
+    return signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS || signal == SIGILL ||
+           signal == SIGFPE;
+  }
+
   const std::string directory_;
   int failures_ = 0;
   int kills_ = 0;

@@ -2,8 +2,18 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <cstddef>
+#include <iterator>
+#include <sstream>
 
 #include "redis/local_fixture.hpp"
 
@@ -68,6 +78,71 @@ TEST_F(DetachedServer, HoldsNoDescriptorOfItsStarter) {
   for (int fd = 0; fd <= 2; ++fd) {
     const auto link = "/proc/" + std::to_string(server) + "/fd/" + std::to_string(fd);
     EXPECT_EQ(std::filesystem::read_symlink(link), "/dev/null");
+  }
+}
+
+// As an old kernel, or a container whose seccomp rules do not know the call.
+bool refuse_close_range(int error) {
+  sock_filter rules[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close_range, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog program{std::size(rules), rules};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST_F(DetachedServer, HoldsNoDescriptorOfItsStarterWithoutCloseRange) {
+  for (const int error : {ENOSYS, EPERM}) {
+    const test::LocalDirectory directory;
+    int pipe[2];
+    ASSERT_EQ(::pipe(pipe), 0);
+    Forked starter{[&] {
+      rlimit limit{};
+      ::getrlimit(RLIMIT_NOFILE, &limit);
+      ::fcntl(pipe[1], F_DUPFD, 1000);
+      limit.rlim_cur = 500;  // what was opened before lies above it
+      ::setrlimit(RLIMIT_NOFILE, &limit);
+      if (!refuse_close_range(error)) return 77;
+      (void)connect(directory);
+      return 0;
+    }};
+    ::close(pipe[1]);
+    const int status = starter.wait();
+    pollfd end{pipe[0], 0, 0};
+    const bool has_ended = ::poll(&end, 1, static_cast<int>(10s / 1ms)) == 1;
+    ::close(pipe[0]);
+    if (status == 77) GTEST_SKIP() << "no calls can be refused here";
+    EXPECT_EQ(status, 0);
+    EXPECT_TRUE(has_ended) << "somebody still holds the other end";
+    EXPECT_NE(directory.server(), 0);
+  }
+}
+
+TEST_F(DetachedServer, IsNotBoundByTheLimitsOfItsStarter) {
+  Forked starter{[&] {
+    for (const auto resource : {RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_AS}) {
+      rlimit limit{};
+      ::getrlimit(resource, &limit);
+      limit.rlim_cur = resource == RLIMIT_AS ? 1'000'000'000 : 100;
+      ::setrlimit(resource, &limit);
+    }
+    (void)connect(directory_);
+    return 0;
+  }};
+  EXPECT_EQ(starter.wait(), 0);
+  std::ifstream limits{"/proc/" + std::to_string(directory_.server()) + "/limits"};
+  for (std::string line; std::getline(limits, line);) {
+    for (const auto* name : {"Max file size", "Max cpu time", "Max address space"}) {
+      if (!line.starts_with(name)) continue;
+      std::istringstream values{line.substr(26)};
+      std::string now;
+      std::string most;
+      EXPECT_TRUE(values >> now >> most);
+      EXPECT_EQ(now, most) << name;
+    }
   }
 }
 
