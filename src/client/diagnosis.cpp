@@ -70,12 +70,27 @@ CheckedNode summary_of(const Facts& node) {
   return summary;
 }
 
-void judge_presence(const ExaminedNode& node, const CheckedNode& summary, bool fails_over,
-                    Findings& findings) {
+// A private server's is part of its answer, and empty when it is gone.
+void judge_directory(const Facts& node, const std::string& what, Findings& findings) {
+  const auto directory = node.config.find("dir");
+  if (directory == node.config.end() || !directory->second.empty()) {
+    return findings.add(Grade::ok,
+                        directory == node.config.end() ? what : what + ", in " + directory->second);
+  }
+  findings.add(Grade::warning, what + ", in a directory that was removed",
+               "it goes on for those who use it, and forgets their locks when it is restarted",
+               "end the programs that use it; then the next one starts another");
+}
+
+void judge_presence(const ExaminedNode& node, const CheckedNode& summary,
+                    const Examination& examination, Findings& findings) {
   const auto& facts = node.facts;
+  const bool fails_over = examination.fails_over;
   findings.begin("node", facts.address);
   if (facts.problem.empty()) {
-    return findings.add(Grade::ok, name_of(facts.role) + ", " + summary.version);
+    const auto what = name_of(facts.role) + ", " + summary.version;
+    return examination.is_private ? judge_directory(facts, what, findings)
+                                  : findings.add(Grade::ok, what);
   }
   const auto* const why = node.has_locks                 ? "no lock can be had there"
                           : facts.role == Role::sentinel ? "one less can tell where the primary is"
@@ -327,7 +342,7 @@ Checkup diagnose(const Examination& examination) {
   for (const auto& node : examination.nodes) {
     const auto& facts = node.facts;
     const auto& summary = checkup.nodes.emplace_back(summary_of(facts));
-    judge_presence(node, summary, fails_over, findings);
+    judge_presence(node, summary, examination, findings);
     if (!facts.problem.empty()) continue;
     if (facts.role == Role::sentinel) {
       judge_sentinel(facts, findings);

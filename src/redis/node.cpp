@@ -104,7 +104,7 @@ void Node::ask() {
   }
   if (greeting["role"] == "replica") facts_.role = NodeFacts::Role::replica;
   ask_fields({"CONFIG", "GET", "save", "appendfsync", "client-output-buffer-limit",
-              "busy-reply-threshold", "min-replicas-to-write", "min-replicas-max-lag"},
+              "busy-reply-threshold", "min-replicas-to-write", "min-replicas-max-lag", "dir"},
              facts_.config);
 }
 

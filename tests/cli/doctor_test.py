@@ -4,6 +4,8 @@ import json
 import os
 import pty
 import re
+import shutil
+import signal
 import subprocess
 import unittest
 
@@ -312,8 +314,23 @@ class Doctor(CliCase):
 
     def test_a_private_server_is_sound(self):
         url = f"local:{self.directory}"
-        self.assert_sound(self.examine(url=url, status=0))
+        report = self.examine(url=url, status=0)
+        self.assert_sound(report)
+        self.assertIn(f", in {self.directory}", report["findings"][0]["what"])
         subprocess.run(["redis-cli", "-s", self.directory / "redis.sock", "SHUTDOWN"], check=True)
+
+    def test_a_private_server_without_its_directory_is_endangered(self):
+        url = f"local:{self.directory}/dlock"
+        holder = self.start("run", "--url", url, "one", "-c", "echo held; cat")
+        holder.expect("held")
+        pid = int((self.directory / "dlock/redis.pid").read_text())
+        self.addCleanup(os.kill, pid, signal.SIGTERM)
+        shutil.rmtree(self.directory / "dlock")
+        report = self.examine(url=url, status=1)
+        self.assertEqual(report["findings"][0]["grade"], "warning")
+        self.assertIn("removed", report["findings"][0]["what"])
+        holder.close_stdin()
+        self.assertEqual(holder.wait(), 0)
 
 
 # Prints its port; passes all on to the port of its first argument, each piece after the second's

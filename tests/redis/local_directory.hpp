@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -63,12 +64,19 @@ class LocalDirectory {
   void kill_server() const {
     const auto pid = server();
     if (pid != 0) ::kill(pid, SIGKILL);
-    if (!eventually([this] { return processes().empty(); })) {
+    if (!eventually([&] { return processes().empty() && is_over(pid); })) {
       throw std::runtime_error("the server cannot be killed");
     }
   }
 
  private:
+  // It takes connections for a moment after its working directory is gone.
+  static bool is_over(pid_t pid) {
+    std::ifstream file{"/proc/" + std::to_string(pid) + "/stat"};
+    const std::string stat{std::istreambuf_iterator<char>{file}, {}};
+    return stat.empty() || stat.find(") Z ") != stat.npos || stat.find(") X ") != stat.npos;
+  }
+
   std::filesystem::path root_;
 };
 
