@@ -269,7 +269,9 @@ std::string ensure_local_server(const std::string& directory, milliseconds timeo
       if (auto path = search.look(claim, deadline); !path.empty()) return path;
     }
     if (steady_clock::now() >= deadline) unreachable(search.problem(home) + end_of_log(home));
-    if (!ours) std::this_thread::sleep_for(look_again);
+    if (ours) continue;
+    std::this_thread::sleep_for(look_again);
+    if (is_given) prepare_directory(home);  // it may have been removed
   }
 }
 

@@ -52,6 +52,14 @@ Descriptor open_lock(const std::string& path) {
   return file;
 }
 
+// It may have been removed since it was opened.
+bool is_at(const Descriptor& file, const std::string& path) {
+  struct stat ours{};
+  struct stat there{};
+  return ::fstat(file.get(), &ours) == 0 && ::lstat(path.c_str(), &there) == 0 &&
+         ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
+
 bool is_held(int locked) { return locked != 0 && errno == EWOULDBLOCK; }
 
 }  // namespace
@@ -63,21 +71,23 @@ std::string claim_name(const std::string& place) {
   return name;
 }
 
-void Claim::open_files() {
-  if (file_) return;
+// False: the directory is not there just now.
+bool Claim::open_files() {
   const auto path = directory_ + "/server.lock";
+  if (file_ && is_at(file_, path)) return true;
   file_ = away(open_lock(path));
+  if (!file_ && errno == ENOENT) return false;
   if (!file_) {
     throw Unreachable(errc::unreachable,
                       "cannot open " + path + ": " + std::generic_category().message(errno));
   }
   folder_ = away(Descriptor{::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)});
+  return true;
 }
 
 bool Claim::try_take() {
   lacks_the_name_ = false;
-  open_files();
-  if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) return false;
+  if (!open_files() || ::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) return false;
   // Not every file system can do that.
   if (folder_ && is_held(::flock(folder_.get(), LOCK_EX | LOCK_NB))) return false;
   lacks_the_name_ = !try_take_the_name();

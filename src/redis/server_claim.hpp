@@ -41,7 +41,7 @@ class Claim {
   [[nodiscard]] std::vector<int> descriptors() const;
 
  private:
-  void open_files();
+  [[nodiscard]] bool open_files();
   [[nodiscard]] bool try_take_the_name();
 
   const std::string directory_;

@@ -70,11 +70,15 @@ class LocalDirectory {
   }
 
  private:
-  // It takes connections for a moment after its working directory is gone.
+  // Its other threads take connections for a moment after its working directory is gone.
   static bool is_over(pid_t pid) {
-    std::ifstream file{"/proc/" + std::to_string(pid) + "/stat"};
+    const auto process = "/proc/" + std::to_string(pid);
+    std::ifstream file{process + "/stat"};
     const std::string stat{std::istreambuf_iterator<char>{file}, {}};
-    return stat.empty() || stat.find(") Z ") != stat.npos || stat.find(") X ") != stat.npos;
+    if (stat.find(") Z ") == stat.npos) return stat.empty();
+    std::error_code gone;
+    const std::filesystem::directory_iterator threads{process + "/task", gone};
+    return gone || std::distance(begin(threads), end(threads)) <= 1;
   }
 
   std::filesystem::path root_;
