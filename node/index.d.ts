@@ -43,11 +43,11 @@ export interface ClientOptions {
 }
 
 export interface LockOptions {
-  /** How long the lock outlives a dead holder; it is renewed. 30 s. */
+  /** How long the lock outlives a dead holder; it is renewed. 30 s; at most 10 years. */
   ttl?: number;
   /** `false`: the holder has it for `ttl`, and no longer. */
   renew?: boolean;
-  /** Longest time to hold it; for ever. */
+  /** Longest time to hold it; for ever, as is `Infinity`. */
   maxHold?: number;
   /** It counts as acquired only when so many replicas have it too; 0. */
   minReplicas?: number;
@@ -64,13 +64,14 @@ export interface LockOptions {
 }
 
 export interface AcquireOptions extends LockOptions {
-  /** Longest time to wait; for ever. 0: only if it is free. */
+  /** Longest time to wait; for ever, as is `Infinity`. 0: only if it is free. */
   wait?: number;
   /** Ends the wait, which rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
-/** A held lock. */
+/** A held lock. Belongs to its thread, which gives it back at its end. If nobody can reach it, its
+ * `lost` signal or a listener of that, it is given back with a warning, `DLOCK_GARBAGE`. */
 export class Lease implements AsyncDisposable {
   private constructor();
   readonly name: string | Uint8Array;
@@ -111,7 +112,7 @@ export class Client implements AsyncDisposable {
     options: AcquireOptions,
     work: (lease: Lease) => T | Promise<T>,
   ): Promise<T>;
-  /** Ends all waits with `DLOCK_CANCELLED`; leases go on. */
+  /** Ends all waits with `DLOCK_CANCELLED`; leases go on. Twice is the same. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -1,22 +1,29 @@
 // A distributed lock on Redis: clients, leases, and work under a lock.
-import { DlockError, NativeClient, NativeLease, version } from './native.js';
+import { DlockError, NativeClient, version } from './native.js';
 
 export { DlockError, version };
+
+// Enumerable functions cannot be cloned: structuredClone() and postMessage() make no copies that hold
+// nothing, and their error has this text.
+const LEASE = () => 'A lease belongs to its thread: send its name, token and fence instead. It';
+const CLIENT = () => 'A client belongs to its thread: send its URL instead. It';
 
 /** A held lock. */
 export class Lease {
   #native;
-  #lost = new AbortController();
+  #lost;
 
-  constructor(name, handle) {
+  constructor(name, native) {
     this.name = name;
-    this.#native = new NativeLease(handle, () => this.#lost.abort(this.#reason()));
-    this.token = this.#native.token;
-    this.fence = this.#native.fence;
+    this.#native = native;
+    this.token = native.token;
+    this.fence = native.fence;
+    this.threadBound = LEASE;
+    native.belongTo(this);
   }
 
   get lost() {
-    return this.#lost.signal;
+    return (this.#lost ??= this.#native.lostSignal(this));
   }
 
   get validFor() {
@@ -34,15 +41,6 @@ export class Lease {
   async release() {
     await this.#native.release();
   }
-
-  #reason() {
-    try {
-      this.ensureHeld();
-    } catch (error) {
-      return error;
-    }
-    return new DlockError('DLOCK_LOST', `the lease of "${this.name}" is about to end`);
-  }
 }
 
 /** A connection to the lock store. */
@@ -54,8 +52,9 @@ export class Client {
     for (const name of ['connectTimeout', 'requestTimeout', 'safetyMargin']) {
       spans[name] = span(name, options[name], 1);
     }
-    this.#native = new NativeClient(url, { ...options, ...spans });
+    this.#native = new NativeClient(url, { ...options, ...spans }, this);
     this.url = this.#native.url;
+    this.threadBound = CLIENT;
   }
 
   async acquire(name, options = {}) {
@@ -64,18 +63,18 @@ export class Client {
       ttl: span('ttl', options.ttl, 1),
       maxHold: span('maxHold', options.maxHold, 1),
       replicationTimeout: span('replicationTimeout', options.replicationTimeout, 1),
-      wait: options.wait === Infinity ? undefined : span('wait', options.wait, 0),
+      wait: span('wait', options.wait, 0),
     };
     if (permits !== undefined && !(permits >= 1)) throw new RangeError('permits must be at least 1');
     signal?.throwIfAborted();
-    let handle;
+    let native;
     try {
-      handle = await this.#native.acquire(name, { ...options, ...spans });
+      native = await this.#native.acquire(name, { ...options, ...spans }, this);
     } catch (error) {
       signal?.throwIfAborted(); // its reason, not ours
       throw error;
     }
-    const lease = new Lease(name, handle);
+    const lease = new Lease(name, native);
     if (signal?.aborted) {
       await lease.release().catch(() => {}); // came too late, and nobody has it
       throw signal.reason;
@@ -124,11 +123,17 @@ export const acquire = async (name, options) => client().acquire(name, options);
 export const tryAcquire = async (name, options) => client().tryAcquire(name, options);
 export const withLock = async (name, options, work) => client().withLock(name, options, work);
 
-// Milliseconds; what is no number would be something else to C.
+const YEARS = 366 * 24 * 3_600_000;
+const FOR_EVER = Infinity; // of these so many years are too
+const LONGEST = { wait: FOR_EVER, maxHold: FOR_EVER, ttl: 10 * YEARS, replicationTimeout: 3_600_000 };
+
+// Milliseconds; undefined is the default, which of what may be for ever is that. What is no number
+// would be something else to C.
 function span(name, value, least) {
   if (value === undefined) return undefined;
-  if (typeof value !== 'number' || !(value >= least && value <= Number.MAX_SAFE_INTEGER)) {
-    throw new RangeError(`${name} must be a number of milliseconds, from ${least}`);
+  const most = LONGEST[name] ?? YEARS;
+  if (typeof value !== 'number' || !(value >= least && value <= most)) {
+    throw new RangeError(`${name} must be a number of milliseconds, from ${least} to ${most}`);
   }
-  return Math.ceil(value);
+  return value < 100 * YEARS ? Math.ceil(value) : undefined;
 }

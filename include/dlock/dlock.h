@@ -81,6 +81,8 @@ typedef struct dlock_lock dlock_lock;
 typedef struct dlock_lease dlock_lease;
 /** Ends waits. */
 typedef struct dlock_cancel dlock_cancel;
+/** Where calls end whose caller has an event loop; see dlock_queue_new(). */
+typedef struct dlock_queue dlock_queue;
 
 /** In place of a length: the bytes end with a NUL. */
 #define DLOCK_TEXT SIZE_MAX
@@ -113,6 +115,7 @@ typedef struct dlock_client_options {
   const char* label;        /**< shown by `dlock info`; none */
   dlock_log_handler log;    /**< where reports go; nowhere */
   void* log_context;        /**< its first argument */
+  dlock_queue* queue;       /**< the client, and all that is made with it, belongs to it; to none */
 } dlock_client_options;
 
 /** Makes a client; does not connect. `url`: as of the C++ library, README.md has the forms; NULL or
@@ -218,6 +221,57 @@ DLOCK_API dlock_status dlock_lease_release_async(dlock_lease* lease, dlock_relea
 /** Releases, if that was not done. Waits for a dlock_lost_handler of this lease that runs, unless
  * it is called by it; none is called later. */
 DLOCK_API void dlock_lease_free(dlock_lease* lease);
+
+/** What a dlock_event tells. Expect new ones. */
+typedef enum dlock_event_kind {
+  DLOCK_EVENT_ACQUIRED = 1, /**< dlock_acquire_queued() ended, with a lease or without */
+  DLOCK_EVENT_RELEASED = 2, /**< dlock_lease_release_queued() ended */
+  DLOCK_EVENT_LOST = 3,     /**< a lease of dlock_acquire_queued() is lost, and not yet freed */
+  DLOCK_EVENT_CLOSED = 4    /**< dlock_client_free_queued() ended */
+} dlock_event_kind;
+
+/** An event of a queue. */
+typedef struct dlock_event {
+  size_t size;           /**< sizeof(dlock_event), said by the caller */
+  dlock_event_kind kind; /**< what happened */
+  dlock_status status;   /**< how the call ended */
+  uint64_t context;    /**< the number given to the call; to the acquisition, if a lease is lost */
+  dlock_lease* lease;  /**< what was acquired, or NULL; belongs to the reader */
+  const char* message; /**< of an error, valid until the next event is taken; or NULL */
+} dlock_event;
+
+/** Makes a queue, for programs and runtimes with an event loop: instead of a callback, the loop
+ * gets a descriptor that becomes readable, and takes events where it likes. No code of the program
+ * is then called by the library, and no thread of the library waits for the loop.
+ *
+ * `descriptor`: a stream socket, non-blocking and closed by exec, that belongs to the caller. When
+ * it is readable, read and forget what is there, and then call dlock_queue_next() until it returns
+ * 0.
+ *
+ * The queue ends when the descriptor is closed, by the caller or because the runtime that polled it
+ * was ended. Its waits are then cancelled, the leases that belong to it are released, which is
+ * reported to the log of their client, or to stderr if that has none, and everything that belongs
+ * to it is freed. So nothing of it may be used then, by any thread. What belongs to it: the clients
+ * that were made with `dlock_client_options.queue`, all handles that were made with them, and their
+ * leases, as long as they are not freed. shutdown() ends it too, where a forked child may have the
+ * descriptor open. */
+DLOCK_API dlock_status dlock_queue_new(dlock_queue** queue, int* descriptor);
+/** Takes the next event. 0: there is none. One thread at a time. Does not block. */
+DLOCK_API int dlock_queue_next(dlock_queue* queue, dlock_event* event);
+/** Ends the wait of that context, if there is one, with DLOCK_CANCELLED. Does not block. */
+DLOCK_API void dlock_queue_cancel(dlock_queue* queue, uint64_t context);
+/** dlock_acquire() into the queue of the lock's client; DLOCK_USAGE if it has none. Does not block.
+ * If this returns DLOCK_OK, one DLOCK_EVENT_ACQUIRED with `context` will come; else none.
+ * `context`: any number that no other wait of the queue has. When the lease is lost, one
+ * DLOCK_EVENT_LOST with the same number follows. */
+DLOCK_API dlock_status dlock_acquire_queued(dlock_lock* lock, int64_t timeout_ms, uint64_t context);
+/** dlock_lease_release() into the queue, and dlock_lease_free(). Does not block. If this returns
+ * DLOCK_OK, the handle is gone, no DLOCK_EVENT_LOST of it will be added, and one
+ * DLOCK_EVENT_RELEASED with `context` will come. DLOCK_USAGE for a leadership. */
+DLOCK_API dlock_status dlock_lease_release_queued(dlock_lease* lease, uint64_t context);
+/** dlock_client_free() on a thread of the library. Does not block. If this returns DLOCK_OK, the
+ * handle is gone, and one DLOCK_EVENT_CLOSED with `context` will come. */
+DLOCK_API dlock_status dlock_client_free_queued(dlock_client* client, uint64_t context);
 
 /** Settings of work that is done once in a period. Zero is the default. */
 typedef struct dlock_once_options {

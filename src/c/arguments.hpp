@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <stop_token>
 #include <string_view>
 
@@ -21,6 +22,12 @@ inline std::string_view bytes(const char* text, std::size_t length) {
   }
   require(text != nullptr, "the name or value");
   return length == DLOCK_TEXT ? std::string_view{text} : std::string_view{text, length};
+}
+
+/// Throws `UsageError` for what belongs to none.
+inline const std::shared_ptr<dlock_queue>& queue_of(const Belonging& handle) {
+  require(handle.queue() != nullptr, "the queue of the client's options");
+  return handle.queue();
 }
 
 inline Limit limit_of(std::int64_t timeout_ms) {

@@ -2,10 +2,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 
+#include "c/arguments.hpp"
 #include "c/handles.hpp"
 #include "c/options.hpp"
 #include "c/status.hpp"
+#include "client/quiet_thread.hpp"
 
 using namespace dlock;
 
@@ -34,8 +37,9 @@ ClientOptions client_options(const dlock_client_options& from) {
 dlock_status dlock_client_new(const char* url, const dlock_client_options* options,
                               dlock_client** client) {
   return c::make(client, "client", [&] {
-    return new dlock_client{
-        Client{url != nullptr ? url : "", client_options(c::read_options(options))}};
+    const auto from = c::read_options(options);
+    return new dlock_client{from.queue != nullptr ? from.queue->shared_from_this() : nullptr,
+                            Client{url != nullptr ? url : "", client_options(from)}};
   });
 }
 
@@ -44,3 +48,23 @@ const char* dlock_client_url(const dlock_client* client) {
 }
 
 void dlock_client_free(dlock_client* client) { delete client; }
+
+dlock_status dlock_client_free_queued(dlock_client* client, std::uint64_t context) {
+  return c::guarded([&] {
+    c::require(client != nullptr, "client");
+    const auto queue = c::queue_of(*client);
+    if (queue->is_forked()) {
+      throw_error(errc::forked, "this process is a fork: its parent has the queue");
+    }
+    client->leave();
+    const auto free = [client, queue, context] {
+      delete client;
+      queue->push({DLOCK_EVENT_CLOSED, context});
+    };
+    try {
+      detail::quiet_thread(free).detach();
+    } catch (const std::system_error&) {
+      free();  // no thread to be had: the caller has to wait
+    }
+  });
+}

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <utility>
 
 #include "c/arguments.hpp"
@@ -11,7 +12,9 @@
 
 using namespace dlock;
 
-struct dlock_election {
+struct dlock_election : c::Belonging {
+  dlock_election(dlock_client& of, std::string_view name, const LockOptions& options)
+      : Belonging(of.queue()), election(of.client, name, options) {}
   Election election;
 };
 
@@ -19,7 +22,9 @@ struct dlock_leader {
   Leader leader;
 };
 
-struct dlock_observer {
+struct dlock_observer : c::Belonging {
+  dlock_observer(std::shared_ptr<dlock_queue> of, LeaderWatch&& made)
+      : Belonging(std::move(of)), watch(std::move(made)) {}
   LeaderWatch watch;
 };
 
@@ -27,7 +32,7 @@ dlock_status dlock_election_new(dlock_client* client, const char* name, std::siz
                                 const dlock_lock_options* options, dlock_election** election) {
   return c::make(election, "election", [&] {
     c::require(client != nullptr, "client");
-    return new dlock_election{{client->client, c::bytes(name, length), c::lock_options(options)}};
+    return new dlock_election{*client, c::bytes(name, length), c::lock_options(options)};
   });
 }
 
@@ -46,7 +51,7 @@ dlock_status dlock_election_campaign(dlock_election* election, const char* value
       throw_error(errc::timed_out,
                   timeout_ms > 0 ? "we did not lead in time" : "somebody else leads");
     }
-    return new dlock_lease{std::move(*won)};
+    return new dlock_lease{election->queue(), std::move(*won)};
   });
 }
 
@@ -92,6 +97,7 @@ dlock_status dlock_election_observe(dlock_election* election, dlock_leader_handl
     c::require(election != nullptr, "election");
     c::require(handler != nullptr, "handler");
     return new dlock_observer{
+        election->queue(),
         election->election.observe([handler, context](const LeaderChange& change) {
           const dlock_leader leader{change.leader};
           handler(context, change.kind == LeaderChange::Kind::vacant ? nullptr : &leader);

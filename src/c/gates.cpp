@@ -1,4 +1,5 @@
 // dlock_latch and dlock_barrier: waiting for each other, not for a lock.
+#include <string_view>
 #include <utility>
 
 #include "c/arguments.hpp"
@@ -9,11 +10,15 @@
 
 using namespace dlock;
 
-struct dlock_latch {
+struct dlock_latch : c::Belonging {
+  dlock_latch(dlock_client& of, std::string_view name, const LatchOptions& options)
+      : Belonging(of.queue()), latch(of.client, name, options) {}
   Latch latch;
 };
 
-struct dlock_barrier {
+struct dlock_barrier : c::Belonging {
+  dlock_barrier(dlock_client& of, std::string_view name, const BarrierOptions& options)
+      : Belonging(of.queue()), barrier(of.client, name, options) {}
   Barrier barrier;
 };
 
@@ -26,7 +31,7 @@ dlock_status dlock_latch_new(dlock_client* client, const char* name, std::size_t
     LatchOptions settings{.count = count};
     settings.keep = c::span_of(from.keep_ms).value_or(settings.keep);
     settings.ttl = c::span_of(from.ttl_ms).value_or(settings.ttl);
-    return new dlock_latch{{client->client, c::bytes(name, length), settings}};
+    return new dlock_latch{*client, c::bytes(name, length), settings};
   });
 }
 
@@ -42,7 +47,7 @@ dlock_status dlock_latch_count_down(dlock_latch* latch, std::int64_t n) {
 dlock_status dlock_latch_join(dlock_latch* latch, dlock_lease** part) {
   return c::make(part, "part", [&] {
     c::require(latch != nullptr, "latch");
-    return new dlock_lease{latch->latch.join()};
+    return new dlock_lease{latch->queue(), latch->latch.join()};
   });
 }
 
@@ -74,7 +79,7 @@ dlock_status dlock_barrier_new(dlock_client* client, const char* name, std::size
     const auto from = c::read_options(options);
     BarrierOptions settings{.parties = parties};
     settings.ttl = c::span_of(from.ttl_ms).value_or(settings.ttl);
-    return new dlock_barrier{{client->client, c::bytes(name, length), settings}};
+    return new dlock_barrier{*client, c::bytes(name, length), settings};
   });
 }
 
@@ -96,7 +101,7 @@ dlock_status dlock_barrier_wait(dlock_barrier* barrier, std::int64_t timeout_ms,
 dlock_status dlock_barrier_join(dlock_barrier* barrier, dlock_lease** part) {
   return c::make(part, "part", [&] {
     c::require(barrier != nullptr, "barrier");
-    return new dlock_lease{barrier->barrier.join()};
+    return new dlock_lease{barrier->queue(), barrier->barrier.join()};
   });
 }
 

@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "c/queue.hpp"
 #include "client/process.hpp"
 #include "dlock/async.hpp"
 #include "dlock/client.hpp"
@@ -29,18 +30,29 @@ struct LostCall {
   void operator()() const { handler(context); }
 };
 
+/// How to get what a lock handle stands for.
+struct Ways {
+  std::function<std::optional<Lease>(Limit, std::stop_token)> take;
+  std::function<void(Limit, AcquireHandler, std::stop_token)> start;
+};
+
 /// Throws `UsageError` for NULL, and in a forked child.
 void check(const dlock_lease* lease);
 
 }  // namespace dlock::c
 
-struct dlock_client {
+// What is made with a client that has a queue belongs to that queue too.
+
+struct dlock_client : dlock::c::Belonging {
+  dlock_client(std::shared_ptr<dlock_queue> of, dlock::Client&& made)
+      : Belonging(std::move(of)), client(std::move(made)) {}
   dlock::Client client;
 };
 
-struct dlock_lock {
-  std::function<std::optional<dlock::Lease>(dlock::c::Limit, std::stop_token)> take;
-  std::function<void(dlock::c::Limit, dlock::AcquireHandler, std::stop_token)> start;
+struct dlock_lock : dlock::c::Belonging {
+  dlock_lock(std::shared_ptr<dlock_queue> of, dlock::c::Ways made)
+      : Belonging(std::move(of)), ways(std::move(made)) {}
+  dlock::c::Ways ways;
 };
 
 struct dlock_cancel {
@@ -48,13 +60,18 @@ struct dlock_cancel {
 };
 
 /// Thread-safe, unlike the lease or leadership it has.
-struct dlock_lease {
-  explicit dlock_lease(dlock::Lease&& obtained) : dlock_lease(obtained) {
+struct dlock_lease : dlock::c::Belonging {
+  dlock_lease(std::shared_ptr<dlock_queue> of, dlock::Lease&& obtained)
+      : dlock_lease(std::move(of), obtained) {
     lease = std::move(obtained);
   }
-  explicit dlock_lease(dlock::Leadership&& won) : dlock_lease(won.lease()) {
+  dlock_lease(std::shared_ptr<dlock_queue> of, dlock::Leadership&& won)
+      : dlock_lease(std::move(of), won.lease()) {
     leadership = std::move(won);
   }
+  std::string abandon() override;
+  /// Pushes an event when it is lost.
+  void tell_loss(std::uint64_t context) noexcept;
 
   // These outlast a release.
   const std::string name;
@@ -68,6 +85,7 @@ struct dlock_lease {
   dlock::Leadership leadership;
   std::stop_token lost;  ///< since somebody asked for it
   std::list<std::stop_callback<dlock::c::LostCall>> watches;
+  std::uint64_t context = 0;  ///< of the events about it
 
   /// With the mutex.
   [[nodiscard]] const dlock::Lease& held() const noexcept {
@@ -87,6 +105,6 @@ struct dlock_lease {
   }
 
  private:
-  explicit dlock_lease(const dlock::Lease& of)
-      : name(of.name()), token(of.token()), fence(of.fence()) {}
+  dlock_lease(std::shared_ptr<dlock_queue> owner, const dlock::Lease& of)
+      : Belonging(std::move(owner)), name(of.name()), token(of.token()), fence(of.fence()) {}
 };

@@ -3,8 +3,10 @@
 #include <string>
 #include <utility>
 
+#include "c/arguments.hpp"
 #include "c/handles.hpp"
 #include "c/status.hpp"
+#include "client/lease_state.hpp"
 
 using namespace dlock;
 
@@ -24,7 +26,34 @@ void ask_for_loss(dlock_lease& of) {
   }
 }
 
+void push_loss(void* context) {
+  const auto* const lease = static_cast<const dlock_lease*>(context);
+  lease->queue()->push({DLOCK_EVENT_LOST, lease->context});
+}
+
 }  // namespace
+
+void dlock_lease::tell_loss(std::uint64_t number) noexcept {
+  context = number;
+  dlock_lease_on_lost(this, push_loss, this);
+}
+
+// A leadership resigns when the handle is freed.
+std::string dlock_lease::abandon() {
+  auto left = take();
+  const auto& state = detail::LeaseState::of(left);
+  if (!state) {
+    return {};
+  }
+  const auto owner = state->client;
+  auto text = "the lock \"" + name + "\" (fence " + std::to_string(fence) +
+              ") is given back: the event loop that held it has ended";
+  async_release(std::move(left), {});
+  if (owner->options().log) {
+    owner->log(LogLevel::warning, std::exchange(text, {}));
+  }
+  return text;
+}
 
 const char* dlock_lease_name(const dlock_lease* lease, std::size_t* length) {
   if (length != nullptr) {
@@ -116,6 +145,31 @@ dlock_status dlock_lease_release_async(dlock_lease* lease, dlock_release_handler
       const std::string message = dlock_last_error();  // what the handler calls may fail too
       handler(context, status, status == DLOCK_OK ? nullptr : message.c_str());
     });
+  });
+}
+
+dlock_status dlock_lease_release_queued(dlock_lease* lease, std::uint64_t context) {
+  return c::guarded([&] {
+    c::check(lease);
+    const auto& queue = c::queue_of(*lease);
+    {
+      const std::lock_guard lock{lease->mutex};
+      if (lease->leadership) {
+        throw_error(errc::usage, "a leadership is given back by dlock_lease_release()");
+      }
+    }
+    const auto pending = std::make_shared<c::Pending>(
+        queue, c::Event{DLOCK_EVENT_RELEASED, context, DLOCK_UNREACHABLE,
+                        "the client was freed before the server answered the release"});
+    try {
+      async_release(lease->take(), [pending](std::error_code error) {
+        pending->end(c::guarded([&] { detail::throw_release_error(error); }));
+      });
+    } catch (...) {
+      pending->take_back();
+      throw;
+    }
+    delete lease;
   });
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 // A mutex, or a writer.
 template <class Lock>
-dlock_lock alone(std::shared_ptr<Lock> lock) {
+c::Ways alone(std::shared_ptr<Lock> lock) {
   return {[lock](c::Limit limit, std::stop_token stop) {
             return limit ? lock->try_acquire_for(*limit, std::move(stop))
                          : std::optional{lock->acquire(std::move(stop))};
@@ -26,7 +26,7 @@ dlock_lock alone(std::shared_ptr<Lock> lock) {
           }};
 }
 
-dlock_lock beside_others(std::shared_ptr<SharedMutex> lock) {
+c::Ways beside_others(std::shared_ptr<SharedMutex> lock) {
   return {[lock](c::Limit limit, std::stop_token stop) {
             return limit ? lock->try_acquire_shared_for(*limit, std::move(stop))
                          : std::optional{lock->acquire_shared(std::move(stop))};
@@ -37,7 +37,7 @@ dlock_lock beside_others(std::shared_ptr<SharedMutex> lock) {
           }};
 }
 
-dlock_lock some_permits(std::shared_ptr<Semaphore> lock, std::int64_t weight) {
+c::Ways some_permits(std::shared_ptr<Semaphore> lock, std::int64_t weight) {
   return {[lock, weight](c::Limit limit, std::stop_token stop) {
             return limit ? lock->try_acquire_for(*limit, weight, std::move(stop))
                          : std::optional{lock->acquire(weight, std::move(stop))};
@@ -54,7 +54,7 @@ dlock_status make_lock(dlock_client* client, const dlock_lock_options* options, 
                        Make make) {
   return c::make(lock, "lock", [&] {
     c::require(client != nullptr, "client");
-    return new dlock_lock{make(client->client, c::lock_options(options))};
+    return new dlock_lock{client->queue(), make(client->client, c::lock_options(options))};
   });
 }
 
@@ -114,12 +114,12 @@ dlock_status dlock_acquire(dlock_lock* lock, std::int64_t timeout_ms, dlock_canc
                            dlock_lease** lease) {
   return c::make(lease, "lease", [&] {
     c::require(lock != nullptr, "lock");
-    auto obtained = lock->take(c::limit_of(timeout_ms), c::token_of(cancel));
+    auto obtained = lock->ways.take(c::limit_of(timeout_ms), c::token_of(cancel));
     if (!obtained) {
       throw_error(errc::timed_out,
                   timeout_ms > 0 ? "the lock was not ours in time" : "the lock is not free");
     }
-    return new dlock_lease{std::move(*obtained)};
+    return new dlock_lease{lock->queue(), std::move(*obtained)};
   });
 }
 
@@ -128,14 +128,41 @@ dlock_status dlock_acquire_async(dlock_lock* lock, std::int64_t timeout_ms, dloc
   return c::guarded([&] {
     c::require(lock != nullptr, "lock");
     c::require(handler != nullptr, "handler");
-    lock->start(
+    lock->ways.start(
         c::limit_of(timeout_ms),
-        [handler, context](AcquireResult result) {
+        [handler, context, queue = lock->queue()](AcquireResult result) {
           dlock_lease* lease = nullptr;
-          const auto status = c::guarded([&] { lease = new dlock_lease{std::move(result).get()}; });
+          const auto status =
+              c::guarded([&] { lease = new dlock_lease{queue, std::move(result).get()}; });
           const std::string message = dlock_last_error();  // what the handler calls may fail too
           handler(context, status, lease, status == DLOCK_OK ? nullptr : message.c_str());
         },
         c::token_of(cancel));
+  });
+}
+
+dlock_status dlock_acquire_queued(dlock_lock* lock, std::int64_t timeout_ms,
+                                  std::uint64_t context) {
+  return c::guarded([&] {
+    c::require(lock != nullptr, "lock");
+    const auto& queue = c::queue_of(*lock);
+    auto stop = queue->begin_wait(context);
+    const auto pending = std::make_shared<c::Pending>(
+        queue, c::Event{DLOCK_EVENT_ACQUIRED, context, DLOCK_CANCELLED, "the client was freed"});
+    const auto handler = [pending](AcquireResult result) {
+      std::unique_ptr<dlock_lease> lease;
+      const auto status = c::guarded(
+          [&] { lease = std::make_unique<dlock_lease>(nullptr, std::move(result).get()); });
+      if (pending->end(status, lease.get())) {
+        lease.release();  // NOLINT(bugprone-unused-return-value): the queue has it
+      }
+    };
+    try {
+      lock->ways.start(c::limit_of(timeout_ms), handler, std::move(stop));
+    } catch (...) {
+      pending->take_back();
+      queue->end_wait(context);
+      throw;
+    }
   });
 }

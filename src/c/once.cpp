@@ -24,6 +24,6 @@ dlock_status dlock_once_begin(dlock_client* client, const char* name, std::size_
     if (!begun) {
       throw_error(errc::timed_out, "somebody else does it, or did not long ago");
     }
-    return new dlock_lease{std::move(*begun)};
+    return new dlock_lease{client->queue(), std::move(*begun)};
   });
 }

@@ -415,6 +415,10 @@ static const struct {
     {"once", once},
     {"latches", latches},
     {"barriers", barriers},
+    {"queued", queued},
+    {"queued_losses", queued_losses},
+    {"hanging_up", hanging_up},
+    {"queue_errors", queue_errors},
 };
 
 int main(int argc, char** argv) {

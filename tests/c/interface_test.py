@@ -95,6 +95,34 @@ class Interface(ProcessCase):
         self.leaves_keys = True  # for the rest of the period
         self.assert_passes(self.start_test("once"))
 
+    def test_calls_end_in_an_event_loop(self):
+        self.assert_passes(self.start_test("queued"))
+
+    def test_a_loss_is_told_to_an_event_loop(self):
+        running = self.start_test("queued_losses")
+        running.expect("held")
+        self.server.command("DEL", "a")
+        self.assert_passes(running)
+
+    def test_what_an_event_loop_had_ends_with_it(self):
+        self.leaves_keys = True  # the latch stays, which is broken
+        running = self.start_test("hanging_up")
+        running.expect("held")
+        self.assertTrue(eventually(
+            lambda: self.server.command("ZCARD", self.queue("b")) == 1, PATIENCE))
+        self.go_on(running)
+        running.expect("over")
+        self.assertTrue(eventually(
+            lambda: self.server.command("ZCARD", self.queue("b")) == 0, PATIENCE))
+        self.assertTrue(eventually(
+            lambda: self.server.command("EXISTS", "r", "e") == 0, PATIENCE))
+        self.go_on(running)
+        self.assert_passes(running)
+        self.assertRegex(running.stderr, r'dlock: the lock "a" \(fence \d+\) is given back')
+
+    def test_what_is_wrong_with_a_queue_is_said(self):
+        self.assert_passes(self.start_test("queue_errors"))
+
     def test_latches_open_or_break(self):
         self.leaves_keys = True  # a latch stays
         self.assert_passes(self.start_test("latches"))

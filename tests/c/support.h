@@ -106,4 +106,10 @@ void once(void);
 void latches(void);
 void barriers(void);
 
+/* The tests in queue.c. */
+void queued(void);
+void queued_losses(void);
+void hanging_up(void);
+void queue_errors(void);
+
 #endif

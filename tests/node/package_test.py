@@ -80,13 +80,19 @@ class Package(unittest.TestCase):
                              "--lib", "es2022,esnext.disposable")
         self.assertEqual(done.returncode, 0, done.stdout)
 
-    def test_it_locks(self):
-        test = WORK / "lock.test.mjs"
-        shutil.copy(SOURCE / "tests/node/lock.test.mjs", test)
+    def passes(self, name):
+        test = WORK / name
+        shutil.copy(SOURCE / "tests/node" / name, test)
         with RedisServer() as server:
-            done = self.run_node("--test", test, DLOCK_URL=server.url)
+            done = self.run_node("--expose-gc", "--test", test, DLOCK_URL=server.url)
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertRegex(done.stdout, r"(?m)^\S+ pass [1-9]")
+
+    def test_it_locks(self):
+        self.passes("lock.test.mjs")
+
+    def test_runtimes_end(self):
+        self.passes("runtime.test.mjs")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,127 @@
+// Where the calls of this thread end: a socket of the event loop becomes readable, and the loop takes
+// the events. The library calls no JavaScript, so it does not matter when that ends; the socket is
+// closed with it, and with the socket everything that belonged to it.
+import { AsyncResource } from 'node:async_hooks';
+import { Socket } from 'node:net';
+
+import { DlockError, c, check, madeQueue, nextEvent } from './library.js';
+
+const LOST = 3;
+
+// The asynchronous context of whoever is first is not that of all.
+const apart = AsyncResource.bind((function_) => function_());
+
+// All of this module lives as long as one of its sockets.
+const inUse = new Set(); // queues with calls under way
+// Queues that nobody can reach any more, as after a module reset of a test runner.
+const unused = new FinalizationRegistry((socket) => socket.destroy());
+// Likewise clients and leases: `held` is what they had, which has the queue.
+export const garbage = new FinalizationRegistry((held) => held.forget());
+/** What lives as long as a signal. */
+export const owners = new WeakMap();
+
+// Apart from the class: what the socket knows must not keep the queue.
+function listen(descriptor, queue) {
+  const reader = new WeakRef(queue);
+  const callback = () => {
+    reader.deref()?.take();
+    return true;
+  };
+  const socket = new Socket({
+    fd: descriptor,
+    writable: false,
+    onread: { buffer: new Uint8Array(16), callback },
+  });
+  socket.on('error', () => {}); // 'close' follows
+  socket.on('close', () => reader.deref()?.end());
+  return socket.unref();
+}
+
+export class Queue {
+  #handle;
+  #socket;
+  #calls = new Map(); // those under way, by number; while one is, the process does not end
+  #leases = new Map(); // what is to be told when a lease is lost, by the number of its acquisition
+  #last = 0;
+
+  /** Of what belongs to the queue. Throws when the thread's end is near. */
+  get handle() {
+    if (this.#socket === undefined) {
+      const { handle, descriptor } = madeQueue();
+      this.#handle = handle;
+      this.#socket = apart(() => listen(descriptor, this));
+      unused.register(this, this.#socket);
+    }
+    this.check();
+    return this.#handle;
+  }
+
+  /** What belongs to the queue must not be used after its socket was closed. */
+  check() {
+    if (!this.isOpen) {
+      throw new DlockError('DLOCK_CANCELLED', 'the socket of dlock was closed: this thread ends');
+    }
+  }
+
+  /** Calls `begin` with a number. A promise for what `end` returns, called with the number and what was
+   * acquired when that is over. `keeps` stays alive until then. */
+  call(begin, end = () => {}, keeps = null) {
+    return new Promise((resolve, reject) => {
+      this.check();
+      const number = ++this.#last;
+      check(begin(number));
+      this.#calls.set(number, { resolve, reject, end, keeps });
+      if (this.#calls.size === 1) {
+        inUse.add(this);
+        this.#socket.ref();
+      }
+    });
+  }
+
+  cancel(number) {
+    if (this.#calls.has(number)) c.cancel(this.#handle, number);
+  }
+
+  get isOpen() {
+    return !this.#socket.destroyed;
+  }
+
+  /** `lost` is called when the lease of that acquisition is lost. */
+  watch(number, lost) {
+    this.#leases.set(number, lost);
+  }
+
+  unwatch(number) {
+    this.#leases.delete(number);
+  }
+
+  take() {
+    // What an event leads to may close the socket.
+    for (let event; this.isOpen && (event = nextEvent(this.#handle)); ) {
+      const { kind, number, lease, error } = event;
+      if (kind === LOST) {
+        this.#leases.get(number)?.();
+        continue;
+      }
+      const call = this.#finish(number);
+      if (error) call?.reject(error);
+      else call?.resolve(call.end(number, lease));
+    }
+  }
+
+  /** The socket is closed. */
+  end() {
+    const why = new DlockError('DLOCK_CANCELLED', 'the socket of dlock was closed');
+    for (const number of [...this.#calls.keys()]) this.#finish(number).reject(why);
+    for (const lost of this.#leases.values()) lost();
+  }
+
+  #finish(number) {
+    const call = this.#calls.get(number);
+    if (this.#calls.delete(number) && this.#calls.size === 0) {
+      inUse.delete(this);
+      this.#socket.unref();
+    }
+    return call;
+  }
+}

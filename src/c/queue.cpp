@@ -1,0 +1,232 @@
+// dlock_queue: events for an event loop, and the end of what belonged to it.
+#include "c/queue.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "c/handles.hpp"
+#include "c/status.hpp"
+#include "client/quiet_thread.hpp"
+
+using namespace dlock;
+
+namespace dlock::c {
+
+Belonging::Belonging(std::shared_ptr<dlock_queue> queue) : queue_(std::move(queue)) {
+  if (queue_) {
+    const std::lock_guard lock{queue_->mutex_};
+    queue_->join(*this);
+  }
+}
+
+Belonging::~Belonging() { leave(); }
+
+void Belonging::leave() {
+  if (const auto queue = std::exchange(queue_, nullptr)) {
+    queue->leave(*this);
+  }
+}
+
+Pending::~Pending() {
+  if (queue_) {
+    guarded([&] { queue_->push(std::move(event_)); });
+  }
+}
+
+// An error's message is that of this thread.
+bool Pending::end(dlock_status status, dlock_lease* lease) {
+  event_.status = status;
+  event_.message = status == DLOCK_OK ? "" : dlock_last_error();
+  event_.lease = lease;
+  return std::exchange(queue_, nullptr)->push(std::move(event_));
+}
+
+}  // namespace dlock::c
+
+namespace {
+
+// Where nobody else can hear of it.
+void complain(const std::string& text) {
+  const auto line = "dlock: " + text + '\n';
+  static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
+}
+
+}  // namespace
+
+dlock_queue::dlock_queue() {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0) {
+    throw std::system_error{errno, std::generic_category(), "socketpair"};
+  }
+  own_end_ = ends[0];
+  reader_end_ = ends[1];
+}
+
+dlock_queue::~dlock_queue() {
+  ::close(own_end_);
+  if (reader_end_ >= 0) {
+    ::close(reader_end_);
+  }
+}
+
+int dlock_queue::start() {
+  detail::quiet_thread([self = shared_from_this()] { self->watch(); }).detach();
+  return std::exchange(reader_end_, -1);
+}
+
+std::stop_token dlock_queue::begin_wait(std::uint64_t context) {
+  const std::lock_guard lock{mutex_};
+  const auto [wait, is_new] = waits_.try_emplace(context);
+  if (!is_new) {
+    throw_error(errc::usage, "a wait with this context is under way in the queue");
+  }
+  return wait->second.get_token();
+}
+
+void dlock_queue::end_wait(std::uint64_t context) {
+  const std::lock_guard lock{mutex_};
+  waits_.erase(context);
+}
+
+void dlock_queue::cancel(std::uint64_t context) {
+  std::stop_source stop{std::nostopstate};
+  {
+    const std::lock_guard lock{mutex_};
+    if (const auto wait = waits_.find(context); wait != waits_.end()) {
+      stop = wait->second;
+    }
+  }
+  stop.request_stop();
+}
+
+bool dlock_queue::push(Event event) {
+  {
+    const std::lock_guard lock{mutex_};
+    if (has_ended_) {
+      return false;
+    }
+    if (event.kind == DLOCK_EVENT_ACQUIRED) {
+      waits_.erase(event.context);
+    }
+    if (event.lease != nullptr) {
+      event.lease->queue_ = shared_from_this();
+      join(*event.lease);
+    }
+    events_.push_back(std::move(event));
+    if (std::exchange(is_told_, true)) {
+      return true;
+    }
+  }
+  // There is room: one byte is under way at most, unless the reader does not read it.
+  static_cast<void>(::send(own_end_, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT));
+  return true;
+}
+
+const c::Event* dlock_queue::next() {
+  const std::lock_guard lock{mutex_};
+  if (events_.empty()) {
+    is_told_ = false;
+    return nullptr;
+  }
+  taken_ = std::move(events_.front());
+  events_.pop_front();
+  return &taken_;
+}
+
+// With the mutex.
+void dlock_queue::join(Belonging& belonging) {
+  belonging.place_ = belongings_.insert(belongings_.end(), &belonging);
+}
+
+void dlock_queue::leave(Belonging& belonging) {
+  if (is_forked()) {
+    return;  // the mutex may be locked for ever
+  }
+  const std::lock_guard lock{mutex_};
+  if (!has_ended_) {
+    belongings_.erase(belonging.place_);
+  }
+}
+
+// On the thread of its own.
+void dlock_queue::watch() {
+  ::pollfd hang_up{own_end_, 0, 0};
+  while (::poll(&hang_up, 1, -1) <= 0) {
+  }
+  end();
+}
+
+// Waits first: nothing that is given back is to be theirs.
+void dlock_queue::end() {
+  decltype(waits_) waits;
+  decltype(belongings_) belongings;
+  {
+    const std::lock_guard lock{mutex_};
+    has_ended_ = true;
+    waits.swap(waits_);
+    belongings.swap(belongings_);
+    events_.clear();
+  }
+  for (auto& [context, stop] : waits) {
+    stop.request_stop();
+  }
+  std::string first;
+  std::size_t others = 0;
+  for (auto* const belonging : belongings) {
+    c::guarded([&] {
+      auto report = belonging->abandon();
+      others += static_cast<std::size_t>(!report.empty() && !first.empty());
+      first = first.empty() ? std::move(report) : first;
+    });
+  }
+  if (!first.empty()) {
+    complain(first + (others > 0 ? ", and " + std::to_string(others) + " others with it" : ""));
+  }
+  for (; !belongings.empty(); belongings.pop_back()) {
+    delete belongings.back();
+  }
+}
+
+dlock_status dlock_queue_new(dlock_queue** queue, int* descriptor) {
+  return c::make(queue, "queue", [&] {
+    c::require(descriptor != nullptr, "descriptor");
+    *descriptor = -1;
+    const auto made = std::make_shared<dlock_queue>();
+    *descriptor = made->start();
+    return made.get();  // its thread has it
+  });
+}
+
+int dlock_queue_next(dlock_queue* queue, dlock_event* event) {
+  if (queue == nullptr || event == nullptr || event->size < sizeof event->size ||
+      queue->is_forked()) {
+    return 0;
+  }
+  const auto* const taken = queue->next();
+  if (taken == nullptr) {
+    return 0;
+  }
+  if (taken->lease != nullptr) {
+    taken->lease->tell_loss(taken->context);
+  }
+  const dlock_event all{
+      sizeof all,     taken->kind,  taken->status,
+      taken->context, taken->lease, taken->status == DLOCK_OK ? nullptr : taken->message.c_str()};
+  const auto size = event->size;
+  std::memcpy(event, &all, std::min(size, sizeof all));
+  event->size = size;
+  return 1;
+}
+
+void dlock_queue_cancel(dlock_queue* queue, std::uint64_t context) {
+  if (queue != nullptr && !queue->is_forked()) {
+    queue->cancel(context);
+  }
+}

@@ -1,0 +1,118 @@
+// dlock_queue: where calls end whose caller has an event loop, and what ends with that loop.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "client/process.hpp"
+#include "dlock/dlock.h"
+
+namespace dlock::c {
+
+/// A handle that the queue frees when its reader is gone, unless its owner did before.
+class Belonging {
+ public:
+  Belonging() = default;
+  explicit Belonging(std::shared_ptr<dlock_queue> queue);
+  virtual ~Belonging();
+  Belonging(const Belonging&) = delete;
+  Belonging& operator=(const Belonging&) = delete;
+
+  /// Null for what belongs to none.
+  [[nodiscard]] const std::shared_ptr<dlock_queue>& queue() const noexcept { return queue_; }
+  /// Belongs to none from now on.
+  void leave();
+  /// Nobody can use it any more, and soon it is freed: what is given back here is so without
+  /// waiting for each other. What is to be reported of that, if the client's log does not say it.
+  virtual std::string abandon() { return {}; }
+
+ private:
+  friend struct ::dlock_queue;
+  std::shared_ptr<dlock_queue> queue_;
+  std::list<Belonging*>::iterator place_;
+};
+
+/// What a reader of the queue is told.
+struct Event {
+  dlock_event_kind kind{};
+  std::uint64_t context = 0;
+  dlock_status status = DLOCK_OK;
+  std::string message{};
+  dlock_lease* lease = nullptr;  ///< a belonging of the queue
+};
+
+/// The event in which a call will end. Pushes it also if the handler that has this is dropped.
+class Pending {
+ public:
+  Pending(std::shared_ptr<dlock_queue> queue, Event dropped)
+      : queue_(std::move(queue)), event_(std::move(dropped)) {}
+  ~Pending();
+  Pending(const Pending&) = delete;
+  Pending& operator=(const Pending&) = delete;
+
+  /// The call did not begin.
+  void take_back() noexcept { queue_.reset(); }
+  /// It ended: false when the reader is gone.
+  bool end(dlock_status status, dlock_lease* lease = nullptr);
+
+ private:
+  std::shared_ptr<dlock_queue> queue_;
+  Event event_;
+};
+
+}  // namespace dlock::c
+
+/// Thread-safe, except that one thread at a time takes events. A thread of its own waits for the
+/// reader to hang up, and then ends everything.
+struct dlock_queue : std::enable_shared_from_this<dlock_queue> {
+ public:
+  using Event = dlock::c::Event;
+  using Belonging = dlock::c::Belonging;
+
+  /// Throws std::system_error when there are no descriptors left.
+  dlock_queue();
+  ~dlock_queue();
+  dlock_queue(const dlock_queue&) = delete;
+  dlock_queue& operator=(const dlock_queue&) = delete;
+
+  /// Begins to wait for the hang-up. The reader's descriptor is then the caller's.
+  [[nodiscard]] int start();
+  [[nodiscard]] bool is_forked() const noexcept {
+    return generation_ != dlock::detail::fork_generation();
+  }
+
+  /// A wait begins, which ends with the token. Throws `UsageError` if another has the context.
+  [[nodiscard]] std::stop_token begin_wait(std::uint64_t context);
+  /// It did not begin, or is over.
+  void end_wait(std::uint64_t context);
+  void cancel(std::uint64_t context);
+
+  /// False when the reader is gone. Otherwise what `event` has belongs to the queue.
+  bool push(Event event);
+  /// The next event; null when there is none. Valid until the next call.
+  [[nodiscard]] const Event* next();
+
+ private:
+  friend class dlock::c::Belonging;
+  void join(Belonging& belonging);
+  void leave(Belonging& belonging);
+  void watch();
+  void end();
+
+  const std::uint64_t generation_ = dlock::detail::fork_generation();
+  int own_end_ = -1, reader_end_ = -1;
+  Event taken_;  ///< of the reader
+  std::mutex mutex_;
+  std::deque<Event> events_;
+  bool is_told_ = false;  ///< the reader will take events
+  bool has_ended_ = false;
+  std::unordered_map<std::uint64_t, std::stop_source> waits_;
+  std::list<Belonging*> belongings_;
+};
