@@ -9,10 +9,16 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <iterator>
+#include <optional>
 #include <string_view>
 #include <system_error>
 
 #include "cli/exit_code.hpp"
+#include "cli/process_tree.hpp"
 
 namespace dlock::cli {
 
@@ -26,6 +32,33 @@ bool is_numbered(std::string_view name) {
          name.starts_with("DLOCK_FENCE_");
 }
 
+// systemd names the process that its sockets and its watchdog are for: that is the command's, if it
+// would have been ours. What else it says of the process is left out then.
+std::optional<std::string> for_command(std::string_view name, std::string_view text) {
+  if (name != "LISTEN_PID" && name != "WATCHDOG_PID" && name != "LISTEN_PIDFDID") {
+    return std::string{text};
+  }
+  const auto variable = name == "LISTEN_PIDFDID" ? "LISTEN_PID" : std::string{name};
+  const char* const pid = std::getenv(variable.c_str());
+  if (pid == nullptr || pid != std::to_string(::getpid())) return std::string{text};
+  if (name == "LISTEN_PIDFDID") return std::nullopt;
+  return variable + '=' + std::string{own_pid};
+}
+
+// In the command's process: only calls that are safe there.
+void fill_in_own_pid(char* const* environment) noexcept {
+  char digits[16] = {};
+  std::to_chars(std::begin(digits), std::end(digits), ::getpid());
+  for (; *environment != nullptr; ++environment) {
+    while (char* const place = std::strstr(*environment, own_pid.data())) {
+      const auto length = std::strlen(digits);
+      std::memcpy(place, digits, length);
+      const char* const rest = place + own_pid.size();
+      std::memmove(place + length, rest, std::strlen(rest) + 1);
+    }
+  }
+}
+
 std::vector<std::string> make_environment(const Variables& variables) {
   std::vector<std::string> environment;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -33,7 +66,10 @@ std::vector<std::string> make_environment(const Variables& variables) {
     const auto name = text.substr(0, text.find('='));
     const bool replaced = std::any_of(variables.begin(), variables.end(),
                                       [&](const auto& variable) { return variable.first == name; });
-    if (!replaced && !is_numbered(name)) environment.emplace_back(text);
+    if (replaced || is_numbered(name)) continue;
+    if (auto entry_for_command = for_command(name, text)) {
+      environment.push_back(std::move(*entry_for_command));
+    }
   }
   for (const auto& [name, value] : variables) environment.push_back(name + '=' + value);
   return environment;
@@ -61,6 +97,7 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
   if (lend_terminal) around.terminal.lend(::getpid());
   around.descriptors.close_others_on_exec();
   around.signals.restore_mask();
+  fill_in_own_pid(environment);
   ::execvpe(arguments[0], arguments, environment);
   report_and_exit(report, errno);
 }
@@ -93,6 +130,7 @@ Started start_command(const std::vector<std::string>& arguments, const Variables
   const bool lend_terminal = around.terminal.lend_at_once();
   Pipe report = make_pipe();
   const pid_t parent = ::getpid();
+  adopt_orphans();
   const pid_t pid = ::fork();
   if (pid < 0) throw std::system_error(errno, std::generic_category(), "cannot start a process");
   if (pid == 0) {

@@ -31,12 +31,17 @@ struct Started {
       0;  ///< an errno of the exec, ETIME if the deadline had passed; it is collected then
 };
 
+/// Stands in the value of a variable for the number of the command's process, which is not known
+/// before it is there.
+inline constexpr std::string_view own_pid = "\x01PID\x01______";
+
 /// The variable for the lock with this index: NAME for the first, NAME_2 for the second.
 [[nodiscard]] std::string numbered(std::string_view variable, std::size_t index);
 
 /// Starts `arguments` as the leader of a process group of its own, with dlock's environment and the
-/// `variables` set in it in place of those of an outer dlock. It dies with the thread that starts
-/// it. Throws `std::system_error` when there can be no process.
+/// `variables` set in it in place of those of an outer dlock, and what systemd said of our process
+/// said of its own. It dies with the thread that starts it. Throws `std::system_error` when there
+/// can be no process.
 [[nodiscard]] Started start_command(
     const std::vector<std::string>& arguments,
     const std::vector<std::pair<std::string, std::string>>& variables, const Surroundings& around);

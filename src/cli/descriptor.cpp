@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -25,6 +26,22 @@ Descriptor make_event() {
   Descriptor event{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   if (!event) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
   return event;
+}
+
+void close_from(int first) {
+  if (::close_range(static_cast<unsigned>(first), ~0U, 0) == 0) return;
+  // Linux before 5.9, or a container whose seccomp profile does not know it.
+  std::error_code problem;
+  std::vector<int> open;
+  for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd", problem}) {
+    open.push_back(std::stoi(entry.path().filename().string()));
+  }
+  if (problem) {
+    for (int fd = first; fd < static_cast<int>(::sysconf(_SC_OPEN_MAX)); ++fd) open.push_back(fd);
+  }
+  for (const int fd : open) {
+    if (fd >= first) ::close(fd);
+  }
 }
 
 void notify(const Descriptor& event) noexcept {

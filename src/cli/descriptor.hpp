@@ -47,6 +47,9 @@ struct Pipe {
 /// Makes the event readable. Safe in any thread.
 void notify(const Descriptor& event) noexcept;
 
+/// Closes all from `first` on, also where close_range() is refused. Not for a program with threads.
+void close_from(int first);
+
 /// The descriptors open when it was made. The command inherits them and nothing that was opened
 /// later, whoever opened it and however carelessly.
 class InheritedDescriptors {

@@ -1,4 +1,4 @@
-// The guard process. After its fork it makes system calls only.
+// The guard process. It is forked before there are threads, so all may be done in it.
 #include "cli/guard.hpp"
 
 #include <fcntl.h>
@@ -10,11 +10,22 @@
 #include <sys/timerfd.h>
 #include <sys/wait.h>
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
+#include <exception>
 #include <new>
+#include <string>
 #include <system_error>
+#include <utility>
+
+#include "cli/descriptor.hpp"
+#include "cli/process_tree.hpp"
 
 namespace dlock::cli {
 
@@ -27,6 +38,10 @@ enum class Phase : int {
   killed,
 };
 
+using namespace std::chrono_literals;
+
+constexpr std::size_t most_fences = 64;
+constexpr auto longest_kill = 5s;                 // until all that the command started is gone
 constexpr unsigned signal_whole_group = 1U << 2;  // PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9
 
 }  // namespace
@@ -36,6 +51,10 @@ struct GuardMemory {
   std::atomic<pid_t> group{0};
   std::atomic<std::int64_t> deadline_ns{0};
   std::atomic<Phase> phase{Phase::idle};
+  // Written before the phase is armed:
+  std::array<char, 128> mark{};
+  std::array<std::int64_t, most_fences> fences{};
+  std::atomic<std::size_t> fence_count{0};
 
   static_assert(std::atomic<std::int64_t>::is_always_lock_free);
 
@@ -49,7 +68,8 @@ namespace {
 /// What the guard process does.
 class Watch {
  public:
-  Watch(GuardMemory& memory, int pipe) : memory_(memory), pipe_(pipe) {}
+  Watch(GuardMemory& memory, int pipe, pid_t dlock, Guard::GiveBack give_back)
+      : memory_(memory), pipe_(pipe), dlock_(dlock), give_back_(std::move(give_back)) {}
 
   [[noreturn]] void run() {
     prepare();
@@ -71,14 +91,14 @@ class Watch {
     [[maybe_unused]] const int moved = ::chdir("/");
     if (pipe_ != 0) ::dup2(pipe_, 0);
     pipe_ = 0;
-    ::close_range(1, ~0U, 0);
+    close_from(1);
     timer_ = ::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
   }
 
   void on_pipe() {
     char bytes[64];
     if (::read(pipe_, bytes, sizeof bytes) <= 0) {
-      kill_command();
+      if (kill_command()) give_back();
       ::_exit(0);
     }
     arm_timer();
@@ -103,26 +123,58 @@ class Watch {
     ::timerfd_settime(timer_, TFD_TIMER_ABSTIME, &when, nullptr);
   }
 
-  void kill_command() {
+  // Whether it is gone, and all that it started.
+  bool kill_command() {
     auto expected = Phase::armed;
-    if (!memory_.phase.compare_exchange_strong(expected, Phase::killing)) return;
+    if (!memory_.phase.compare_exchange_strong(expected, Phase::killing)) return true;
     // The descriptor stands for this very group; its number could, after dlock's death and a long
     // stop of ours, belong to another by now.
     const bool done = command_ >= 0 && ::syscall(SYS_pidfd_send_signal, command_, SIGKILL, nullptr,
                                                  signal_whole_group) == 0;
     if (!done && (command_ < 0 || errno == EINVAL)) ::kill(-memory_.group.load(), SIGKILL);
+    const bool gone = kill_what_it_started();
     memory_.phase = Phase::killed;
+    return gone;
+  }
+
+  bool kill_what_it_started() {
+    const auto end = boot_now() + longest_kill;
+    for (auto pause = 1ms; boot_now() < end; pause = std::min<decltype(pause)>(2 * pause, 50ms)) {
+      // Of a dlock that is gone the orphans are somebody else's children, and its numbers too.
+      const bool is_there = ::getppid() == dlock_;
+      const auto left = find_processes({.dlock = is_there ? dlock_ : 0,
+                                        .guard = ::getpid(),
+                                        .group = is_there ? memory_.group.load() : 0,
+                                        .mark = memory_.mark.data()});
+      if (left.empty()) return true;
+      if (signal_all(left, SIGKILL).size() == left.size()) return false;  // they are not ours
+      const timespec span = to_timespec(pause);
+      ::nanosleep(&span, nullptr);
+    }
+    return false;
+  }
+
+  void give_back() noexcept {
+    const auto count = memory_.fence_count.load();
+    if (count == 0) return;
+    try {
+      give_back_({memory_.fences.data(), count});
+    } catch (const std::exception&) {
+      return;  // they run out
+    }
   }
 
   GuardMemory& memory_;
   int pipe_;
+  const pid_t dlock_;
+  const Guard::GiveBack give_back_;
   int timer_ = -1;
   int command_ = -1;
 };
 
 }  // namespace
 
-Guard::Guard() {
+Guard::Guard(GiveBack give_back) {
   void* memory = ::mmap(nullptr, sizeof(GuardMemory), PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) {
@@ -130,9 +182,10 @@ Guard::Guard() {
   }
   memory_ = new (memory) GuardMemory;
   Pipe pipe = make_pipe();
+  const pid_t dlock = ::getpid();
   pid_ = ::fork();
   if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "cannot start the guard");
-  if (pid_ == 0) Watch{*memory_, pipe.read.get()}.run();
+  if (pid_ == 0) Watch{*memory_, pipe.read.get(), dlock, std::move(give_back)}.run();
   pipe_ = std::move(pipe.write);
 }
 
@@ -147,6 +200,14 @@ Guard::~Guard() {
 void Guard::poke() noexcept {
   const char byte = 0;
   [[maybe_unused]] const auto written = ::write(pipe_.get(), &byte, 1);
+}
+
+void Guard::arm(std::string_view mark, std::span<const std::int64_t> fences) noexcept {
+  const auto length = std::min(mark.size(), memory_->mark.size() - 1);
+  std::copy_n(mark.begin(), length, memory_->mark.begin());
+  const auto count = fences.size() <= most_fences ? fences.size() : 0;
+  std::copy_n(fences.begin(), count, memory_->fences.begin());
+  memory_->fence_count = count;
 }
 
 void Guard::set_deadline(BootTime deadline) noexcept {
@@ -168,7 +229,7 @@ bool Guard::leave() noexcept {
   auto expected = Phase::armed;
   if (memory_->phase.compare_exchange_strong(expected, Phase::idle)) return false;
   // It kills at this moment. Bounded, in case it was itself killed or stopped in the middle.
-  const auto end = boot_now() + std::chrono::seconds{1};
+  const auto end = boot_now() + longest_kill + 1s;
   while (memory_->phase == Phase::killing && boot_now() < end) {
     const timespec pause = to_timespec(std::chrono::milliseconds{1});
     ::nanosleep(&pause, nullptr);

@@ -3,6 +3,11 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string_view>
+
 #include "cli/boot_time.hpp"
 #include "cli/descriptor.hpp"
 
@@ -10,21 +15,29 @@ namespace dlock::cli {
 
 struct GuardMemory;
 
-/// Kills the command's process group when dlock is gone (`kill -9`) or when the deadline passes and
-/// dlock did not move it on (`kill -STOP`, a hung machine). dlock's death is the end of file of a
-/// pipe; the rest is told through shared memory.
+/// Kills the command, with all that it started, when dlock is gone (`kill -9`) or when the deadline
+/// passes and dlock did not move it on (`kill -STOP`, a hung machine). When dlock is gone, and the
+/// command too, it gives the locks back. dlock's death is the end of file of a pipe; the rest is
+/// told through shared memory.
 ///
 /// The guard is in a session of its own, so that what a terminal or shell sends to dlock's group
 /// misses it, and holds nothing open but its pipe.
 class Guard {
  public:
+  /// Gives back the locks with these fences. Called in the guard's process.
+  using GiveBack = std::function<void(std::span<const std::int64_t> fences)>;
+
   /// Forks it: to be made before there are threads. Throws `std::system_error`.
-  Guard();
+  explicit Guard(GiveBack give_back);
   /// Ends it and collects it.
   ~Guard();
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
 
+  [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  /// Before the start: what stands in the environment of all that the command will start, and the
+  /// fences of what is held and may be given back.
+  void arm(std::string_view mark, std::span<const std::int64_t> fences) noexcept;
   /// The command must be dead from then on. The first time before the command is started.
   void set_deadline(BootTime deadline) noexcept;
   [[nodiscard]] BootTime deadline() const noexcept;

@@ -81,11 +81,10 @@ Without -s, -x and --permits NAME is a mutex. A mutex, a reader-writer lock and 
 NAME do not guard against each other: the second to come is refused with an error.
 
 COMMAND gets our stdin, stdout and stderr, and a process group of its own. The lock is released when
-COMMAND ends; what it leaves running in the background is not waited for. Signals sent to dlock go
-to COMMAND's whole group. When the lock is lost, or is about to be because the server does not
-answer, the group gets TERM, and KILL after --kill-after and in any case before another can have the
-lock. It is killed too when dlock is killed or stopped. After a signal that asked COMMAND to end,
-the rest of its group has --kill-after to end too.
+COMMAND ends; what it then leaves running is not waited for. Signals sent to dlock go to its group;
+TERM, INT, HUP and QUIT also to all else that it started, which has --kill-after to end when COMMAND
+has ended, or was killed. When the lock is lost, or is about to be, all get TERM, then KILL, in any
+case before another can have the lock; also when dlock is killed, or stopped (Ctrl-Z) for too long.
 
 Environment: COMMAND has DLOCK_NAME, DLOCK_TOKEN, DLOCK_FENCE (grows with each holder: pass it on to
 what can refuse older ones), DLOCK_TTL_MS, DLOCK_HELD (tells deadlocks), and DLOCK_URL without the

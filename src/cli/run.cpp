@@ -24,6 +24,7 @@
 #include "dlock/client.hpp"
 #include "dlock/election.hpp"
 #include "dlock/error.hpp"
+#include "dlock/inspect.hpp"
 #include "dlock/once.hpp"
 #include "dlock/semaphore.hpp"
 #include "dlock/shared_mutex.hpp"
@@ -128,7 +129,9 @@ std::string all_in_quotes(const std::vector<std::string>& names) {
 class Run {
  public:
   Run(const RunArguments& arguments, const InheritedDescriptors& descriptors)
-      : arguments_(arguments), around_{descriptors, signals_, terminal_, guard_} {}
+      : arguments_(arguments),
+        guard_{[this](std::span<const std::int64_t> fences) { give_back(fences); }},
+        around_{descriptors, signals_, terminal_, guard_} {}
 
   int operator()() {
     Client client{arguments_.store.url, client_options(arguments_)};
@@ -170,6 +173,7 @@ class Run {
   }
 
   int use(const Client& client, const Held& held) {
+    arm_guard(held.leases());
     guard_.set_deadline(boot_now() + held.valid_for());
     const auto started =
         start_command(arguments_.command, variables(client, held.leases()), around_);
@@ -179,12 +183,14 @@ class Run {
           started.problem == ETIME ? "the lock ran out first" : std::strerror(started.problem));
       return exit_code_of_start(started.problem);
     }
-    Supervisor supervisor{
-        started.pid,
-        held,
-        signals_,
-        around_,
-        {.kill_after = arguments_.kill_after, .lock = lock_, .verbose = arguments_.verbose}};
+    Supervisor supervisor{started.pid,
+                          held,
+                          signals_,
+                          around_,
+                          {.kill_after = arguments_.kill_after,
+                           .lock = lock_,
+                           .time_up = time_limit(),
+                           .verbose = arguments_.verbose}};
     const auto ending = supervisor.run();
     interrupted_ = ending.interrupted;
     unseen_ = ending.unseen;
@@ -205,13 +211,39 @@ class Run {
     return all;
   }
 
+  // How long the command has, if it may not have it for longer: as the user gave it.
+  std::string time_limit() const {
+    if (arguments_.kind == RunKind::once) return "--at-most " + format_duration(arguments_.ttl);
+    return arguments_.renew ? "" : "--no-renew, --ttl " + format_duration(arguments_.ttl);
+  }
+
+  void arm_guard(std::span<const Lease> leases) {
+    std::vector<std::int64_t> fences;
+    // A job that runs once in a period keeps others out although it died.
+    if (arguments_.kind != RunKind::once) {
+      for (const auto& lease : leases) fences.push_back(lease.fence());
+    }
+    guard_.arm(leases[0].token(), fences);
+  }
+
+  // In the guard's process, when this one and the command are gone.
+  void give_back(std::span<const std::int64_t> fences) const {
+    ClientOptions options;
+    options.prefix = arguments_.store.prefix;
+    Client client{arguments_.store.url, options};
+    for (std::size_t i = 0; i < fences.size() && i < arguments_.names.size(); ++i) {
+      (void)break_lock(client, arguments_.names[i], fences[i], std::chrono::milliseconds{200});
+    }
+  }
+
   // What COMMAND keeps others from as long as it runs: that of the runs around this one, and ours.
+  // With each stands the process whose run it is for.
   static std::string tokens_held(std::span<const Lease> leases) {
     const char* const around = std::getenv("DLOCK_HELD");
     std::string tokens = around == nullptr ? "" : around;
     for (const auto& lease : leases) {
       if (!tokens.empty()) tokens += ' ';
-      tokens += lease.token();
+      tokens += lease.token() + '@' + std::string{own_pid};
     }
     return tokens;
   }

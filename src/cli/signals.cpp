@@ -2,20 +2,20 @@
 #include "cli/signals.hpp"
 
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <system_error>
 
 namespace dlock::cli {
 
 namespace {
 
-constexpr int passed_on[] = {SIGTERM, SIGINT,  SIGHUP,   SIGQUIT, SIGUSR1,
-                             SIGUSR2, SIGCONT, SIGWINCH, SIGTSTP};
-
-bool is_ignored(int signal) {
+// Those that are ignored stay so, and whoever has a handler for one keeps it: a sanitizer.
+bool is_default(int signal) {
   struct sigaction action{};
-  return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+  return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_DFL;
 }
 
 // Sends `signal` to `target`, which we are part of, and obeys it at once.
@@ -37,9 +37,10 @@ Signals::Signals() {
   ::signal(SIGCHLD, SIG_DFL);
   sigset_t read;
   sigemptyset(&read);
-  sigaddset(&read, SIGCHLD);
-  for (const int signal : passed_on) {
-    if (!is_ignored(signal)) sigaddset(&read, signal);
+  for (int signal = 1; signal <= SIGRTMAX; ++signal) {
+    // A real fault of ours still ends us: the kernel does not let one be blocked.
+    const bool can_be = signal != SIGKILL && signal != SIGSTOP;
+    if (can_be && is_default(signal)) sigaddset(&read, signal);
   }
   sigset_t blocked = read;
   sigaddset(&blocked, SIGTTOU);  // else handing over the terminal stops us
@@ -49,13 +50,20 @@ Signals::Signals() {
   if (!fd_) throw std::system_error(errno, std::generic_category(), "cannot make a signalfd");
 }
 
-std::optional<int> Signals::take() noexcept {
+std::optional<Signals::Signal> Signals::take() noexcept {
   signalfd_siginfo info{};
-  if (::read(fd_.get(), &info, sizeof info) != sizeof info) return std::nullopt;
-  return static_cast<int>(info.ssi_signo);
+  for (;;) {
+    if (::read(fd_.get(), &info, sizeof info) != sizeof info) return std::nullopt;
+    const auto number = static_cast<int>(info.ssi_signo);
+    const bool by_us = info.ssi_pid == static_cast<std::uint32_t>(::getpid());
+    if (number == SIGPIPE && by_us) continue;  // of our own closed stderr
+    return Signal{number, info.ssi_code <= 0 && !by_us};
+  }
 }
 
 void Signals::obey(int signal) const noexcept { obey_by_default(signal, ::getpid()); }
+
+void stop_job() noexcept { obey_by_default(SIGTSTP, 0); }
 
 void die_of_interrupt(bool whole_group) noexcept {
   obey_by_default(SIGINT, whole_group ? 0 : ::getpid());

@@ -5,11 +5,14 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <stop_token>
 #include <utility>
 
+#include "cli/duration.hpp"
 #include "cli/message.hpp"
-#include "cli/process_group.hpp"
+#include "cli/text.hpp"
 #include "dlock/error.hpp"
 
 namespace dlock::cli {
@@ -18,8 +21,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto group_poll = 20ms;  // how often to look whether the rest of the group has ended
-constexpr auto after_kill = 5s;    // how long a killed group may take to be gone
+constexpr auto rest_poll = 20ms;       // how often to look whether what is left has ended
+constexpr auto terminal_poll = 100ms;  // ... whether a shell has brought us to the foreground
+constexpr auto after_kill = 5s;        // how long what was killed may take to be gone
 constexpr auto shortest_look = 5ms;
 
 std::string why_lost(const Held& held) {
@@ -43,7 +47,7 @@ Supervisor::Supervisor(pid_t command, const Held& held, Signals& signals,
 
 Supervisor::~Supervisor() {
   if (collected_) return;
-  ::kill(-command_, SIGKILL);
+  kill_all();
   around_.guard.leave();
   collect();
 }
@@ -57,6 +61,7 @@ Ending Supervisor::run() {
     take_signals();
     if (held_.lost().stop_requested() && !ending_.lost) on_lost();
     look_at_command();
+    if (wants_terminal_ && around_.terminal.is_ours()) lend_terminal();
     move_deadline();
     kill_if_due();
   }
@@ -87,7 +92,8 @@ void Supervisor::wait_for_event(const Descriptor& lost) {
 BootTime Supervisor::next_look() const {
   auto next = ending_.lost ? boot_now() + 1h : next_move_;
   if (kill_at_ && !killed_) next = std::min(next, *kill_at_);
-  if (ended_) next = std::min<BootTime>(next, boot_now() + group_poll);
+  if (wants_terminal_) next = std::min<BootTime>(next, boot_now() + terminal_poll);
+  if (ended_) next = std::min<BootTime>(next, boot_now() + rest_poll);
   return next;
 }
 
@@ -95,33 +101,63 @@ void Supervisor::take_signals() {
   while (const auto signal = signals_.take()) pass_on(*signal);
 }
 
-void Supervisor::pass_on(int signal) {
-  if (signal == SIGCHLD) return;
-  if (signal == SIGTSTP) {
-    note("not stopped: a stopped command could not keep the lock {}", settings_.lock);
+void Supervisor::pass_on(Signals::Signal signal) {
+  if (signal.number == SIGCHLD && !signal.was_sent) {
+    collect_orphans(std::array{command_, around_.guard.pid()});
     return;
   }
-  if (signal == SIGCONT) on_continued();
-  interrupt_came_ = interrupt_came_ || signal == SIGINT;
-  asked_to_end_ = asked_to_end_ || is_ending(signal);
-  ::kill(-command_, signal);
+  if (signal.number == SIGCONT) on_continued();
+  interrupt_came_ = interrupt_came_ || signal.number == SIGINT;
+  asked_to_end_ = asked_to_end_ || is_ending(signal.number);
+  ::kill(-command_, signal.number);
+  if (is_ending(signal.number)) ask_to_end(signal.number);
 }
 
-void Supervisor::on_continued() {
-  // The shell's `fg`: the terminal is ours again, and so the command's.
-  if (wants_terminal_ && around_.terminal.is_ours()) {
-    wants_terminal_ = false;
-    around_.terminal.lend(command_);
+// The group has had the signal. What has a group or a session of its own gets it from its parent,
+// if that is a dlock, and else from us, but only the first of it: it looks after its own.
+void Supervisor::ask_to_end(int signal) {
+  const auto all = processes();
+  const auto parent_of = [&all](const Process& process) {
+    return std::ranges::find(all, process.parent, &Process::pid);
+  };
+  std::vector<Process> others;
+  std::vector<Process> stopped;  // which could not obey
+  for (const auto& process : all) {
+    if (process.state == 'T') stopped.push_back(process);
+    const auto parent = parent_of(process);
+    const bool is_first = parent == all.end() || parent->group == command_;
+    const bool is_asked_by_parent = parent != all.end() && parent->name == "dlock";
+    if (process.group == command_ || !is_first || is_asked_by_parent) continue;
+    if (asked_.insert(process.pid).second || signal != SIGTERM) others.push_back(process);
   }
+  (void)signal_all(others, signal);
+  (void)signal_all(stopped, SIGCONT);
+}
+
+// The shell's `fg`.
+void Supervisor::on_continued() {
+  if (wants_terminal_ && around_.terminal.is_ours()) lend_terminal();
+}
+
+// The terminal is ours again, and so the command's. Some shells tell nobody.
+void Supervisor::lend_terminal() {
+  wants_terminal_ = false;
+  around_.terminal.lend(command_);
+  ::kill(-command_, SIGCONT);
 }
 
 void Supervisor::on_lost() {
   ending_.lost = true;
   ::kill(-command_, SIGTERM);
-  ::kill(-command_, SIGCONT);  // one that is stopped could not obey
+  ask_to_end(SIGTERM);
   kill_by(std::min<BootTime>(boot_now() + settings_.kill_after, around_.guard.deadline()));
-  complain("lost the lock {} while the command ran, ending it: {}", settings_.lock,
-           why_lost(held_));
+  const auto why = why_lost(held_);
+  if (!settings_.time_up.empty()) {
+    complain("the time of the command under the lock {} is up ({}), ending it", settings_.lock,
+             settings_.time_up);
+  } else {
+    complain("lost the lock {} while the command ran, ending it: {}", settings_.lock, why);
+  }
 }
 
 void Supervisor::look_at_command() {
@@ -147,9 +183,17 @@ void Supervisor::on_stopped(int signal) {
     around_.terminal.lend(command_);
     ::kill(-command_, SIGCONT);
   } else if (signal == SIGTSTP && around_.terminal.is_lent_to(command_)) {
-    note("continued: a stopped command could not keep the lock {}", settings_.lock);
-    ::kill(-command_, SIGCONT);
+    stop_too();
   }
+}
+
+// Ctrl-Z: the user's shell shall see a job that stopped. Nobody renews the lease meanwhile.
+void Supervisor::stop_too() {
+  note("stopped: the lock {} is kept for {} from now, then the command is killed", settings_.lock,
+       format_duration(held_.valid_for()));
+  around_.terminal.take_back(command_);
+  wants_terminal_ = true;
+  stop_job();
 }
 
 void Supervisor::on_ended(const siginfo_t& info) {
@@ -161,8 +205,19 @@ void Supervisor::on_ended(const siginfo_t& info) {
                       (lent || around_.terminal.is_ours());
   ending_.interrupted = by_key && info.si_status == SIGINT;
   ending_.unseen = lent && !interrupt_came_;
-  asked_to_end_ = asked_to_end_ || by_key;
-  if (asked_to_end_) kill_by(boot_now() + settings_.kill_after);
+  const bool asked_before = asked_to_end_ || ending_.lost;
+  // One that was killed has left its work undone, and what it started with nobody to look after it.
+  asked_to_end_ = asked_to_end_ || !exited;
+  if (!asked_to_end_) return;
+  kill_by(boot_now() + settings_.kill_after);
+  if (!asked_before) ::kill(-command_, SIGTERM);
+  std::vector<Process> others;
+  for (const auto& process : processes()) {
+    const bool has_own_group = process.group != command_;
+    if (has_own_group && asked_.insert(process.pid).second) others.push_back(process);
+  }
+  (void)signal_all(others, SIGTERM);
+  if (!asked_before) ask_to_end(SIGTERM);  // for those that are stopped
 }
 
 void Supervisor::move_deadline() {
@@ -177,17 +232,47 @@ void Supervisor::move_deadline() {
 void Supervisor::kill_by(BootTime when) { kill_at_ = kill_at_ ? std::min(*kill_at_, when) : when; }
 
 void Supervisor::kill_if_due() {
-  if (killed_ || !kill_at_ || boot_now() < *kill_at_) return;
-  if (settings_.verbose) note("killing what is left of the command");
+  if (!kill_at_ || boot_now() < *kill_at_) return;
+  if (!killed_) {
+    if (settings_.verbose) note("killing what is left of the command");
+    killed_ = true;
+    kill_at_ = boot_now() + after_kill;
+  } else {
+    kill_at_ = boot_now() + 1h;  // it was to be gone by now
+    gave_up_ = true;
+  }
+  kill_all();
+}
+
+void Supervisor::kill_all() {
   ::kill(-command_, SIGKILL);
-  killed_ = true;
-  kill_at_ = boot_now() + after_kill;
+  tell_of_refused(signal_all(processes(), SIGKILL));
+}
+
+std::vector<Process> Supervisor::processes() const {
+  return find_processes(
+      {.dlock = ::getpid(), .guard = around_.guard.pid(), .group = command_, .mark = {}});
+}
+
+// Before the next holder can start.
+void Supervisor::tell_of_refused(std::span<const Process> refused) {
+  for (const auto& process : refused) {
+    if (!refused_.insert(process.pid).second) continue;
+    complain(
+        "cannot end process {} ({}), which the command started and which runs as another "
+        "user: it may go on working beside the next holder of the lock {}",
+        process.pid, in_quotes(process.name), settings_.lock);
+  }
 }
 
 bool Supervisor::is_over() {
   if (!ended_) return false;
   if (!asked_to_end_ && !ending_.lost) return true;
-  return !is_alive(command_) || (killed_ && boot_now() >= *kill_at_);
+  if (gave_up_) return true;
+  const auto left = processes();
+  if (killed_) tell_of_refused(signal_all(left, SIGKILL));  // what was started in between
+  return std::ranges::all_of(
+      left, [this](const Process& process) { return refused_.contains(process.pid); });
 }
 
 }  // namespace dlock::cli

@@ -88,11 +88,11 @@ class Wait {
 
   void take_signals() {
     while (const auto signal = signals_.take()) {
-      if (*signal == SIGTSTP) {
+      if (signal->number == SIGTSTP) {
         // Ctrl-Z. The place in the queue is kept, or if that takes too long given to the next.
         signals_.obey(SIGTSTP);
-      } else if (is_ending(*signal)) {
-        signal_ = signal;
+      } else if (is_ending(signal->number)) {
+        signal_ = signal->number;
         stop_.request_stop();
       }
       // Others are for the command, which is not there yet.

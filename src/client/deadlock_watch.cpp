@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "client/client_state.hpp"
+#include "client/outer_runs.hpp"
 #include "client/process.hpp"
 #include "client/quiet_thread.hpp"
 #include "core/token.hpp"
@@ -77,12 +78,13 @@ void DeadlockWatch::run() {
     for (auto* const wait : waits_) {
       for (const auto& token : wait->tokens_) stale.erase(token);
       if (wait->due_ <= now && try_at <= now) {
-        if (wait->id_.empty()) {
-          wait->id_ = core::hex(RandomBits{}.draw()[0]);
-          wait->tokens_ = wait->holdings_.tokens(client_);
-          for (const auto& token : wait->tokens_) stale.erase(token);
-        }
-        wait->due_ = wait->tokens_.empty() ? steady_clock::time_point::max() : now + period;
+        if (wait->id_.empty()) wait->id_ = core::hex(RandomBits{}.draw()[0]);
+        // Each time: whether a run of dlock waits for this process may change.
+        wait->tokens_ = wait->holdings_.tokens(client_);
+        for (const auto& token : wait->tokens_) stale.erase(token);
+        const bool may_change = has_outer_runs();
+        wait->due_ =
+            wait->tokens_.empty() && !may_change ? steady_clock::time_point::max() : now + period;
         if (wait->tokens_.empty()) continue;
         noted_.insert(wait->tokens_.begin(), wait->tokens_.end());
         looks.push_back(

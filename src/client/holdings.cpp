@@ -3,29 +3,15 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstdlib>
-#include <sstream>
 
 #include "client/lease_state.hpp"
 #include "client/of_thread.hpp"
+#include "client/outer_runs.hpp"
 
 namespace dlock::detail {
 namespace {
 
 constexpr std::size_t most_tokens = 64;  ///< each is a key in the store while a wait is long
-
-// That of this program's parent does not change. Never destroyed, for threads that wait while the
-// program ends.
-const std::vector<std::string>& inherited() {
-  static const auto& tokens = *new std::vector<std::string>{[] {
-    const char* const held = std::getenv("DLOCK_HELD");
-    std::istringstream words{held == nullptr ? "" : held};
-    std::vector<std::string> found;
-    for (std::string token; words >> token;) found.push_back(token);
-    return found;
-  }()};
-  return tokens;
-}
 
 }  // namespace
 
@@ -60,11 +46,11 @@ bool Holdings::is_ours(const std::weak_ptr<LeaseState>& lease) const {
 
 bool Holdings::any() {
   while (!leases_.empty() && !is_ours(leases_.back())) leases_.pop_back();
-  return !leases_.empty() || !inherited().empty();
+  return !leases_.empty() || has_outer_runs();
 }
 
 std::vector<std::string> Holdings::tokens(const ClientState& client) const {
-  std::vector<std::string> tokens = inherited();
+  auto tokens = tokens_of_outer_runs();
   for (auto each = leases_.rbegin(); each != leases_.rend() && tokens.size() < most_tokens;
        ++each) {
     const auto lease = each->lock();

@@ -27,8 +27,8 @@ class Holdings {
   void add(const std::shared_ptr<LeaseState>& lease);
   /// Whether there is anything, or $DLOCK_HELD says so. Cheap, however much there is.
   [[nodiscard]] bool any();
-  /// The tokens of this client's locks, and of what the runs hold under which this program was
-  /// started ($DLOCK_HELD). Of many, the latest.
+  /// The tokens of this client's locks, and of the runs of dlock that wait for this program. Of
+  /// many, the latest.
   [[nodiscard]] std::vector<std::string> tokens(const ClientState& client) const;
 
  private:

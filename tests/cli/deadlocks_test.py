@@ -45,6 +45,29 @@ class Deadlocks(CliCase):
         codes = sorted(run.wait() for run in self.go("a", "b", "c"))
         self.assertEqual(codes, [0, 0, 75])
 
+    def test_a_job_in_the_background_is_kept_from_nothing_by_the_run_that_started_it(self):
+        # Nobody waits for the job, so that a is free when the file is there: no ring.
+        gate = self.directory / "gate"
+        script = f"'{DLOCK}' run b -- echo background has b & until [ -e {gate} ]; do sleep 0.1; done"
+        other = self.start("run", "b", "-c", f"echo in; read line; exec '{DLOCK}' run a -- echo other has a")
+        other.expect("in\n")
+        first = self.start("run", "a", "-c", script)
+        self.wait_for_waiters("b", 1)
+        other.process.stdin.write(b"go\n")
+        other.close_stdin()
+        self.wait_for_waiters("a", 1)
+        looks = "dlock1:waits:*"
+        for _ in range(3):  # as often as a ring would need to be seen, and once more
+            seen = self.server.command(f"KEYS {looks}")
+            self.assertFalse(eventually(lambda: other.is_over() or first.is_over(), 2.5), (seen, other.stderr, first.stderr))
+        gate.touch()
+        self.assertEqual((other.wait(), first.wait()), (0, 0))
+        first.expect("background has b")
+
+    def test_who_waits_for_the_lock_of_the_run_around_it_is_told(self):
+        result = self.dlock("run", "a", "--", "sh", "-c", f"'{DLOCK}' run a -- true; echo $?")
+        self.assertEqual(result.stdout, b"75\n")
+
     def test_without_a_ring_it_says_so(self):
         result = self.dlock("deadlocks")
         self.assertEqual((result.returncode, result.stdout), (0, b""))

@@ -119,18 +119,18 @@ class Guard(CliCase):
                 os.write(write, b"x" * 4096)
         except BlockingIOError:
             os.set_blocking(write, True)
-        script = "echo $$; while :; do sleep 0.02; done"
+        script = "trap '' TERM; echo $$; while :; do sleep 0.02; done"
         process = subprocess.Popen([DLOCK, "run", "--ttl", "600ms", "x", "--", "sh", "-c", script],
                                    env=self.environment, stdout=subprocess.PIPE, stderr=write)
         os.close(write)
         command = int(process.stdout.readline())
-        process.send_signal(signal.SIGTSTP)  # which it answers with a message
+        self.server.command("DEL x")  # it has to say that
         self.assert_gone(command)
         with open(read, "rb") as reader:
             messages = reader.read().lstrip(b"x").decode()
         process.stdout.close()
         self.assertEqual(process.wait(PATIENCE), 73)
-        self.assertIn("killed", messages)
+        self.assertIn("lost the lock 'x'", messages)
 
     def test_a_lock_that_may_run_out_before_the_start_is_73_if_it_does(self):
         for _ in range(20):

@@ -45,7 +45,7 @@ class Once(CliCase):
     def test_who_takes_longer_than_at_most_is_ended(self):
         late = self.dlock("run", "--at-least", "10ms", "--at-most", "400ms", "job", "--", "sleep", "60")
         self.assertEqual(late.returncode, 73)
-        self.assertIn("lost the lock", self.assert_one_message(late.stderr))
+        self.assertIn("is up (--at-most 400 ms)", self.assert_one_message(late.stderr))
 
     def test_a_holder_that_is_killed_blocks_for_at_most_so_long(self):
         holder = self.hold("job", "--at-least", "1ms", "--at-most", "2s")

@@ -90,7 +90,8 @@ class Options(CliCase):
     def test_no_renew_ends_the_command_when_the_ttl_is_over(self):
         result = self.dlock("run", "--no-renew", "--ttl", "500ms", "x", "--", "sleep", "1000")
         self.assertEqual(result.returncode, 73)
-        self.assertIn("lost the lock 'x'", self.assert_one_message(result.stderr))
+        self.assertIn("the time of the command under the lock 'x' is up (--no-renew, --ttl 500 ms)",
+                      self.assert_one_message(result.stderr))
 
     def test_with_renewal_the_command_outlives_the_ttl(self):
         command = "for i in 1 2 3 4 5 6 7 8; do sleep 0.1; done; echo done"

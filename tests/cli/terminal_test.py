@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -131,16 +132,61 @@ class OnTerminal(CliCase):
         holder.close_stdin()
         self.assertEqual(holder.wait(), 0)
 
-    def test_a_command_stopped_by_ctrl_z_is_continued_with_a_message(self):
-        # No shell loop: a shell stopped while it starts a child can be stuck in vfork(), unnoticed.
-        program = "import time\nwhile True: print('tick', flush=True); time.sleep(0.02)"
-        session = self.session(DLOCK, "run", "x", "--", sys.executable, "-c", program)
-        session.expect("tick")
+    def shell(self, name):
+        options = {"bash": ["--norc", "--noprofile"], "zsh": ["-f"], "fish": ["--no-config"], "dash": []}[name]
+        if not shutil.which(name):
+            self.skipTest(f"{name} is not installed")
+        session = self.session(name, *options, "-i")
+        session.type("echo rea''dy\n")
+        session.expect("ready")
+        return session
+
+    def type_run(self, session, end=""):
+        """Types a run whose command reads a line; its number. The shell may show what is typed."""
+        session.type(f"'{DLOCK}' run x -- sh -c 'echo p\"\"id $$; read line; echo got-$line'{end}\n")
+        return session.number_after("pid")
+
+    def bring_forward(self, session, command):
+        session.type("fg\n")
+        self.assertTrue(eventually(lambda: session.foreground() == command and state(command) == "S", PATIENCE))
+        session.type("hello\n")
+        session.expect("got-hello")
+        self.assertTrue(eventually(lambda: session.foreground() == session.pid, PATIENCE))
+        session.type("exit\n")
+        session.wait()
+
+    def test_in_every_shell_ctrl_z_and_fg_do_what_they_do_to_the_command_alone(self):
+        for name in ("bash", "dash", "fish", "zsh"):
+            with self.subTest(name):
+                session = self.shell(name)
+                command = self.type_run(session)
+                self.assertTrue(eventually(lambda: session.foreground() == command, PATIENCE))
+                session.type("\x1a")
+                session.expect("stopped: the lock 'x' is kept for")
+                self.assertTrue(eventually(lambda: session.foreground() == session.pid, PATIENCE))
+                session.type("echo at-the-pro''mpt\n")
+                session.expect("at-the-prompt")
+                self.bring_forward(session, command)
+
+    def test_in_every_shell_a_job_in_the_background_reads_the_terminal_after_fg(self):
+        for name in ("bash", "dash", "fish", "zsh"):
+            with self.subTest(name):
+                session = self.shell(name)
+                command = self.type_run(session, " &")
+                self.assertTrue(eventually(lambda: state(command) == "T", PATIENCE))
+                self.bring_forward(session, command)
+
+    def test_a_job_that_is_stopped_for_longer_than_the_ttl_is_killed(self):
+        session = self.shell("bash")
+        session.type(f"'{DLOCK}' run --ttl 700ms x -- sh -c 'echo p\"\"id $$; exec sleep 1000'\n")
+        command = session.number_after("pid")
         session.type("\x1a")
-        session.expect("continued: a stopped command could not keep the lock 'x'")
-        session.expect("tick", session.output.count("tick") + 3)
-        session.type("\x03")
-        self.assertEqual(session.wait(), -signal.SIGINT)
+        self.assert_gone(command)
+        session.type("fg\n")
+        session.expect("lost the lock 'x'")
+        session.type("echo status-$?; exit\n")
+        session.expect("status-73")
+        session.wait()
 
     def test_a_command_stopped_otherwise_is_left_alone(self):
         session = self.run_command("echo pid $$; while :; do sleep 0.02; echo tick; done")
