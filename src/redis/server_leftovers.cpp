@@ -130,6 +130,8 @@ std::string set_aside(const std::string& directory) {
       former.push_back(file);
     } else if (file.filename() != "server.lock") {
       fs::rename(file, fs::path{aside} / file.filename(), error);
+      // A directory of another user can be renamed, but not moved.
+      if (error) fs::rename(file, aside + "." + file.filename().string(), error);
     }
   }
   for (std::size_t i = 0; i + most_aside - 1 < former.size(); ++i) {
@@ -141,12 +143,17 @@ std::string set_aside(const std::string& directory) {
 
 void put_back(const std::string& directory, const std::string& aside) {
   std::error_code error;
-  for (const auto& file : entries(aside)) {
-    const auto place = fs::path{directory} / file.filename();
+  const auto put = [&](const fs::path& file, const std::string& name) {
+    const auto place = fs::path{directory} / name;
     fs::remove_all(place, error);
     fs::rename(file, place, error);
-  }
+  };
+  for (const auto& file : entries(aside)) put(file, file.filename().string());
   fs::remove(aside, error);
+  for (const auto& file : entries(directory)) {
+    const auto path = file.string();
+    if (path.starts_with(aside + ".")) put(file, path.substr(aside.size() + 1));
+  }
 }
 
 }  // namespace dlock::redis
