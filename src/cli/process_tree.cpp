@@ -17,6 +17,7 @@
 #include <system_error>
 
 #include "cli/descriptor.hpp"
+#include "redis/server_process.hpp"
 
 namespace dlock::cli {
 
@@ -40,14 +41,6 @@ std::string read_environment(pid_t pid) {
   return read_file("/proc/" + std::to_string(pid) + "/environ", most);
 }
 
-// One that a dlock inside the command has started, which serves others too. It is known by where it
-// works.
-bool is_private_server(pid_t pid) {
-  const auto place = "/proc/" + std::to_string(pid) + "/cwd/";
-  return ::access((place + "server.lock").c_str(), F_OK) == 0 &&
-         ::access((place + "redis.sock").c_str(), F_OK) == 0;
-}
-
 // /proc/PID/stat: "PID (NAME) STATE PPID PGRP ...", where NAME may contain anything.
 std::optional<Process> read_process(pid_t pid) {
   const auto text = read_file("/proc/" + std::to_string(pid) + "/stat", 1024);
@@ -62,6 +55,10 @@ std::optional<Process> read_process(pid_t pid) {
   if (fields != 3) return std::nullopt;
   return process;
 }
+
+// One that a dlock inside the command has started, which serves others too, is none of the
+// command's.
+using redis::is_private_server;
 
 // With ended ones that nobody has collected.
 std::vector<Process> all_processes() {

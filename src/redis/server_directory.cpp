@@ -10,10 +10,13 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
+#include <functional>
 #include <string_view>
 #include <system_error>
 
 #include "dlock/error.hpp"
+#include "redis/server_program.hpp"
 
 namespace dlock::redis {
 namespace {
@@ -82,6 +85,20 @@ bool belongs_to_another(const std::string& directory) {
   return ::lstat(directory.c_str(), &status) == 0 && status.st_uid != ::geteuid();
 }
 
+// When a server last wrote its data there; the least time there is: never.
+std::filesystem::file_time_type last_use(const std::string& directory) {
+  auto latest = std::filesystem::file_time_type::min();
+  if (!what_is_wrong_with(directory).empty()) return latest;
+  std::error_code error;
+  std::filesystem::directory_iterator file{(directory + "/").append(data_name), error};
+  for (; !error && file != std::filesystem::directory_iterator{}; file.increment(error)) {
+    std::error_code gone;
+    const auto written = file->last_write_time(gone);
+    if (!gone) latest = std::max(latest, written);
+  }
+  return latest;
+}
+
 }  // namespace
 
 std::string home_of(uid_t user) {
@@ -128,7 +145,10 @@ void prepare_directory(const std::string& directory) {
 
 std::string prepare_usual(const std::vector<std::string>& directories) {
   int error = 0;
-  for (const auto& directory : directories) {
+  // One whose server died elsewhere, when the home was out of reach, has the locks.
+  auto latest = directories;
+  std::ranges::stable_sort(latest, std::ranges::greater{}, last_use);
+  for (const auto& directory : latest) {
     error = directory.ends_with(in_home) ? make_in_home(directory) : make(directory);
     if (error == 0 && belongs_to_another(directory)) error = EACCES;
     if (error != 0) continue;

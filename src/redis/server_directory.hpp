@@ -26,9 +26,10 @@ namespace dlock::redis {
 /// Makes `directory` if it is not there. Throws `Unreachable` unless it is safe then.
 void prepare_directory(const std::string& directory);
 
-/// Prepares the first of `directories` that can be made and written to, and returns it. Those of
-/// another user, or in a home on a network file system, are passed over: a socket is one machine's.
-/// Throws `Unreachable` if there is none, or if ours is not safe.
+/// Prepares the first of `directories` that can be made and written to, and returns it; before
+/// others the one where a server wrote last, which may have locks. Those of another user, or in a
+/// home on a network file system, are passed over: a socket is one machine's. Throws `Unreachable`
+/// if there is none, or if ours is not safe.
 [[nodiscard]] std::string prepare_usual(const std::vector<std::string>& directories);
 
 }  // namespace dlock::redis

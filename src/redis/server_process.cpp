@@ -46,6 +46,14 @@ std::string target(pid_t pid, int fd) {
   return std::filesystem::read_symlink(process(pid) + "/fd/" + std::to_string(fd), gone).string();
 }
 
+// The same of a file, whether or not it was removed.
+std::string file_of(pid_t pid, int fd) {
+  auto name = target(pid, fd);
+  constexpr std::string_view removed = " (deleted)";
+  if (name.ends_with(removed)) name.resize(name.size() - removed.size());
+  return name;
+}
+
 std::vector<pid_t> our_processes() {
   std::vector<pid_t> pids;
   for_each_number("/proc", [&](pid_t pid) {
@@ -84,6 +92,12 @@ std::string socket_in(pid_t pid) { return (process(pid) + "/cwd/").append(socket
 
 }  // namespace
 
+bool is_private_server(pid_t pid) {
+  // Its name, then its file; of earlier versions the file alone.
+  return file_of(pid, claim_place).ends_with("/server.lock") ||
+         file_of(pid, claim_place + 1).ends_with("/server.lock");
+}
+
 Claimants find_claimants(const std::string& name) {
   Claimants found;
   found.socket = target_of(name);
@@ -110,9 +124,7 @@ std::string find_socket_of(const std::vector<pid_t>& servers, Deadline deadline)
   for (const auto pid : our_processes()) {
     for_each_number(process(pid) + "/fd", [&](int fd) {
       if (!found.empty()) return;
-      auto name = target(pid, fd);
-      if (name.ends_with(" (deleted)")) name.resize(name.rfind(" (deleted)"));
-      if (!name.ends_with(std::string{"/"}.append(socket_name))) return;
+      if (!file_of(pid, fd).ends_with(std::string{"/"}.append(socket_name))) return;
       const auto path = process(pid) + "/fd/" + std::to_string(fd);
       if (leads_to(path, servers, deadline)) found = path;
     });

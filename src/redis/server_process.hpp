@@ -23,6 +23,10 @@ struct Claimants {
   }
 };
 
+/// Whether the process `pid` is a private server, by what it holds: also one that has just begun,
+/// or whose directory is gone.
+[[nodiscard]] bool is_private_server(pid_t pid);
+
 /// Looks through this user's processes for those that have the claim `name`.
 [[nodiscard]] Claimants find_claimants(const std::string& name);
 

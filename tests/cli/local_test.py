@@ -140,6 +140,18 @@ class Local(unittest.TestCase):
                         continue
                     self.assert_excluded(user, view=other)
 
+    def test_a_server_that_died_out_of_reach_of_the_home_leaves_its_locks_to_the_next(self):
+        user = self.make()
+        holder = self.hold(user, view="ProtectHome")
+        holder.send(signal.SIGSTOP)
+        for pid in user.servers():
+            os.kill(pid, signal.SIGKILL)
+        self.assertTrue(eventually(lambda: not user.servers()))
+        self.assert_excluded(user)
+        holder.send_continue()
+        holder.close_stdin()
+        self.assertEqual(holder.wait(), 0)
+
     def test_a_user_without_a_home_has_one_server_too(self):
         user = self.make(has_home=False)
         self.hold(user, environment="login")

@@ -6,7 +6,7 @@
 #include <sys/un.h>
 
 #include "redis/forked.hpp"
-#include "redis/local_directory.hpp"
+#include "redis/local_fixture.hpp"
 #include "redis/server_process.hpp"
 
 namespace dlock::redis {
@@ -67,6 +67,15 @@ TEST_F(ServerClaim, IsNamedByUserAndPlace) {
   EXPECT_NE(claim_name(""), claim_name("/a"));
   EXPECT_NE(claim_name("/b"), claim_name("/a"));
   EXPECT_LT(claim_name("/" + std::string(4000, 'a')).size(), sizeof(sockaddr_un::sun_path));
+}
+
+TEST_F(ServerClaim, ShowsWhoIsAServer) {
+  EXPECT_FALSE(is_private_server(::getpid()));
+  const auto connection = Connection::open({parse_url(files_.url()), "dlock:test", patience});
+  const auto server = files_.server();
+  EXPECT_TRUE(is_private_server(server));
+  std::filesystem::remove_all(files_.path());
+  EXPECT_TRUE(is_private_server(server));
 }
 
 TEST_F(ServerClaim, TellsStartersFromStrangers) {

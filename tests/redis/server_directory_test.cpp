@@ -82,6 +82,23 @@ TEST_F(ServerDirectory, IsElsewhereWithoutAUsefulHome) {
   EXPECT_EQ(other.wait(), 0) << "a home that cannot be written to";
 }
 
+TEST_F(ServerDirectory, IsWhereAServerWroteLast) {
+  std::filesystem::create_directory(in("home"));
+  const auto directories = homes(in("home"));
+  const auto write = [&](const std::string& directory, std::chrono::seconds after) {
+    prepare_directory(directory);
+    std::filesystem::create_directory(directory + "/appendonlydir");
+    std::ofstream{directory + "/appendonlydir/x"} << "x";
+    std::filesystem::last_write_time(directory + "/appendonlydir/x",
+                                     std::filesystem::file_time_type::clock::now() + after);
+  };
+  EXPECT_EQ(prepare_usual(directories), directories[0]);
+  write(directories[1], std::chrono::seconds{0});
+  EXPECT_EQ(prepare_usual(directories), directories[1]) << "as the home was out of reach";
+  write(directories[0], std::chrono::seconds{1});
+  EXPECT_EQ(prepare_usual(directories), directories[0]);
+}
+
 TEST_F(ServerDirectory, SaysWhatToDoWhenThereIsNone) {
   try {
     (void)prepare_usual({in("none/.local/state/dlock"), in("none/dlock")});
