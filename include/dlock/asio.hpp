@@ -16,14 +16,18 @@
 #endif
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stop_token>
+#include <unordered_set>
 #include <utility>
 
 #include "dlock/async.hpp"
+#include "dlock/error.hpp"
 #include "dlock/mutex.hpp"
 #include "dlock/semaphore.hpp"
 #include "dlock/shared_mutex.hpp"
@@ -34,14 +38,94 @@ namespace detail {
 
 namespace net = DLOCK_ASIO_NAMESPACE;
 
+/// What waits for the library on behalf of an execution context.
+class Waiting {
+ public:
+  virtual ~Waiting() = default;
+  /// Destroys the handler, and ends the wait: the context goes.
+  virtual void abandon() noexcept = 0;
+};
+
+/// What waits on behalf of one context. Thread-safe; outlives the context.
+class WaitingRoom {
+ public:
+  /// False: the context is going.
+  [[nodiscard]] bool enter(const std::shared_ptr<Waiting>& one) {
+    const std::lock_guard lock{mutex_};
+    return !is_closed_ && inside_.insert(one).second;
+  }
+  /// Runs `deliver`, which may use the context, unless that went before; `one` is inside no more.
+  template <class Deliver>
+  void leave(const std::shared_ptr<Waiting>& one, Deliver deliver) {
+    {
+      const std::lock_guard lock{mutex_};
+      if (inside_.erase(one) == 0) return;
+      ++leaving_;
+    }
+    const Left left{*this};
+    deliver();
+  }
+  /// Abandons all that are inside.
+  void close() {
+    std::unique_lock lock{mutex_};
+    is_closed_ = true;
+    auto abandoned = std::exchange(inside_, {});
+    left_.wait(lock, [this] { return leaving_ == 0; });
+    lock.unlock();
+    for (const auto& one : abandoned) one->abandon();
+  }
+
+ private:
+  struct Left {
+    WaitingRoom& room;
+    ~Left() {
+      const std::lock_guard lock{room.mutex_};
+      if (--room.leaving_ == 0) room.left_.notify_all();
+    }
+  };
+  std::mutex mutex_;
+  std::condition_variable left_;
+  std::unordered_set<std::shared_ptr<Waiting>> inside_;
+  int leaving_ = 0;
+  bool is_closed_ = false;
+};
+
+/// Tells the waiting room of a context that the context goes.
+class Service final : public net::execution_context::service {
+ public:
+  using key_type = Service;
+  inline static net::execution_context::id id;
+  explicit Service(net::execution_context& context) : service(context) {}
+  [[nodiscard]] const std::shared_ptr<WaitingRoom>& room() const noexcept { return room_; }
+
+ private:
+  void shutdown() override { room_->close(); }
+  const std::shared_ptr<WaitingRoom> room_ = std::make_shared<WaitingRoom>();
+};
+
+/// That of the executor's context; of an executor that has none, one that nobody closes.
+template <class Executor>
+std::shared_ptr<WaitingRoom> room_of(const Executor& executor) {
+  const auto room = [](net::execution_context& context) {
+    return net::use_service<Service>(context).room();
+  };
+  if constexpr (requires { room(net::query(executor, net::execution::context)); }) {
+    return room(net::query(executor, net::execution::context));
+  } else if constexpr (requires { room(executor.context()); }) {
+    return room(executor.context());
+  } else {
+    return std::make_shared<WaitingRoom>();
+  }
+}
+
 /// Brings a result from the library's thread to where the handler wants to run, and a cancellation
 /// the other way. Keeps the executor busy meanwhile.
 template <class Handler>
-class Operation {
+class Operation final : public Waiting {
  public:
   explicit Operation(Handler handler)
-      : handler_(std::move(handler)), work_(net::get_associated_executor(handler_)) {
-    auto slot = net::get_associated_cancellation_slot(handler_);
+      : wanted_(std::in_place, std::move(handler)), room_(room_of(wanted_->work.get_executor())) {
+    auto slot = net::get_associated_cancellation_slot(wanted_->handler);
     if (slot.is_connected()) {
       slot.assign([stop = stop_](net::cancellation_type type) mutable {
         if (type != net::cancellation_type::none) {
@@ -50,23 +134,75 @@ class Operation {
       });
     }
   }
-  [[nodiscard]] std::stop_token stop() const { return stop_.get_token(); }
+  void abandon() noexcept override {
+    stop_.request_stop();
+    wanted_.reset();
+  }
+
+  /// The library's handler has it: tells the waiting one if that is destroyed without a call.
+  template <class... Results>
+  class Link {
+   public:
+    explicit Link(std::shared_ptr<Operation> operation) : operation_(std::move(operation)) {}
+    ~Link() {
+      operation_->room_->leave(operation_, [this] {
+        Cancelled error{errc::cancelled, "the client ended, and another handler kept this waiting"};
+        operation_->post(std::make_exception_ptr(std::move(error)), Results{}...);
+      });
+    }
+    Link(const Link&) = delete;
+    Link& operator=(const Link&) = delete;
+    [[nodiscard]] std::stop_token stop() const { return operation_->stop_.get_token(); }
+    void complete(std::exception_ptr error, Results... results) const {
+      operation_->room_->leave(operation_,
+                               [&] { operation_->post(std::move(error), std::move(results)...); });
+    }
+
+   private:
+    const std::shared_ptr<Operation> operation_;
+  };
+
+  /// Begins: `start` gets the link that is to be completed. Does nothing on a context that goes.
+  template <class... Results, class Start>
+  static void run(Handler handler, Start start) {
+    const auto self = std::make_shared<Operation>(std::move(handler));
+    if (!self->room_->enter(self)) {
+      self->abandon();
+      return;
+    }
+    const auto link = std::make_shared<const Link<Results...>>(self);
+    try {
+      start(link);
+    } catch (...) {
+      self->room_->leave(self, [&] { self->abandon(); });
+      throw;
+    }
+  }
+
+ private:
+  struct Wanted {
+    explicit Wanted(Handler what)
+        : handler(std::move(what)), work(net::get_associated_executor(handler)) {}
+    Handler handler;
+    net::executor_work_guard<net::associated_executor_t<Handler>> work;
+  };
 
   template <class... Results>
-  static void complete(std::shared_ptr<Operation> self, Results... results) {
-    const auto executor = self->work_.get_executor();
-    net::post(executor, [self = std::move(self), ... results = std::move(results)]() mutable {
-      net::get_associated_cancellation_slot(self->handler_).clear();
-      auto handler = std::move(self->handler_);
-      self.reset();  // before the handler, which may ask for the next lock
+  void post(Results... results) {
+    auto wanted = std::move(*wanted_);
+    wanted_.reset();
+    const auto executor = wanted.work.get_executor();
+    net::post(executor, [wanted = std::move(wanted), ... results = std::move(results)]() mutable {
+      net::get_associated_cancellation_slot(wanted.handler).clear();
+      auto handler = std::move(wanted.handler);
+      wanted.work.reset();
       std::move(handler)(std::move(results)...);
     });
   }
 
- private:
   std::stop_source stop_;
-  Handler handler_;
-  net::executor_work_guard<net::associated_executor_t<Handler>> work_;
+  std::optional<Wanted> wanted_;  ///< none: it is posted, or abandoned
+  const std::shared_ptr<WaitingRoom> room_;
 };
 
 template <class Result, class Get>
@@ -84,14 +220,15 @@ template <class Result, class Start, class Get, class CompletionToken>
 auto initiate(Start start, Get get, CompletionToken&& token) {
   return net::async_initiate<CompletionToken, void(std::exception_ptr, Result)>(
       [start = std::move(start), get](auto handler) mutable {
-        using Operation = detail::Operation<decltype(handler)>;
-        const auto operation = std::make_shared<Operation>(std::move(handler));
-        start(
-            [operation, get](AcquireResult result) {
-              auto [error, taken] = caught<Result>([&] { return get(std::move(result)); });
-              Operation::complete(operation, std::move(error), std::move(taken));
-            },
-            operation->stop());
+        Operation<decltype(handler)>::template run<Result>(
+            std::move(handler), [&](const auto& link) {
+              start(
+                  [link, get](AcquireResult result) {
+                    auto [error, taken] = caught<Result>([&] { return get(std::move(result)); });
+                    link->complete(std::move(error), std::move(taken));
+                  },
+                  link->stop());
+            });
       },
       token);
 }
@@ -121,6 +258,12 @@ concept AsyncLock = requires(Lock& lock, AcquireHandler handler, std::stop_token
 /// Waits for the lock; completes with `void(std::exception_ptr, Lease)` on the handler's executor.
 /// Errors are those of the lock's `acquire()`; the handler's cancellation slot ends the wait with
 /// `Cancelled`. The lock must live until the operation has been started. So for all that follow.
+///
+/// The execution context and the `Client` may end in either order. A context that is destroyed
+/// destroys the handlers (and coroutines) of what is pending there, without calling them; the waits
+/// are cancelled, and a lease that comes all the same is given back. The end of the `Client`
+/// completes what is pending with `Cancelled`. What completes while no thread runs the context
+/// waits for the next that does.
 template <AsyncLock Lock, class CompletionToken>
 auto async_acquire(Lock& lock, CompletionToken&& token) {
   return detail::acquire(
@@ -191,14 +334,14 @@ template <class CompletionToken>
 auto async_release(Lease lease, CompletionToken&& token) {
   return detail::net::async_initiate<CompletionToken, void(std::exception_ptr)>(
       [](auto handler, Lease held) {
-        using Operation = detail::Operation<decltype(handler)>;
-        const auto operation = std::make_shared<Operation>(std::move(handler));
-        dlock::async_release(std::move(held), [operation](std::error_code code) {
-          auto error = detail::caught<int>([&] {
-            dlock::detail::throw_release_error(code);
-            return 0;
+        detail::Operation<decltype(handler)>::run(std::move(handler), [&](const auto& link) {
+          dlock::async_release(std::move(held), [link](std::error_code code) {
+            auto error = detail::caught<int>([&] {
+              dlock::detail::throw_release_error(code);
+              return 0;
+            });
+            link->complete(std::move(error.first));
           });
-          Operation::complete(operation, std::move(error.first));
         });
       },
       token, std::move(lease));

@@ -2,6 +2,7 @@
 /// Asynchronous use: waits that cost no thread, ended by a handler or awaited by a coroutine.
 #pragma once
 
+#include <atomic>
 #include <coroutine>
 #include <functional>
 #include <memory>
@@ -32,7 +33,11 @@ struct DLOCK_API AcquireResult {
 
 /// Receives the result, once, on the client's callback thread: all handlers of a client run there
 /// one after another, so a slow one delays the others (never a renewal). It may use the client, and
-/// must not throw.
+/// destroy it. What it throws goes to the client's log.
+///
+/// A pending call keeps the connection until its handler has run. The end of the `Client` ends the
+/// call: see `Client::~Client`. A call made after that, of a lock or lease that lives on, is
+/// answered as always.
 using AcquireHandler = std::function<void(AcquireResult)>;
 /// Receives no error when the server confirmed the release, `errc::lost` when the lease had ended
 /// before, `errc::unreachable` when there was no answer (the release is then repeated). As above.
@@ -43,30 +48,63 @@ namespace detail {
 /// Throws what `Lease::release()` throws for this outcome; nothing for none.
 DLOCK_API void throw_release_error(std::error_code outcome);
 
+/// What a coroutine awaits, which may be destroyed meanwhile: the one who is first ends it.
+template <class Result>
+struct Awaited {
+  explicit Awaited(std::coroutine_handle<> coroutine) : waiting(coroutine) {}
+
+  const std::coroutine_handle<> waiting;
+  Result result{};
+  std::stop_source end;  ///< requested when nobody waits any more
+  std::atomic<bool> over{false};
+
+  /// False: the coroutine is gone, and nobody wants `value`.
+  bool resume(Result& value) {
+    if (over.exchange(true)) return false;
+    result = std::move(value);
+    waiting.resume();
+    return true;
+  }
+  void abandon() noexcept {
+    if (!over.exchange(true)) end.request_stop();
+  }
+};
+
 /// What both awaiters are: started once, resumed on the callback thread.
 ///
-/// The coroutine must stay alive until it is resumed: to end the wait early, request the stop
-/// token.
+/// The coroutine may be destroyed while it waits, but not while it is being resumed: the wait is
+/// cancelled then, and a lease that came all the same is given back.
 class AcquireAwaiter {
  public:
-  using Start = std::function<void(AcquireHandler)>;
-  explicit AcquireAwaiter(Start start) : start_(std::move(start)) {}
-
-  [[nodiscard]] bool await_ready() const noexcept { return false; }
-  void await_suspend(std::coroutine_handle<> waiting) {
-    // The coroutine, and this with it, may be gone before `start` returns.
-    const auto start = std::move(start_);
-    start([this, waiting](AcquireResult result) {
-      result_ = std::move(result);
-      waiting.resume();
-    });
+  using Start = std::function<void(AcquireHandler, std::stop_token)>;
+  AcquireAwaiter(Start start, std::stop_token stop)
+      : start_(std::move(start)), stop_(std::move(stop)) {}
+  AcquireAwaiter(AcquireAwaiter&&) = default;
+  AcquireAwaiter& operator=(AcquireAwaiter&&) = delete;
+  ~AcquireAwaiter() {
+    if (awaited_) awaited_->abandon();
   }
 
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+  inline void await_suspend(std::coroutine_handle<> waiting);
+
  protected:
-  AcquireResult result_;
+  [[nodiscard]] AcquireResult&& result() { return std::move(awaited_->result); }
 
  private:
+  struct Waiting : Awaited<AcquireResult> {
+    struct End {
+      std::stop_source end;
+      void operator()() noexcept { end.request_stop(); }
+    };
+    Waiting(std::coroutine_handle<> coroutine, const std::stop_token& stop)
+        : Awaited(coroutine), on_stop(stop, End{end}) {}
+    std::stop_callback<End> on_stop;
+  };
+
   Start start_;
+  std::stop_token stop_;
+  std::shared_ptr<Waiting> awaited_;
 };
 
 }  // namespace detail
@@ -76,7 +114,7 @@ class [[nodiscard]] AsyncAcquire : public detail::AcquireAwaiter {
  public:
   using AcquireAwaiter::AcquireAwaiter;
   /// The lease. Throws as said.
-  [[nodiscard]] Lease await_resume() { return std::move(result_).get(); }
+  [[nodiscard]] Lease await_resume() { return result().get(); }
 };
 
 /// What `co_await mutex.async_try_acquire_for(...)` waits for. Throws as
@@ -85,28 +123,51 @@ class [[nodiscard]] AsyncTryAcquire : public detail::AcquireAwaiter {
  public:
   using AcquireAwaiter::AcquireAwaiter;
   /// The lease; none if it did not come in time. Throws as said.
-  [[nodiscard]] std::optional<Lease> await_resume() { return std::move(result_).get_if(); }
+  [[nodiscard]] std::optional<Lease> await_resume() { return result().get_if(); }
 };
 
 /// Gives `lease` back without waiting; `handler` gets the outcome, or may be empty. Called at once
 /// for a lease that holds nothing. Throws `UsageError` in a forked child.
 DLOCK_API void async_release(Lease lease, ReleaseHandler handler);
 
+inline void detail::AcquireAwaiter::await_suspend(std::coroutine_handle<> waiting) {
+  // The coroutine, and this with it, may be gone before `start` returns.
+  const auto awaited = std::make_shared<Waiting>(waiting, stop_);
+  awaited_ = awaited;
+  const auto start = std::move(start_);
+  start(
+      [awaited](AcquireResult result) {
+        if (!awaited->resume(result) && result.lease) {
+          async_release(std::move(*result.lease), nullptr);
+        }
+      },
+      awaited->end.get_token());
+}
+
 /// What `co_await async_release(...)` waits for. Throws as `Lease::release()`.
 class [[nodiscard]] AsyncRelease {
  public:
   /// Takes over what is to be released; releases when it is awaited, at the latest at its own end.
   explicit AsyncRelease(Lease lease) noexcept : lease_(std::move(lease)) {}
+  /// The coroutine may be destroyed while it waits; the release goes on.
+  ~AsyncRelease() {
+    if (awaited_) awaited_->abandon();
+  }
+  /// Takes over.
+  AsyncRelease(AsyncRelease&&) = default;
+  AsyncRelease& operator=(AsyncRelease&&) = delete;
   /// Whether there is nothing to release.
   [[nodiscard]] bool await_ready() const noexcept { return !lease_; }
   /// Begins the release; `waiting` is resumed on the client's callback thread.
   DLOCK_API void await_suspend(std::coroutine_handle<> waiting);
   /// Throws if it was not confirmed.
-  void await_resume() const { detail::throw_release_error(error_); }
+  void await_resume() const {
+    if (awaited_) detail::throw_release_error(awaited_->result);
+  }
 
  private:
   Lease lease_;
-  std::error_code error_;
+  std::shared_ptr<detail::Awaited<std::error_code>> awaited_;
 };
 /// Gives `lease` back without a thread that waits: for `co_await`.
 inline AsyncRelease async_release(Lease lease) { return AsyncRelease{std::move(lease)}; }

@@ -17,8 +17,9 @@ class ClientState;
 }
 
 /// A client of the lock store. Thread-safe; make one per process and share it. It connects when it
-/// is first used, reconnects by itself, and lives on (inside the leases) until the last lease is
-/// gone.
+/// is first used, and reconnects by itself. The connection lives on as long as there is a lease, a
+/// lock or another handle of it, also when the `Client` is gone: leases are renewed, `lost()` is
+/// told, and asynchronous calls begun then are answered, but every new wait ends with `Cancelled`.
 ///
 /// After a `fork()` the child holds nothing: every call on a client, lock or lease of the parent
 /// throws `errc::forked` there, and destructors leave the parent's connection alone.
@@ -29,9 +30,16 @@ class DLOCK_API Client {
   /// variable `DLOCK_URL`, and without it `local:`. Does not connect.
   /// Throws `UsageError` when the URL or an option is not valid.
   explicit Client(std::string_view url = {}, ClientOptions options = {});
-  /// Withdraws what is still waiting and closes; blocks for at most one request timeout, and one
-  /// more while a callback or handler of the user's runs (it goes on after that). If a long wait of
-  /// a thread that held other locks ended just before, as long as it takes to connect, too.
+  /// Ends what is still waiting, with `Cancelled`, and closes. Blocks for at most one request
+  /// timeout, and one more while a callback or handler of the user's runs.
+  ///
+  /// Before it returns, each handler of a pending asynchronous call has been called, the handlers
+  /// of its `LeaderWatch`es and the log sink are called for the last time, and losses that were
+  /// seen have been told. Where a handler runs on after that time, those that were to come are
+  /// destroyed without being called, and leases that they would have got are given back.
+  ///
+  /// In one of its own handlers, stop callbacks or sinks it does not wait: those that were to come
+  /// are called when that one has returned.
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;

@@ -72,11 +72,12 @@ class DLOCK_API LeaderObserver {
   std::unique_ptr<detail::ElectionView> view_;
 };
 
-/// Called with each change, in order, on a thread of its own. Must not throw.
+/// Called with each change, in order, on a thread of its own. What it throws goes to the client's
+/// log.
 using LeaderHandler = std::function<void(const LeaderChange&)>;
 
-/// Calls a handler with the changes of an election until it is destroyed. Errors go to the client's
-/// log; it tries again.
+/// Calls a handler with the changes of an election until it is destroyed, or its `Client` is.
+/// Errors go to the client's log; it tries again.
 class DLOCK_API LeaderWatch {
  public:
   /// As `Election::observe(LeaderHandler)`: begins at once.

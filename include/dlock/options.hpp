@@ -15,8 +15,8 @@ namespace dlock {
 enum class LogLevel { debug, info, warning, error };
 
 /// Receives the library's own reports: reconnects, losses, degraded hand-offs. Called from library
-/// threads, one call at a time for a client; must not call back into that client. Never gets a
-/// password.
+/// threads, one call at a time for a client, and not after the client's end; must not call back
+/// into that client. What it throws is dropped. Never gets a password.
 using LogSink = std::function<void(LogLevel, std::string_view)>;
 
 /// Settings of a `Client`. All durations are real time, counted also while the machine sleeps.

@@ -45,10 +45,10 @@ std::optional<Lease> AcquireResult::get_if() && {
 }
 
 void AsyncRelease::await_suspend(std::coroutine_handle<> waiting) {
-  async_release(std::move(lease_), [this, waiting](std::error_code error) {
-    error_ = error;
-    waiting.resume();
-  });
+  // The coroutine, and this with it, may be gone before this returns.
+  const auto awaited = std::make_shared<detail::Awaited<std::error_code>>(waiting);
+  awaited_ = awaited;
+  async_release(std::move(lease_), [awaited](std::error_code error) { awaited->resume(error); });
 }
 
 void async_release(Lease lease, ReleaseHandler handler) {

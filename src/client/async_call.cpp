@@ -15,7 +15,19 @@ struct ClientState::AsyncCall : Call {
     void operator()() const { client->cancel(*call); }
   };
 
-  Handler then;
+  AsyncCall(ClientState& owner, Handler handler)
+      : client(owner), then(std::move(handler)), expected(owner.callbacks_) {}
+  /// What came too late to be told to anybody is given back.
+  ~AsyncCall() {
+    auto* const obtained = std::get_if<core::Obtained>(&answer);
+    if (then && obtained != nullptr && obtained->lease) client.forgo(*obtained->lease);
+  }
+  AsyncCall(const AsyncCall&) = delete;
+  AsyncCall& operator=(const AsyncCall&) = delete;
+
+  ClientState& client;
+  Handler then;  ///< keeps the client
+  const Callbacks::Expected expected;
   std::optional<std::stop_callback<Cancel>> on_stop;
 };
 
@@ -27,9 +39,8 @@ void ClientState::async_acquire(const std::string& key, const LockOptions& optio
   callbacks_.start();
   const auto begin = now();
   auto wish = wish_for(begin, key, options, limit, permits);
-  const auto call = std::make_shared<AsyncCall>();
+  const auto call = std::make_shared<AsyncCall>(*this, std::move(then));
   const auto id = id_of(*call);
-  call->then = std::move(then);
   if (stop.stop_possible()) {
     call->on_stop.emplace(stop, AsyncCall::Cancel{this, call.get()});
   }
@@ -51,8 +62,7 @@ void ClientState::async_acquire(const std::string& key, const LockOptions& optio
 void ClientState::async_release(const core::LeaseRecord& lease, Handler then) {
   check_process();
   callbacks_.start();
-  const auto call = std::make_shared<AsyncCall>();
-  call->then = std::move(then);
+  const auto call = std::make_shared<AsyncCall>(*this, std::move(then));
   const Lock lock{*this};
   ensure_keeper();
   call->async = call;
@@ -63,11 +73,36 @@ void ClientState::async_release(const core::LeaseRecord& lease, Handler then) {
   after_change();
 }
 
-void ClientState::run_handlers(const std::vector<std::shared_ptr<AsyncCall>>& calls) {
-  for (const auto& call : calls) {
+void ClientState::post_handlers(std::vector<std::shared_ptr<AsyncCall>> calls) {
+  callbacks_.post([this, calls = std::move(calls)]() mutable { run_handlers(calls); },
+                  Callbacks::Fate::dropped);
+}
+
+void ClientState::run_handlers(std::vector<std::shared_ptr<AsyncCall>>& calls) {
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    const auto call = std::move(calls[i]);
     handlers_.fetch_sub(1);  // this may be gone after the last of them
     call->on_stop.reset();
-    std::exchange(call->then, {})(call->answer);
+    if (!call->expected.is_wanted()) continue;
+    try {
+      std::exchange(call->then, {})(call->answer);
+    } catch (...) {
+      calls.erase(calls.begin(), calls.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+      if (!calls.empty()) post_handlers(std::move(calls));
+      throw;
+    }
+  }
+}
+
+// Gives back what nobody has a handle of.
+void ClientState::forgo(const core::LeaseRecord& lease) noexcept {
+  try {
+    const Lock lock{*this};
+    ask_for_release(lease);
+    carry_out();
+    after_change();
+  } catch (const std::exception&) {
+    return;  // it runs out
   }
 }
 

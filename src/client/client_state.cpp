@@ -1,6 +1,8 @@
 // Callers: what a thread that wants something of the engine does, and how it waits.
 #include "client/client_state.hpp"
 
+#include <cxxabi.h>
+
 #include <algorithm>
 
 #include "client/deadlock_watch.hpp"
@@ -18,6 +20,18 @@ using std::chrono::milliseconds;
 // Far enough to be "never", near enough not to overflow when added to an instant.
 constexpr milliseconds longest_limit = std::chrono::hours{24 * 365 * 100};
 
+// A sink that throws has nobody to tell.
+void tell(const LogSink& sink, LogLevel level, std::string_view text) {
+  if (!sink) return;
+  try {
+    sink(level, text);
+  } catch (const abi::__forced_unwind&) {  // pthread_exit()
+    throw;
+  } catch (...) {
+    return;
+  }
+}
+
 }  // namespace
 
 ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
@@ -26,7 +40,9 @@ ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
       url_(endpoint_.display()),
       generation_(fork_generation()),
       client_id_(core::hex(RandomBits{}.draw()[0])),
-      callbacks_(options_.request_timeout) {
+      callbacks_(options_.request_timeout, [sink = options_.log](const std::string& what) {
+        tell(sink, LogLevel::error, "a handler or callback threw: " + what);
+      }) {
   if (is_quorum()) {
     form_quorum();
   } else if (endpoint_.kind == redis::Endpoint::Kind::cluster) {
@@ -72,9 +88,17 @@ ClientState::~ClientState() {
 }
 
 void ClientState::close() {
-  const Lock lock{*this};
-  close_all();
-  after_change();
+  Replication* replication = nullptr;
+  {
+    const Lock lock{*this};
+    is_closed_ = true;
+    close_all();
+    after_change();
+    replication = replication_.get();
+  }
+  closing_.request_stop();
+  if (replication != nullptr) replication->end();
+  callbacks_.finish(options_.request_timeout);
 }
 
 // The engines of a quorum go on: its leases need them.
@@ -169,6 +193,11 @@ core::Wish ClientState::wish_for(core::Instant begin, const std::string& key,
   return wish;
 }
 
+std::stop_token ClientState::closing() {
+  const Lock lock{*this};
+  return is_closed_ ? std::stop_token{} : closing_.get_token();
+}
+
 void ClientState::cancel(const Call& call) {
   const Lock lock{*this};
   if (!call.asked) {
@@ -208,6 +237,7 @@ Replication& ClientState::replication() {
   const Lock lock{*this};
   if (!replication_) {
     replication_ = std::make_unique<Replication>(*this);
+    if (is_closed_) replication_->end();
   }
   return *replication_;
 }
@@ -280,7 +310,9 @@ void ClientState::check_process() const {
 
 void ClientState::log(LogLevel level, std::string text) {
   if (options_.log) {
-    callbacks_.post([sink = options_.log, level, text = std::move(text)] { sink(level, text); });
+    callbacks_.post(
+        [sink = options_.log, level, text = std::move(text)] { tell(sink, level, text); },
+        Callbacks::Fate::refused);
   }
 }
 
@@ -297,8 +329,7 @@ void ClientState::Lock::unlock() {
   locked_ = false;
   state_.mutex_.unlock();
   if (!posts.empty()) {
-    state_.callbacks_.post(
-        [&state = state_, calls = std::move(posts)] { state.run_handlers(calls); });
+    state_.post_handlers(std::move(posts));
   }
   while (call != nullptr) {
     auto* const next = call->next;  // once woken it may be gone

@@ -92,7 +92,7 @@ class ClientState {
   void async_release(const core::LeaseRecord& lease, Handler then);
   /// The lease's stop token; requested at once if it is lost already.
   [[nodiscard]] std::stop_token lost(core::LeaseRecord& lease);
-  /// Ends all waits.
+  /// The client goes: ends all waits, and lets handlers run. See `Client::~Client`.
   void close();
 
   [[nodiscard]] Client::Stats stats();
@@ -115,8 +115,14 @@ class ClientState {
   void check_process() const;
   [[nodiscard]] bool is_forked() const noexcept;
   void log(LogLevel level, std::string text);
-  /// Runs `function` on the callback thread.
-  void post(std::function<void()> function) { callbacks_.post(std::move(function)); }
+  /// Runs `function` on the callback thread, unless the client goes and cannot wait for it.
+  void post(std::function<void()> function) {
+    callbacks_.post(std::move(function), Callbacks::Fate::dropped);
+  }
+  /// For who calls handlers.
+  [[nodiscard]] const Callbacks& callbacks() const noexcept { return callbacks_; }
+  /// Requested when the client goes; of one that is gone already: never.
+  [[nodiscard]] std::stop_token closing();
 
  private:
   struct AsyncCall;
@@ -219,7 +225,9 @@ class ClientState {
   void answer_users(core::Action& action);
   void write(Line& line, const core::Command& command);
   void answer(Call& call);
-  void run_handlers(const std::vector<std::shared_ptr<AsyncCall>>& calls);
+  void post_handlers(std::vector<std::shared_ptr<AsyncCall>> calls);
+  void run_handlers(std::vector<std::shared_ptr<AsyncCall>>& calls);
+  void forgo(const core::LeaseRecord& lease) noexcept;
   void after_change();
   void ensure_keeper();
   void keep(Lock& lock);
@@ -273,6 +281,8 @@ class ClientState {
   std::atomic<int> handlers_{0};    ///< posted, and not begun
   bool keeper_looks_soon_ = false;  ///< it looks for output left to handlers
   bool keeper_ends_ = false;
+  bool is_closed_ = false;
+  std::stop_source closing_;
   Call settled_;  ///< of the destructor
   bool settling_ = false;
 

@@ -294,7 +294,8 @@ void ClientState::answer_users(core::Action& action) {
   } else if (auto* lost = std::get_if<core::Lost>(&action)) {
     log(LogLevel::error, "lock lost: " + lost->lease->key);
     if (lost->lease->lost.stop_possible()) {
-      callbacks_.post([source = lost->lease->lost]() mutable { source.request_stop(); });
+      callbacks_.post([source = lost->lease->lost]() mutable { source.request_stop(); },
+                      Callbacks::Fate::runs);
     }
   } else if (auto* stranded = std::get_if<core::Stranded>(&action)) {
     stranded_.push_back(std::move(stranded->lease));

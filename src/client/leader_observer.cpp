@@ -1,6 +1,8 @@
 // The LeaderObserver and LeaderWatch handles.
 #include "dlock/leader_observer.hpp"
 
+#include <cxxabi.h>
+
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -45,13 +47,20 @@ namespace detail {
 
 struct WatchState {
   WatchState(LeaderObserver what, std::shared_ptr<ClientState> owner, LeaderHandler whom)
-      : client(std::move(owner)), observer(std::move(what)), handler(std::move(whom)) {}
+      : client(std::move(owner)),
+        observer(std::move(what)),
+        handler(std::move(whom)),
+        on_closing(client->closing(), End{stop}) {}
 
   void run() {
     const auto token = stop.get_token();
+    const Callbacks::Expected expected{client->callbacks()};
+    const Callbacks::Serving serving{client->callbacks()};
     while (!token.stop_requested()) {
       try {
-        handler(observer.next(token));
+        const auto change = observer.next(token);
+        if (!expected.is_wanted()) return;
+        call(change);
       } catch (const Cancelled&) {
         return;
       } catch (const Error& error) {
@@ -68,6 +77,26 @@ struct WatchState {
   std::thread thread;
 
  private:
+  struct End {
+    std::stop_source stop;
+    void operator()() noexcept { stop.request_stop(); }
+  };
+  std::stop_callback<End> on_closing;
+
+  void call(const LeaderChange& change) const {
+    const auto report = [this](const char* what) {
+      client->log(LogLevel::error, std::string{"the handler of an observer threw: "} + what);
+    };
+    try {
+      handler(change);
+    } catch (const abi::__forced_unwind&) {  // pthread_exit()
+      throw;
+    } catch (const std::exception& error) {
+      report(error.what());
+    } catch (...) {
+      report("something that is no std::exception");
+    }
+  }
   static void pause(const std::stop_token& stop) {
     std::mutex mutex;
     std::unique_lock lock{mutex};

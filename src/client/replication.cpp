@@ -39,13 +39,17 @@ Replication::Replication(ClientState& client) : client_(client) {
 }
 
 Replication::~Replication() {
+  end();
+  thread_.join();
+}
+
+void Replication::end() {
   {
     const std::lock_guard lock{mutex_};
     ends_ = true;
     if (occupied_ != nullptr) occupied_->hang_up();
   }
   changed_.notify_all();
-  thread_.join();
 }
 
 Replication::Outcome Replication::await(Records leases, Terms terms, const std::stop_token& stop) {
@@ -70,9 +74,12 @@ Replication::Outcome Replication::await(Records leases, Terms terms, const std::
 }
 
 void Replication::start(Records leases, Terms terms, const std::stop_token& stop, Handler then) {
-  add({std::move(leases), terms, stop, [this, then = std::move(then)](Outcome outcome) mutable {
-         client_.post([then = std::move(then), outcome = std::move(outcome)]() mutable {
-           then(std::move(outcome));
+  const auto expected = std::make_shared<const Callbacks::Expected>(client_.callbacks());
+  add({std::move(leases), terms, stop,
+       [this, expected, then = std::move(then)](Outcome outcome) mutable {
+         client_.post([expected = std::move(expected), then = std::move(then),
+                       outcome = std::move(outcome)]() mutable {
+           if (expected->is_wanted()) then(std::move(outcome));
          });
        }});
 }
@@ -80,15 +87,23 @@ void Replication::start(Records leases, Terms terms, const std::stop_token& stop
 void Replication::add(Request request) {
   {
     const std::lock_guard lock{mutex_};
-    requests_.push_back(std::move(request));
+    if (!ends_) requests_.push_back(std::move(request));
   }
-  changed_.notify_all();
+  if (request.then) {
+    request.then(cancelled());
+  } else {
+    changed_.notify_all();
+  }
 }
 
 void Replication::run() {
   for (auto batch = take_batch(); !batch.empty(); batch = take_batch()) {
     serve(std::move(batch));
   }
+  std::unique_lock lock{mutex_};
+  auto left = std::exchange(requests_, {});
+  lock.unlock();
+  for (auto& request : left) request.then(cancelled());
 }
 
 // Those that ask for the same as the first. None at the end.
@@ -123,7 +138,8 @@ void Replication::serve(std::vector<Request> batch) {
   try {
     answer = ask(leases, batch.front().terms);
   } catch (const Error& error) {
-    problem = Failure{error.reason(), redis::without_code(error)};
+    const std::lock_guard lock{mutex_};
+    problem = ends_ ? cancelled() : Failure{error.reason(), redis::without_code(error)};
   }
   std::span<const std::optional<std::int64_t>> rest{answer};
   for (auto& request : batch) {

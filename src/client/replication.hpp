@@ -55,7 +55,9 @@ class Replication {
 
   /// Waits; `stop` ends that with `errc::cancelled`. The leases are the caller's, whatever comes.
   [[nodiscard]] Outcome await(Records leases, Terms terms, const std::stop_token& stop);
-  /// The same without waiting: `then` is called on the callback thread.
+  /// Cancels what is waited for, now and later. Does not wait.
+  void end();
+  /// As `await`, without waiting: `then` is called on the callback thread.
   void start(Records leases, Terms terms, const std::stop_token& stop, Handler then);
 
  private:

@@ -150,9 +150,10 @@ Lease Target::exchange(Lease&& former, const core::Permits& permits) const {
 AsyncAcquire Target::async_acquire(const std::optional<core::Permits>& permits,
                                    std::stop_token stop) const {
   return AsyncAcquire{
-      [self = shared_from_this(), permits, stop = std::move(stop)](AcquireHandler handler) {
-        self->async_acquire(permits, std::move(handler), stop);
-      }};
+      [self = shared_from_this(), permits](AcquireHandler handler, const std::stop_token& ends) {
+        self->async_acquire(permits, std::move(handler), ends);
+      },
+      std::move(stop)};
 }
 
 void Target::async_acquire(const std::optional<core::Permits>& permits, AcquireHandler handler,
@@ -162,10 +163,11 @@ void Target::async_acquire(const std::optional<core::Permits>& permits, AcquireH
 
 AsyncTryAcquire Target::async_try_acquire(const std::optional<core::Permits>& permits,
                                           milliseconds limit, std::stop_token stop) const {
-  return AsyncTryAcquire{
-      [self = shared_from_this(), permits, limit, stop = std::move(stop)](AcquireHandler handler) {
-        self->async_take(limit, stop, permits, std::move(handler));
-      }};
+  return AsyncTryAcquire{[self = shared_from_this(), permits, limit](AcquireHandler handler,
+                                                                     const std::stop_token& ends) {
+                           self->async_take(limit, ends, permits, std::move(handler));
+                         },
+                         std::move(stop)};
 }
 
 void Target::async_take(std::optional<milliseconds> limit, const std::stop_token& stop,
@@ -185,17 +187,17 @@ void Target::async_take(std::optional<milliseconds> limit, const std::stop_token
 // When enough replicas have it; else it is given back first.
 void Target::deliver(std::shared_ptr<core::LeaseRecord> record, const std::stop_token& stop,
                      AcquireHandler handler) const {
+  const auto lease = std::make_shared<Lease>(lease_of(record));
   client->replication().start(
-      {record}, {options.min_replicas, options.replication_timeout}, stop,
-      [self = shared_from_this(), record,
+      {std::move(record)}, {options.min_replicas, options.replication_timeout}, stop,
+      [self = shared_from_this(), lease,
        handler = std::move(handler)](Replication::Outcome failure) mutable {
-        auto lease = self->lease_of(std::move(record));
         if (!failure) {
-          handler({std::move(lease), {}, {}});
+          handler({std::move(*lease), {}, {}});
           return;
         }
-        async_release(std::move(lease), [handler = std::move(handler),
-                                         failure = std::move(*failure)](std::error_code) mutable {
+        async_release(std::move(*lease), [handler = std::move(handler),
+                                          failure = std::move(*failure)](std::error_code) mutable {
           handler({{}, failure.code, std::move(failure.what)});
         });
       });
