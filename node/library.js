@@ -2,6 +2,9 @@
 //
 // Arguments are numbers, texts and typed arrays. koffi aborts the process if a worker is terminated
 // while it reads an object or an array; that would take 25 times as long, too.
+import { Buffer } from 'node:buffer';
+import process from 'node:process';
+
 import koffi from 'koffi';
 
 const library = koffi.load(process.env.DLOCK_LIBRARY || 'libdlock.so.1');

@@ -1,8 +1,9 @@
 // Clients and leases of this thread, as the C interface has them: calls that end later are promises.
+import { Buffer } from 'node:buffer';
 import process from 'node:process';
 
 import { DlockError, c, check, lockOptions, made, withClientOptions } from './library.js';
-import { Queue, garbage, owners } from './queue.js';
+import { Queue } from './queue.js';
 
 export { DlockError } from './library.js';
 
@@ -20,7 +21,7 @@ export class NativeClient {
       made(c.newClient, url ?? null, settings),
     );
     this.url = c.clientUrl(this.#handle);
-    garbage.register(client, this);
+    queue.own(client, this);
   }
 
   /** What a Lease has; rejects with a DlockError. `client` stays alive meanwhile. */
@@ -89,7 +90,7 @@ export class NativeLease {
 
   /** When nobody can reach `lease` any more the lock is given back. */
   belongTo(lease) {
-    garbage.register(lease, this, this);
+    queue.own(lease, this);
   }
 
   /** Aborted when it is lost. `lease` lives as long as somebody has the signal or listens to it. */
@@ -98,7 +99,7 @@ export class NativeLease {
     if (this.#lost) this.#loss.abort(this.#lost);
     if (!AbortSignal.any) return this.#loss.signal; // Node.js before 18.17
     const signal = AbortSignal.any([this.#loss.signal]);
-    owners.set(signal, lease);
+    queue.tie(signal, lease);
     return signal;
   }
 
@@ -116,7 +117,7 @@ export class NativeLease {
     const handle = this.#handle;
     if (!handle) return;
     this.#handle = null;
-    garbage.unregister(this);
+    queue.disown(this);
     queue.unwatch(this.#number);
     await queue.call((number) => c.release(handle, number));
   }

@@ -16,9 +16,8 @@ const inUse = new Set(); // queues with calls under way
 // Queues that nobody can reach any more, as after a module reset of a test runner.
 const unused = new FinalizationRegistry((socket) => socket.destroy());
 // Likewise clients and leases: `held` is what they had, which has the queue.
-export const garbage = new FinalizationRegistry((held) => held.forget());
-/** What lives as long as a signal. */
-export const owners = new WeakMap();
+const garbage = new FinalizationRegistry((held) => held.forget());
+const owners = new WeakMap(); // of signals
 
 // Apart from the class: what the socket knows must not keep the queue.
 function listen(descriptor, queue) {
@@ -84,6 +83,20 @@ export class Queue {
 
   get isOpen() {
     return !this.#socket.destroyed;
+  }
+
+  /** Calls `held.forget()` when `owner` is garbage, unless `disown(held)` was called. */
+  own(owner, held) {
+    garbage.register(owner, held, held);
+  }
+
+  disown(held) {
+    garbage.unregister(held);
+  }
+
+  /** `owner` lives as long as `signal`. */
+  tie(signal, owner) {
+    owners.set(signal, owner);
   }
 
   /** `lost` is called when the lease of that acquisition is lost. */
