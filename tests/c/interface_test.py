@@ -15,6 +15,27 @@ PROGRAM = pathlib.Path(os.environ["DLOCK_BUILD_DIR"], "tests/c_interface")
 EXAMPLE = pathlib.Path(os.environ["DLOCK_BUILD_DIR"], "examples/plain_c")
 SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
 
+# Loads the library, has leases renewed and waits, and closes it again; then the same once more.
+DLOPEN = """
+import _ctypes, ctypes, sys, time
+for _ in range(3):
+    library = ctypes.CDLL(sys.argv[1])
+    pointers = [ctypes.c_void_p() for _ in range(3)]
+    client, lock, lease = pointers
+    settings = (ctypes.c_int64 * 2)(16, 60)  # size, ttl
+    assert library.dlock_client_new(None, None, ctypes.byref(client)) == 0
+    assert library.dlock_mutex_new(client, b"a", ctypes.c_size_t(1), settings, ctypes.byref(lock)) == 0
+    assert library.dlock_acquire(lock, ctypes.c_int64(-1), None, ctypes.byref(lease)) == 0
+    _ctypes.dlclose(library._handle)
+    time.sleep(0.3)  # it is renewed meanwhile
+    library = ctypes.CDLL(sys.argv[1])
+    assert library.dlock_lease_release(lease) == 0
+    library.dlock_lease_free(lease)
+    library.dlock_lock_free(lock)
+    library.dlock_client_free(client)
+    _ctypes.dlclose(library._handle)
+"""
+
 
 class Interface(ProcessCase):
     def start_test(self, name):
@@ -94,6 +115,22 @@ class Interface(ProcessCase):
     def test_work_is_begun_once_in_a_period(self):
         self.leaves_keys = True  # for the rest of the period
         self.assert_passes(self.start_test("once"))
+
+    def test_a_callback_may_free_everything(self):
+        self.assert_passes(self.start_test("freeing_in_callbacks"))
+
+    def test_a_loss_callback_may_release_free_and_acquire(self):
+        self.assert_passes(self.start_test("losing_in_callbacks"))
+
+    def test_the_longest_times_are_for_ever_or_refused(self):
+        self.leaves_keys = True  # a latch stays
+        self.assert_passes(self.start_test("longest_times"))
+
+    def test_the_library_stays_loaded_while_it_works(self):
+        """A program that loads it by dlopen() may close it with waits and leases."""
+        library = pathlib.Path(os.environ["DLOCK_BUILD_DIR"], "libdlock.so.1")
+        running = self.start_program(sys.executable, "-c", DLOPEN, library)
+        self.assertEqual(running.wait(), 0, running.stderr)
 
     def test_calls_end_in_an_event_loop(self):
         self.assert_passes(self.start_test("queued"))

@@ -106,6 +106,11 @@ void once(void);
 void latches(void);
 void barriers(void);
 
+/* The tests in callbacks.c. */
+void freeing_in_callbacks(void);
+void losing_in_callbacks(void);
+void longest_times(void);
+
 /* The tests in queue.c. */
 void queued(void);
 void queued_losses(void);

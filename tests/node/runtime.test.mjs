@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, cp, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { copyFile, cp, mkdtemp, readFile, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -11,6 +11,7 @@ import { after, beforeEach, test } from 'node:test';
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { runInThisContext } from 'node:vm';
 import { Worker } from 'node:worker_threads';
 
 import { Client, DlockError, acquire, tryAcquire } from 'dlock';
@@ -235,6 +236,53 @@ test('copies of the package work beside each other', async (t) => {
   for (const dlock of [copy, again]) assert.equal(await dlock.tryAcquire('a'), null);
   await lease.release();
   assert.deepEqual(await Promise.all(next), [1, 1]);
+});
+
+/** The package once more, as a test runner has it after a module reset: to be forgotten. */
+async function newInstance() {
+  const modules = new Map();
+  const here = new URL('node_modules/dlock/', import.meta.url);
+  const load = async (path) => {
+    if (!path.startsWith('./')) return import(path);
+    if (modules.has(path)) return modules.get(path);
+    const exports = {};
+    modules.set(path, exports);
+    const names = [];
+    const code = (await readFile(new URL(path, here), 'utf8'))
+      .replace(/^import (\w+) from ('.*');/gm, 'const { default: $1 } = await load($2);')
+      .replace(/^import ({[^}]*}) from ('.*');/gm, 'const $1 = await load($2);')
+      .replace(/^export {[^}]*} from ('.*');/gm, 'Object.assign(exports, await load($1));')
+      .replace(/^export ({[^}]*});/gm, 'Object.assign(exports, $1);')
+      .replace(/^export (const|class|function) (\w+)/gm, (_, kind, name) => `${kind} ${names.push(name) && name}`);
+    await runInThisContext(`(async (load, exports) => {${code}\nObject.assign(exports, {${names}}); })`)(load, exports);
+    return exports;
+  };
+  return load('./index.js');
+}
+
+test('a module reset leaves nothing behind', async () => {
+  const descriptors = async () => (await readdir('/proc/self/fd')).length;
+  const warnings = [];
+  const warned = (warning) => warnings.push(warning.code);
+  process.on('warning', warned);
+  const before = await descriptors();
+  for (let i = 0; i < 5; i++) {
+    await (async () => {
+      const dlock = await newInstance();
+      await dlock.acquire(`forgotten ${i}`, { ttl: TTL });
+      assert.ok((await dlock.acquire('a')).held);
+      await dlock.tryAcquire('a');
+    })();
+    await eventually(async () => {
+      await collected();
+      return warnings.length === 2 * (i + 1); // and 'a' is free
+    });
+  }
+  await eventually(async () => {
+    await collected();
+    return (await descriptors()) <= before;
+  });
+  process.off('warning', warned);
 });
 
 test('a lease and a client are not cloned to another thread', async () => {
