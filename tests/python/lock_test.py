@@ -93,13 +93,13 @@ class Locks(PackageCase):
         self.assertEqual(total, 100)
 
     def test_others_run_while_a_thread_waits(self):
+        lock = self.lock()
         with self.held_elsewhere("job"):
-            waiter = threading.Thread(target=self.lock().acquire)
+            waiter = threading.Thread(target=lock.acquire)
             waiter.start()
             self.assertTrue(eventually(lambda: self.waiters("job")))
         waiter.join(LONG)
-        # The thread has ended, and its lock object with it.
-        self.assertTrue(eventually(lambda: not self.redis.exists("job")))
+        lock.release()
 
     def test_a_decorated_function_holds_the_lock_in_each_call(self):
         @DistributedLock(self.redis, lock_name="job")
@@ -195,9 +195,13 @@ class Losses(PackageCase):
 
     def test_a_lease_that_nobody_has_any_more_is_released(self):
         lease = Mutex(self.redis, "job").acquire()
-        lease.lost.add_callback(lambda: None)
-        del lease
-        self.assertTrue(eventually(lambda: not self.redis.exists("job")))
+        lost = lease.lost
+        lost.add_callback(lambda: None)
+        with self.assertLogs("distributed_lock", logging.WARNING):
+            with self.assertWarnsRegex(ResourceWarning, '"job" was dropped'):
+                del lease
+        self.assertFalse(self.redis.exists("job"))
+        self.assertFalse(lost.is_set())
 
     def test_a_callback_that_fails_is_logged(self):
         lease = Mutex(self.redis, "job", lock_ttl=0.2, renew=False).acquire()
@@ -257,6 +261,7 @@ class Interoperation(PackageCase):
             waiter.start()
             self.assertTrue(eventually(lambda: self.waiters("job")))
         waiter.join(LONG)
+        ours.release()  # what the thread has left behind
         with ours:
             self.assertFalse(foreign.acquire(blocking=False))
         self.assertTrue(foreign.acquire(blocking_timeout=LONG))

@@ -5,24 +5,24 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import threading
-import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from . import _process
 from ._errors import UsageError
 from ._lease import Lease, Lost, release_after
 from ._locks import (
     DEFAULT_REPLICATION_TIMEOUT,
     DEFAULT_TTL,
+    Acquisitions,
     checked,
-    mutex_side,
+    mutex_sides,
     release_after_async,
     release_async,
     terms_of,
 )
+from ._names import Naming
+from ._ownership import Caller, caller, coroutine_function
 from ._store import Store
 
 P = ParamSpec("P")
@@ -30,31 +30,35 @@ R = TypeVar("R")
 
 
 class _Common:
-    """Settings and what is told of the lease; who the holder is, subclasses know."""
+    """Settings and what is told of the lease."""
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 timeout: float | None = None, renew: bool = True, max_hold: float | None = None,
-                 prefix: str = "", min_replicas: int = 0,
+                 name: Naming = None, timeout: float | None = None, renew: bool = True,
+                 max_hold: float | None = None, prefix: str = "", min_replicas: int = 0,
                  replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
-        self._side = mutex_side(client, lock_name, prefix, terms_of(
+        self._sides = mutex_sides(client, lock_name, name, prefix, terms_of(
             lock_ttl, renew, max_hold, min_replicas, replication_timeout))
         self._timeout = timeout
         self._renew = renew
+        self._acquisitions = Acquisitions()
 
     def _kept(self) -> Lease | None:
-        raise NotImplementedError
+        entry = self._acquisitions.ownership.of(caller())
+        return None if entry is None else entry.lease
 
     @property
     def name(self) -> str:
         """The name, without the prefix."""
-        return self._side.name
+        return self._sides.one.name
 
     @property
     def lease(self) -> Lease:
-        """What the caller holds; it may be used in other threads. UsageError: it holds nothing."""
+        """What the caller holds, or what nobody is at any more who acquired it by this object; it may
+        be used in other threads. UsageError: it holds nothing."""
         lease = self._kept()
         if lease is None:
-            raise UsageError(f'the lock "{self.name}" is not held here')
+            name = f'"{self.name}" ' if self._sides.is_fixed else ""
+            raise UsageError(f"the lock {name}is not held here")
         return lease
 
     @property
@@ -110,12 +114,6 @@ class _Common:
             raise UsageError(f"the timeout is negative: {timeout}")
         return self._timeout if timeout is None else timeout
 
-    def _refuse_second(self) -> None:
-        lease = self._kept()
-        if lease is not None and lease.held:
-            raise UsageError(f'the lock "{self.name}" is held here already: it would wait for '
-                             'itself')
-
 
 class DistributedLock(_Common):
     """Mutual exclusion between all programs that use one server.
@@ -130,123 +128,104 @@ class DistributedLock(_Common):
     without one of its own. `max_hold`: the longest time to hold. `prefix` is put before the name.
     `min_replicas` and `replication_timeout`: as of Mutex.
 
-    Thread-safe: threads may share one object, and exclude each other by it. What a thread acquired
-    it must release; `lease` may be passed on. Also a decorator: each call holds the lock."""
+    Thread-safe: threads may share one object, and exclude each other by it. The object has the
+    lease until it is released or lost. What a thread acquired it must release, while it lives, or
+    is in the same job of a pool; after that anybody may. A with-block may end in another thread.
 
-    def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 timeout: float | None = None, renew: bool = True, max_hold: float | None = None,
-                 prefix: str = "", min_replicas: int = 0,
-                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
-        super().__init__(client, lock_name, lock_ttl, timeout=timeout, renew=renew,
-                         max_hold=max_hold, prefix=prefix, min_replicas=min_replicas,
-                         replication_timeout=replication_timeout)
-        self._of_thread = threading.local()  # a thread that ends drops its lease: it is released
-
-    def _kept(self) -> Lease | None:
-        kept: Lease | None = getattr(self._of_thread, "lease", None)
-        return kept
+    Also a decorator: the lock is held exactly while the body of a function runs, of a coroutine
+    function, of a generator or an asynchronous one (from its first step to its end), or of an
+    object that is called like these; UsageError for others. `name`, instead of `lock_name`, makes
+    the name of the arguments: `name="export-{user_id}"`, or a function of some of them,
+    `name=lambda user_id: ...`."""
 
     def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
         """Waits for the lock; False if it was not free (`blocking=False`) or did not become so in
         `timeout` seconds. Ctrl-C ends the wait. Raises UsageError if this thread holds it
         already."""
         limit = self._limit(blocking, timeout)
-        self._refuse_second()
-        lease = self._side.acquire(limit)
-        if lease is None:
-            return False
-        self._of_thread.lease = lease
-        return True
+        return self._acquisitions.acquire(self._sides.one, limit, caller(),
+                                          is_block=False) is not None
 
     def release(self) -> None:
-        """Gives the lock back. Raises UsageError if this thread does not hold it, else as
-        Lease.release()."""
-        lease = self.lease
-        self._of_thread.lease = None
-        lease.release()
+        """Gives the lock back. Raises UsageError if this thread does not hold it, and another one is
+        at work with it, or nobody holds it; else as Lease.release()."""
+        self._acquisitions.ownership.take(caller(), self.name).lease.release()
 
     def locked(self) -> bool:
         """Whether anybody holds it, asked of the server."""
-        return self._side.client().is_held(self.name)
+        return self._sides.one.client().is_held(self.name)
+
+    def owned(self) -> bool:
+        """As `held`, for programs written for redis-py's Lock."""
+        return self.held
 
     def __enter__(self) -> DistributedLock:
-        self._refuse_second()
-        self._of_thread.lease = checked(self._side.acquire(self._timeout), self.name, self._timeout)
+        entry = self._acquisitions.acquire(self._sides.one, self._timeout, caller(), is_block=True)
+        checked(entry, self.name, self._timeout)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        release_after(self.release, error)
+        entry = self._acquisitions.ownership.take_block(caller(), self.name)
+        release_after(entry.lease.release, error)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        @functools.wraps(function)
-        def holding(*args: P.args, **kwargs: P.kwargs) -> R:
-            with self:
-                return function(*args, **kwargs)
-
-        return holding
+        return self._sides.held_by(function, self._acquisitions, self._timeout)
 
 
 class AsyncDistributedLock(_Common):
     """The same for asyncio: `async with`, waits that block neither the loop nor a thread. Tasks
-    may share one object; what a task acquired it must release. `client` may be a
-    redis.asyncio.Redis. Also a decorator of coroutine functions."""
+    may share one object. Who calls acquire() has the lock, whatever task waits for it in its place
+    (asyncio.wait_for, gather, create_task); what a task acquired it must release, while it runs.
+    `client` may be a redis.asyncio.Redis. Decorates coroutine functions and asynchronous
+    generators; UsageError for others."""
 
-    def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 timeout: float | None = None, renew: bool = True, max_hold: float | None = None,
-                 prefix: str = "", min_replicas: int = 0,
-                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
-        super().__init__(client, lock_name, lock_ttl, timeout=timeout, renew=renew,
-                         max_hold=max_hold, prefix=prefix, min_replicas=min_replicas,
-                         replication_timeout=replication_timeout)
-        self._of_task: weakref.WeakKeyDictionary[asyncio.Task[object], Lease] = (
-            weakref.WeakKeyDictionary())
-
-    def _kept(self) -> Lease | None:
-        return self._of_task.get(_this_task())
-
-    async def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+    @coroutine_function
+    def acquire(self, blocking: bool = True, timeout: float | None = None
+                ) -> Coroutine[Any, Any, bool]:
         """As DistributedLock.acquire(); a cancellation ends the wait."""
-        limit = self._limit(blocking, timeout)
-        self._refuse_second()
-        lease = await self._side.acquire_async(limit)
-        if lease is None:
-            return False
-        self._of_task[_this_task()] = lease
-        return True
+        return self._acquire(blocking, timeout, caller())
 
-    async def release(self) -> None:
+    async def _acquire(self, blocking: bool, timeout: float | None, who: Caller) -> bool:
+        limit = self._limit(blocking, timeout)
+        return await self._acquisitions.acquire_async(self._sides.one, limit, who,
+                                                      is_block=False) is not None
+
+    @coroutine_function
+    def release(self) -> Coroutine[Any, Any, None]:
         """As DistributedLock.release()."""
-        lease = self.lease
-        del self._of_task[_this_task()]
-        await release_async(lease)
+        return self._release(caller())
+
+    async def _release(self, who: Caller) -> None:
+        await release_async(self._acquisitions.ownership.take(who, self.name).lease)
 
     async def locked(self) -> bool:
         """As DistributedLock.locked(); asks on a thread of the loop's pool."""
-        ask = functools.partial(self._side.client().is_held, self.name)
+        ask = functools.partial(self._sides.one.client().is_held, self.name)
         return await asyncio.get_running_loop().run_in_executor(None, ask)
 
-    async def __aenter__(self) -> AsyncDistributedLock:
-        self._refuse_second()
-        lease = await self._side.acquire_async(self._timeout)
-        self._of_task[_this_task()] = checked(lease, self.name, self._timeout)
+    async def owned(self) -> bool:
+        """As `held`, for programs written for redis-py's Lock."""
+        return self.held
+
+    @coroutine_function
+    def __aenter__(self) -> Coroutine[Any, Any, AsyncDistributedLock]:
+        return self._enter(caller())
+
+    async def _enter(self, who: Caller) -> AsyncDistributedLock:
+        entry = await self._acquisitions.acquire_async(self._sides.one, self._timeout, who,
+                                                       is_block=True)
+        checked(entry, self.name, self._timeout)
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                        trace: TracebackType | None) -> None:
-        await release_after_async(self.release, error)
+    @coroutine_function
+    def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                  trace: TracebackType | None) -> Coroutine[Any, Any, None]:
+        return self._exit(caller(), error)
 
-    def __call__(self, function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-        @functools.wraps(function)
-        async def holding(*args: P.args, **kwargs: P.kwargs) -> R:
-            async with self:
-                return await function(*args, **kwargs)
+    async def _exit(self, who: Caller, error: BaseException | None) -> None:
+        entry = self._acquisitions.ownership.take_block(who, self.name)
+        await release_after_async(functools.partial(release_async, entry.lease), error)
 
-        return holding
-
-
-def _this_task() -> asyncio.Task[object]:
-    task = asyncio.current_task()
-    if task is None:
-        raise UsageError("not in a task of asyncio")
-    return task
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        return self._sides.held_by(function, self._acquisitions, self._timeout, is_async=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import threading
+import warnings
 import weakref
 from collections.abc import Callable
 from types import TracebackType
@@ -84,11 +85,13 @@ def _run(lost: Lost | None) -> None:
 
 class Held:
     """What is held for a time, and renewed. May be used and released by any thread; a context
-    manager, which releases. When nobody has it any more it is released, too."""
+    manager, which releases, and can be entered once. One that nobody has any more is reported
+    (ResourceWarning, and the log `distributed_lock`) and released."""
 
     def __init__(self, held: _dlock.Held, name: str) -> None:
         self._held = held
         self._name = name
+        self._entered = False
         self._lost = Lost(held)
         _process.hold(self)
 
@@ -123,11 +126,29 @@ class Held:
         self._held.release()
 
     def __enter__(self) -> Self:
+        if self._entered and self.held:
+            raise UsageError(f'the lease of "{self._name}" is in a with-block already, whose end '
+                             'releases it: acquire another one')
+        self._held.ensure_held()
+        self._entered = True
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         release_after(self.release, error)
+
+    def __del__(self) -> None:
+        held = getattr(self, "_held", None)
+        if held is None or not held.held:
+            return
+        text = (f'the lease of "{self._name}" was dropped while it was held: it is given back now. '
+                "Release it, or use `with`")
+        _process.log.warning("%s", text)
+        warnings.warn(text, ResourceWarning, source=self)
+        try:
+            held.release()
+        except DistributedLockError as failed:
+            _process.log.warning("%s", failed)
 
 
 class Lease(Held):

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial, wraps
-from inspect import iscoroutinefunction
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from types import TracebackType
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar
 
 from . import _dlock
+from ._decorators import Args, Block, Kwargs, decorated
 from ._errors import (
     TIMED_OUT,
     DistributedLockError,
     LockBusy,
     LockTimeout,
+    UsageError,
     made_of,
 )
-from ._lease import Lease, in_main_thread, limit_of, milliseconds, note_failed_release
+from ._lease import (
+    Lease,
+    in_main_thread,
+    limit_of,
+    milliseconds,
+    note_failed_release,
+    release_after,
+)
+from ._names import NameOf, Naming, name_of, naming_of
+from ._ownership import Caller, Entry, Ownership, caller, coroutine_function, current_task
 from ._per_process import PerProcess
 from ._store import Store
 
@@ -37,7 +47,13 @@ def terms_of(ttl: float, renew: bool, max_hold: float | None, min_replicas: int,
 
 
 class Side(PerProcess[_dlock.Door]):
-    """One way into a lock."""
+    """One way into a lock. `excludes_itself`: nobody can have two of it."""
+
+    def __init__(self, store: Store, name: str, prefix: str,
+                 make: Callable[[_dlock.Client], _dlock.Door], *,
+                 excludes_itself: bool = True) -> None:
+        super().__init__(store, name, prefix, make)
+        self.excludes_itself = excludes_itself
 
     def acquire(self, timeout: float | None) -> Lease | None:
         """None when the time has passed, or at once with a timeout of 0."""
@@ -45,7 +61,7 @@ class Side(PerProcess[_dlock.Door]):
         return None if lease is None else Lease(lease, self.name)
 
     async def acquire_async(self, timeout: float | None) -> Lease | None:
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
         answer: asyncio.Future[Lease | None] = loop.create_future()
 
         def deliver(lease: Lease | None, code: int, what: str) -> None:
@@ -77,13 +93,23 @@ class Side(PerProcess[_dlock.Door]):
             raise
 
 
+def running_loop() -> asyncio.AbstractEventLoop:
+    """Raises UsageError without one, as in trio."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise UsageError("no event loop of asyncio runs here: where there is another one, as of "
+                         "trio, wait in a thread, as in `await trio.to_thread.run_sync("
+                         "lock.acquire)` with a DistributedLock") from None
+
+
 def _ignore(code: int, what: str) -> None:
     """Of a release that nobody waits for: what is unknown is repeated by the library."""
 
 
 async def release_async(lease: Lease) -> None:
     """Lease.release() without blocking the loop. A cancellation does not stop the release."""
-    loop = asyncio.get_running_loop()
+    loop = running_loop()
     answer: asyncio.Future[None] = loop.create_future()
 
     def deliver(code: int, what: str) -> None:
@@ -104,23 +130,99 @@ async def release_async(lease: Lease) -> None:
     await answer
 
 
+class Acquisitions:
+    """What is acquired by one object, of `side`: who holds what."""
+
+    def __init__(self) -> None:
+        self.ownership: Ownership[Lease] = Ownership()
+
+    def acquire(self, side: Side, timeout: float | None, who: Caller, *, is_block: bool
+                ) -> Entry[Lease] | None:
+        """For the thread that calls."""
+        if side.excludes_itself:
+            self.ownership.refuse_second(side.name, who)
+        lease = side.acquire(timeout)
+        return None if lease is None else self._added(lease, who, is_block, None)
+
+    async def acquire_async(self, side: Side, timeout: float | None, who: Caller, *,
+                            is_block: bool) -> Entry[Lease] | None:
+        """For the task that called, whatever other one waits in its place."""
+        if side.excludes_itself:
+            self.ownership.refuse_second(side.name, caller())
+        lease = await side.acquire_async(timeout)
+        if lease is None:
+            return None
+        return self._added(lease, who, is_block, who.task or current_task())
+
+    def _added(self, lease: Lease, who: Caller, is_block: bool,
+               task: asyncio.Task[object] | None) -> Entry[Lease]:
+        entry = Entry(lease, lease.name, who, is_block, task)
+        self.ownership.add(entry, who)
+        return entry
+
+
+class Hold:
+    """A block that holds a lease, once; for threads and for asyncio. It may end elsewhere."""
+
+    def __init__(self, acquisitions: Acquisitions, side: Side, timeout: float | None) -> None:
+        self._acquisitions = acquisitions
+        self._side = side
+        self._timeout = timeout
+        self._entry: Entry[Lease] | None = None
+
+    def __enter__(self) -> None:
+        self._entry = checked(
+            self._acquisitions.acquire(self._side, self._timeout, caller(), is_block=True),
+            self._side.name, self._timeout)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        release_after(self._given_up().release, error)
+
+    async def __aenter__(self) -> None:
+        self._entry = checked(
+            await self._acquisitions.acquire_async(self._side, self._timeout, caller(),
+                                                   is_block=True),
+            self._side.name, self._timeout)
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        trace: TracebackType | None) -> None:
+        await release_after_async(partial(release_async, self._given_up()), error)
+
+    def _given_up(self) -> Lease:
+        entry, self._entry = self._entry, None
+        assert entry is not None
+        if not self._acquisitions.ownership.remove(entry):
+            raise UsageError(f'the lock "{entry.name}" was released in the block that holds it')
+        return entry.lease
+
+
 class AsyncLease:
-    """`async with` around one lease: what the acquire_async() of the locks returns."""
+    """`async with` around one lease: what the acquire_async() of the locks returns. May be entered
+    again, and by several tasks: each has a lease of its own."""
 
     def __init__(self, side: Side, timeout: float | None) -> None:
         self._side = side
         self._timeout = timeout
-        self._lease: Lease | None = None
+        self._acquisitions = Acquisitions()
 
-    async def __aenter__(self) -> Lease:
-        lease = await self._side.acquire_async(self._timeout)
-        self._lease = checked(lease, self._side.name, self._timeout)
-        return self._lease
+    @coroutine_function
+    def __aenter__(self) -> Coroutine[Any, Any, Lease]:
+        return self._enter(caller())
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                        trace: TracebackType | None) -> None:
-        if self._lease is not None:
-            await release_after_async(partial(release_async, self._lease), error)
+    async def _enter(self, who: Caller) -> Lease:
+        entry = await self._acquisitions.acquire_async(self._side, self._timeout, who,
+                                                       is_block=True)
+        return checked(entry, self._side.name, self._timeout).lease
+
+    @coroutine_function
+    def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                  trace: TracebackType | None) -> Coroutine[Any, Any, None]:
+        return self._exit(caller(), error)
+
+    async def _exit(self, who: Caller, error: BaseException | None) -> None:
+        entry = self._acquisitions.ownership.take_block(who, self._side.name)
+        await release_after_async(partial(release_async, entry.lease), error)
 
 
 async def release_after_async(release: Callable[[], Awaitable[None]],
@@ -148,21 +250,40 @@ def checked(lease: T | None, name: str, timeout: float | None) -> T:
     return lease
 
 
-def holding(function: Callable[P, R], acquire: Callable[[], Lease],
-            acquire_async: Callable[[], AsyncLease]) -> Callable[P, R]:
-    """`function`, each call of which holds what is acquired for it."""
+class Sides:
+    """The way into a lock: of one name, or in a decorator of those that the arguments make."""
 
-    @wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        with acquire():
-            return function(*args, **kwargs)
+    def __init__(self, lock_name: str, name: Naming, make: Callable[[str], Side]) -> None:
+        self._naming = naming_of(lock_name, name)
+        self._make = make
+        # With names to come it only checks the settings, which are wrong where they are written.
+        self._one = make("name" if callable(self._naming) else self._naming)
+        self.is_fixed = name is None or (isinstance(name, str) and not set(name) & set("{}"))
 
-    @wraps(function)
-    async def call_async(*args: P.args, **kwargs: P.kwargs) -> object:
-        async with acquire_async():
-            return await cast("Awaitable[object]", function(*args, **kwargs))
+    @property
+    def one(self) -> Side:
+        """Raises UsageError if the name comes from arguments."""
+        if not self.is_fixed:
+            raise UsageError("the name of this lock comes from the arguments of a function: use it "
+                             "as a decorator, or say lock_name")
+        return self._one
 
-    return cast("Callable[P, R]", call_async) if iscoroutinefunction(function) else call
+    def for_calls_of(self, function: Callable[..., object]) -> Callable[[Args, Kwargs], Side]:
+        """Raises UsageError if the function has no such arguments."""
+        if self.is_fixed:
+            return lambda args, kwargs: self._one
+        name: NameOf = name_of(self._naming, function)
+        return lambda args, kwargs: self._make(name(args, kwargs))
+
+    def held_by(self, function: Callable[P, R], acquisitions: Acquisitions, timeout: float | None,
+                *, is_async: bool = False) -> Callable[P, R]:
+        """The function, decorated."""
+
+        def block_for(inner: Callable[..., object]) -> Callable[[Args, Kwargs], Block]:
+            side = self.for_calls_of(inner)
+            return lambda args, kwargs: Hold(acquisitions, side(args, kwargs), timeout)
+
+        return decorated(function, block_for, is_async=is_async)
 
 
 class LeaseSource:
@@ -172,29 +293,32 @@ class LeaseSource:
     Errors: LockTimeout, LockBusy, Unreachable, Refused, StoreUnusable with NotReplicated, UsageError.
     """
 
-    def __init__(self, side: Side) -> None:
-        self._side = side
+    def __init__(self, sides: Sides) -> None:
+        self._sides = sides
 
     @property
     def name(self) -> str:
         """The name, without the prefix."""
-        return self._side.name
+        return self._sides.one.name
 
     def acquire(self, timeout: float | None = None) -> Lease:
         """Waits for a lease. Ctrl-C ends the wait."""
-        return checked(self._side.acquire(timeout), self.name, timeout)
+        return checked(self._sides.one.acquire(timeout), self.name, timeout)
 
     def try_acquire(self, timeout: float = 0) -> Lease | None:
         """None instead of LockTimeout and LockBusy."""
-        return self._side.acquire(timeout)
+        return self._sides.one.acquire(timeout)
 
     def acquire_async(self, timeout: float | None = None) -> AsyncLease:
         """For `async with`: waits without a thread."""
-        return AsyncLease(self._side, timeout)
+        return AsyncLease(self._sides.one, timeout)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """A decorator: each call holds a lease. Of coroutine functions, too."""
-        return holding(function, self.acquire, self.acquire_async)
+        """A decorator: a lease is held exactly while the body runs. Of functions, coroutine
+        functions, generators and asynchronous ones, methods, and objects that are called like
+        these; UsageError for others. A call that is made in the body of the same waits for itself:
+        UsageError, if the lock excludes it."""
+        return self._sides.held_by(function, Acquisitions(), None)
 
 
 class Mutex(LeaseSource):
@@ -204,16 +328,19 @@ class Mutex(LeaseSource):
     `renew=False`: how long the holder has. `max_hold`: the longest time to hold it, renewed or not.
     `prefix` is put before the name to make the key. `min_replicas`: it counts as acquired when so
     many replicas have it too; if they do not within `replication_timeout` seconds, it is given back,
-    and NotReplicated raised."""
+    and NotReplicated raised. `name`, instead of `lock_name`: for decorators, as of DistributedLock.
+    """
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 renew: bool = True, max_hold: float | None = None, prefix: str = "",
-                 min_replicas: int = 0,
+                 name: Naming = None, renew: bool = True, max_hold: float | None = None,
+                 prefix: str = "", min_replicas: int = 0,
                  replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
-        super().__init__(mutex_side(client, lock_name, prefix, terms_of(
-            lock_ttl, renew, max_hold, min_replicas, replication_timeout)))
+        terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
+        super().__init__(mutex_sides(client, lock_name, name, prefix, terms))
 
 
-def mutex_side(client: Store, name: str, prefix: str, terms: _dlock.Terms) -> Side:
+def mutex_sides(client: Store, lock_name: str, name: Naming, prefix: str, terms: _dlock.Terms
+                ) -> Sides:
     """The one way into a mutex."""
-    return Side(client, name, prefix, lambda inner: _dlock.mutex(inner, name, terms))
+    return Sides(lock_name, name, lambda each: Side(
+        client, each, prefix, lambda inner: _dlock.mutex(inner, each, terms)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import _dlock, _process
+from ._decorators import kind_of, refuse_later
+from ._errors import UsageError
 from ._lease import Lease, milliseconds
 from ._locks import DEFAULT_REPLICATION_TIMEOUT
 from ._store import Store, url_of
@@ -28,13 +30,17 @@ def run_once(client: Store, lock_name: str, work: Callable[[], object], *, at_le
              replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> bool:
     """Does `work()`, unless somebody else does it or did it not long ago (see begin_once()).
     Returns whether it did. What `work` raises goes on to the caller, and counts as done. Raises
-    LockLost when the work is done but took longer than `at_most`, or the lock was lost otherwise.
+    LockLost when the work is done but took longer than `at_most`, or the lock was lost otherwise;
+    UsageError for a coroutine function or a generator.
     """
+    if kind_of(work) != "function":
+        raise UsageError("run_once calls a plain function: of a coroutine function or a generator "
+                         "it would run nothing")
     lease = begin_once(client, lock_name, at_least=at_least, at_most=at_most, prefix=prefix,
                        min_replicas=min_replicas, replication_timeout=replication_timeout)
     if lease is None:
         return False
     with lease:
-        work()
+        refuse_later(work, work())
         lease._lease.end_once()
     return True

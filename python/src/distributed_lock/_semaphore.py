@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, overload
 
 from . import _dlock
 from ._lease import Lease
@@ -13,9 +13,10 @@ from ._locks import (
     AsyncLease,
     LeaseSource,
     Side,
-    holding,
+    Sides,
     terms_of,
 )
+from ._names import Naming
 from ._per_process import PerProcess
 from ._store import Store
 
@@ -29,17 +30,23 @@ class Semaphore:
     """
 
     def __init__(self, client: Store = None, lock_name: str = "", permits: int = 1,
-                 lock_ttl: float = DEFAULT_TTL, *, renew: bool = True,
+                 lock_ttl: float = DEFAULT_TTL, *, name: Naming = None, renew: bool = True,
                  max_hold: float | None = None, prefix: str = "", min_replicas: int = 0,
                  replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
         terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
         self._permits = permits
-        self._inner = PerProcess(client, lock_name, prefix, lambda inner: _dlock.Semaphore(
-            inner, lock_name, self._permits, terms))
+
+        def make(inner: _dlock.Client, each: str) -> _dlock.Semaphore:
+            return _dlock.Semaphore(inner, each, self._permits, terms)
+
+        self._inner = PerProcess(client, lock_name or "name", prefix,
+                                 lambda inner: make(inner, lock_name or "name"))
 
         def weighing(weight: int) -> LeaseSource:
-            return LeaseSource(Side(client, lock_name, prefix,
-                                    lambda _: self._inner.get().door(weight)))
+            return LeaseSource(Sides(lock_name, name, lambda each: Side(
+                client, each, prefix, lambda inner: (
+                    self._inner.get() if each == lock_name else make(inner, each)).door(weight),
+                excludes_itself=False)))
 
         self._weighing = weighing
         self._one = self._weighing(1)
@@ -47,7 +54,7 @@ class Semaphore:
     @property
     def name(self) -> str:
         """The name, without the prefix."""
-        return self._inner.name
+        return self._one.name
 
     @property
     def permits(self) -> int:
@@ -58,6 +65,7 @@ class Semaphore:
         """Changes the number, here and on the server. More: they go to who waits. Fewer: holders
         keep theirs until they release them. Clients that go on saying the old number are refused
         with UsageError. Raises UsageError for a number out of range."""
+        assert self.name  # else UsageError: there are many
         self._inner.get().set_permits(permits)
         self._permits = permits
 
@@ -73,9 +81,16 @@ class Semaphore:
         """As Mutex.acquire_async()."""
         return self._of(weight).acquire_async(timeout)
 
-    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        """A decorator: each call holds one permit. Of coroutine functions, too."""
-        return holding(function, self.acquire, self.acquire_async)
+    @overload
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]: ...
+
+    @overload
+    def __call__(self, *, weight: int) -> LeaseSource: ...
+
+    def __call__(self, function: Callable[P, R] | None = None, *, weight: int = 1
+                 ) -> Callable[P, R] | LeaseSource:
+        """A decorator, as Mutex is: `@gpus`, or `@gpus(weight=2)`."""
+        return self._of(weight) if function is None else self._of(weight)(function)
 
     def _of(self, weight: int) -> LeaseSource:
         return self._one if weight == 1 else self._weighing(weight)

@@ -9,10 +9,12 @@ from ._locks import (
     DEFAULT_TTL,
     LeaseSource,
     Side,
+    Sides,
     checked,
     terms_of,
     timed_out,
 )
+from ._names import Naming
 from ._per_process import PerProcess
 from ._store import Store
 
@@ -56,21 +58,23 @@ class SharedMutex:
     Options as those of Mutex. `read` and `write` are its two LeaseSources."""
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 renew: bool = True, max_hold: float | None = None, prefix: str = "",
-                 min_replicas: int = 0,
+                 name: Naming = None, renew: bool = True, max_hold: float | None = None,
+                 prefix: str = "", min_replicas: int = 0,
                  replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
         terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
-        self.read = LeaseSource(Side(client, lock_name, prefix, lambda inner: _dlock.reader(
-            inner, lock_name, terms)))
-        self.write = LeaseSource(Side(client, lock_name, prefix, lambda inner: _dlock.writer(
-            inner, lock_name, terms)))
-        self._both = PerProcess(client, lock_name, prefix, lambda inner: _dlock.SharedMutex(
-            inner, lock_name, terms))
+        self.read = LeaseSource(Sides(lock_name, name, lambda each: Side(
+            client, each, prefix, lambda inner: _dlock.reader(inner, each, terms),
+            excludes_itself=False)))
+        self.write = LeaseSource(Sides(lock_name, name, lambda each: Side(
+            client, each, prefix, lambda inner: _dlock.writer(inner, each, terms))))
+        one = lock_name or "name"  # or many, of arguments: then acquire_upgradeable() has none
+        self._both = PerProcess(client, one, prefix, lambda inner: _dlock.SharedMutex(
+            inner, one, terms))
 
     @property
     def name(self) -> str:
         """The name, without the prefix."""
-        return self._both.name
+        return self.read.name
 
     def acquire_upgradeable(self, timeout: float | None = None) -> UpgradeableLease:
         """Waits for the lease of a reader who may become the writer. As Mutex.acquire()."""
@@ -78,8 +82,9 @@ class SharedMutex:
 
     def try_acquire_upgradeable(self, timeout: float | None = 0) -> UpgradeableLease | None:
         """As Mutex.try_acquire()."""
+        name = self.name
         lease = self._both.get().acquire_upgradeable(limit_of(timeout), in_main_thread())
-        return None if lease is None else UpgradeableLease(lease, self.name)
+        return None if lease is None else UpgradeableLease(lease, name)
 
     def downgrade(self, lease: Lease | UpgradeableLease) -> Lease:
         """From writer, or upgradeable, to reader in one step: nobody writes in between. `lease` is

@@ -1,0 +1,252 @@
+"""Whose an acquisition is: of the thread or task that asked, while that is at it; then of anybody.
+
+A lock object has an entry for each lease that it was given and nobody has given back yet. Exclusion
+allows one that is live; the others are lost, and wait for their owners to be told."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from types import CodeType, FrameType
+from typing import Generic, Protocol, TypeVar
+
+from ._errors import UsageError
+
+# Where the stack of a pool's thread begins. What these call is a job: the thread outlives it.
+_POOLS = frozenset({"concurrent", "multiprocessing", "anyio", "trio"})
+_BELOW_JOBS = _POOLS | {"threading", "asyncio", "contextlib", "functools", "outcome"}
+_STEPPED = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_COROUTINE
+
+
+def _module(frame: FrameType) -> str:
+    name = frame.f_globals.get("__name__")
+    return name.partition(".")[0] if isinstance(name, str) else ""
+
+
+def _stack(frame: FrameType | None) -> list[FrameType]:
+    frames = []
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames
+
+
+class _Thread:
+    """A thread, or a greenlet. It goes away with that, since it lives in a local of it."""
+
+    def __init__(self) -> None:
+        self.ident = threading.get_ident()
+        self.name = threading.current_thread().name
+        self.is_pooled = (threading.current_thread() is not threading.main_thread()
+                          and any(_module(frame) in _POOLS for frame in _stack(sys._getframe())))
+
+    def __str__(self) -> str:
+        return f'the thread "{self.name}"'
+
+    def runs(self, job: FrameType) -> bool:
+        return job in _stack(sys._current_frames().get(self.ident))
+
+
+class _Local(threading.local):
+    def __init__(self) -> None:
+        self.thread = _Thread()
+
+
+_local = _Local()
+
+
+def current_task() -> asyncio.Task[object] | None:
+    """The task of asyncio that runs here, if one does."""
+    loop = asyncio._get_running_loop()
+    return None if loop is None else asyncio.current_task(loop)
+
+
+class Caller:
+    """Who calls a method of a lock, and from where. Not to be kept for long: it has frames."""
+
+    __slots__ = ("code", "frame", "job", "task", "thread")
+
+    def __init__(self, frame: FrameType | None) -> None:
+        self.thread: _Thread = _local.thread
+        self.task = current_task()
+        self.frame = id(frame)
+        self.code: CodeType | None = None if frame is None else frame.f_code
+        self.job: FrameType | None = None
+        if self.thread.is_pooled:
+            frames = _stack(frame)
+            while frames and _module(frames[-1]) in _BELOW_JOBS:
+                frames.pop()
+            self.job = frames[-1] if frames else None
+
+
+class _Held(Protocol):
+    @property
+    def held(self) -> bool: ...
+
+
+L = TypeVar("L", bound=_Held)
+
+
+class Entry(Generic[L]):
+    """One acquisition. `is_block`: of a with-block, which gives it back itself."""
+
+    def __init__(self, lease: L, name: str, caller: Caller, is_block: bool,
+                 task: asyncio.Task[object] | None = None) -> None:
+        self.lease = lease
+        self.name = name
+        self.is_block = is_block
+        self._frame = caller.frame
+        self._code = caller.code
+        self._job = caller.job if task is None else None
+        self._task = None if caller.task is None else weakref.ref(caller.task)
+        # A pool that called us without any job of its user's in between has nobody who is at it.
+        owner = task or (caller.thread if caller.job or not caller.thread.is_pooled else None)
+        self._owner = None if owner is None else weakref.ref(owner)
+
+    def is_of(self, caller: Caller) -> bool:
+        """Whether the same task acquired it, or the same thread in the same job."""
+        owner = None if self._owner is None else self._owner()
+        if owner is None:
+            return False
+        return owner is caller.task or (owner is caller.thread and self._job is caller.job)
+
+    def nearness(self, caller: Caller) -> int:
+        """How sure it is that it is the caller's: 0, not at all; 3, the same run of a function
+        acquired it, whatever thread or task stepped that."""
+        code = self._code
+        if self._frame == caller.frame and code is not None and code is caller.code and (
+                self.is_block or code.co_flags & _STEPPED):
+            return 3
+        if not self.is_of(caller):
+            return 0
+        # The tasks of one thread may share a lock that knows only threads.
+        task = None if self._task is None else self._task()
+        return 2 if task is caller.task else 1
+
+    def who(self) -> str | None:
+        """Who is still at what it was acquired for; None: nobody, and it is anybody's."""
+        owner = None if self._owner is None else self._owner()
+        if isinstance(owner, _Thread):
+            if self._job is None or owner.runs(self._job):
+                return str(owner)
+        elif owner is not None and not owner.done():
+            return f'the task "{owner.get_name()}"'
+        self._owner = self._job = None
+        return None
+
+
+class Ownership(Generic[L]):
+    """The entries of one lock object. Thread-safe, and without a mutex, which a fork might find
+    locked."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry[L]] = []
+
+    def refuse_second(self, name: str, caller: Caller) -> None:
+        """Raises UsageError if the caller would wait for itself."""
+        for entry in list(self._entries):
+            if entry.name == name and entry.is_of(caller) and entry.lease.held:
+                raise UsageError(f'the lock "{name}" is held here already: it would wait for '
+                                 'itself')
+
+    def add(self, entry: Entry[L], caller: Caller) -> None:
+        """For an acquisition that the caller made, which forgets one that it lost before."""
+        for other in list(self._entries):
+            if not (entry.is_block or other.is_block or other.nearness(caller) < 2
+                    or other.lease.held):
+                self.remove(other)
+        self._entries.append(entry)
+
+    def remove(self, entry: Entry[L]) -> bool:
+        """Whether it was there."""
+        try:
+            self._entries.remove(entry)
+        except ValueError:
+            return False
+        return True
+
+    def of(self, caller: Caller) -> Entry[L] | None:
+        """What the caller holds; else what nobody is at any more."""
+        entries = list(self._entries)
+        return self._own(entries, caller) or self._anybodys(entries)
+
+    def take(self, caller: Caller, name: str) -> Entry[L]:
+        """For release(): the entry to give back, removed. Raises UsageError if there is none that
+        the caller may release."""
+        while True:
+            entries = list(self._entries)
+            entry = self._own(entries, caller) or self._anybodys(
+                [entry for entry in entries if not entry.is_block])
+            if entry is None:
+                raise _not_ours(entries, name)
+            if self.remove(entry):
+                return entry
+
+    def take_block(self, caller: Caller, name: str) -> Entry[L]:
+        """The same for the end of a with-block, which may have been entered elsewhere. It never
+        takes what somebody got after the block had lost its own."""
+        while True:
+            blocks = [(entry.nearness(caller), entry) for entry in list(self._entries)
+                      if entry.is_block]
+            if not blocks:
+                return self.take(caller, name)
+            nearest = max(near for near, _ in blocks)
+            candidates = [entry for near, entry in blocks if near == nearest]
+            entry = candidates[-1] if nearest == 3 else _lost_first(candidates)
+            if entry is not None and self.remove(entry):
+                return entry
+
+    @staticmethod
+    def _own(entries: list[Entry[L]], caller: Caller) -> Entry[L] | None:
+        found: Entry[L] | None = None
+        best = (False, 0)
+        for entry in entries:
+            rank = (not entry.is_block, entry.nearness(caller))
+            if rank[1] > 0 and rank >= best:
+                found, best = entry, rank
+        return found
+
+    @staticmethod
+    def _anybodys(entries: list[Entry[L]]) -> Entry[L] | None:
+        return _lost_first([entry for entry in entries if entry.who() is None])
+
+
+def _not_ours(others: list[Entry[L]], name: str) -> UsageError:
+    text = f'the lock "{name}" is not held here'
+    if not others:
+        return UsageError(f"{text}: there is nothing to release")
+    who = others[-1].who() or "somebody"
+    if others[-1].is_block:
+        return UsageError(f"{text}, but in a with-block that {who} entered, whose end releases it")
+    return UsageError(f"{text}, but by {who}, which is still at work: release it there; or use "
+                      "Mutex(...).acquire(), whose lease anybody may release")
+
+
+def _lost_first(entries: list[Entry[L]]) -> Entry[L] | None:
+    # Where two could be meant, one was lost: to give back the other would let two in.
+    return next((entry for entry in entries if not entry.lease.held),
+                entries[-1] if entries else None)
+
+
+def caller() -> Caller:
+    """Who called this package."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__package__") == __package__:
+        frame = frame.f_back
+    return Caller(frame)
+
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def coroutine_function(function: F) -> F:
+    """Marks a function that returns a coroutine, for those who look whether it is one. It is none,
+    so that it can see who calls it: not all coroutines are run by the task that makes them."""
+    if sys.version_info >= (3, 12):
+        return inspect.markcoroutinefunction(function)
+    function._is_coroutine = asyncio.coroutines._is_coroutine  # type: ignore[attr-defined]
+    return function
