@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <iterator>
 #include <optional>
 #include <system_error>
@@ -78,18 +80,27 @@ std::string pid_of(const std::string& directory) {
   return file >> pid ? "pid " + std::to_string(pid) : "of unknown pid";
 }
 
-// Whether the server has its data in memory again and answers.
-bool answers(const std::string& socket, Deadline deadline) {
+// Whether the server does what it is told: not before it has its data in memory again.
+bool does(std::initializer_list<std::string_view> command, const std::string& socket,
+          Deadline deadline) {
   try {
     const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
     Connection::Settings settings;
     settings.endpoint.kind = Endpoint::Kind::unix_socket;
     settings.endpoint.path = socket;
     settings.connect_timeout = left;
-    return Connection::open(settings)->call({"PING"}, left).kind == ReplyView::Kind::text;
+    return Connection::open(settings)->call(command, left).kind == ReplyView::Kind::text;
   } catch (const Error&) {
     return false;
   }
+}
+
+// Whether the disk takes what a server writes while somebody makes room.
+bool has_room(const std::string& directory) {
+  constexpr unsigned long least = 64 * 1024;
+  struct statvfs disk{};
+  if (::statvfs(directory.c_str(), &disk) != 0) return true;
+  return (::geteuid() == 0 ? disk.f_bfree : disk.f_bavail) * disk.f_frsize >= least;
 }
 
 std::string without_end_slashes(std::string path) {
@@ -172,8 +183,8 @@ class Search {
   // Why there is no server after all this time.
   [[nodiscard]] std::string problem(const std::string& directory) const {
     if (found_.servers.empty() && !found_.socket.empty()) {
-      return "another process of this user starts the private server, or runs it out of sight; end "
-             "that process, or see \"The private server\" in docs/operations.md";
+      return "the private server of this user runs, or starts, where this program cannot look; end "
+             "it, or let both use a local:/directory that they see";
     }
     const auto pid = found_.servers.empty() ? pid_of(directory)
                                             : "pid " + std::to_string(found_.servers.front());
@@ -203,7 +214,8 @@ std::optional<int> start(const std::string& directory, Claim& claim, const std::
                 " cannot be started: " + describe(spawned.error()));
   }
   claim.let_go();
-  while (!answers(in(directory, socket_name), deadline)) {
+  const auto socket = in(directory, socket_name);
+  while (!does({"PING"}, socket, deadline)) {
     if (const auto end = spawned.end()) return end;
     if (steady_clock::now() >= deadline) {
       unreachable("the private server in " + directory + " does not answer in time" +
@@ -211,6 +223,8 @@ std::optional<int> start(const std::string& directory, Claim& claim, const std::
     }
     std::this_thread::sleep_for(look_again);
   }
+  // It would take no locks when it cannot write them.
+  if (!has_room(directory)) (void)does({"CONFIG", "SET", "appendonly", "no"}, socket, deadline);
   return {};
 }
 

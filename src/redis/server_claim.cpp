@@ -28,9 +28,10 @@ std::uint64_t digest(std::string_view text) {
   return value;
 }
 
-std::string space(const char* kind) {
+// Where the numbers of processes mean what they mean to us.
+std::string process_space() {
   struct stat status{};
-  (void)::stat((std::string{"/proc/self/ns/"} + kind).c_str(), &status);
+  (void)::stat("/proc/self/ns/pid", &status);
   return std::to_string(status.st_ino);
 }
 
@@ -65,8 +66,7 @@ bool is_held(int locked) { return locked != 0 && errno == EWOULDBLOCK; }
 }  // namespace
 
 std::string claim_name(const std::string& place) {
-  // Other processes cannot be looked at from another space of users or processes.
-  auto name = "dlock/" + std::to_string(::geteuid()) + "/" + space("user") + "." + space("pid");
+  auto name = "dlock/" + std::to_string(::geteuid()) + "/" + process_space();
   if (!place.empty()) name += "/" + std::to_string(digest(place));
   return name;
 }

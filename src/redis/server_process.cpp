@@ -40,10 +40,14 @@ bool for_each_number(const std::string& path, const Use& use) {
 
 std::string process(pid_t pid) { return "/proc/" + std::to_string(pid); }
 
-// What the descriptor is of, as /proc shows it.
+// What the descriptor is of, as /proc shows it. Empty: it is gone, or `error` says why it is
+// hidden.
+std::string target(pid_t pid, int fd, std::error_code& error) {
+  return std::filesystem::read_symlink(process(pid) + "/fd/" + std::to_string(fd), error).string();
+}
 std::string target(pid_t pid, int fd) {
-  std::error_code gone;
-  return std::filesystem::read_symlink(process(pid) + "/fd/" + std::to_string(fd), gone).string();
+  std::error_code error;
+  return target(pid, fd, error);
 }
 
 // The same of a file, whether or not it was removed.
@@ -104,7 +108,10 @@ Claimants find_claimants(const std::string& name) {
   if (found.socket.empty()) return found;
   for (const auto pid : our_processes()) {
     const bool readable = for_each_number(process(pid) + "/fd", [&](int fd) {
-      if (target(pid, fd) != found.socket) return;
+      std::error_code error;
+      const auto of = target(pid, fd, error);
+      if (error == std::errc::permission_denied) found.hidden = true;
+      if (of != found.socket) return;
       if (fd == claim_place) {
         found.servers.push_back(pid);
       } else {

@@ -219,6 +219,22 @@ class Given(unittest.TestCase):
         self.assertEqual(done.returncode, 69)
         self.assertIn(b"DLOCK_LOCAL_DIR is mine, which is no absolute path", done.stderr)
 
+    def test_a_server_that_cannot_be_looked_at_is_not_doubled(self):
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="dlock-test-", dir="/var/lib"))
+        self.addCleanup(shutil.rmtree, directory)
+        environment = clean_environment(DLOCK_URL=f"local:{directory}/dlock")
+        holder = Running([DLOCK, "run", "job", "-c", "echo held; cat"], env=environment)
+        self.addCleanup(holder.dispose)
+        holder.expect("held")
+        self.addCleanup(os.kill, int((directory / "dlock/redis.pid").read_text()), signal.SIGKILL)
+        hide = f'mount -t tmpfs -o mode=755 tmpfs {directory} && exec "$@"'
+        for weaken in (["setpriv", "--bounding-set", "-all", "--inh-caps", "-all", "--"],
+                       ["unshare", "-U", "--map-root-user", "--"]):
+            weak = ["unshare", "-m", "sh", "-c", hide, "sh", *weaken, DLOCK, "run", "-n", "job", "--", "true"]
+            done = subprocess.run(weak, env=environment, capture_output=True, check=False)
+            self.assertEqual(done.returncode, 69, weaken)
+            self.assertIn(b"cannot look", done.stderr)
+
 
 if __name__ == "__main__":
     if not can_unshare():
