@@ -15,6 +15,7 @@ from package_case import LONG, PackageCase, eventually
 
 from distributed_lock import (
     AsyncDistributedLock,
+    ConditionVariable,
     DistributedLock,
     Election,
     LockLost,
@@ -175,6 +176,31 @@ class Threads(OwnershipCase):
             self.assert_held()
             lock.release()
         self.assert_free()
+
+    def test_the_mutex_of_a_condition_is_of_its_object_too(self):
+        condition = ConditionVariable(self.redis, "job")
+        with ThreadPoolExecutor(1) as pool, ThreadPoolExecutor(1) as other:
+            self.assertTrue(pool.submit(condition.acquire).result(LONG))
+            self.assert_held()
+            self.assertFalse(condition.wait(0.01))
+            waiting = other.submit(condition.wait, LONG)
+
+            with condition:  # free meanwhile, through the same object too
+                self.assertFalse(waiting.done())
+            self.assertTrue(eventually(lambda: condition.notify() or waiting.done()))
+            self.assertTrue(waiting.result(LONG))
+            self.assert_held()
+            other.submit(condition.release).result(LONG)
+            self.assert_free()
+            pool.submit(condition.__enter__).result(LONG)
+            self.assertRaisesRegex(UsageError, "with-block", condition.release)
+            other.submit(condition.__exit__, None, None, None).result(LONG)
+            self.assert_free()
+            with condition:
+                with self.assertRaisesRegex(UsageError, "held here already"):
+                    condition.acquire()
+                with self.assertRaisesRegex(UsageError, 'by the thread|in a with-block that the th'):
+                    other.submit(condition.release).result(LONG)
 
     def test_a_lease_has_one_block_and_only_while_it_is_held(self):
         lease = Mutex(self.redis, "job").acquire()
@@ -418,7 +444,8 @@ class Dropped(OwnershipCase):
                 ("job", Election(self.redis, "job").campaign),
                 ("job, other", lambda: acquire_all(self.redis, ["job", "other"])),
                 ("job", lambda: self.lock().acquire()),
-                ("job", lambda: self.lock().__enter__() and None)):
+                ("job", lambda: self.lock().__enter__() and None),
+                ("job", lambda: ConditionVariable(self.redis, "job").acquire())):
             with self.subTest(acquire):
                 self.assert_reported(name, acquire)
                 self.redis.flushall()

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import TypeVar
 
 from . import _dlock, _process
-from ._errors import UsageError
-from ._lease import in_main_thread, limit_of, release_after
+from ._errors import DistributedLockError, UsageError
+from ._lease import in_main_thread, limit_of, release_after, report_dropped
 from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, terms_of, timed_out
+from ._ownership import Entry, Ownership, caller
 from ._per_process import PerProcess
 from ._store import Store
 
@@ -19,15 +19,32 @@ T = TypeVar("T")
 
 
 class _Hold:
-    """The mutex as one thread has it; given back at the end of the program at the latest."""
+    """The mutex as one holder has it; given back at the end of the program at the latest."""
 
-    def __init__(self, inner: _dlock.Condition) -> None:
+    def __init__(self, inner: _dlock.Condition, name: str) -> None:
         self.inner = inner
-        self.generation = _process.generation()
+        self.is_waiting = False
+        self._name = name
+        self._generation = _process.generation()
         _process.hold(self)
+
+    @property
+    def held(self) -> bool:
+        """Whether it still holds, or gave the mutex back for the time of a wait."""
+        try:
+            if not self.is_waiting:
+                self.inner.ensure_held()
+        except DistributedLockError:
+            return False
+        return self._generation == _process.generation()
 
     def release(self) -> None:
         self.inner.unlock()
+
+    def __del__(self) -> None:
+        if self.held:
+            report_dropped(self._name, self)
+            self.release()
 
 
 class ConditionVariable:
@@ -39,7 +56,8 @@ class ConditionVariable:
     Its mutex is the lock of that name: a Mutex or DistributedLock of the same name excludes its
     holder. `notify()` needs no mutex. Waits may end without a notification: use wait_for(), or look
     again. While one waits anybody may hold the mutex, so `fence` is another one afterwards. Options
-    as those of Mutex. Thread-safe: threads may share one object."""
+    as those of Mutex. Thread-safe: threads may share one object; whose the mutex is, and who may
+    wait with it and release it, is as of DistributedLock."""
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
                  max_hold: float | None = None, prefix: str = "", min_replicas: int = 0,
@@ -51,7 +69,8 @@ class ConditionVariable:
 
         self._make = make
         self._inner = PerProcess(client, lock_name, prefix, self._make)
-        self._of_thread = threading.local()
+        self._born = _process.generation()
+        self._ownership: Ownership[_Hold] = Ownership()
 
     @property
     def name(self) -> str:
@@ -60,22 +79,21 @@ class ConditionVariable:
 
     def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
         """As DistributedLock.acquire()."""
-        if self._kept() is not None:
-            raise UsageError(f'the lock "{self.name}" is held here already: it would wait for itself')
-        inner = self._make(self._inner.client())  # each thread has its own
+        return self._acquire(blocking, timeout, is_block=False)
+
+    def _acquire(self, blocking: bool, timeout: float | None, *, is_block: bool) -> bool:
+        who = caller()
+        self._owners().refuse_second(self.name, who)
+        inner = self._make(self._inner.client())  # each holder has its own
         limit = limit_of(None if timeout == -1 else timeout) if blocking else 0
         if not inner.lock(limit, in_main_thread()):
             return False
-        self._of_thread.hold = _Hold(inner)
+        self._owners().add(Entry(_Hold(inner, self.name), self.name, who, is_block), who)
         return True
 
     def release(self) -> None:
         """As DistributedLock.release(), but for Unreachable, which goes to the log."""
-        hold, self._of_thread.hold = self._own(), None
-        try:
-            hold.inner.ensure_held()
-        finally:
-            hold.release()
+        _give_back(self._owners().take(caller(), self.name).lease)
 
     @property
     def fence(self) -> int:
@@ -90,7 +108,12 @@ class ConditionVariable:
         """Gives the mutex back, waits for a notification, and takes it again. False when `timeout`
         seconds passed, before that wait for the mutex. Ctrl-C ends the wait, with the mutex held.
         Raises UsageError without the mutex, and LockLost if it was lost before."""
-        return self._own().inner.wait(limit_of(timeout), in_main_thread())
+        hold = self._own()
+        hold.is_waiting = True
+        try:
+            return hold.inner.wait(limit_of(timeout), in_main_thread())
+        finally:
+            hold.is_waiting = False
 
     def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
         """Waits until `predicate()`, called with the mutex held, is true, at most `timeout` seconds.
@@ -115,20 +138,29 @@ class ConditionVariable:
         self._inner.get().notify(True)
 
     def __enter__(self) -> ConditionVariable:
-        if not self.acquire():
+        if not self._acquire(True, None, is_block=True):
             raise timed_out(self.name, None)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        release_after(self.release, error)
+        hold = self._owners().take_block(caller(), self.name).lease
+        release_after(lambda: _give_back(hold), error)
 
-    def _kept(self) -> _Hold | None:
-        hold: _Hold | None = getattr(self._of_thread, "hold", None)
-        return hold if hold and hold.generation == _process.generation() else None
+    def _owners(self) -> Ownership[_Hold]:
+        if self._born != _process.generation():  # a fork holds nothing
+            self._born, self._ownership = _process.generation(), Ownership()
+        return self._ownership
 
     def _own(self) -> _Hold:
-        hold = self._kept()
-        if hold is None:
+        entry = self._owners().of(caller())
+        if entry is None:
             raise UsageError(f'the lock "{self.name}" is not held here')
-        return hold
+        return entry.lease
+
+
+def _give_back(hold: _Hold) -> None:
+    try:
+        hold.inner.ensure_held()
+    finally:
+        hold.release()

@@ -141,10 +141,7 @@ class Held:
         held = getattr(self, "_held", None)
         if held is None or not held.held:
             return
-        text = (f'the lease of "{self._name}" was dropped while it was held: it is given back now. '
-                "Release it, or use `with`")
-        _process.log.warning("%s", text)
-        warnings.warn(text, ResourceWarning, source=self)
+        report_dropped(self._name, self)
         try:
             held.release()
         except DistributedLockError as failed:
@@ -165,6 +162,14 @@ class Lease(Held):
     def fence(self) -> int:
         """Grows with every holder of this name: a resource refuses the smaller ones."""
         return self._lease.fence
+
+
+def report_dropped(name: str, source: object) -> None:
+    """That nobody has it any more, and nobody has released it."""
+    text = (f'the lease of "{name}" was dropped while it was held: it is given back now. Release it, '
+            "or use `with`")
+    _process.log.warning("%s", text)
+    warnings.warn(text, ResourceWarning, stacklevel=2, source=source)
 
 
 def release_after(release: Callable[[], None], error: BaseException | None) -> None:

@@ -39,6 +39,7 @@ class _Thread:
     """A thread, or a greenlet. It goes away with that, since it lives in a local of it."""
 
     def __init__(self) -> None:
+        self.reference: weakref.ref[object] = weakref.ref(self)
         self.ident = threading.get_ident()
         self.name = threading.current_thread().name
         self.is_pooled = (threading.current_thread() is not threading.main_thread()
@@ -66,21 +67,27 @@ def current_task() -> asyncio.Task[object] | None:
 
 
 class Caller:
-    """Who calls a method of a lock, and from where. Not to be kept for long: it has frames."""
+    """Who calls a method of a lock, and from where. Not to be kept for long: it has a frame."""
 
-    __slots__ = ("code", "frame", "job", "task", "thread")
+    __slots__ = ("_job", "code", "frame", "task", "thread")
 
     def __init__(self, frame: FrameType | None) -> None:
         self.thread: _Thread = _local.thread
         self.task = current_task()
         self.frame = id(frame)
         self.code: CodeType | None = None if frame is None else frame.f_code
-        self.job: FrameType | None = None
-        if self.thread.is_pooled:
-            frames = _stack(frame)
-            while frames and _module(frames[-1]) in _BELOW_JOBS:
-                frames.pop()
-            self.job = frames[-1] if frames else None
+        self._job = frame
+
+    @property
+    def job(self) -> FrameType | None:
+        """In a thread of a pool: the function that the pool called for its user, if it did. It is
+        looked for here and now: of a caller whose call is under way."""
+        if not self.thread.is_pooled:
+            return None
+        frames = _stack(self._job)
+        while frames and _module(frames[-1]) in _BELOW_JOBS:
+            frames.pop()
+        return frames[-1] if frames else None
 
 
 class _Held(Protocol):
@@ -92,7 +99,10 @@ L = TypeVar("L", bound=_Held)
 
 
 class Entry(Generic[L]):
-    """One acquisition. `is_block`: of a with-block, which gives it back itself."""
+    """One acquisition. `is_block`: of a with-block, which gives it back itself. `task`: for which it
+    was made, else for the thread of the caller."""
+
+    __slots__ = ("_code", "_frame", "_job", "_owner", "_task", "is_block", "lease", "name")
 
     def __init__(self, lease: L, name: str, caller: Caller, is_block: bool,
                  task: asyncio.Task[object] | None = None) -> None:
@@ -101,25 +111,33 @@ class Entry(Generic[L]):
         self.is_block = is_block
         self._frame = caller.frame
         self._code = caller.code
-        self._job = caller.job if task is None else None
+        self._job = None if task else caller.job
         self._task = None if caller.task is None else weakref.ref(caller.task)
-        # A pool that called us without any job of its user's in between has nobody who is at it.
-        owner = task or (caller.thread if caller.job or not caller.thread.is_pooled else None)
-        self._owner = None if owner is None else weakref.ref(owner)
+        self._owner: weakref.ref[object] | None = None
+        if task is not None:
+            self._owner = weakref.ref(task)
+        elif self._job or not caller.thread.is_pooled:
+            self._owner = caller.thread.reference
+        # Else the pool called us with no function of its user in between: nobody is at it.
 
     def is_of(self, caller: Caller) -> bool:
         """Whether the same task acquired it, or the same thread in the same job."""
         owner = None if self._owner is None else self._owner()
         if owner is None:
             return False
-        return owner is caller.task or (owner is caller.thread and self._job is caller.job)
+        if owner is not caller.thread:
+            return owner is caller.task
+        return self._job is None or self._is_in_frame_of(caller) or self._job is caller.job
+
+    def _is_in_frame_of(self, caller: Caller) -> bool:
+        return (self._frame == caller.frame and self._code is not None
+                and self._code is caller.code)
 
     def nearness(self, caller: Caller) -> int:
         """How sure it is that it is the caller's: 0, not at all; 3, the same run of a function
         acquired it, whatever thread or task stepped that."""
-        code = self._code
-        if self._frame == caller.frame and code is not None and code is caller.code and (
-                self.is_block or code.co_flags & _STEPPED):
+        if self._is_in_frame_of(caller) and (
+                self.is_block or (self._code and self._code.co_flags & _STEPPED)):
             return 3
         if not self.is_of(caller):
             return 0
@@ -133,7 +151,7 @@ class Entry(Generic[L]):
         if isinstance(owner, _Thread):
             if self._job is None or owner.runs(self._job):
                 return str(owner)
-        elif owner is not None and not owner.done():
+        elif isinstance(owner, asyncio.Task) and not owner.done():
             return f'the task "{owner.get_name()}"'
         self._owner = self._job = None
         return None
@@ -148,14 +166,14 @@ class Ownership(Generic[L]):
 
     def refuse_second(self, name: str, caller: Caller) -> None:
         """Raises UsageError if the caller would wait for itself."""
-        for entry in list(self._entries):
+        for entry in self._entries and list(self._entries):
             if entry.name == name and entry.is_of(caller) and entry.lease.held:
                 raise UsageError(f'the lock "{name}" is held here already: it would wait for '
                                  'itself')
 
     def add(self, entry: Entry[L], caller: Caller) -> None:
         """For an acquisition that the caller made, which forgets one that it lost before."""
-        for other in list(self._entries):
+        for other in self._entries and list(self._entries):
             if not (entry.is_block or other.is_block or other.nearness(caller) < 2
                     or other.lease.held):
                 self.remove(other)
@@ -190,18 +208,21 @@ class Ownership(Generic[L]):
         """The same for the end of a with-block, which may have been entered elsewhere. It never
         takes what somebody got after the block had lost its own."""
         while True:
-            blocks = [(entry.nearness(caller), entry) for entry in list(self._entries)
-                      if entry.is_block]
+            blocks = [entry for entry in list(self._entries) if entry.is_block]
             if not blocks:
                 return self.take(caller, name)
-            nearest = max(near for near, _ in blocks)
-            candidates = [entry for near, entry in blocks if near == nearest]
-            entry = candidates[-1] if nearest == 3 else _lost_first(candidates)
-            if entry is not None and self.remove(entry):
-                return entry
+            if len(blocks) > 1:
+                near = [entry.nearness(caller) for entry in blocks]
+                blocks = [entry for entry, one in zip(blocks, near) if one == max(near)]
+                if max(near) < 3:
+                    blocks.sort(key=lambda entry: not entry.lease.held)  # what was lost goes first
+            if self.remove(blocks[-1]):
+                return blocks[-1]
 
     @staticmethod
     def _own(entries: list[Entry[L]], caller: Caller) -> Entry[L] | None:
+        if len(entries) == 1:
+            return entries[0] if entries[0].nearness(caller) else None
         found: Entry[L] | None = None
         best = (False, 0)
         for entry in entries:
