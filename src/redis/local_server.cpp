@@ -268,7 +268,7 @@ std::string ensure_local_server(const std::string& directory, milliseconds timeo
   }
   const auto same = [&](const std::string& place) { return canonical(place) == canonical(home); };
   const auto name = claim_name(std::ranges::any_of(usual, same) ? "" : canonical(home));
-  const auto socket = in(home, socket_name);
+  auto socket = in(home, socket_name);
   Claim claim{home, name};
   Search search{name};
   Recovery recovery{home};

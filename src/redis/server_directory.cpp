@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
 #include <string_view>
 #include <system_error>
 
@@ -146,9 +145,10 @@ void prepare_directory(const std::string& directory) {
 std::string prepare_usual(const std::vector<std::string>& directories) {
   int error = 0;
   // One whose server died elsewhere, when the home was out of reach, has the locks.
-  auto latest = directories;
-  std::ranges::stable_sort(latest, std::ranges::greater{}, last_use);
-  for (const auto& directory : latest) {
+  auto ordered = directories;
+  const auto latest = std::ranges::max_element(ordered, {}, last_use);
+  std::rotate(ordered.begin(), latest, latest + 1);
+  for (const auto& directory : ordered) {
     error = directory.ends_with(in_home) ? make_in_home(directory) : make(directory);
     if (error == 0 && belongs_to_another(directory)) error = EACCES;
     if (error != 0) continue;
