@@ -363,6 +363,22 @@ test('a listener of a loss may release, acquire and throw', async () => {
   assert.deepEqual([status, output], [0, 'of a listener\n']);
 });
 
+test('a loss is told in no other call of the program', async () => {
+  const { status, output } = await program(`
+    import { AsyncLocalStorage } from 'node:async_hooks';
+    import { acquire } from 'dlock';
+    const request = new AsyncLocalStorage();
+    await request.run('first', async () => (await acquire('b')).release());
+    const lease = await acquire('a', { ttl: 200, renew: false });
+    setTimeout(() => {}, ${LONG});
+    lease.lost.addEventListener('abort', () => {
+      console.log(request.getStore());
+      process.exit();
+    });
+  `);
+  assert.deepEqual([status, output], [0, 'undefined\n']);
+});
+
 test('a blocked event loop keeps nobody else waiting', async () => {
   const flags = new Int32Array(new SharedArrayBuffer(4));
   const worker = await started(`
