@@ -99,7 +99,7 @@ test('workers are terminated at any moment, and nothing is left of them', async 
       if (i % 3) lease.release();
       end.abort();
     }`;
-  for (let i = 0; i < 12; i++) {
+  for (let i = 0; i < 8; i++) {
     const workers = await Promise.all(Array.from({ length: 3 }, () => started(code)));
     await sleep(Math.random() * 20); // at any moment
     await Promise.all(workers.map((worker) => worker.terminate()));
