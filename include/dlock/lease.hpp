@@ -21,7 +21,9 @@ class LeaseState;
 /// A held lock. Move-only; may be used and released by any thread (the handle owns the lock, not
 /// the thread). `const` members are thread-safe. The destructor releases: it never throws, and
 /// blocks for at most one request timeout; a release whose outcome is unknown is repeated in the
-/// background until the lease has run out.
+/// background until the lease has run out. When one had no answer, others to the same server do not
+/// wait for one until it answers again, so many leases take one timeout together. A thread that
+/// must not block at all, as that of an event loop, uses `async_release`.
 ///
 /// A lease is a promise with an end: a process that is stopped past `valid_for()` can act late.
 /// Pass `fence()` to the resource and let it refuse smaller ones (docs/guarantees.md).
@@ -56,8 +58,8 @@ class DLOCK_API Lease {
   /// Throws `LockLost` if `!held()`, saying why; `UsageError` after a release or in a forked child.
   void ensure_held() const;
   /// Gives the lock back. Throws `LockLost` if the lease had ended before, `Unreachable` if the
-  /// server did not answer (the release is then repeated in the background). Releasing twice does
-  /// nothing.
+  /// server did not answer (the release is then repeated in the background, until it runs out).
+  /// Releasing twice does nothing.
   void release();
 
   /// Whether there is something to release.

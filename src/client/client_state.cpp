@@ -293,9 +293,10 @@ std::string ClientState::fence_key_for(std::string_view key) const {
 }
 
 bool ClientState::is_settled() const {
-  return (!quorum_ || quorum_->settled()) &&
+  const auto silent = [](const auto& line) { return is_silent(*line); };
+  return (!quorum_ || quorum_->settled() || std::any_of(lines_.begin(), lines_.end(), silent)) &&
          std::all_of(lines_.begin(), lines_.end(),
-                     [](const auto& line) { return line->engine.settled(); });
+                     [&](const auto& line) { return line->engine.settled() || silent(line); });
 }
 
 bool ClientState::is_forked() const noexcept { return fork_generation() != generation_; }

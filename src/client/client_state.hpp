@@ -174,6 +174,8 @@ class ClientState {
   /// With the mutex held: what is asked of an engine, or of the quorum.
   void ask(core::Instant begin, Call& call, core::Wish wish,
            const core::LeaseRecord* former = nullptr);
+  [[nodiscard]] static bool is_silent(const Line& line);
+  void note_silence(Line& line);
   void ask_for_release(const core::LeaseRecord& lease);
 
   // What follows is called with the mutex held.

@@ -267,11 +267,17 @@ void ClientState::perform(Line& line, core::Action& action) {
     if (line.is_connected) {
       end_connection(*line.node, disconnect->why, &line);
     }
-  } else if (quorum_ && !std::holds_alternative<core::Report>(action)) {
-    quorum_->on_part(now(), line.index, action);
-    touch_quorum();
   } else {
-    answer_users(action);
+    const auto* const released = std::get_if<core::Released>(&action);
+    if (released != nullptr && released->kind == core::Released::Kind::unknown) {
+      note_silence(line);
+    }
+    if (quorum_ && !std::holds_alternative<core::Report>(action)) {
+      quorum_->on_part(now(), line.index, action);
+      touch_quorum();
+    } else {
+      answer_users(action);
+    }
   }
 }
 

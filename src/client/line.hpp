@@ -42,6 +42,9 @@ struct Node {
   core::Instant connect_by;  ///< if it is busy
   std::deque<Line*> owed;    ///< whose replies are to come, in order; none: nobody's any more
   std::vector<Line*> lines;  ///< that are on it
+  core::Instant heard;       ///< when the last reply came
+  /// A release had no answer, and nothing has come since: so the next need not wait.
+  bool is_silent = false;
 };
 
 }  // namespace dlock::detail

@@ -100,13 +100,28 @@ void ClientState::ask(core::Instant begin, Call& call, core::Wish wish,
 
 void ClientState::ask_for_release(const core::LeaseRecord& lease) {
   if (quorum_) {
+    for (const auto& line : lines_) {
+      line->engine.count_as_silent(line->node->is_silent);
+    }
     quorum_->release(now(), lease);
     touch_quorum();
     return;
   }
   auto& line = line_of(lease.key);
+  line.engine.count_as_silent(is_silent(line));
   line.engine.release(now(), lease);
   touch(line);
+}
+
+bool ClientState::is_silent(const Line& line) {
+  return line.node != nullptr && line.node->is_silent;
+}
+
+// After a release had no answer in its time.
+void ClientState::note_silence(Line& line) {
+  if (line.node != nullptr && line.node->heard + options_.request_timeout <= now()) {
+    line.node->is_silent = true;
+  }
 }
 
 Node& ClientState::node_at(const redis::Endpoint& endpoint) {
@@ -338,6 +353,8 @@ class ClientState::Intake final : public redis::Receiver {
       problem = "a reply that nothing asked for";
       return;
     }
+    node_.heard = at_;
+    node_.is_silent = false;
     auto* const line = node_.owed.front();
     node_.owed.pop_front();
     if (line == nullptr) {

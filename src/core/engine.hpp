@@ -144,8 +144,11 @@ class Engine {
   void exchange(Instant now, WaiterId waiter, Wish wish, const LeaseRecord& lease);
   /// Ends a wait with Refusal cancelled; nothing if it is over already.
   void cancel(Instant now, WaiterId waiter);
-  /// Answered by exactly one Released, within one request timeout.
+  /// Answered by exactly one Released, within one request timeout; at once if no answer can be
+  /// expected.
   void release(Instant now, const LeaseRecord& lease);
+  /// Whether the server is known to answer nothing, as the caller found with an earlier release.
+  void count_as_silent(bool silent) { is_silent_ = silent; }
   /// Has the server write down `counter` as the fence of `lease`, whose record nobody else reads.
   /// `is_new`: nobody was told it yet, so of permits the server may find that it is not free.
   /// Answered by one Raised, unless the lease is over before.
@@ -377,6 +380,7 @@ class Engine {
   bool ever_connected_ = false;
   std::optional<std::pair<errc, std::string>> deaf_;  ///< why no grant can reach us
   bool closing_ = false;
+  bool is_silent_ = false;
   bool unanswered_ = false;
   std::size_t attempts_ = 0;              ///< cohorts with an attempt
   std::size_t renewing_holds_ = 0;        ///< cohorts with a hold that is renewed

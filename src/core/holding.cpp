@@ -120,6 +120,10 @@ void Engine::release(Instant now, const LeaseRecord& lease) {
   }
   const bool yields = !is_kept && !cohort->waiters.empty() && connected_;
   const auto id = give_back(now, cohort, lease.id, yields);
+  if (is_silent_) {
+    act(Released{lease.id, Released::Kind::unknown});
+    departures_.at(id).lease = 0;
+  }
   end_hold(cohort);
   rearm(cohort);
   if (!cohort->waiters.empty()) {

@@ -2,6 +2,7 @@
 #include <dirent.h>
 
 #include <algorithm>
+#include <deque>
 #include <filesystem>
 #include <future>
 #include <iterator>
@@ -129,6 +130,39 @@ TEST_F(Lifetime, NobodyWaitsLongForAConnectionThatDoesNotCome) {
   EXPECT_LT(SteadyClock::now() - begin, 15s) << "half of the connect timeout";
   server.cont();
   server.command({"FLUSHALL"});
+}
+
+TEST_F(Lifetime, ManyLeasesWaitOnceForAServerThatHangs) {
+  const ClientOptions options{.request_timeout = 500ms};
+  std::optional<Client> client{std::in_place, server.url(), options};
+  std::vector<Lease> leases;
+  std::deque<Mutex> mutexes;
+  for (int i = 0; i < 20; ++i) {
+    leases.push_back(Mutex{*client, "lease" + std::to_string(i)}.acquire());
+    mutexes.emplace_back(*client, "mutex" + std::to_string(i)).lock();
+  }
+  server.stop();
+  const auto begin = SteadyClock::now();
+  leases.clear();
+  for (auto& mutex : mutexes) mutex.unlock();
+  mutexes.clear();
+  client.reset();
+  EXPECT_LT(SteadyClock::now() - begin, 20 * 500ms) << "half of what they take one by one";
+  server.cont();
+  server.command({"FLUSHALL"});
+}
+
+TEST_F(Lifetime, AReleaseIsAnsweredAgainOnceTheServerAnswers) {
+  Client client{server.url(), {.request_timeout = 200ms}};
+  auto first = Mutex{client, "first", {.ttl = 1h}}.acquire();
+  auto second = Mutex{client, "second", {.ttl = 1h}}.acquire();
+  server.stop();
+  EXPECT_THROW(first.release(), Unreachable);
+  EXPECT_THROW(second.release(), Unreachable) << "at once, and repeated";
+  server.cont();
+  EXPECT_TRUE(eventually([&] { return is_free("first") && is_free("second"); }));
+  auto third = Mutex{client, "third"}.acquire();
+  EXPECT_NO_THROW(third.release());
 }
 
 TEST_F(Lifetime, AClientDoesNotWaitLongForASinkThatTakesLong) {
