@@ -75,20 +75,24 @@ class User:
                   for k, v in ENVIRONMENTS[name].items()}
         return {"PATH": os.environ["PATH"], **values}
 
-    def servers(self):
-        """The pids of all processes of this user that are servers."""
+    def processes(self, word=b""):
+        """The pids of all processes of this user with this word in their commands."""
         found = []
         for entry in pathlib.Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 if entry.name.isdigit() and entry.stat().st_uid == self.uid and \
-                        b"redis.sock" in (entry / "cmdline").read_bytes():
+                        word in (entry / "cmdline").read_bytes():
                     found.append(int(entry.name))
         return [pid for pid in found if is_alive(pid)]
 
+    def servers(self):
+        return self.processes(b"redis.sock")
+
     def close(self):
-        while pids := self.servers():
+        while pids := self.processes():
             for pid in pids:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             eventually(lambda pids=pids: not any(map(is_alive, pids)))
         for path in (self.root, *self.fallbacks):
             shutil.rmtree(path, ignore_errors=True)
