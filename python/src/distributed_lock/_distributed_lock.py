@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import Callable, Coroutine
 from types import TracebackType
@@ -19,6 +18,7 @@ from ._locks import (
     mutex_sides,
     release_after_async,
     release_async,
+    running_loop,
     terms_of,
 )
 from ._names import Naming
@@ -202,7 +202,7 @@ class AsyncDistributedLock(_Common):
     async def locked(self) -> bool:
         """As DistributedLock.locked(); asks on a thread of the loop's pool."""
         ask = functools.partial(self._sides.one.client().is_held, self.name)
-        return await asyncio.get_running_loop().run_in_executor(None, ask)
+        return await running_loop().run_in_executor(None, ask)
 
     async def owned(self) -> bool:
         """As `held`, for programs written for redis-py's Lock."""
