@@ -238,6 +238,8 @@ class Given(unittest.TestCase):
             done = subprocess.run(weak, env=environment, capture_output=True, check=False)
             self.assertEqual(done.returncode, 69, weaken)
             self.assertIn(b"cannot look", done.stderr)
+        holder.close_stdin()
+        self.assertEqual(holder.wait(), 0)
 
 
 if __name__ == "__main__":
