@@ -17,6 +17,7 @@ DEPS = pathlib.Path(sys.prefix).parent
 # What a user may write, for mypy.
 USER = """
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 
 from distributed_lock import AsyncDistributedLock, DistributedLock, Lease, Mutex, Semaphore
 from distributed_lock import ConditionVariable, Election, Latch, LeaderChange, SharedMutex
@@ -48,9 +49,20 @@ def work(lock: DistributedLock) -> None:
     print(two)
 
 
-@Mutex(client, "a")
+@Mutex(client, name="a-{name}")
 async def later(name: str) -> int:
     return len(name)
+
+
+@AsyncDistributedLock(client, name=lambda count: str(count))
+async def numbers(count: int) -> AsyncIterator[int]:
+    for number in range(count):
+        yield number
+
+
+@Semaphore(client, "c", permits=4)(weight=2)
+def letters(name: str) -> Iterator[str]:
+    yield from name
 
 
 def family(document: SharedMutex) -> None:
@@ -71,7 +83,9 @@ def family(document: SharedMutex) -> None:
 
 async def main() -> None:
     number: int = await later("ann")
-    print(number)
+    print(number, [one + 1 async for one in numbers(2)], list(letters("ann")))
+    held: bool = await asyncio.wait_for(AsyncDistributedLock(client, "f").acquire(), 5)
+    print(held)
     async with AsyncDistributedLock(client, lock_name="register_user") as lock:
         lock.ensure_held()
     async with Mutex(client, "a").acquire_async(timeout=1) as lease:

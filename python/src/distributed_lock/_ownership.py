@@ -67,7 +67,7 @@ def current_task() -> asyncio.Task[object] | None:
 
 
 class Caller:
-    """Who calls a method of a lock, and from where. Not to be kept for long: it has a frame."""
+    """Who calls a method of a lock, and from where. Not to be kept for long: it may have a frame."""
 
     __slots__ = ("_job", "code", "frame", "task", "thread")
 
@@ -76,14 +76,12 @@ class Caller:
         self.task = current_task()
         self.frame = id(frame)
         self.code: CodeType | None = None if frame is None else frame.f_code
-        self._job = frame
+        self._job = frame if self.thread.is_pooled else None
 
     @property
     def job(self) -> FrameType | None:
         """In a thread of a pool: the function that the pool called for its user, if it did. It is
         looked for here and now: of a caller whose call is under way."""
-        if not self.thread.is_pooled:
-            return None
         frames = _stack(self._job)
         while frames and _module(frames[-1]) in _BELOW_JOBS:
             frames.pop()
