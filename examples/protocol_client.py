@@ -4,6 +4,7 @@ granted, claims, renews and releases. `protocol_client.py URL NAME COMMAND...` r
 import binascii
 import contextlib
 import functools
+import hashlib
 import os
 import pathlib
 import queue
@@ -11,6 +12,7 @@ import re
 import sys
 import threading
 import time
+import uuid
 
 import redis
 from redis.backoff import NoBackoff
@@ -44,6 +46,11 @@ def script_text(name):
     text = (SCRIPTS / f"{name}.lua").read_text()
     return re.sub(r"^-- include (\w+)\.lua$",
                   lambda line: script_text(line[1]).removesuffix("\n"), text, flags=re.MULTILINE)
+
+
+def is_proven(seal, token, counter, now, proof=""):
+    said = f"{seal} grant {token} {counter} {now} {seal}"
+    return bool(seal) and hashlib.sha1(said.encode()).hexdigest() == proof
 
 
 def validity(length):
@@ -88,13 +95,14 @@ class ProtocolLock:
             raise RuntimeError("the lease had ended before, or no server answers")
 
     def _wait(self, token, end):
-        ticket, pair = "", (0, 0)
+        ticket, pair, seal = "", (0, 0), f"{uuid.uuid4().int >> 76}.{uuid.uuid4().int >> 76}"
         while clock() < end:
             if not self._subscribed.wait(5 * REQUEST_TIMEOUT):
                 raise ConnectionError("no server lets us subscribe")
             asked = clock()
             try:
-                reply = self._script("acquire", token, token, self._ttl_ms, "wait", ticket, "", "")
+                reply = self._script("acquire", token, token, self._ttl_ms, "wait", ticket, "", "",
+                                     seal)
             except (ConnectionError, TimeoutError):
                 self._uncertain[token] = clock() + max(self.ttl + 1, 16)
                 pair, look = (0, 0), clock() + 0.1
@@ -103,6 +111,7 @@ class ProtocolLock:
                     return self._hold(token, reply[1], asked + validity(self.ttl), self.ttl)
                 left_ms, place, ticket, now, whose = reply[1:]
                 pair, look = (asked, int(now)), asked + LOOKS_AGAIN
+                whose, _, known = whose.partition(":")
                 if int(left_ms) >= 0:
                     look = min(look, asked + (int(left_ms) + 1 + 10 * int(place)) / 1000)
                 if whose == "foreign" and place == "0":
@@ -112,13 +121,13 @@ class ProtocolLock:
                     word, of, *rest = self._messages.get(timeout=min(look, end) - now)
                     if of == token and word == "next":
                         look = min(look, clock() + int(rest[0]) / 1000)
-                    elif of == token:
+                    elif of == token and is_proven(known, of, *rest):
                         since = (int(rest[1]) - pair[1]) / 1e6
                         began = pair[0] + since - 0.01 * abs(since)
                         until = began + validity(self._claim)
                         if began <= clock() <= until - self._claim * 2 / 3:
                             return self._hold(token, rest[0], until, self._claim)
-                        look = 0
+                    look = look if word == "next" or of != token else 0  # not believed: ask
         return False
 
     def _hold(self, token, counter, until, length):
@@ -130,14 +139,18 @@ class ProtocolLock:
 
     def _renew(self, token, released, lost, pause):
         while not released.wait(pause) and not lost.is_set():
-            asked, pause = clock(), self.ttl / 3
-            try:
-                if self._script("renew", token, token[24:32], token, self._ttl_ms, 0) != ["k"]:
-                    lost.set()
-                elif token == self._held:
-                    self._valid_until = asked + validity(self.ttl)
-            except RedisError:
-                pause = self._claim / 10  # unknown
+            pause = self.ttl / 3 if self._renew_once(token, lost) else self._claim / 10
+
+    def _renew_once(self, token, lost):
+        asked = clock()
+        with contextlib.suppress(RedisError):  # unknown
+            letter = self._script("renew", token, token[24:32], token, self._ttl_ms, 0)[0]
+            if letter != "k":
+                lost.set()
+            elif token == self._held:
+                self._valid_until = asked + validity(self.ttl)
+            return letter != "b" or self._give_back(token) or True
+        return False
 
     def _give_back(self, token, until=0.0):
         """Whether it was held. Again until then, if an acquire or this may still be carried out."""
@@ -188,9 +201,8 @@ class ProtocolLock:
     def _take(self, word, token, *rest):
         if token == self._waiting:
             self._messages.put((word, token, *rest))
-        elif word == "break" and token == self._held and int(rest[0]) * 64 == self.fence:
-            self.lost.set()
-            self._give_back(token)
+        elif word == "break" and token == self._held:
+            self._renew_once(token, self.lost)  # the answer says whether it is true
         elif word == "grant" and token != self._held:
             self._give_back(token)
 

@@ -39,7 +39,7 @@ ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
       options_(std::move(options)),
       url_(endpoint_.display()),
       generation_(fork_generation()),
-      client_id_(core::hex(RandomBits{}.draw()[0])),
+      client_id_(core::hex(random_bits()[0])),
       callbacks_(options_.request_timeout, [sink = options_.log](const std::string& what) {
         tell(sink, LogLevel::error, "a handler or callback threw: " + what);
       }) {

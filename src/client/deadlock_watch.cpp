@@ -78,7 +78,7 @@ void DeadlockWatch::run() {
     for (auto* const wait : waits_) {
       for (const auto& token : wait->tokens_) stale.erase(token);
       if (wait->due_ <= now && try_at <= now) {
-        if (wait->id_.empty()) wait->id_ = core::hex(RandomBits{}.draw()[0]);
+        if (wait->id_.empty()) wait->id_ = core::hex(random_bits()[0]);
         // Each time: whether a run of dlock waits for this process may change.
         wait->tokens_ = wait->holdings_.tokens(client_);
         for (const auto& token : wait->tokens_) stale.erase(token);

@@ -61,20 +61,18 @@ core::Instant now() noexcept {
   return core::Instant{std::chrono::seconds{time.tv_sec} + std::chrono::nanoseconds{time.tv_nsec}};
 }
 
-core::RandomBits RandomBits::draw() {
-  if (left_ == 0) {
-    std::size_t filled = 0;
-    while (filled < sizeof stock_) {
-      const auto got =
-          ::getrandom(reinterpret_cast<char*>(stock_.data()) + filled, sizeof stock_ - filled, 0);
-      if (got < 0 && errno != EINTR) {
-        throw_error(errc::usage, std::string{"no random bits: "} + std::strerror(errno));
-      }
-      filled += got > 0 ? static_cast<std::size_t>(got) : 0;
+core::RandomBits random_bits() {
+  core::RandomBits bits{};
+  std::size_t filled = 0;
+  while (filled < sizeof bits) {
+    const auto got =
+        ::getrandom(reinterpret_cast<char*>(bits.data()) + filled, sizeof bits - filled, 0);
+    if (got < 0 && errno != EINTR) {
+      throw_error(errc::usage, std::string{"no random bits: "} + std::strerror(errno));
     }
-    left_ = stock_.size();
+    filled += got > 0 ? static_cast<std::size_t>(got) : 0;
   }
-  return stock_[--left_];
+  return bits;
 }
 
 std::uint64_t fork_generation() noexcept {

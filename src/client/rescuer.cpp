@@ -54,7 +54,9 @@ bool keep(Servers& servers, const core::LeaseRecord& lease, milliseconds timeout
     throw_error(error.code, error.what);
   }
   core::Words words{reply.text};
-  return words.next() == core::echo_of(lease.token) && words.next() == "k";
+  const bool echoes = words.next() == core::echo_of(lease.token);
+  const auto letter = words.next();  // b: it is asked for, which the next renewal finds again
+  return echoes && (letter == "k" || letter == "b");
 }
 
 Rescued rescue(Servers& servers, milliseconds timeout, const Rescuer::Leases& leases) {

@@ -44,10 +44,10 @@ Line& ClientState::add_line(std::uint16_t slot) {
   settings.safety_margin = options_.safety_margin;
   settings.request_timeout = options_.request_timeout;
   settings.patience = patience * options_.request_timeout;
-  settings.random = [bits = RandomBits{}]() mutable { return bits.draw(); };
+  settings.random = random_bits;
   settings.last_id = lines_.size() * ids_of_a_line;
   if (endpoint_.kind == Kind::cluster) {
-    settings.client = core::client_on(slot, RandomBits{}.draw()[0]);
+    settings.client = core::client_on(slot, random_bits()[0]);
     settings.fence_key = core::fence_key_on(slot);
   }
   auto& line = *lines_.emplace_back(std::make_unique<Line>(std::move(settings), lines_.size()));
@@ -79,7 +79,7 @@ void ClientState::form_quorum() {
   core::Quorum::Settings settings;
   settings.request_timeout = options_.request_timeout;
   settings.patience = patience * options_.request_timeout;
-  settings.random = [bits = RandomBits{}]() mutable { return bits.draw(); };
+  settings.random = random_bits;
   quorum_ = std::make_unique<core::Quorum>(std::move(settings), engines);
 }
 

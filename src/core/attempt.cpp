@@ -34,7 +34,7 @@ Command Attempt::command(const LockId& lock, std::string_view old, std::int64_t 
   command.kind = lock.kind;
   command.keys = keys_of_script(lock);
   auto& args = command.args;
-  args.reserve(6);
+  args.reserve(7);
   args.push_back(request_.token);
   args.push_back(count_ms(request_.ttl));
   args.emplace_back(request_.wait ? "wait" : "try");
@@ -48,6 +48,9 @@ Command Attempt::command(const LockId& lock, std::string_view old, std::int64_t 
     args.push_back(std::to_string(request_.permits.capacity));
   } else {
     args.push_back(recent == 0 ? std::string{} : std::to_string(recent));
+  }
+  if (!request_.gate && request_.wait) {
+    args.push_back(request_.seal);
   }
   return command;
 }
@@ -94,7 +97,9 @@ Attempt::Step Attempt::on_queued(Words words, Instant sent, std::string_view& gi
   if (!parse_exact(words.next(), server.us)) {
     return Garbled{};
   }
-  const bool foreign = words.next() == "foreign";
+  const auto whose = words.next();
+  const bool foreign = whose == "foreign";
+  seal_ = whose.starts_with("ours:") ? whose.substr(5) : std::string_view{};
   given_up = words.next();
   pair_ = ClockPair{sent, server};
 
@@ -111,11 +116,9 @@ Attempt::Step Attempt::on_queued(Words words, Instant sent, std::string_view& gi
   return Nothing{};
 }
 
-Attempt::Step Attempt::on_grant(std::int64_t counter, ServerTime granted, Instant now) {
-  if (request_.gate) {
-    return Acquired{counter, now, {}, true};  // it lets through for good, so its age is no matter
-  }
-  if (request_.claim) {
+Attempt::Step Attempt::on_grant(std::int64_t counter, ServerTime granted, Instant now,
+                                bool proven) {
+  if (request_.claim || !proven) {
     return asking_ ? Step{Nothing{}} : Step{Ask{}};
   }
   const auto claim = claim_of(request_.token).value_or(Duration::zero());

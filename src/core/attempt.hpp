@@ -38,6 +38,7 @@ class Attempt {
     Token replaces{};    ///< take the place of this token, or nothing
     std::optional<Gate> gate{};
     std::string ticket{};  ///< of an earlier wait, whose place in the queue it takes
+    std::string seal{};    ///< to wait: for a lock that has none
   };
 
   // What an event leads to.
@@ -66,8 +67,9 @@ class Attempt {
   /// The reply (without error) to the request stamped `sent`. `given_up` receives what the reply
   /// says of the old token: "released", "not_held", or empty.
   [[nodiscard]] Step on_reply(std::string_view text, Instant sent, std::string_view& given_up);
-  /// A pushed grant, received `now`.
-  [[nodiscard]] Step on_grant(std::int64_t counter, ServerTime granted, Instant now);
+  /// A pushed grant, received `now`; `proven`: by somebody who may read the lock. A grant that is
+  /// not only says that it is worth asking.
+  [[nodiscard]] Step on_grant(std::int64_t counter, ServerTime granted, Instant now, bool proven);
   /// A push to the head of the queue: look again in `in`.
   void on_next(Duration in, Instant now);
   /// The time `timer()` has come.
@@ -87,6 +89,8 @@ class Attempt {
   [[nodiscard]] const Permits& permits() const { return request_.permits; }
   /// What the server told of its place in the queue; empty before.
   [[nodiscard]] const std::string& ticket() const { return ticket_; }
+  /// What proves messages about the lock; empty if the server did not say.
+  [[nodiscard]] const std::string& seal() const { return seal_; }
   /// Whether a request is out whose reply has not come.
   [[nodiscard]] bool is_asking() const { return asking_; }
   /// Whether the server may know the token.
@@ -103,6 +107,7 @@ class Attempt {
   bool was_sent_ = false;
   Duration asked_ttl_{};  ///< of the last request
   std::string ticket_;
+  std::string seal_;
   std::optional<ClockPair> pair_;
   std::optional<Instant> timer_;
 };

@@ -444,7 +444,7 @@ void Engine::on_message(Instant now, std::string_view message) {
   Words words{message};
   const auto kind = words.next();
   if (kind == "grant") {
-    on_grant(now, words);
+    on_grant(now, message);
   } else if (kind == "next") {
     on_next(now, words);
   } else if (kind == "break") {

@@ -222,6 +222,7 @@ class Engine {
     std::list<Waiting> waiters;        ///< in order of their turn
     std::unique_ptr<Attempt> attempt;  ///< apart: most cohorts of a client with many only hold
     std::optional<Hold> hold;
+    std::string seal;            ///< of the hold: what proves messages about it, or empty
     Instant since;               ///< when this client got the lease, for bounded passing
     bool unanswered = false;     ///< an acquire may still be under way on a dead connection
     bool ghost = false;          ///< ... and could not be stopped, and the token has the lease
@@ -261,6 +262,7 @@ class Engine {
     std::vector<Pending> parts;  ///< acquire_all: as if each had been sent alone
     std::vector<CohortPtr> renewed;
     std::vector<RandomBits> randoms;  ///< of their tokens, to tell them from later ones
+    std::vector<int> sequences;       ///< of their fences, as they were written down
     std::int64_t counter = 0;         ///< raise: the one to write
     bool is_new = false;              ///< raise: nobody was told it
   };
@@ -312,7 +314,8 @@ class Engine {
   void refuse(Instant now, const CohortPtr& cohort, std::list<Waiting>::iterator waiter,
               Refusal refusal);
   void after_front_changed(Instant now, const CohortPtr& cohort);
-  void on_grant(Instant now, Words words);
+  void on_grant(Instant now, std::string_view message);
+  void verify(Instant now, const CohortPtr& cohort);
   void on_next(Instant now, Words words);
 
   // together.cpp: many in one step.
@@ -329,9 +332,11 @@ class Engine {
   void end_hold(const CohortPtr& cohort);
   void clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord& lease);
   void on_break(Instant now, Words words);
+  void give_up(Instant now, const CohortPtr& cohort);
 
   // renewing.cpp: leases stay alive.
   void renew_due(Instant now);
+  void renew_now(Instant now, const CohortPtr& cohort);
   void renew_more(Instant now);
   [[nodiscard]] std::vector<CohortPtr> take_backlog();
   [[nodiscard]] std::vector<CohortPtr> take_unconfirmed(Instant now, Kind kind, Timer& from);

@@ -31,7 +31,8 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
   const Hold::Terms terms{wish.ttl, wish.renew,
                           settings_.safety_margin.value_or(std::min(most_safety, wish.ttl / 10)),
                           end_of(now, wish), wish.part};
-  const double jitter = static_cast<double>(settings_.random()[0] >> 11) / 9007199254740992.0;
+  const double jitter = static_cast<double>(random_of(record->token)[0] >> 11) / 9007199254740992.0;
+  cohort->seal = cohort->attempt->seal();
   cohort->attempt.reset();
   cohort->hold.emplace(record, terms, acquired.valid_until, acquired.length, settings_.drift,
                        jitter);
@@ -183,19 +184,21 @@ void Engine::on_break(Instant now, Words words) {
       !parse_number(words.next(), fence.counter) || !parse_number(words.next(), fence.sequence)) {
     return;
   }
-  const auto cohort = found->second;
-  const auto record = cohort->hold->record();
-  if (record->fence.counter == fence.counter && record->fence.sequence == fence.sequence) {
-    // Leave before our own next waiter asks, so that it does not meet our token. Who breaks it
-    // wants nobody kept out.
-    record->kept_until = Instant{};
-    give_back(now, cohort, 0, false);
-    lose(now, cohort, Loss::broken);
-  } else {
-    // Passed on meanwhile: let the server's record say so, for the one who asks.
-    cohort->hold->record_by(now);
-    rearm(cohort);
+  if (found->second->hold->record()->fence.counter != fence.counter) {
+    return;
   }
+  // The answer tells whether it is true. If it was passed on meanwhile, this lets the server's
+  // record say so, for the one who asks.
+  renew_now(now, found->second);
+}
+
+// The server says that the holder is asked to give up.
+void Engine::give_up(Instant now, const CohortPtr& cohort) {
+  // Leave before our own next waiter asks, so that it does not meet our token. Who breaks it wants
+  // nobody kept out.
+  cohort->hold->record()->kept_until = Instant{};
+  give_back(now, cohort, 0, false);
+  lose(now, cohort, Loss::broken);
 }
 
 }  // namespace dlock::core

@@ -37,6 +37,13 @@ void Engine::renew_due(Instant now) {
   renew_more(now);
 }
 
+// Out of turn, and whether it is renewed by itself or not: to hear what the server knows of it.
+void Engine::renew_now(Instant now, const CohortPtr& cohort) {
+  if (connected_) {
+    renew(now, {cohort}, false);
+  }
+}
+
 void Engine::renew_more(Instant now) {
   while (connected_ && renewals_.size() < most_renewal_calls) {
     auto turn = take_backlog();
@@ -106,7 +113,9 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
   for (const auto& cohort : due) {
     auto& hold = *cohort->hold;
     const auto& record = *hold.record();
-    const auto ttl_ms = std::chrono::ceil<milliseconds>(hold.terms().ttl).count();
+    // One that is not to be renewed gets no longer by that.
+    const auto ttl = hold.terms().renew ? hold.terms().ttl : record.left(now);
+    const auto ttl_ms = std::max<std::int64_t>(std::chrono::ceil<milliseconds>(ttl).count(), 1);
     auto keys = lock_keys(cohort->lock.key);
     for (auto* key : {&keys.lock, &keys.queue, &keys.seen}) {
       command.keys.push_back(std::move(*key));
@@ -116,6 +125,7 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
     command.args.push_back(std::to_string(ttl_ms));
     command.args.push_back(std::to_string(noted));
     pending.randoms.push_back(random_of(record.token));
+    pending.sequences.push_back(record.fence.sequence);
     pending.renewed.push_back(cohort);
     hold.on_renewing();
     // A lease that ends soon needs the time for another try, on another connection.
@@ -153,9 +163,16 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
     auto& hold = *cohort->hold;
     if (reply.unknown_script) {
       again.push_back(cohort);
+    } else if (i < letters.size() && letters[i] == 'b') {
+      // Of one that was passed on since, the former holder was asked.
+      if (hold.record()->fence.sequence == pending.sequences[i]) {
+        give_up(now, cohort);
+      } else {
+        renew_now(now, cohort);
+      }
     } else if (i < letters.size() && letters[i] == 'k') {
       ++counters_.renewals;
-      hold.on_kept(pending.sent, hold.terms().ttl);
+      hold.on_kept(pending.sent, hold.terms().renew ? hold.terms().ttl : Duration::zero());
       rearm(cohort);
       if (hold.record()->part) {
         act(Kept{hold.record()->id});

@@ -16,7 +16,8 @@ std::optional<LockValue> parse_value(std::string_view value) {
       parsed.fence.sequence >= Fence::most_sequences) {
     return std::nullopt;
   }
-  parsed.token = value.substr(0, middle);
+  // What may stand between is the seal, and that the holder was asked to give up.
+  parsed.token = value.substr(0, value.find(':', token_claim_at));
   return parsed;
 }
 

@@ -67,6 +67,13 @@ using RandomBits = std::array<std::uint64_t, 2>;
   return random;
 }
 
+/// What proves messages about a lock, two numbers that only those may know who may read the lock.
+[[nodiscard]] inline std::string make_seal(RandomBits random) {
+  return std::to_string((random[0] >> 11) | 1)
+      .append(".")
+      .append(std::to_string((random[1] >> 11) | 1));
+}
+
 /// The bytes a script's reply begins with, so that a shifted reply is noticed.
 [[nodiscard]] inline std::string_view echo_of(std::string_view token) {
   return token.substr(token_random_at, 8);
@@ -90,7 +97,8 @@ struct Fence {
   }
 };
 
-/// What a lock key of ours holds: `TOKEN:COUNTER:SEQUENCE`.
+/// What a lock key of ours holds: `TOKEN:COUNTER:SEQUENCE`, and before the counter what is not for
+/// those who look.
 struct LockValue {
   std::string token;
   Fence fence;

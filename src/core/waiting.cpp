@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/engine.hpp"
+#include "core/sha1.hpp"
 
 namespace dlock::core {
 namespace {
@@ -12,6 +13,14 @@ constexpr Duration passing_state_retry = milliseconds{250};
 constexpr int most_too_late = 5;
 constexpr Duration lift_time = std::chrono::seconds{1};
 constexpr std::int64_t most_next_ms = 60'000;  ///< a waiter looks again much sooner anyway
+
+// Whether a message ends with the proof that its author may read the lock.
+bool is_proven(std::string_view message, const std::string& seal) {
+  const auto end = message.rfind(' ');
+  return !seal.empty() && end != std::string_view::npos &&
+         sha1_hex(seal + ' ' + std::string{message.substr(0, end)} + ' ' + seal) ==
+             message.substr(end + 1);
+}
 
 }  // namespace
 
@@ -131,7 +140,8 @@ void Engine::make_attempt(const CohortPtr& cohort) {
   Token replaces = cohort->replaces != 0 ? departures_.at(cohort->replaces).token : Token{};
   cohort->attempt = std::make_unique<Attempt>(
       Attempt::Request{std::move(token), wish.ttl, wish.wait, !wish.renew, permits,
-                       std::move(replaces), wish.gate, wish.ticket},
+                       std::move(replaces), wish.gate, wish.ticket,
+                       wish.wait && !wish.gate ? make_seal(settings_.random()) : std::string{}},
       settings_.drift);
   cohort->too_late = 0;
   cohort->together = 0;
@@ -358,7 +368,9 @@ void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& 
   }
 }
 
-void Engine::on_grant(Instant now, Words words) {
+void Engine::on_grant(Instant now, std::string_view message) {
+  Words words{message};
+  words.next();
   const Token token{words.next()};
   std::int64_t counter = 0;
   ServerTime granted;
@@ -380,12 +392,37 @@ void Engine::on_grant(Instant now, Words words) {
   }
   const auto cohort = found->second;
   if (cohort->attempt && cohort->attempt->token() == token) {
-    step(now, cohort, cohort->attempt->on_grant(counter, granted, now));
+    step(now, cohort,
+         cohort->attempt->on_grant(counter, granted, now,
+                                   is_proven(message, cohort->attempt->seal())));
   } else if (cohort->hold && cohort->hold->record()->fence.counter != counter) {
     // The server forgot that we hold it, and made us the holder anew; others may have held it
     // since.
-    give_back(now, cohort, 0, false);
-    lose(now, cohort, Loss::taken);
+    if (is_proven(message, cohort->seal)) {
+      give_back(now, cohort, 0, false);
+      lose(now, cohort, Loss::taken);
+    } else {
+      verify(now, cohort);
+    }
+  }
+}
+
+// Somebody says that the lease is over, who may not know. The server says under which counter it is
+// held; of permits that is only a hint there, so it is asked whether they are.
+void Engine::verify(Instant now, const CohortPtr& cohort) {
+  const auto& record = *cohort->hold->record();
+  if (cohort->lock.kind == Kind::permits) {
+    renew_now(now, cohort);
+  } else if (!is_asked_for(record.token)) {
+    const auto ttl = cohort->hold->terms().renew
+                         ? record.ttl
+                         : std::max<Duration>(record.left(now), milliseconds{1});
+    Attempt again{{record.token, ttl, false}, settings_.drift};
+    Pending pending;
+    pending.cohort = cohort;
+    pending.ttl = again.ttl();
+    pending.token = record.token;
+    send(now, again.command(cohort->lock, {}, 0), std::move(pending));
   }
 }
 

@@ -12,7 +12,7 @@ local function read()
     parties = tonumber(redis.call('HGET', key, 'parties') or nil),
     phase = tonumber(redis.call('HGET', key, 'phase') or nil),
     ended_phase = tonumber(redis.call('HGET', key, 'ended') or nil),
-    broken = tonumber(redis.call('HGET', key, 'broken') or 0),
+    broken = tonumber(redis.call('HGET', key, 'broken') or 0) or 0,
     passed = tonumber(redis.call('HGET', key, 'passed') or nil),
   }
 end

@@ -19,13 +19,29 @@ local function is_ours(value)
   return string.sub(value, 1, 7) == 'dlock1:'
 end
 
--- A value is token:counter:sequence.
+-- A value is token:counter:sequence, with seal: before the counter once somebody waits, and break:
+-- once the holder was asked to give up.
 local function fence_of(value)
   return string.match(value, ':(%d+):(%d+)$')
 end
 
+local function seal_of(value)
+  return string.match(value, ':(%d+%.%d+):', 57)
+end
+
+local function is_to_break(value)
+  return string.find(value, ':break:', 57, true)
+end
+
+-- The claim time that a token of a mutex carries; nothing if it is no such token.
+local function claim_of(token)
+  local claim_ms = #token < 90 and string.match(token, '^dlock1:%x+:%x+:(%d+)$')
+  return claim_ms and math.min(tonumber(claim_ms), LONGEST_CLAIM_MS)
+end
+
 local function own(lock, token, counter, life_ms)
-  redis.call('SET', lock.key, token .. ':' .. digits(counter) .. ':0', 'PX', life_ms)
+  local seal = lock.seal and lock.seal .. ':' or ''
+  redis.call('SET', lock.key, token .. ':' .. seal .. digits(counter) .. ':0', 'PX', life_ms)
 end
 
 local function tell_head(lock, in_ms)
@@ -38,8 +54,8 @@ local function tell_head(lock, in_ms)
   end
 end
 
--- Makes the first live waiter the owner and tells it. To be called when the lock is free or about to
--- be. `me` asks for the lock itself; it `yields` if it gives it up for that. `head` is the first, if
+-- Makes the first live waiter the owner and tells it, proven by `lock.seal` if there is one, which
+-- stays with the lock. To be called when the lock is free or about to be. `me` asks for the lock itself; it `yields` if it gives it up for that. `head` is the first, if
 -- it was taken from the queue already. Ends in one of:
 --   'granted'           somebody else has the lock
 --   'yours'             it is the turn of `me`, who left the queue; the lock is still to be taken
@@ -77,12 +93,11 @@ local function hand_off(lock, now, me, yields, head)
       if seen then
         redis.call('HDEL', lock.seen, token)
       end
-      local claim_ms = tonumber(string.sub(token, 58))
+      local claim_ms = claim_of(token)
       if alive and claim_ms and claim_ms >= 1 then
         local counter = next_fence(lock, now)
         own(lock, token, counter, claim_ms)
-        local told = redis.pcall('SPUBLISH', channel(token),
-          'grant ' .. token .. ' ' .. digits(counter) .. ' ' .. digits(now))
+        local told = publish_grant(token, counter, now, lock.seal)
         if type(told) == 'table' then
           redis.call('DEL', lock.key)
           put_back(lock, token, ticket, seen)

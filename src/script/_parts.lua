@@ -3,7 +3,7 @@
 -- before, and who leaves has it longer, so fewer permits than parts tell that one was lost.
 
 local function count_of_parts(gate)
-  return tonumber(redis.call('HGET', gate.key, 'parts') or 0)
+  return tonumber(redis.call('HGET', gate.key, 'parts') or 0) or 0
 end
 
 local function join(gate, part)

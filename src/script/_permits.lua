@@ -6,13 +6,28 @@
 
 local CAPACITY, USED = '=capacity', '=used'
 local RAISED = '=raised'   -- there once permits_raise was run: what it wrote with those who left
+local SEAL_1, SEAL_2 = '=seal1', '=seal2'  -- once somebody waits: the seal, two numbers
 local SHARED = 1073741824  -- the capacity of a reader-writer lock, and of nothing else
 local LINGER_MS = 1000     -- so long the key outlives its holders, for those who count them off
 
--- The claim time and the weight that a token carries; nothing for that of a mutex.
+-- The claim time and the weight that a token carries; nothing if it is not of permits.
 local function terms_of(token)
-  local claim_ms, weight = string.match(token, '^(%d+):(%d+)$', 58)
-  return tonumber(claim_ms), tonumber(weight)
+  local claim_ms, weight
+  if #token < 90 then
+    claim_ms, weight = string.match(token, '^dlock1:%x+:%x+:(%d+):(%d+)$')
+  end
+  return claim_ms and math.min(tonumber(claim_ms), LONGEST_CLAIM_MS), tonumber(weight)
+end
+
+-- The member that says that a holder was asked to give up.
+local function mark_of(token)
+  return '=!' .. token
+end
+
+local function write_seal(lock, seal)
+  local one, two = string.match(seal, '^(%d+)%.(%d+)$')
+  redis.call('ZADD', lock.key, '-' .. one, SEAL_1, '-' .. two, SEAL_2)
+  lock.seal, lock.is_sealed = seal, true
 end
 
 local function set_used(lock, used)
@@ -21,6 +36,7 @@ local function set_used(lock, used)
     redis.call('ZADD', lock.key, digits(-used), USED)
   else
     redis.call('DEL', lock.key)
+    lock.is_sealed = false
   end
 end
 
@@ -38,7 +54,7 @@ end
 -- it is something else. The capacity is nil when the key does not exist.
 local function look(lock, now)
   lock.used = 0
-  local numbers = redis.pcall('ZMSCORE', lock.key, CAPACITY, USED, RAISED)
+  local numbers = redis.pcall('ZMSCORE', lock.key, CAPACITY, USED, RAISED, SEAL_1, SEAL_2)
   if numbers.err then
     return numbers
   elseif not (numbers[1] and numbers[2]) then
@@ -47,6 +63,9 @@ local function look(lock, now)
   end
   lock.capacity, lock.used = -numbers[1], -numbers[2]
   lock.raised = numbers[3] and -numbers[3]
+  if numbers[4] and numbers[5] then
+    lock.seal, lock.is_sealed = digits(-numbers[4]) .. '.' .. digits(-numbers[5]), true
+  end
   local over = redis.call('ZRANGEBYSCORE', lock.key, '(0', digits(now), 'LIMIT', 0, MOST_DEAD)
   if #over > 0 then
     lock.freed = true
@@ -60,6 +79,10 @@ local function look(lock, now)
     end
     redis.call('ZREM', lock.key, unpack(over))
     redis.pcall('HDEL', lock.seen, unpack(over))
+    for i, token in ipairs(over) do
+      over[i] = mark_of(token)
+    end
+    redis.call('ZREM', lock.key, unpack(over))
     set_used(lock, used)
   end
 end
@@ -74,6 +97,13 @@ local function note_fence(lock, token, counter, life_ms)
   keep_for(lock.seen, life_ms + LINGER_MS)
 end
 
+-- The counter that is noted for a holder; nothing if it is lost, or none of ours.
+local function noted_fence(lock, token, now)
+  local counter = redis.pcall('HGET', lock.seen, token)
+  counter = type(counter) == 'string' and tonumber(counter)
+  return counter and counter >= 1 and counter < now + MOST_AHEAD and counter % 1 == 0 and counter or nil
+end
+
 -- Of a holder whose lease is over; the key may have been deleted before.
 local function forget_fence(lock, token)
   redis.pcall('HDEL', lock.seen, token)
@@ -84,13 +114,16 @@ local function enter(lock, token, weight, life_ms, now)
   lock.used = lock.used + weight
   redis.call('ZADD', lock.key, digits(-lock.capacity), CAPACITY, digits(-lock.used), USED,
     digits(now + life_ms * 1000), token)
+  if lock.seal and not lock.is_sealed then
+    write_seal(lock, lock.seal)
+  end
   keep_for(lock.key, life_ms + LINGER_MS)
   note_fence(lock, token, counter, life_ms)
   return counter
 end
 
 local function leave(lock, token)
-  if lock.used == 0 or redis.call('ZREM', lock.key, token) == 0 then
+  if lock.used == 0 or redis.call('ZREM', lock.key, token, mark_of(token)) == 0 then
     return false
   end
   forget_fence(lock, token)
@@ -116,8 +149,7 @@ local function grant(lock, token, ticket, weight, claim_ms, now)
     return
   end
   local counter = enter(lock, token, weight, claim_ms, now)
-  local told = redis.pcall('SPUBLISH', channel(token),
-    'grant ' .. token .. ' ' .. digits(counter) .. ' ' .. digits(now))
+  local told = publish_grant(token, counter, now, lock.seal)
   if type(told) == 'table' then
     leave(lock, token)
     put_back(lock, token, ticket, seen)

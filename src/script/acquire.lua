@@ -1,18 +1,19 @@
 #!lua
 -- Takes the lock, or queues for it. Repeating it with the same token changes nothing but the expiry.
 -- KEYS: lock, queue, seen, fence
--- ARGV: token, ttl in ms, 'wait' or 'try', known ticket or '', token to give up first or '', and a
---   recent counter or '': the next one needs no look at the clock if the key has not gone back since
+-- ARGV: token, ttl in ms, 'wait' or 'try', known ticket or '', token to give up first or '', a
+--   recent counter or '': the next one needs no look at the clock if the key has not gone back since;
+--   and, to wait, a seal for the lock if it has none
 -- Replies, after the echo: 'acquired COUNTER', 'busy LEFT_MS', or
---   'queued LEFT_MS PLACE TICKET NOW ours|foreign' (LEFT_MS is -1 for a lock without expiry)
+--   'queued LEFT_MS PLACE TICKET NOW ours|ours:SEAL|foreign' (LEFT_MS is -1 for a lock without expiry)
 --   and last, if there was a token to give up: 'released' or 'not_held'
 
 -- The common cases come before anything else, as what is defined below costs time. It is free and
 -- nobody waits:
 local recent = tonumber(ARGV[6])
 if recent and ARGV[5] == '' and redis.call('EXISTS', KEYS[1], KEYS[2]) == 0 then
-  local counter = redis.call('INCR', KEYS[4])
-  if counter > recent then
+  local counter = redis.pcall('INCR', KEYS[4])
+  if type(counter) == 'number' and counter > recent and counter < recent + 1e12 then
     counter = string.format('%.0f', counter)
     redis.call('SET', KEYS[1], ARGV[1] .. ':' .. counter .. ':0', 'PX', ARGV[2])
     return string.sub(ARGV[1], 25, 32) .. ' acquired ' .. counter
@@ -21,15 +22,27 @@ end
 
 -- Another of ours holds it, and this one is new:
 local token, ttl_ms, mode, ticket, old = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local new_seal = ARGV[7] ~= '' and ARGV[7]
 local value = redis.call('GET', KEYS[1])
-if mode == 'wait' and ticket == '' and old == '' and value and string.sub(value, 1, 7) == 'dlock1:'
-  and string.sub(value, 1, #token) ~= token then
+local whose = 'ours'
+local others = mode == 'wait' and value and string.sub(value, 1, 7) == 'dlock1:'
+  and string.sub(value, 1, #token) ~= token
+if others and (old == '' or string.sub(value, 1, #old + 1) ~= old .. ':') then
+  local seal = string.match(value, ':(%d+%.%d+):', 57)
+  if not seal and new_seal then
+    seal = new_seal
+    local sealed = string.gsub(value, '^dlock1:%x+:%x+:%d*', '%0:' .. seal)
+    redis.call('SET', KEYS[1], sealed, 'KEEPTTL')
+  end
+  whose = seal and 'ours:' .. seal or whose
+end
+if others and ticket == '' and old == '' then
   local time = redis.call('TIME')
   local now = time[1] .. string.format('%06d', time[2])
-  if redis.call('ZADD', KEYS[2], 'NX', now, token) == 1 then
+  if redis.pcall('ZADD', KEYS[2], 'NX', now, token) == 1 then
     redis.call('PEXPIRE', KEYS[2], 20000)  -- QUEUE_LIFE_MS
     return string.sub(token, 25, 32) .. ' queued ' .. redis.call('PTTL', KEYS[1]) .. ' '
-      .. redis.call('ZRANK', KEYS[2], token) .. ' ' .. now .. ' ' .. now .. ' ours'
+      .. redis.call('ZRANK', KEYS[2], token) .. ' ' .. now .. ' ' .. now .. ' ' .. whose
   end
 end
 
@@ -43,56 +56,64 @@ local now = now_us()
 local gives_up = old ~= '' and holds(value, old)
 local given_up = old == '' and '' or gives_up and ' released' or ' not_held'
 
-if holds(value, token) then
-  leave_queue(lock, token)
-  redis.call('PEXPIRE', lock.key, ttl_ms)
-  return echo(token) .. ' acquired ' .. (fence_of(value)) .. given_up
-end
-
-local left_ms
-if not value or gives_up then
-  local outcome, left = 'nobody', nil
-  local somebody_waits = redis.call('EXISTS', lock.queue) == 1
-  if somebody_waits then
-    outcome, left = hand_off(lock, now, token, gives_up)
+return mend(function(again)
+  if again then
+    value = redis.call('GET', lock.key)
+    gives_up = old ~= '' and holds(value, old)
   end
-  if outcome ~= 'granted' and outcome ~= 'foreign' then
-    local counter = next_fence(lock, now)
-    own(lock, token, counter, ttl_ms)
-    if somebody_waits and outcome ~= 'yours' then
-      leave_queue(lock, token)
+  if holds(value, token) then
+    leave_queue(lock, token)
+    redis.call('PEXPIRE', lock.key, ttl_ms)
+    return echo(token) .. ' acquired ' .. (fence_of(value)) .. given_up
+  end
+
+  local left_ms
+  if not value or gives_up then
+    local outcome, left = 'nobody', nil
+    local somebody_waits = redis.call('EXISTS', lock.queue) == 1
+    if somebody_waits then
+      lock.seal = value and seal_of(value) or new_seal
+      outcome, left = hand_off(lock, now, token, gives_up)
     end
-    return echo(token) .. ' acquired ' .. digits(counter) .. given_up
+    if outcome ~= 'granted' and outcome ~= 'foreign' then
+      local counter = next_fence(lock, now)
+      own(lock, token, counter, ttl_ms)
+      if somebody_waits and outcome ~= 'yours' then
+        leave_queue(lock, token)
+      end
+      return echo(token) .. ' acquired ' .. digits(counter) .. given_up
+    end
+    left_ms = left
+    value = nil
+    whose = outcome == 'granted' and lock.seal and 'ours:' .. lock.seal or whose
   end
-  left_ms = left
-  value = nil
-end
 
-left_ms = left_ms or redis.call('PTTL', lock.key)
-if mode ~= 'wait' then
-  return echo(token) .. ' busy ' .. left_ms .. given_up
-end
-
-local foreign = value and not is_ours(value)
-if foreign then
-  local turn = redis.call('ZSCORE', lock.queue, FOREIGN)
-  if not turn or tonumber(turn) < 0 then
-    redis.call('ZADD', lock.queue, digits(now), FOREIGN)
+  left_ms = left_ms or redis.call('PTTL', lock.key)
+  if mode ~= 'wait' then
+    return echo(token) .. ' busy ' .. left_ms .. given_up
   end
-end
-if ticket == '' then
-  ticket = redis.call('ZSCORE', lock.queue, token) or now
-end
-ticket = tonumber(ticket)
-redis.call('ZADD', lock.queue, 'NX', digits(ticket), token)
-redis.call('PEXPIRE', lock.queue, QUEUE_LIFE_MS)
-if now - ticket > WAITER_REFRESH then
-  redis.call('HSET', lock.seen, token, digits(now))
-  redis.call('PEXPIRE', lock.seen, QUEUE_LIFE_MS)
-end
-local place = redis.call('ZRANK', lock.queue, token)
-if foreign and redis.call('ZRANK', lock.queue, FOREIGN) < place then
-  place = place - 1  -- else nobody would be the first, who polls
-end
-return table.concat({ echo(token), 'queued', left_ms, place, digits(ticket), digits(now),
-  foreign and 'foreign' or 'ours' }, ' ') .. given_up
+
+  local foreign = value and not is_ours(value)
+  if foreign then
+    local turn = redis.call('ZSCORE', lock.queue, FOREIGN)
+    if not turn or tonumber(turn) < 0 then
+      redis.call('ZADD', lock.queue, digits(now), FOREIGN)
+    end
+  end
+  if ticket == '' then
+    ticket = redis.call('ZSCORE', lock.queue, token) or now
+  end
+  ticket = tonumber(ticket)
+  redis.call('ZADD', lock.queue, 'NX', digits(ticket), token)
+  redis.call('PEXPIRE', lock.queue, QUEUE_LIFE_MS)
+  if now - ticket > WAITER_REFRESH then
+    redis.call('HSET', lock.seen, token, digits(now))
+    redis.call('PEXPIRE', lock.seen, QUEUE_LIFE_MS)
+  end
+  local place = redis.call('ZRANK', lock.queue, token)
+  if foreign and redis.call('ZRANK', lock.queue, FOREIGN) < place then
+    place = place - 1  -- else nobody would be the first, who polls
+  end
+  return table.concat({ echo(token), 'queued', left_ms, place, digits(ticket), digits(now),
+    foreign and 'foreign' or whose }, ' ') .. given_up
+end, { lock.queue }, { lock.seen })

@@ -22,55 +22,60 @@ end
 
 local token, mode, ticket, parties = ARGV[1], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[6])
 local barrier, now = read(), now_us()
-if barrier.parties and barrier.parties ~= parties then
-  return echo(token) .. ' other ' .. digits(barrier.parties)
-elseif not barrier.parties then
-  if ticket then
-    return echo(token) .. ' broken'
+if barrier.parties and not barrier.phase then
+  return redis.error_reply('WRONGTYPE this hash does not hold a barrier')
+end
+return mend(function()
+  if barrier.parties and barrier.parties ~= parties then
+    return echo(token) .. ' other ' .. digits(barrier.parties)
+  elseif not barrier.parties then
+    if ticket then
+      return echo(token) .. ' broken'
+    end
+    -- What an earlier one of this name left; who still waits at that learns that it is broken.
+    redis.call('DEL', barrier.queue, barrier.ended)
+    barrier.phase, barrier.broken = now, now - 1
+    redis.call('HSET', barrier.key, 'parties', ARGV[6], 'phase', digits(now), 'broken', digits(now - 1))
   end
-  -- What an earlier one of this name left; who still waits at that learns that it is broken.
-  redis.call('DEL', barrier.queue, barrier.ended)
-  barrier.phase, barrier.broken = now, now - 1
-  redis.call('HSET', barrier.key, 'parties', ARGV[6], 'phase', digits(now), 'broken', digits(now - 1))
-end
-redis.call('PEXPIRE', barrier.key, BARRIER_LIFE_MS)
-if mode == 'reset' and redis.call('HGET', barrier.key, 'reset') == token then
-  return echo(token) .. ' acquired ' .. digits(barrier.phase)
-end
+  redis.call('PEXPIRE', barrier.key, BARRIER_LIFE_MS)
+  if mode == 'reset' and redis.call('HGET', barrier.key, 'reset') == token then
+    return echo(token) .. ' acquired ' .. digits(barrier.phase)
+  end
 
-if mode == 'join' or mode == 'leave' then
-  local change = mode == 'join' and join or leave
-  change(barrier, ARGV[7])
-  return echo(token) .. ' acquired ' .. digits(barrier.phase)
-end
+  if mode == 'join' or mode == 'leave' then
+    local change = mode == 'join' and join or leave
+    change(barrier, ARGV[7])
+    return echo(token) .. ' acquired ' .. digits(barrier.phase)
+  end
 
-local oldest = redis.call('ZRANGE', barrier.queue, 0, 1, 'WITHSCORES')
-local heard = oldest[oldest[1] == token and 4 or 2]
-local is_dead = heard and now - heard > WAITER_LIFE
-if is_dead or mode == 'reset' or is_one_missing(barrier, now) then
-  break_phase(barrier)
-end
-if mode == 'reset' then
-  redis.call('HSET', barrier.key, 'reset', token)
-  forget_missing_parts(barrier, now)
-  begin_phase(barrier)
+  local oldest = redis.call('ZRANGE', barrier.queue, 0, 1, 'WITHSCORES')
+  local heard = oldest[oldest[1] == token and 4 or 2]
+  local is_dead = heard and now - heard > WAITER_LIFE
+  if is_dead or mode == 'reset' or is_one_missing(barrier, now) then
+    break_phase(barrier)
+  end
+  if mode == 'reset' then
+    redis.call('HSET', barrier.key, 'reset', token)
+    forget_missing_parts(barrier, now)
+    begin_phase(barrier)
+    tell_ended(barrier, now)
+    return echo(token) .. ' acquired ' .. digits(barrier.phase)
+  end
+
+  -- Without a ticket it may be a repeat of what went unanswered.
+  local mine = ticket or redis.call('ZSCORE', barrier.ended, token) and barrier.ended_phase
+    or barrier.phase
+  if mine == barrier.phase and barrier.broken < mine then
+    redis.call('ZADD', barrier.queue, digits(now), token)
+    redis.call('PEXPIRE', barrier.queue, BARRIER_LIFE_MS)
+    if redis.call('ZCARD', barrier.queue) < parties then
+      return echo(token) .. ' queued -1 0 ' .. digits(mine) .. ' ' .. digits(now) .. ' ours'
+    end
+    pass_phase(barrier)
+    begin_phase(barrier)
+  end
+  redis.call('ZADD', barrier.ended, 'XX', -1, token)
   tell_ended(barrier, now)
-  return echo(token) .. ' acquired ' .. digits(barrier.phase)
-end
-
--- Without a ticket it may be a repeat of what went unanswered.
-local mine = ticket or redis.call('ZSCORE', barrier.ended, token) and barrier.ended_phase
-  or barrier.phase
-if mine == barrier.phase and barrier.broken < mine then
-  redis.call('ZADD', barrier.queue, digits(now), token)
-  redis.call('PEXPIRE', barrier.queue, BARRIER_LIFE_MS)
-  if redis.call('ZCARD', barrier.queue) < parties then
-    return echo(token) .. ' queued -1 0 ' .. digits(mine) .. ' ' .. digits(now) .. ' ours'
-  end
-  pass_phase(barrier)
-  begin_phase(barrier)
-end
-redis.call('ZADD', barrier.ended, 'XX', -1, token)
-tell_ended(barrier, now)
-local passed = mine == barrier.passed or barrier.broken < mine and mine < barrier.phase
-return echo(token) .. (passed and ' acquired ' .. digits(mine) or ' broken')
+  local passed = mine == barrier.passed or barrier.broken < mine and mine < barrier.phase
+  return echo(token) .. (passed and ' acquired ' .. digits(mine) or ' broken')
+end, { barrier.queue, barrier.ended, barrier.parts })

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- Takes the lock from the holder with this fence. 'ask' asks its process, 'force' goes by the record.
+-- Takes the lock from the holder with this fence. 'ask' asks its process, which finds that written
+-- in the lock's value when it renews; 'force' goes by the record.
 -- KEYS: lock, queue, seen, fence
 -- ARGV: counter, sequence, 'ask' or 'force'
 -- Replies: 'asked RECEIVERS', 'broken', or 'not_holder'
@@ -14,17 +15,26 @@ local counter, sequence = fence_of(value)
 if counter ~= ARGV[1] then
   return 'not_holder'
 end
+lock.seal = seal_of(value)
 if ARGV[3] == 'ask' then
+  if sequence == ARGV[2] and not is_to_break(value) then
+    redis.call('SET', lock.key, (string.gsub(value, ':%d+:%d+$', ':break%0')), 'KEEPTTL')
+  end
   local asked = redis.pcall('SPUBLISH', channel(value),
-    'break ' .. string.match(value, '^(.*):%d+:%d+$') .. ' ' .. ARGV[1] .. ' ' .. ARGV[2])
+    'break ' .. string.match(value, '^dlock1:%x+:%x+:%d*') .. ' ' .. ARGV[1] .. ' ' .. ARGV[2])
   return 'asked ' .. (type(asked) == 'table' and 0 or asked)
 end
 if sequence ~= ARGV[2] then
   return 'not_holder'
 end
-if redis.call('EXISTS', lock.queue) == 1 then
-  hand_off(lock, now_us())
-else
-  redis.call('DEL', lock.key)
-end
-return 'broken'
+return mend(function(again)
+  if again and redis.call('GET', lock.key) ~= value then
+    return 'broken'
+  end
+  if redis.call('EXISTS', lock.queue) == 1 then
+    hand_off(lock, now_us())
+  else
+    redis.call('DEL', lock.key)
+  end
+  return 'broken'
+end, { lock.queue }, { lock.seen })

@@ -13,18 +13,20 @@ local lock = { queue = KEYS[2], seen = KEYS[3] }
 local token, mode = ARGV[1], ARGV[3]
 local now = now_us()
 
-if mode == 'enter' then
-  redis.call('ZADD', lock.queue, 'NX', digits(now), token)
-  redis.call('PEXPIRE', lock.queue, QUEUE_LIFE_MS)
-  return echo(token) .. ' acquired ' .. redis.call('ZSCORE', lock.queue, token)
-elseif mode == 'wait' then
-  local ticket = redis.call('ZSCORE', lock.queue, token)
-  return ticket and stay(lock, token, ticket, now) or echo(token) .. ' acquired 0'
-end
-local most = ARGV[6] == '1' and 1 or math.huge
-local latest = ARGV[7]
-if latest == '' then
-  -- All who are here, also those who came before the clock went back.
-  latest = redis.call('ZRANGE', lock.queue, -1, -1, 'WITHSCORES')[2] or '0'
-end
-return echo(token) .. ' acquired ' .. (wake(lock, now, most, latest) and latest or '0')
+return mend(function()
+  if mode == 'enter' then
+    redis.call('ZADD', lock.queue, 'NX', digits(now), token)
+    redis.call('PEXPIRE', lock.queue, QUEUE_LIFE_MS)
+    return echo(token) .. ' acquired ' .. redis.call('ZSCORE', lock.queue, token)
+  elseif mode == 'wait' then
+    local ticket = redis.call('ZSCORE', lock.queue, token)
+    return ticket and stay(lock, token, ticket, now) or echo(token) .. ' acquired 0'
+  end
+  local most = ARGV[6] == '1' and 1 or math.huge
+  local latest = ARGV[7]
+  if latest == '' then
+    -- All who are here, also those who came before the clock went back.
+    latest = redis.call('ZRANGE', lock.queue, -1, -1, 'WITHSCORES')[2] or '0'
+  end
+  return echo(token) .. ' acquired ' .. (wake(lock, now, most, latest) and latest or '0')
+end, { lock.queue }, { lock.seen })

@@ -9,11 +9,13 @@
 local lock = { queue = KEYS[2], seen = KEYS[3] }
 local token = ARGV[1]
 local now = now_us()
-if redis.call('ZSCORE', lock.queue, token) then
-  leave_queue(lock, token)
-  return echo(token) .. ' released'
-end
-repeat
-  local more = wake(lock, now, 1, '+inf')
-until not more
-return echo(token) .. ' not_held'
+return mend(function()
+  if redis.call('ZSCORE', lock.queue, token) then
+    leave_queue(lock, token)
+    return echo(token) .. ' released'
+  end
+  repeat
+    local more = wake(lock, now, 1, '+inf')
+  until not more
+  return echo(token) .. ' not_held'
+end, { lock.queue }, { lock.seen })

@@ -30,7 +30,8 @@ local function permits(lock_key, seen_key, now, part)
   for h = 1, #holders, 2 do
     found[#found + 1] = holders[h]
     found[#found + 1] = holders[h + 1]
-    found[#found + 1] = not part and redis.pcall('HGET', seen_key, holders[h]) or ''
+    local counter = not part and redis.pcall('HGET', seen_key, holders[h])
+    found[#found + 1] = type(counter) == 'string' and counter or ''
   end
   return found
 end
@@ -54,7 +55,8 @@ for i = 1, #KEYS, 3 do
     local queue = part and {} or redis.pcall('ZRANGE', KEYS[i + 1], 0, -1, 'WITHSCORES')
     for w = 1, queue.err and 0 or #queue, 2 do
       local ticket = tonumber(queue[w + 1])
-      if queue[w] ~= FOREIGN and is_alive(KEYS[i + 2], queue[w], ticket, now) then
+      local known, alive = pcall(is_alive, KEYS[i + 2], queue[w], ticket, now)
+      if is_token(queue[w]) and (alive or not known) then
         lock[#lock + 1] = queue[w]
         lock[#lock + 1] = queue[w + 1]
       end

@@ -15,7 +15,8 @@ if not (count or parties) then
   return false
 end
 local state = redis.call('HGET', gate.key, count and 'left' or 'phase')
-local there = redis.call('ZRANGEBYSCORE', gate.parts, '(' .. digits(now), '+inf')
+local there = redis.pcall('ZRANGEBYSCORE', gate.parts, '(' .. digits(now), '+inf')
+there = there.err and {} or there
 local broken = count_of_parts(gate) > #there
 if count then
   broken = broken and state ~= '0'
@@ -24,13 +25,14 @@ else
 end
 
 local answer = { digits(now), count or parties, state, 0, there }
-local queue = redis.call('ZRANGE', gate.queue, 0, -1, 'WITHSCORES')
-for w = 1, #queue, 2 do
+local queue = redis.pcall('ZRANGE', gate.queue, 0, -1, 'WITHSCORES')
+for w = 1, queue.err and 0 or #queue, 2 do
   local token, time = queue[w], queue[w + 1]
   if parties then
     broken = broken or now - time > WAITER_LIFE
   end
-  if parties or is_alive(gate.seen, token, tonumber(time), now) then
+  local known, alive = pcall(is_alive, gate.seen, token, tonumber(time), now)
+  if is_token(token) and (parties or alive or not known) then
     answer[#answer + 1] = token
     answer[#answer + 1] = time
   end

@@ -15,44 +15,49 @@ local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], parts = KEYS[4] }
 local token, mode, ticket, count = ARGV[1], ARGV[3], ARGV[4], tonumber(ARGV[6])
 local part = ARGV[9] or ''
 local now = now_us()
-local made_with = tonumber(redis.call('HGET', lock.key, 'count') or nil)
-if made_with and made_with ~= count then
-  leave_queue(lock, token)
-  return echo(token) .. ' other ' .. digits(made_with)
-elseif not made_with then
-  if ticket ~= '' then
-    return echo(token) .. ' broken'
-  end
-  redis.call('HSET', lock.key, 'count', ARGV[6], 'left', ARGV[6])
-end
-keep_for(lock.key, ARGV[7])
-local left = tonumber(redis.call('HGET', lock.key, 'left'))
-if mode == 'join' then
-  join(lock, part)
-elseif mode == 'count' and not redis.call('HGET', lock.key, token) then
-  if part ~= '' then
-    if not is_there(lock, part, now) then
+return mend(function()
+  local made_with = tonumber(redis.call('HGET', lock.key, 'count') or nil)
+  if made_with and made_with ~= count then
+    leave_queue(lock, token)
+    return echo(token) .. ' other ' .. digits(made_with)
+  elseif not made_with then
+    if ticket ~= '' then
       return echo(token) .. ' broken'
     end
-    leave(lock, part)
+    redis.call('HSET', lock.key, 'count', ARGV[6], 'left', ARGV[6])
   end
-  left = math.max(0, left - tonumber(ARGV[8]))
-  redis.call('HSET', lock.key, 'left', digits(left), token, ARGV[8])
-end
+  keep_for(lock.key, ARGV[7])
+  local left = tonumber(redis.call('HGET', lock.key, 'left') or nil)
+  if not left then
+    return redis.error_reply('WRONGTYPE this hash does not hold a latch')
+  end
+  if mode == 'join' then
+    join(lock, part)
+  elseif mode == 'count' and not redis.call('HGET', lock.key, token) then
+    if part ~= '' then
+      if not is_there(lock, part, now) then
+        return echo(token) .. ' broken'
+      end
+      leave(lock, part)
+    end
+    left = math.max(0, left - tonumber(ARGV[8]))
+    redis.call('HSET', lock.key, 'left', digits(left), token, ARGV[8])
+  end
 
-if left == 0 then
-  leave_queue(lock, token)
-  if wake(lock, now, math.huge, '+inf') then
-    tell_head(lock)
+  if left == 0 then
+    leave_queue(lock, token)
+    if wake(lock, now, math.huge, '+inf') then
+      tell_head(lock)
+    end
   end
-end
-if left == 0 or mode == 'count' or mode == 'join' then
-  return echo(token) .. ' acquired ' .. digits(left)
-elseif is_one_missing(lock, now) then
-  leave_queue(lock, token)
-  return echo(token) .. ' broken'
-elseif mode == 'try' then
-  return echo(token) .. ' busy -1'
-end
-redis.call('ZADD', lock.queue, 'NX', ticket == '' and digits(now) or ticket, token)
-return stay(lock, token, redis.call('ZSCORE', lock.queue, token), now)
+  if left == 0 or mode == 'count' or mode == 'join' then
+    return echo(token) .. ' acquired ' .. digits(left)
+  elseif is_one_missing(lock, now) then
+    leave_queue(lock, token)
+    return echo(token) .. ' broken'
+  elseif mode == 'try' then
+    return echo(token) .. ' busy -1'
+  end
+  redis.call('ZADD', lock.queue, 'NX', ticket == '' and digits(now) or ticket, token)
+  return stay(lock, token, redis.call('ZSCORE', lock.queue, token), now)
+end, { lock.queue, lock.parts }, { lock.seen })

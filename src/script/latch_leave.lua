@@ -6,6 +6,8 @@
 -- include _gate.lua
 
 local lock = { queue = KEYS[2], seen = KEYS[3] }
-local waited = redis.call('ZSCORE', lock.queue, ARGV[1])
-leave_queue(lock, ARGV[1])
-return echo(ARGV[1]) .. (waited and ' released' or ' not_held')
+return mend(function()
+  local waited = redis.call('ZSCORE', lock.queue, ARGV[1])
+  leave_queue(lock, ARGV[1])
+  return echo(ARGV[1]) .. (waited and ' released' or ' not_held')
+end, { lock.queue }, { lock.seen })

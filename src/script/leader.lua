@@ -5,7 +5,8 @@
 --   counter, sequence, revision and value
 
 local held = redis.call('GET', KEYS[1])
-local record = redis.call('GET', KEYS[2])
+local record = redis.pcall('GET', KEYS[2])
+record = type(record) == 'string' and record
 local left_ms = redis.call('PTTL', KEYS[1])
 local token = record and string.match(record, '^dlock1:%x+:%x+:%d+')
 if not held or not token or string.sub(held, 1, #token + 1) ~= token .. ':' then

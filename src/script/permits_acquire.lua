@@ -3,15 +3,16 @@
 -- expiry.
 -- KEYS: lock, queue, seen, fence
 -- ARGV: token, ttl in ms, 'wait' or 'try' ('wait_first', 'try_first': before all who wait), known
---   ticket or '', token to take the place of or '', capacity
+--   ticket or '', token to take the place of or '', capacity, and to wait, a seal for the lock if it
+--   has none
 -- Replies, after the echo: 'acquired COUNTER', 'busy LEFT_MS', 'other CAPACITY' (not the one asked
---   for), or 'queued LEFT_MS PLACE TICKET NOW ours' (LEFT_MS is -1 if nobody holds)
+--   for), or 'queued LEFT_MS PLACE TICKET NOW ours|ours:SEAL' (LEFT_MS is -1 if nobody holds)
 --   and last, if there was a token to take the place of: 'released' or 'not_held'
 -- include _permits.lua
 
 local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], fence = KEYS[4] }
 local token, ttl_ms, mode, ticket, old = ARGV[1], tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
-local capacity = tonumber(ARGV[6])
+local capacity, new_seal = tonumber(ARGV[6]), ARGV[7] ~= '' and ARGV[7]
 local first = mode == 'wait_first' or mode == 'try_first'
 local stays = mode == 'wait' or mode == 'wait_first'
 local _, weight = terms_of(token)
@@ -23,68 +24,77 @@ local problem = look(lock, now)
 if problem then
   return problem
 end
-local somebody_waits = redis.call('EXISTS', lock.queue) == 1
-local given_up = old ~= '' and ' not_held' or ''
-
-local counter
-local outcome = 'empty'
-if holds(lock, token) then
-  redis.call('ZREM', lock.queue, token)
-  redis.call('ZADD', lock.key, digits(now + ttl_ms * 1000), token)
-  keep_for(lock.key, ttl_ms + LINGER_MS)
-  counter = tonumber(redis.pcall('HGET', lock.seen, token) or nil) or next_fence(lock, now)
-  note_fence(lock, token, counter, ttl_ms)
-elseif old ~= '' then
-  -- In its place, or not at all: whoever lost the one has no right to the other.
-  local _, former = terms_of(old)
-  if not holds(lock, old) then
-    forget_fence(lock, old)
-  elseif weight <= former then
-    redis.call('ZREM', lock.key, old)
-    forget_fence(lock, old)
-    leave_queue(lock, token)
-    lock.used = lock.used - former
-    counter = enter(lock, token, weight, ttl_ms, now)
-    given_up = ' released'
-  end
-elseif lock.used > 0 and lock.capacity ~= capacity then
-  local other = digits(lock.capacity)
-  leave_queue(lock, token)
-  pass_on(lock, now)
-  return echo(token) .. ' other ' .. other
-else
-  lock.capacity = capacity
-  if somebody_waits and not first then
-    outcome = hand_off(lock, now, token, stays)
-  end
-  if (outcome == 'empty' or outcome == 'yours') and lock.used + weight <= capacity then
-    if first then
-      leave_queue(lock, token)
-    end
-    counter = enter(lock, token, weight, ttl_ms, now)
-  end
-end
-
-if counter then
+return mend(function()
+  local somebody_waits = redis.call('EXISTS', lock.queue) == 1
+  local given_up = old ~= '' and ' not_held' or ''
   if somebody_waits then
-    hand_off(lock, now)
+    lock.seal = lock.seal or new_seal
   end
-  return echo(token) .. ' acquired ' .. digits(counter) .. given_up
-end
 
-local left = outcome == 'more' and '0' or left_ms(lock, now)
-if old ~= '' or not stays then
-  return echo(token) .. ' busy ' .. left .. given_up
-end
-if ticket == '' then
-  ticket = redis.call('ZSCORE', lock.queue, token) or first and -now or now
-end
-ticket = tonumber(ticket)
-redis.call('ZADD', lock.queue, 'NX', digits(ticket), token)
-redis.call('PEXPIRE', lock.queue, QUEUE_LIFE_MS)
-if now - math.abs(ticket) > WAITER_REFRESH then
-  redis.call('HSET', lock.seen, token, digits(now))
-  keep_for(lock.seen, QUEUE_LIFE_MS)
-end
-return table.concat({ echo(token), 'queued', left, redis.call('ZRANK', lock.queue, token),
-  digits(ticket), digits(now), 'ours' }, ' ')
+  local counter
+  local outcome = 'empty'
+  if holds(lock, token) then
+    redis.call('ZREM', lock.queue, token)
+    redis.call('ZADD', lock.key, digits(now + ttl_ms * 1000), token)
+    keep_for(lock.key, ttl_ms + LINGER_MS)
+    counter = noted_fence(lock, token, now) or next_fence(lock, now)
+    note_fence(lock, token, counter, ttl_ms)
+  elseif old ~= '' then
+    -- In its place, or not at all: whoever lost the one has no right to the other.
+    local _, former = terms_of(old)
+    if not holds(lock, old) then
+      forget_fence(lock, old)
+    elseif weight <= former then
+      redis.call('ZREM', lock.key, old, mark_of(old))
+      forget_fence(lock, old)
+      leave_queue(lock, token)
+      lock.used = lock.used - former
+      counter = enter(lock, token, weight, ttl_ms, now)
+      given_up = ' released'
+    end
+  elseif lock.used > 0 and lock.capacity ~= capacity then
+    local other = digits(lock.capacity)
+    leave_queue(lock, token)
+    pass_on(lock, now)
+    return echo(token) .. ' other ' .. other
+  else
+    lock.capacity = capacity
+    if somebody_waits and not first then
+      outcome = hand_off(lock, now, token, stays)
+    end
+    if (outcome == 'empty' or outcome == 'yours') and lock.used + weight <= capacity then
+      if first then
+        leave_queue(lock, token)
+      end
+      counter = enter(lock, token, weight, ttl_ms, now)
+    end
+  end
+
+  if counter then
+    if somebody_waits then
+      hand_off(lock, now)
+    end
+    return echo(token) .. ' acquired ' .. digits(counter) .. given_up
+  end
+
+  local left = outcome == 'more' and '0' or left_ms(lock, now)
+  if old ~= '' or not stays then
+    return echo(token) .. ' busy ' .. left .. given_up
+  end
+  if ticket == '' then
+    ticket = redis.call('ZSCORE', lock.queue, token) or first and -now or now
+  end
+  ticket = tonumber(ticket)
+  redis.call('ZADD', lock.queue, 'NX', digits(ticket), token)
+  redis.call('PEXPIRE', lock.queue, QUEUE_LIFE_MS)
+  if now - math.abs(ticket) > WAITER_REFRESH then
+    redis.call('HSET', lock.seen, token, digits(now))
+    keep_for(lock.seen, QUEUE_LIFE_MS)
+  end
+  if lock.used > 0 and not lock.is_sealed and new_seal then
+    write_seal(lock, lock.seal or new_seal)
+  end
+  return table.concat({ echo(token), 'queued', left, redis.call('ZRANK', lock.queue, token),
+    digits(ticket), digits(now),
+    lock.is_sealed and 'ours:' .. lock.seal or 'ours' }, ' ')
+end, { lock.queue }, { lock.seen })

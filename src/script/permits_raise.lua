@@ -24,13 +24,14 @@ local reply = ' lost'
 if not problem and holds(lock, token) then
   redis.call('ZADD', lock.key, 'XX', 'GT', digits(now + ttl_ms * 1000), token)
   keep_for(lock.key, ttl_ms + LINGER_MS)
-  local noted = tonumber(redis.pcall('HGET', lock.seen, token) or nil) or 0
+  local noted = noted_fence(lock, token, now) or 0
   local is_repeat = -(redis.call('ZSCORE', lock.key, mine) or 0) == counter
   if is_new and not is_repeat and (noted > counter or is_taken()) then
     counter = noted > counter and noted or next_fence(lock, now)
     reply = ' passed ' .. digits(counter)
   else
-    if tonumber(redis.call('GET', lock.fence) or 0) < counter then
+    local known = redis.pcall('GET', lock.fence)
+    if (type(known) == 'string' and tonumber(known) or 0) < counter then
       redis.call('SET', lock.fence, digits(counter))
     end
     redis.call('ZADD', lock.key, digits(-counter), mine, digits(-(lock.raised or 1)), RAISED)
@@ -39,6 +40,6 @@ if not problem and holds(lock, token) then
   note_fence(lock, token, counter, ttl_ms)
 end
 if lock.freed then
-  pass_on(lock, now)
+  mend(function() pass_on(lock, now) end, { lock.queue }, { lock.seen })
 end
 return echo(token) .. reply

@@ -10,13 +10,15 @@ local token = ARGV[1]
 local now = now_us()
 local problem = look(lock, now)
 local held = not problem and leave(lock, token)
-if not held then
-  leave_queue(lock, token)
-  forget_fence(lock, token)
-end
-local outcome, reason
-if not problem then
-  outcome, reason = pass_on(lock, now)
-end
-return echo(token) .. (held and ' released' or ' not_held')
-  .. (outcome == 'mute' and ' mute ' .. reason or '')
+return mend(function()
+  if not held then
+    leave_queue(lock, token)
+    forget_fence(lock, token)
+  end
+  local outcome, reason
+  if not problem then
+    outcome, reason = pass_on(lock, now)
+  end
+  return echo(token) .. (held and ' released' or ' not_held')
+    .. (outcome == 'mute' and ' mute ' .. reason or '')
+end, { lock.queue }, { lock.seen })

@@ -3,7 +3,8 @@
 -- as in renew.lua: at least its fence.
 -- KEYS: fence, then lock, queue, seen for each lease; the lock key for all, if only that can be seen
 -- ARGV: echo, then token, ttl in ms, counter for each lease
--- Replies, after the echo: a letter for each lease, k (kept) or l (lost)
+-- Replies, after the echo: a letter for each lease, k (kept), l (lost), or b (kept, but its holder is
+--   asked to give it up)
 -- include _permits.lua
 
 local outcome = {}
@@ -16,14 +17,14 @@ for i = 1, (#KEYS - 1) / 3 do
     redis.call('ZADD', lock.key, 'XX', 'GT', digits(now + ttl_ms * 1000), token)
     keep_for(lock.key, ttl_ms + LINGER_MS)
     note_fence(lock, token, counter, ttl_ms)
-    outcome[i] = 'k'
+    outcome[i] = redis.call('ZSCORE', lock.key, mark_of(token)) and 'b' or 'k'
   else
     forget_fence(lock, token)
     outcome[i] = 'l'
   end
   local is_alone = lock.queue == lock.key
   if not problem and not is_alone and (lock.freed or not lock.capacity) then
-    pass_on(lock, now)
+    mend(function() pass_on(lock, now) end, { lock.queue }, { lock.seen })
   end
 end
 return ARGV[1] .. ' ' .. table.concat(outcome)

@@ -23,5 +23,5 @@ lock.capacity = capacity
 if lock.used > 0 then
   redis.call('ZADD', lock.key, digits(-capacity), CAPACITY)
 end
-hand_off(lock, now)
+mend(function() hand_off(lock, now) end, { lock.queue }, { lock.seen })
 return former and 'resized ' .. digits(former) or 'free'

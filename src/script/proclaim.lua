@@ -9,11 +9,12 @@ local client, counter = ARGV[2], ARGV[3]
 local sequence, revision = tonumber(ARGV[4]), tonumber(ARGV[5])
 
 local held = redis.call('GET', KEYS[1])
-local token = held and string.match(held, '^(dlock1:' .. client .. ':%x+:%d+):' .. counter .. ':')
-if not token then
+local token = held and string.match(held, '^dlock1:' .. client .. ':%x+:%d+')
+if not token or string.match(held, ':(%d+):%d+$') ~= counter then
   return ARGV[1] .. ' not_leader'
 end
-local record = redis.call('GET', KEYS[2])
+local record = redis.pcall('GET', KEYS[2])
+record = type(record) == 'string' and record
 if record and string.sub(record, 1, #token + 1) == token .. ':' then
   local s, r = string.match(record, '^%d+:(%d+):(%d+):', #token + 2)
   s, r = tonumber(s), tonumber(r)

@@ -11,10 +11,12 @@ local value = redis.pcall('GET', KEYS[1])
 if type(value) ~= 'string' or string.sub(value, 1, #token + 1) ~= token .. ':' then
   return echo .. ' lost'
 end
-if tonumber(redis.call('GET', KEYS[2]) or 0) < tonumber(counter) then
+local known = redis.pcall('GET', KEYS[2])
+if (type(known) == 'string' and tonumber(known) or 0) < tonumber(counter) then
   redis.call('SET', KEYS[2], counter)
 end
-local sequence = string.match(value, ':(%d+)$')
-redis.call('SET', KEYS[1], token .. ':' .. counter .. ':' .. sequence, 'KEEPTTL')
-redis.call('PEXPIRE', KEYS[1], ttl_ms, 'GT')
+redis.call('SET', KEYS[1], (string.gsub(value, ':%d+:(%d+)$', ':' .. counter .. ':%1')), 'KEEPTTL')
+if redis.call('PEXPIRE', KEYS[1], ttl_ms, 'GT') == 0 then
+  redis.call('PEXPIRE', KEYS[1], ttl_ms, 'NX')
+end
 return echo .. ' raised'

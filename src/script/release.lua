@@ -8,10 +8,13 @@
 local token = ARGV[1]
 local value = redis.pcall('GET', KEYS[1])
 local held = type(value) == 'string' and string.sub(value, 1, #token + 1) == token .. ':'
+local hands_off = held and not ARGV[2]
 local head
-if held and not ARGV[2] then
-  head = redis.call('ZPOPMIN', KEYS[2])
-  if not head[1] then
+if hands_off then
+  head = redis.pcall('ZPOPMIN', KEYS[2])
+  if head.err then
+    head = nil
+  elseif not head[1] then
     redis.call('DEL', KEYS[1])
     return string.sub(token, 25, 32) .. ' released'
   end
@@ -19,20 +22,26 @@ end
 
 -- include _lock.lua
 
-local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], fence = KEYS[4] }
-if held and ARGV[2] then
-  redis.call('PEXPIRE', lock.key, ARGV[2], 'LT')
-  if tonumber(ARGV[2]) < LOOKS_AGAIN_MS then
-    tell_head(lock, ARGV[2])
+local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], fence = KEYS[4],
+  seal = held and seal_of(value) }
+return mend(function(again)
+  if again and hands_off and not holds(redis.call('GET', lock.key), token) then
+    return echo(token) .. ' released'
   end
-  return echo(token) .. ' released'
-end
-if not head then
-  leave_queue(lock, token)
-end
-local outcome, problem
-if head or not value and redis.call('EXISTS', lock.queue) == 1 then
-  outcome, problem = hand_off(lock, now_us(), nil, false, head)
-end
-return echo(token) .. (head and ' released' or ' not_held')
-  .. (outcome == 'mute' and ' mute ' .. problem or '')
+  if held and ARGV[2] then
+    redis.call('PEXPIRE', lock.key, ARGV[2], 'LT')
+    if tonumber(ARGV[2]) < LOOKS_AGAIN_MS then
+      tell_head(lock, ARGV[2])
+    end
+    return echo(token) .. ' released'
+  end
+  if not hands_off then
+    leave_queue(lock, token)
+  end
+  local outcome, problem
+  if hands_off or not value and redis.call('EXISTS', lock.queue) == 1 then
+    outcome, problem = hand_off(lock, now_us(), nil, false, head)
+  end
+  return echo(token) .. (hands_off and ' released' or ' not_held')
+    .. (outcome == 'mute' and ' mute ' .. problem or '')
+end, { lock.queue }, { lock.seen })

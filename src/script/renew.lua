@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
--- Renews many leases. An expiry is never shortened. Each that is kept is written in any case: who
--- WAITs behind a renewal waits for that.
+-- Renews many leases. An expiry is never shortened, and comes back if somebody took it off. Each that
+-- is kept is written in any case: who WAITs behind a renewal waits for that.
 -- KEYS: fence, then lock, queue, seen for each lease; the lock key for all, if only that can be seen
 -- ARGV: echo, then token, ttl in ms, sequence for each lease
--- Replies, after the echo: a letter for each lease, k (kept) or l (lost)
+-- Replies, after the echo: a letter for each lease, k (kept), l (lost), or b (kept, but its holder is
+--   asked to give it up)
 -- include _lock.lua
 
 local outcome = {}
@@ -13,15 +14,20 @@ for i = 1, (#KEYS - 1) / 3 do
   local token, ttl_ms, sequence = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
   local value = redis.pcall('GET', lock.key)
   if type(value) ~= 'table' and holds(value, token) then
-    local counter, recorded = fence_of(value)
-    if redis.call('PEXPIRE', lock.key, ttl_ms, 'GT') == 0 or recorded ~= sequence then
-      redis.call('SET', lock.key, token .. ':' .. counter .. ':' .. sequence, 'KEEPTTL')
+    local _, recorded = fence_of(value)
+    local to_break = is_to_break(value)
+    if to_break and recorded ~= sequence then
+      value = string.gsub(value, ':break:', ':', 1)
     end
-    outcome[i] = 'k'
+    if redis.call('PEXPIRE', lock.key, ttl_ms, 'GT') == 0 or recorded ~= sequence then
+      redis.call('SET', lock.key, (string.gsub(value, '%d+$', sequence)), 'KEEPTTL')
+      redis.call('PEXPIRE', lock.key, ttl_ms, 'NX')
+    end
+    outcome[i] = to_break and recorded == sequence and 'b' or 'k'
   else
     if not value and redis.call('EXISTS', lock.queue) == 1 then  -- no queue, if that is the lock key
       now = now or now_us()
-      hand_off(lock, now)
+      mend(function() hand_off(lock, now) end, { lock.queue }, { lock.seen })
     end
     outcome[i] = 'l'
   end

@@ -4,7 +4,8 @@
 -- ARGV: echo, client, counter, sequence
 -- Replies, after the echo: 'resigned', or 'not_leader'
 
-local record = redis.call('GET', KEYS[1])
+local record = redis.pcall('GET', KEYS[1])
+record = type(record) == 'string' and record
 local who = '^dlock1:' .. ARGV[2] .. ':%x+:%d+:' .. ARGV[3] .. ':' .. ARGV[4] .. ':'
 if not record or not string.find(record, who) then
   return ARGV[1] .. ' not_leader'

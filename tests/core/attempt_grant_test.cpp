@@ -42,7 +42,7 @@ class AttemptGrant : public testing::Test {
 TEST_F(AttemptGrant, AFreshGrantIsOursForTheClaimTime) {
   auto attempt = queued({token(), 30s});
   // 4 s by the server's clock after the reply's time, 1 % of that being doubtful.
-  const auto step = attempt.on_grant(9, second_of_server(104), at(4s));
+  const auto step = attempt.on_grant(9, second_of_server(104), at(4s), true);
   ASSERT_TRUE(std::holds_alternative<Attempt::Acquired>(step));
   const auto& acquired = std::get<Attempt::Acquired>(step);
   EXPECT_EQ(acquired.counter, 9);
@@ -55,38 +55,38 @@ TEST_F(AttemptGrant, AGrantThatWasLongUnderWayIsClaimedFirst) {
   auto attempt = queued({token(), 30s});
   // Until 6928 ms; two thirds of the claim are left up to 4928 ms.
   auto late = attempt;
-  EXPECT_FALSE(asks(attempt.on_grant(9, second_of_server(104), at(4928ms))));
-  EXPECT_TRUE(asks(late.on_grant(9, second_of_server(104), at(4929ms))));
+  EXPECT_FALSE(asks(attempt.on_grant(9, second_of_server(104), at(4928ms), true)));
+  EXPECT_TRUE(asks(late.on_grant(9, second_of_server(104), at(4929ms), true)));
 }
 
 TEST_F(AttemptGrant, AGrantFromTheFutureOfTheServersClockIsClaimedFirst) {
   auto attempt = queued({token(), 30s});
   // Even with the drift the server's clock cannot have come from 100 s to 105 s in 4.9 s.
-  EXPECT_TRUE(asks(attempt.on_grant(9, second_of_server(105), at(4900ms))));
+  EXPECT_TRUE(asks(attempt.on_grant(9, second_of_server(105), at(4900ms), true)));
 }
 
 TEST_F(AttemptGrant, AGrantBeforeAnyReplyOfThisConnectionIsClaimedFirst) {
   auto attempt = queued({token(), 30s});
   attempt.on_disconnected();
-  EXPECT_TRUE(asks(attempt.on_grant(9, second_of_server(104), at(4s))));
+  EXPECT_TRUE(asks(attempt.on_grant(9, second_of_server(104), at(4s), true)));
 }
 
 TEST_F(AttemptGrant, AFixedLeaseIsClaimedFirst) {
   auto attempt = queued({token(), 30s, true, true});
-  EXPECT_TRUE(asks(attempt.on_grant(9, second_of_server(104), at(4s))));
+  EXPECT_TRUE(asks(attempt.on_grant(9, second_of_server(104), at(4s), true)));
 }
 
 TEST_F(AttemptGrant, AFreshGrantIsBelievedThoughARepeatIsOut) {
   auto attempt = queued({token(), 30s});
   ask(attempt);
   EXPECT_TRUE(std::holds_alternative<Attempt::Acquired>(
-      attempt.on_grant(9, second_of_server(104), at(4s))));
+      attempt.on_grant(9, second_of_server(104), at(4s), true)));
 }
 
 TEST_F(AttemptGrant, ADoubtfulGrantWaitsForTheReplyThatIsComing) {
   auto attempt = queued({token(), 30s});
   ask(attempt);
-  EXPECT_TRUE(waits(attempt.on_grant(9, second_of_server(104), at(7s))));
+  EXPECT_TRUE(waits(attempt.on_grant(9, second_of_server(104), at(7s), true)));
   EXPECT_TRUE(attempt.is_asking());
 }
 
@@ -95,7 +95,7 @@ TEST_F(AttemptGrant, ARepeatThatIsOutWithAShorterTtlThanTheClaimIsWaitedFor) {
   auto attempt = queued({token(), 30s});
   attempt.change(100ms, false);
   ask(attempt);
-  EXPECT_TRUE(waits(attempt.on_grant(9, second_of_server(104), at(4s))));
+  EXPECT_TRUE(waits(attempt.on_grant(9, second_of_server(104), at(4s), true)));
   const auto step = answer(attempt, "acquired 9", 4s);
   ASSERT_TRUE(std::holds_alternative<Attempt::Acquired>(step));
   EXPECT_EQ(std::get<Attempt::Acquired>(step).valid_until, at(4s + 100ms - 3ms));
@@ -105,13 +105,13 @@ TEST_F(AttemptGrant, ARepeatThatIsOutWithTheShorterTtlOfAFormerWaiterIsWaitedFor
   auto attempt = queued({token(), 5s});
   ask(attempt);
   attempt.change(30s, false);
-  EXPECT_TRUE(waits(attempt.on_grant(9, second_of_server(104), at(4s))));
+  EXPECT_TRUE(waits(attempt.on_grant(9, second_of_server(104), at(4s), true)));
   EXPECT_TRUE(asks(answer(attempt, "acquired 9", 4s)));
 }
 
 TEST_F(AttemptGrant, AClaimShorterThanThreeSecondsCountsAsTheTokenSaysIt) {
   auto attempt = queued({token(600ms), 600ms});
-  const auto step = attempt.on_grant(9, second_of_server(100), at(5ms));
+  const auto step = attempt.on_grant(9, second_of_server(100), at(5ms), true);
   ASSERT_TRUE(std::holds_alternative<Attempt::Acquired>(step));
   EXPECT_EQ(std::get<Attempt::Acquired>(step).length, 600ms);
   EXPECT_EQ(std::get<Attempt::Acquired>(step).valid_until, at(600ms - 8ms));

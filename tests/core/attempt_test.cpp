@@ -42,13 +42,13 @@ class AttemptTest : public testing::Test {
 };
 
 TEST_F(AttemptTest, TheRequestNamesKeysTokenTtlAndMode) {
-  Attempt attempt{{token(), 30s}, Drift{}};
+  Attempt attempt{{.token = token(), .ttl = 30s, .seal = "11.12"}, Drift{}};
   EXPECT_FALSE(attempt.was_sent());
   const auto command = ask(attempt);
   EXPECT_EQ(command.verb, Verb::acquire);
   EXPECT_EQ(command.keys, (std::vector<std::string>{"job", "dlock1:qw:{job}", "dlock1:sw:{job}",
                                                     "dlock1:fence"}));
-  EXPECT_EQ(command.args, (std::vector<std::string>{token(), "30000", "wait", "", "", ""}));
+  EXPECT_EQ(command.args, (std::vector<std::string>{token(), "30000", "wait", "", "", "", "11.12"}));
   EXPECT_TRUE(attempt.was_sent());
   EXPECT_TRUE(attempt.is_asking());
 }

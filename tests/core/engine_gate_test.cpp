@@ -29,23 +29,25 @@ TEST(EngineGate, NothingIsHeldWhenItIsPassed) {
   script.expect_idle();
 }
 
-TEST(EngineGate, AGrantEndsTheWaitHoweverOldItIs) {
+TEST(EngineGate, AGrantIsAskedAboutHoweverOldItIs) {
   EngineScript script;
   wait_at_condition(script.at(0ms));
   script.reply("T1 queued -1 0 77 1000000 ours");
   script.expect({});
   script.at(1s).message("grant T1 0 5");
+  script.expect({"acquire job T1 15000 ticket 77 at a gate"});
+  script.reply("T1 acquired 0");
   script.expect({"2 obtained 0.0"});
   script.expect_idle();
 }
 
-TEST(EngineGate, AGrantBeforeTheFirstReplyCounts) {
+TEST(EngineGate, AGrantBeforeTheFirstReplyIsLeftToThat) {
   EngineScript script;
   wait_at_condition(script.at(0ms));
   script.at(10ms).message("grant T1 0 1000000");
-  script.expect({"2 obtained 0.0"});
-  script.reply("T1 acquired 0");
   script.expect({});
+  script.reply("T1 acquired 0");
+  script.expect({"2 obtained 0.0"});
   script.expect_idle();
 }
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "core/engine_script.hpp"
+#include "core/sha1.hpp"
 
 namespace dlock::core {
 namespace {
@@ -149,6 +150,69 @@ TEST(EngineGrant, MessagesThatAreNotForUsOrMakeNoSenseAreIgnored) {
     script.expect({});
   }
   script.expect_timer(2500ms);
+}
+
+TEST(EngineGrant, WhatIsNotProvenIsAskedAbout) {
+  for (const auto* text : {"grant T1 9 3000000", "grant T1 9 3000000 ",
+                           "grant T1 9 3000000 da39a3ee5e6b4b0d3255bfef95601890afd80709"}) {
+    EngineScript script;
+    script.at(0ms).queue(1);
+    script.at(2s).forged(text);
+    script.expect({"acquire job T1 30000 ticket 77"});
+    script.forged(text);
+    script.expect({});  // a question that is out answers that too
+    script.reply(EngineScript::queued("T1"));
+    script.expect({});
+    script.at(2100ms).message("grant T1 9 1100000");
+    script.expect({"1 obtained 9.0"});
+  }
+}
+
+TEST(EngineGrant, AProofIsOfOneMessage) {
+  EngineScript script;
+  script.at(0ms).queue(1);
+  const std::string seal{EngineScript::seal};
+  script.at(2s).forged("grant T1 9 3000000 " + sha1_hex(seal + " grant T1 8 3000000 " + seal));
+  script.expect({"acquire job T1 30000 ticket 77"});
+}
+
+TEST(EngineGrant, AServerThatKnowsNoSealsIsAskedToo) {
+  EngineScript script;
+  script.at(0ms).acquire(1);
+  script.reply("T1 queued 20000 0 77 1000000 ours");
+  script.take();
+  script.at(2s).message("grant T1 9 3000000");
+  script.expect({"acquire job T1 30000 ticket 77"});
+  script.reply("T1 acquired 9");
+  script.expect({"1 obtained 9.0"});
+}
+
+TEST(EngineGrant, AHolderAsksBeforeItBelievesInAnotherGrantOfItsToken) {
+  EngineScript script;
+  script.at(0ms).queue(1);
+  script.at(2s).message("grant T1 9 3000000");
+  script.take();
+  script.forged("grant T1 12 3000000");
+  script.expect({"acquire job T1 30000 try"});
+  script.forged("grant T1 12 3000000");
+  script.expect({});
+  script.reply("T1 acquired 9");
+  script.expect({});
+  EXPECT_EQ(script.leases.at(1)->loss.load(), Loss::none);
+  script.forged("grant T1 12 3000000");
+  script.take();
+  script.reply("T1 acquired 12");
+  script.expect({"release job T1", "1 lost: taken"});
+}
+
+TEST(EngineGrant, AHolderOfPermitsAsksToo) {
+  EngineScript script;
+  script.at(0ms).obtain(1, permits(1));
+  script.at(1s).forged("grant T1 12 3000000");
+  script.expect({"renew gpu T1 30000 .5 permits"});
+  script.reply("T1 k");
+  script.expect({});
+  EXPECT_EQ(script.leases.at(1)->loss.load(), Loss::none);
 }
 
 }  // namespace

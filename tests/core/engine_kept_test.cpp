@@ -80,6 +80,8 @@ TEST_F(EngineKept, AReleaseAfterTheLossKeepsItToo) {
 TEST_F(EngineKept, ABreakKeepsNobodyOut) {
   obtain(30s);
   script.at(1s).message("break T1 5 0");
+  script.take();
+  script.reply("T1 b");
   script.expect({"release job T1", "1 lost: broken"});
 }
 

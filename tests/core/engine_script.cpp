@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "core/sha1.hpp"
+
 namespace dlock::core {
 namespace {
 
@@ -117,6 +119,15 @@ void EngineScript::noscript() {
 }
 
 void EngineScript::message(std::string_view text) {
+  auto words = spell_out(text, false);
+  if (text.starts_with("grant ")) {
+    words += ' ' + sha1_hex(std::string{seal} + ' ' + words + ' ' + std::string{seal});
+  }
+  engine.on_message(now_, words);
+  note();
+}
+
+void EngineScript::forged(std::string_view text) {
   engine.on_message(now_, spell_out(text, false));
   note();
 }
@@ -153,7 +164,7 @@ void EngineScript::queue(WaiterId waiter, Wish wish) {
 std::string EngineScript::queued(std::string_view token, Duration left, int place) {
   const auto left_ms = std::chrono::duration_cast<milliseconds>(left).count();
   return std::string{token} + " queued " + std::to_string(left_ms) + " " + std::to_string(place) +
-         " 77 1000000 ours";
+         " 77 1000000 ours:" + std::string{seal};
 }
 
 // --- expectations -------------------------------------------------------------------------------

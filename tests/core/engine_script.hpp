@@ -68,7 +68,8 @@ class EngineScript {
     engine.on_rescued(now_, *leases.at(waiter), Instant{} + base + sent), note();
   }
   void noscript();
-  void message(std::string_view text);
+  void message(std::string_view text);  ///< a grant is proven by `seal`
+  void forged(std::string_view text);   ///< without a proof but what it says itself
   void timer() { engine.on_timer(now_), note(); }
   void close() { engine.close(now_), note(); }
   void withdraw() { engine.withdraw(now_), note(); }
@@ -81,6 +82,8 @@ class EngineScript {
   void obtain(WaiterId waiter, Wish wish = {.key = "job"});  ///< free, so ours with counter 5
   void queue(WaiterId waiter, Wish wish = {.key = "job"});   ///< taken; see `queued`
 
+  /// Of every lock.
+  static constexpr std::string_view seal = "11.12";
   /// The reply to the acquire of `token` that leaves it in the queue: the holder has `left`, the
   /// ticket is 77 and the server's clock shows 1 s.
   static std::string queued(std::string_view token, Duration left = std::chrono::seconds{20},

@@ -1,6 +1,8 @@
 // QuorumScript: a quorum, its engines, and what they do as lines of text.
 #include "core/quorum_script.hpp"
 
+#include "core/sha1.hpp"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -114,7 +116,11 @@ void QuorumScript::connect(char server) {
 }
 
 void QuorumScript::message(char server, std::string_view text) {
-  engine(server).on_message(now_, text);
+  std::string message{text};
+  if (text.starts_with("grant ")) {
+    message += ' ' + sha1_hex("11.12 " + message + " 11.12");  // the seal of every lock
+  }
+  engine(server).on_message(now_, message);
   note();
 }
 

@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 using namespace std::string_literals;
 
 const std::vector<std::string> all_queued{"a acquire wait", "b acquire wait", "c acquire wait"};
-constexpr auto queued = "queued 60000 0 77 1000000 ours";
+constexpr auto queued = "queued 60000 0 77 1000000 ours:11.12";
 
 Wish reader() { return permits(reader_weight, shared_capacity); }
 Wish writer() { return permits(writer_weight, shared_capacity); }
@@ -312,6 +312,8 @@ TEST(QuorumShared, ABrokenPartBreaksTheLease) {
   script.at(0ms);
   obtain(script, 1, reader());
   script.message('a', "break " + script.tokens['a'] + " 5 0");
+  script.expect({"a renew"});
+  script.reply('a', "b");
   script.expect({"a release", "b release", "c release", "1 lost: broken"});
 }
 

@@ -339,6 +339,8 @@ TEST(Quorum, ABrokenPartBreaksTheLease) {
   QuorumScript script;
   script.obtain(1);
   script.message('a', "break " + script.tokens['a'] + " 5 0");
+  script.expect({"a renew"});
+  script.reply('a', "b");
   script.expect({"a release", "b release", "c release", "1 lost: broken"});
 }
 

@@ -28,8 +28,7 @@ class MutexComparison : public Comparison {
   std::string token_of(Token choice, const std::string& key) {
     const auto value = model_.state(now(), key).value;
     if (choice.of_holder && value.starts_with("dlock1:")) {
-      const auto counter = value.rfind(':', value.rfind(':') - 1);
-      return value.substr(0, counter);
+      return value.substr(0, value.find(':', 57));
     }
     return pool_token(choice.number);
   }
@@ -52,6 +51,10 @@ class MutexComparison : public Comparison {
     if (op.ticket == Ticket::known && told != 0) request.ticket = told;
     if (op.ticket == Ticket::shifted) request.ticket = (now() + op.shift).count();
     if (op.recent) request.recent = model_.fence() + *op.recent;
+    // Some clients know no seals.
+    if (op.wait && op.token.number % 4 != 0) {
+      request.seal = "1234567890123456." + std::to_string(op.token.number);
+    }
     const auto reply = model_.acquire(now(), request);
     replies(reply, store_.acquire(request));
     if (const auto score = queued_as(request)) told = *score;

@@ -79,9 +79,18 @@ TEST_F(LeaseScripts, ARenewalNeverShortens) {
   hold(owner, 10s);
   EXPECT_EQ(renew(owner, 1s), "echo k");
   EXPECT_EQ(state().pttl, 10000);
+}
+
+TEST_F(LeaseScripts, AnExpiryThatWasTakenOffComesBack) {
+  const auto counter = hold(owner, 10s);
+  for (const int sequence : {0, 1}) {
+    store.command({"PERSIST", lock});
+    EXPECT_EQ(renew(owner, 2s, sequence), "echo k");
+    EXPECT_EQ(state().pttl, 2000);
+  }
   store.command({"PERSIST", lock});
-  EXPECT_EQ(renew(owner, 1s), "echo k");
-  EXPECT_EQ(state().pttl, -1);
+  EXPECT_THAT(store.raise(lock, owner, 3s, counter + 1), testing::EndsWith(" raised"));
+  EXPECT_EQ(state().pttl, 3000);
 }
 
 TEST_F(LeaseScripts, ARenewalWritesInAnyCaseSoThatItCanBeWaitedForAtReplicas) {

@@ -102,10 +102,24 @@ TEST_F(ServerState, AWaiterCanLeaveWhenTheKeyHasBecomeAnotherType) {
   EXPECT_THAT(waiting(), IsEmpty());
 }
 
-TEST_F(ServerState, AFenceCounterThatIsNoneTakesNoLock) {
-  store.command({"SET", Store::fence_key, "not a number"});
-  EXPECT_THAT(acquire(owner), StartsWith("-"));
-  EXPECT_EQ(holder(), "nobody");
+TEST_F(ServerState, AFenceCounterThatIsNoneIsWrittenOver) {
+  for (const auto* counter : {"not a number", "", "9007199254740992", "9223372036854775807",
+                              "-9223372036854775808", "1e300"}) {
+    store.command({"SET", Store::fence_key, counter});
+    EXPECT_EQ(acquire(owner), "acquired " + std::to_string(store.clock().now().count())) << counter;
+    EXPECT_EQ(release(owner), "released");
+  }
+  store.command({"DEL", Store::fence_key});
+  store.command({"RPUSH", Store::fence_key, "1"});
+  EXPECT_EQ(acquire(owner), "acquired " + std::to_string(store.clock().now().count()));
+}
+
+TEST_F(ServerState, AFenceCounterThatJumpsIsNotTakenWithoutALookAtTheClock) {
+  const auto counter = hold(owner);
+  release(owner);
+  store.command({"SET", Store::fence_key, "9007199254740990"});
+  EXPECT_EQ(store.acquire({.key = lock, .token = first, .ttl = 30s, .recent = counter}).substr(9),
+            "acquired " + std::to_string(store.clock().now().count()));
 }
 
 TEST_F(ServerState, AReadOnlyReplicaIsNamed) {

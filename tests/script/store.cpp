@@ -130,7 +130,7 @@ std::string Store::acquire(const StoreModel::Acquire& request) {
   return run(acquire_script, keys_of(request.key),
              {request.token, to_string(request.ttl.count()), request.wait ? "wait" : "try",
               request.ticket ? to_string(*request.ticket) : "", request.old,
-              request.recent ? to_string(*request.recent) : ""});
+              request.recent ? to_string(*request.recent) : "", request.seal});
 }
 
 std::string Store::acquire_all(const std::vector<StoreModel::Acquire>& requests) {
@@ -180,7 +180,8 @@ std::string Store::take_permits(const PermitsModel::Acquire& request) {
   return run(
       permits_acquire_script, keys_of(request.key),
       {request.token, to_string(request.ttl.count()), mode,
-       request.ticket ? to_string(*request.ticket) : "", request.old, to_string(request.capacity)});
+       request.ticket ? to_string(*request.ticket) : "", request.old, to_string(request.capacity),
+       request.seal});
 }
 
 std::string Store::release_permits(const std::string& key, const std::string& token) {

@@ -24,9 +24,8 @@ std::optional<PermitsModel::Outcome> PermitsModel::grant(Visit& visit,
     return std::nullopt;
   }
   const auto counter = enter(visit, head.token, terms.weight, terms.claim);
-  const int receivers =
-      store_.publish_(channel_of(head.token), "grant " + head.token + ' ' + to_string(counter) +
-                                                  ' ' + to_string(visit.now.count()));
+  const int receivers = store_.publish_(
+      channel_of(head.token), StoreModel::grant_of(head.token, counter, visit.now, visit.seal));
   if (receivers > 0) {
     return std::nullopt;
   }

@@ -38,6 +38,7 @@ bool PermitsModel::Visit::leave(const std::string& token) {
   }
   lock.value->used -= terms_of(token)->weight;
   lock.value->holders.erase(token);
+  lock.value->marked.erase(token);
   if (const auto written = lock.value->written.extract(token)) {
     lock.value->raised = std::max(lock.value->raised, written.mapped());
   }
@@ -82,6 +83,7 @@ PermitsModel::Visit PermitsModel::look(Micros now, const std::string& key) {
     return visit;
   }
   visit.capacity = value->capacity;
+  visit.seal = value->seal;
   std::vector<std::pair<std::int64_t, std::string>> over;
   for (const auto& [token, end] : value->holders) {
     if (end <= now.count()) {
@@ -105,6 +107,7 @@ std::int64_t PermitsModel::enter(Visit& visit, const std::string& token, std::in
   }
   value->capacity = *visit.capacity;
   value->used += weight;
+  value->seal = visit.seal;
   value->holders[token] = (visit.now + life).count();
   StoreModel::keep_for(value->expires_at, visit.now, life + linger);
   visit.lock.seen.note(visit.now, token, store_.fence_, life + linger);
@@ -146,6 +149,7 @@ std::optional<std::int64_t> PermitsModel::take(Visit& visit, const Acquire& requ
     lock.leave(request.token);
     lock.value->used -= former->weight;
     lock.value->holders.erase(request.old);
+    lock.value->marked.erase(request.old);
     lock.seen.take(request.old);
     return enter(visit, request.token, weight, request.ttl);
   }
@@ -173,6 +177,9 @@ std::string PermitsModel::acquire(Micros now, const Acquire& request) {
   }
   const bool swaps = !request.old.empty();
   const bool somebody_waits = !visit.lock.queue.empty();
+  if (somebody_waits && visit.seal.empty()) {
+    visit.seal = request.seal;
+  }
   if (!visit.holds(request.token) && !swaps && visit.used() > 0 &&
       *visit.capacity != request.capacity) {
     visit.lock.leave(request.token);
@@ -214,7 +221,11 @@ std::string PermitsModel::enqueue(Visit& visit, const Acquire& request, std::int
   for (const auto number : {left, place, ticket, std::int64_t{now.count()}}) {
     reply += to_string(number) + ' ';
   }
-  return reply + "ours";
+  if (lock.value && lock.value->seal.empty() && !request.seal.empty()) {
+    lock.value->seal = visit.seal.empty() ? request.seal : visit.seal;
+  }
+  const bool sealed = lock.value && !lock.value->seal.empty();
+  return reply + "ours" + (sealed ? ':' + lock.value->seal : "");
 }
 
 std::string PermitsModel::release(Micros now, const std::string& key, const std::string& token) {
@@ -245,7 +256,8 @@ std::string PermitsModel::renew(Micros now, std::string_view echo,
     if (!held) {
       visit.lock.seen.take(renewal.token);
     }
-    letters += held ? 'k' : 'l';
+    const bool to_break = held && visit.lock.value->marked.contains(renewal.token);
+    letters += to_break ? 'b' : held ? 'k' : 'l';
     if (visit.usable && (visit.freed || !visit.capacity)) {
       pass_on(visit);
     }
@@ -302,6 +314,7 @@ std::string PermitsModel::break_(Micros now, const std::string& key, std::int64_
   }
   std::string reply = token.empty() ? "not_holder" : "holds";
   if (!token.empty() && how == "ask") {
+    visit.lock.value->marked.insert(token);
     const int asked =
         store_.publish_(channel_of(token), "break " + token + ' ' + to_string(counter) + " 0");
     reply = "asked " + to_string(std::max(asked, 0));
@@ -346,6 +359,7 @@ std::string PermitsModel::run(Micros now, std::string_view script,
                     .wait = args[2].starts_with("wait"),
                     .first = args[2].ends_with("_first"),
                     .old = args[4]};
+    request.seal = args.size() > 6 ? args[6] : "";
     if (!args[3].empty()) {
       request.ticket = std::stoll(args[3]);
     }

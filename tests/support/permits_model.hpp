@@ -31,6 +31,7 @@ class PermitsModel {
     bool first = false;
     std::optional<std::int64_t> ticket{};
     std::string old{};
+    std::string seal{};  ///< to wait: for a lock that has none
   };
   struct Renewal {
     std::string key;
@@ -63,6 +64,7 @@ class PermitsModel {
     bool usable = true;                      ///< false: the key is something else
     std::optional<std::int64_t> capacity{};  ///< none: the key does not exist
     bool freed = false;
+    std::string seal{};  ///< of the lock, also while its key is away
 
     [[nodiscard]] std::int64_t used() const { return lock.value ? lock.value->used : 0; }
     [[nodiscard]] bool fits(std::int64_t weight) const { return used() + weight <= *capacity; }

@@ -14,6 +14,7 @@ namespace dlock::test {
 
 inline constexpr Micros waiter_life = std::chrono::seconds{15};
 inline constexpr Micros waiter_refresh = std::chrono::seconds{4};
+inline constexpr Millis longest_claim = std::chrono::seconds{3};
 inline constexpr Millis queue_life = std::chrono::seconds{20};
 inline constexpr Millis linger = std::chrono::seconds{1};
 inline constexpr int most_at_once = 64;
@@ -47,7 +48,7 @@ inline std::optional<Terms> terms_of(const std::string& token) {
   if (no_weight != std::errc{} || last != end) {
     return std::nullopt;
   }
-  terms.claim = Millis{claim};
+  terms.claim = std::min(longest_claim, Millis{claim});
   return terms;
 }
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "core/sha1.hpp"
+
 namespace dlock::test {
 
 namespace {
@@ -28,26 +30,40 @@ std::string echo_of(const std::string& token) { return token.substr(24, 8); }
 
 std::string channel_of(const std::string& token) { return "dlock1:c:" + token.substr(7, 16); }
 
+constexpr Millis longest_claim = 3s;
+
+// None for what is no token of a mutex.
 Millis claim_of(const std::string& token) {
-  const bool of_a_mutex = token.size() > 57 && token.find(':', 57) == std::string::npos;
-  return Millis{of_a_mutex ? std::atoll(token.c_str() + 57) : 0};
+  const bool of_a_mutex = token.starts_with("dlock1:") && token.size() > 57 &&
+                          token.find_first_not_of("0123456789", 57) == std::string::npos;
+  return std::min(longest_claim, Millis{of_a_mutex ? std::atoll(token.c_str() + 57) : 0});
 }
 
 }  // namespace
 
 StoreModel::StoreModel(PublishFn publish) : publish_(std::move(publish)) {}
 
-// Whoever becomes an owner gets a fence above all before, whatever became of counter and clock.
-void StoreModel::own(Micros now, Lock& lock, const std::string& token, Millis life) {
-  fence_ = std::max(fence_ + 1, std::int64_t{now.count()});
-  set_owner(now, lock, token, life);
+// The seal proves the message to whoever knows it.
+std::string StoreModel::grant_of(const std::string& token, std::int64_t counter, Micros now,
+                                 const std::string& seal) {
+  const auto message = "grant " + token + ' ' + to_string(counter) + ' ' + to_string(now.count());
+  return seal.empty() ? message : message + ' ' + core::sha1_hex(seal + ' ' + message + ' ' + seal);
 }
 
-void StoreModel::set_owner(Micros now, Lock& lock, const std::string& token, Millis life) {
+// Whoever becomes an owner gets a fence above all before, whatever became of counter and clock.
+void StoreModel::own(Micros now, Lock& lock, const std::string& token, Millis life,
+                     const std::string& seal) {
+  fence_ = std::max(fence_ + 1, std::int64_t{now.count()});
+  set_owner(now, lock, token, life, seal);
+}
+
+void StoreModel::set_owner(Micros now, Lock& lock, const std::string& token, Millis life,
+                           const std::string& seal) {
   lock.value = Value{.kind = Value::Kind::ours,
                      .text = token,
                      .counter = fence_,
-                     .expires_at = in_millis(now) + life};
+                     .expires_at = in_millis(now) + life,
+                     .seal = seal};
 }
 
 void StoreModel::tell_head(const Lock& lock, Millis in) {
@@ -71,7 +87,8 @@ Micros StoreModel::foreign_turn(Micros now, const Lock& lock, std::int64_t score
 
 // Offers the lock to a waiter just popped. No outcome: it is dead, the next one's turn.
 std::optional<StoreModel::Outcome> StoreModel::grant(Micros now, Lock& lock,
-                                                     const ModelQueue::Entry& waiter) {
+                                                     const ModelQueue::Entry& waiter,
+                                                     const std::string& seal) {
   std::optional<std::int64_t> seen;
   const auto ticket = std::abs(waiter.score);  // below zero: of permits
   if (now.count() - ticket > waiter_refresh.count()) {
@@ -84,10 +101,9 @@ std::optional<StoreModel::Outcome> StoreModel::grant(Micros now, Lock& lock,
   if (claim < 1ms) {
     return std::nullopt;
   }
-  own(now, lock, waiter.token, claim);
+  own(now, lock, waiter.token, claim, seal);
   const int receivers =
-      publish_(channel_of(waiter.token),
-               "grant " + waiter.token + ' ' + to_string(fence_) + ' ' + to_string(now.count()));
+      publish_(channel_of(waiter.token), grant_of(waiter.token, fence_, now, seal));
   if (receivers < 0) {
     lock.value.reset();
     lock.queue.put(waiter.token, waiter.score);
@@ -106,7 +122,8 @@ std::optional<StoreModel::Outcome> StoreModel::grant(Micros now, Lock& lock,
   return Outcome::granted;
 }
 
-StoreModel::HandOff StoreModel::hand_off(Micros now, Lock& lock, std::string_view me, bool yields) {
+StoreModel::HandOff StoreModel::hand_off(Micros now, Lock& lock, std::string_view me, bool yields,
+                                         const std::string& seal) {
   for (int passed = 0; passed < most_dead; ++passed) {
     if (lock.queue.empty()) {
       lock.value.reset();
@@ -129,7 +146,7 @@ StoreModel::HandOff StoreModel::hand_off(Micros now, Lock& lock, std::string_vie
         }
         return {.outcome = Outcome::foreign_turn, .left = left_ms};
       }
-    } else if (const auto outcome = grant(now, lock, head)) {
+    } else if (const auto outcome = grant(now, lock, head, seal)) {
       return {.outcome = *outcome};
     }
   }
@@ -151,6 +168,11 @@ std::string StoreModel::acquire(Micros now, const Acquire& request) {
     }
   }
   const bool gives_up = !request.old.empty() && lock.held_by(request.old);
+  if (request.wait && !gives_up && !request.seal.empty() && lock.value &&
+      lock.value->kind == Value::Kind::ours && lock.value->text != request.token &&
+      lock.value->seal.empty()) {
+    lock.value->seal = request.seal;
+  }
   const auto reply = take_or_queue(now, lock, request, gives_up);
   const char* given_up = gives_up ? " released" : " not_held";
   return echo_of(request.token) + reply + (request.old.empty() ? "" : given_up);
@@ -198,12 +220,15 @@ std::string StoreModel::take_or_queue(Micros now, Lock& lock, const Acquire& req
 
   std::optional<Millis> left;
   if (!lock.value || gives_up) {
-    const HandOff result = lock.queue.empty() ? HandOff{Outcome::nobody}
-                                              : hand_off(now, lock, request.token, gives_up);
+    const bool somebody_waits = !lock.queue.empty();
+    const auto former = lock.value ? lock.value->seal : "";
+    const auto seal = !somebody_waits ? "" : former.empty() ? request.seal : former;
+    const HandOff result = somebody_waits ? hand_off(now, lock, request.token, gives_up, seal)
+                                          : HandOff{Outcome::nobody};
     if (result.outcome == Outcome::foreign_turn) {
       left = result.left;
     } else if (result.outcome != Outcome::granted) {
-      own(now, lock, request.token, request.ttl);
+      own(now, lock, request.token, request.ttl, seal);
       lock.leave(request.token);
       return " acquired " + to_string(fence_);
     }
@@ -241,13 +266,15 @@ std::string StoreModel::enqueue(Micros now, Lock& lock, const Acquire& request, 
   for (const auto number : {left.count(), static_cast<std::int64_t>(place), ticket, now.count()}) {
     reply += to_string(number) + ' ';
   }
-  return reply + (foreign ? "foreign" : "ours");
+  const bool sealed = lock.value && !lock.value->seal.empty();
+  return reply + (foreign ? "foreign" : "ours") + (sealed ? ':' + lock.value->seal : "");
 }
 
 std::string StoreModel::release(Micros now, const std::string& key, const std::string& token,
                                 std::optional<Millis> keep) {
   Lock& lock = at(now, key);
   const bool held = lock.held_by(token);
+  const auto seal = held ? lock.value->seal : "";
   if (held && keep) {
     const auto end = in_millis(now) + *keep;
     lock.value->expires_at = std::min(lock.value->expires_at.value_or(end), end);
@@ -262,7 +289,7 @@ std::string StoreModel::release(Micros now, const std::string& key, const std::s
   bool mute = false;
   if (held || !lock.value) {
     if (!lock.queue.empty()) {
-      mute = hand_off(now, lock, {}, false).outcome == Outcome::mute;
+      mute = hand_off(now, lock, {}, false, seal).outcome == Outcome::mute;
     } else {
       lock.value.reset();
     }
@@ -277,12 +304,11 @@ std::string StoreModel::renew(Micros now, std::string_view echo,
   for (const auto& renewal : renewals) {
     Lock& lock = at(now, renewal.key);
     if (lock.held_by(renewal.token)) {
-      lock.value->sequence = renewal.sequence;
-      auto& expiry = lock.value->expires_at;
-      if (expiry) {
-        expiry = std::max(*expiry, in_millis(now) + renewal.ttl);
-      }
-      letters += 'k';
+      auto& value = *lock.value;
+      value.to_break = value.to_break && value.sequence == renewal.sequence;
+      value.sequence = renewal.sequence;
+      keep_for(value.expires_at, now, renewal.ttl);
+      letters += value.to_break ? 'b' : 'k';
     } else {
       if (!lock.value && !lock.queue.empty()) {
         hand_off(now, lock, {}, false);
@@ -301,10 +327,7 @@ std::string StoreModel::raise(Micros now, const std::string& key, const std::str
   }
   fence_ = std::max(fence_, counter);
   lock.value->counter = counter;
-  auto& expiry = lock.value->expires_at;
-  if (expiry) {
-    expiry = std::max(*expiry, in_millis(now) + ttl);
-  }
+  keep_for(lock.value->expires_at, now, ttl);
   return echo_of(token) + " raised";
 }
 
@@ -318,6 +341,7 @@ std::string StoreModel::break_(Micros now, const std::string& key, std::int64_t 
     return "not_holder";
   }
   if (ask) {
+    lock.value->to_break = lock.value->to_break || lock.value->sequence == sequence;
     const auto& token = lock.value->text;
     const int asked = publish_(
         channel_of(token), "break " + token + ' ' + to_string(counter) + ' ' + to_string(sequence));
@@ -327,7 +351,8 @@ std::string StoreModel::break_(Micros now, const std::string& key, std::int64_t 
     return "not_holder";
   }
   if (!lock.queue.empty()) {
-    hand_off(now, lock, {}, false);
+    const auto seal = lock.value->seal;
+    hand_off(now, lock, {}, false, seal);
   } else {
     lock.value.reset();
   }

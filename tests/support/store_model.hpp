@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,6 +45,7 @@ class StoreModel {
     std::optional<std::int64_t> ticket{};
     std::string old{};
     std::optional<std::int64_t> recent{};
+    std::string seal{};  ///< to wait: for a lock that has none
   };
   struct Renewal {
     std::string key;
@@ -97,6 +99,9 @@ class StoreModel {
     std::int64_t counter = 0;  ///< ours
     int sequence = 0;          ///< ours
     std::optional<Millis> expires_at{};
+    std::string seal{};                             ///< ours and permits: proves grants
+    bool to_break = false;                          ///< ours: its holder was asked to give up
+    std::set<std::string> marked{};                 ///< permits: the holders that were asked to
     std::int64_t capacity = 0;                      ///< permits
     std::int64_t used = 0;                          ///< permits
     std::int64_t raised = 0;                        ///< permits: the greatest of those who left
@@ -128,10 +133,17 @@ class StoreModel {
   static void keep_for(std::optional<Millis>& expires_at, Micros now, Millis life);
   static std::string show(const Value& value);
   Lock& at(Micros now, const std::string& key);
-  void own(Micros now, Lock& lock, const std::string& token, Millis life);
-  void set_owner(Micros now, Lock& lock, const std::string& token, Millis life);
-  HandOff hand_off(Micros now, Lock& lock, std::string_view me, bool yields);
-  std::optional<Outcome> grant(Micros now, Lock& lock, const ModelQueue::Entry& waiter);
+  static std::string grant_of(const std::string& token, std::int64_t counter, Micros now,
+                              const std::string& seal);
+  void own(Micros now, Lock& lock, const std::string& token, Millis life,
+           const std::string& seal = {});
+  void set_owner(Micros now, Lock& lock, const std::string& token, Millis life,
+                 const std::string& seal = {});
+  /// Who gets it can tell by `seal` that it is true.
+  HandOff hand_off(Micros now, Lock& lock, std::string_view me, bool yields,
+                   const std::string& seal = {});
+  std::optional<Outcome> grant(Micros now, Lock& lock, const ModelQueue::Entry& waiter,
+                               const std::string& seal);
   [[nodiscard]] Micros foreign_turn(Micros now, const Lock& lock, std::int64_t score,
                                     std::string_view me, bool yields) const;
   std::string take_or_queue(Micros now, Lock& lock, const Acquire& request, bool gives_up);

@@ -86,7 +86,8 @@ std::string StoreModel::run(Micros now, std::string_view script, std::span<const
               .old = args[4],
               .recent = args.size() > 5 && !args[5].empty()
                             ? std::optional{std::int64_t{std::stoll(args[5])}}
-                            : std::nullopt});
+                            : std::nullopt,
+              .seal = args.size() > 6 ? args[6] : ""});
   }
   if (script == "acquire_all") {
     std::vector<Acquire> requests;
@@ -163,7 +164,9 @@ std::string StoreModel::show(const Value& value) {
     return "(wrong type)";
   }
   if (value.kind == Value::Kind::ours) {
-    return value.text + ':' + to_string(value.counter) + ':' + to_string(value.sequence);
+    return value.text + (value.seal.empty() ? "" : ':' + value.seal) +
+           (value.to_break ? ":break" : "") + ':' + to_string(value.counter) + ':' +
+           to_string(value.sequence);
   }
   if (value.kind == Value::Kind::foreign) {
     return value.text;
@@ -172,6 +175,13 @@ std::string StoreModel::show(const Value& value) {
                                                          {-value.used, "=used"}};
   if (value.raised != 0) {
     members.emplace(-value.raised, "=raised");
+  }
+  if (const auto dot = value.seal.find('.'); dot != std::string::npos) {
+    members.emplace(-std::stoll(value.seal), "=seal1");
+    members.emplace(-std::stoll(value.seal.substr(dot + 1)), "=seal2");
+  }
+  for (const auto& token : value.marked) {
+    members.emplace(-1, "=!" + token);
   }
   for (const auto& [token, counter] : value.written) {
     members.emplace(-counter, "=" + token);
