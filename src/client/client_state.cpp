@@ -54,6 +54,7 @@ ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
 }
 
 ClientState::~ClientState() {
+  const Cancellation none{PTHREAD_CANCEL_DISABLE};
   deadlocks_.reset();
   primary_watch_.reset();
   replication_.reset();
@@ -88,6 +89,7 @@ ClientState::~ClientState() {
 }
 
 void ClientState::close() {
+  const Cancellation none{PTHREAD_CANCEL_DISABLE};
   Replication* replication = nullptr;
   {
     const Lock lock{*this};
@@ -149,6 +151,7 @@ std::shared_ptr<core::LeaseRecord> ClientState::obtain(core::Instant begin, core
   Call call;
   Lock lock{*this};
   ensure_keeper();  // before anything is to be kept; it may fail
+  call.gives_lease = !wish.gate;
   ask(begin, call, std::move(wish), former);
   carry_out(Write::soon);
   after_change();
@@ -160,7 +163,13 @@ std::shared_ptr<core::LeaseRecord> ClientState::obtain(core::Instant begin, core
     on_stop.emplace(stop, on_stop_requested);
     lock.lock();
   }
-  wait(lock, call);
+  call.is_cancellable = true;
+  try {
+    wait(lock, call);
+  } catch (const abi::__forced_unwind&) {  // pthread_cancel()
+    abandon(lock, call);
+    throw;
+  }
   on_stop.reset();
 
   if (auto* obtained = std::get_if<core::Obtained>(&call.answer)) {
@@ -223,6 +232,39 @@ core::Released::Kind ClientState::release(const core::LeaseRecord& lease) {
   after_change();
   wait(lock, call);
   return std::get<core::Released>(call.answer).kind;
+}
+
+// The thread of a wait ends while it sleeps, without the mutex.
+void ClientState::abandon(Lock& lock, Call& call) {
+  lock.lock();
+  if (leader_ == &call) {
+    leader_until_.reset();
+    leader_ = nullptr;
+    active_ = now();
+  } else if (call.follows) {
+    followers_.erase(call.place);
+    call.follows = false;
+  } else {  // somebody is about to wake it
+    lock.unlock();
+    call.turn.await();
+    lock.lock();
+    waking_.fetch_sub(1);
+  }
+  if (!call.done) {
+    quorum_ ? quorum_->cancel(now(), id_of(call)) : call.line->engine.cancel(now(), id_of(call));
+    quorum_ ? touch_quorum() : touch(*call.line);
+    carry_out();
+  }
+  if (const auto* const obtained = std::get_if<core::Obtained>(&call.answer);
+      obtained != nullptr && obtained->lease && call.gives_lease) {
+    ask_for_release(*obtained->lease);
+    carry_out();
+  }
+  write_out();
+  carry_out();
+  after_change();
+  pass_lead();
+  lock.unlock();
 }
 
 DeadlockWatch& ClientState::deadlocks() {
@@ -349,7 +391,11 @@ void ClientState::wait(Lock& lock, Call& call) {
     call.place = followers_.insert(followers_.end(), &call);
     call.follows = true;
     lock.unlock();
-    const auto turn = call.turn.await();
+    const auto turn = [&] {
+      if (!call.is_cancellable) return call.turn.await();
+      const auto cancellation = lock.as_before();
+      return call.turn.await();
+    }();
     if (waking_.fetch_sub(1) == 1 && unwritten_) {
       const Lock writing{*this};
       write_out();
@@ -360,12 +406,16 @@ void ClientState::wait(Lock& lock, Call& call) {
     }
     lock.lock();
   }
+  pass_lead();
+  lock.unlock();
+}
+
+void ClientState::pass_lead() {
   if (leader_ == nullptr && !followers_.empty()) {
     wake(*followers_.front(), leads);
   } else if (leader_ == nullptr && keeper_rests_) {
     keeper_wake_->notify();
   }
-  lock.unlock();
 }
 
 // Happens when the mutex is let go of.

@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "client/callbacks.hpp"
+#include "client/cancellation.hpp"
 #include "client/connector.hpp"
 #include "client/line.hpp"
 #include "client/rescuer.hpp"
@@ -133,6 +134,8 @@ class ClientState {
     bool done = false;
     Line* line = nullptr;  ///< whose engine answers; of a quorum: none
     bool asked = false;
+    bool gives_lease = true;      ///< else what it obtains is nothing to be given back
+    bool is_cancellable = false;  ///< its thread may be ended while it waits
     Answer answer;
     std::shared_ptr<AsyncCall> async;  ///< itself, if nobody is blocked
 
@@ -155,8 +158,13 @@ class ClientState {
     Lock& operator=(const Lock&) = delete;
     void lock();
     void unlock();
+    /// For sleeping without the mutex, as the thread had it: else it cannot be cancelled here.
+    [[nodiscard]] Cancellation as_before() const noexcept {
+      return Cancellation{cancellation_.before()};
+    }
 
    private:
+    const Cancellation cancellation_{PTHREAD_CANCEL_DISABLE};
     ClientState& state_;
     bool locked_ = false;
   };
@@ -171,6 +179,8 @@ class ClientState {
                                                           const std::stop_token& stop,
                                                           const core::LeaseRecord* former);
   void cancel(const Call& call);
+  void abandon(Lock& lock, Call& call);
+  void pass_lead();
   /// With the mutex held: what is asked of an engine, or of the quorum.
   void ask(core::Instant begin, Call& call, core::Wish wish,
            const core::LeaseRecord* former = nullptr);

@@ -121,8 +121,16 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
   }
   asleep_until = until.value_or(core::Instant::max());
   keeper_reads_ = caller ? keeper_reads_ : !nodes.empty();
+  const bool is_cancellable = caller && leader_->is_cancellable;
   lock.unlock();
-  const int ready = ::ppoll(fds.data(), fds.size(), until ? &span : nullptr, nullptr);
+  const int ready = [&] {
+    const auto sleep = [&] {
+      return ::ppoll(fds.data(), fds.size(), until ? &span : nullptr, nullptr);
+    };
+    if (!is_cancellable) return sleep();
+    const auto cancellation = lock.as_before();
+    return sleep();
+  }();
   lock.lock();
   asleep_until.reset();
 

@@ -116,6 +116,7 @@ LeaderWatch::LeaderWatch(LeaderObserver observer, LeaderHandler handler) {
 
 LeaderWatch::~LeaderWatch() {
   if (!state_) return;
+  const detail::Cancellation none{PTHREAD_CANCEL_DISABLE};
   if (state_->client->is_forked()) {
     detail::leave_to_parent(std::move(state_));  // the thread is not here
     return;

@@ -126,6 +126,7 @@ void Proclamation::keep() {
 }
 
 void Proclamation::withdraw() noexcept {
+  const Cancellation none{PTHREAD_CANCEL_DISABLE};
   {
     const std::lock_guard lock{mutex_};
     try {

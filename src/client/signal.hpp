@@ -1,6 +1,8 @@
 // Signal: ends the sleep of one thread, which needs no mutex to wake.
 #pragma once
 
+#include <semaphore.h>
+
 #include <atomic>
 #include <cstdint>
 
@@ -10,13 +12,19 @@ namespace dlock::detail {
 /// may destroy it at once.
 class Signal {
  public:
-  /// Sleeps until it is raised, and takes it back. Returns what was raised.
-  std::uint32_t await() noexcept;
+  Signal() noexcept { ::sem_init(&turns_, 0, 0); }
+  ~Signal() { ::sem_destroy(&turns_); }
+  Signal(const Signal&) = delete;
+  Signal& operator=(const Signal&) = delete;
+
+  /// Sleeps until it is raised, and takes it back. Returns what was raised. A cancellation point.
+  std::uint32_t await();
   /// `what` is not zero.
   void raise(std::uint32_t what) noexcept;
 
  private:
   std::atomic<std::uint32_t> raised_{0};
+  ::sem_t turns_;
 };
 
 }  // namespace dlock::detail
