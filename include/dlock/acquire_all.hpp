@@ -14,6 +14,7 @@
 #include "dlock/export.h"
 #include "dlock/lease.hpp"
 #include "dlock/options.hpp"
+#include "dlock/until.hpp"
 
 namespace dlock {
 
@@ -32,7 +33,7 @@ class DLOCK_API Leases {
   explicit Leases(std::vector<Lease> leases);
   ~Leases();
   /// Takes them over; the other has none then.
-  Leases(Leases&&) noexcept = default;
+  Leases(Leases&& other) noexcept;
   /// Releases its own as the destructor does, and takes over those of `other`.
   Leases& operator=(Leases&& other) noexcept;
   Leases(const Leases&) = delete;
@@ -64,6 +65,7 @@ class DLOCK_API Leases {
   [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
 
  private:
+  void unbind() const noexcept;
   std::shared_ptr<detail::LeasesState> state_;
 };
 
@@ -99,8 +101,7 @@ template <class Rep, class Period>
     Client& client, const std::vector<std::string>& names,
     const std::chrono::duration<Rep, Period>& span, LockOptions options = {},
     const std::stop_token& stop = {}) {
-  return detail::acquire_all_in(client, names, std::chrono::ceil<std::chrono::milliseconds>(span),
-                                options, stop);
+  return detail::acquire_all_in(client, names, detail::in_ms(span), options, stop);
 }
 
 }  // namespace dlock

@@ -13,6 +13,7 @@
 #include "dlock/export.h"
 #include "dlock/lease.hpp"
 #include "dlock/options.hpp"
+#include "dlock/until.hpp"
 
 namespace dlock {
 
@@ -50,7 +51,7 @@ class DLOCK_API Barrier {
   template <class Rep, class Period>
   [[nodiscard]] bool arrive_and_wait_for(const std::chrono::duration<Rep, Period>& span,
                                          std::stop_token stop = {}) {
-    return wait_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(stop));
+    return wait_in(detail::in_ms(span), std::move(stop));
   }
   /// Takes one of as many parts as there are parties, and shows by that, until it leaves, that it
   /// is there, arrived or not: a lease that is renewed as those of locks are, with a fence of its

@@ -72,9 +72,8 @@ class DLOCK_API ConditionVariable {
   /// Waits for at most `span`, then for the mutex.
   template <class Rep, class Period>
   std::cv_status wait_for(Lock& lock, const std::chrono::duration<Rep, Period>& span) {
-    return wait_in(lock, {}, std::chrono::ceil<std::chrono::milliseconds>(span))
-               ? std::cv_status::no_timeout
-               : std::cv_status::timeout;
+    return wait_in(lock, {}, detail::in_ms(span)) ? std::cv_status::no_timeout
+                                                  : std::cv_status::timeout;
   }
   /// Waits until `predicate()`, for at most `span`. Returns `predicate()`.
   template <class Rep, class Period, class Predicate>

@@ -20,7 +20,7 @@ struct DeadlockLink {
 /// The rings there are now, of waits that have lasted 2 s or longer: of each, one wait will end
 /// with the exception `Deadlock` some seconds later, if its program is of this version. Throws as
 /// `Mutex`. Seen are waits of threads that hold locks by `lock()`, `DistributedLock`, or a `Lease`
-/// that was not moved since it was obtained; and those of programs under `dlock run`.
+/// or other handle that was not moved since; and those of programs under `dlock run`.
 [[nodiscard]] DLOCK_API std::vector<std::vector<DeadlockLink>> list_deadlocks(Client& client);
 
 }  // namespace dlock

@@ -19,7 +19,7 @@ namespace dlock {
 class DistributedLock : public Lease {
  public:
   /// Throws as `Mutex::acquire()`.
-  DistributedLock(Client& client, std::string_view name, std::chrono::milliseconds ttl)
+  DistributedLock(Client& client, std::string_view name, Span ttl)
       : DistributedLock(client, name, LockOptions{.ttl = ttl}) {}
   /// With options. Throws as `Mutex::acquire()`.
   DistributedLock(Client& client, std::string_view name, LockOptions options = {})

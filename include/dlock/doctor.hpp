@@ -12,6 +12,7 @@
 
 #include "dlock/client.hpp"
 #include "dlock/export.h"
+#include "dlock/until.hpp"
 
 namespace dlock {
 
@@ -64,7 +65,8 @@ struct DLOCK_API Checkup {
 /// How thoroughly to look.
 struct CheckupOptions {
   /// How long the clocks are watched: the longer, the smaller the drift that can be seen.
-  std::chrono::milliseconds clock_span{1'000};
+  /// From zero to a year.
+  Span clock_span{1'000};
   /// How many keys of a server are walked over at most.
   std::int64_t most_keys = 1'000'000;
   /// Is told how far the walk over the keys is; `total` is 0 if not known.

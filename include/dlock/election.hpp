@@ -48,8 +48,7 @@ class DLOCK_API Election {
   [[nodiscard]] std::optional<Leadership> try_campaign_for(
       const std::chrono::duration<Rep, Period>& span, std::string_view value,
       std::stop_token stop = {}) {
-    return try_campaign_in(std::chrono::ceil<std::chrono::milliseconds>(span), value,
-                           std::move(stop));
+    return try_campaign_in(detail::in_ms(span), value, std::move(stop));
   }
   /// The same with a deadline of any clock.
   template <class Clock, class Span>

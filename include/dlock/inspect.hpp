@@ -12,6 +12,7 @@
 
 #include "dlock/client.hpp"
 #include "dlock/export.h"
+#include "dlock/until.hpp"
 
 namespace dlock {
 
@@ -117,8 +118,8 @@ enum class BreakOutcome {
 /// Takes the lock from the holder that has `fence`, never from a later one. The holder's process
 /// is asked first, so that a lock passed on inside it is told apart; when it does not answer within
 /// `patience` the server's record decides. Throws as `Mutex`.
-[[nodiscard]] DLOCK_API BreakOutcome
-break_lock(Client& client, std::string_view name, std::int64_t fence,
-           std::chrono::milliseconds patience = std::chrono::seconds{1});
+[[nodiscard]] DLOCK_API BreakOutcome break_lock(Client& client, std::string_view name,
+                                                std::int64_t fence,
+                                                Span patience = std::chrono::seconds{1});
 
 }  // namespace dlock

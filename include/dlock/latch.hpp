@@ -14,6 +14,7 @@
 #include "dlock/export.h"
 #include "dlock/lease.hpp"
 #include "dlock/options.hpp"
+#include "dlock/until.hpp"
 
 namespace dlock {
 
@@ -58,7 +59,7 @@ class DLOCK_API Latch {
   template <class Rep, class Period>
   [[nodiscard]] bool wait_for(const std::chrono::duration<Rep, Period>& span,
                               std::stop_token stop = {}) {
-    return wait_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(stop));
+    return wait_in(detail::in_ms(span), std::move(stop));
   }
 
   /// The name, without the prefix.

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "dlock/export.h"
+#include "dlock/until.hpp"
 
 namespace dlock {
 
@@ -63,7 +64,7 @@ class DLOCK_API LeaderObserver {
   template <class Rep, class Period>
   [[nodiscard]] std::optional<LeaderChange> next_for(const std::chrono::duration<Rep, Period>& span,
                                                      std::stop_token stop = {}) {
-    return next_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(stop));
+    return next_in(detail::in_ms(span), std::move(stop));
   }
 
  private:

@@ -31,8 +31,10 @@ class LockState;
 /// does not know who that is: a thread that locks again while it keeps such a lease waits for
 /// itself.
 ///
-/// Errors of all locking calls: `Unreachable`, `Refused`, `StoreUnusable`; `UsageError` when the
-/// calling thread already holds this object by `lock()`.
+/// Errors of all locking calls: `Unreachable`, `Refused`, `StoreUnusable`. Of those that wait in
+/// the calling thread, or try, also `UsageError` when that has locked this object already, and
+/// `Deadlock` when it is in a ring of waits: at once if it has locked another object of this name
+/// and client, and waits without a limit. Asynchronous calls wait for nobody's thread.
 class DLOCK_API Mutex {
  public:
   /// Throws `UsageError` for a name that, prefix included, is over 512 KiB or begins with
@@ -49,7 +51,7 @@ class DLOCK_API Mutex {
   /// Waits at most this long; a span of zero or less tries once.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& span) {
-    return try_lock_in(std::chrono::ceil<std::chrono::milliseconds>(span));
+    return try_lock_in(detail::in_ms(span));
   }
   /// The same with a deadline of any clock.
   template <class Clock, class Span>
@@ -57,11 +59,18 @@ class DLOCK_API Mutex {
     return try_lock_in(detail::until(deadline));
   }
   /// Gives the lock back. Never throws: a loss or an unreachable server goes to the log; ask
-  /// `lease().ensure_held()` before, where it matters.
+  /// `lease().ensure_held()` before, where it matters. By a thread that did not lock it, what
+  /// another locked: a `std::unique_lock` may move from thread to thread. Nothing if nobody did.
   void unlock() noexcept;
 
-  /// The lease behind `lock()`; valid until `unlock()`. Throws `UsageError` when not locked.
+  /// The lease behind the calling thread's `lock()`. The reference is valid until the thread's
+  /// `unlock()`, whatever other threads do with this object. Throws `UsageError` if this thread
+  /// did not lock it, also while another has it.
   [[nodiscard]] const Lease& lease() const;
+  /// What was locked by another thread is the calling thread's from now on, for `lease()`, and to
+  /// be found in a deadlock: for who was given a `std::unique_lock` that another thread made.
+  /// References that `lease()` gave stay valid. Throws `UsageError` when nobody has locked it.
+  void adopt();
 
   /// Waits for the lock; `stop` ends the wait with `Cancelled`. Throws `TimedOut` like `lock()`.
   [[nodiscard]] Lease acquire(std::stop_token stop = {});
@@ -71,7 +80,7 @@ class DLOCK_API Mutex {
   template <class Rep, class Period>
   [[nodiscard]] std::optional<Lease> try_acquire_for(const std::chrono::duration<Rep, Period>& span,
                                                      std::stop_token stop = {}) {
-    return try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(stop));
+    return try_acquire_in(detail::in_ms(span), std::move(stop));
   }
   /// The same with a deadline of any clock.
   template <class Clock, class Span>
@@ -90,15 +99,13 @@ class DLOCK_API Mutex {
   template <class Rep, class Period>
   [[nodiscard]] AsyncTryAcquire async_try_acquire_for(
       const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
-    return async_try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span),
-                                std::move(stop));
+    return async_try_acquire_in(detail::in_ms(span), std::move(stop));
   }
   /// The same with a handler.
   template <class Rep, class Period>
   void async_try_acquire_for(const std::chrono::duration<Rep, Period>& span, AcquireHandler handler,
                              std::stop_token stop = {}) {
-    async_try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(handler),
-                         std::move(stop));
+    async_try_acquire_in(detail::in_ms(span), std::move(handler), std::move(stop));
   }
 
   /// The name, without the prefix.
@@ -130,7 +137,7 @@ class DLOCK_API RecursiveMutex {
   /// As `Mutex::try_lock_for()`, or one more hold.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& span) {
-    return try_lock_in(std::chrono::ceil<std::chrono::milliseconds>(span));
+    return try_lock_in(detail::in_ms(span));
   }
   /// The same with a deadline of any clock.
   template <class Clock, class Span>

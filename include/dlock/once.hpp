@@ -12,6 +12,7 @@
 #include "dlock/client.hpp"
 #include "dlock/export.h"
 #include "dlock/lease.hpp"
+#include "dlock/until.hpp"
 
 namespace dlock {
 
@@ -19,14 +20,14 @@ namespace dlock {
 struct OnceOptions {
   /// At least so long since it began, however short it was: longer than the schedulers may be
   /// apart, and shorter than their period. Positive.
-  std::chrono::milliseconds at_least{60'000};
+  Span at_least{60'000};
   /// At most so long: what the work may take, and how long a process that died in it blocks the
   /// others. The lease is not renewed. At least `at_least` and 10 ms, at most 10 years.
-  std::chrono::milliseconds at_most{3'600'000};
+  Span at_most{3'600'000};
   /// As `LockOptions::min_replicas`.
   std::int64_t min_replicas = 0;
   /// As `LockOptions::replication_timeout`.
-  std::chrono::milliseconds replication_timeout{1'000};
+  Span replication_timeout{1'000};
 };
 
 /// A lease to do the work, or none: somebody does it, or did not long ago, or waits for a `Mutex`

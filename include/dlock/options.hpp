@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "dlock/until.hpp"
+
 namespace dlock {
 
 /// How much a log line matters.
@@ -22,16 +24,16 @@ using LogSink = std::function<void(LogLevel, std::string_view)>;
 /// Settings of a `Client`. All durations are real time, counted also while the machine sleeps.
 struct ClientOptions {
   /// Longest time to connect and log in, before `errc::unreachable`.
-  std::chrono::milliseconds connect_timeout{2'000};
+  Span connect_timeout{2'000};
   /// Longest time to wait for one reply before the connection counts as dead; the server counts as
   /// unreachable for a waiting `lock()` when five of these pass without a usable connection.
-  std::chrono::milliseconds request_timeout{2'000};
+  Span request_timeout{2'000};
   /// How much faster or slower than the server's our clock may run: a part of the span measured ...
   double drift_rate = 0.01;
   /// ... and a fixed part. Both are taken off every validity.
-  std::chrono::milliseconds drift_floor{2};
+  Span drift_floor{2};
   /// How long before the end of validity `lost()` fires; none: a tenth of the ttl, at most 1 s.
-  std::optional<std::chrono::milliseconds> safety_margin{};
+  std::optional<Span> safety_margin{};
   /// Put before each lock name to make its key. Empty as with redis-py and others: the key is the
   /// name.
   std::string prefix{};
@@ -45,23 +47,23 @@ struct ClientOptions {
 struct LockOptions {
   /// With `renew`: how long the lock outlives a crashed holder, since the library renews it every
   /// third of this. Without: how long the holder has, from the acquisition. At least 10 ms.
-  std::chrono::milliseconds ttl{30'000};
+  Span ttl{30'000};
   /// Longest time to wait for the lock in calls that take no time limit of their own; none: for
   /// ever.
-  std::optional<std::chrono::milliseconds> wait{};
+  std::optional<Span> wait{};
   /// Renew the lease in the background until it is released (default), or let it run out after
   /// `ttl`.
   bool renew = true;
   /// Longest time to hold: after it the lease is not renewed any more and counts as lost; none: for
   /// ever.
-  std::optional<std::chrono::milliseconds> max_hold{};
+  std::optional<Span> max_hold{};
   /// Count as acquired only when so many replicas have the lock as well (WAIT): then it outlives a
   /// failover to one of those, not one to another. 0: do not ask. Parts of latches and barriers,
   /// and downgrades, do not ask.
   std::int64_t min_replicas = 0;
   /// Longest time to wait for them, after any wait for the lock; then it is given back, and that is
   /// `errc::not_replicated`. The lease's time runs meanwhile; if it ended: `errc::lost`.
-  std::chrono::milliseconds replication_timeout{1'000};
+  Span replication_timeout{1'000};
 };
 
 /// Settings of a `Semaphore`: as those of a lock, and how many permits there are.
@@ -69,17 +71,17 @@ struct SemaphoreOptions {
   /// All clients of one semaphore must say the same; from 1 to 2^30 - 1.
   std::int64_t permits = 1;
   /// As `LockOptions::ttl`: how long permits outlive a crashed holder, or how long it has them.
-  std::chrono::milliseconds ttl{30'000};
+  Span ttl{30'000};
   /// As `LockOptions::wait`.
-  std::optional<std::chrono::milliseconds> wait{};
+  std::optional<Span> wait{};
   /// As `LockOptions::renew`.
   bool renew = true;
   /// As `LockOptions::max_hold`.
-  std::optional<std::chrono::milliseconds> max_hold{};
+  std::optional<Span> max_hold{};
   /// As `LockOptions::min_replicas`.
   std::int64_t min_replicas = 0;
   /// As `LockOptions::replication_timeout`.
-  std::chrono::milliseconds replication_timeout{1'000};
+  Span replication_timeout{1'000};
 };
 
 /// Settings of a `Latch`.
@@ -88,9 +90,9 @@ struct LatchOptions {
   std::int64_t count = 1;
   /// How long it stays on the server after it was last counted down or waited for, also at zero.
   /// From 1 s.
-  std::chrono::milliseconds keep{std::chrono::hours{1}};
+  Span keep{std::chrono::hours{1}};
   /// How long a part (`Latch::join`) outlives its crashed holder. As `LockOptions::ttl`.
-  std::chrono::milliseconds ttl{30'000};
+  Span ttl{30'000};
 };
 
 /// Settings of a `Barrier`.
@@ -98,7 +100,7 @@ struct BarrierOptions {
   /// How many must arrive. All clients of one barrier must say the same; from 1 to 2^30 - 1.
   std::int64_t parties = 2;
   /// How long a part (`Barrier::join`) outlives its crashed holder. As `LockOptions::ttl`.
-  std::chrono::milliseconds ttl{30'000};
+  Span ttl{30'000};
 };
 
 }  // namespace dlock

@@ -49,8 +49,7 @@ class DLOCK_API Semaphore {
   [[nodiscard]] std::optional<Lease> try_acquire_for(const std::chrono::duration<Rep, Period>& span,
                                                      std::int64_t weight = 1,
                                                      std::stop_token stop = {}) {
-    return try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), weight,
-                          std::move(stop));
+    return try_acquire_in(detail::in_ms(span), weight, std::move(stop));
   }
   /// The same with a deadline of any clock.
   template <class Clock, class Span>
@@ -69,15 +68,13 @@ class DLOCK_API Semaphore {
   [[nodiscard]] AsyncTryAcquire async_try_acquire_for(
       const std::chrono::duration<Rep, Period>& span, std::int64_t weight = 1,
       std::stop_token stop = {}) {
-    return async_try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), weight,
-                                std::move(stop));
+    return async_try_acquire_in(detail::in_ms(span), weight, std::move(stop));
   }
   /// The same with a handler.
   template <class Rep, class Period>
   void async_try_acquire_for(const std::chrono::duration<Rep, Period>& span, std::int64_t weight,
                              AcquireHandler handler, std::stop_token stop = {}) {
-    async_try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), weight,
-                         std::move(handler), std::move(stop));
+    async_try_acquire_in(detail::in_ms(span), weight, std::move(handler), std::move(stop));
   }
 
   /// Changes the number of permits, here and for the semaphore in the store. More: they go to who

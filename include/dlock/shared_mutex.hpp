@@ -38,8 +38,8 @@ class LockState;
 /// It has nothing to do with a `Mutex` of the same name: whoever comes second gets
 /// `errc::not_a_lock`.
 ///
-/// Errors as those of `Mutex`; `UsageError` when the calling thread already holds this object by
-/// `lock()` or `lock_shared()`.
+/// Errors as those of `Mutex`; `UsageError` at once, of all calls that wait in the calling thread
+/// or try, when it already holds this object by `lock()` or `lock_shared()`.
 class DLOCK_API SharedMutex {
  public:
   /// Throws as `Mutex`.
@@ -55,7 +55,7 @@ class DLOCK_API SharedMutex {
   /// As `Mutex::try_lock_for()`.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& span) {
-    return try_lock_in(std::chrono::ceil<std::chrono::milliseconds>(span));
+    return try_lock_in(detail::in_ms(span));
   }
   /// The same with a deadline of any clock.
   template <class Clock, class Span>
@@ -72,18 +72,20 @@ class DLOCK_API SharedMutex {
   /// As `Mutex::try_lock_for()`.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_shared_for(const std::chrono::duration<Rep, Period>& span) {
-    return try_lock_shared_in(std::chrono::ceil<std::chrono::milliseconds>(span));
+    return try_lock_shared_in(detail::in_ms(span));
   }
   /// The same with a deadline of any clock.
   template <class Clock, class Span>
   [[nodiscard]] bool try_lock_shared_until(const std::chrono::time_point<Clock, Span>& deadline) {
     return try_lock_shared_in(detail::until(deadline));
   }
-  /// Gives a reader's side back. As `Mutex::unlock()`.
+  /// Gives a reader's side back. As `Mutex::unlock()`; by a thread that did not lock it while
+  /// several others did, whose it is is not known: it is given back when the others have unlocked.
   void unlock_shared() noexcept;
 
-  /// The lease behind the calling thread's `lock()` or `lock_shared()`; valid until it unlocks.
-  /// Throws `UsageError` when not locked.
+  /// The lease behind the calling thread's `lock()` or `lock_shared()`. The reference is valid
+  /// until the thread unlocks, whatever other threads do with this object. Throws `UsageError` if
+  /// this thread did not lock it, also while others have it.
   [[nodiscard]] const Lease& lease() const;
 
   /// Waits for a lease of the writer. As `Mutex::acquire()`.
@@ -94,7 +96,7 @@ class DLOCK_API SharedMutex {
   template <class Rep, class Period>
   [[nodiscard]] std::optional<Lease> try_acquire_for(const std::chrono::duration<Rep, Period>& span,
                                                      std::stop_token stop = {}) {
-    return try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(stop));
+    return try_acquire_in(detail::in_ms(span), std::move(stop));
   }
   /// The same with a deadline of any clock.
   template <class Clock, class Span>
@@ -111,8 +113,7 @@ class DLOCK_API SharedMutex {
   template <class Rep, class Period>
   [[nodiscard]] std::optional<Lease> try_acquire_shared_for(
       const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
-    return try_acquire_shared_in(std::chrono::ceil<std::chrono::milliseconds>(span),
-                                 std::move(stop));
+    return try_acquire_shared_in(detail::in_ms(span), std::move(stop));
   }
   /// The same with a deadline of any clock.
   template <class Clock, class Span>
@@ -130,8 +131,7 @@ class DLOCK_API SharedMutex {
   template <class Rep, class Period>
   [[nodiscard]] std::optional<UpgradeableLease> try_acquire_upgradeable_for(
       const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
-    return try_acquire_upgradeable_in(std::chrono::ceil<std::chrono::milliseconds>(span),
-                                      std::move(stop));
+    return try_acquire_upgradeable_in(detail::in_ms(span), std::move(stop));
   }
 
   /// `acquire()` without a thread that waits, for coroutines. As `Mutex::async_acquire()`.
@@ -146,29 +146,25 @@ class DLOCK_API SharedMutex {
   template <class Rep, class Period>
   [[nodiscard]] AsyncTryAcquire async_try_acquire_for(
       const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
-    return async_try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span),
-                                std::move(stop));
+    return async_try_acquire_in(detail::in_ms(span), std::move(stop));
   }
   /// The same with a handler.
   template <class Rep, class Period>
   void async_try_acquire_for(const std::chrono::duration<Rep, Period>& span, AcquireHandler handler,
                              std::stop_token stop = {}) {
-    async_try_acquire_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(handler),
-                         std::move(stop));
+    async_try_acquire_in(detail::in_ms(span), std::move(handler), std::move(stop));
   }
   /// `try_acquire_shared_for()` likewise.
   template <class Rep, class Period>
   [[nodiscard]] AsyncTryAcquire async_try_acquire_shared_for(
       const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
-    return async_try_acquire_shared_in(std::chrono::ceil<std::chrono::milliseconds>(span),
-                                       std::move(stop));
+    return async_try_acquire_shared_in(detail::in_ms(span), std::move(stop));
   }
   /// The same with a handler.
   template <class Rep, class Period>
   void async_try_acquire_shared_for(const std::chrono::duration<Rep, Period>& span,
                                     AcquireHandler handler, std::stop_token stop = {}) {
-    async_try_acquire_shared_in(std::chrono::ceil<std::chrono::milliseconds>(span),
-                                std::move(handler), std::move(stop));
+    async_try_acquire_shared_in(detail::in_ms(span), std::move(handler), std::move(stop));
   }
 
   /// From writer to reader in one step: nobody writes in between, and readers who stand next in

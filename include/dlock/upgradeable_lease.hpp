@@ -47,7 +47,7 @@ class DLOCK_API UpgradeableLease {
   template <class Rep, class Period>
   [[nodiscard]] bool try_upgrade_for(const std::chrono::duration<Rep, Period>& span,
                                      std::stop_token stop = {}) {
-    return try_upgrade_in(std::chrono::ceil<std::chrono::milliseconds>(span), std::move(stop));
+    return try_upgrade_in(detail::in_ms(span), std::move(stop));
   }
   /// The same with a deadline of any clock.
   template <class Clock, class Span>
@@ -79,6 +79,7 @@ class DLOCK_API UpgradeableLease {
 
  private:
   friend class SharedMutex;
+  void unbind() const noexcept;
   bool try_upgrade_in(std::optional<std::chrono::milliseconds> limit, std::stop_token stop);
   std::shared_ptr<detail::UpgradeableState> state_;
 };

@@ -372,10 +372,14 @@ class PyCondition {
     all ? inner->condition.notify_all() : inner->condition.notify_one();
   }
   /// Of the mutex, which the caller holds.
-  [[nodiscard]] std::int64_t fence() const { return inner_->mutex.lease().fence(); }
-  void ensure_held() const { inner_->mutex.lease().ensure_held(); }
+  [[nodiscard]] std::int64_t fence() const { return lease().fence(); }
+  void ensure_held() const { lease().ensure_held(); }
 
  private:
+  [[nodiscard]] const Lease& lease() const {
+    inner_->mutex.adopt();  // another thread may have taken it for the caller
+    return inner_->mutex.lease();
+  }
   struct Inner {
     Inner(Client& client, const std::string& name, const LockOptions& options)
         : mutex(client, name, options), condition(client, name) {}

@@ -39,7 +39,8 @@ class Several {
     }
   }
 
-  std::optional<Leases> take(Limit limit, const std::stop_token& stop) const {
+  /// They are the calling thread's, until they are moved one by one.
+  std::optional<std::vector<Lease>> take(Limit limit, const std::stop_token& stop) const {
     const auto begin = detail::now();
     const bool tries = limit && *limit <= milliseconds::zero();
     const auto keys = all_keys();
@@ -61,8 +62,8 @@ class Several {
     return keys;
   }
 
-  std::optional<Leases> take_at_once(const std::vector<std::string>& keys,
-                                     const std::stop_token& stop) const {
+  std::optional<std::vector<Lease>> take_at_once(const std::vector<std::string>& keys,
+                                                 const std::stop_token& stop) const {
     auto records = targets_[0]->client->try_all(keys, targets_[0]->options, stop);
     if (records.empty()) {
       return std::nullopt;
@@ -77,11 +78,14 @@ class Several {
     for (std::size_t i = 0; i < records.size(); ++i) {
       leases.push_back(targets_[i]->lease_of(std::move(records[i])));
     }
-    return Leases{std::move(leases)};
+    for (const auto& lease : leases) {
+      detail::bind_to_thread(detail::LeaseState::of(lease));
+    }
+    return leases;
   }
 
-  std::optional<Leases> take_in_order(core::Instant begin, Limit limit,
-                                      const std::stop_token& stop) const {
+  std::optional<std::vector<Lease>> take_in_order(core::Instant begin, Limit limit,
+                                                  const std::stop_token& stop) const {
     Taken taken{std::vector<Lease>(targets_.size())};
     for (const auto index : order_) {
       auto left = limit;
@@ -97,11 +101,9 @@ class Several {
       detail::bind_to_thread(detail::LeaseState::of(taken.leases[index]));
     }
     for (const auto& lease : taken.leases) {
-      detail::LeaseState::of(lease)->thread = 0;  // `Leases` go where they like
+      lease.ensure_held();
     }
-    Leases all{std::move(taken.leases)};
-    all.ensure_held();
-    return all;
+    return std::move(taken.leases);
   }
 
   /// Gives back what was taken, in one go, if the rest is not.
@@ -118,24 +120,26 @@ class Several {
 
 Leases acquire_all(Client& client, const std::vector<std::string>& names, LockOptions options,
                    const std::stop_token& stop) {
+  // In place, as leases that are moved are not the calling thread's any more.
   auto leases = Several{client, names, options}.take(options.wait, stop);
   if (!leases) {
     throw_error(errc::timed_out, "the " + std::to_string(names.size()) +
                                      " locks were not ours together within " +
                                      std::to_string(options.wait->count()) + " ms");
   }
-  return std::move(*leases);
+  return Leases{std::move(*leases)};
 }
 
 std::optional<Leases> try_acquire_all(Client& client, const std::vector<std::string>& names,
                                       LockOptions options) {
-  return Several{client, names, options}.take(milliseconds::zero(), {});
+  return detail::acquire_all_in(client, names, milliseconds::zero(), options, {});
 }
 
 std::optional<Leases> detail::acquire_all_in(Client& client, const std::vector<std::string>& names,
                                              milliseconds span, LockOptions options,
                                              const std::stop_token& stop) {
-  return Several{client, names, options}.take(span, stop);
+  auto leases = Several{client, names, options}.take(span, stop);
+  return leases ? std::optional<Leases>{std::in_place, std::move(*leases)} : std::nullopt;
 }
 
 }  // namespace dlock

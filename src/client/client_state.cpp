@@ -17,9 +17,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Far enough to be "never", near enough not to overflow when added to an instant.
-constexpr milliseconds longest_limit = std::chrono::hours{24 * 365 * 100};
-
 // A sink that throws has nobody to tell.
 void tell(const LogSink& sink, LogLevel level, std::string_view text) {
   if (!sink) return;
@@ -191,12 +188,12 @@ core::Wish ClientState::wish_for(core::Instant begin, const std::string& key,
   const bool tries = limit && *limit <= milliseconds::zero();
   core::Wish wish{
       .key = key, .ttl = options.ttl, .renew = options.renew, .wait = !tries, .permits = permits};
-  if (options.max_hold && *options.max_hold < longest_limit) {
+  if (options.max_hold && *options.max_hold < longest_span) {
     wish.max_hold = options.max_hold;
   }
   if (tries) {
     wish.deadline = begin + options_.connect_timeout + 2 * options_.request_timeout;
-  } else if (limit && *limit < longest_limit) {
+  } else if (limit && *limit < longest_span) {
     wish.deadline = begin + *limit;
   }
   return wish;
@@ -299,6 +296,22 @@ std::stop_token ClientState::lost(core::LeaseRecord& lease) {
     }
   }
   return lease.lost.get_token();
+}
+
+void ClientState::on_loss(core::LeaseRecord& lease, const std::stop_source& whole) {
+  callbacks_.start();
+  const Lock lock{*this};
+  lease.lost_with.push_front(whole);
+  if (lease.loss.load() != core::Loss::none) {
+    tell_whole(lease);
+  }
+}
+
+// With the mutex held, so not here: who is told is the user.
+void ClientState::tell_whole(core::LeaseRecord& lost) {
+  for (auto& source : std::exchange(lost.lost_with, {})) {
+    callbacks_.post([source]() mutable { source.request_stop(); }, Callbacks::Fate::runs);
+  }
 }
 
 Client::Stats ClientState::stats() {

@@ -93,6 +93,8 @@ class ClientState {
   void async_release(const core::LeaseRecord& lease, Handler then);
   /// The lease's stop token; requested at once if it is lost already.
   [[nodiscard]] std::stop_token lost(core::LeaseRecord& lease);
+  /// Requests `whole`, on the callback thread, when the lease is lost; also if it is already.
+  void on_loss(core::LeaseRecord& lease, const std::stop_source& whole);
   /// The client goes: ends all waits, and lets handlers run. See `Client::~Client`.
   void close();
 
@@ -237,6 +239,7 @@ class ClientState {
   void answer_users(core::Action& action);
   void write(Line& line, const core::Command& command);
   void answer(Call& call);
+  void tell_whole(core::LeaseRecord& lost);
   void post_handlers(std::vector<std::shared_ptr<AsyncCall>> calls);
   void run_handlers(std::vector<std::shared_ptr<AsyncCall>>& calls);
   void forgo(const core::LeaseRecord& lease) noexcept;

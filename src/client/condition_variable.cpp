@@ -36,6 +36,7 @@ bool ConditionVariable::wait_in(Lock& lock, const std::stop_token& stop,
   if (!lock.owns_lock()) {
     throw_error(errc::usage, "to wait at \"" + gate_->name + "\" the mutex must be locked");
   }
+  lock.mutex()->adopt();  // it may have been locked by another thread
   lock.mutex()->lease().ensure_held();
   auto& client = *gate_->client;
   const auto place = client.at_gate(gate_->key, {Kind::condition, "enter"});

@@ -24,6 +24,7 @@ using std::chrono::steady_clock;
 using Role = NodeFacts::Role;
 
 constexpr int clock_rounds = 5;
+constexpr std::chrono::hours longest_clock_span{24 * 366};
 
 // The servers of a store.
 class Servers {
@@ -169,6 +170,9 @@ Checkup check_up(Client& client, const CheckupOptions& options) {
   examination.prefix = state.options().prefix;
   examination.drift_rate = state.options().drift_rate;
   examination.request_timeout = state.options().request_timeout;
+  if (options.clock_span < Span::zero() || options.clock_span > longest_clock_span) {
+    throw_error(errc::usage, "clock_span must be from zero to a year");
+  }
   servers.find();
   const detail::WalkOptions walk{examination.prefix, servers.endpoint().db, options.most_keys,
                                  options.progress};

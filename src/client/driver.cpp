@@ -311,6 +311,7 @@ void ClientState::answer_users(core::Action& action) {
       callbacks_.post([source = lost->lease->lost]() mutable { source.request_stop(); },
                       Callbacks::Fate::runs);
     }
+    tell_whole(*lost->lease);
   } else if (auto* stranded = std::get_if<core::Stranded>(&action)) {
     stranded_.push_back(std::move(stranded->lease));
   } else if (auto* report = std::get_if<core::Report>(&action)) {

@@ -12,10 +12,10 @@
 namespace dlock {
 namespace {
 
-Leadership lead(Lease lease, std::string_view value) {
+std::unique_ptr<detail::Proclamation> proclaimed(const Lease& lease, std::string_view value) {
   auto proclamation = std::make_unique<detail::Proclamation>(lease);
   proclamation->proclaim(value);
-  return {std::move(lease), std::move(proclamation)};
+  return proclamation;
 }
 
 }  // namespace
@@ -31,7 +31,9 @@ Election::~Election() {
 
 Leadership Election::campaign(std::string_view value, std::stop_token stop) {
   detail::check_proclaimed(value);
-  return lead(target_->take_or_throw(stop), value);
+  auto lease = target_->take_or_throw(stop);
+  auto proclamation = proclaimed(lease, value);
+  return Leadership{std::move(lease), std::move(proclamation)};
 }
 
 std::optional<Leadership> Election::try_campaign(std::string_view value) {
@@ -43,7 +45,8 @@ std::optional<Leadership> Election::try_campaign_in(std::chrono::milliseconds sp
   detail::check_proclaimed(value);
   auto lease = target_->take(span, stop);
   if (!lease) return std::nullopt;
-  return lead(std::move(*lease), value);
+  auto proclamation = proclaimed(*lease, value);
+  return std::optional<Leadership>{std::in_place, std::move(*lease), std::move(proclamation)};
 }
 
 std::optional<Leader> Election::leader() const {

@@ -7,6 +7,7 @@
 #include "client/lease_state.hpp"
 #include "client/of_thread.hpp"
 #include "client/outer_runs.hpp"
+#include "client/process.hpp"
 
 namespace dlock::detail {
 namespace {
@@ -23,6 +24,11 @@ std::uint64_t thread_number() {
 
 void bind_to_thread(const std::shared_ptr<LeaseState>& lease) {
   Holdings::of_this_thread().add(lease);
+}
+
+void lock_in_thread(const std::shared_ptr<LeaseState>& lease) {
+  bind_to_thread(lease);
+  lease->is_locked = true;
 }
 
 Holdings& Holdings::of_this_thread() { return of_thread<Holdings>(); }
@@ -59,6 +65,23 @@ std::vector<std::string> Holdings::tokens(const ClientState& client) const {
     }
   }
   return tokens;
+}
+
+bool Holdings::excludes(const ClientState& client, const std::string& key,
+                        const std::optional<core::Permits>& wanted) const {
+  const auto latest = std::min(leases_.size(), most_tokens);
+  return std::any_of(leases_.rbegin(), leases_.rbegin() + static_cast<std::ptrdiff_t>(latest),
+                     [&](const std::weak_ptr<LeaseState>& each) {
+                       const auto lease = each.lock();
+                       if (!lease || lease->thread != thread_ || !lease->is_locked ||
+                           lease->client.get() != &client || lease->record->key != key ||
+                           lease->record->left(now()) == core::Duration::zero()) {
+                         return false;
+                       }
+                       const auto weight = core::weight_of(lease->record->token).value_or(0);
+                       return wanted ? weight + wanted->weight > wanted->capacity
+                                     : lease->record->kind == core::Kind::mutex;
+                     });
 }
 
 }  // namespace dlock::detail

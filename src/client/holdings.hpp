@@ -4,8 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "core/permits.hpp"
 
 namespace dlock::detail {
 
@@ -18,6 +21,8 @@ class LeaseState;
 /// The calling thread will give the lease back, as long as the handle is not moved: while it waits
 /// for something else, nobody does.
 void bind_to_thread(const std::shared_ptr<LeaseState>& lease);
+/// ... and nobody else will.
+void lock_in_thread(const std::shared_ptr<LeaseState>& lease);
 
 /// What a thread holds so. For that thread, and for others while it is known to wait.
 class Holdings {
@@ -30,6 +35,11 @@ class Holdings {
   /// The tokens of this client's locks, and of the runs of dlock that wait for this program. Of
   /// many, the latest.
   [[nodiscard]] std::vector<std::string> tokens(const ClientState& client) const;
+
+  /// Whether the thread has locked `key` of this client, so that `wanted` (none: the mutex) is not
+  /// to be had before it unlocks. Of many, the latest are looked at.
+  [[nodiscard]] bool excludes(const ClientState& client, const std::string& key,
+                              const std::optional<core::Permits>& wanted) const;
 
  private:
   [[nodiscard]] bool is_ours(const std::weak_ptr<LeaseState>& lease) const;

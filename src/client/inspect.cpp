@@ -68,8 +68,8 @@ std::optional<BreakOutcome> outcome_so_far(Inspector& inspector, const std::stri
 
 template <class Look>
 std::optional<BreakOutcome> wait_for_outcome(milliseconds patience, Look look) {
-  const auto deadline = steady_clock::now() + patience;
-  for (milliseconds pause{1}; steady_clock::now() < deadline;) {
+  const auto deadline = detail::deadline_in(patience);
+  for (milliseconds pause{1}; !deadline || steady_clock::now() < *deadline;) {
     if (const auto outcome = look()) return outcome;
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, milliseconds{50});
@@ -275,8 +275,7 @@ std::vector<std::vector<DeadlockLink>> list_deadlocks(Client& client) {
   return rings;
 }
 
-BreakOutcome break_lock(Client& client, std::string_view name, std::int64_t fence,
-                        milliseconds patience) {
+BreakOutcome break_lock(Client& client, std::string_view name, std::int64_t fence, Span patience) {
   auto& state = *client.state();
   const auto names = core::lock_keys(state.options().prefix + std::string{name});
   const auto parts = core::Fence::of(fence);

@@ -40,7 +40,7 @@ LeaderChange LeaderObserver::next(std::stop_token stop) { return *view_->next({}
 
 std::optional<LeaderChange> LeaderObserver::next_in(std::chrono::milliseconds span,
                                                     std::stop_token stop) {
-  return view_->next(ElectionView::Clock::now() + span, stop);
+  return view_->next(detail::deadline_in(span), stop);
 }
 
 namespace detail {

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "client/holdings.hpp"
 #include "client/lease_state.hpp"
 #include "client/proclamation.hpp"
 
@@ -11,7 +12,9 @@ namespace dlock {
 Leadership::Leadership() noexcept = default;
 
 Leadership::Leadership(Lease lease, std::unique_ptr<detail::Proclamation> proclamation) noexcept
-    : lease_(std::move(lease)), proclamation_(std::move(proclamation)) {}
+    : lease_(std::move(lease)), proclamation_(std::move(proclamation)) {
+  detail::bind_to_thread(detail::LeaseState::of(lease_));  // until this is moved
+}
 
 Leadership::~Leadership() { give_up(); }
 

@@ -88,20 +88,16 @@ Lease::~Lease() {
 
 // Into other hands, it may be: whose thread holds it is not known any more.
 Lease::Lease(Lease&& other) noexcept : state_(std::move(other.state_)) {
-  if (state_) {
-    state_->thread = 0;
-  }
+  detail::LeaseState::unbind(*this);
 }
 
-void Lease::bind() const { detail::bind_to_thread(state_); }
+void Lease::bind() const { detail::lock_in_thread(state_); }
 
 Lease& Lease::operator=(Lease&& other) noexcept {
   if (this != &other) {
     const Lease former{std::move(state_)};
     state_ = std::move(other.state_);
-    if (state_) {
-      state_->thread = 0;
-    }
+    detail::LeaseState::unbind(*this);
   }
   return *this;
 }

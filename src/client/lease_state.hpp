@@ -24,6 +24,8 @@ class LeaseState {
   const std::string name;
   /// The number of the thread that will give it back; 0: nobody knows.
   std::atomic<std::uint64_t> thread{0};
+  /// Whether nobody else can, by a reference: it is inside a lock that the thread has locked.
+  std::atomic<bool> is_locked{false};
 
   /// Whether it can give way to `permits` of the lock `key`. True for one that holds nothing.
   [[nodiscard]] static bool is_of(const Lease& lease, const ClientState& client,
@@ -39,6 +41,20 @@ class LeaseState {
   /// What `lease` points to; null if it holds nothing.
   [[nodiscard]] static const std::shared_ptr<LeaseState>& of(const Lease& lease) {
     return lease.state_;
+  }
+  /// Nobody knows any more who will give it back.
+  static void unbind(const Lease& lease) noexcept {
+    if (lease.state_) {
+      lease.state_->thread = 0;
+      lease.state_->is_locked = false;
+    }
+  }
+  /// Whether the thread is known that will give it back.
+  [[nodiscard]] static bool is_bound(const Lease& lease) noexcept {
+    return lease.state_ && lease.state_->thread != 0;
+  }
+  [[nodiscard]] static bool is_lost(const Lease& lease) noexcept {
+    return lease.state_ && lease.state_->record->loss.load() != core::Loss::none;
   }
   /// What `lease` points to, which then holds nothing.
   [[nodiscard]] static std::shared_ptr<LeaseState> take_from(Lease& lease) {

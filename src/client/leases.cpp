@@ -1,6 +1,5 @@
 // The Leases handle: several leases used as one.
 #include <algorithm>
-#include <deque>
 #include <exception>
 #include <iterator>
 #include <mutex>
@@ -35,7 +34,11 @@ class LeasesState {
     if (!lost_.stop_possible()) {
       lost_ = std::stop_source{};
       for (const auto& lease : leases) {
-        losses_.emplace_back(lease.lost(), Pass{lost_});
+        if (LeaseState::is_lost(lease) || is_forked()) {
+          lost_.request_stop();  // nobody can listen yet
+        } else if (const auto& state = LeaseState::of(lease)) {
+          state->client->on_loss(*state->record, lost_);
+        }
       }
     }
     return lost_.get_token();
@@ -57,14 +60,8 @@ class LeasesState {
   }
 
  private:
-  struct Pass {
-    std::stop_source to;
-    void operator()() { to.request_stop(); }
-  };
-
   std::mutex mutex_;
   std::stop_source lost_{std::nostopstate};  ///< made when a user first asks for it
-  std::deque<std::stop_callback<Pass>> losses_;
 };
 
 namespace {
@@ -107,6 +104,11 @@ void release_quietly(std::vector<Lease>& leases) noexcept {
 Leases::Leases(std::vector<Lease> leases)
     : state_(std::make_shared<detail::LeasesState>(std::move(leases))) {}
 
+Leases::Leases(Leases&& other) noexcept : state_(std::move(other.state_)) { unbind(); }
+
+// Into other hands, it may be: whose thread holds them is not known any more.
+void Leases::unbind() const noexcept { std::for_each(begin(), end(), detail::LeaseState::unbind); }
+
 Leases::~Leases() {
   if (!state_) {
     return;
@@ -122,6 +124,7 @@ Leases& Leases::operator=(Leases&& other) noexcept {
   if (this != &other) {
     const Leases former{std::move(*this)};
     state_ = std::move(other.state_);
+    unbind();
   }
   return *this;
 }

@@ -2,7 +2,6 @@
 #include "client/lock_state.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <string>
 #include <utility>
 
@@ -17,18 +16,9 @@ LockState::Holds::iterator LockState::own_hold() {
                       [](const Hold& hold) { return hold.thread == thread_number(); });
 }
 
-// Of the calling thread; of whoever has it so, if the calling thread has none.
-LockState::Holds::iterator LockState::hold_of(Mode mode) {
-  auto found = holds_.end();
-  for (auto hold = holds_.begin(); hold != holds_.end(); ++hold) {
-    if (hold->mode == mode) {
-      found = hold;
-      if (hold->thread == thread_number()) {
-        break;
-      }
-    }
-  }
-  return found;
+std::size_t LockState::count(Mode mode) const {
+  return static_cast<std::size_t>(
+      std::ranges::count(holds_, mode, [](const Hold& hold) { return hold.mode; }));
 }
 
 void LockState::refuse_recursion(std::string_view advice) {
@@ -44,7 +34,7 @@ void LockState::refuse_recursion(std::string_view advice) {
 void LockState::keep(Lease lease, Mode mode) {
   const std::lock_guard lock{mutex_};
   holds_.push_back({thread_number(), std::move(lease), mode, 1});
-  bind_to_thread(LeaseState::of(holds_.back().lease));
+  lock_in_thread(LeaseState::of(holds_.back().lease));
 }
 
 bool LockState::deepen() {
@@ -63,27 +53,57 @@ void LockState::unlock(Mode mode) noexcept {
   if (target->client->is_forked()) {
     return;  // nothing is held here, and `mutex_` may be locked for ever
   }
-  Lease last;
+  Holds over;
   const std::lock_guard lock{mutex_};
-  const auto hold = hold_of(mode);
-  if (hold != holds_.end() && --hold->depth == 0) {
-    last = std::move(hold->lease);
-    holds_.erase(hold);
+  auto hold = own_hold();
+  if (hold == holds_.end() || hold->mode != mode) {
+    if (unclaimed(mode) + 1 < count(mode)) {
+      ++unclaimed(mode);
+      return;
+    }
+    hold = std::ranges::find(holds_, mode, [](const Hold& one) { return one.mode; });
   }
-  // `lock` ends before `last`: nobody is kept out while the release is under way.
+  if (hold == holds_.end() || --hold->depth > 0) {
+    return;
+  }
+  over.splice(over.end(), holds_, hold);
+  if (unclaimed(mode) > 0 && unclaimed(mode) == count(mode)) {
+    unclaimed(mode) = 0;
+    for (auto rest = holds_.begin(); rest != holds_.end();) {
+      const auto one = rest++;
+      if (one->mode == mode) over.splice(over.end(), holds_, one);
+    }
+  }
+  // `lock` ends before `over`: nobody is kept out while the release is under way.
+}
+
+void LockState::refuse_lease() const {
+  throw_error(errc::usage,
+              "the lock \"" + target->name + "\" is not held through this object by this thread");
 }
 
 const Lease& LockState::lease() {
   target->client->check_process();
   const std::lock_guard lock{mutex_};
-  auto hold = own_hold();
-  if (hold == holds_.end() && !holds_.empty()) {
-    hold = std::prev(holds_.end());
-  }
+  const auto hold = own_hold();
   if (hold == holds_.end()) {
-    throw_error(errc::usage, "the lock \"" + target->name + "\" is not held through this object");
+    refuse_lease();
   }
   return hold->lease;
+}
+
+// Of several the last: the others were lost.
+void LockState::adopt() {
+  target->client->check_process();
+  const std::lock_guard lock{mutex_};
+  if (own_hold() != holds_.end()) {
+    return;
+  }
+  if (holds_.empty()) {
+    refuse_lease();
+  }
+  holds_.back().thread = thread_number();
+  lock_in_thread(LeaseState::of(holds_.back().lease));
 }
 
 int LockState::depth() noexcept {

@@ -39,6 +39,8 @@ void Mutex::unlock() noexcept { state_->unlock(); }
 
 const Lease& Mutex::lease() const { return state_->lease(); }
 
+void Mutex::adopt() { state_->adopt(); }
+
 Lease Mutex::acquire(std::stop_token stop) {
   state_->refuse_recursion(advice);
   return state_->target->take_or_throw(stop);

@@ -74,26 +74,31 @@ const Lease& SharedMutex::lease() const { return state_->lease(); }
 // --- leases -------------------------------------------------------------------------------------
 
 Lease SharedMutex::acquire(std::stop_token stop) {
+  state_->refuse_recursion(advice);
   return state_->target->take_or_throw(stop, writer);
 }
 
 std::optional<Lease> SharedMutex::try_acquire() { return try_acquire_in({}, {}); }
 
 std::optional<Lease> SharedMutex::try_acquire_in(milliseconds span, std::stop_token stop) {
+  state_->refuse_recursion(advice);
   return state_->target->take(span, stop, writer);
 }
 
 Lease SharedMutex::acquire_shared(std::stop_token stop) {
+  state_->refuse_recursion(advice);
   return state_->target->take_or_throw(stop, reader);
 }
 
 std::optional<Lease> SharedMutex::try_acquire_shared() { return try_acquire_shared_in({}, {}); }
 
 std::optional<Lease> SharedMutex::try_acquire_shared_in(milliseconds span, std::stop_token stop) {
+  state_->refuse_recursion(advice);
   return state_->target->take(span, stop, reader);
 }
 
 UpgradeableLease SharedMutex::acquire_upgradeable(std::stop_token stop) {
+  state_->refuse_recursion(advice);
   return UpgradeableLease{std::make_shared<detail::UpgradeableState>(
       state_->target, state_->target->take_or_throw(stop, upgradeable_reader))};
 }
@@ -104,6 +109,7 @@ std::optional<UpgradeableLease> SharedMutex::try_acquire_upgradeable() {
 
 std::optional<UpgradeableLease> SharedMutex::try_acquire_upgradeable_in(milliseconds span,
                                                                         std::stop_token stop) {
+  state_->refuse_recursion(advice);
   auto lease = state_->target->take(span, stop, upgradeable_reader);
   if (!lease) {
     return std::nullopt;

@@ -86,6 +86,11 @@ std::shared_ptr<LeaseState> Target::obtain(std::optional<milliseconds> limit,
                                            const std::optional<core::Permits>& permits) const {
   const bool waits = !limit || *limit > milliseconds::zero();
   auto& holdings = Holdings::of_this_thread();
+  if (!limit && holdings.any() && holdings.excludes(*client, key, permits)) {
+    throw_error(errc::deadlock, "this thread holds the lock \"" + name +
+                                    "\" already, by another object, and would wait for itself: "
+                                    "use that one, or unlock it first");
+  }
   std::shared_ptr<core::LeaseRecord> record;
   if (!waits || !holdings.any() || client->is_quorum()) {
     record = client->acquire(key, options, limit, stop, permits);
@@ -144,7 +149,9 @@ Lease Target::exchange(Lease&& former, const core::Permits& permits) const {
                                 std::to_string(state->record->fence.number()) +
                                 ") had ended before it could be downgraded");
   }
-  return lease_of(std::move(record));
+  const auto next = std::make_shared<LeaseState>(client, std::move(record), name);
+  bind_to_thread(next);
+  return Lease{next};
 }
 
 AsyncAcquire Target::async_acquire(const std::optional<core::Permits>& permits,

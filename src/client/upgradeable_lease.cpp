@@ -5,6 +5,7 @@
 #include <exception>
 #include <utility>
 
+#include "client/holdings.hpp"
 #include "client/lease_state.hpp"
 #include "client/upgradeable_state.hpp"
 #include "dlock/error.hpp"
@@ -31,12 +32,25 @@ UpgradeableLease::~UpgradeableLease() {
   }
 }
 
-UpgradeableLease::UpgradeableLease(UpgradeableLease&&) noexcept = default;
+UpgradeableLease::UpgradeableLease(UpgradeableLease&& other) noexcept
+    : state_(std::move(other.state_)) {
+  unbind();
+}
+
+// Into other hands, it may be: whose thread holds it is not known any more.
+void UpgradeableLease::unbind() const noexcept {
+  if (state_ && !state_->lock->client->is_forked()) {
+    const std::lock_guard lock{state_->mutex};
+    detail::LeaseState::unbind(state_->base);
+    detail::LeaseState::unbind(state_->rest);
+  }
+}
 
 UpgradeableLease& UpgradeableLease::operator=(UpgradeableLease&& other) noexcept {
   if (this != &other) {
     const UpgradeableLease former{std::move(state_)};
     state_ = std::move(other.state_);
+    unbind();
   }
   return *this;
 }
@@ -79,7 +93,10 @@ bool UpgradeableLease::try_upgrade_in(std::optional<milliseconds> limit, std::st
   }
   const std::lock_guard lock{state_->mutex};
   state_->rest = std::move(*lease);
-  if (state_->lost) {
+  if (detail::LeaseState::is_bound(state_->base)) {
+    detail::bind_to_thread(detail::LeaseState::of(state_->rest));
+  }
+  if (state_->lost.stop_possible()) {
     state_->watch(state_->rest);
   }
   return true;
@@ -92,9 +109,6 @@ void UpgradeableLease::downgrade() {
     const std::lock_guard lock{state_->mutex};
     if (!state_->rest) {
       throw_error(errc::usage, "the lock \"" + name() + "\" is not upgraded");
-    }
-    if (state_->lost) {
-      state_->watches.pop_back();
     }
     rest = std::move(state_->rest);
   }
@@ -129,14 +143,18 @@ std::stop_token UpgradeableLease::lost() const {
     return state_->base.lost();
   }
   const std::lock_guard lock{state_->mutex};
-  if (!state_->lost) {
-    state_->lost.emplace();
-    state_->watch(state_->base);
-    if (state_->rest) {
-      state_->watch(state_->rest);
+  if (!state_->lost.stop_possible()) {
+    state_->lost = std::stop_source{};
+    for (const auto* half : {&state_->base, &state_->rest}) {
+      if (!*half) continue;
+      if (detail::LeaseState::is_lost(*half)) {
+        state_->lost.request_stop();  // nobody can listen yet
+      } else {
+        state_->watch(*half);
+      }
     }
   }
-  return state_->lost->get_token();
+  return state_->lost.get_token();
 }
 
 milliseconds UpgradeableLease::valid_for() const noexcept {

@@ -1,35 +1,34 @@
 // UpgradeableState: what an UpgradeableLease handle points to.
 #pragma once
 
-#include <list>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <stop_token>
 
+#include "client/holdings.hpp"
+#include "client/lease_state.hpp"
 #include "client/target.hpp"
 #include "dlock/lease.hpp"
 
 namespace dlock::detail {
 
 struct UpgradeableState {
+  /// The calling thread's, until the handle is moved.
   UpgradeableState(std::shared_ptr<const Target> of, Lease lease)
-      : lock(std::move(of)), base(std::move(lease)) {}
+      : lock(std::move(of)), base(std::move(lease)) {
+    bind_to_thread(LeaseState::of(base));
+  }
 
   const std::shared_ptr<const Target> lock;
-  mutable std::mutex mutex;  ///< guards what follows
+  mutable std::mutex mutex;  ///< guards what follows; no user code runs with it held
   Lease base;
-  Lease rest;  ///< what it lacks to be the writer; empty: it is not
-
-  struct End {
-    std::stop_source source;
-    void operator()() noexcept { source.request_stop(); }
-  };
-  std::optional<std::stop_source> lost;  ///< of either; made when first asked for
-  std::list<std::stop_callback<End>> watches;
+  Lease rest;                               ///< what it lacks to be the writer; empty: it is not
+  std::stop_source lost{std::nostopstate};  ///< of either; made when first asked for
 
   /// To be called with `mutex` held.
-  void watch(const Lease& lease) { watches.emplace_back(lease.lost(), End{*lost}); }
+  void watch(const Lease& half) const {
+    lock->client->on_loss(*LeaseState::of(half)->record, lost);
+  }
 };
 
 }  // namespace dlock::detail

@@ -153,6 +153,8 @@ class Engine {
   /// `is_new`: nobody was told it yet, so of permits the server may find that it is not free.
   /// Answered by one Raised, unless the lease is over before.
   void raise(Instant now, const LeaseRecord& lease, std::int64_t counter, bool is_new);
+  /// The server's record of `lease`, whose sequence has grown, must learn of that soon.
+  void record(Instant now, const LeaseRecord& lease);
   /// Ends all waits and withdraws them; leases go on. No `acquire` after this.
   void close(Instant now);
   /// Takes this client's registration off the server, if it is there to be reached.

@@ -37,11 +37,14 @@ Instant Hold::lost_at() const { return ends_first() ? *terms_.end : expires_at()
 
 bool Hold::renews() const { return terms_.renew && !renewing_ && !ends_first(); }
 
-Instant Hold::timer() const { return renews() ? std::min(renew_at_, lost_at()) : lost_at(); }
-
-bool Hold::renewal_due(Instant now, Duration slack) const {
-  return renews() && renew_at_ <= now + slack;
+Instant Hold::next_renewal() const {
+  const auto record_by = terms_.renew && !queued_ ? record_by_ : Instant::max();
+  return renews() ? std::min(renew_at_, record_by) : record_by;
 }
+
+Instant Hold::timer() const { return std::min(next_renewal(), lost_at()); }
+
+bool Hold::renewal_due(Instant now, Duration slack) const { return next_renewal() <= now + slack; }
 
 bool Hold::unconfirmed_since(Instant when) const { return renews() && began() < when; }
 
@@ -57,10 +60,11 @@ void Hold::on_queued() { renewing_ = queued_ = true; }
 void Hold::on_renewing() {
   renewing_ = true;
   queued_ = false;
+  record_by_ = Instant::max();
 }
 
 void Hold::on_kept(Instant sent, Duration ttl) {
-  renewing_ = queued_ = false;
+  renewing_ = queued_;  // one that waits for its turn has more to tell
   const Instant until = core::valid_until(sent, ttl, drift_);
   if (until > until_) {
     believe(until, ttl);
@@ -70,11 +74,11 @@ void Hold::on_kept(Instant sent, Duration ttl) {
 }
 
 void Hold::on_unknown(Instant when) {
-  renewing_ = queued_ = false;
+  renewing_ = queued_;
   renew_at_ = when;
 }
 
-void Hold::record_by(Instant when) { renew_at_ = std::min(renew_at_, when); }
+void Hold::record_by(Instant when) { record_by_ = std::min(record_by_, when); }
 
 void Hold::pass(std::shared_ptr<LeaseRecord> next, std::optional<Instant> end) {
   terms_.end = end;

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <forward_list>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -39,6 +40,7 @@ struct LeaseRecord {
   /// A release before it leaves the lock taken until then.
   std::atomic<Instant> kept_until{};
   std::stop_source lost{std::nostopstate};  ///< made when a user first asks for it; the shell's
+  std::forward_list<std::stop_source> lost_with;  ///< of what it is a part of; the shell's too
 
   [[nodiscard]] Instant end() const {
     return Instant{Duration{valid_until.load(std::memory_order_acquire)}};
@@ -84,7 +86,8 @@ class Hold {
   void on_kept(Instant sent, Duration ttl);
   /// The renewal's fate is unknown; try again at `when`.
   void on_unknown(Instant when);
-  /// The server's record must learn of a hand-off inside this process by `when`.
+  /// The server's record must learn of a hand-off inside this process by `when`: from a renewal
+  /// that leaves from now on, also while another is under way, which knows nothing of it.
   void record_by(Instant when);
   /// Passes the lease to the next holder in this process, whose hold ends at `end`. The record of
   /// the former holder stops counting.
@@ -108,6 +111,7 @@ class Hold {
   [[nodiscard]] Instant began() const;
   [[nodiscard]] Instant lost_at() const;
   [[nodiscard]] bool renews() const;
+  [[nodiscard]] Instant next_renewal() const;
 
   std::shared_ptr<LeaseRecord> record_;
   Terms terms_;
@@ -116,6 +120,7 @@ class Hold {
   Instant until_;  ///< of the lease, whatever `Terms::end` says
   Duration length_;
   Instant renew_at_;
+  Instant record_by_ = Instant::max();
   bool renewing_ = false;  ///< a renewal is under way, or queued
   bool queued_ = false;
 };

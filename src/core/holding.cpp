@@ -81,6 +81,13 @@ bool Engine::pass(Instant now, const CohortPtr& cohort) {
   return true;
 }
 
+void Engine::record(Instant now, const LeaseRecord& lease) {
+  if (const auto cohort = holding(lease)) {
+    cohort->hold->record_by(now + most_passing);
+    rearm(cohort);
+  }
+}
+
 Engine::CohortPtr Engine::holding(const LeaseRecord& lease) const {
   const auto found = by_token_.find(random_of(lease.token));
   const bool holds = found != by_token_.end() && found->second->hold &&

@@ -123,7 +123,10 @@ void Quorum::on_obtained(Instant now, std::size_t node, const Obtained& obtained
       lose(now, line, overdue(now, *line));
       return;
     }
-    part.lease->fence.sequence = line->lease->fence.sequence;
+    if (line->lease->fence.sequence > 0) {
+      part.lease->fence.sequence = line->lease->fence.sequence;
+      nodes_[node].engine->record(now, *part.lease);
+    }
     publish(*line);
   }
   if (line->permits && line->phase == Phase::raising && part.lease->fence.counter > line->counter) {

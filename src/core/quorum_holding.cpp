@@ -139,9 +139,10 @@ bool Quorum::pass(Instant now, const LinePtr& line) {
   record->token = former.token;
   record->ttl = former.ttl;
   record->fence = {former.fence.counter, former.fence.sequence + 1};
-  for (const auto& part : line->parts) {
-    if (part.lease) {
-      part.lease->fence.sequence = record->fence.sequence;  // the next renewal writes it down
+  for (std::size_t node = 0; node < line->parts.size(); ++node) {
+    if (const auto& part = line->parts[node]; part.lease) {
+      part.lease->fence.sequence = record->fence.sequence;
+      nodes_[node].engine->record(now, *part.lease);
     }
   }
   line->end = wish.max_hold ? std::optional{now + *wish.max_hold} : std::nullopt;

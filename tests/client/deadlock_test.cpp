@@ -255,6 +255,148 @@ TEST_F(Deadlocks, SeveralThatAreWaitedForInOrderCountToo) {
   EXPECT_EQ(told + all.get(), 1);
 }
 
+TEST_F(Deadlocks, WhateverIsHeldAndWhateverOtherThreadsDidWithIt) {
+  // `hold(client, name)` in one ring each, all at once: `want(client, name)` waits for it.
+  const auto ring = [&](const std::string& name, auto hold, auto want) {
+    return std::async(std::launch::async, [this, name, hold, want] {
+      Client one{server.url()};
+      Client two{server.url()};
+      std::latch start{2};
+      auto first = std::async(std::launch::async, [&] {
+        const auto held = hold(one, name);
+        start.arrive_and_wait();
+        return reason_of([&] { lock(one, "with " + name); }) == errc::deadlock;
+      });
+      auto second = std::async(std::launch::async, [&] {
+        const DistributedLock held{two, "with " + name};
+        start.arrive_and_wait();
+        return reason_of([&] { want(two, name); }) == errc::deadlock;
+      });
+      return static_cast<int>(first.get()) + static_cast<int>(second.get());
+    });
+  };
+  const auto write = [](Client& client, const std::string& name) {
+    EXPECT_TRUE((SharedMutex{client, name}.try_acquire_for(60s)));
+  };
+  const auto take = [](Client& client, const std::string& name) {
+    EXPECT_TRUE((Mutex{client, name}.try_acquire_for(60s)));
+  };
+  struct Reader {
+    Reader(Client& client, const std::string& name) : mutex(client, name) {
+      mutex.lock_shared();
+      // The others come and go before and after it in the object.
+      std::jthread{[&] { const std::shared_lock also{mutex}; }}.join();
+    }
+    ~Reader() { mutex.unlock_shared(); }
+    SharedMutex mutex;
+  };
+  std::vector<std::pair<std::string, std::future<int>>> rings;
+  const auto add = [&](const std::string& name, auto hold, auto want) {
+    rings.emplace_back(name, ring(name, hold, want));
+  };
+  add(
+      "shared",
+      [](Client& client, const std::string& name) {
+        return std::make_unique<Reader>(client, name);
+      },
+      write);
+  add(
+      "recursive",
+      [](Client& client, const std::string& name) {
+        auto mutex = std::make_shared<RecursiveMutex>(client, name);
+        mutex->lock();
+        mutex->lock();
+        std::jthread{[&] { EXPECT_FALSE(mutex->try_lock()); }}.join();
+        return std::shared_ptr<void>(mutex.get(), [mutex](void*) { mutex->unlock(); });
+      },
+      take);
+  add(
+      "semaphore",
+      [](Client& client, const std::string& name) { return Semaphore{client, name}.acquire(); },
+      [](Client& client, const std::string& name) {
+        EXPECT_TRUE((Semaphore{client, name}.try_acquire_for(60s)));
+      });
+  add(
+      "upgradeable",
+      [](Client& client, const std::string& name) {
+        return SharedMutex{client, name}.acquire_upgradeable();
+      },
+      write);
+  add(
+      "upgradeable, if free",
+      [](Client& client, const std::string& name) {
+        return SharedMutex{client, name}.try_acquire_upgradeable();
+      },
+      write);
+  add(
+      "downgraded",
+      [](Client& client, const std::string& name) {
+        SharedMutex mutex{client, name};
+        return mutex.downgrade(mutex.acquire());
+      },
+      write);
+  add(
+      "leadership",
+      [](Client& client, const std::string& name) { return Election{client, name}.campaign("me"); },
+      take);
+  add(
+      "leadership, if nobody leads",
+      [](Client& client, const std::string& name) {
+        return Election{client, name}.try_campaign("me");
+      },
+      take);
+  add(
+      "all",
+      [](Client& client, const std::string& name) {
+        return acquire_all(client, {name, name + " too"});
+      },
+      take);
+  add(
+      "all, if free",
+      [](Client& client, const std::string& name) {
+        return try_acquire_all(client, {name, name + " too"});
+      },
+      take);
+  add(
+      "handed over",
+      [](Client& client, const std::string& name) {
+        auto mutex = std::make_shared<Mutex>(client, name);
+        std::jthread{[&] { mutex->lock(); }}.join();
+        mutex->adopt();
+        return std::shared_ptr<void>(mutex.get(), [mutex](void*) { mutex->unlock(); });
+      },
+      take);
+  for (auto& [name, told] : rings) EXPECT_EQ(told.get(), 1) << name;
+}
+
+TEST_F(Deadlocks, LeasesThatWereHandedOverTogetherAreNotTheirFormerThreads) {
+  Client one{server.url()};
+  Client two{server.url()};
+  std::promise<Leases> all;
+  std::promise<UpgradeableLease> pages;
+  std::latch start{2};
+  auto waits = std::async(std::launch::async, [&] {
+    all.set_value(acquire_all(one, {"a", "c"}));
+    pages.set_value(SharedMutex{one, "pages"}.acquire_upgradeable());
+    start.arrive_and_wait();
+    lock(one, "b");
+  });
+  auto handed = all.get_future().get();
+  auto read = pages.get_future().get();
+  auto other = std::async(std::launch::async, [&] {
+    const DistributedLock first{two, "b"};
+    start.arrive_and_wait();
+    lock(two, "a");
+    EXPECT_TRUE((SharedMutex{two, "pages"}.acquire()));
+  });
+  EXPECT_TRUE(looked("a", 2));
+  EXPECT_TRUE(list_deadlocks(one).empty());
+  handed.release();
+  read.release();
+  EXPECT_NO_THROW(other.get());
+  EXPECT_NO_THROW(waits.get());
+}
+
 TEST_F(Deadlocks, ALongWaitIsNone) {
   Client one{server.url()};
   Client two{server.url()};

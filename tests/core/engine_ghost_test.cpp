@@ -241,5 +241,16 @@ TEST(EngineGhost, AReleaseIsNotForgottenBeforeItsLateAcquireIsOver) {
   script.expect({"connect", "subscribe", "enroll", "release job T1 in full"});
 }
 
+TEST(EngineGhost, ALeaseWhoseTimeIsUpWhileARequestOfItsTokenIsUnderWayIsGivenBack) {
+  EngineScript script;
+  script.at(0ms).queue(1, {.key = "job", .max_hold = 500ms});
+  script.at(2500ms).timer();
+  script.expect({"acquire job T1 30000 ticket 77"});
+  script.at(2501ms).message("grant T1 6 3500000");
+  script.expect({"1 obtained 6.0"});
+  script.at(3001ms).timer();
+  script.expect({"release job T1", "1 lost: max_hold"});
+}
+
 }  // namespace
 }  // namespace dlock::core

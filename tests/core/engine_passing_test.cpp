@@ -138,6 +138,9 @@ TEST(EnginePassing, TheNextHolderHasALongestHoldOfItsOwn) {
   script.acquire(2, {.key = "job", .max_hold = 2s});
   script.at(50ms).release(1);
   script.expect({"2 obtained 5.1", "1 released"});
+  script.at(150ms).timer();
+  script.expect({"renew job T1 30000 .1"});  // which it does not need, but who may break it does
+  script.reply("T1 k");
   script.at(1s).timer();
   script.expect({});
   script.at(2050ms).timer();
@@ -178,6 +181,58 @@ TEST(EnginePassing, AFormerHolderCannotReleaseTheNextOnesLease) {
   script.release(1);
   script.expect({"1 not held"});
   EXPECT_GT(script.leases[2]->left(Instant{} + 1h + 1ms), 0ms);
+}
+
+TEST(EnginePassing, AHandOffWhileARenewalIsUnderWayIsRecordedByAnother) {
+  EngineScript script;
+  script.at(0ms).obtain(1);
+  script.acquire(2);
+  script.at(10ms).on_disconnected();
+  script.at(11ms).on_connected();
+  script.expect({"connect", "subscribe", "enroll", "renew job T1 30000 .0"});
+  script.at(20ms).release(1);
+  script.expect({"2 obtained 5.1", "1 released"});
+  script.expect_timer(120ms);
+  script.at(30ms).reply("OK");
+  script.reply("OK");
+  script.reply("T1 k");  // of the renewal that knew nothing of it
+  script.expect({});
+  script.expect_timer(120ms);
+  script.at(120ms).timer();
+  script.expect({"renew job T1 30000 .1"});
+  script.at(121ms).reply("T1 k");
+  script.release(2);
+  script.expect({"release job T1"});
+}
+
+TEST(EnginePassing, ARenewalThatIsSlowDoesNotDelayTheRecordOfAHandOff) {
+  EngineScript script;
+  script.at(0ms).obtain(1);
+  script.acquire(2);
+  script.acquire(3);
+  script.at(10ms).on_disconnected();
+  script.take();
+  script.at(11ms).reopen({"renew job T1 30000 .0"});
+  script.at(20ms).release(1);
+  script.expect({"2 obtained 5.1", "1 released"});
+  script.at(120ms).timer();
+  script.expect({"renew job T1 30000 .1"});
+  script.at(130ms).reply("T1 k");
+  script.reply("T1 k");
+  script.expect({});
+  script.expect_timer(10120ms);  // as if it had been renewed once, when the last left
+}
+
+TEST(EnginePassing, ARecordThatIsLostOnTheWayIsWrittenOnTheNextConnection) {
+  EngineScript script;
+  script.at(0ms).obtain(1);
+  script.acquire(2);
+  script.at(1ms).release(1);
+  script.at(101ms).timer();
+  script.expect({"2 obtained 5.1", "1 released", "renew job T1 30000 .1"});
+  script.at(102ms).on_disconnected();
+  script.at(103ms).on_connected();
+  script.expect({"connect", "subscribe", "enroll", "renew job T1 30000 .1"});
 }
 
 }  // namespace

@@ -194,6 +194,34 @@ TEST(EnginePermits, AFenceThatAnotherHasIsPassed) {
   script.expect({"disconnect", "1 raised or not", "connect"});
 }
 
+TEST(EnginePermits, AFenceIsWrittenDownWhenTheReplyNamesTheTokenAndNotElse) {
+  for (const auto* reply : {"T2 raised", "raised", "T1", "T2 lost", "T1 k", "T2 k"}) {
+    EngineScript script;
+    script.at(0ms).obtain(1, part(1));
+    script.obtain(2, {.key = "other"});
+    script.engine.raise(Instant{} + 1h, *script.leases.at(1), 9, true);
+    script.timer();
+    script.expect({"raise gpu T1 30000 to 9 new permits"});
+    script.reply(reply);
+    script.expect({"disconnect", "1 raised or not", "connect"});
+    EXPECT_EQ(script.leases.at(1)->loss.load(), Loss::none) << reply;
+    EXPECT_EQ(script.leases.at(1)->fence.counter, 5) << reply;
+  }
+}
+
+TEST(EnginePermits, TheMutexOfAPartIsRaisedByTheSameRule) {
+  Wish wish{.key = "job"};
+  wish.part = true;
+  EngineScript script;
+  script.at(0ms).obtain(1, wish);
+  script.obtain(2, {.key = "other"});
+  script.engine.raise(Instant{} + 1h, *script.leases.at(1), 9, true);
+  script.timer();
+  script.take();
+  script.reply("T2 raised");
+  script.expect({"disconnect", "1 raised or not", "connect"});
+}
+
 TEST(EnginePermits, APartSaysThatItIsQueuedAndWhenTheServerCannotBeReached) {
   EngineScript script;
   script.at(0ms).acquire(1, part(1));

@@ -25,7 +25,9 @@ std::string text_of(const Command& command) {
     case Verb::release:
       return "release";
     case Verb::renew:
-      return "renew";
+      return command.kind == Kind::permits || command.args.at(3) == "0"
+                 ? "renew"
+                 : "renew ." + command.args.at(3);
     case Verb::raise:
       return "raise " + command.args.at(2) +
              (command.kind == Kind::permits ? " " + command.args.at(3) : "");

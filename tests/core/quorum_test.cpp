@@ -247,6 +247,31 @@ TEST(Quorum, AReleaseOfWhatNoMajorityHadWasNotHeld) {
   script.expect({"1 not held"});
 }
 
+TEST(Quorum, AHandOffIsWrittenDownSoonOnEachServer) {
+  QuorumScript script;
+  script.at(0ms).obtain(1);
+  script.acquire(2);
+  script.forget();
+  script.at(1ms).release(1);
+  script.expect({"2 obtained 5.1", "1 released"});
+  script.pass_until(101ms);
+  script.expect({"a renew .1", "b renew .1", "c renew .1"});
+}
+
+TEST(Quorum, AHandOffWhileRenewalsAreUnderWayIsWrittenDownByOthers) {
+  QuorumScript script;
+  script.at(0ms).obtain(1);
+  script.acquire(2);
+  script.acquire(3);
+  script.at(1ms).release(1);
+  script.pass_until(99ms);
+  script.forget();
+  script.at(99ms).release(2);
+  script.expect({"3 obtained 5.2", "2 released"});
+  script.pass_until(101ms);
+  script.expect({"a renew .2", "b renew .2", "c renew .2"});
+}
+
 TEST(Quorum, AReleaseHandsTheLeaseToTheNextWaiterHere) {
   QuorumScript script;
   script.at(0ms).obtain(1);

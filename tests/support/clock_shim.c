@@ -1,10 +1,11 @@
 /* An LD_PRELOAD library that freezes a process' real-time clock at the value in a file, or moves it
- * by that.
+ * by that, or lets the machine seem to have slept.
  *
  * The file named by DLOCK_CLOCK_FILE holds one int64_t, microseconds since 1970; whoever maps it can
  * set it (tests/support/frozen_clock.hpp). That named by DLOCK_CLOCK_OFFSET_FILE holds microseconds
- * to be added instead. Monotonic clocks stay real, so timeouts and event loops go on. Without the
- * variables nothing is changed. */
+ * to be added instead, that named by DLOCK_BOOT_OFFSET_FILE those to be added to CLOCK_BOOTTIME:
+ * for so long the machine has slept, of which CLOCK_MONOTONIC knows nothing. Monotonic clocks stay
+ * real, so timeouts and event loops go on. Without the variables nothing is changed. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -18,6 +19,7 @@
 
 static _Atomic int64_t *frozen_us;
 static _Atomic int64_t *offset_us;
+static _Atomic int64_t *slept_us;
 
 static _Atomic int64_t *map_file(const char *variable) {
   const char *name = getenv(variable);
@@ -32,9 +34,17 @@ static _Atomic int64_t *map_file(const char *variable) {
 __attribute__((constructor)) static void map_clock(void) {
   frozen_us = map_file("DLOCK_CLOCK_FILE");
   offset_us = map_file("DLOCK_CLOCK_OFFSET_FILE");
+  slept_us = map_file("DLOCK_BOOT_OFFSET_FILE");
 }
 
 int clock_gettime(clockid_t id, struct timespec *result) {
+  if (id == CLOCK_BOOTTIME && slept_us != NULL) {
+    const int status = (int)syscall(SYS_clock_gettime, id, result);
+    const int64_t us = result->tv_nsec / 1000 + atomic_load(slept_us);
+    result->tv_sec += us / 1000000;
+    result->tv_nsec = us % 1000000 * 1000 + result->tv_nsec % 1000;
+    return status;
+  }
   const int is_ours = id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE;
   if (!is_ours || (frozen_us == NULL && offset_us == NULL)) {
     return (int)syscall(SYS_clock_gettime, id, result);

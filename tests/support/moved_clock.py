@@ -1,4 +1,4 @@
-"""The wall clock of a server under test, moved against that of the machine."""
+"""A clock of a process under test, moved against that of the machine."""
 
 import mmap
 import os
@@ -7,15 +7,16 @@ import tempfile
 
 
 class MovedClock:
-    """Servers started with `environment` see the real-time clock with an offset, at first 0."""
+    """Processes started with `environment` see a clock with an offset, at first 0: servers the
+    real-time clock, clients that of which `variable` is the file in clock_shim.c."""
 
-    def __init__(self):
+    def __init__(self, variable="DLOCK_CLOCK_OFFSET_FILE"):
         self._file = tempfile.NamedTemporaryFile(prefix="dlock-test-")
         self._file.write(bytes(8))
         self._file.flush()
         self._memory = mmap.mmap(self._file.fileno(), 8)
         shim = os.path.join(os.environ["DLOCK_BUILD_DIR"], "tests", "libdlock_clock_shim.so")
-        self.environment = {"LD_PRELOAD": shim, "DLOCK_CLOCK_OFFSET_FILE": self._file.name}
+        self.environment = {"LD_PRELOAD": shim, variable: self._file.name}
 
     def step(self, seconds):
         """At once, by so much more; back, if negative."""
