@@ -114,8 +114,9 @@ std::optional<UpgradeableLease> SharedMutex::try_acquire_upgradeable_in(millisec
   if (!lease) {
     return std::nullopt;
   }
-  return UpgradeableLease{
-      std::make_shared<detail::UpgradeableState>(state_->target, std::move(*lease))};
+  // In place, as one that is moved is not the calling thread's any more.
+  return std::optional<UpgradeableLease>{
+      std::in_place, std::make_shared<detail::UpgradeableState>(state_->target, std::move(*lease))};
 }
 
 AsyncAcquire SharedMutex::async_acquire(std::stop_token stop) {

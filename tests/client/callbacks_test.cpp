@@ -23,7 +23,9 @@ class Callbacks : public ClientTest {
     EXPECT_EQ(break_lock(other, name, holders.back().fence), BreakOutcome::broken);
   }
   void TearDown() override {
-    { const std::array gone{std::move(client), std::move(other)}; }
+    {
+      const std::array gone{std::move(client), std::move(other)};
+    }
     ClientTest::TearDown();
   }
   Client client{server.url()};

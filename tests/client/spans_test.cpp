@@ -88,7 +88,9 @@ class LongSpans : public ClientTest {
     return static_cast<bool>(take());
   }
   void TearDown() override {
-    { const Client gone{std::move(holder)}; }
+    {
+      const Client gone{std::move(holder)};
+    }
     ClientTest::TearDown();
   }
   Client holder{server.url()};
