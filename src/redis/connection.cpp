@@ -131,6 +131,7 @@ Connection::Impl::Impl(int fd) {
   functions = *context->funcs;
   functions.write = write_without_signal;
   context->funcs = &functions;
+  limit_depth(*context->reader);
 }
 
 void Connection::Impl::encrypt(const Endpoint& endpoint, Deadline deadline) {

@@ -34,13 +34,35 @@ bool is_push(const redisReply& reply, std::string_view kind) {
 
 bool is_confirmation(const redisReply& push) { return is_push(push, "ssubscribe"); }
 
+constexpr int most_levels = 16;  ///< a reply that we ask for has four
+decltype(redisReplyObjectFunctions::createArray) make_array = nullptr;
+
+// No array ends the connection.
+void* make_shallow_array(const redisReadTask* task, std::size_t elements) {
+  int level = 0;
+  for (const auto* outer = task->parent; outer != nullptr; outer = outer->parent) {
+    if (++level >= most_levels) return nullptr;
+  }
+  return make_array(task, elements);
+}
+
 }  // namespace
+
+void limit_depth(redisReader& reader) {
+  static auto functions = [&reader] {
+    make_array = reader.fn->createArray;
+    auto made = *reader.fn;
+    made.createArray = make_shallow_array;
+    return made;
+  }();
+  reader.fn = &functions;
+}
 
 std::string_view text_of(const redisReply& reply) {
   return reply.str == nullptr ? std::string_view{} : std::string_view{reply.str, reply.len};
 }
 
-// The depth has a limit: hiredis's reader gives up at nine levels.
+// The depth has a limit, see limit_depth.
 Reply tree_of(const redisReply& raw) {
   std::string number;
   const auto view = view_of(raw, number);

@@ -15,6 +15,10 @@ struct FreeReply {
 };
 using RawReply = std::unique_ptr<redisReply, FreeReply>;
 
+/// Ends a connection whose replies are nested too deep: hiredis, and who walks through them, go
+/// down them by recursion.
+void limit_depth(redisReader& reader);
+
 /// The bytes of a string, status, error, double or push kind; empty for all else.
 [[nodiscard]] std::string_view text_of(const redisReply& reply);
 
