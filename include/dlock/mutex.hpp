@@ -46,17 +46,21 @@ class DLOCK_API Mutex {
 
   /// Waits for the lock. Throws `TimedOut` if `LockOptions::wait` is set and passes.
   void lock();
+  /// The same; `stop` ends the wait with `Cancelled`.
+  void lock(std::stop_token stop);
   /// Takes the lock if it is free now. One round trip at most.
   [[nodiscard]] bool try_lock();
-  /// Waits at most this long; a span of zero or less tries once.
+  /// Waits at most this long; a span of zero or less tries once. `stop` ends the wait with
+  /// `Cancelled`.
   template <class Rep, class Period>
-  [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& span) {
-    return try_lock_in(detail::in_ms(span));
+  [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& span,
+                                  std::stop_token stop = {}) {
+    return try_lock_in(detail::in_ms(span), std::move(stop));
   }
   /// The same with a deadline of any clock.
   template <class Clock, class Span>
   [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Span>& deadline) {
-    return try_lock_in(detail::until(deadline));
+    return try_lock_in(detail::until(deadline), {});
   }
   /// Gives the lock back. Never throws: a loss or an unreachable server goes to the log; ask
   /// `lease().ensure_held()` before, where it matters. By a thread that did not lock it, what
@@ -112,7 +116,7 @@ class DLOCK_API Mutex {
   [[nodiscard]] const std::string& name() const noexcept;
 
  private:
-  bool try_lock_in(std::chrono::milliseconds span);
+  bool try_lock_in(std::chrono::milliseconds span, std::stop_token stop);
   AsyncTryAcquire async_try_acquire_in(std::chrono::milliseconds span, std::stop_token stop);
   void async_try_acquire_in(std::chrono::milliseconds span, AcquireHandler handler,
                             std::stop_token stop);

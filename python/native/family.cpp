@@ -295,52 +295,13 @@ class PyCondition {
   PyCondition(const PyCondition&) = delete;
   PyCondition& operator=(const PyCondition&) = delete;
 
-  /// Ctrl-C gives the wait up; then the lock is given back as soon as it comes.
   bool lock(Ms limit, bool in_main_thread) {
-    if (Gate::is_closed()) throw Cancelled(errc::cancelled, "the program is ending");
     const auto inner = inner_;
-    const auto take = [inner, limit] {
-      if (limit) return inner->mutex.try_lock_for(milliseconds{*limit});
-      inner->mutex.lock();
+    return interruptible(in_main_thread, [&](const std::stop_token& stop) {
+      if (limit) return inner->mutex.try_lock_for(milliseconds{*limit}, stop);
+      inner->mutex.lock(stop);
       return true;
-    };
-    if (!in_main_thread) {
-      const WithoutGil without_gil;
-      return take();
-    }
-    struct Answer {
-      Event arrived;
-      std::mutex mutex;
-      bool is_wanted = true;
-      bool taken = false;
-      std::exception_ptr failure;
-    };
-    const auto answer = std::make_shared<Answer>();
-    std::thread{[inner, answer, take] {
-      bool taken = false;
-      std::exception_ptr failure;
-      try {
-        taken = take();
-      } catch (...) {
-        failure = std::current_exception();
-      }
-      const std::lock_guard guard{answer->mutex};
-      answer->taken = taken && answer->is_wanted;
-      answer->failure = failure;
-      if (taken && !answer->is_wanted) inner->mutex.unlock();
-      answer->arrived.set();
-    }}.detach();
-    try {
-      static_cast<void>(answer->arrived.wait(std::nullopt));
-    } catch (...) {
-      const WithoutGil without_gil;
-      const std::lock_guard guard{answer->mutex};
-      answer->is_wanted = false;
-      if (answer->taken) inner->mutex.unlock();
-      throw;
-    }
-    if (answer->failure) std::rethrow_exception(answer->failure);
-    return answer->taken;
+    });
   }
   void unlock() {
     const auto inner = inner_;

@@ -98,7 +98,9 @@ class Held {
   bool wait_lost(std::optional<std::int64_t> ms) const {
     const auto event = std::make_shared<Event>();
     const std::stop_callback watch{lost_, [event] { event->set(); }};
-    return event->wait(limit_of(ms));
+    const std::stop_callback when_bound{bound_stop, [event] { event->set(); }};
+    static_cast<void>(event->wait(limit_of(ms)));
+    return is_lost();
   }
   /// `function()` is called once, on a thread of the library, or here if it is lost already.
   void watch_lost(nb::callable function) {

@@ -38,15 +38,19 @@ class Event {
   ::sem_t semaphore_{};
 };
 
+/// Ends the waits of a thread that waits in the place of somebody else. No other thread has one.
+inline thread_local std::stop_token bound_stop;
+
 /// What `function(stop)` returns, which may wait; without the GIL, which the caller has. In the
 /// main thread it runs on another one, so that Python's signal handlers run meanwhile: what one
 /// raises requests `stop`, and is thrown when the function has returned. So does the end of the
-/// program.
+/// program, and the stop that is bound to the thread.
 template <class Function>
 auto interruptible(bool in_main_thread, Function function) {
   if (Gate::is_closed()) throw Cancelled(errc::cancelled, "the program is ending");
   std::stop_source stop;
   const std::stop_callback at_end{Gate::closing(), [&] { stop.request_stop(); }};
+  const std::stop_callback when_bound{bound_stop, [&] { stop.request_stop(); }};
   if (!in_main_thread) {
     const WithoutGil without_gil;
     return function(stop.get_token());

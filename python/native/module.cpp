@@ -37,6 +37,8 @@ class PyStop {
     const WithoutGil without_gil;
     source_.request_stop();
   }
+  /// It ends all waits of the calling thread from now on.
+  void bind() const { bound_stop = token(); }
   [[nodiscard]] std::stop_token token() const { return source_.get_token(); }
 
  private:
@@ -54,7 +56,8 @@ class Door {
   /// None if it did not come in time. `in_main_thread`: signals are looked after meanwhile.
   std::unique_ptr<PyLease> acquire(std::optional<std::int64_t> limit_ms, bool in_main_thread) {
     const auto limit = limit_of(limit_ms);
-    auto lease = in_main_thread ? acquire_interruptibly(limit) : acquire_here(limit);
+    auto lease = in_main_thread || bound_stop.stop_possible() ? acquire_interruptibly(limit)
+                                                              : acquire_here(limit);
     return lease ? std::make_unique<PyLease>(std::move(*lease)) : nullptr;
   }
 
@@ -107,6 +110,7 @@ class Door {
     };
     const auto answer = std::make_shared<Answer>();
     std::stop_source stop;
+    const std::stop_callback when_bound{bound_stop, [&] { stop.request_stop(); }};
     {
       const WithoutGil without_gil;
       start_(
@@ -252,7 +256,10 @@ NB_MODULE(_dlock, m) {
       .def_prop_ro("fence", &PyLease::fence)
       .def("release_later", &PyLease::release_later)
       .def("end_once", &PyLease::end_once);
-  nb::class_<PyStop>(m, "Stop").def(nb::init<>()).def("request", &PyStop::request);
+  nb::class_<PyStop>(m, "Stop")
+      .def(nb::init<>())
+      .def("request", &PyStop::request)
+      .def("bind", &PyStop::bind);
   nb::class_<Door>(m, "Door")
       .def("acquire", &Door::acquire, nb::arg("limit").none(), nb::arg("in_main_thread"))
       .def("start", &Door::start, nb::arg("limit").none(), nb::arg("done"), nb::arg("stop"));

@@ -19,16 +19,18 @@ Mutex::Mutex(Client& client, std::string_view name, LockOptions options)
 
 Mutex::~Mutex() { detail::destroy(state_); }
 
-void Mutex::lock() {
+void Mutex::lock() { lock({}); }
+
+void Mutex::lock(std::stop_token stop) {
   state_->refuse_recursion(advice);
-  state_->keep(state_->target->take_or_throw({}));
+  state_->keep(state_->target->take_or_throw(stop));
 }
 
-bool Mutex::try_lock() { return try_lock_in({}); }
+bool Mutex::try_lock() { return try_lock_in({}, {}); }
 
-bool Mutex::try_lock_in(std::chrono::milliseconds span) {
+bool Mutex::try_lock_in(std::chrono::milliseconds span, std::stop_token stop) {
   state_->refuse_recursion(advice);
-  auto lease = state_->target->take(span, {});
+  auto lease = state_->target->take(span, stop);
   if (lease) {
     state_->keep(std::move(*lease));
   }

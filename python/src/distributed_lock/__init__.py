@@ -25,9 +25,15 @@ from ._errors import (
 from ._gates import Barrier, Latch
 from ._lease import Lease, Lost
 from ._locks import AsyncLease, LeaseSource, Mutex
-from ._once import begin_once, run_once
+from ._once import begin_once, begin_once_async, run_once, run_once_async
 from ._semaphore import Semaphore
-from ._several import Leases, acquire_all, try_acquire_all
+from ._several import (
+    Leases,
+    acquire_all,
+    acquire_all_async,
+    try_acquire_all,
+    try_acquire_all_async,
+)
 from ._shared_mutex import SharedMutex, UpgradeableLease
 
 __all__ = [
@@ -64,7 +70,11 @@ __all__ = [
     "UpgradeableLease",
     "UsageError",
     "acquire_all",
+    "acquire_all_async",
     "begin_once",
+    "begin_once_async",
     "run_once",
+    "run_once_async",
     "try_acquire_all",
+    "try_acquire_all_async",
 ]

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from functools import partial
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from . import _dlock, _process
 from ._errors import DistributedLockError, UsageError
-from ._lease import in_main_thread, limit_of, release_after, report_dropped
+from ._lease import release_after, release_after_async, report_dropped
 from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, terms_of, timed_out
-from ._ownership import Entry, Ownership, caller
+from ._ownership import Caller, Entry, Ownership, caller, coroutine_function, current_task
 from ._per_process import PerProcess
+from ._spans import Seconds, limit_of, seconds_of
 from ._store import Store
+from ._waits import blocking as waiting
+from ._waits import brief, in_thread
 
 T = TypeVar("T")
 
 
 class _Hold:
-    """The mutex as one holder has it; given back at the end of the program at the latest."""
+    """The mutex as somebody has it; given back at the end of the program at the latest."""
 
     def __init__(self, inner: _dlock.Condition, name: str) -> None:
         self.inner = inner
@@ -38,13 +43,30 @@ class _Hold:
             return False
         return self._generation == _process.generation()
 
+    def wait(self, limit: int | None, in_main_thread: bool) -> bool:
+        """Gives the mutex back, waits, and takes it again."""
+        self.is_waiting = True
+        try:
+            return self.inner.wait(limit, in_main_thread)
+        finally:
+            self.is_waiting = False
+
+    def end(self, *, must_wait: bool) -> None:
+        """For the end of the program."""
+        if must_wait:
+            self.inner.unlock()
+
     def release(self) -> None:
-        self.inner.unlock()
+        """Raises LockLost if it was lost."""
+        try:
+            self.inner.ensure_held()
+        finally:
+            self.inner.unlock()
 
     def __del__(self) -> None:
         if self.held:
             report_dropped(self._name, self)
-            self.release()
+            brief(self.inner.unlock)
 
 
 class ConditionVariable:
@@ -59,9 +81,9 @@ class ConditionVariable:
     as those of Mutex. Thread-safe: threads may share one object; whose the mutex is, and who may
     wait with it and release it, is as of DistributedLock."""
 
-    def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 max_hold: float | None = None, prefix: str = "", min_replicas: int = 0,
-                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
+    def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: Seconds = DEFAULT_TTL, *,
+                 max_hold: Seconds | None = None, prefix: str = "", min_replicas: int = 0,
+                 replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT) -> None:
         terms = terms_of(lock_ttl, True, max_hold, min_replicas, replication_timeout)
 
         def make(inner: _dlock.Client) -> _dlock.Condition:
@@ -77,23 +99,49 @@ class ConditionVariable:
         """The name, without the prefix."""
         return self._inner.name
 
-    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+    def acquire(self, blocking: bool = True, timeout: Seconds | None = None) -> bool:
         """As DistributedLock.acquire()."""
-        return self._acquire(blocking, timeout, is_block=False)
+        return self._acquire(blocking, timeout, caller(), is_block=False)
 
-    def _acquire(self, blocking: bool, timeout: float | None, *, is_block: bool) -> bool:
-        who = caller()
+    def _acquire(self, blocking: bool, timeout: Seconds | None, who: Caller, *, is_block: bool
+                 ) -> bool:
+        inner = self._new(who)
+        return self._got(inner, waiting(partial(inner.lock, _limit(blocking, timeout))), who,
+                         is_block, None)
+
+    @coroutine_function
+    def acquire_async(self, blocking: bool = True, timeout: Seconds | None = None
+                      ) -> Coroutine[Any, Any, bool]:
+        """The same in asyncio: held by the task that calls. A cancellation ends the wait."""
+        return self._acquire_async(blocking, timeout, caller(), is_block=False)
+
+    async def _acquire_async(self, blocking: bool, timeout: Seconds | None, who: Caller, *,
+                             is_block: bool) -> bool:
+        inner = self._new(caller())
+        got = await in_thread(partial(inner.lock, _limit(blocking, timeout), False))
+        return self._got(inner, got, who, is_block, who.task or current_task())
+
+    def _new(self, who: Caller) -> _dlock.Condition:
         self._owners().refuse_second(self.name, who)
-        inner = self._make(self._inner.client())  # each holder has its own
-        limit = limit_of(None if timeout == -1 else timeout) if blocking else 0
-        if not inner.lock(limit, in_main_thread()):
-            return False
-        self._owners().add(Entry(_Hold(inner, self.name), self.name, who, is_block), who)
-        return True
+        return self._make(self._inner.client())  # each holder has its own
+
+    def _got(self, inner: _dlock.Condition, got: bool, who: Caller, is_block: bool,
+             task: asyncio.Task[object] | None) -> bool:
+        if got:
+            self._owners().add(Entry(_Hold(inner, self.name), self.name, who, is_block, task), who)
+        return got
 
     def release(self) -> None:
         """As DistributedLock.release(), but for Unreachable, which goes to the log."""
-        _give_back(self._owners().take(caller(), self.name).lease)
+        brief(self._owners().take(caller(), self.name).lease.release)
+
+    @coroutine_function
+    def release_async(self) -> Coroutine[Any, Any, None]:
+        """The same in asyncio. A cancellation does not stop it."""
+        return self._release_async(caller())
+
+    async def _release_async(self, who: Caller) -> None:
+        await in_thread(self._owners().take(who, self.name).lease.release, finish=True)
 
     @property
     def fence(self) -> int:
@@ -104,48 +152,87 @@ class ConditionVariable:
         """As Lease.ensure_held(), of the mutex."""
         self._own().inner.ensure_held()
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: Seconds | None = None) -> bool:
         """Gives the mutex back, waits for a notification, and takes it again. False when `timeout`
         seconds passed, before that wait for the mutex. Ctrl-C ends the wait, with the mutex held.
         Raises UsageError without the mutex, and LockLost if it was lost before."""
-        hold = self._own()
-        hold.is_waiting = True
-        try:
-            return hold.inner.wait(limit_of(timeout), in_main_thread())
-        finally:
-            hold.is_waiting = False
+        return waiting(partial(self._own().wait, limit_of(timeout)), finish=True)
 
-    def wait_for(self, predicate: Callable[[], T], timeout: float | None = None) -> T:
+    @coroutine_function
+    def wait_async(self, timeout: Seconds | None = None) -> Coroutine[Any, Any, bool]:
+        """The same in asyncio. A cancellation ends the wait, with the mutex held."""
+        return in_thread(partial(self._own().wait, limit_of(timeout), False), finish=True)
+
+    def wait_for(self, predicate: Callable[[], T], timeout: Seconds | None = None) -> T:
         """Waits until `predicate()`, called with the mutex held, is true, at most `timeout` seconds.
         Returns what it said last."""
-        end = None if timeout is None else time.monotonic() + timeout
+        deadline = _deadline(timeout)
         result = predicate()
-        while not result:
-            left = None if end is None else end - time.monotonic()
-            if left is not None and left <= 0:
-                break
+        while not result and (left := deadline()) != 0:
             self.wait(left)
+            result = predicate()
+        return result
+
+    @coroutine_function
+    def wait_for_async(self, predicate: Callable[[], T], timeout: Seconds | None = None
+                       ) -> Coroutine[Any, Any, T]:
+        """The same in asyncio."""
+        return self._wait_for_async(predicate, timeout, self._own())
+
+    async def _wait_for_async(self, predicate: Callable[[], T], timeout: Seconds | None,
+                              hold: _Hold) -> T:
+        deadline = _deadline(timeout)
+        result = predicate()
+        while not result and (left := deadline()) != 0:
+            await in_thread(partial(hold.wait, limit_of(left), False), finish=True)
             result = predicate()
         return result
 
     def notify(self, n: int = 1) -> None:
         """Wakes the `n` who have waited longest."""
         for _ in range(n):
-            self._inner.get().notify(False)
+            brief(partial(self._inner.get().notify, False))
+
+    async def notify_async(self, n: int = 1) -> None:
+        """The same in asyncio. A cancellation does not stop what has begun."""
+        for _ in range(n):
+            await in_thread(partial(self._inner.get().notify, False), finish=True)
 
     def notify_all(self) -> None:
         """Wakes all who wait now."""
-        self._inner.get().notify(True)
+        brief(partial(self._inner.get().notify, True))
+
+    async def notify_all_async(self) -> None:
+        """The same in asyncio. A cancellation does not stop it."""
+        await in_thread(partial(self._inner.get().notify, True), finish=True)
 
     def __enter__(self) -> ConditionVariable:
-        if not self._acquire(True, None, is_block=True):
+        if not self._acquire(True, None, caller(), is_block=True):
             raise timed_out(self.name, None)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         hold = self._owners().take_block(caller(), self.name).lease
-        release_after(lambda: _give_back(hold), error)
+        release_after(partial(brief, hold.release), error)
+
+    @coroutine_function
+    def __aenter__(self) -> Coroutine[Any, Any, ConditionVariable]:
+        return self._enter(caller())
+
+    async def _enter(self, who: Caller) -> ConditionVariable:
+        if not await self._acquire_async(True, None, who, is_block=True):
+            raise timed_out(self.name, None)
+        return self
+
+    @coroutine_function
+    def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                  trace: TracebackType | None) -> Coroutine[Any, Any, None]:
+        return self._exit(caller(), error)
+
+    async def _exit(self, who: Caller, error: BaseException | None) -> None:
+        hold = self._owners().take_block(who, self.name).lease
+        await release_after_async(partial(in_thread, hold.release, finish=True), error)
 
     def _owners(self) -> Ownership[_Hold]:
         if self._born != _process.generation():  # a fork holds nothing
@@ -159,8 +246,15 @@ class ConditionVariable:
         return entry.lease
 
 
-def _give_back(hold: _Hold) -> None:
-    try:
-        hold.inner.ensure_held()
-    finally:
-        hold.release()
+def _limit(blocking: bool, timeout: Seconds | None) -> int | None:
+    if not blocking:
+        return 0
+    return None if timeout is None or seconds_of(timeout) == -1 else limit_of(timeout)
+
+
+def _deadline(timeout: Seconds | None) -> Callable[[], float | None]:
+    """Says what is left, in seconds; None if there is no end."""
+    if timeout is None:
+        return lambda: None
+    end = time.monotonic() + seconds_of(timeout)
+    return lambda: max(end - time.monotonic(), 0.0)

@@ -9,21 +9,21 @@ from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
 from ._errors import UsageError
-from ._lease import Lease, Lost, release_after
+from ._lease import Lease, Lost, release_after, release_after_async
 from ._locks import (
     DEFAULT_REPLICATION_TIMEOUT,
     DEFAULT_TTL,
     Acquisitions,
     checked,
     mutex_sides,
-    release_after_async,
     release_async,
-    running_loop,
     terms_of,
 )
 from ._names import Naming
 from ._ownership import Caller, caller, coroutine_function
+from ._spans import Seconds, seconds_of
 from ._store import Store
+from ._waits import brief, in_thread
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,10 +32,10 @@ R = TypeVar("R")
 class _Common:
     """Settings and what is told of the lease."""
 
-    def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 name: Naming = None, timeout: float | None = None, renew: bool = True,
-                 max_hold: float | None = None, prefix: str = "", min_replicas: int = 0,
-                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
+    def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: Seconds = DEFAULT_TTL, *,
+                 name: Naming = None, timeout: Seconds | None = None, renew: bool = True,
+                 max_hold: Seconds | None = None, prefix: str = "", min_replicas: int = 0,
+                 replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT) -> None:
         self._sides = mutex_sides(client, lock_name, name, prefix, terms_of(
             lock_ttl, renew, max_hold, min_replicas, replication_timeout))
         self._timeout = timeout
@@ -103,14 +103,14 @@ class _Common:
         """As extend(), for the same programs."""
         return self.extend()
 
-    def _limit(self, blocking: bool, timeout: float | None) -> float | None:
+    def _limit(self, blocking: bool, timeout: Seconds | None) -> Seconds | None:
         if not blocking:
             if timeout is not None and timeout != -1:
                 raise UsageError("a timeout makes no sense when blocking is False")
             return 0
         if timeout == -1:  # as in `threading`
             return None
-        if timeout is not None and timeout < 0:
+        if timeout is not None and seconds_of(timeout) < 0:
             raise UsageError(f"the timeout is negative: {timeout}")
         return self._timeout if timeout is None else timeout
 
@@ -138,7 +138,7 @@ class DistributedLock(_Common):
     the name of the arguments: `name="export-{user_id}"`, or a function of some of them,
     `name=lambda user_id: ...`."""
 
-    def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
+    def acquire(self, blocking: bool = True, timeout: Seconds | None = None) -> bool:
         """Waits for the lock; False if it was not free (`blocking=False`) or did not become so in
         `timeout` seconds. Ctrl-C ends the wait. Raises UsageError if this thread holds it
         already."""
@@ -153,7 +153,7 @@ class DistributedLock(_Common):
 
     def locked(self) -> bool:
         """Whether anybody holds it, asked of the server."""
-        return self._sides.one.client().is_held(self.name)
+        return brief(functools.partial(self._sides.one.client().is_held, self.name))
 
     def owned(self) -> bool:
         """As `held`, for programs written for redis-py's Lock."""
@@ -181,12 +181,12 @@ class AsyncDistributedLock(_Common):
     generators; UsageError for others."""
 
     @coroutine_function
-    def acquire(self, blocking: bool = True, timeout: float | None = None
+    def acquire(self, blocking: bool = True, timeout: Seconds | None = None
                 ) -> Coroutine[Any, Any, bool]:
         """As DistributedLock.acquire(); a cancellation ends the wait."""
         return self._acquire(blocking, timeout, caller())
 
-    async def _acquire(self, blocking: bool, timeout: float | None, who: Caller) -> bool:
+    async def _acquire(self, blocking: bool, timeout: Seconds | None, who: Caller) -> bool:
         limit = self._limit(blocking, timeout)
         return await self._acquisitions.acquire_async(self._sides.one, limit, who,
                                                       is_block=False) is not None
@@ -200,9 +200,8 @@ class AsyncDistributedLock(_Common):
         await release_async(self._acquisitions.ownership.take(who, self.name).lease)
 
     async def locked(self) -> bool:
-        """As DistributedLock.locked(); asks on a thread of the loop's pool."""
-        ask = functools.partial(self._sides.one.client().is_held, self.name)
-        return await running_loop().run_in_executor(None, ask)
+        """As DistributedLock.locked()."""
+        return await in_thread(functools.partial(self._sides.one.client().is_held, self.name))
 
     async def owned(self) -> bool:
         """As `held`, for programs written for redis-py's Lock."""

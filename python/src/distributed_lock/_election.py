@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from . import _dlock
-from ._lease import Held, in_main_thread, limit_of
+from ._lease import Held
 from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, checked, terms_of
 from ._per_process import PerProcess
+from ._spans import Seconds, limit_of
 from ._store import Store
+from ._waits import Coming, blocking, brief, in_thread
 
 _KINDS: tuple[Literal["elected", "proclaimed", "vacant"], ...] = (
     "elected", "proclaimed", "vacant")
@@ -57,28 +60,40 @@ class Leadership(Held):
 
     def proclaim(self, value: str) -> None:
         """Says something else to all who observe: at most 64 KiB. Raises as ensure_held()."""
-        self._leadership.proclaim(_bytes_of(value))
+        brief(partial(self._leadership.proclaim, _bytes_of(value)))
+
+    async def proclaim_async(self, value: str) -> None:
+        """The same in asyncio. A cancellation does not stop it."""
+        await in_thread(partial(self._leadership.proclaim, _bytes_of(value)), finish=True)
 
     def resign(self) -> None:
         """Ends it; whoever campaigns next leads. As Lease.release()."""
         self.release()
 
+    async def resign_async(self) -> None:
+        """The same in asyncio. A cancellation does not stop it."""
+        await self.release_async()
+
 
 class LeaderObserver:
-    """Sees an election as it goes on: an iterator of its changes. The first is what is so now. What
-    changes twice before it is seen comes as one change. For one thread at a time."""
+    """Sees an election as it goes on: an iterator of its changes, in asyncio too. The first is what is
+    so now. What changes twice before it is seen comes as one change. For one thread or task at a
+    time."""
 
     def __init__(self, observer: _dlock.LeaderObserver) -> None:
         self._observer = observer
+        self._seen: LeaderChange | None = None  # by a wait that was cancelled
 
-    def next(self, timeout: float | None = None) -> LeaderChange | None:
+    def next(self, timeout: Seconds | None = None) -> LeaderChange | None:
         """Waits for the next change; None when `timeout` seconds have passed. Ctrl-C ends the wait.
         Raises Unreachable, Refused and StoreUnusable; it may be called again after any of them."""
-        change = self._observer.next(limit_of(timeout), in_main_thread())
-        if change is None:
-            return None
-        kind = _KINDS[change[0]]
-        return LeaderChange(kind, None if kind == "vacant" else _leader_of(*change[1]))
+        blocking(partial(self._look, limit_of(timeout)), finish=True)
+        return self._taken()
+
+    async def next_async(self, timeout: Seconds | None = None) -> LeaderChange | None:
+        """The same in asyncio. A cancellation ends the wait, and no change is missed by it."""
+        await in_thread(partial(self._look, limit_of(timeout), False), finish=True)
+        return self._taken()
 
     def __iter__(self) -> Iterator[LeaderChange]:
         return self
@@ -88,14 +103,34 @@ class LeaderObserver:
         assert change is not None
         return change
 
+    def __aiter__(self) -> AsyncIterator[LeaderChange]:
+        return self
+
+    async def __anext__(self) -> LeaderChange:
+        change = await self.next_async()
+        assert change is not None
+        return change
+
+    def _look(self, limit: int | None, in_main_thread: bool) -> None:
+        if self._seen is not None:
+            return
+        change = self._observer.next(limit, in_main_thread)
+        if change is not None:
+            kind = _KINDS[change[0]]
+            self._seen = LeaderChange(kind, None if kind == "vacant" else _leader_of(*change[1]))
+
+    def _taken(self) -> LeaderChange | None:
+        seen, self._seen = self._seen, None
+        return seen
+
 
 class Election:
     """A Mutex whose holder is the leader and says a value to all: an address, most often. Options
     as those of Mutex. Thread-safe."""
 
-    def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 max_hold: float | None = None, prefix: str = "", min_replicas: int = 0,
-                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
+    def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: Seconds = DEFAULT_TTL, *,
+                 max_hold: Seconds | None = None, prefix: str = "", min_replicas: int = 0,
+                 replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT) -> None:
         terms = terms_of(lock_ttl, True, max_hold, min_replicas, replication_timeout)
         self._inner = PerProcess(client, lock_name, prefix, lambda inner: _dlock.Election(
             inner, lock_name, terms))
@@ -105,18 +140,39 @@ class Election:
         """The name, without the prefix."""
         return self._inner.name
 
-    def campaign(self, value: str = "", timeout: float | None = None) -> Leadership:
+    def campaign(self, value: str = "", timeout: Seconds | None = None) -> Leadership:
         """Waits until we lead, and proclaims `value`. Ctrl-C ends the wait. As Mutex.acquire()."""
         return checked(self.try_campaign(value, timeout), self.name, timeout)
 
-    def try_campaign(self, value: str = "", timeout: float | None = 0) -> Leadership | None:
+    def try_campaign(self, value: str = "", timeout: Seconds | None = 0) -> Leadership | None:
         """None instead of LockTimeout and LockBusy."""
-        won = self._inner.get().campaign(_bytes_of(value), limit_of(timeout), in_main_thread())
+        won = blocking(partial(self._inner.get().campaign, _bytes_of(value), limit_of(timeout)))
+        return None if won is None else Leadership(won, self.name)
+
+    def campaign_async(self, value: str = "", timeout: Seconds | None = None) -> Coming[Leadership]:
+        """campaign() in asyncio: `async with election.campaign_async(...) as leadership`, or `await`
+        it. A cancellation ends the wait."""
+
+        async def wait() -> Leadership:
+            return checked(await self.try_campaign_async(value, timeout), self.name, timeout)
+
+        return Coming(wait)
+
+    async def try_campaign_async(self, value: str = "", timeout: Seconds | None = 0
+                                 ) -> Leadership | None:
+        """None instead of LockTimeout and LockBusy."""
+        won = await in_thread(partial(self._inner.get().campaign, _bytes_of(value),
+                                      limit_of(timeout), False))
         return None if won is None else Leadership(won, self.name)
 
     def leader(self) -> Leader | None:
         """Who leads now; None if nobody does, or has not proclaimed yet."""
-        found = self._inner.get().leader()
+        found = brief(self._inner.get().leader)
+        return None if found is None else _leader_of(*found)
+
+    async def leader_async(self) -> Leader | None:
+        """The same in asyncio."""
+        found = await in_thread(self._inner.get().leader)
         return None if found is None else _leader_of(*found)
 
     def observe(self) -> LeaderObserver:

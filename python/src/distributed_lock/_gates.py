@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from . import _dlock
-from ._lease import Lease, in_main_thread, limit_of, milliseconds
+from ._lease import Lease
 from ._locks import DEFAULT_TTL
 from ._per_process import PerProcess
+from ._spans import Seconds, limit_of, milliseconds
 from ._store import Store
+from ._waits import blocking, brief, in_thread
 
 
 class Latch:
@@ -17,7 +21,7 @@ class Latch:
     Broken when its part ends, `lock_ttl` after its death."""
 
     def __init__(self, client: Store = None, lock_name: str = "", count: int = 1, *,
-                 keep: float = 3600.0, lock_ttl: float = DEFAULT_TTL, prefix: str = "") -> None:
+                 keep: Seconds = 3600.0, lock_ttl: Seconds = DEFAULT_TTL, prefix: str = "") -> None:
         keep_ms, ttl = milliseconds(keep), milliseconds(lock_ttl)
         self._inner = PerProcess(client, lock_name, prefix, lambda inner: _dlock.Latch(
             inner, lock_name, count, keep_ms, ttl))
@@ -29,22 +33,39 @@ class Latch:
 
     def count_down(self, n: int = 1) -> None:
         """Counts down by `n`, not below zero; exactly once if it returns, maybe if it raises."""
-        self._inner.get().count_down(n)
+        brief(partial(self._inner.get().count_down, n))
+
+    async def count_down_async(self, n: int = 1) -> None:
+        """The same in asyncio. A cancellation does not stop it."""
+        await in_thread(partial(self._inner.get().count_down, n), finish=True)
 
     def join(self) -> Lease:
         """A part, which shows that somebody will count down. One that is released without counts as
         dead. Raises UsageError when there are as many as the count."""
-        return Lease(self._inner.get().join(), self.name)
+        return Lease(brief(self._inner.get().join), self.name)
+
+    async def join_async(self) -> Lease:
+        """The same in asyncio. A cancellation does not stop it: then the part that came counts as
+        dead."""
+        return Lease(await in_thread(self._inner.get().join, finish=True), self.name)
 
     def count_down_part(self, part: Lease) -> None:
         """Counts down by one for a part, and gives it back. Raises LockLost or Broken, and does not
         count, if it had ended."""
-        self._inner.get().count_down_part(part._lease)
+        brief(partial(self._inner.get().count_down_part, part._lease))
 
-    def wait(self, timeout: float | None = None) -> bool:
+    async def count_down_part_async(self, part: Lease) -> None:
+        """The same in asyncio. A cancellation does not stop it."""
+        await in_thread(partial(self._inner.get().count_down_part, part._lease), finish=True)
+
+    def wait(self, timeout: Seconds | None = None) -> bool:
         """Waits until it is at zero, at most `timeout` seconds (0 only looks). Returns whether it
         is. Ctrl-C ends the wait. Raises Broken if a part ended, or the server lost the latch."""
-        return self._inner.get().wait(limit_of(timeout), in_main_thread())
+        return blocking(partial(self._inner.get().wait, limit_of(timeout)))
+
+    async def wait_async(self, timeout: Seconds | None = None) -> bool:
+        """The same in asyncio. A cancellation ends the wait."""
+        return await in_thread(partial(self._inner.get().wait, limit_of(timeout), False))
 
 
 class Barrier:
@@ -55,7 +76,7 @@ class Barrier:
     somebody calls reset(). So it is when a party dies that had joined, arrived or not."""
 
     def __init__(self, client: Store = None, lock_name: str = "", parties: int = 2, *,
-                 lock_ttl: float = DEFAULT_TTL, prefix: str = "") -> None:
+                 lock_ttl: Seconds = DEFAULT_TTL, prefix: str = "") -> None:
         ttl = milliseconds(lock_ttl)
         self._inner = PerProcess(client, lock_name, prefix, lambda inner: _dlock.Barrier(
             inner, lock_name, parties, ttl))
@@ -65,20 +86,37 @@ class Barrier:
         """The name, without the prefix."""
         return self._inner.name
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: Seconds | None = None) -> bool:
         """Arrives, and waits for the others. Returns whether all arrived within `timeout` seconds;
         if not, the barrier is broken. Ctrl-C ends the wait, and breaks it too."""
-        return self._inner.get().wait(limit_of(timeout), in_main_thread())
+        return blocking(partial(self._inner.get().wait, limit_of(timeout)))
+
+    async def wait_async(self, timeout: Seconds | None = None) -> bool:
+        """The same in asyncio. A cancellation ends the wait, and breaks the barrier too."""
+        return await in_thread(partial(self._inner.get().wait, limit_of(timeout), False))
 
     def join(self) -> Lease:
         """A part, which shows that a party is there, arrived or not. One that is released without
         leave() counts as dead. Raises UsageError when there are as many as parties."""
-        return Lease(self._inner.get().join(), self.name)
+        return Lease(brief(self._inner.get().join), self.name)
+
+    async def join_async(self) -> Lease:
+        """The same in asyncio. A cancelled one leaves the barrier as it was."""
+        inner = self._inner.get()
+        return Lease(await in_thread(inner.join, finish=True, undo=inner.leave), self.name)
 
     def leave(self, part: Lease) -> None:
         """Gives a part back without breaking the barrier. Raises LockLost if it had ended."""
-        self._inner.get().leave(part._lease)
+        brief(partial(self._inner.get().leave, part._lease))
+
+    async def leave_async(self, part: Lease) -> None:
+        """The same in asyncio. A cancellation does not stop it."""
+        await in_thread(partial(self._inner.get().leave, part._lease), finish=True)
 
     def reset(self) -> None:
         """Begins a new phase. Those who wait in the present one get Broken."""
-        self._inner.get().reset()
+        brief(self._inner.get().reset)
+
+    async def reset_async(self) -> None:
+        """The same in asyncio. A cancellation does not stop it."""
+        await in_thread(self._inner.get().reset, finish=True)

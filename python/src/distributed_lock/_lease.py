@@ -4,39 +4,24 @@ Held is what a Lease has in common with what is held in other ways."""
 
 from __future__ import annotations
 
-import math
-import threading
+import asyncio
 import warnings
 import weakref
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from . import _dlock, _process
-from ._errors import DistributedLockError, UsageError
+from . import _dlock, _hubs, _process
+from ._errors import DistributedLockError, UsageError, made_of
+from ._spans import Seconds, limit_of
+from ._waits import blocking, brief, in_thread, running_loop
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 LostCallback = Callable[[], object]
-_YEAR = 366 * 24 * 3600.0  # no wait is longer: that is for ever
-
-
-def milliseconds(seconds: float) -> int:
-    """Rounded up, so that a limit is never shorter than it was said to be."""
-    if not math.isfinite(seconds):
-        raise UsageError(f"not a number of seconds: {seconds}")
-    return math.ceil(seconds * 1000)
-
-
-def limit_of(timeout: float | None) -> int | None:
-    """A wait limit as the library has it: None is none."""
-    return None if timeout is None or timeout > _YEAR else milliseconds(timeout)
-
-
-def in_main_thread() -> bool:
-    """Whether Python runs signal handlers in this thread."""
-    return threading.current_thread() is threading.main_thread()
 
 
 class Lost:
@@ -45,42 +30,75 @@ class Lost:
 
     def __init__(self, lease: _dlock.Held) -> None:
         self._lease = lease
-        self._callbacks: list[LostCallback] = []
-        self._lock = threading.Lock()
+        # Without a mutex: under gevent and eventlet it would be none between our threads.
+        self._callbacks: deque[tuple[LostCallback, _hubs.Post | None]] = deque()
         self._watched = False
 
     def is_set(self) -> bool:
         """Whether the lease is lost."""
         return self._lease.is_lost()
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: Seconds | None = None) -> bool:
         """Waits until it is set, at most `timeout` seconds; returns whether it is."""
-        return self._lease.wait_lost(None if timeout is None else milliseconds(timeout))
+        limit = limit_of(timeout)
+        return blocking(lambda _: self._lease.wait_lost(limit))
+
+    async def wait_async(self, timeout: Seconds | None = None) -> bool:
+        """The same in asyncio, without a thread."""
+        loop = running_loop()
+        is_set = asyncio.Event()
+
+        def tell() -> None:
+            try:
+                loop.call_soon_threadsafe(is_set.set)
+            except RuntimeError:  # the loop is closed
+                pass
+
+        limit = limit_of(timeout)
+        self._add((tell, None))
+        try:
+            await asyncio.wait_for(is_set.wait(), None if limit is None else max(limit, 0) / 1000)
+        except asyncio.TimeoutError:
+            pass
+        finally:
+            try:
+                self._callbacks.remove((tell, None))
+            except ValueError:  # it was called
+                pass
+        return self.is_set()
 
     def add_callback(self, callback: LostCallback) -> None:
         """`callback()` is called once when it is set, on a thread of the library (here and now if
-        it is set already). All callbacks of a store run one after another: it should be short."""
-        with self._lock:
-            self._callbacks.append(callback)
-            is_first, self._watched = not self._watched, True
-        if is_first:
+        it is set already). All callbacks of a store run one after another: it should be short.
+        Where gevent or eventlet run greenlets in this thread, it is called in one of them."""
+        hub = _hubs.current()
+        self._add((callback, None if hub is None else hub.post()))
+
+    def _add(self, entry: tuple[LostCallback, _hubs.Post | None]) -> None:
+        self._callbacks.append(entry)
+        if not self._watched:
+            self._watched = True
             me = weakref.ref(self)  # the library must not keep us: who drops the lease releases it
             self._lease.watch_lost(lambda: _run(me()))
         elif self.is_set():
             _run(self)
 
-    def _take(self) -> list[LostCallback]:
-        with self._lock:
-            taken, self._callbacks = self._callbacks, []
-            return taken
-
 
 def _run(lost: Lost | None) -> None:
-    for callback in lost._take() if lost is not None else []:
+    while lost is not None:
         try:
-            callback()
-        except Exception:
-            _process.log.exception("a callback of `lost` failed")
+            callback, post = lost._callbacks.popleft()
+        except IndexError:
+            return
+        if post is None or not post(partial(_call, callback)):
+            _call(callback)
+
+
+def _call(callback: LostCallback) -> None:
+    try:
+        callback()
+    except BaseException:  # sys.exit() too: it cannot end the program from here
+        _process.log.exception("a callback of `lost` failed")
 
 
 class Held:
@@ -123,7 +141,18 @@ class Held:
     def release(self) -> None:
         """Gives the lock back; twice does nothing. Raises LockLost if the lease had ended before,
         and Unreachable if the server did not answer (the release is then repeated)."""
-        self._held.release()
+        brief(self._held.release)
+
+    async def release_async(self) -> None:
+        """release() without blocking the loop of asyncio. A cancellation does not stop it."""
+        await in_thread(self._held.release, finish=True)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        trace: TracebackType | None) -> None:
+        await release_after_async(self.release_async, error)
 
     def __enter__(self) -> Self:
         if self._entered and self.held:
@@ -143,9 +172,17 @@ class Held:
             return
         report_dropped(self._name, self)
         try:
-            held.release()
+            self._drop()
         except DistributedLockError as failed:
             _process.log.warning("%s", failed)
+
+    def _drop(self) -> None:
+        brief(self._held.release)
+
+    def end(self, *, must_wait: bool) -> None:
+        """For the end of the program."""
+        if must_wait:
+            self._held.release()
 
 
 class Lease(Held):
@@ -162,6 +199,61 @@ class Lease(Held):
     def fence(self) -> int:
         """Grows with every holder of this name: a resource refuses the smaller ones."""
         return self._lease.fence
+
+
+    async def release_async(self) -> None:
+        """release() without blocking the loop of asyncio. A cancellation does not stop it."""
+        loop = running_loop()
+        answer: asyncio.Future[None] = loop.create_future()
+
+        def deliver(code: int, what: str) -> None:
+            if answer.done():
+                return
+            if code == 0:
+                answer.set_result(None)
+            else:
+                answer.set_exception(made_of(code, f'the release of "{self.name}": {what}'))
+
+        def done(code: int, what: str) -> None:
+            try:
+                loop.call_soon_threadsafe(deliver, code, what)
+            except RuntimeError:  # the loop is closed
+                pass
+
+        self._lease.release_later(done)
+        await answer
+
+    def _drop(self) -> None:
+        # A thread with greenlets or tasks must not wait for what nobody asked for.
+        if _hubs.current() is None and asyncio._get_running_loop() is None:
+            super()._drop()
+        else:
+            self._lease.release_later(ignore)
+
+    def end(self, *, must_wait: bool) -> None:
+        """For the end of the program."""
+        if not must_wait:
+            self._lease.release_later(_log_failure)
+
+
+def ignore(code: int, what: str) -> None:
+    """Of a release that nobody waits for: what is unknown is repeated by the library."""
+
+
+def _log_failure(code: int, what: str) -> None:
+    if code != 0:
+        _process.log.warning("at the end of the program: %s", what)
+
+
+async def release_after_async(release: Callable[[], Awaitable[None]],
+                              error: BaseException | None) -> None:
+    """Releases; if that fails and the body failed before, the body's exception goes on alone."""
+    try:
+        await release()
+    except DistributedLockError as failed:
+        if error is None:
+            raise
+        note_failed_release(error, failed)
 
 
 def report_dropped(name: str, source: object) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
 from functools import partial
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
@@ -12,24 +13,18 @@ from . import _dlock
 from ._decorators import Args, Block, Kwargs, decorated
 from ._errors import (
     TIMED_OUT,
-    DistributedLockError,
     LockBusy,
     LockTimeout,
     UsageError,
     made_of,
 )
-from ._lease import (
-    Lease,
-    in_main_thread,
-    limit_of,
-    milliseconds,
-    note_failed_release,
-    release_after,
-)
+from ._lease import Lease, ignore, release_after, release_after_async
 from ._names import NameOf, Naming, name_of, naming_of
 from ._ownership import Caller, Entry, Ownership, caller, coroutine_function, current_task
 from ._per_process import PerProcess
+from ._spans import Seconds, limit_of, milliseconds, seconds_of
 from ._store import Store
+from ._waits import blocking, running_loop
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,8 +34,8 @@ DEFAULT_TTL = 30.0
 DEFAULT_REPLICATION_TIMEOUT = 1.0
 
 
-def terms_of(ttl: float, renew: bool, max_hold: float | None, min_replicas: int,
-             replication_timeout: float) -> _dlock.Terms:
+def terms_of(ttl: Seconds, renew: bool, max_hold: Seconds | None, min_replicas: int,
+             replication_timeout: Seconds) -> _dlock.Terms:
     """What all locks have, as the library has it."""
     return (milliseconds(ttl), renew, limit_of(max_hold), min_replicas,
             milliseconds(replication_timeout))
@@ -55,19 +50,20 @@ class Side(PerProcess[_dlock.Door]):
         super().__init__(store, name, prefix, make)
         self.excludes_itself = excludes_itself
 
-    def acquire(self, timeout: float | None) -> Lease | None:
+    def acquire(self, timeout: Seconds | None) -> Lease | None:
         """None when the time has passed, or at once with a timeout of 0."""
-        lease = self.get().acquire(limit_of(timeout), in_main_thread())
+        door, limit = self.get(), limit_of(timeout)
+        lease = blocking(lambda in_main_thread: door.acquire(limit, in_main_thread))
         return None if lease is None else Lease(lease, self.name)
 
-    async def acquire_async(self, timeout: float | None) -> Lease | None:
+    async def acquire_async(self, timeout: Seconds | None) -> Lease | None:
         loop = running_loop()
         answer: asyncio.Future[Lease | None] = loop.create_future()
 
         def deliver(lease: Lease | None, code: int, what: str) -> None:
             if answer.done():  # cancelled meanwhile
                 if lease is not None:
-                    lease._lease.release_later(_ignore)
+                    lease._lease.release_later(ignore)
             elif code not in (0, TIMED_OUT):
                 answer.set_exception(made_of(code, what))
             else:
@@ -77,8 +73,9 @@ class Side(PerProcess[_dlock.Door]):
             held = None if lease is None else Lease(lease, self.name)
             try:
                 loop.call_soon_threadsafe(deliver, held, code, what)
-            except RuntimeError:  # the loop is closed: the lease is dropped, and so released
-                pass
+            except RuntimeError:  # the loop is closed
+                if held is not None:
+                    held._lease.release_later(ignore)
 
         stop = _dlock.Stop()
         self.get().start(limit_of(timeout), done, stop)
@@ -89,45 +86,13 @@ class Side(PerProcess[_dlock.Door]):
             if answer.done() and not answer.cancelled() and answer.exception() is None:
                 lease = answer.result()  # it came in the same turn of the loop
                 if lease is not None:
-                    lease._lease.release_later(_ignore)
+                    lease._lease.release_later(ignore)
             raise
-
-
-def running_loop() -> asyncio.AbstractEventLoop:
-    """Raises UsageError without one, as in trio."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        raise UsageError("no event loop of asyncio runs here: where there is another one, as of "
-                         "trio, wait in a thread, as in `await trio.to_thread.run_sync("
-                         "lock.acquire)` with a DistributedLock") from None
-
-
-def _ignore(code: int, what: str) -> None:
-    """Of a release that nobody waits for: what is unknown is repeated by the library."""
 
 
 async def release_async(lease: Lease) -> None:
     """Lease.release() without blocking the loop. A cancellation does not stop the release."""
-    loop = running_loop()
-    answer: asyncio.Future[None] = loop.create_future()
-
-    def deliver(code: int, what: str) -> None:
-        if answer.done():
-            return
-        if code == 0:
-            answer.set_result(None)
-        else:
-            answer.set_exception(made_of(code, f'the release of "{lease.name}": {what}'))
-
-    def done(code: int, what: str) -> None:
-        try:
-            loop.call_soon_threadsafe(deliver, code, what)
-        except RuntimeError:  # the loop is closed
-            pass
-
-    lease._lease.release_later(done)
-    await answer
+    await lease.release_async()
 
 
 class Acquisitions:
@@ -136,7 +101,7 @@ class Acquisitions:
     def __init__(self) -> None:
         self.ownership: Ownership[Lease] = Ownership()
 
-    def acquire(self, side: Side, timeout: float | None, who: Caller, *, is_block: bool
+    def acquire(self, side: Side, timeout: Seconds | None, who: Caller, *, is_block: bool
                 ) -> Entry[Lease] | None:
         """For the thread that calls."""
         if side.excludes_itself:
@@ -144,7 +109,7 @@ class Acquisitions:
         lease = side.acquire(timeout)
         return None if lease is None else self._added(lease, who, is_block, None)
 
-    async def acquire_async(self, side: Side, timeout: float | None, who: Caller, *,
+    async def acquire_async(self, side: Side, timeout: Seconds | None, who: Caller, *,
                             is_block: bool) -> Entry[Lease] | None:
         """For the task that called, whatever other one waits in its place."""
         if side.excludes_itself:
@@ -164,7 +129,7 @@ class Acquisitions:
 class Hold:
     """A block that holds a lease, once; for threads and for asyncio. It may end elsewhere."""
 
-    def __init__(self, acquisitions: Acquisitions, side: Side, timeout: float | None) -> None:
+    def __init__(self, acquisitions: Acquisitions, side: Side, timeout: Seconds | None) -> None:
         self._acquisitions = acquisitions
         self._side = side
         self._timeout = timeout
@@ -201,7 +166,7 @@ class AsyncLease:
     """`async with` around one lease: what the acquire_async() of the locks returns. May be entered
     again, and by several tasks: each has a lease of its own."""
 
-    def __init__(self, side: Side, timeout: float | None) -> None:
+    def __init__(self, side: Side, timeout: Seconds | None) -> None:
         self._side = side
         self._timeout = timeout
         self._acquisitions = Acquisitions()
@@ -225,25 +190,15 @@ class AsyncLease:
         await release_after_async(partial(release_async, entry.lease), error)
 
 
-async def release_after_async(release: Callable[[], Awaitable[None]],
-                              error: BaseException | None) -> None:
-    """Releases; if that fails and the body failed before, the body's exception goes on alone."""
-    try:
-        await release()
-    except DistributedLockError as failed:
-        if error is None:
-            raise
-        note_failed_release(error, failed)
-
-
-def timed_out(name: str, timeout: float | None) -> LockTimeout:
+def timed_out(name: str, timeout: Seconds | None) -> LockTimeout:
     """What says that a lock was not to be had in that time."""
-    if timeout is not None and timeout <= 0:
+    if timeout is not None and seconds_of(timeout) <= 0:
         return LockBusy(f'the lock "{name}" is not free')
-    return LockTimeout(f'the lock "{name}" did not become free within {timeout} s')
+    return LockTimeout(f'the lock "{name}" did not become free within {timeout}'
+                       f'{"" if isinstance(timeout, timedelta) else " s"}')
 
 
-def checked(lease: T | None, name: str, timeout: float | None) -> T:
+def checked(lease: T | None, name: str, timeout: Seconds | None) -> T:
     """The lease, or the exception for its absence."""
     if lease is None:
         raise timed_out(name, timeout)
@@ -275,7 +230,7 @@ class Sides:
         name: NameOf = name_of(self._naming, function)
         return lambda args, kwargs: self._make(name(args, kwargs))
 
-    def held_by(self, function: Callable[P, R], acquisitions: Acquisitions, timeout: float | None,
+    def held_by(self, function: Callable[P, R], acquisitions: Acquisitions, timeout: Seconds | None,
                 *, is_async: bool = False) -> Callable[P, R]:
         """The function, decorated."""
 
@@ -301,15 +256,15 @@ class LeaseSource:
         """The name, without the prefix."""
         return self._sides.one.name
 
-    def acquire(self, timeout: float | None = None) -> Lease:
+    def acquire(self, timeout: Seconds | None = None) -> Lease:
         """Waits for a lease. Ctrl-C ends the wait."""
         return checked(self._sides.one.acquire(timeout), self.name, timeout)
 
-    def try_acquire(self, timeout: float = 0) -> Lease | None:
+    def try_acquire(self, timeout: Seconds = 0) -> Lease | None:
         """None instead of LockTimeout and LockBusy."""
         return self._sides.one.acquire(timeout)
 
-    def acquire_async(self, timeout: float | None = None) -> AsyncLease:
+    def acquire_async(self, timeout: Seconds | None = None) -> AsyncLease:
         """For `async with`: waits without a thread."""
         return AsyncLease(self._sides.one, timeout)
 
@@ -331,10 +286,10 @@ class Mutex(LeaseSource):
     and NotReplicated raised. `name`, instead of `lock_name`: for decorators, as of DistributedLock.
     """
 
-    def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 name: Naming = None, renew: bool = True, max_hold: float | None = None,
+    def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: Seconds = DEFAULT_TTL, *,
+                 name: Naming = None, renew: bool = True, max_hold: Seconds | None = None,
                  prefix: str = "", min_replicas: int = 0,
-                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
+                 replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT) -> None:
         terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
         super().__init__(mutex_sides(client, lock_name, name, prefix, terms))
 

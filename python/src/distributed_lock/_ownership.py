@@ -12,12 +12,13 @@ import threading
 import weakref
 from collections.abc import Callable
 from types import CodeType, FrameType
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
+from . import _hubs
 from ._errors import UsageError
 
 # Where the stack of a pool's thread begins. What these call is a job: the thread outlives it.
-_POOLS = frozenset({"concurrent", "multiprocessing", "anyio", "trio"})
+_POOLS = frozenset({"concurrent", "multiprocessing", "anyio", "trio", "gevent", "eventlet"})
 _BELOW_JOBS = _POOLS | {"threading", "asyncio", "contextlib", "functools", "outcome"}
 _STEPPED = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR | inspect.CO_COROUTINE
 
@@ -38,15 +39,16 @@ def _stack(frame: FrameType | None) -> list[FrameType]:
 class _Thread:
     """A thread, or a greenlet. It goes away with that, since it lives in a local of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, greenlet: str | None = None) -> None:
         self.reference: weakref.ref[object] = weakref.ref(self)
         self.ident = threading.get_ident()
-        self.name = threading.current_thread().name
-        self.is_pooled = (threading.current_thread() is not threading.main_thread()
+        self.name = greenlet or f'thread "{threading.current_thread().name}"'
+        self.is_pooled = (greenlet is None
+                          and threading.current_thread() is not threading.main_thread()
                           and any(_module(frame) in _POOLS for frame in _stack(sys._getframe())))
 
     def __str__(self) -> str:
-        return f'the thread "{self.name}"'
+        return f"the {self.name}"
 
     def runs(self, job: FrameType) -> bool:
         return job in _stack(sys._current_frames().get(self.ident))
@@ -58,6 +60,19 @@ class _Local(threading.local):
 
 
 _local = _Local()
+# Of the greenlets that are not told apart by a local: where gevent and eventlet replaced nothing, or
+# did so late.
+_greenlets: weakref.WeakKeyDictionary[Any, _Thread] = weakref.WeakKeyDictionary()
+
+
+def _this_thread() -> _Thread:
+    greenlet = _hubs.greenlet()
+    if greenlet is None:
+        return _local.thread
+    found = _greenlets.get(greenlet)
+    if found is None:
+        found = _greenlets[greenlet] = _Thread(f"greenlet {id(greenlet):#x}")
+    return found
 
 
 def current_task() -> asyncio.Task[object] | None:
@@ -72,7 +87,7 @@ class Caller:
     __slots__ = ("_job", "code", "frame", "task", "thread")
 
     def __init__(self, frame: FrameType | None) -> None:
-        self.thread: _Thread = _local.thread
+        self.thread = _this_thread()
         self.task = current_task()
         self.frame = id(frame)
         self.code: CodeType | None = None if frame is None else frame.f_code

@@ -8,11 +8,11 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import threading
 import weakref
+from functools import partial
 from typing import Protocol
 
-from . import _dlock
+from . import _dlock, _hubs
 
 log = logging.getLogger("distributed_lock")
 log.addHandler(logging.NullHandler())
@@ -22,12 +22,12 @@ _LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
 class Holding(Protocol):
     """A lease that can be given back."""
 
-    def release(self) -> None: ...
+    def end(self, *, must_wait: bool) -> None:
+        """At the end of the program; nothing if it is none of `must_wait`."""
 
 
-_lock = threading.Lock()
 _clients: dict[tuple[str, str], _dlock.Client] = {}
-_held: weakref.WeakSet[Holding] = weakref.WeakSet()
+_held: weakref.WeakValueDictionary[int, Holding] = weakref.WeakValueDictionary()
 _generation = 0
 
 
@@ -38,39 +38,39 @@ def generation() -> int:
 
 def client(url: str, prefix: str) -> _dlock.Client:
     """The client of this process for these settings; connects when it is first used."""
-    with _lock:
-        key = (url, prefix)
-        found = _clients.get(key)
-        if found is None:
-            found = _clients[key] = _dlock.Client(url, prefix, _report)
-        return found
+    key = (url, prefix)
+    # Without a mutex: a fork might find it locked, and greenlets in several threads too.
+    return _clients.get(key) or _clients.setdefault(key, _dlock.Client(url, prefix, _report))
 
 
 def hold(lease: Holding) -> None:
     """Remembers that it must be released at the end of the program."""
-    with _lock:
-        _held.add(lease)
+    _held[id(lease)] = lease
 
 
 def _report(level: int, text: str) -> None:
-    log.log(_LEVELS[level], "%s", text)
+    # On a thread of the library, for which the locks of handlers may be those of greenlets.
+    _hubs.at_home(partial(log.log, _LEVELS[level], "%s", text))
 
 
 def _begin_child() -> None:
-    global _lock, _held, _generation
+    global _held, _generation
     _generation += 1
-    _lock = threading.Lock()  # another thread of the parent may have had it
-    _held = weakref.WeakSet()
+    _held = weakref.WeakValueDictionary()
+    _hubs.leave_home()
     _dlock.reset_gate()
     _clients.clear()
 
 
 def _end() -> None:
-    for lease in list(_held):
-        try:
-            lease.release()
-        except Exception as error:
-            log.warning("at the end of the program: %s", error)
+    _hubs.leave_home()
+    held = [lease for each in _held.valuerefs() if (lease := each()) is not None]
+    for must_wait in (False, True):  # so that where no server answers, most take one timeout together
+        for lease in held:
+            try:
+                lease.end(must_wait=must_wait)
+            except Exception as error:
+                log.warning("at the end of the program: %s", error)
     for one in list(_clients.values()):
         one.close()
     _dlock.close_gate()

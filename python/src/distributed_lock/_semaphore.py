@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec, TypeVar, overload
 
 from . import _dlock
@@ -18,7 +19,9 @@ from ._locks import (
 )
 from ._names import Naming
 from ._per_process import PerProcess
+from ._spans import Seconds
 from ._store import Store
+from ._waits import brief, in_thread
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,9 +33,9 @@ class Semaphore:
     """
 
     def __init__(self, client: Store = None, lock_name: str = "", permits: int = 1,
-                 lock_ttl: float = DEFAULT_TTL, *, name: Naming = None, renew: bool = True,
-                 max_hold: float | None = None, prefix: str = "", min_replicas: int = 0,
-                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
+                 lock_ttl: Seconds = DEFAULT_TTL, *, name: Naming = None, renew: bool = True,
+                 max_hold: Seconds | None = None, prefix: str = "", min_replicas: int = 0,
+                 replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT) -> None:
         terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
         self._permits = permits
 
@@ -66,18 +69,29 @@ class Semaphore:
         keep theirs until they release them. Clients that go on saying the old number are refused
         with UsageError. Raises UsageError for a number out of range."""
         assert self.name  # else UsageError: there are many
-        self._inner.get().set_permits(permits)
+        brief(partial(self._inner.get().set_permits, permits))
         self._permits = permits
 
-    def acquire(self, weight: int = 1, timeout: float | None = None) -> Lease:
+    async def set_permits_async(self, permits: int) -> None:
+        """The same in asyncio. A cancellation does not stop it."""
+        assert self.name
+        inner = self._inner.get()
+
+        def change() -> None:
+            inner.set_permits(permits)
+            self._permits = permits
+
+        await in_thread(change, finish=True)
+
+    def acquire(self, weight: int = 1, timeout: Seconds | None = None) -> Lease:
         """As Mutex.acquire()."""
         return self._of(weight).acquire(timeout)
 
-    def try_acquire(self, weight: int = 1, timeout: float = 0) -> Lease | None:
+    def try_acquire(self, weight: int = 1, timeout: Seconds = 0) -> Lease | None:
         """As Mutex.try_acquire()."""
         return self._of(weight).try_acquire(timeout)
 
-    def acquire_async(self, weight: int = 1, timeout: float | None = None) -> AsyncLease:
+    def acquire_async(self, weight: int = 1, timeout: Seconds | None = None) -> AsyncLease:
         """As Mutex.acquire_async()."""
         return self._of(weight).acquire_async(timeout)
 

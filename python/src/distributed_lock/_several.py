@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from . import _dlock, _process
-from ._lease import Held, in_main_thread, limit_of
+from ._lease import Held
 from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, checked, terms_of
+from ._spans import Seconds, limit_of
 from ._store import Store, url_of
+from ._waits import Coming, blocking, in_thread
 
 
 class Leases(Held):
@@ -23,10 +26,10 @@ class Leases(Held):
         return dict(self._fences)
 
 
-def acquire_all(client: Store, names: Sequence[str], lock_ttl: float = DEFAULT_TTL, *,
-                timeout: float | None = None, renew: bool = True, max_hold: float | None = None,
+def acquire_all(client: Store, names: Sequence[str], lock_ttl: Seconds = DEFAULT_TTL, *,
+                timeout: Seconds | None = None, renew: bool = True, max_hold: Seconds | None = None,
                 prefix: str = "", min_replicas: int = 0,
-                replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> Leases:
+                replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT) -> Leases:
     """Waits until it has all mutexes `names`: in one step if all are free, else one after the
     other, in an order that is the same for all who use this function, so that these cannot
     deadlock. Raises as Mutex.acquire(); then nothing is held."""
@@ -36,12 +39,45 @@ def acquire_all(client: Store, names: Sequence[str], lock_ttl: float = DEFAULT_T
     return checked(leases, ", ".join(names), timeout)
 
 
-def try_acquire_all(client: Store, names: Sequence[str], lock_ttl: float = DEFAULT_TTL, *,
-                    timeout: float | None = 0, renew: bool = True, max_hold: float | None = None,
+def try_acquire_all(client: Store, names: Sequence[str], lock_ttl: Seconds = DEFAULT_TTL, *,
+                    timeout: Seconds | None = 0, renew: bool = True, max_hold: Seconds | None = None,
                     prefix: str = "", min_replicas: int = 0,
-                    replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> Leases | None:
+                    replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT) -> Leases | None:
     """None instead of LockTimeout and LockBusy."""
-    inner = _process.client(url_of(client), prefix)
     terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
-    leases = _dlock.acquire_all(inner, list(names), terms, limit_of(timeout), in_main_thread())
+    leases = blocking(_acquiring(client, names, terms, timeout, prefix))
     return None if leases is None else Leases(leases, names)
+
+
+def acquire_all_async(client: Store, names: Sequence[str], lock_ttl: Seconds = DEFAULT_TTL, *,
+                      timeout: Seconds | None = None, renew: bool = True,
+                      max_hold: Seconds | None = None, prefix: str = "", min_replicas: int = 0,
+                      replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT) -> Coming[Leases]:
+    """acquire_all() in asyncio: `async with acquire_all_async(...) as leases`, or `await` it. A
+    cancellation ends the wait, and gives back what came."""
+
+    async def wait() -> Leases:
+        leases = await try_acquire_all_async(
+            client, names, lock_ttl, timeout=timeout, renew=renew, max_hold=max_hold, prefix=prefix,
+            min_replicas=min_replicas, replication_timeout=replication_timeout)
+        return checked(leases, ", ".join(names), timeout)
+
+    return Coming(wait)
+
+
+async def try_acquire_all_async(client: Store, names: Sequence[str], lock_ttl: Seconds = DEFAULT_TTL,
+                                *, timeout: Seconds | None = 0, renew: bool = True,
+                                max_hold: Seconds | None = None, prefix: str = "",
+                                min_replicas: int = 0,
+                                replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT
+                                ) -> Leases | None:
+    """None instead of LockTimeout and LockBusy."""
+    terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
+    leases = await in_thread(partial(_acquiring(client, names, terms, timeout, prefix), False))
+    return None if leases is None else Leases(leases, names)
+
+
+def _acquiring(client: Store, names: Sequence[str], terms: _dlock.Terms, timeout: Seconds | None,
+               prefix: str) -> Callable[[bool], _dlock.Leases | None]:
+    return partial(_dlock.acquire_all, _process.client(url_of(client), prefix), list(names), terms,
+                   limit_of(timeout))

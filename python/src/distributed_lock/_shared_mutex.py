@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from . import _dlock
-from ._lease import Held, Lease, in_main_thread, limit_of
+from ._lease import Held, Lease
 from ._locks import (
     DEFAULT_REPLICATION_TIMEOUT,
     DEFAULT_TTL,
@@ -16,7 +18,9 @@ from ._locks import (
 )
 from ._names import Naming
 from ._per_process import PerProcess
+from ._spans import Seconds, limit_of
 from ._store import Store
+from ._waits import Coming, blocking, brief, in_thread
 
 
 class UpgradeableLease(Held):
@@ -37,30 +41,48 @@ class UpgradeableLease(Held):
         """Whether it is the writer."""
         return self._lease.upgraded
 
-    def upgrade(self, timeout: float | None = None) -> None:
+    def upgrade(self, timeout: Seconds | None = None) -> None:
         """Becomes the writer: waits until the readers have gone, before all others who wait. Raises
         LockTimeout or LockBusy (the lease is as before then), and LockLost if the lease ends
         meanwhile. Ctrl-C ends the wait."""
         if not self.try_upgrade(timeout):
             raise timed_out(self.name, timeout)
 
-    def try_upgrade(self, timeout: float | None = 0) -> bool:
+    def try_upgrade(self, timeout: Seconds | None = 0) -> bool:
         """The same; False instead of LockTimeout and LockBusy."""
-        return self._lease.upgrade(limit_of(timeout), in_main_thread())
+        return blocking(partial(self._lease.upgrade, limit_of(timeout)), finish=True)
+
+    async def upgrade_async(self, timeout: Seconds | None = None) -> None:
+        """upgrade() in asyncio. A cancellation ends the wait; the lease is as before then."""
+        if not await self.try_upgrade_async(timeout):
+            raise timed_out(self.name, timeout)
+
+    async def try_upgrade_async(self, timeout: Seconds | None = 0) -> bool:
+        """The same; False instead of LockTimeout and LockBusy."""
+        def undo(upgraded: bool) -> None:
+            if upgraded:
+                self._lease.downgrade()
+
+        return await in_thread(partial(self._lease.upgrade, limit_of(timeout), False), finish=True,
+                               undo=undo)
 
     def downgrade(self) -> None:
         """From the writer back to what it was before upgrade()."""
-        self._lease.downgrade()
+        brief(self._lease.downgrade)
+
+    async def downgrade_async(self) -> None:
+        """The same in asyncio. A cancellation does not stop it."""
+        await in_thread(self._lease.downgrade, finish=True)
 
 
 class SharedMutex:
     """A reader-writer lock: any number of readers, or one writer; both in order of arrival.
     Options as those of Mutex. `read` and `write` are its two LeaseSources."""
 
-    def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: float = DEFAULT_TTL, *,
-                 name: Naming = None, renew: bool = True, max_hold: float | None = None,
+    def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: Seconds = DEFAULT_TTL, *,
+                 name: Naming = None, renew: bool = True, max_hold: Seconds | None = None,
                  prefix: str = "", min_replicas: int = 0,
-                 replication_timeout: float = DEFAULT_REPLICATION_TIMEOUT) -> None:
+                 replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT) -> None:
         terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
         self.read = LeaseSource(Sides(lock_name, name, lambda each: Side(
             client, each, prefix, lambda inner: _dlock.reader(inner, each, terms),
@@ -76,17 +98,39 @@ class SharedMutex:
         """The name, without the prefix."""
         return self.read.name
 
-    def acquire_upgradeable(self, timeout: float | None = None) -> UpgradeableLease:
+    def acquire_upgradeable(self, timeout: Seconds | None = None) -> UpgradeableLease:
         """Waits for the lease of a reader who may become the writer. As Mutex.acquire()."""
         return checked(self.try_acquire_upgradeable(timeout), self.name, timeout)
 
-    def try_acquire_upgradeable(self, timeout: float | None = 0) -> UpgradeableLease | None:
+    def try_acquire_upgradeable(self, timeout: Seconds | None = 0) -> UpgradeableLease | None:
         """As Mutex.try_acquire()."""
         name = self.name
-        lease = self._both.get().acquire_upgradeable(limit_of(timeout), in_main_thread())
+        lease = blocking(partial(self._both.get().acquire_upgradeable, limit_of(timeout)))
+        return None if lease is None else UpgradeableLease(lease, name)
+
+    def acquire_upgradeable_async(self, timeout: Seconds | None = None) -> Coming[UpgradeableLease]:
+        """acquire_upgradeable() in asyncio: for `async with`, or `await` it. A cancellation ends the
+        wait."""
+
+        async def wait() -> UpgradeableLease:
+            return checked(await self.try_acquire_upgradeable_async(timeout), self.name, timeout)
+
+        return Coming(wait)
+
+    async def try_acquire_upgradeable_async(self, timeout: Seconds | None = 0
+                                            ) -> UpgradeableLease | None:
+        """None instead of LockTimeout and LockBusy."""
+        name = self.name
+        lease = await in_thread(partial(self._both.get().acquire_upgradeable, limit_of(timeout),
+                                        False))
         return None if lease is None else UpgradeableLease(lease, name)
 
     def downgrade(self, lease: Lease | UpgradeableLease) -> Lease:
         """From writer, or upgradeable, to reader in one step: nobody writes in between. `lease` is
         used up. Raises LockLost if it had ended."""
-        return Lease(self._both.get().downgrade(lease._lease), self.name)
+        return Lease(brief(partial(self._both.get().downgrade, lease._lease)), self.name)
+
+    async def downgrade_async(self, lease: Lease | UpgradeableLease) -> Lease:
+        """The same in asyncio. A cancelled one gives the lock back."""
+        inner = self._both.get()
+        return Lease(await in_thread(partial(inner.downgrade, lease._lease), finish=True), self.name)
