@@ -190,11 +190,19 @@ Guard::Guard(GiveBack give_back) {
 }
 
 Guard::~Guard() {
-  // It would end by itself at the end of file, but not if somebody stopped it.
-  ::kill(pid_, SIGKILL);
-  while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  if (pid_ > 0) {
+    // It would end by itself at the end of file, but not if somebody stopped it.
+    ::kill(pid_, SIGKILL);
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
   }
   ::munmap(memory_, sizeof(GuardMemory));
+}
+
+bool Guard::has_ended() noexcept {
+  if (pid_ <= 0 || ::waitpid(pid_, nullptr, WNOHANG) != pid_) return false;
+  pid_ = -1;
+  return true;
 }
 
 void Guard::poke() noexcept {

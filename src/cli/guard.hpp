@@ -34,7 +34,10 @@ class Guard {
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
 
+  /// -1 when it has ended.
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
+  /// Whether somebody ended it since the last call. Collects it.
+  [[nodiscard]] bool has_ended() noexcept;
   /// Before the start: what stands in the environment of all that the command will start, and the
   /// fences of what is held and may be given back.
   void arm(std::string_view mark, std::span<const std::int64_t> fences) noexcept;

@@ -22,9 +22,11 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto rest_poll = 20ms;       // how often to look whether what is left has ended
+constexpr auto killed_poll = 2ms;      // ... when it was killed: some start others fast
 constexpr auto terminal_poll = 100ms;  // ... whether a shell has brought us to the foreground
 constexpr auto after_kill = 5s;        // how long what was killed may take to be gone
 constexpr auto shortest_look = 5ms;
+constexpr auto most_margin = 1100ms;  // before the end of validity a lease counts as lost
 
 std::string why_lost(const Held& held) {
   try {
@@ -93,7 +95,7 @@ BootTime Supervisor::next_look() const {
   auto next = ending_.lost ? boot_now() + 1h : next_move_;
   if (kill_at_ && !killed_) next = std::min(next, *kill_at_);
   if (wants_terminal_) next = std::min<BootTime>(next, boot_now() + terminal_poll);
-  if (ended_) next = std::min<BootTime>(next, boot_now() + rest_poll);
+  if (ended_) next = std::min<BootTime>(next, boot_now() + (killed_ ? killed_poll : rest_poll));
   return next;
 }
 
@@ -103,6 +105,13 @@ void Supervisor::take_signals() {
 
 void Supervisor::pass_on(Signals::Signal signal) {
   if (signal.number == SIGCHLD && !signal.was_sent) {
+    if (around_.guard.has_ended()) {
+      complain(
+          "the guard of the lock {} was killed: if dlock is killed or stopped now, what the "
+          "command "
+          "started may go on beside the next holder",
+          settings_.lock);
+    }
     collect_orphans(std::array{command_, around_.guard.pid()});
     return;
   }
@@ -152,7 +161,9 @@ void Supervisor::on_lost() {
   ask_to_end(SIGTERM);
   kill_by(std::min<BootTime>(boot_now() + settings_.kill_after, around_.guard.deadline()));
   const auto why = why_lost(held_);
-  if (!settings_.time_up.empty()) {
+  // Before that time somebody broke it.
+  const bool is_time_up = around_.guard.deadline() - boot_now() <= most_margin;
+  if (!settings_.time_up.empty() && is_time_up) {
     complain("the time of the command under the lock {} is up ({}), ending it", settings_.lock,
              settings_.time_up);
   } else {
@@ -240,6 +251,13 @@ void Supervisor::kill_if_due() {
   } else {
     kill_at_ = boot_now() + 1h;  // it was to be gone by now
     gave_up_ = true;
+    for (const auto& process : processes()) {
+      complain(
+          "process {} ({}), which the command started, does not end although it was killed: it may "
+          "go "
+          "on working beside the next holder of the lock {}",
+          process.pid, in_quotes(process.name), settings_.lock);
+    }
   }
   kill_all();
 }

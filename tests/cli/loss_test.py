@@ -1,5 +1,6 @@
 """dlock run when the lock is lost while the command runs: TERM, then KILL, and 73."""
 
+import json
 import os
 import signal
 import time
@@ -152,6 +153,16 @@ class Loss(CliCase):
         self.assertEqual(self.dlock("break", "x", "--fence", str(number)).returncode, 0)
         self.assert_lost(running)
         self.assertIn("TERM", running.stdout)
+
+    def test_break_is_told_as_such_also_where_the_time_was_limited(self):
+        for options in (["--no-renew"], ["--at-least", "1ms", "--at-most", "60s"]):
+            running = self.run_until_ready(*options, ttl="60s") if "--no-renew" in options else \
+                self.start("run", *options, "x", "--", "sh", "-c", COMMAND.format(on_term="exit 0", before=""))
+            running.expect("ready")
+            fence = json.loads(self.dlock("info", "--json", "x").stdout)["fence"]
+            self.dlock("break", "x", "--fence", str(fence))
+            self.assert_lost(running)
+            self.assertIn("taken away with `dlock break`", running.stderr)
 
     def test_a_signal_and_a_loss_at_once_are_a_loss(self):
         running = self.run_until_ready("--kill-after", "300ms", ttl="900ms", on_term=":")

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import unittest
 
-from cli_case import CliCase, DLOCK, eventually, is_alive, state
+from cli_case import CliCase, DLOCK, eventually, guard_of, is_alive, state
 
 # Each starts a worker that is in no group of the command's, and writes its number to $OUT.
 WORKER = 'echo $$ >>"$OUT"; while :; do sleep 0.05; done'
@@ -210,6 +210,33 @@ class Tree(CliCase):
         running.send(signal.SIGKILL)
         self.assert_ended_before_the_next_holder()
         running.wait()
+
+
+    def test_what_starts_others_all_the_time_is_ended_too(self):
+        relay = self.directory / "relay"
+        relay.write_text('trap "" TERM\necho $$ >>"$OUT"\nsetsid sh "$0" &\nsetsid sh "$0.slow" &\n')
+        (self.directory / "relay.slow").write_text('trap "" TERM\nsleep 0.3\n')
+        running = self.start("run", "--kill-after", "200ms", "x", "--", "sh", "-c", f"sh {relay}; sleep 1000")
+        self.assertTrue(eventually(lambda: len(self.workers()) > 10))
+        running.send(signal.SIGTERM)
+        running.wait()
+        self.assertNotIn("does not end", running.stderr)
+        before = self.workers()
+        self.assertEqual(self.dlock("run", "x", "--", "sleep", "0.2").returncode, 0)
+        self.assertEqual(self.workers(), before)
+
+    def test_without_its_guard_dlock_says_so_and_still_collects_orphans(self):
+        running = self.start("run", "x", "--", "sh", "-c", "echo ready; read _; (sleep 0.01 & echo orphan $!); "
+                             "read _; exit 3")
+        running.expect("ready")
+        os.kill(guard_of(running.pid), signal.SIGKILL)
+        running.process.stdin.write(b"\n")
+        running.process.stdin.flush()
+        orphan = int(running.word_after("orphan"))
+        self.assertTrue(eventually(lambda: state(orphan) is None))
+        running.close_stdin()
+        self.assertEqual(running.wait(), 3)
+        self.assertIn("the guard of the lock 'x' was killed", running.stderr)
 
 
 class Signals(CliCase):
