@@ -4,6 +4,10 @@
         ...
 """
 
+from ._native import load as _load
+
+_dlock = _load(__name__)  # before all that uses it
+
 from ._condition import ConditionVariable
 from ._distributed_lock import AsyncDistributedLock, DistributedLock
 from ._election import Election, Leader, LeaderChange, LeaderObserver, Leadership
