@@ -78,7 +78,7 @@ class AsyncFamily(PackageCase):
 
     def test_a_cancelled_wait_leaves_nothing_behind(self):
         async def main():
-            lease = Mutex(self.redis, "job").acquire()
+            lease = Mutex(self.redis, "own").acquire()
             waits = (Election(self.redis, "job").campaign_async().__aenter__,
                      ConditionVariable(self.redis, "job").acquire_async,
                      acquire_all_async(self.redis, ["job", "other"]).__aenter__,
@@ -88,6 +88,8 @@ class AsyncFamily(PackageCase):
                     await asyncio.wait_for(wait(), 0.05)
             self.assertTrue(await asyncio.to_thread(eventually, lambda: not self.waiters("job")))
             lease.release()
+
+        async def at_the_answer():
             async with acquire_all_async(self.redis, ["job", "other"], timeout=LONG):
                 pass
             for i in range(30):  # just as the answer comes
@@ -99,7 +101,9 @@ class AsyncFamily(PackageCase):
                     await task.result().release_async()
                 await asyncio.to_thread(lambda: Mutex(self.redis, "job").acquire(LONG).release())
 
-        self.run_async(main())
+        with self.held_elsewhere("job"):
+            self.run_async(main())
+        self.run_async(at_the_answer())
 
     def test_spans(self):
         for forever in (math.inf, 1e300, None, datetime.timedelta.max):
