@@ -15,18 +15,28 @@ std::string reason(const core::LeaseRecord& lease, const std::string& name) {
   const auto lock =
       "the lock \"" + name + "\" (fence " + std::to_string(lease.fence.number()) + ")";
   switch (lease.loss.load()) {
-    case core::Loss::taken:
+    case core::Loss::gone:
       return lock +
-             " is not ours any more: its key was deleted, overwritten, or the server lost it";
+             " was lost: its key is gone. It was deleted or evicted, its expiry was cut "
+             "short, or the server lost its data";
+    case core::Loss::taken:
+      return lock + " was taken over: its key was overwritten by another client";
     case core::Loss::broken:
       return lock + " was taken away with `dlock break`";
     case core::Loss::max_hold:
       return lock + " was held for as long as max_hold allows";
-    case core::Loss::expired:
+    case core::Loss::time_up:
+      return lock + " ran out: its time was up, and it is not renewed";
     case core::Loss::none:
+      // The release found it so, before a renewal could.
+      if (lease.left(detail::now()) > core::Duration::zero()) {
+        return lock + " was lost: its key is gone, or was overwritten by another client";
+      }
+      break;
+    case core::Loss::expired:
       break;
   }
-  return lock + " ran out: no renewal was confirmed in time";
+  return lock + " ran out: the server did not confirm a renewal in time";
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ void Proclamation::send() {
   }
   throw_error(errc::lost, "the leadership of \"" + name_ + "\" (term " +
                               std::to_string(lease_->fence.number()) +
-                              ") has ended: its lock is not ours any more");
+                              ") has ended: its lock was lost");
 }
 
 // Every period. Of several servers one may have got its part of the lock, or the value, after the

@@ -52,7 +52,10 @@ Loss Hold::overdue(Instant now) const {
   if (now < lost_at()) {
     return Loss::none;
   }
-  return ends_first() ? Loss::max_hold : Loss::expired;
+  if (ends_first()) {
+    return Loss::max_hold;
+  }
+  return terms_.renew ? Loss::expired : Loss::time_up;
 }
 
 void Hold::on_queued() { renewing_ = queued_ = true; }

@@ -19,10 +19,17 @@ namespace dlock::core {
 enum class Loss : std::uint8_t {
   none,      ///< it has not
   expired,   ///< no renewal was confirmed before the end of validity came near
-  taken,     ///< the server says that the lock is not ours any more
+  gone,      ///< the server does not know of it any more: it was deleted, or the data were lost
+  taken,     ///< the lock key has another's value
   broken,    ///< somebody broke it on purpose, by its fence
   max_hold,  ///< the longest total hold is over
+  time_up,   ///< it was not to be renewed, and its time is over
 };
+
+/// Whether the server may not know of it yet.
+[[nodiscard]] constexpr bool is_by_time(Loss loss) {
+  return loss == Loss::expired || loss == Loss::max_hold || loss == Loss::time_up;
+}
 
 using LeaseId = std::uint64_t;
 

@@ -106,7 +106,7 @@ void Engine::clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord&
   if (cohort) {
     give_back(now, cohort, 0, false);
     lose(now, cohort, cohort->hold->overdue(now));
-  } else if (lease.loss.load() == Loss::expired || lease.loss.load() == Loss::max_hold) {
+  } else if (is_by_time(lease.loss.load())) {
     const auto id = depart(now, lease.token, {lease.key, lease.kind}, lease.ttl, 0, false,
                            lease.kept_until.load());
     departures_.at(id).held = true;

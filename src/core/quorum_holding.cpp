@@ -192,7 +192,7 @@ void Quorum::lose(Instant now, const LinePtr& line, Loss why) {
   record->loss.store(why == Loss::none ? Loss::expired : why, std::memory_order_release);
   ++counters_.lost;
   act(Lost{record});
-  if (why == Loss::taken || why == Loss::broken) {
+  if (why == Loss::gone || why == Loss::taken || why == Loss::broken) {
     if (why == Loss::broken) {
       record->kept_until = Instant{};
     }

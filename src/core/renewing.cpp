@@ -177,8 +177,8 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
       if (hold.record()->part) {
         act(Kept{hold.record()->id});
       }
-    } else if (i < letters.size() && letters[i] == 'l') {
-      lose(now, cohort, Loss::taken);
+    } else if (i < letters.size() && (letters[i] == 'l' || letters[i] == 't')) {
+      lose(now, cohort, letters[i] == 'l' ? Loss::gone : Loss::taken);
     } else {
       // An error says nothing about the lease: it is unknown, not lost.
       hold.on_unknown(now + std::min<Duration>(seconds{1}, hold.terms().ttl / 10));

@@ -3,7 +3,7 @@
 -- is kept is written in any case: who WAITs behind a renewal waits for that.
 -- KEYS: fence, then lock, queue, seen for each lease; the lock key for all, if only that can be seen
 -- ARGV: echo, then token, ttl in ms, sequence for each lease
--- Replies, after the echo: a letter for each lease, k (kept), l (lost), or b (kept, but its holder is
+-- Replies, after the echo: a letter for each lease, k (kept), l (it is not there), t (another has it), or b (kept, but its holder is
 --   asked to give it up)
 -- include _lock.lua
 
@@ -29,7 +29,7 @@ for i = 1, (#KEYS - 1) / 3 do
       now = now or now_us()
       mend(function() hand_off(lock, now) end, { lock.queue }, { lock.seen })
     end
-    outcome[i] = 'l'
+    outcome[i] = value and 't' or 'l'
   end
 end
 return ARGV[1] .. ' ' .. table.concat(outcome)

@@ -39,6 +39,10 @@ std::string_view name_of(Loss loss) {
       return "none";
     case Loss::expired:
       return "expired";
+    case Loss::gone:
+      return "gone";
+    case Loss::time_up:
+      return "time_up";
     case Loss::taken:
       return "taken";
     case Loss::broken:

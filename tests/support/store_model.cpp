@@ -310,10 +310,11 @@ std::string StoreModel::renew(Micros now, std::string_view echo,
       keep_for(value.expires_at, now, renewal.ttl);
       letters += value.to_break ? 'b' : 'k';
     } else {
-      if (!lock.value && !lock.queue.empty()) {
+      const bool was_there = lock.value.has_value();
+      if (!was_there && !lock.queue.empty()) {
         hand_off(now, lock, {}, false);
       }
-      letters += 'l';
+      letters += was_there ? 't' : 'l';
     }
   }
   return std::string{echo} + ' ' + letters;
