@@ -28,7 +28,8 @@ a private server of yours on this machine, started when needed.
 'dlock run --help' and so on tell more; 'dlock --version' tells the version.
 
 Environment: DLOCK_URL is where the locks are when there is no --url. DLOCK_LOCAL_DIR is the
-directory of local: instead of ~/.local/state/dlock. With NO_COLOR, messages have no colours on a terminal.
+directory of local: instead of ~/.local/state/dlock. With NO_COLOR, messages have no colours on a
+terminal.
 
 Exit status: 69 when the server is unreachable or refuses, 64 when dlock is used wrongly.
 )";

@@ -5,22 +5,15 @@
 #include <string>
 #include <string_view>
 
+#include "core/text.hpp"
+
 namespace dlock::cli {
 
-/// One character of a byte string.
-struct Character {
-  char32_t code = 0;
-  std::size_t size = 1;  ///< bytes; 1 for a byte that is not UTF-8
-  bool valid = false;
-};
+using core::Character;
+using core::first_character;
+using core::is_utf8;
 
-/// The first character of `text`, which is not empty.
-[[nodiscard]] Character first_character(std::string_view text) noexcept;
-
-[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
-
-/// `text` for a terminal: control characters, characters that turn the writing direction and bytes
-/// that are not UTF-8 as `\n`, `\x1b`, `\u202e`; a backslash as `\\`.
+/// `text` for a terminal: `core::escaped`, and a backslash as `\\`.
 [[nodiscard]] std::string printable(std::string_view text);
 
 /// `printable` in single quotes, cut to about `most` columns: for messages.

@@ -10,6 +10,7 @@
 #include "client/process.hpp"
 #include "client/replication.hpp"
 #include "core/keys.hpp"
+#include "core/text.hpp"
 #include "dlock/error.hpp"
 
 namespace dlock::detail {
@@ -367,7 +368,7 @@ void ClientState::check_process() const {
 void ClientState::log(LogLevel level, std::string text) {
   if (options_.log) {
     callbacks_.post(
-        [sink = options_.log, level, text = std::move(text)] { tell(sink, level, text); },
+        [sink = options_.log, level, text = core::escaped(text)] { tell(sink, level, text); },
         Callbacks::Fate::refused);
   }
 }

@@ -251,7 +251,8 @@ void Replication::renew_some(const Records& leases, std::span<const std::size_t>
   auto& server = store_->connection_of(keys.front());  // it may have moved
   const auto letters = words[0].size() + 1;
   for (std::size_t i = 0; i < some.size(); ++i) {
-    const bool kept = letters + i < reply.text.size() && (reply.text[letters + i] == 'k' || reply.text[letters + i] == 'b');
+    const bool kept = letters + i < reply.text.size() &&
+                      (reply.text[letters + i] == 'k' || reply.text[letters + i] == 'b');
     places[some[i]] = kept ? &server : nullptr;
   }
 }

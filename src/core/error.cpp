@@ -1,6 +1,8 @@
 // The error category and the way from a code to its exception.
 #include "dlock/error.hpp"
 
+#include "core/text.hpp"
+
 namespace dlock {
 namespace {
 
@@ -74,7 +76,9 @@ const std::error_category& error_category() noexcept {
   return category;
 }
 
-void throw_error(errc code, const std::string& what) {
+// Names, labels and what a server says are strangers' text: none of it may leave its line.
+void throw_error(errc code, const std::string& text) {
+  const auto what = core::escaped(text);
   switch (code) {
     case errc::unreachable:
       throw Unreachable{code, what};

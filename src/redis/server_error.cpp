@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/text.hpp"
 #include "redis/connection.hpp"
 
 namespace dlock::redis {
@@ -100,7 +101,7 @@ std::string name_missing_right(std::string_view text) {
 
 std::string cut(std::string_view text) {
   constexpr std::size_t most = 200;
-  return std::string{text.substr(0, most)} + (text.size() > most ? "..." : "");
+  return core::escaped(text.substr(0, most)) + (text.size() > most ? "..." : "");
 }
 
 }  // namespace

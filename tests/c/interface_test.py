@@ -22,12 +22,12 @@ for _ in range(3):
     library = ctypes.CDLL(sys.argv[1])
     pointers = [ctypes.c_void_p() for _ in range(3)]
     client, lock, lease = pointers
-    settings = (ctypes.c_int64 * 2)(16, 60)  # size, ttl
+    settings = (ctypes.c_int64 * 2)(16, 600)  # size, ttl
     assert library.dlock_client_new(None, None, ctypes.byref(client)) == 0
     assert library.dlock_mutex_new(client, b"a", ctypes.c_size_t(1), settings, ctypes.byref(lock)) == 0
     assert library.dlock_acquire(lock, ctypes.c_int64(-1), None, ctypes.byref(lease)) == 0
     _ctypes.dlclose(library._handle)
-    time.sleep(0.3)  # it is renewed meanwhile
+    time.sleep(1)  # it is renewed meanwhile
     library = ctypes.CDLL(sys.argv[1])
     assert library.dlock_lease_release(lease) == 0
     library.dlock_lease_free(lease)

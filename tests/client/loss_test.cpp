@@ -69,7 +69,7 @@ TEST_F(LossTest, AServerThatIsGoneEndsTheLeaseBeforeItsTime) {
   server.kill9();
   EXPECT_TRUE(watch.is_told_in_time());
   expect_over(lock);
-  EXPECT_THAT(words_of([&] { lock.ensure_held(); }), HasSubstr("no renewal was confirmed"));
+  EXPECT_THAT(words_of([&] { lock.ensure_held(); }), HasSubstr("did not confirm a renewal"));
 }
 
 TEST_F(LossTest, AServerThatStandsStillEndsTheLeaseBeforeItsTime) {

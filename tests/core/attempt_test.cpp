@@ -48,7 +48,8 @@ TEST_F(AttemptTest, TheRequestNamesKeysTokenTtlAndMode) {
   EXPECT_EQ(command.verb, Verb::acquire);
   EXPECT_EQ(command.keys, (std::vector<std::string>{"job", "dlock1:qw:{job}", "dlock1:sw:{job}",
                                                     "dlock1:fence"}));
-  EXPECT_EQ(command.args, (std::vector<std::string>{token(), "30000", "wait", "", "", "", "11.12"}));
+  EXPECT_EQ(command.args,
+            (std::vector<std::string>{token(), "30000", "wait", "", "", "", "11.12"}));
   EXPECT_TRUE(attempt.was_sent());
   EXPECT_TRUE(attempt.is_asking());
 }

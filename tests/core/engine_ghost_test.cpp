@@ -206,7 +206,7 @@ TEST(EngineGhost, ALostLeaseIsReleasedIfAnAcquireOfItsTokenMayComeLate) {
   obtain_with_a_repeat_out(script);
   script.at(2503ms).reopen({"renew job T1 30000 .0"}, false);
   script.reply("T1 l");
-  script.expect({"release job T1", "1 lost: taken"});
+  script.expect({"release job T1", "1 lost: gone"});
   script.reply("T1 not_held");
   script.expect_timer(3003ms);
   script.at(3003ms).timer();

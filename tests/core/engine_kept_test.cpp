@@ -72,7 +72,7 @@ TEST_F(EngineKept, ARenewedLeaseIsNotPassedOnEither) {
 TEST_F(EngineKept, AReleaseAfterTheLossKeepsItToo) {
   obtain(60s);
   script.at(59s).timer();
-  script.expect({"1 lost: expired"});
+  script.expect({"1 lost: time_up"});
   script.at(59500ms).release(1);
   script.expect({"1 not held", "release job T1 kept for 500"});
 }

@@ -154,9 +154,9 @@ TEST(EnginePassing, ALossAfterwardsConcernsOnlyTheHolderOfThen) {
   script.at(1ms).release(1);
   script.at(101ms).timer();
   script.reply("T1 l");
-  script.expect({"2 obtained 5.1", "1 released", "renew job T1 30000 .1", "2 lost: taken"});
+  script.expect({"2 obtained 5.1", "1 released", "renew job T1 30000 .1", "2 lost: gone"});
   EXPECT_EQ(script.leases[1]->loss.load(), Loss::none);
-  EXPECT_EQ(script.leases[2]->loss.load(), Loss::taken);
+  EXPECT_EQ(script.leases[2]->loss.load(), Loss::gone);
 }
 
 TEST(EnginePassing, ARenewalThatWasUnderWayExtendsTheNextHoldersLease) {

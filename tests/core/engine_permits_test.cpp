@@ -78,7 +78,7 @@ TEST(EnginePermits, RenewalsOfOneKindGoTogether) {
   script.at(10s).timer();
   script.expect({"renew gpu T1 30000 .5 gpu T3 30000 .5 permits", "renew job T2 30000 .0"});
   script.reply("T1 lk");
-  script.expect({"1 lost: taken"});
+  script.expect({"1 lost: gone"});
   script.reply("T2 k");
   script.expect({});
 }
@@ -119,7 +119,7 @@ TEST(EnginePermits, ALeaseThatRanOutIsReleasedByTheScriptOfItsKind) {
   wish.renew = false;
   script.at(0ms).obtain(1, wish);
   script.at(30s).timer();
-  script.expect({"1 lost: expired"});
+  script.expect({"1 lost: time_up"});
   script.release(1);
   script.expect({"1 not held", "release gpu T1 permits"});
 }

@@ -261,7 +261,7 @@ TEST(EngineRelease, OfALeaseThatTheServerSaidIsGoneNothingIsSent) {
   script.at(0ms).obtain(1);
   script.at(10s).timer();
   script.reply("T1 l");
-  script.expect({"renew job T1 30000 .0", "1 lost: taken"});
+  script.expect({"renew job T1 30000 .0", "1 lost: gone"});
   script.at(11s).release(1);
   script.expect({"1 not held"});
   script.expect_idle();

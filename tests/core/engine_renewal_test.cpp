@@ -191,7 +191,7 @@ TEST(EngineRenewal, EachLeaseOfACallHasItsOwnAnswer) {
   script.at(10s).timer();
   script.expect({"renew a T1 30000 .0 b T2 30000 .0 c T3 30000 .0"});
   script.reply("T1 klk");
-  script.expect({"2 lost: taken"});
+  script.expect({"2 lost: gone"});
   EXPECT_EQ(script.leases[1]->left(Instant{} + 1h + 10s), 29698ms);
   EXPECT_EQ(script.leases[2]->left(Instant{} + 1h + 10s), 0ms);
 }
@@ -277,7 +277,7 @@ TEST(EngineRenewal, AfterALossTheNextWaiterHereAsks) {
   script.acquire(2);
   script.at(10s).timer();
   script.reply("T1 l");
-  script.expect({"renew job T1 30000 .0", "1 lost: taken", "acquire job T2 30000"});
+  script.expect({"renew job T1 30000 .0", "1 lost: gone", "acquire job T2 30000"});
 }
 
 TEST(EngineRenewal, AConfirmationThatComesAfterTheLossIsIgnored) {
@@ -310,7 +310,7 @@ TEST(EngineRenewal, AFixedLeaseIsNotRenewedAndEndsInTime) {
   // Valid for 5 s less 52 ms, lost half a second before.
   script.expect_timer(4448ms);
   script.at(4448ms).timer();
-  script.expect({"1 lost: expired"});
+  script.expect({"1 lost: time_up"});
   script.expect_idle();
 }
 

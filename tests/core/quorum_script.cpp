@@ -207,7 +207,8 @@ void QuorumScript::tell(const Action& action) {
     static constexpr const char* kinds[] = {"released", "not held", "released or not"};
     lines_.push_back(holder(released->lease) + " " + kinds[static_cast<int>(released->kind)]);
   } else if (const auto* lost = std::get_if<Lost>(&action)) {
-    static constexpr const char* why[] = {"none", "expired", "gone", "taken", "broken", "max_hold", "time_up"};
+    static constexpr const char* why[] = {"none",   "expired",  "gone",   "taken",
+                                          "broken", "max_hold", "time_up"};
     lines_.push_back(holder(lost->lease->id) +
                      " lost: " + why[static_cast<int>(lost->lease->loss.load())]);
   }

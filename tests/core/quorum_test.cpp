@@ -177,7 +177,7 @@ TEST(Quorum, WithoutAMajorityItIsLostAndNotTakenAgain) {
   script.reply('a', "l");
   script.forget();
   script.reply('b', "l");
-  script.expect({"c release", "1 lost: taken"});
+  script.expect({"c release", "1 lost: gone"});
   script.reply('c', "k");
   script.reply('c', "released");
   script.pass_until(60s);

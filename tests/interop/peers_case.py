@@ -166,14 +166,11 @@ class PeerCase(DriverCase):
         self.assertEqual(peer.expect("done", LONG), ["1", "0"])
         self.assertLess(released, samples.read([peer])[0].acquired)
 
-    def test_it_has_the_lock_when_the_lease_of_a_dead_dlock_ends(self):
-        holder = self.dlock_holds(options=["--ttl", "1s"])
+    def test_it_has_the_lock_as_soon_as_dlock_was_killed_and_not_after_the_ttl(self):
+        holder = self.dlock_holds(options=["--ttl", "1h"])
         peer = self.peer()
         holder.kill()
-        asked, left_ms = time.monotonic_ns(), self.server.command("PTTL", "job")
         self.assertEqual(peer.expect("done", LONG), ["1", "0"])
-        acquired = samples.read([peer])[0].acquired
-        self.assertGreaterEqual(acquired, asked + (left_ms - 1) * 1_000_000)
 
     def late_release(self):
         """The peer gives back a lock that dlock has by now."""

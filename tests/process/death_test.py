@@ -1,5 +1,6 @@
 """Holders and waiters that are killed or stopped: the next one gets the lock, neither early nor late."""
 
+import os
 import signal
 import time
 import unittest
@@ -18,12 +19,22 @@ class Death(ProcessCase):
     def fence(self, name):
         """Of the holder, as a number; 0 when nobody holds it."""
         value = self.server.command("GET", name)
-        return int(value.split(b":")[4]) if value else 0
+        return int(value.split(b":")[-2]) if value else 0
 
-    def test_the_next_one_gets_the_lock_of_a_killed_holder_when_its_ttl_is_over(self):
+    def test_the_next_one_gets_the_lock_of_a_killed_holder_at_once(self):
+        holder = self.hold("job", "--ttl", "1h")
+        waiter = self.wait_in_line("job")
+        former = self.fence("job")
+        holder.send(signal.SIGKILL)
+        waiter.expect("mine")
+        self.assertGreater(self.fence("job"), former)
+        self.assert_ends_well(waiter)
+
+    def test_the_next_one_gets_the_lock_of_a_holder_killed_with_its_guard_when_its_ttl_is_over(self):
         holder = self.hold("job", "--ttl", "1s")
         waiter = self.wait_in_line("job")
         former = self.fence("job")
+        os.kill(guard_of(holder.pid), signal.SIGKILL)
         holder.send(signal.SIGKILL)
         left = self.server.command("PTTL", "job")
         begin = time.monotonic()

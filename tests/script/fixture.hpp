@@ -77,8 +77,7 @@ class ScriptTest : public testing::Test {
   [[nodiscard]] std::string holder() {
     const auto value = state().value;
     if (value == "(nil)") return "nobody";
-    return value.starts_with("dlock1:") ? value.substr(0, value.find(':', 57))
-                                        : value;
+    return value.starts_with("dlock1:") ? value.substr(0, value.find(':', 57)) : value;
   }
   [[nodiscard]] std::vector<std::string> waiting() {
     std::vector<std::string> tokens;

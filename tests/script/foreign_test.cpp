@@ -30,7 +30,7 @@ TEST_F(Foreign, HolderExcludesUsAndIsWaitedFor) {
   EXPECT_THAT(acquire(first), StartsWith("queued 5000 0 "));
   EXPECT_THAT(acquire(first), testing::EndsWith(" foreign"));
   EXPECT_EQ(release(owner), "not_held");
-  EXPECT_EQ(renew(owner, 30s), "echo l");
+  EXPECT_EQ(renew(owner, 30s), "echo t");
   EXPECT_EQ(store.break_(lock, 1, 0, false), "not_holder");
   EXPECT_EQ(holder(), "foreign");
   pass(5001ms);

@@ -120,7 +120,7 @@ TEST_F(LeaseScripts, ARenewalOfManyAnswersForEach) {
                                      {"third", owner, 20s, 0},
                                      {"fourth", owner, 20s, 0},
                                      {"second", other, 30s, 0}}),
-            "12345678 klllk");
+            "12345678 kttlk");
   EXPECT_EQ(state().pttl, 20000);
   EXPECT_EQ(store.state("second").pttl, 30000);
 }

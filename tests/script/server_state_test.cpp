@@ -86,7 +86,7 @@ TEST_F(ServerState, AKeyOfAnotherTypeIsRefusedAndLeftAlone) {
   const auto fence = store.fence();
   EXPECT_THAT(acquire(first), StartsWith("-WRONGTYPE"));
   EXPECT_THAT(store.break_(lock, 1, 0, false), StartsWith("-WRONGTYPE"));
-  EXPECT_EQ(renew(owner, 10s), "echo l");
+  EXPECT_EQ(renew(owner, 10s), "echo t");
   EXPECT_EQ(release(owner), "not_held");
   EXPECT_EQ(store.command({"LRANGE", lock, "0", "-1"}), "element");
   EXPECT_THAT(waiting(), IsEmpty());

@@ -177,11 +177,10 @@ std::string Store::break_(const std::string& key, std::int64_t counter, int sequ
 std::string Store::take_permits(const PermitsModel::Acquire& request) {
   const std::string mode =
       std::string{request.wait ? "wait" : "try"} + (request.first ? "_first" : "");
-  return run(
-      permits_acquire_script, keys_of(request.key),
-      {request.token, to_string(request.ttl.count()), mode,
-       request.ticket ? to_string(*request.ticket) : "", request.old, to_string(request.capacity),
-       request.seal});
+  return run(permits_acquire_script, keys_of(request.key),
+             {request.token, to_string(request.ttl.count()), mode,
+              request.ticket ? to_string(*request.ticket) : "", request.old,
+              to_string(request.capacity), request.seal});
 }
 
 std::string Store::release_permits(const std::string& key, const std::string& token) {
