@@ -124,11 +124,11 @@ void Callbacks::finish(std::chrono::milliseconds answers) {
   queue_->finished = true;
   queue_->drops = !had_time;
   if (!had_time) {
-    const auto first =
-        std::stable_partition(queue_->functions.begin(), queue_->functions.end(),
-                              [](const Posted& posted) { return posted.fate == Fate::runs; });
-    std::move(first, queue_->functions.end(), std::back_inserter(dropped));
-    queue_->functions.erase(first, queue_->functions.end());
+    for (auto& posted : queue_->functions) {
+      if (posted.fate != Fate::runs) dropped.push_back(std::move(posted));
+    }
+    std::erase_if(queue_->functions,
+                  [](const Posted& posted) { return posted.fate != Fate::runs; });
   }
 }
 

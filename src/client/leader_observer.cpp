@@ -50,7 +50,7 @@ struct WatchState {
       : client(std::move(owner)),
         observer(std::move(what)),
         handler(std::move(whom)),
-        on_closing(client->closing(), End{stop}) {}
+        on_closing_(client->closing(), End{stop}) {}
 
   void run() {
     const auto token = stop.get_token();
@@ -81,7 +81,7 @@ struct WatchState {
     std::stop_source stop;
     void operator()() noexcept { stop.request_stop(); }
   };
-  std::stop_callback<End> on_closing;
+  std::stop_callback<End> on_closing_;
 
   void call(const LeaderChange& change) const {
     const auto report = [this](const char* what) {

@@ -7,7 +7,9 @@
 #include <new>
 #include <utility>
 
-extern "C" void* __dso_handle;  // NOLINT(bugprone-reserved-identifier): the C++ ABI's name
+// The C++ ABI's name.
+extern "C" void*
+    __dso_handle;  // NOLINT(bugprone-reserved-identifier,readability-identifier-naming)
 
 namespace dlock::detail {
 
@@ -23,7 +25,10 @@ template <class Thing>
     const auto end = [](void* place) noexcept {
       delete std::exchange(*static_cast<Thing**>(place), nullptr);
     };
-    if (abi::__cxa_thread_atexit(end, &thing, &__dso_handle) != 0) throw std::bad_alloc{};
+    auto* const place = static_cast<void*>(&thing);
+    if (abi::__cxa_thread_atexit(end, place, static_cast<void*>(&__dso_handle)) != 0) {
+      throw std::bad_alloc{};
+    }
     thing = made.release();
   }
   return *thing;

@@ -77,8 +77,7 @@ void Replication::start(Records leases, Terms terms, const std::stop_token& stop
   const auto expected = std::make_shared<const Callbacks::Expected>(client_.callbacks());
   add({std::move(leases), terms, stop,
        [this, expected, then = std::move(then)](Outcome outcome) mutable {
-         client_.post([expected = std::move(expected), then = std::move(then),
-                       outcome = std::move(outcome)]() mutable {
+         client_.post([expected, then = std::move(then), outcome = std::move(outcome)]() mutable {
            if (expected->is_wanted()) then(std::move(outcome));
          });
        }});
@@ -87,13 +86,13 @@ void Replication::start(Records leases, Terms terms, const std::stop_token& stop
 void Replication::add(Request request) {
   {
     const std::lock_guard lock{mutex_};
-    if (!ends_) requests_.push_back(std::move(request));
+    if (!ends_) {
+      requests_.push_back(std::move(request));
+      changed_.notify_all();
+      return;
+    }
   }
-  if (request.then) {
-    request.then(cancelled());
-  } else {
-    changed_.notify_all();
-  }
+  request.then(cancelled());
 }
 
 void Replication::run() {

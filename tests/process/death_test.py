@@ -7,6 +7,8 @@ import unittest
 
 from process_case import PATIENCE, ProcessCase, eventually
 
+from cli_case import guard_of  # found by the former
+
 CLAIM = 3.0  # seconds that a granted lock is held for its new owner
 
 
@@ -36,6 +38,7 @@ class Death(ProcessCase):
         former = self.fence("job")
         os.kill(guard_of(holder.pid), signal.SIGKILL)
         holder.send(signal.SIGKILL)
+        holder.close_stdin()  # which ends what nobody looks after
         left = self.server.command("PTTL", "job")
         begin = time.monotonic()
         waiter.expect("mine")
