@@ -366,11 +366,12 @@ void ClientState::check_process() const {
 }
 
 void ClientState::log(LogLevel level, std::string text) {
-  if (options_.log) {
-    callbacks_.post(
-        [sink = options_.log, level, text = core::escaped(text)] { tell(sink, level, text); },
-        Callbacks::Fate::refused);
+  if (!options_.log) {
+    return;
   }
+  text = core::escaped(text);
+  callbacks_.post([sink = options_.log, level, text = std::move(text)] { tell(sink, level, text); },
+                  Callbacks::Fate::refused);
 }
 
 // --- waiting ------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "client/fixture.hpp"
+#include "support/rights.hpp"
 
 namespace dlock::test {
 namespace {
@@ -74,6 +75,7 @@ TEST_F(Handlers, NoneComesAfterItsClient) {
 }
 
 TEST_F(Handlers, AWaitForReplicasEndsWithTheClientToo) {
+  if (rights_are_enforced()) GTEST_SKIP() << "+wait is not among the rights that all have";
   End end;
   {
     Client client{server.url()};
