@@ -212,19 +212,6 @@ class Tree(CliCase):
         running.wait()
 
 
-    def test_what_starts_others_all_the_time_is_ended_too(self):
-        relay = self.directory / "relay"
-        relay.write_text('trap "" TERM\necho $$ >>"$OUT"\nsetsid sh "$0" &\nsetsid sh "$0.slow" &\n')
-        (self.directory / "relay.slow").write_text('trap "" TERM\nsleep 0.3\n')
-        running = self.start("run", "--kill-after", "200ms", "x", "--", "sh", "-c", f"sh {relay}; sleep 1000")
-        self.assertTrue(eventually(lambda: len(self.workers()) > 10))
-        running.send(signal.SIGTERM)
-        running.wait()
-        self.assertNotIn("does not end", running.stderr)
-        before = self.workers()
-        self.assertEqual(self.dlock("run", "x", "--", "sleep", "0.2").returncode, 0)
-        self.assertEqual(self.workers(), before)
-
     def test_without_its_guard_dlock_says_so_and_still_collects_orphans(self):
         running = self.start("run", "x", "--", "sh", "-c", "echo ready; read _; (sleep 0.01 & echo orphan $!); "
                              "read _; exit 3")
