@@ -108,8 +108,7 @@ void Supervisor::pass_on(Signals::Signal signal) {
     if (around_.guard.has_ended()) {
       complain(
           "the guard of the lock {} was killed: if dlock is killed or stopped now, what the "
-          "command "
-          "started may go on beside the next holder",
+          "command started may go on beside the next holder",
           settings_.lock);
     }
     collect_orphans(std::array{command_, around_.guard.pid()});
@@ -254,8 +253,7 @@ void Supervisor::kill_if_due() {
     for (const auto& process : processes()) {
       complain(
           "process {} ({}), which the command started, does not end although it was killed: it may "
-          "go "
-          "on working beside the next holder of the lock {}",
+          "go on working beside the next holder of the lock {}",
           process.pid, in_quotes(process.name), settings_.lock);
     }
   }
