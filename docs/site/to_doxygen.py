@@ -12,7 +12,7 @@ import re
 import sys
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-LINK = re.compile(r"\[([^\]]*)\]\(([^()\s:]+)\)")
+LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^()\s:]+)\)")  # not an image
 # Doxygen colours a block by an extension. Those of listings stand for Markdown: no colours.
 COLOURS = {"cpp": "hpp", "c": "h", "py": "pyw", "python": "pyw", "ts": "js", "js": "js"}
 
