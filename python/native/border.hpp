@@ -15,17 +15,20 @@ namespace nb = nanobind;
 
 /// Counts the threads that are about to take the GIL: those of the library that call back, and
 /// those of Python that are in a call of the library. After `close()` nobody is, and nobody begins:
-/// a thread that asked for the GIL of an interpreter that is ending would be ended wherever it
-/// stands.
+/// an interpreter that is ending ends a thread that asks for the GIL wherever it stands, and with
+/// C++ below it the process. So no call gives up the GIL while it is not counted, nor runs Python
+/// code, which may.
 class Gate {
  public:
   /// Whether the caller may take the GIL; then it must `leave()`.
   static bool enter() noexcept {
+    ++ours_;
     if ((inside_.fetch_add(1) & closed) == 0) return true;
     leave();
     return false;
   }
   static void leave() noexcept {
+    --ours_;
     inside_.fetch_sub(1);
     inside_.notify_all();
   }
@@ -40,22 +43,26 @@ class Gate {
       inside_.wait(inside);
     }
   }
-  /// In a forked child, which has none of those threads.
+  /// In a forked child, which has none of those threads but this one.
   static void reset() {
-    inside_ = 0;
+    inside_ = ours_;
     closing_ = std::stop_source{};
   }
 
  private:
   static constexpr unsigned closed = 1U << 31;
   static inline std::atomic<unsigned> inside_{0};
+  static inline thread_local unsigned ours_ = 0;  ///< how often this thread is inside
   static inline std::stop_source closing_;
 };
 
-/// Without the GIL, for a call that may block. The thread has it again afterwards.
+/// Without the GIL, for a call that may block. The thread has it again afterwards. With it, once
+/// the gate is closed.
 class WithoutGil {
  public:
-  WithoutGil() = default;
+  WithoutGil() {
+    if (is_inside_) gil_.emplace();
+  }
   ~WithoutGil() {
     gil_.reset();
     if (is_inside_) Gate::leave();
@@ -65,7 +72,7 @@ class WithoutGil {
 
  private:
   const bool is_inside_ = Gate::enter();
-  std::optional<nb::gil_scoped_release> gil_{std::in_place};
+  std::optional<nb::gil_scoped_release> gil_;
 };
 
 /// A Python function that any thread may call and drop.

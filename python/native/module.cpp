@@ -8,16 +8,20 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <dlock/dlock.hpp>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -123,7 +127,7 @@ class Door {
     }
     try {
       static_cast<void>(answer->arrived.wait(std::nullopt));
-    } catch (nb::python_error&) {
+    } catch (...) {
       const WithoutGil without_gil;
       stop.request_stop();
       answer->arrived.wait_uninterrupted();
@@ -213,23 +217,43 @@ class PySemaphore {
   std::shared_ptr<Semaphore> lock_;
 };
 
-// The package makes the exception: its classes are written in Python.
+/// The package's exceptions, by the number of their `errc`; the first is the base of all. Never
+/// destroyed: threads raise them to the end.
+std::vector<nb::object>& errors() {
+  static auto& classes = *new std::vector<nb::object>;
+  return classes;
+}
+
+// Nothing of this runs Python code, which would be under C++ (see Gate); nor, for that, a
+// collection of garbage. The package's classes have none.
 void translate(const std::exception_ptr& thrown, void*) {
   try {
     std::rethrow_exception(thrown);
   } catch (const Error& error) {
-    try {
-      const auto made = nb::module_::import_("distributed_lock._errors")
-                            .attr("made_of")(error.code().value(), error.what());
-      PyErr_SetObject(made.type().ptr(), made.ptr());
-    } catch (nb::python_error& raised) {
-      raised.restore();  // by a signal handler that ran meanwhile
+    const bool collects = PyGC_Disable() != 0;
+    const auto number = static_cast<std::size_t>(error.code().value());
+    const auto& known = errors();
+    const auto& made = known.at(number < known.size() ? number : 0);
+    const std::string_view text{error.what()};
+    if (auto* const what = PyUnicode_DecodeUTF8(text.data(), std::ssize(text), "replace")) {
+      PyErr_SetObject(made.ptr(), what);
+      Py_DECREF(what);
     }
+    if (collects) PyGC_Enable();
   }
+}
+
+const char* own_domain() {
+  static const auto name = std::to_string(reinterpret_cast<std::uintptr_t>(&errors));
+  return name.c_str();
 }
 
 }  // namespace
 }  // namespace dlock::python
+
+// Types are those of this copy of the module alone, whatever other copies the process has.
+#undef NB_DOMAIN_STR
+#define NB_DOMAIN_STR dlock::python::own_domain()
 
 NB_MODULE(_dlock, m) {
   namespace nb = nanobind;
@@ -237,6 +261,7 @@ NB_MODULE(_dlock, m) {
   nb::set_leak_warnings(false);  // what modules still refer to at the end is no leak
   nb::register_exception_translator(translate);
 
+  m.def("set_errors", [](std::vector<nb::object> classes) { errors() = std::move(classes); });
   m.def("close_gate", &Gate::close, nb::call_guard<nb::gil_scoped_release>());
   m.def("reset_gate", &Gate::reset);
 

@@ -193,6 +193,18 @@ with lock: print("again")
             self.assertIn(line, out.splitlines())
         self.assertFalse(self.redis.exists("job"))
 
+    def test_a_child_that_a_callback_of_a_loss_forked_locks_and_ends(self):
+        out, _ = self.assert_ends(self.start("""
+lease = Mutex(lock_name="job", lock_ttl=0.1, renew=False).acquire()
+lease.lost.wait()
+children = []
+lease.lost.add_callback(lambda: children.append(os.fork()))  # is called here and now
+if children == [0]:
+    with DistributedLock(lock_name="child"): sys.exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]))
+"""))
+        self.assertEqual(out, "7\n")
+
     def test_processes_of_multiprocessing_exclude_each_other(self):
         out, _ = self.assert_ends(self.start("""
 import multiprocessing

@@ -58,28 +58,30 @@ class Forked(UsageError):
     """This process is a fork of the one that held the lock, and holds nothing."""
 
 
-# By the number of the library's `dlock::errc`.
-_CLASSES: dict[int, type[DistributedLockError]] = {
-    1: UsageError,
-    2: Unreachable,
-    3: Refused,
-    4: StoreUnusable,
-    5: StoreUnusable,
-    6: StoreUnusable,
-    7: StoreUnusable,
-    8: StoreUnusable,
-    9: LockTimeout,
-    10: Cancelled,
-    11: LockLost,
-    12: Forked,
-    13: Deadlock,
-    14: Broken,
-    15: NotReplicated,
-}
+# By the number of the library's `dlock::errc`. The extension module raises them where no code in
+# Python may run: they have none.
+CLASSES: tuple[type[DistributedLockError], ...] = (
+    DistributedLockError,
+    UsageError,
+    Unreachable,
+    Refused,
+    StoreUnusable,
+    StoreUnusable,
+    StoreUnusable,
+    StoreUnusable,
+    StoreUnusable,
+    LockTimeout,
+    Cancelled,
+    LockLost,
+    Forked,
+    Deadlock,
+    Broken,
+    NotReplicated,
+)
 
-TIMED_OUT = 9
+TIMED_OUT = CLASSES.index(LockTimeout)
 
 
 def made_of(code: int, what: str) -> DistributedLockError:
-    """The exception for an error of the library; the extension module calls this too."""
-    return _CLASSES.get(code, DistributedLockError)(what)
+    """The exception for an error of the library."""
+    return CLASSES[code if code < len(CLASSES) else 0](what)

@@ -1,8 +1,11 @@
-"""The extension module, which an interpreter loads once, however often the package is imported."""
+"""The extension module, which an interpreter loads once from each file, however often the package is
+imported; and its exceptions with it, so that they are the same classes each time."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import os
 import sys
 from types import ModuleType
 
@@ -20,10 +23,25 @@ def load(package: str) -> ModuleType:
             raise ImportError("distributed_lock works in the main interpreter only: under mod_wsgi "
                               "say `WSGIApplicationGroup %{GLOBAL}`, else use processes or threads")
         break
-    kept: ModuleType | None = getattr(sys, _KEPT, None)
-    name = package + "._dlock"
-    if kept is None:
-        kept = importlib.import_module(name)
-        setattr(sys, _KEPT, kept)
-    sys.modules[name] = kept
-    return kept
+    if not hasattr(sys, _KEPT):
+        setattr(sys, _KEPT, {})
+    kept: dict[tuple[int, int], tuple[ModuleType, ModuleType]] = getattr(sys, _KEPT)
+    file = _file(package)
+    if file not in kept:
+        dlock = importlib.import_module(package + "._dlock")
+        errors = importlib.import_module(package + "._errors")
+        dlock.set_errors(errors.CLASSES)
+        kept[file] = (dlock, errors)
+    dlock, errors = kept[file]
+    sys.modules[package + "._dlock"] = dlock
+    sys.modules[package + "._errors"] = errors
+    return dlock
+
+
+def _file(package: str) -> tuple[int, int]:
+    found = importlib.util.find_spec(package + "._dlock")
+    if found is None or found.origin is None:
+        raise ImportError("the extension module of distributed_lock is missing for this version of "
+                          "Python: install the package with the Python that runs this")
+    status = os.stat(found.origin)
+    return status.st_dev, status.st_ino
