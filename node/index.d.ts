@@ -104,8 +104,10 @@ export class Client implements AsyncDisposable {
   acquire(name: string | Uint8Array, options?: AcquireOptions): Promise<Lease>;
   /** The lock if it is free, or comes within `wait`; else null. */
   tryAcquire(name: string | Uint8Array, options?: AcquireOptions): Promise<Lease | null>;
-  /** Does `work` while it holds the lock. What `work` throws is what this rejects with; if it does
-   * not throw, but the lease was lost meanwhile, `DLOCK_LOST`. */
+  /** Does `work` while it holds the lock. What `work` throws is what this rejects with; if the release
+   * fails as well, that is its `suppressed`, and a warning, `DLOCK_RELEASE`. If it does not throw, but
+   * the lease was lost meanwhile, `DLOCK_LOST`. Generators are refused with `DLOCK_USAGE`: iterate over
+   * one in an async function. */
   withLock<T>(name: string | Uint8Array, work: (lease: Lease) => T | Promise<T>): Promise<T>;
   withLock<T>(
     name: string | Uint8Array,

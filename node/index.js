@@ -1,4 +1,6 @@
 // A distributed lock on Redis: clients, leases, and work under a lock.
+import process from 'node:process';
+
 import { DlockError, NativeClient, version } from './native.js';
 
 export { DlockError, version };
@@ -41,6 +43,31 @@ export class Lease {
   async release() {
     await this.#native.release();
   }
+}
+
+const GENERATOR =
+  'withLock runs no generator, whose body would run without the lock: give it an async function that ' +
+  'iterates over the generator';
+
+function refuseGenerator(work) {
+  if (typeof work !== 'function') throw new TypeError('withLock needs a function that does the work');
+  const tag = Object.prototype.toString.call(work);
+  if (/^\[object (Async)?GeneratorFunction\]$/.test(tag)) throw new DlockError('DLOCK_USAGE', GENERATOR);
+}
+
+// Those of compilers do not look like generator functions; what they return does.
+function refuseRest(result) {
+  if (!['next', 'return', 'throw'].every((name) => typeof result?.[name] === 'function')) return;
+  Promise.resolve(result.return()).catch(() => {}); // it never began
+  throw new DlockError('DLOCK_USAGE', GENERATOR);
+}
+
+// What the work threw matters more than a release that failed as well, which may say the same.
+function suppress(failed, error) {
+  if (failed.code === error?.code) return;
+  const text = `the work under a lock failed, and its release too: ${failed.message}`;
+  process.emitWarning(text, 'DlockWarning', 'DLOCK_RELEASE');
+  if (Object.isExtensible(error)) error.suppressed ??= failed;
 }
 
 /** A connection to the lock store. */
@@ -93,12 +120,14 @@ export class Client {
 
   async withLock(name, options, work) {
     if (typeof options === 'function') [options, work] = [{}, options];
+    refuseGenerator(work);
     const lease = await this.acquire(name, options);
     let result;
     try {
       result = await work(lease);
+      refuseRest(result);
     } catch (error) {
-      await lease.release().catch(() => {}); // what the work threw matters more
+      await lease.release().catch((failed) => suppress(failed, error));
       throw error;
     }
     await lease.release();

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import { after, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -97,6 +98,51 @@ test('work under a lock gives its result, and its error before all others', asyn
   );
   await assert.rejects(withLock('a', () => redis('DEL', 'a')), fails('DLOCK_LOST'));
   await (await tryAcquire('a')).release();
+});
+
+test('generators, whose bodies would run without the lock, are refused', async () => {
+  const sync = function* () {
+    assert.fail('it ran');
+  };
+  const later = async function* () {
+    assert.fail('it ran');
+  };
+  // As compilers make them.
+  const old = () => ({ next: assert.fail, throw: assert.fail, return: () => ({ done: true }) });
+  const methods = { *sync() {}, async *later() {} };
+  for (const work of [sync, later, old, () => sync(), async () => later(), methods.sync, methods.later]) {
+    await assert.rejects(withLock('a', work), (error) => fails('DLOCK_USAGE')(error) && /async function/.test(error.message));
+    await (await tryAcquire('a')).release();
+  }
+  await assert.rejects(withLock('a', {}), TypeError);
+  for (const result of [[1].values(), { next: 1 }, null, 'text']) {
+    assert.equal(await withLock('a', () => result), result);
+  }
+});
+
+test('a release that fails after the work is told beside its error', async () => {
+  const warnings = [];
+  const warned = ({ code }) => warnings.push(code);
+  process.on('warning', warned);
+  const lose = async (error) => {
+    await redis('DEL', 'a');
+    throw error;
+  };
+  for (const error of [new Error('wrong'), Object.freeze(new Error('frozen')), 'text', undefined, null]) {
+    const caught = await withLock('a', () => lose(error)).catch((each) => each);
+    assert.equal(caught, error);
+    if (Object.isExtensible(error)) assert.ok(fails('DLOCK_LOST')(error.suppressed));
+  }
+  await assert.rejects(
+    withLock('a', async (lease) => {
+      await redis('DEL', 'a');
+      await lease.release();
+    }),
+    (error) => fails('DLOCK_LOST')(error) && !error.suppressed,
+  );
+  await eventually(() => warnings.length === 5);
+  process.off('warning', warned);
+  assert.deepEqual(new Set(warnings), new Set(['DLOCK_RELEASE']));
 });
 
 test('a lease is disposed of by its scope', { skip: !Symbol.asyncDispose }, async () => {
