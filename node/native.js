@@ -11,6 +11,13 @@ export const version = c.version();
 
 const queue = new Queue();
 
+// For a message or a log, which it cannot leave: it may come from anybody.
+function quoted(name) {
+  const text = typeof name === 'string' ? name : Buffer.from(name).toString();
+  const escaped = (one) => `\\u${one.codePointAt(0).toString(16).padStart(4, '0')}`;
+  return `"${text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escaped)}"`;
+}
+
 /** What a Client has. */
 export class NativeClient {
   #handle;
@@ -124,7 +131,7 @@ export class NativeLease {
 
   forget() {
     if (this.validFor > 0) {
-      const text = `nobody can release the lock "${this.#name}" any more, so it is given back now`;
+      const text = `nobody can release the lock ${quoted(this.#name)} any more, so it is given back now`;
       process.emitWarning(text, 'DlockWarning', 'DLOCK_GARBAGE');
       this.#tell(new DlockError('DLOCK_LOST', text));
     }
@@ -142,6 +149,6 @@ export class NativeLease {
     } catch (error) {
       return error;
     }
-    return new DlockError('DLOCK_LOST', `the lease of "${this.#name}" is about to end`);
+    return new DlockError('DLOCK_LOST', `the lease of ${quoted(this.#name)} is about to end`);
   }
 }

@@ -224,21 +224,25 @@ std::vector<nb::object>& errors() {
   return classes;
 }
 
-// Nothing of this runs Python code, which would be under C++ (see Gate); nor, for that, a
-// collection of garbage. The package's classes have none.
+void raise(const Error& error) {
+  const auto number = static_cast<std::size_t>(error.code().value());
+  const auto& made = errors().at(number < errors().size() ? number : 0);
+  const std::string_view text{error.what()};
+  if (auto* const what = PyUnicode_DecodeUTF8(text.data(), std::ssize(text), "replace")) {
+    PyErr_SetObject(made.ptr(), what);
+    Py_DECREF(what);
+  }
+}
+
+// Nothing of this runs Python code, which would be under C++ (see Gate): the package's classes have
+// none, and a collection of garbage has to wait. But for signal handlers in the main thread, which
+// no end of an interpreter ends, and what they raise counts more.
 void translate(const std::exception_ptr& thrown, void*) {
   try {
     std::rethrow_exception(thrown);
   } catch (const Error& error) {
     const bool collects = PyGC_Disable() != 0;
-    const auto number = static_cast<std::size_t>(error.code().value());
-    const auto& known = errors();
-    const auto& made = known.at(number < known.size() ? number : 0);
-    const std::string_view text{error.what()};
-    if (auto* const what = PyUnicode_DecodeUTF8(text.data(), std::ssize(text), "replace")) {
-      PyErr_SetObject(made.ptr(), what);
-      Py_DECREF(what);
-    }
+    if (PyErr_CheckSignals() == 0) raise(error);
     if (collects) PyGC_Enable();
   }
 }

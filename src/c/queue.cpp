@@ -14,6 +14,7 @@
 #include "c/handles.hpp"
 #include "c/status.hpp"
 #include "client/quiet_thread.hpp"
+#include "core/text.hpp"
 
 using namespace dlock;
 
@@ -54,7 +55,7 @@ namespace {
 
 // Where nobody else can hear of it.
 void complain(const std::string& text) {
-  const auto line = "dlock: " + text + '\n';
+  const auto line = "dlock: " + core::escaped(text) + '\n';
   static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
 }
 

@@ -127,15 +127,15 @@ test('what a worker held at its end is reported', async () => {
   const { status, output } = await program(`
     import { Worker } from 'node:worker_threads';
     import { Client } from 'dlock';
-    const worker = new Worker(${JSON.stringify(`${PROLOGUE}${HOLDS} await sleep(1e8);})()`)}, {
+    const worker = new Worker(${JSON.stringify(`${PROLOGUE}${HOLDS.replace("'a'", "'a\\\\n'")} await sleep(1e8);})()`)}, {
       eval: true,
       execArgv: [],
     });
     worker.once('message', () => worker.terminate());
-    worker.once('exit', async () => (await new Client().acquire('a')).release());
+    worker.once('exit', async () => (await new Client().acquire('a\\n')).release());
   `);
   assert.equal(status, 0, output);
-  assert.match(output, /^dlock: the lock "a" \(fence \d+\) is given back/m);
+  assert.match(output, /^dlock: the lock "a\\n" \(fence \d+\) is given back/m);
 });
 
 test('a process that exits while it waits and holds ends at once', async () => {
@@ -166,7 +166,7 @@ test('a lease that is garbage is reported and given back', async () => {
   const warnings = [];
   const warned = (warning) => warnings.push(warning);
   process.on('warning', warned);
-  await forgotten('a');
+  await forgotten('a\x1b\n');
   await forgotten('b', (lease) => void lease.lost);
   // Its listener is told: it is not the lease's signal that it has.
   const ends = await forgotten('c', (lease) => AbortSignal.any([lease.lost, new AbortController().signal]));
@@ -174,10 +174,10 @@ test('a lease that is garbage is reported and given back', async () => {
     await collected();
     return warnings.length === 3;
   });
-  await Promise.all(['a', 'b', 'c'].map(isFree));
+  await Promise.all(['a\x1b\n', 'b', 'c'].map(isFree));
   process.off('warning', warned);
   assert.deepEqual(warnings.map(({ name, code }) => [name, code]), Array(3).fill(['DlockWarning', 'DLOCK_GARBAGE']));
-  assert.match(warnings.map(({ message }) => message).join(), /"a"/);
+  assert.match(warnings.map(({ message }) => message).join(), /"a\\u001b\\u000a"/);
   assert.equal(ends.reason.code, 'DLOCK_LOST');
 });
 

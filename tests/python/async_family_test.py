@@ -27,6 +27,23 @@ class AsyncFamily(PackageCase):
     def run_async(self, coroutine):
         return asyncio.run(asyncio.wait_for(coroutine, LONG))
 
+    def test_what_is_to_come_is_of_one_block_at_a_time(self):
+        async def main():
+            coming = Election(self.redis, "leader").campaign_async()
+            async with Mutex(self.redis, "leader").acquire_async():
+                waiting = asyncio.create_task(coming.__aenter__())
+                await asyncio.sleep(0)
+                with self.assertRaisesRegex(UsageError, "make another one"):
+                    await coming.__aenter__()
+                waiting.cancel()
+                await asyncio.wait([waiting])
+            for _ in range(2):
+                async with coming as leadership:
+                    self.assertTrue(leadership.held)
+            self.assertFalse(self.redis.exists("leader"))
+
+        self.run_async(main())
+
     def test_each_wait_lets_the_loop_go_on_and_gets_what_it_waits_for(self):
         async def main():
             latch = Latch(self.redis, "latch")

@@ -9,6 +9,8 @@ from package_case import LONG, PackageCase, eventually
 
 from distributed_lock import (
     AsyncDistributedLock,
+    ConditionVariable,
+    Election,
     LockBusy,
     LockLost,
     LockTimeout,
@@ -16,6 +18,7 @@ from distributed_lock import (
     Semaphore,
     SharedMutex,
     UsageError,
+    acquire_all_async,
 )
 
 
@@ -130,12 +133,23 @@ class Asyncio(PackageCase):
                     lock.lost.add_callback(lambda: loop.call_soon_threadsafe(lost.set))
                     self.redis.delete("job")
                     await lost.wait()
-            with self.assertLogs("distributed_lock", logging.ERROR):
-                with self.assertRaises(KeyError) as caught:
-                    async with AsyncDistributedLock(self.redis, lock_name="job"):
-                        self.redis.delete("job")
-                        raise KeyError("mine")
-            self.assertRegex(caught.exception.__notes__[0], "LockLost")
+            lock, condition = AsyncDistributedLock(self.redis, "job"), ConditionVariable(self.redis, "job")
+
+            def lose():
+                return asyncio.to_thread(self.redis.delete, "job")
+
+            for block, end, failure in (
+                    (lambda: lock, lose, "LockLost"), (lambda: lock, lock.release, "UsageError"),
+                    (lambda: condition, condition.release_async, "UsageError"),
+                    (Mutex(self.redis, "job").acquire_async, lose, "LockLost"),
+                    (Election(self.redis, "job").campaign_async, lose, "LockLost"),
+                    (lambda: acquire_all_async(self.redis, ["job"]), lose, "LockLost")):
+                with self.assertLogs("distributed_lock", logging.ERROR):
+                    with self.assertRaises(KeyError) as caught:
+                        async with block():
+                            await end()
+                            raise KeyError("mine")
+                self.assertRegex(caught.exception.__notes__[0], failure)
 
         self.run_async(main())
 

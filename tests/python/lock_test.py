@@ -9,8 +9,11 @@ from package_case import LONG, PackageCase, eventually  # isort: split
 
 import redis
 from distributed_lock import (
+    ConditionVariable,
     DistributedLock,
     DistributedLockError,
+    Election,
+    Latch,
     LockBusy,
     LockLost,
     LockTimeout,
@@ -21,13 +24,17 @@ from distributed_lock import (
     StoreUnusable,
     Unreachable,
     UsageError,
+    acquire_all,
+    run_once,
 )
 
 
-class Locks(PackageCase):
+class LockCase(PackageCase):
     def lock(self, **options):
         return DistributedLock(self.redis, lock_name="job", **options)
 
+
+class Locks(LockCase):
     def test_a_lock_is_held_in_its_block_and_not_after_it(self):
         lock = self.lock(lock_ttl=20)
         self.assertFalse(lock.locked())
@@ -147,7 +154,7 @@ class Locks(PackageCase):
             self.assertRaisesRegex(UsageError, "renew=False", ending.extend)
 
 
-class Losses(PackageCase):
+class Losses(LockCase):
     def test_a_holder_is_told_by_all_ways(self):
         called = threading.Event()
         lock = DistributedLock(self.redis, lock_name="job", lock_ttl=0.6)
@@ -179,12 +186,98 @@ class Losses(PackageCase):
             lease.release()
 
     def test_the_exception_of_the_body_goes_before_that_of_the_release(self):
-        with self.assertLogs("distributed_lock", logging.ERROR):
-            with self.assertRaises(KeyError) as caught:
-                with DistributedLock(self.redis, lock_name="job"):
-                    self.redis.delete("job")
-                    raise KeyError("mine")
-        self.assertRegex(caught.exception.__notes__[0], "LockLost")
+        lock, condition = self.lock(), ConditionVariable(self.redis, "job")
+
+        def run_in(block):
+            def run(work):
+                with block():
+                    work()
+            return run
+
+        def lose():
+            self.redis.delete("job")
+            raise KeyError("mine")
+
+        def release_early(owner):
+            def work():
+                owner.release()
+                raise KeyError("mine")
+            return work
+
+        for run, work, failure in (
+                (run_in(lambda: lock), lose, "LockLost"),
+                (lambda work: lock(work)(), lose, "LockLost"),
+                (run_in(Mutex(self.redis, "job").acquire), lose, "LockLost"),
+                (run_in(Election(self.redis, "job").campaign), lose, "LockLost"),
+                (run_in(lambda: acquire_all(self.redis, ["job", "other"])), lose, "LockLost"),
+                (lambda work: run_once(self.redis, "job", work), lose, "LockLost"),
+                (run_in(lambda: lock), release_early(lock), "UsageError"),
+                (run_in(lambda: condition), release_early(condition), "UsageError")):
+            with self.subTest(run), self.assertLogs("distributed_lock", logging.ERROR):
+                try:
+                    run(work)
+                except KeyError as error:
+                    self.assertRegex(error.__notes__[0], failure)
+
+    def test_an_object_says_what_it_is_and_who_has_it(self):
+        lock, others = self.lock(), SharedMutex(self.redis, "a\x1b[31m\n\u202eb")
+        for named, text in (
+                (others, r'<SharedMutex "a\x1b[31m\n\u202eb">'),
+                (others.read, r'<LeaseSource "a\x1b[31m\n\u202eb">'),
+                (DistributedLock(self.redis, name="of-{user}"), "<DistributedLock name='of-{user}'>"),
+                (Semaphore(self.redis, "gpu", permits=3), '<Semaphore "gpu", 3 permits>'),
+                (ConditionVariable(self.redis, "c"), '<ConditionVariable "c">'),
+                (Election(self.redis, "e"), '<Election "e">'), (Latch(self.redis, "l"), '<Latch "l">'),
+                (lock, '<DistributedLock "job">')):
+            self.assertEqual(repr(named), text)
+        seen = []
+        with lock:
+            thread = threading.Thread(target=lambda: seen.append(repr(lock)))
+            thread.start()
+            thread.join()
+            self.assertEqual(repr(lock), '<DistributedLock "job", held>')
+            self.assertRegex(repr(lock.lease), '^<Lease of "job", fence [0-9]+, held>$')
+            self.assertEqual(repr(lock.lost), "<Lost: not set>")
+        self.assertEqual(seen, ['<DistributedLock "job", held by the thread "MainThread">'])
+        lease = Mutex(self.redis, "job", lock_ttl=0.2, renew=False).acquire()
+        self.assertTrue(lease.lost.wait(LONG))
+        self.assertRegex(repr(lease), "lost>$")
+
+    def test_what_is_asked_of_a_lock_that_is_not_held_says_what_to_do(self):
+        lock = self.lock()
+        for attribute in ("lost", "fence", "lease"):
+            with self.assertRaisesRegex(UsageError, '"job" is not held here: acquire it first'):
+                getattr(lock, attribute)
+        self.assertEqual((lock.held, lock.valid_for), (False, 0))
+        told = []
+
+        def ask():
+            try:
+                lock.lost  # noqa: B018
+            except UsageError as error:
+                told.append(str(error))
+
+        with lock:
+            thread = threading.Thread(target=ask)
+            thread.start()
+            thread.join()
+        self.assertRegex(told[0], 'by the thread "MainThread": hand on its `lease`')
+
+    def test_a_name_leaves_no_line_of_an_error_or_the_log(self):
+        name = "a\nb\x1b[31m"
+        lock = DistributedLock(self.redis, name, timeout=0)
+        with self.assertLogs("distributed_lock", logging.WARNING) as logged:
+            with self.assertWarnsRegex(ResourceWarning, '^[ -~]*$'):
+                Mutex(self.redis, name).acquire()
+        texts = [text for text in logged.output if "dropped" in text]
+        self.assertEqual(len(texts), 1)
+        with Mutex(self.redis, name).acquire():
+            for call in (lock.__enter__, lock.release, lambda: lock.fence):
+                with self.assertRaises(DistributedLockError) as caught:
+                    call()
+                texts.append(str(caught.exception))
+        for text in texts:
+            self.assertRegex(text, r'^[ -~]*"a\\nb\\x1b\[31m"[ -~]*$')
 
     def test_a_release_that_comes_late_leaves_the_next_holder_alone(self):
         lock = DistributedLock(self.redis, lock_name="job", lock_ttl=0.3)

@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
-from types import TracebackType
 from typing import Any, TypeVar
 
 from . import _dlock, _process
-from ._errors import DistributedLockError, UsageError
-from ._lease import release_after, release_after_async, report_dropped
+from ._blocks import AsyncBlocks, Blocks
+from ._errors import DistributedLockError
+from ._lease import report_dropped
 from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, terms_of, timed_out
+from ._names import quoted
 from ._ownership import Caller, Entry, Ownership, caller, coroutine_function, current_task
 from ._per_process import PerProcess
 from ._spans import Seconds, limit_of, seconds_of
@@ -57,7 +58,14 @@ class _Hold:
             self.inner.unlock()
 
     def release(self) -> None:
-        """Raises LockLost if it was lost."""
+        """Raises LockLost if it is known to be lost."""
+        brief(self._unlock)
+
+    async def release_async(self) -> None:
+        """The same in asyncio. A cancellation does not stop it."""
+        await in_thread(self._unlock, finish=True)
+
+    def _unlock(self) -> None:
         try:
             self.inner.ensure_held()
         finally:
@@ -69,7 +77,7 @@ class _Hold:
             brief(self.inner.unlock)
 
 
-class ConditionVariable:
+class ConditionVariable(Blocks[_Hold], AsyncBlocks[_Hold]):
     """A mutex, and waiting under it until another program says that something has changed.
 
         with ConditionVariable(redis_client, "jobs") as filled:
@@ -132,16 +140,14 @@ class ConditionVariable:
         return got
 
     def release(self) -> None:
-        """As DistributedLock.release(), but for Unreachable, which goes to the log."""
-        brief(self._owners().take(caller(), self.name).lease.release)
+        """As DistributedLock.release(), but Unreachable, and a loss that the release is the first to
+        see, go to the log."""
+        self._release()
 
     @coroutine_function
     def release_async(self) -> Coroutine[Any, Any, None]:
         """The same in asyncio. A cancellation does not stop it."""
         return self._release_async(caller())
-
-    async def _release_async(self, who: Caller) -> None:
-        await in_thread(self._owners().take(who, self.name).lease.release, finish=True)
 
     @property
     def fence(self) -> int:
@@ -206,33 +212,13 @@ class ConditionVariable:
         """The same in asyncio. A cancellation does not stop it."""
         await in_thread(partial(self._inner.get().notify, True), finish=True)
 
-    def __enter__(self) -> ConditionVariable:
-        if not self._acquire(True, None, caller(), is_block=True):
+    def _enter(self, who: Caller) -> None:
+        if not self._acquire(True, None, who, is_block=True):
             raise timed_out(self.name, None)
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        hold = self._owners().take_block(caller(), self.name).lease
-        release_after(partial(brief, hold.release), error)
-
-    @coroutine_function
-    def __aenter__(self) -> Coroutine[Any, Any, ConditionVariable]:
-        return self._enter(caller())
-
-    async def _enter(self, who: Caller) -> ConditionVariable:
+    async def _enter_async(self, who: Caller) -> None:
         if not await self._acquire_async(True, None, who, is_block=True):
             raise timed_out(self.name, None)
-        return self
-
-    @coroutine_function
-    def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                  trace: TracebackType | None) -> Coroutine[Any, Any, None]:
-        return self._exit(caller(), error)
-
-    async def _exit(self, who: Caller, error: BaseException | None) -> None:
-        hold = self._owners().take_block(who, self.name).lease
-        await release_after_async(partial(in_thread, hold.release, finish=True), error)
 
     def _owners(self) -> Ownership[_Hold]:
         if self._born != _process.generation():  # a fork holds nothing
@@ -242,7 +228,7 @@ class ConditionVariable:
     def _own(self) -> _Hold:
         entry = self._owners().of(caller())
         if entry is None:
-            raise UsageError(f'the lock "{self.name}" is not held here')
+            raise self._owners().absence(quoted(self.name))
         return entry.lease
 
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Coroutine
-from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
+from ._blocks import AsyncBlocks, Blocks, Owner
 from ._errors import UsageError
-from ._lease import Lease, Lost, release_after, release_after_async
+from ._lease import Lease, Lost
 from ._locks import (
     DEFAULT_REPLICATION_TIMEOUT,
     DEFAULT_TTL,
     Acquisitions,
     checked,
     mutex_sides,
-    release_async,
     terms_of,
 )
 from ._names import Naming
-from ._ownership import Caller, caller, coroutine_function
+from ._ownership import Caller, Ownership, caller, coroutine_function
 from ._spans import Seconds, seconds_of
 from ._store import Store
 from ._waits import brief, in_thread
@@ -29,7 +28,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class _Common:
+class _Common(Owner[Lease]):
     """Settings and what is told of the lease."""
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: Seconds = DEFAULT_TTL, *,
@@ -42,8 +41,14 @@ class _Common:
         self._renew = renew
         self._acquisitions = Acquisitions()
 
+    def _owners(self) -> Ownership[Lease]:
+        return self._acquisitions.ownership
+
+    def _label(self) -> str:
+        return self._sides.label
+
     def _kept(self) -> Lease | None:
-        entry = self._acquisitions.ownership.of(caller())
+        entry = self._owners().of(caller())
         return None if entry is None else entry.lease
 
     @property
@@ -57,8 +62,7 @@ class _Common:
         be used in other threads. UsageError: it holds nothing."""
         lease = self._kept()
         if lease is None:
-            name = f'"{self.name}" ' if self._sides.is_fixed else ""
-            raise UsageError(f"the lock {name}is not held here")
+            raise self._owners().absence(self._label())
         return lease
 
     @property
@@ -94,8 +98,8 @@ class _Common:
         more, and UsageError with `renew=False`, which is to end in any case."""
         lease = self.lease
         if not self._renew:
-            raise UsageError(f'the lock "{self.name}" was made with renew=False, and is not extended: '
-                             'leave the renewal on, with max_hold where it is to end')
+            raise UsageError(f"the lock {self._label()} was made with renew=False, and is not "
+                             'extended: leave the renewal on, with max_hold where it is to end')
         lease.ensure_held()
         return True
 
@@ -115,7 +119,7 @@ class _Common:
         return self._timeout if timeout is None else timeout
 
 
-class DistributedLock(_Common):
+class DistributedLock(_Common, Blocks[Lease]):
     """Mutual exclusion between all programs that use one server.
 
         with DistributedLock(redis_client, lock_name="register_user", lock_ttl=30):
@@ -149,7 +153,7 @@ class DistributedLock(_Common):
     def release(self) -> None:
         """Gives the lock back. Raises UsageError if this thread does not hold it, and another one is
         at work with it, or nobody holds it; else as Lease.release()."""
-        self._acquisitions.ownership.take(caller(), self.name).lease.release()
+        self._release()
 
     def locked(self) -> bool:
         """Whether anybody holds it, asked of the server."""
@@ -159,21 +163,15 @@ class DistributedLock(_Common):
         """As `held`, for programs written for redis-py's Lock."""
         return self.held
 
-    def __enter__(self) -> DistributedLock:
-        entry = self._acquisitions.acquire(self._sides.one, self._timeout, caller(), is_block=True)
-        checked(entry, self.name, self._timeout)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        entry = self._acquisitions.ownership.take_block(caller(), self.name)
-        release_after(entry.lease.release, error)
+    def _enter(self, who: Caller) -> None:
+        checked(self._acquisitions.acquire(self._sides.one, self._timeout, who, is_block=True),
+                self.name, self._timeout)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         return self._sides.held_by(function, self._acquisitions, self._timeout)
 
 
-class AsyncDistributedLock(_Common):
+class AsyncDistributedLock(_Common, AsyncBlocks[Lease]):
     """The same for asyncio: `async with`, waits that block neither the loop nor a thread. Tasks
     may share one object. Who calls acquire() has the lock, whatever task waits for it in its place
     (asyncio.wait_for, gather, create_task); what a task acquired it must release, while it runs.
@@ -194,10 +192,7 @@ class AsyncDistributedLock(_Common):
     @coroutine_function
     def release(self) -> Coroutine[Any, Any, None]:
         """As DistributedLock.release()."""
-        return self._release(caller())
-
-    async def _release(self, who: Caller) -> None:
-        await release_async(self._acquisitions.ownership.take(who, self.name).lease)
+        return self._release_async(caller())
 
     async def locked(self) -> bool:
         """As DistributedLock.locked()."""
@@ -207,24 +202,10 @@ class AsyncDistributedLock(_Common):
         """As `held`, for programs written for redis-py's Lock."""
         return self.held
 
-    @coroutine_function
-    def __aenter__(self) -> Coroutine[Any, Any, AsyncDistributedLock]:
-        return self._enter(caller())
-
-    async def _enter(self, who: Caller) -> AsyncDistributedLock:
+    async def _enter_async(self, who: Caller) -> None:
         entry = await self._acquisitions.acquire_async(self._sides.one, self._timeout, who,
                                                        is_block=True)
         checked(entry, self.name, self._timeout)
-        return self
-
-    @coroutine_function
-    def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                  trace: TracebackType | None) -> Coroutine[Any, Any, None]:
-        return self._exit(caller(), error)
-
-    async def _exit(self, who: Caller, error: BaseException | None) -> None:
-        entry = self._acquisitions.ownership.take_block(who, self.name)
-        await release_after_async(functools.partial(release_async, entry.lease), error)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         return self._sides.held_by(function, self._acquisitions, self._timeout, is_async=True)

@@ -10,7 +10,7 @@ from typing import Literal
 from . import _dlock
 from ._lease import Held
 from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, checked, terms_of
-from ._per_process import PerProcess
+from ._per_process import Named, PerProcess
 from ._spans import Seconds, limit_of
 from ._store import Store
 from ._waits import Coming, blocking, brief, in_thread
@@ -57,6 +57,9 @@ class Leadership(Held):
     def term(self) -> int:
         """Grows with each leader of this name: the fence."""
         return self._leadership.term
+
+    def _facts(self) -> str:
+        return f", term {self.term}"
 
     def proclaim(self, value: str) -> None:
         """Says something else to all who observe: at most 64 KiB. Raises as ensure_held()."""
@@ -124,7 +127,7 @@ class LeaderObserver:
         return seen
 
 
-class Election:
+class Election(Named[_dlock.Election]):
     """A Mutex whose holder is the leader and says a value to all: an address, most often. Options
     as those of Mutex. Thread-safe."""
 
@@ -134,11 +137,6 @@ class Election:
         terms = terms_of(lock_ttl, True, max_hold, min_replicas, replication_timeout)
         self._inner = PerProcess(client, lock_name, prefix, lambda inner: _dlock.Election(
             inner, lock_name, terms))
-
-    @property
-    def name(self) -> str:
-        """The name, without the prefix."""
-        return self._inner.name
 
     def campaign(self, value: str = "", timeout: Seconds | None = None) -> Leadership:
         """Waits until we lead, and proclaims `value`. Ctrl-C ends the wait. As Mutex.acquire()."""

@@ -7,13 +7,13 @@ from functools import partial
 from . import _dlock
 from ._lease import Lease
 from ._locks import DEFAULT_TTL
-from ._per_process import PerProcess
+from ._per_process import Named, PerProcess
 from ._spans import Seconds, limit_of, milliseconds
 from ._store import Store
 from ._waits import blocking, brief, in_thread
 
 
-class Latch:
+class Latch(Named[_dlock.Latch]):
     """Is counted down by anybody, and opens for good at zero. All must say the same `count`. It goes
     away when it was not used for `keep` seconds: use a fresh name for each occasion. Thread-safe.
 
@@ -25,11 +25,6 @@ class Latch:
         keep_ms, ttl = milliseconds(keep), milliseconds(lock_ttl)
         self._inner = PerProcess(client, lock_name, prefix, lambda inner: _dlock.Latch(
             inner, lock_name, count, keep_ms, ttl))
-
-    @property
-    def name(self) -> str:
-        """The name, without the prefix."""
-        return self._inner.name
 
     def count_down(self, n: int = 1) -> None:
         """Counts down by `n`, not below zero; exactly once if it returns, maybe if it raises."""
@@ -68,7 +63,7 @@ class Latch:
         return await in_thread(partial(self._inner.get().wait, limit_of(timeout), False))
 
 
-class Barrier:
+class Barrier(Named[_dlock.Barrier]):
     """Lets the parties through when all have arrived, again and again. All must say the same number.
     Thread-safe; each thread that waits is a party.
 
@@ -80,11 +75,6 @@ class Barrier:
         ttl = milliseconds(lock_ttl)
         self._inner = PerProcess(client, lock_name, prefix, lambda inner: _dlock.Barrier(
             inner, lock_name, parties, ttl))
-
-    @property
-    def name(self) -> str:
-        """The name, without the prefix."""
-        return self._inner.name
 
     def wait(self, timeout: Seconds | None = None) -> bool:
         """Arrives, and waits for the others. Returns whether all arrived within `timeout` seconds;

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from . import _dlock, _hubs, _process
 from ._errors import DistributedLockError, UsageError, made_of
+from ._names import quoted
 from ._spans import Seconds, limit_of
 from ._waits import blocking, brief, in_thread, running_loop
 
@@ -37,6 +38,9 @@ class Lost:
     def is_set(self) -> bool:
         """Whether the lease is lost."""
         return self._lease.is_lost()
+
+    def __repr__(self) -> str:
+        return f"<Lost: {'set' if self.is_set() else 'not set'}>"
 
     def wait(self, timeout: Seconds | None = None) -> bool:
         """Waits until it is set, at most `timeout` seconds; returns whether it is."""
@@ -156,8 +160,8 @@ class Held:
 
     def __enter__(self) -> Self:
         if self._entered and self.held:
-            raise UsageError(f'the lease of "{self._name}" is in a with-block already, whose end '
-                             'releases it: acquire another one')
+            raise UsageError(f"the lease of {quoted(self._name)} is in a with-block already, whose "
+                             "end releases it: acquire another one")
         self._held.ensure_held()
         self._entered = True
         return self
@@ -165,6 +169,14 @@ class Held:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         release_after(self.release, error)
+
+    def _facts(self) -> str:
+        """What is fixed, for a repr."""
+        return ""
+
+    def __repr__(self) -> str:
+        state = "lost" if self._lost.is_set() else "held" if self.held else "not held"
+        return f"<{type(self).__name__} of {quoted(self._name)}{self._facts()}, {state}>"
 
     def __del__(self) -> None:
         held = getattr(self, "_held", None)
@@ -200,6 +212,8 @@ class Lease(Held):
         """Grows with every holder of this name: a resource refuses the smaller ones."""
         return self._lease.fence
 
+    def _facts(self) -> str:
+        return f", fence {self.fence}"
 
     async def release_async(self) -> None:
         """release() without blocking the loop of asyncio. A cancellation does not stop it."""
@@ -212,7 +226,8 @@ class Lease(Held):
             if code == 0:
                 answer.set_result(None)
             else:
-                answer.set_exception(made_of(code, f'the release of "{self.name}": {what}'))
+                answer.set_exception(made_of(
+                    code, f"the release of {quoted(self.name)}: {what}"))
 
         def done(code: int, what: str) -> None:
             try:
@@ -258,8 +273,8 @@ async def release_after_async(release: Callable[[], Awaitable[None]],
 
 def report_dropped(name: str, source: object) -> None:
     """That nobody has it any more, and nobody has released it."""
-    text = (f'the lease of "{name}" was dropped while it was held: it is given back now. Release it, '
-            "or use `with`")
+    text = (f"the lease of {quoted(name)} was dropped while it was held: it is given back now. "
+            "Release it, or use `with`")
     _process.log.warning("%s", text)
     warnings.warn(text, ResourceWarning, stacklevel=2, source=source)
 

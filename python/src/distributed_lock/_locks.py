@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from functools import partial
 from types import TracebackType
 from typing import Any, ParamSpec, TypeVar
 
@@ -19,7 +18,7 @@ from ._errors import (
     made_of,
 )
 from ._lease import Lease, ignore, release_after, release_after_async
-from ._names import NameOf, Naming, name_of, naming_of
+from ._names import NameOf, Naming, name_of, naming_of, quoted
 from ._ownership import Caller, Entry, Ownership, caller, coroutine_function, current_task
 from ._per_process import PerProcess
 from ._spans import Seconds, limit_of, milliseconds, seconds_of
@@ -90,11 +89,6 @@ class Side(PerProcess[_dlock.Door]):
             raise
 
 
-async def release_async(lease: Lease) -> None:
-    """Lease.release() without blocking the loop. A cancellation does not stop the release."""
-    await lease.release_async()
-
-
 class Acquisitions:
     """What is acquired by one object, of `side`: who holds what."""
 
@@ -142,7 +136,7 @@ class Hold:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        release_after(self._given_up().release, error)
+        release_after(lambda: self._given_up().release(), error)
 
     async def __aenter__(self) -> None:
         self._entry = checked(
@@ -152,13 +146,16 @@ class Hold:
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
                         trace: TracebackType | None) -> None:
-        await release_after_async(partial(release_async, self._given_up()), error)
+        async def release() -> None:
+            await self._given_up().release_async()
+
+        await release_after_async(release, error)
 
     def _given_up(self) -> Lease:
         entry, self._entry = self._entry, None
         assert entry is not None
         if not self._acquisitions.ownership.remove(entry):
-            raise UsageError(f'the lock "{entry.name}" was released in the block that holds it')
+            raise UsageError(f"the lock {quoted(entry.name)} was released in the block that holds it")
         return entry.lease
 
 
@@ -186,16 +183,19 @@ class AsyncLease:
         return self._exit(caller(), error)
 
     async def _exit(self, who: Caller, error: BaseException | None) -> None:
-        entry = self._acquisitions.ownership.take_block(who, self._side.name)
-        await release_after_async(partial(release_async, entry.lease), error)
+        async def release() -> None:
+            await self._acquisitions.ownership.take_block(who, self._side.name
+                                                          ).lease.release_async()
+
+        await release_after_async(release, error)
 
 
 def timed_out(name: str, timeout: Seconds | None) -> LockTimeout:
     """What says that a lock was not to be had in that time."""
     if timeout is not None and seconds_of(timeout) <= 0:
-        return LockBusy(f'the lock "{name}" is not free')
-    return LockTimeout(f'the lock "{name}" did not become free within {timeout}'
-                       f'{"" if isinstance(timeout, timedelta) else " s"}')
+        return LockBusy(f"the lock {quoted(name)} is not free")
+    return LockTimeout(f"the lock {quoted(name)} did not become free within {timeout}"
+                       f"{'' if isinstance(timeout, timedelta) else ' s'}")
 
 
 def checked(lease: T | None, name: str, timeout: Seconds | None) -> T:
@@ -214,6 +214,11 @@ class Sides:
         # With names to come it only checks the settings, which are wrong where they are written.
         self._one = make("name" if callable(self._naming) else self._naming)
         self.is_fixed = name is None or (isinstance(name, str) and not set(name) & set("{}"))
+
+    @property
+    def label(self) -> str:
+        """The name, or how it is made, for a reader."""
+        return quoted(self._one.name) if self.is_fixed else f"name={self._naming!r}"
 
     @property
     def one(self) -> Side:
@@ -255,6 +260,9 @@ class LeaseSource:
     def name(self) -> str:
         """The name, without the prefix."""
         return self._sides.one.name
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._sides.label}>"
 
     def acquire(self, timeout: Seconds | None = None) -> Lease:
         """Waits for a lease. Ctrl-C ends the wait."""

@@ -14,6 +14,12 @@ Naming = Union[str, Callable[..., str], None]
 NameOf = Callable[[tuple[Any, ...], dict[str, Any]], str]
 
 
+def quoted(name: str) -> str:
+    """A name for a message or a log, which it cannot leave: it may come from anybody."""
+    return '"' + "".join(one if one.isprintable() else one.encode("unicode_escape").decode()
+                         for one in name) + '"'
+
+
 def naming_of(lock_name: str, name: Naming) -> str | Callable[..., str]:
     """What a lock was given: one of the two."""
     if name is None:

@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from . import _hubs
 from ._errors import UsageError
+from ._names import quoted
 
 # Where the stack of a pool's thread begins. What these call is a job: the thread outlives it.
 _POOLS = frozenset({"concurrent", "multiprocessing", "anyio", "trio", "gevent", "eventlet"})
@@ -42,7 +43,7 @@ class _Thread:
     def __init__(self, greenlet: str | None = None) -> None:
         self.reference: weakref.ref[object] = weakref.ref(self)
         self.ident = threading.get_ident()
-        self.name = greenlet or f'thread "{threading.current_thread().name}"'
+        self.name = greenlet or f"thread {quoted(threading.current_thread().name)}"
         self.is_pooled = (greenlet is None
                           and threading.current_thread() is not threading.main_thread()
                           and any(_module(frame) in _POOLS for frame in _stack(sys._getframe())))
@@ -165,7 +166,7 @@ class Entry(Generic[L]):
             if self._job is None or owner.runs(self._job):
                 return str(owner)
         elif isinstance(owner, asyncio.Task) and not owner.done():
-            return f'the task "{owner.get_name()}"'
+            return f"the task {quoted(owner.get_name())}"
         self._owner = self._job = None
         return None
 
@@ -181,8 +182,8 @@ class Ownership(Generic[L]):
         """Raises UsageError if the caller would wait for itself."""
         for entry in self._entries and list(self._entries):
             if entry.name == name and entry.is_of(caller) and entry.lease.held:
-                raise UsageError(f'the lock "{name}" is held here already: it would wait for '
-                                 'itself')
+                raise UsageError(f"the lock {quoted(name)} is held here already: it would wait "
+                                 "for itself")
 
     def add(self, entry: Entry[L], caller: Caller) -> None:
         """For an acquisition that the caller made, which forgets one that it lost before."""
@@ -232,6 +233,22 @@ class Ownership(Generic[L]):
             if self.remove(blocks[-1]):
                 return blocks[-1]
 
+    def absence(self, label: str) -> UsageError:
+        """What is said to a caller who asks about what it does not hold."""
+        who = next((who for entry in list(self._entries) if (who := entry.who())), None)
+        return UsageError(
+            f"the lock {label} is not held here: acquire it first, each lease has a state of its own"
+            if who is None else
+            f"the lock {label} is not held here, but by {who}: hand on its `lease` there, to look at")
+
+    def summary(self, caller: Caller) -> str:
+        """Who holds it, for a repr."""
+        held = [entry for entry in list(self._entries) if entry.lease.held]
+        if not held:
+            return ""
+        return ", held" + next((f" by {who}" for entry in held
+                                if not entry.is_of(caller) and (who := entry.who())), "")
+
     @staticmethod
     def _own(entries: list[Entry[L]], caller: Caller) -> Entry[L] | None:
         if len(entries) == 1:
@@ -250,7 +267,7 @@ class Ownership(Generic[L]):
 
 
 def _not_ours(others: list[Entry[L]], name: str) -> UsageError:
-    text = f'the lock "{name}" is not held here'
+    text = f"the lock {quoted(name)} is not held here"
     if not others:
         return UsageError(f"{text}: there is nothing to release")
     who = others[-1].who() or "somebody"

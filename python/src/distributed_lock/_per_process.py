@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from . import _dlock, _process
 from ._errors import UsageError
+from ._names import quoted
 from ._store import Store, url_of
 
 T = TypeVar("T")
@@ -36,3 +37,17 @@ class PerProcess(Generic[T]):
         if self._made is None or self._made[0] != generation:
             self._made = (generation, self._make(self.client()))
         return self._made[1]
+
+
+class Named(Generic[T]):
+    """Something on the server, of that name."""
+
+    _inner: PerProcess[T]
+
+    @property
+    def name(self) -> str:
+        """The name, without the prefix."""
+        return self._inner.name
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {quoted(self.name)}>"

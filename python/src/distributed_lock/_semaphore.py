@@ -59,6 +59,9 @@ class Semaphore:
         """The name, without the prefix."""
         return self._one.name
 
+    def __repr__(self) -> str:
+        return f"<Semaphore {self._one._sides.label}, {self._permits} permits>"
+
     @property
     def permits(self) -> int:
         """How many this object says there are."""

@@ -36,6 +36,9 @@ class UpgradeableLease(Held):
         """As Lease.fence; grows by upgrade()."""
         return self._lease.fence
 
+    def _facts(self) -> str:
+        return f", fence {self.fence}" + (", upgraded" if self.upgraded else "")
+
     @property
     def upgraded(self) -> bool:
         """Whether it is the writer."""
@@ -97,6 +100,9 @@ class SharedMutex:
     def name(self) -> str:
         """The name, without the prefix."""
         return self.read.name
+
+    def __repr__(self) -> str:
+        return f"<SharedMutex {self.read._sides.label}>"
 
     def acquire_upgradeable(self, timeout: Seconds | None = None) -> UpgradeableLease:
         """Waits for the lease of a reader who may become the writer. As Mutex.acquire()."""

@@ -188,22 +188,29 @@ class Coming(Generic[H]):
 
     def __init__(self, wait: Callable[[], Coroutine[Any, Any, H]]) -> None:
         self._wait = wait
-        self._held: list[H] = []
+        self._held: H | None = None
+        self._is_used = False
 
     def __await__(self) -> Generator[Any, None, H]:
         return self._wait().__await__()
 
     async def __aenter__(self) -> H:
-        if self._held:
+        if self._is_used:
             raise UsageError("this is in an `async with` already: make another one")
-        held = await self._wait()
-        self._held.append(held)
-        await held.__aenter__()
-        return held
+        self._is_used = True
+        try:
+            self._held = held = await self._wait()
+            await held.__aenter__()
+            return held
+        except BaseException:
+            self._is_used = False
+            raise
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
                         trace: TracebackType | None) -> None:
-        await self._held.pop().__aexit__(kind, error, trace)
+        held, self._held, self._is_used = self._held, None, False
+        assert held is not None
+        await held.__aexit__(kind, error, trace)
 
 
 def running_loop() -> asyncio.AbstractEventLoop:
