@@ -49,6 +49,7 @@ FRAGMENTS_HEAD = """\
 #include <chrono>
 #include <cstdlib>
 #include <dlock/dlock.hpp>
+#include <dlock/testing.hpp>
 #include <iostream>
 #include <mutex>
 #include <optional>

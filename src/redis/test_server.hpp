@@ -1,0 +1,29 @@
+// A server for one test, which ends with its owner, however that ends.
+#pragma once
+
+#include <string>
+
+#include "redis/dial.hpp"
+#include "redis/spawn.hpp"
+
+namespace dlock::redis {
+
+class TestServer {
+ public:
+  /// Returns when it answers. Throws `Unreachable`.
+  explicit TestServer(Deadline deadline);
+  ~TestServer();
+  TestServer(const TestServer&) = delete;
+  TestServer& operator=(const TestServer&) = delete;
+
+  [[nodiscard]] std::string socket() const;
+  /// Sends it a signal.
+  void signal(int number) const;
+
+ private:
+  const std::string directory_;
+  Descriptor lifeline_;  // the server lives for as long as this end of a pipe is open
+  Spawned watcher_;
+};
+
+}  // namespace dlock::redis
