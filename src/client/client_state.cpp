@@ -142,7 +142,8 @@ std::shared_ptr<core::LeaseRecord> ClientState::at_gate(const std::string& name,
 }
 
 // Waits for what `wish` says; null when its limit passed.
-std::shared_ptr<core::LeaseRecord> ClientState::obtain(core::Instant begin, core::Wish wish,
+std::shared_ptr<core::LeaseRecord> ClientState::obtain(core::Instant begin,
+                                                       core::AcquireRequest wish,
                                                        const std::stop_token& stop,
                                                        const core::LeaseRecord* former) {
   check_process();
@@ -183,11 +184,12 @@ std::shared_ptr<core::LeaseRecord> ClientState::obtain(core::Instant begin, core
   return nullptr;
 }
 
-core::Wish ClientState::wish_for(core::Instant begin, const std::string& key,
-                                 const LockOptions& options, std::optional<milliseconds> limit,
-                                 const std::optional<core::Permits>& permits) const {
+core::AcquireRequest ClientState::wish_for(core::Instant begin, const std::string& key,
+                                           const LockOptions& options,
+                                           std::optional<milliseconds> limit,
+                                           const std::optional<core::Permits>& permits) const {
   const bool tries = limit && *limit <= milliseconds::zero();
-  core::Wish wish{
+  core::AcquireRequest wish{
       .key = key, .ttl = options.ttl, .renew = options.renew, .wait = !tries, .permits = permits};
   if (options.max_hold && *options.max_hold < longest_span) {
     wish.max_hold = options.max_hold;

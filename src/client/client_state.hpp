@@ -173,18 +173,19 @@ class ClientState {
   class Intake;
   static core::WaiterId id_of(const Call& call) { return reinterpret_cast<core::WaiterId>(&call); }
 
-  [[nodiscard]] core::Wish wish_for(core::Instant begin, const std::string& key,
-                                    const LockOptions& options,
-                                    std::optional<std::chrono::milliseconds> limit,
-                                    const std::optional<core::Permits>& permits) const;
-  [[nodiscard]] std::shared_ptr<core::LeaseRecord> obtain(core::Instant begin, core::Wish wish,
+  [[nodiscard]] core::AcquireRequest wish_for(core::Instant begin, const std::string& key,
+                                              const LockOptions& options,
+                                              std::optional<std::chrono::milliseconds> limit,
+                                              const std::optional<core::Permits>& permits) const;
+  [[nodiscard]] std::shared_ptr<core::LeaseRecord> obtain(core::Instant begin,
+                                                          core::AcquireRequest wish,
                                                           const std::stop_token& stop,
                                                           const core::LeaseRecord* former);
   void cancel(const Call& call);
   void abandon(Lock& lock, Call& call);
   void pass_lead();
   /// With the mutex held: what is asked of an engine, or of the quorum.
-  void ask(core::Instant begin, Call& call, core::Wish wish,
+  void ask(core::Instant begin, Call& call, core::AcquireRequest wish,
            const core::LeaseRecord* former = nullptr);
   [[nodiscard]] static bool is_silent(const Line& line);
   void note_silence(Line& line);

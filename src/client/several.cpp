@@ -33,7 +33,7 @@ std::vector<std::shared_ptr<core::LeaseRecord>> ClientState::try_all(
   check_process();
   const auto begin = now();
   std::vector<Call> calls(keys.size());
-  std::vector<std::pair<core::WaiterId, core::Wish>> wishes;
+  std::vector<std::pair<core::WaiterId, core::AcquireRequest>> wishes;
   for (std::size_t i = 0; i < keys.size(); ++i) {
     wishes.emplace_back(id_of(calls[i]),
                         wish_for(begin, keys[i], options, std::chrono::milliseconds::zero(), {}));

@@ -83,7 +83,7 @@ void ClientState::form_quorum() {
   quorum_ = std::make_unique<core::Quorum>(std::move(settings), engines);
 }
 
-void ClientState::ask(core::Instant begin, Call& call, core::Wish wish,
+void ClientState::ask(core::Instant begin, Call& call, core::AcquireRequest wish,
                       const core::LeaseRecord* former) {
   call.asked = true;
   if (quorum_) {

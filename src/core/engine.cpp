@@ -99,7 +99,7 @@ void Engine::on_timer(Instant now) {
                                        [&](const Waiting& w) { return w.id == timer.id; });
       if (waiter != cohort->waiters.end()) {
         // Nobody can say whether the lock was free while no server answered.
-        if (waiter->wish.wait && (connected_ || !trouble_since_)) {
+        if (waiter->request.wait && (connected_ || !trouble_since_)) {
           refuse(now, cohort, waiter, {timer.id, Refusal::Kind::timed_out, {}, {}});
         } else {
           refuse(
@@ -376,9 +376,9 @@ void Engine::fail_all(Instant now, errc code, const std::string& what, bool only
   for (const auto& cohort : cohorts) {
     for (auto waiter = cohort->waiters.begin(); waiter != cohort->waiters.end();) {
       const auto next = std::next(waiter);
-      if (!only_impatient || !waiter->wish.wait) {
+      if (!only_impatient || !waiter->request.wait) {
         refuse(now, cohort, waiter, {waiter->id, Refusal::Kind::failed, code, what});
-      } else if (waiter->wish.part) {
+      } else if (waiter->request.part) {
         act(Queued{waiter->id, false});
       }
       waiter = next;

@@ -39,7 +39,7 @@ namespace dlock::core {
 using WaiterId = std::uint64_t;
 
 /// What a caller wants of a lock.
-struct Wish {
+struct AcquireRequest {
   std::string key;
   Duration ttl = std::chrono::seconds{30};
   bool renew = true;
@@ -134,14 +134,14 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   // What users do. `waiter` must be new; it is answered by exactly one Obtained or Refusal.
-  void acquire(Instant now, WaiterId waiter, Wish wish);
+  void acquire(Instant now, WaiterId waiter, AcquireRequest request);
   /// Takes several mutexes, all of different names and for the same ttl, if all are free and nobody
   /// waits for one, else none; does not wait. Each waiter is answered as by `acquire`. After lost
   /// answers or errors some may be obtained and others not: the caller gives these back.
-  void acquire_all(Instant now, std::vector<std::pair<WaiterId, Wish>> wishes);
-  /// Ends `lease` and takes `wish` in its place in one step, at a weight that is not greater. Busy:
-  /// the lease was over, and nothing was taken. Permits only; does not wait.
-  void exchange(Instant now, WaiterId waiter, Wish wish, const LeaseRecord& lease);
+  void acquire_all(Instant now, std::vector<std::pair<WaiterId, AcquireRequest>> requests);
+  /// Ends `lease` and takes `request` in its place in one step, at a weight that is not greater.
+  /// Busy: the lease was over, and nothing was taken. Permits only; does not wait.
+  void exchange(Instant now, WaiterId waiter, AcquireRequest request, const LeaseRecord& lease);
   /// Ends a wait with Refusal cancelled; nothing if it is over already.
   void cancel(Instant now, WaiterId waiter);
   /// Answered by exactly one Released, within one request timeout; at once if no answer can be
@@ -201,7 +201,7 @@ class Engine {
   };
   struct Waiting {
     WaiterId id = 0;
-    Wish wish;
+    AcquireRequest request;
   };
   struct Cohort;
   using CohortPtr = std::shared_ptr<Cohort>;
@@ -298,8 +298,8 @@ class Engine {
     actions_.emplace_back(std::move(action));
   }
 
-  // waiting.cpp: from a wish to a lease.
-  CohortPtr enter_cohort(WaiterId waiter, Wish wish);
+  // waiting.cpp: from a request to a lease.
+  CohortPtr enter_cohort(WaiterId waiter, AcquireRequest request);
   [[nodiscard]] Token new_token(const LockId& lock, const Permits& permits, Duration ttl);
   void forget_idle_trouble(Instant now);
   void make_attempt(const CohortPtr& cohort);

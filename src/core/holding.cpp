@@ -12,32 +12,32 @@ using std::chrono::seconds;
 constexpr Duration most_passing = milliseconds{100};  ///< of one lease from thread to thread
 constexpr Duration most_safety = seconds{1};
 
-std::optional<Instant> end_of(Instant now, const Wish& wish) {
-  return wish.max_hold ? std::optional{now + *wish.max_hold} : std::nullopt;
+std::optional<Instant> end_of(Instant now, const AcquireRequest& request) {
+  return request.max_hold ? std::optional{now + *request.max_hold} : std::nullopt;
 }
 
 }  // namespace
 
 void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired) {
-  const auto& wish = cohort->waiters.front().wish;
+  const auto& request = cohort->waiters.front().request;
   auto record = std::make_shared<LeaseRecord>();
   record->id = ++last_id_;
   record->key = cohort->lock.key;
   record->kind = cohort->lock.kind;
-  record->part = wish.part;
+  record->part = request.part;
   record->token = cohort->attempt->token();
-  record->ttl = wish.ttl;
+  record->ttl = request.ttl;
   record->fence = {acquired.counter, 0};
-  const Hold::Terms terms{wish.ttl, wish.renew,
-                          settings_.safety_margin.value_or(std::min(most_safety, wish.ttl / 10)),
-                          end_of(now, wish), wish.part};
+  const Hold::Terms terms{request.ttl, request.renew,
+                          settings_.safety_margin.value_or(std::min(most_safety, request.ttl / 10)),
+                          end_of(now, request), request.part};
   const double jitter = static_cast<double>(random_of(record->token)[0] >> 11) / 9007199254740992.0;
   cohort->seal = cohort->attempt->seal();
   cohort->attempt.reset();
   cohort->hold.emplace(record, terms, acquired.valid_until, acquired.length, settings_.drift,
                        jitter);
   cohort->since = now;
-  renewing_holds_ += wish.renew ? 1 : 0;
+  renewing_holds_ += request.renew ? 1 : 0;
   ++counters_.acquired;
   counters_.granted += acquired.granted ? 1 : 0;
   hand_to_front(cohort, std::move(record));
@@ -46,8 +46,8 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
 
 void Engine::hand_to_front(const CohortPtr& cohort, std::shared_ptr<LeaseRecord> record) {
   const auto front = cohort->waiters.begin();
-  if (front->wish.deadline) {
-    timers_.erase(Timer{*front->wish.deadline, TimerKind::deadline, front->id, nullptr});
+  if (front->request.deadline) {
+    timers_.erase(Timer{*front->request.deadline, TimerKind::deadline, front->id, nullptr});
   }
   by_waiter_.erase(front->id);
   act(Obtained{front->id, std::move(record)});
@@ -58,9 +58,9 @@ void Engine::hand_to_front(const CohortPtr& cohort, std::shared_ptr<LeaseRecord>
 // processes get their turn.
 bool Engine::pass(Instant now, const CohortPtr& cohort) {
   auto& hold = *cohort->hold;
-  const auto& wish = cohort->waiters.front().wish;
+  const auto& request = cohort->waiters.front().request;
   const auto& former = *hold.record();
-  if (!connected_ || !wish.renew || !hold.terms().renew || wish.ttl != hold.terms().ttl ||
+  if (!connected_ || !request.renew || !hold.terms().renew || request.ttl != hold.terms().ttl ||
       former.fence.sequence + 1 >= Fence::most_sequences || now - cohort->since >= most_passing ||
       !hold.fresh(now)) {
     return false;
@@ -72,7 +72,7 @@ bool Engine::pass(Instant now, const CohortPtr& cohort) {
   record->token = former.token;
   record->ttl = former.ttl;
   record->fence = {former.fence.counter, former.fence.sequence + 1};
-  hold.pass(record, end_of(now, wish));
+  hold.pass(record, end_of(now, request));
   hold.record_by(now + most_passing);
   ++counters_.acquired;
   ++counters_.passed;
@@ -150,7 +150,8 @@ bool Engine::is_asked_for(const Token& token) const {
   });
 }
 
-void Engine::exchange(Instant now, WaiterId waiter, Wish wish, const LeaseRecord& lease) {
+void Engine::exchange(Instant now, WaiterId waiter, AcquireRequest request,
+                      const LeaseRecord& lease) {
   const auto former = holding(lease);
   if (!former || lease.left(now) == Duration::zero()) {
     act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
@@ -160,8 +161,8 @@ void Engine::exchange(Instant now, WaiterId waiter, Wish wish, const LeaseRecord
   const auto id = give_back(now, former, 0, true);
   end_hold(former);
   erase_if_idle(former);
-  wish.wait = false;
-  const auto cohort = enter_cohort(waiter, std::move(wish));
+  request.wait = false;
+  const auto cohort = enter_cohort(waiter, std::move(request));
   cohort->replaces = id;
   start_attempt(now, cohort, id);
 }

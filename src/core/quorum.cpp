@@ -10,16 +10,16 @@ constexpr std::string_view what_can_be_held =
     "only mutexes and reader-writer locks can be held on a majority of servers: ";
 
 // Why no majority makes sense of it; empty if one does.
-std::string_view objection(const Wish& wish) {
-  if (wish.gate) {
+std::string_view objection(const AcquireRequest& request) {
+  if (request.gate) {
     return "the waits at a gate would be counted on each server apart";
   }
-  if (wish.permits && wish.permits->capacity != shared_capacity) {
+  if (request.permits && request.permits->capacity != shared_capacity) {
     return "two majorities share one server only, so a semaphore's permits could be given out "
            "twice";
   }
-  const bool reads_or_writes = !wish.permits || wish.permits->weight == reader_weight ||
-                               wish.permits->weight == writer_weight;
+  const bool reads_or_writes = !request.permits || request.permits->weight == reader_weight ||
+                               request.permits->weight == writer_weight;
   return reads_or_writes ? "" : "an upgradeable reader could not become the writer there";
 }
 
@@ -36,21 +36,21 @@ Quorum::~Quorum() = default;
 
 // --- what users do ------------------------------------------------------------------------------
 
-void Quorum::acquire(Instant now, WaiterId waiter, Wish wish) {
+void Quorum::acquire(Instant now, WaiterId waiter, AcquireRequest request) {
   if (closing_) {
     act(Refusal{waiter, Refusal::Kind::cancelled, {}, {}});
     return;
   }
-  if (const auto why = objection(wish); !why.empty()) {
+  if (const auto why = objection(request); !why.empty()) {
     act(Refusal{waiter, Refusal::Kind::failed, errc::usage,
                 std::string{what_can_be_held}.append(why)});
     return;
   }
   const auto id = ++last_id_;
-  const auto name = name_of(wish.permits, wish.key, id);
+  const auto name = name_of(request.permits, request.key, id);
   const auto found = lines_.find(name);
   const bool is_new = found == lines_.end();
-  if (!is_new && !wish.wait) {
+  if (!is_new && !request.wait) {
     // Somebody of this client holds it or is before us.
     act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
     return;
@@ -59,31 +59,32 @@ void Quorum::acquire(Instant now, WaiterId waiter, Wish wish) {
   if (is_new) {
     line = std::make_shared<Line>();
     line->id = id;
-    line->key = wish.key;
-    line->permits = wish.permits;
+    line->key = request.key;
+    line->permits = request.permits;
     line->parts.resize(nodes_.size());
     lines_.emplace(name, line);
   } else {
     line = found->second;
   }
-  if (wish.deadline) {
-    timers_.insert(Timer{*wish.deadline, TimerKind::deadline, waiter, line});
+  if (request.deadline) {
+    timers_.insert(Timer{*request.deadline, TimerKind::deadline, waiter, line});
   }
-  line->waiters.push_back({waiter, std::move(wish)});
+  line->waiters.push_back({waiter, std::move(request)});
   by_waiter_[waiter] = line;
   if (is_new) {
     ask(now, line);
   }
 }
 
-void Quorum::acquire_all(Instant /*now*/, const std::vector<std::pair<WaiterId, Wish>>& wishes) {
-  for (const auto& [waiter, wish] : wishes) {
+void Quorum::acquire_all(Instant /*now*/,
+                         const std::vector<std::pair<WaiterId, AcquireRequest>>& requests) {
+  for (const auto& [waiter, request] : requests) {
     act(Refusal{waiter, Refusal::Kind::failed, errc::usage,
                 "several locks cannot be taken in one step on a majority of servers"});
   }
 }
 
-void Quorum::exchange(Instant /*now*/, WaiterId waiter, const Wish& /*wish*/,
+void Quorum::exchange(Instant /*now*/, WaiterId waiter, const AcquireRequest& /*request*/,
                       const LeaseRecord& /*lease*/) {
   act(Refusal{waiter, Refusal::Kind::failed, errc::usage,
               "a lease on a majority of servers cannot be upgraded or downgraded"});
@@ -116,8 +117,8 @@ void Quorum::close(Instant now) {
 void Quorum::refuse(Instant now, const LinePtr& line, std::list<Waiting>::iterator waiter,
                     Refusal refusal) {
   const bool was_front = waiter == line->waiters.begin();
-  if (waiter->wish.deadline) {
-    timers_.erase(Timer{*waiter->wish.deadline, TimerKind::deadline, waiter->id, nullptr});
+  if (waiter->request.deadline) {
+    timers_.erase(Timer{*waiter->request.deadline, TimerKind::deadline, waiter->id, nullptr});
   }
   by_waiter_.erase(waiter->id);
   line->waiters.erase(waiter);
@@ -194,7 +195,7 @@ void Quorum::on_timer(Instant now) {
     const auto waiter = std::find_if(line->waiters.begin(), line->waiters.end(),
                                      [&](const Waiting& w) { return w.id == timer.id; });
     // Nobody can say whether the lock was free while no majority answered.
-    if (waiter->wish.wait && !line->trouble_since) {
+    if (waiter->request.wait && !line->trouble_since) {
       refuse(now, line, waiter, {timer.id, Refusal::Kind::timed_out, {}, {}});
     } else {
       refuse(now, line, waiter,

@@ -45,9 +45,10 @@ class Quorum {
   ~Quorum();
 
   // What users do; as of `Engine`.
-  void acquire(Instant now, WaiterId waiter, Wish wish);
-  void acquire_all(Instant now, const std::vector<std::pair<WaiterId, Wish>>& wishes);
-  void exchange(Instant now, WaiterId waiter, const Wish& wish, const LeaseRecord& lease);
+  void acquire(Instant now, WaiterId waiter, AcquireRequest request);
+  void acquire_all(Instant now, const std::vector<std::pair<WaiterId, AcquireRequest>>& requests);
+  void exchange(Instant now, WaiterId waiter, const AcquireRequest& request,
+                const LeaseRecord& lease);
   void cancel(Instant now, WaiterId waiter);
   void release(Instant now, const LeaseRecord& lease);
   /// Ends all waits; leases go on. The engines must not be closed before their leases are over.
@@ -80,7 +81,7 @@ class Quorum {
  private:
   struct Waiting {
     WaiterId id = 0;
-    Wish wish;
+    AcquireRequest request;
   };
   /// How a try on a server ended.
   enum class Outcome : std::uint8_t { none, busy, failed, silent };
@@ -173,7 +174,7 @@ class Quorum {
     actions_.emplace_back(std::move(action));
   }
 
-  // quorum_asking.cpp: from a wish to a lease.
+  // quorum_asking.cpp: from a request to a lease.
   void ask(Instant now, const LinePtr& line);
   [[nodiscard]] Instant round_end(Instant now, Duration ttl) const;
   void try_part(Instant now, const LinePtr& line, std::size_t node);

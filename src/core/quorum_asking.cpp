@@ -1,4 +1,4 @@
-// Quorum: from a wish to a lease. All servers are asked at once; a majority decides.
+// Quorum: from a request to a lease. All servers are asked at once; a majority decides.
 #include <algorithm>
 
 #include "core/quorum.hpp"
@@ -26,11 +26,11 @@ bool passes(errc code) {
 }  // namespace
 
 void Quorum::ask(Instant now, const LinePtr& line) {
-  const auto& wish = line->waiters.front().wish;
+  const auto& request = line->waiters.front().request;
   line->phase = Phase::asking;
-  line->ttl = wish.ttl;
-  line->renew = wish.renew;
-  line->queues = line->permits && wish.wait;
+  line->ttl = request.ttl;
+  line->renew = request.renew;
+  line->queues = line->permits && request.wait;
   line->asked_at = now;
   line->give_back_at.reset();
   line->lingers = false;
@@ -71,15 +71,15 @@ void Quorum::try_part(Instant now, const LinePtr& line, std::size_t node) {
   if (nodes_[node].suspect) {
     suspect(now, node);  // the next one comes after its answer, or later
   }
-  Wish wish{.key = line->key, .ttl = line->ttl, .renew = line->renew};
-  wish.wait = line->queues && line->phase == Phase::asking;
-  wish.permits = line->permits;
-  wish.part = true;
-  if (wish.wait && line->ticket != 0) {
+  AcquireRequest request{.key = line->key, .ttl = line->ttl, .renew = line->renew};
+  request.wait = line->queues && line->phase == Phase::asking;
+  request.permits = line->permits;
+  request.part = true;
+  if (request.wait && line->ticket != 0) {
     part.ticket = line->ticket;
-    wish.ticket = std::to_string(part.ticket);
+    request.ticket = std::to_string(part.ticket);
   }
-  nodes_[node].engine->acquire(now, part.asked, std::move(wish));
+  nodes_[node].engine->acquire(now, part.asked, std::move(request));
 }
 
 void Quorum::answered(std::size_t node) {
@@ -190,7 +190,7 @@ void Quorum::decide(Instant now, const LinePtr& line) {
     go_on_waiting(now, line);
   } else if (ours + open < majority_ || (told >= majority_ && !hopeful)) {
     const bool is_busy = told + open >= majority_;
-    if (!line->waiters.front().wish.wait && is_busy && ours == 0 && hopeful) {
+    if (!line->waiters.front().request.wait && is_busy && ours == 0 && hopeful) {
       linger(now, line);
     } else {
       give_up_round(now, line);
@@ -269,7 +269,7 @@ void Quorum::begin(Instant now, const LinePtr& line) {
   if (static_cast<std::size_t>(written) < majority_) {
     return;
   }
-  const auto& wish = line->waiters.front().wish;
+  const auto& request = line->waiters.front().request;
   const auto granted = line->queues ? std::min(line->ttl, claim_time) : line->ttl;
   if (valid_until(*line) - now < granted / 4) {
     came_too_late(now, line);
@@ -281,7 +281,7 @@ void Quorum::begin(Instant now, const LinePtr& line) {
   line->too_late = 0;
   line->splits = 0;
   line->since = now;
-  line->end = wish.max_hold ? std::optional{now + *wish.max_hold} : std::nullopt;
+  line->end = request.max_hold ? std::optional{now + *request.max_hold} : std::nullopt;
   line->phase = Phase::held;
   line->when = line->end;
   auto record = std::make_shared<LeaseRecord>();
@@ -308,8 +308,8 @@ void Quorum::begin(Instant now, const LinePtr& line) {
 
 void Quorum::hand_to_front(const LinePtr& line, std::shared_ptr<LeaseRecord> record) {
   const auto front = line->waiters.begin();
-  if (front->wish.deadline) {
-    timers_.erase(Timer{*front->wish.deadline, TimerKind::deadline, front->id, nullptr});
+  if (front->request.deadline) {
+    timers_.erase(Timer{*front->request.deadline, TimerKind::deadline, front->id, nullptr});
   }
   by_waiter_.erase(front->id);
   act(Obtained{front->id, std::move(record)});
@@ -375,7 +375,7 @@ Quorum::Trouble Quorum::trouble(Instant now, Line& line) const {
     line.trouble_since = now;
   }
   const bool hopeless = !ever_answered_ && is_told;
-  if (!front.wish.wait || hopeless || now - *line.trouble_since >= settings_.patience) {
+  if (!front.request.wait || hopeless || now - *line.trouble_since >= settings_.patience) {
     return {true, std::move(refusal)};
   }
   return {true, std::nullopt};
@@ -393,7 +393,7 @@ void Quorum::give_up_round(Instant now, const LinePtr& line) {
   }
   if (found.refusal) {
     refuse(now, line, front, std::move(*found.refusal));
-  } else if (front->wish.wait) {
+  } else if (front->request.wait) {
     rest(now, line);
   } else if (is_split && ++line->splits <= most_splits) {
     // By less than the way takes, nobody would be before the others.

@@ -125,9 +125,9 @@ void Quorum::take_again(Instant now, const LinePtr& line, std::size_t node) {
 // To the next thread here, without the network: bounded in number and time, so that other clients
 // have a chance.
 bool Quorum::pass(Instant now, const LinePtr& line) {
-  const auto& wish = line->waiters.front().wish;
+  const auto& request = line->waiters.front().request;
   const auto& former = *line->lease;
-  if (!wish.renew || !line->renew || wish.ttl != line->ttl ||
+  if (!request.renew || !line->renew || request.ttl != line->ttl ||
       former.fence.sequence + 1 >= Fence::most_sequences || now - line->since >= most_passing ||
       valid_until(*line) - now < line->ttl / 2) {
     return false;
@@ -145,7 +145,7 @@ bool Quorum::pass(Instant now, const LinePtr& line) {
       nodes_[node].engine->record(now, *part.lease);
     }
   }
-  line->end = wish.max_hold ? std::optional{now + *wish.max_hold} : std::nullopt;
+  line->end = request.max_hold ? std::optional{now + *request.max_hold} : std::nullopt;
   line->when = line->end;
   line->lease = record;
   publish(*line);

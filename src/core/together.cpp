@@ -8,12 +8,12 @@ namespace dlock::core {
 
 // Once sent, each is an acquisition of its own: if the answer does not come, it is repeated, or
 // withdrawn, alone. So some may be obtained and others not, which the caller must be ready for.
-void Engine::acquire_all(Instant now, std::vector<std::pair<WaiterId, Wish>> wishes) {
-  const bool is_taken_here = std::any_of(wishes.begin(), wishes.end(), [&](const auto& entry) {
+void Engine::acquire_all(Instant now, std::vector<std::pair<WaiterId, AcquireRequest>> requests) {
+  const bool is_taken_here = std::any_of(requests.begin(), requests.end(), [&](const auto& entry) {
     return cohorts_.contains(entry.second.key);
   });
   if (closing_ || is_taken_here) {
-    for (const auto& [waiter, wish] : wishes) {
+    for (const auto& [waiter, request] : requests) {
       act(Refusal{waiter, closing_ ? Refusal::Kind::cancelled : Refusal::Kind::busy, {}, {}});
     }
     return;
@@ -21,9 +21,9 @@ void Engine::acquire_all(Instant now, std::vector<std::pair<WaiterId, Wish>> wis
   forget_idle_trouble(now);
   const auto number = ++last_id_;
   std::vector<CohortPtr> cohorts;
-  for (auto& [waiter, wish] : wishes) {
-    wish.wait = false;
-    const auto& cohort = cohorts.emplace_back(enter_cohort(waiter, std::move(wish)));
+  for (auto& [waiter, request] : requests) {
+    request.wait = false;
+    const auto& cohort = cohorts.emplace_back(enter_cohort(waiter, std::move(request)));
     make_attempt(cohort);
     cohort->together = number;
     rearm(cohort);

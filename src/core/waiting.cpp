@@ -1,4 +1,4 @@
-// Engine: from a wish to a lease.
+// Engine: from a request to a lease.
 #include <algorithm>
 
 #include "core/engine.hpp"
@@ -24,18 +24,18 @@ bool is_proven(std::string_view message, const std::string& seal) {
 
 }  // namespace
 
-void Engine::acquire(Instant now, WaiterId waiter, Wish wish) {
+void Engine::acquire(Instant now, WaiterId waiter, AcquireRequest request) {
   if (closing_) {
     act(Refusal{waiter, Refusal::Kind::cancelled, {}, {}});
     return;
   }
   forget_idle_trouble(now);
-  if (wish.kind() == Kind::mutex && !wish.wait && cohorts_.contains(wish.key)) {
+  if (request.kind() == Kind::mutex && !request.wait && cohorts_.contains(request.key)) {
     // Somebody of this client holds it or is before us.
     act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
     return;
   }
-  const auto cohort = enter_cohort(waiter, std::move(wish));
+  const auto cohort = enter_cohort(waiter, std::move(request));
   if (!cohort->attempt && !cohort->hold) {
     start_attempt(now, cohort, 0);
   }
@@ -48,21 +48,22 @@ void Engine::forget_idle_trouble(Instant now) {
   }
 }
 
-Engine::CohortPtr Engine::enter_cohort(WaiterId waiter, Wish wish) {
-  const auto kind = wish.kind();
+Engine::CohortPtr Engine::enter_cohort(WaiterId waiter, AcquireRequest request) {
+  const auto kind = request.kind();
   CohortPtr cohort;
-  if (const auto found = cohorts_.find(wish.key); kind == Kind::mutex && found != cohorts_.end()) {
+  if (const auto found = cohorts_.find(request.key);
+      kind == Kind::mutex && found != cohorts_.end()) {
     cohort = found->second;
   } else {
     cohort = std::make_shared<Cohort>();
     cohort->id = ++last_id_;
-    cohort->lock = {wish.key, wish.kind()};
+    cohort->lock = {request.key, request.kind()};
     cohorts_.emplace(name_of(*cohort), cohort);
   }
-  if (wish.deadline) {
-    timers_.insert(Timer{*wish.deadline, TimerKind::deadline, waiter, cohort});
+  if (request.deadline) {
+    timers_.insert(Timer{*request.deadline, TimerKind::deadline, waiter, cohort});
   }
-  cohort->waiters.push_back({waiter, std::move(wish)});
+  cohort->waiters.push_back({waiter, std::move(request)});
   by_waiter_[waiter] = cohort;
   return cohort;
 }
@@ -89,8 +90,8 @@ void Engine::cancel(Instant now, WaiterId waiter) {
 void Engine::refuse(Instant now, const CohortPtr& cohort, std::list<Waiting>::iterator waiter,
                     Refusal refusal) {
   const bool was_front = waiter == cohort->waiters.begin();
-  if (waiter->wish.deadline) {
-    timers_.erase(Timer{*waiter->wish.deadline, TimerKind::deadline, waiter->id, nullptr});
+  if (waiter->request.deadline) {
+    timers_.erase(Timer{*waiter->request.deadline, TimerKind::deadline, waiter->id, nullptr});
   }
   by_waiter_.erase(waiter->id);
   cohort->waiters.erase(waiter);
@@ -106,8 +107,8 @@ void Engine::refuse(Instant now, const CohortPtr& cohort, std::list<Waiting>::it
 }
 
 void Engine::after_front_changed(Instant now, const CohortPtr& cohort) {
-  const auto& wish = cohort->waiters.front().wish;
-  cohort->attempt->change(wish.ttl, !wish.renew);
+  const auto& request = cohort->waiters.front().request;
+  cohort->attempt->change(request.ttl, !request.renew);
   if (!cohort->attempt->waits()) {
     abandon_attempt(now, cohort);
     start_attempt(now, cohort, 0);
@@ -132,16 +133,18 @@ void Engine::abandon_attempt(Instant now, const CohortPtr& cohort) {
 }
 
 void Engine::make_attempt(const CohortPtr& cohort) {
-  const auto& wish = cohort->waiters.front().wish;
-  const auto permits = wish.permits.value_or(Permits{});
-  auto token = wish.gate && !wish.gate->token.empty() ? wish.gate->token
-                                                      : new_token(cohort->lock, permits, wish.ttl);
+  const auto& request = cohort->waiters.front().request;
+  const auto permits = request.permits.value_or(Permits{});
+  auto token = request.gate && !request.gate->token.empty()
+                   ? request.gate->token
+                   : new_token(cohort->lock, permits, request.ttl);
   by_token_[random_of(token)] = cohort;
   Token replaces = cohort->replaces != 0 ? departures_.at(cohort->replaces).token : Token{};
   cohort->attempt = std::make_unique<Attempt>(
-      Attempt::Request{std::move(token), wish.ttl, wish.wait, !wish.renew, permits,
-                       std::move(replaces), wish.gate, wish.ticket,
-                       wish.wait && !wish.gate ? make_seal(settings_.random()) : std::string{}},
+      Attempt::Request{
+          std::move(token), request.ttl, request.wait, !request.renew, permits, std::move(replaces),
+          request.gate, request.ticket,
+          request.wait && !request.gate ? make_seal(settings_.random()) : std::string{}},
       settings_.drift);
   cohort->too_late = 0;
   cohort->together = 0;
@@ -197,7 +200,7 @@ void Engine::step(Instant now, const CohortPtr& cohort, const Attempt::Step& ste
   } else if (std::holds_alternative<Attempt::Busy>(step)) {
     end_attempt(now, cohort, {0, Refusal::Kind::busy, {}, {}});
   } else if (const auto* other = std::get_if<Attempt::Other>(&step)) {
-    const auto& gate = cohort->waiters.front().wish.gate;
+    const auto& gate = cohort->waiters.front().request.gate;
     end_attempt(now, cohort,
                 {0, Refusal::Kind::failed, errc::usage,
                  gate ? disagreement(*gate, cohort->lock.key, other->capacity)
@@ -326,7 +329,7 @@ void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& 
           given_up == "released" ? Released::Kind::released : Released::Kind::not_held);
     }
     step(now, cohort, outcome);
-    if (std::holds_alternative<Attempt::Nothing>(outcome) && cohort->waiters.front().wish.part) {
+    if (std::holds_alternative<Attempt::Nothing>(outcome) && cohort->waiters.front().request.part) {
       act(Queued{cohort->waiters.front().id, true, cohort->attempt->ticket()});
     }
     if (deaf_ && cohort->attempt && cohort->attempt->token() == pending.token &&

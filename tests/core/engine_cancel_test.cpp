@@ -8,7 +8,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Wish until(Duration deadline) { return {.key = "job", .deadline = Instant{} + 1h + deadline}; }
+AcquireRequest until(Duration deadline) {
+  return {.key = "job", .deadline = Instant{} + 1h + deadline};
+}
 
 TEST(EngineCancel, AQueuedWaiterLeavesTheServersQueue) {
   EngineScript script;

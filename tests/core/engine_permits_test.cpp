@@ -159,7 +159,7 @@ TEST(EnginePermits, AMutexNamedAsTheirInternalNamesIsNotTouched) {
   script.expect({"release gpu T2"});
 }
 
-Wish part(std::int64_t weight) {
+AcquireRequest part(std::int64_t weight) {
   auto wish = permits(weight);
   wish.part = true;
   return wish;
@@ -210,7 +210,7 @@ TEST(EnginePermits, AFenceIsWrittenDownWhenTheReplyNamesTheTokenAndNotElse) {
 }
 
 TEST(EnginePermits, TheMutexOfAPartIsRaisedByTheSameRule) {
-  Wish wish{.key = "job"};
+  AcquireRequest wish{.key = "job"};
   wish.part = true;
   EngineScript script;
   script.at(0ms).obtain(1, wish);

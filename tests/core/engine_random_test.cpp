@@ -79,7 +79,8 @@ class World {
  private:
   void acquire() {
     const auto waiter = static_cast<WaiterId>(++last_waiter_);
-    Wish wish{.key = coin() ? "a" : "b", .ttl = coin() ? 30s : 1s, .renew = below(4) != 0};
+    AcquireRequest wish{
+        .key = coin() ? "a" : "b", .ttl = coin() ? 30s : 1s, .renew = below(4) != 0};
     wish.wait = below(4) != 0;
     if (below(4) == 0) wish.max_hold = 500ms;
     if (coin()) wish.deadline = Instant{} + 1h + now_ + 2s;
@@ -88,12 +89,13 @@ class World {
   }
 
   void acquire_all() {
-    std::vector<std::pair<WaiterId, Wish>> wishes;
+    std::vector<std::pair<WaiterId, AcquireRequest>> wishes;
     const bool renew = coin();
     for (const auto* key : {"a", "b"}) {
       const auto waiter = static_cast<WaiterId>(++last_waiter_);
       waiting_.insert(waiter);
-      wishes.emplace_back(waiter, Wish{.key = key, .ttl = 1s, .renew = renew, .wait = false});
+      wishes.emplace_back(waiter,
+                          AcquireRequest{.key = key, .ttl = 1s, .renew = renew, .wait = false});
     }
     script_.acquire_all(std::move(wishes));
   }

@@ -77,8 +77,9 @@ Engine::Settings EngineScript::settings() {
 // --- events -------------------------------------------------------------------------------------
 
 void EngineScript::acquire_all(std::initializer_list<std::string> names) {
-  std::vector<std::pair<WaiterId, Wish>> wishes;
-  for (const auto& name : names) wishes.emplace_back(wishes.size() + 1, Wish{.key = name});
+  std::vector<std::pair<WaiterId, AcquireRequest>> wishes;
+  for (const auto& name : names)
+    wishes.emplace_back(wishes.size() + 1, AcquireRequest{.key = name});
   acquire_all(std::move(wishes));
 }
 
@@ -153,13 +154,13 @@ void EngineScript::reopen(std::initializer_list<std::string> sent, bool old_is_d
   reply("OK");
 }
 
-void EngineScript::obtain(WaiterId waiter, Wish wish) {
+void EngineScript::obtain(WaiterId waiter, AcquireRequest wish) {
   acquire(waiter, std::move(wish));
   reply("T" + std::to_string(tokens_.size()) + " acquired 5");
   take();
 }
 
-void EngineScript::queue(WaiterId waiter, Wish wish) {
+void EngineScript::queue(WaiterId waiter, AcquireRequest wish) {
   acquire(waiter, std::move(wish));
   reply(queued("T" + std::to_string(tokens_.size())));
   take();

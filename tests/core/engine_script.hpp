@@ -14,15 +14,15 @@
 namespace dlock::core {
 
 /// A wish for permits.
-inline Wish permits(std::int64_t weight, std::int64_t capacity = 4) {
-  Wish wish{.key = "gpu"};
+inline AcquireRequest permits(std::int64_t weight, std::int64_t capacity = 4) {
+  AcquireRequest wish{.key = "gpu"};
   wish.permits = Permits{weight, capacity};
   return wish;
 }
 
 /// A wish at the condition variable "job": to wait, or what `call` says.
-inline Wish at_condition(std::string call = {}) {
-  Wish wish{.key = "job", .ttl = waiter_life};
+inline AcquireRequest at_condition(std::string call = {}) {
+  AcquireRequest wish{.key = "job", .ttl = waiter_life};
   wish.gate = Gate{.kind = Kind::condition, .call = std::move(call)};
   return wish;
 }
@@ -45,12 +45,12 @@ class EngineScript {
   }
 
   // Events. In a reply, a token's name stands first for its echo and else for the token.
-  void acquire(WaiterId waiter, Wish wish = {.key = "job"}) {
+  void acquire(WaiterId waiter, AcquireRequest wish = {.key = "job"}) {
     engine.acquire(now_, waiter, std::move(wish)), note();
   }
   /// The names are those of the locks; the waiters are numbered from 1 on.
   void acquire_all(std::initializer_list<std::string> names);
-  void acquire_all(std::vector<std::pair<WaiterId, Wish>> wishes) {
+  void acquire_all(std::vector<std::pair<WaiterId, AcquireRequest>> wishes) {
     engine.acquire_all(now_, std::move(wishes)), note();
   }
   void cancel(WaiterId waiter) { engine.cancel(now_, waiter), note(); }
@@ -79,8 +79,9 @@ class EngineScript {
   /// The same, and what is sent thereafter stays to be answered.
   void reopen(std::initializer_list<std::string> sent, bool old_is_dead = true,
               std::source_location where = std::source_location::current());
-  void obtain(WaiterId waiter, Wish wish = {.key = "job"});  ///< free, so ours with counter 5
-  void queue(WaiterId waiter, Wish wish = {.key = "job"});   ///< taken; see `queued`
+  void obtain(WaiterId waiter,
+              AcquireRequest wish = {.key = "job"});  ///< free, so ours with counter 5
+  void queue(WaiterId waiter, AcquireRequest wish = {.key = "job"});  ///< taken; see `queued`
 
   /// Of every lock.
   static constexpr std::string_view seal = "11.12";

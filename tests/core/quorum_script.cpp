@@ -143,7 +143,7 @@ void QuorumScript::pass_until(Duration when) {
   at(when);
 }
 
-void QuorumScript::obtain(WaiterId waiter, Wish wish) {
+void QuorumScript::obtain(WaiterId waiter, AcquireRequest wish) {
   acquire(waiter, std::move(wish));
   for (std::size_t node = 0; node < engines_.size(); ++node) {
     reply(static_cast<char>('a' + node), "acquired 5");

@@ -22,7 +22,7 @@ class QuorumScript {
   QuorumScript& at(Duration when);
 
   // Events.
-  void acquire(WaiterId waiter, Wish wish = {.key = "job"}) {
+  void acquire(WaiterId waiter, AcquireRequest wish = {.key = "job"}) {
     quorum_->acquire(now_, waiter, std::move(wish)), note();
   }
   void cancel(WaiterId waiter) { quorum_->cancel(now_, waiter), note(); }
@@ -38,7 +38,7 @@ class QuorumScript {
   void pass_until(Duration when);
   void message(char server, std::string_view text);
   /// Ours, with the fence `counter`, on all servers. Leaves nothing to look at.
-  void obtain(WaiterId waiter, Wish wish = {.key = "job"});
+  void obtain(WaiterId waiter, AcquireRequest wish = {.key = "job"});
 
   /// What was done since the last look, one line each: what users were told, and what was sent.
   void expect(const std::vector<std::string>& lines,

@@ -15,15 +15,15 @@ using namespace std::string_literals;
 const std::vector<std::string> all_queued{"a acquire wait", "b acquire wait", "c acquire wait"};
 constexpr auto queued = "queued 60000 0 77 1000000 ours:11.12";
 
-Wish reader() { return permits(reader_weight, shared_capacity); }
-Wish writer() { return permits(writer_weight, shared_capacity); }
-Wish to_try(Wish wish) {
+AcquireRequest reader() { return permits(reader_weight, shared_capacity); }
+AcquireRequest writer() { return permits(writer_weight, shared_capacity); }
+AcquireRequest to_try(AcquireRequest wish) {
   wish.wait = false;
   return wish;
 }
 
 // Ours, with the fence 5, on all servers.
-void obtain(QuorumScript& script, WaiterId waiter, const Wish& wish) {
+void obtain(QuorumScript& script, WaiterId waiter, const AcquireRequest& wish) {
   script.acquire(waiter, wish);
   for (const char server : {'a', 'b', 'c'}) script.reply(server, "acquired 5");
   for (const char server : {'a', 'b', 'c'}) script.reply(server, "raised");

@@ -5,14 +5,14 @@
 
 namespace dlock::sim {
 
-void Group::ask(const std::vector<core::Wish>& wishes, Duration hold) {
+void Group::ask(const std::vector<core::AcquireRequest>& wishes, Duration hold) {
   ++round_;
   state_ = State::waiting;
   hold_ = hold;
   open_ = wishes.size();
   complete_ = true;
   waiters_.clear();
-  std::vector<std::pair<core::WaiterId, core::Wish>> asked;
+  std::vector<std::pair<core::WaiterId, core::AcquireRequest>> asked;
   for (const auto& wish : wishes) {
     asked.emplace_back(waiters_.emplace_back(process_.new_waiter()), wish);
   }

@@ -18,7 +18,7 @@ class Group final : public Caller {
       : stage_(stage), process_(process), on_refused_(std::move(refused)), then_(std::move(then)) {}
 
   /// `wishes` have different names. What is obtained is held for `hold`.
-  void ask(const std::vector<core::Wish>& wishes, Duration hold);
+  void ask(const std::vector<core::AcquireRequest>& wishes, Duration hold);
   /// Ends the wait, if it is the one of `round`.
   void cancel(int round);
   [[nodiscard]] int round() const { return round_; }

@@ -57,7 +57,7 @@ void Process::note(std::uint64_t facts, std::string_view words, Text text) {
 
 // --- threads ------------------------------------------------------------------------------------
 
-void Process::acquire(Caller& caller, core::WaiterId waiter, core::Wish wish) {
+void Process::acquire(Caller& caller, core::WaiterId waiter, core::AcquireRequest wish) {
   note(waiter, "asks", [&] {
     return "waiter " + std::to_string(waiter) + " asks for " + wish.key + ", ttl " +
            std::to_string(wish.ttl / milliseconds{1}) + " ms" + (wish.renew ? "" : ", fixed") +
@@ -69,7 +69,7 @@ void Process::acquire(Caller& caller, core::WaiterId waiter, core::Wish wish) {
 }
 
 void Process::acquire_all(Caller& caller,
-                          std::vector<std::pair<core::WaiterId, core::Wish>> wishes) {
+                          std::vector<std::pair<core::WaiterId, core::AcquireRequest>> wishes) {
   for (const auto& [waiter, wish] : wishes) {
     note(waiter, "asks for all", [&, id = waiter, key = wish.key] {
       return "waiter " + std::to_string(id) + " asks for " + key + ", with others";
@@ -80,7 +80,7 @@ void Process::acquire_all(Caller& caller,
   perform();
 }
 
-void Process::exchange(Caller& caller, core::WaiterId waiter, core::Wish wish,
+void Process::exchange(Caller& caller, core::WaiterId waiter, core::AcquireRequest wish,
                        const core::LeaseRecord& lease) {
   note(waiter, "exchanges", [&] {
     return "waiter " + std::to_string(waiter) + " wants the place of lease " +

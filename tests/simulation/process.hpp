@@ -36,11 +36,12 @@ class Process final : public Wire {
 
   // What its threads do.
   [[nodiscard]] core::WaiterId new_waiter() { return ++last_waiter_; }
-  void acquire(Caller& caller, core::WaiterId waiter, core::Wish wish);
+  void acquire(Caller& caller, core::WaiterId waiter, core::AcquireRequest wish);
   /// All in one step, or none.
-  void acquire_all(Caller& caller, std::vector<std::pair<core::WaiterId, core::Wish>> wishes);
+  void acquire_all(Caller& caller,
+                   std::vector<std::pair<core::WaiterId, core::AcquireRequest>> wishes);
   /// In the place of `lease`.
-  void exchange(Caller& caller, core::WaiterId waiter, core::Wish wish,
+  void exchange(Caller& caller, core::WaiterId waiter, core::AcquireRequest wish,
                 const core::LeaseRecord& lease);
   void cancel(core::WaiterId waiter);
   void release(Caller& caller, const core::LeaseRecord& lease);

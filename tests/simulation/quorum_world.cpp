@@ -415,7 +415,7 @@ void QuorumWorld::begin(Client& client, User& user) {
              : random_.chance(mutex_share_) ? Use::mutex
              : random_.chance(0.5)          ? Use::reader
                                             : Use::writer;
-  core::Wish wish{.key = mutex_key, .ttl = random_.pick(ttls_)};
+  core::AcquireRequest wish{.key = mutex_key, .ttl = random_.pick(ttls_)};
   if (user.use != Use::mutex) {
     wish.key = shared_key;
     wish.permits = {user.use == Use::reader ? core::reader_weight : core::writer_weight,

@@ -72,7 +72,7 @@ void User::ask_for_several() {
   const auto& plan = stage_.plan;
   wish_.wait = false;
   wish_.deadline = soon();
-  std::vector<core::Wish> wishes;
+  std::vector<core::AcquireRequest> wishes;
   const auto first = random_.below(static_cast<std::uint64_t>(plan.names));
   const auto count = random_.number(2, plan.names);
   for (int i = 0; i < count; ++i) {

@@ -53,7 +53,7 @@ class User final : public Caller {
   State state_ = State::thinking;
   core::WaiterId waiter_ = 0;
   Time asked_{};
-  core::Wish wish_;
+  core::AcquireRequest wish_;
   std::shared_ptr<core::LeaseRecord> lease_;
   std::shared_ptr<core::LeaseRecord> base_;  ///< of an upgrade: what was held before
   Group group_;
