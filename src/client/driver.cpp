@@ -55,7 +55,7 @@ ScriptText script_of(const core::Command& command) {
     case core::Verb::renew:
       return permits ? ScriptText{script::permits_renew, script::permits_renew_sha}
                      : ScriptText{script::renew, script::renew_sha};
-    case core::Verb::raise:
+    case core::Verb::write_fence:
       return permits ? ScriptText{script::permits_raise, script::permits_raise_sha}
                      : ScriptText{script::raise, script::raise_sha};
     default:
@@ -327,7 +327,7 @@ void ClientState::write(Line& line, const core::Command& command) {
     case core::Verb::acquire_all:
     case core::Verb::release:
     case core::Verb::renew:
-    case core::Verb::raise: {
+    case core::Verb::write_fence: {
       const auto script = script_of(command);
       key_count = std::to_string(command.keys.size());
       fields_.insert(fields_.end(), {command.whole ? "EVAL" : "EVALSHA",

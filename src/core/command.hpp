@@ -17,7 +17,7 @@ enum class Verb : std::uint8_t {
   acquire_all,  ///< mutexes only
   release,
   renew,
-  raise,
+  write_fence,
   subscribe,  ///< SSUBSCRIBE keys...
   enroll,     ///< SET key value PX life: this client's registration
   withdraw,   ///< DEL key: the registration again

@@ -270,8 +270,8 @@ void Engine::forget_connection(Instant now) {
     for (const auto& part : pending.parts) {
       unanswered.insert(part.token);
     }
-    if (pending.verb == Verb::raise) {
-      raise_failed(pending);
+    if (pending.verb == Verb::write_fence) {
+      write_fence_failed(pending);
     }
     for (const auto& cohort : pending.renewed) {
       if (cohort->hold && !cohort->hold->is_queued()) {
@@ -415,8 +415,8 @@ void Engine::on_reply(Instant now, const Reply& reply) {
     case Verb::renew:
       on_renew_reply(now, pending, reply);
       break;
-    case Verb::raise:
-      on_raise_reply(now, pending, reply);
+    case Verb::write_fence:
+      on_write_fence_reply(now, pending, reply);
       break;
     case Verb::subscribe:
       if (reply.is_error) {

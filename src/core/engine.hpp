@@ -85,7 +85,7 @@ struct Kept {  ///< a renewal of a part of a lease was confirmed: its end moved
 struct Stranded {  ///< a renewal was refused because the slot moves; answer with on_rescued, or not
   std::shared_ptr<LeaseRecord> lease;
 };
-struct Raised {  ///< the answer to `raise`
+struct FenceWritten {  ///< the answer to `write_fence`
   LeaseId lease = 0;
   bool done = false;    ///< else nobody knows
   bool passed = false;  ///< it was not new: the record has a greater one, which is not written down
@@ -103,8 +103,8 @@ struct Report {  ///< for the log
   LogLevel level{};
   std::string text;
 };
-using Action = std::variant<Send, Obtained, Refusal, Released, Lost, Kept, Stranded, Raised, Queued,
-                            Connect, Disconnect, Report>;
+using Action = std::variant<Send, Obtained, Refusal, Released, Lost, Kept, Stranded, FenceWritten,
+                            Queued, Connect, Disconnect, Report>;
 
 /// What the engine counts.
 struct Counters {
@@ -151,8 +151,8 @@ class Engine {
   void count_as_silent(bool silent) { is_silent_ = silent; }
   /// Has the server write down `counter` as the fence of `lease`, whose record nobody else reads.
   /// `is_new`: nobody was told it yet, so of permits the server may find that it is not free.
-  /// Answered by one Raised, unless the lease is over before.
-  void raise(Instant now, const LeaseRecord& lease, std::int64_t counter, bool is_new);
+  /// Answered by one FenceWritten, unless the lease is over before.
+  void write_fence(Instant now, const LeaseRecord& lease, std::int64_t counter, bool is_new);
   /// The server's record of `lease`, whose sequence has grown, must learn of that soon.
   void record(Instant now, const LeaseRecord& lease);
   /// Ends all waits and withdraws them; leases go on. No `acquire` after this.
@@ -258,15 +258,15 @@ class Engine {
     Instant sent;
     Duration ttl{};             ///< acquire
     bool lifts = false;         ///< acquire: success means that the counter was lifted to the clock
-    CohortPtr cohort;           ///< acquire, raise
-    Token token;                ///< acquire, release, raise; renew: of the first lease
+    CohortPtr cohort;           ///< acquire, write_fence
+    Token token;                ///< acquire, release, write_fence; renew: of the first lease
     DepartureId departure = 0;  ///< release; acquire: the one riding with it
     std::vector<Pending> parts;  ///< acquire_all: as if each had been sent alone
     std::vector<CohortPtr> renewed;
     std::vector<RandomBits> randoms;  ///< of their tokens, to tell them from later ones
     std::vector<int> sequences;       ///< of their fences, as they were written down
-    std::int64_t counter = 0;         ///< raise: the one to write
-    bool is_new = false;              ///< raise: nobody was told it
+    std::int64_t counter = 0;         ///< write_fence: the one to write
+    bool is_new = false;              ///< write_fence: nobody was told it
   };
   /// A renewal whose reply has not come, and for how long it may not come.
   struct Renewal {
@@ -346,10 +346,10 @@ class Engine {
   void on_renew_reply(Instant now, const Pending& pending, const Reply& reply);
 
   // raising.cpp: the fence of a lease that is held on several servers.
-  void ask_to_raise(Instant now, const CohortPtr& cohort, std::int64_t counter, bool is_new,
-                    bool whole);
-  void on_raise_reply(Instant now, const Pending& pending, const Reply& reply);
-  void raise_failed(const Pending& pending);
+  void ask_to_write_fence(Instant now, const CohortPtr& cohort, std::int64_t counter, bool is_new,
+                          bool whole);
+  void on_write_fence_reply(Instant now, const Pending& pending, const Reply& reply);
+  void write_fence_failed(const Pending& pending);
 
   // departing.cpp: tokens that must not stay on the server.
   DepartureId give_back(Instant now, const CohortPtr& cohort, LeaseId lease, bool riding);

@@ -174,8 +174,8 @@ void Quorum::on_part(Instant now, std::size_t node, const Action& action) {
     on_lost(now, node, *lost);
   } else if (const auto* kept = std::get_if<Kept>(&action)) {
     on_kept(node, *kept);
-  } else if (const auto* raised = std::get_if<Raised>(&action)) {
-    on_raised(now, node, *raised);
+  } else if (const auto* written = std::get_if<FenceWritten>(&action)) {
+    on_fence_written(now, node, *written);
   } else if (const auto* queued = std::get_if<Queued>(&action)) {
     on_queued(now, node, *queued);
   }
@@ -216,7 +216,7 @@ void Quorum::on_due(Instant now, const LinePtr& line) {
         : line->lingers ? give_up_round(now, line)
                         : time_out_round(now, line);
         return;
-      case Phase::raising:
+      case Phase::writing_fence:
         time_out_round(now, line);
         return;
       case Phase::held:

@@ -55,7 +55,7 @@ class Quorum {
   void close(Instant now);
 
   /// What the engine of `node`, the place among `nodes`, answered. To be called for each of its
-  /// Obtained, Refusal, Released, Lost, Kept, Raised and Queued, in order; harmless for other
+  /// Obtained, Refusal, Released, Lost, Kept, FenceWritten and Queued, in order; harmless for other
   /// actions.
   void on_part(Instant now, std::size_t node, const Action& action);
 
@@ -98,11 +98,11 @@ class Quorum {
     Duration back_off{};
   };
   enum class Phase : std::uint8_t {
-    resting,  ///< until `when`; nothing is anywhere
-    asking,   ///< for parts, until `when`
-    raising,  ///< a majority is ours, and learns the fence, until `when`
-    held,     ///< the lease is a user's, until `when`
-    over,     ///< it was lost; the parts keep others out until `when`
+    resting,        ///< until `when`; nothing is anywhere
+    asking,         ///< for parts, until `when`
+    writing_fence,  ///< a majority is ours, and learns the fence, until `when`
+    held,           ///< the lease is a user's, until `when`
+    over,           ///< it was lost; the parts keep others out until `when`
   };
   enum class TimerKind : std::uint8_t { line, deadline };
   struct Line;
@@ -184,8 +184,8 @@ class Quorum {
   void linger(Instant now, const LinePtr& line);
   [[nodiscard]] static bool is_written(const Line& line, const Part& part);
   void write_fence(Instant now, const LinePtr& line);
-  void raise(Instant now, const LinePtr& line, std::size_t node);
-  void on_raised(Instant now, std::size_t node, const Raised& raised);
+  void write_fence(Instant now, const LinePtr& line, std::size_t node);
+  void on_fence_written(Instant now, std::size_t node, const FenceWritten& written);
   void begin(Instant now, const LinePtr& line);
   void hand_to_front(const LinePtr& line, std::shared_ptr<LeaseRecord> record);
   /// What servers that failed or are silent make of a wait.

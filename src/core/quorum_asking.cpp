@@ -129,10 +129,11 @@ void Quorum::on_obtained(Instant now, std::size_t node, const Obtained& obtained
     }
     publish(*line);
   }
-  if (line->permits && line->phase == Phase::raising && part.lease->fence.counter > line->counter) {
+  if (line->permits && line->phase == Phase::writing_fence &&
+      part.lease->fence.counter > line->counter) {
     write_fence(now, line);
   } else {
-    raise(now, line, node);
+    write_fence(now, line, node);
   }
   arm(line);
 }
@@ -212,7 +213,7 @@ void Quorum::write_fence(Instant now, const LinePtr& line) {
     line->when = round_end(now, std::min(line->ttl, claim_time));
     arm(line);
   }
-  line->phase = Phase::raising;
+  line->phase = Phase::writing_fence;
   line->counter = 0;
   for (const auto& part : line->parts) {
     if (part.lease) {
@@ -221,17 +222,18 @@ void Quorum::write_fence(Instant now, const LinePtr& line) {
   }
   for (std::size_t node = 0; node < nodes_.size(); ++node) {
     if (line->parts[node].lease) {
-      raise(now, line, node);
+      write_fence(now, line, node);
     }
   }
   begin(now, line);
 }
 
-void Quorum::raise(Instant now, const LinePtr& line, std::size_t node) {
+void Quorum::write_fence(Instant now, const LinePtr& line, std::size_t node) {
   auto& part = line->parts[node];
   part.again.reset();
   if (!is_written(*line, part)) {
-    nodes_[node].engine->raise(now, *part.lease, line->counter, line->phase == Phase::raising);
+    nodes_[node].engine->write_fence(now, *part.lease, line->counter,
+                                     line->phase == Phase::writing_fence);
   }
 }
 
@@ -241,23 +243,23 @@ bool Quorum::is_written(const Line& line, const Part& part) {
   return part.lease && (line.permits ? part.written : part.lease->fence.counter) == line.counter;
 }
 
-void Quorum::on_raised(Instant now, std::size_t node, const Raised& raised) {
-  const auto found = nodes_[node].parts.find(raised.lease);
+void Quorum::on_fence_written(Instant now, std::size_t node, const FenceWritten& written) {
+  const auto found = nodes_[node].parts.find(written.lease);
   if (found == nodes_[node].parts.end()) {
     return;
   }
   const auto line = found->second;
   auto& part = line->parts[node];
-  if (raised.done && !raised.passed) {
+  if (written.done && !written.passed) {
     part.written = part.lease->fence.counter;
   }
-  if (!raised.done) {
+  if (!written.done) {
     again_later(now, *line, part);
-  } else if (line->phase == Phase::raising) {
+  } else if (line->phase == Phase::writing_fence) {
     part.lease->fence.counter > line->counter ? write_fence(now, line) : begin(now, line);
   } else if (line->phase == Phase::held) {
-    publish(*line);          // the expiry was set as well
-    raise(now, line, node);  // if it was passed just before
+    publish(*line);                // the expiry was set as well
+    write_fence(now, line, node);  // if it was passed just before
   }
   arm(line);
 }
@@ -331,7 +333,8 @@ void Quorum::came_too_late(Instant now, const LinePtr& line) {
 void Quorum::time_out_round(Instant now, const LinePtr& line) {
   for (std::size_t node = 0; node < nodes_.size(); ++node) {
     auto& part = line->parts[node];
-    const bool unwritten = line->phase == Phase::raising && part.lease && !is_written(*line, part);
+    const bool unwritten =
+        line->phase == Phase::writing_fence && part.lease && !is_written(*line, part);
     const bool unanswered = part.asked != 0 && part.outcome != Outcome::busy;
     if (unanswered || unwritten) {
       part.outcome = Outcome::silent;

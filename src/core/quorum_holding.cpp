@@ -76,7 +76,7 @@ void Quorum::on_lost(Instant now, std::size_t node, const Lost& lost) {
       }
       decide(now, line);
       break;
-    case Phase::raising:
+    case Phase::writing_fence:
       if (held(*line) < majority_) {
         give_up_round(now, line);
       }
@@ -112,7 +112,7 @@ void Quorum::again_later(Instant now, Line& line, Part& part) {
 void Quorum::take_again(Instant now, const LinePtr& line, std::size_t node) {
   auto& part = line->parts[node];
   if (part.lease) {
-    raise(now, line, node);
+    write_fence(now, line, node);
   } else if (line->lease && line->lease->left(now) == Duration::zero()) {
     lose(now, line, overdue(now, *line));
   } else if (nodes_[node].suspect && now < nodes_[node].probe_at) {

@@ -3,20 +3,20 @@
 
 namespace dlock::core {
 
-void Engine::raise(Instant now, const LeaseRecord& lease, std::int64_t counter, bool is_new) {
+void Engine::write_fence(Instant now, const LeaseRecord& lease, std::int64_t counter, bool is_new) {
   const auto cohort = holding(lease);
   if (!cohort) {
     return;
   }
   if (connected_) {
-    ask_to_raise(now, cohort, counter, is_new, false);
+    ask_to_write_fence(now, cohort, counter, is_new, false);
   } else {
-    act(Raised{lease.id, false});
+    act(FenceWritten{lease.id, false});
   }
 }
 
-void Engine::ask_to_raise(Instant now, const CohortPtr& cohort, std::int64_t counter, bool is_new,
-                          bool whole) {
+void Engine::ask_to_write_fence(Instant now, const CohortPtr& cohort, std::int64_t counter,
+                                bool is_new, bool whole) {
   const auto& hold = *cohort->hold;
   const auto ttl_ms = std::chrono::ceil<std::chrono::milliseconds>(hold.terms().ttl).count();
   Pending pending;
@@ -26,7 +26,7 @@ void Engine::ask_to_raise(Instant now, const CohortPtr& cohort, std::int64_t cou
   pending.counter = counter;
   pending.is_new = is_new;
   Command command;
-  command.verb = Verb::raise;
+  command.verb = Verb::write_fence;
   command.whole = whole;
   command.kind = cohort->lock.kind;
   command.args = {pending.token, std::to_string(ttl_ms), std::to_string(counter)};
@@ -39,15 +39,15 @@ void Engine::ask_to_raise(Instant now, const CohortPtr& cohort, std::int64_t cou
   send(now, std::move(command), std::move(pending));
 }
 
-void Engine::on_raise_reply(Instant now, const Pending& pending, const Reply& reply) {
+void Engine::on_write_fence_reply(Instant now, const Pending& pending, const Reply& reply) {
   const auto& cohort = pending.cohort;
   const bool current = cohort->hold && cohort->hold->record()->token == pending.token;
   if (reply.is_error) {
     if (current && reply.unknown_script) {
-      ask_to_raise(now, cohort, pending.counter, pending.is_new, true);
+      ask_to_write_fence(now, cohort, pending.counter, pending.is_new, true);
     } else {
       act(Report{LogLevel::warning, "writing the fence failed: " + reply.what});
-      raise_failed(pending);
+      write_fence_failed(pending);
     }
     return;
   }
@@ -74,17 +74,17 @@ void Engine::on_raise_reply(Instant now, const Pending& pending, const Reply& re
     record->fence.counter = counter;
     cohort->hold->on_kept(pending.sent, pending.ttl);
     rearm(cohort);
-    act(Raised{record->id, true, passed});
+    act(FenceWritten{record->id, true, passed});
   } else {
     lose(now, cohort, Loss::taken);
   }
 }
 
 // Its fate is unknown.
-void Engine::raise_failed(const Pending& pending) {
+void Engine::write_fence_failed(const Pending& pending) {
   const auto& hold = pending.cohort->hold;
   if (hold && hold->record()->token == pending.token) {
-    act(Raised{hold->record()->id, false});
+    act(FenceWritten{hold->record()->id, false});
   }
 }
 

@@ -168,7 +168,7 @@ AcquireRequest part(std::int64_t weight) {
 TEST(EnginePermits, TheFenceOfAPartIsWrittenDown) {
   EngineScript script;
   script.at(0ms).obtain(1, part(1));
-  script.engine.raise(Instant{} + 1h, *script.leases.at(1), 9, true);
+  script.engine.write_fence(Instant{} + 1h, *script.leases.at(1), 9, true);
   script.timer();
   script.expect({"raise gpu T1 30000 to 9 new permits"});
   script.noscript();
@@ -181,13 +181,13 @@ TEST(EnginePermits, TheFenceOfAPartIsWrittenDown) {
 TEST(EnginePermits, AFenceThatAnotherHasIsPassed) {
   EngineScript script;
   script.at(0ms).obtain(1, part(1));
-  script.engine.raise(Instant{} + 1h, *script.leases.at(1), 9, true);
+  script.engine.write_fence(Instant{} + 1h, *script.leases.at(1), 9, true);
   script.timer();
   script.take();
   script.reply("T1 passed 12");
   script.expect({"1 passed"});
   EXPECT_EQ(script.leases.at(1)->fence.counter, 12);
-  script.engine.raise(Instant{} + 1h, *script.leases.at(1), 12, false);
+  script.engine.write_fence(Instant{} + 1h, *script.leases.at(1), 12, false);
   script.timer();
   script.expect({"raise gpu T1 30000 to 12 used permits"});
   script.reply("T1 passed on");  // that is no number
@@ -199,7 +199,7 @@ TEST(EnginePermits, AFenceIsWrittenDownWhenTheReplyNamesTheTokenAndNotElse) {
     EngineScript script;
     script.at(0ms).obtain(1, part(1));
     script.obtain(2, {.key = "other"});
-    script.engine.raise(Instant{} + 1h, *script.leases.at(1), 9, true);
+    script.engine.write_fence(Instant{} + 1h, *script.leases.at(1), 9, true);
     script.timer();
     script.expect({"raise gpu T1 30000 to 9 new permits"});
     script.reply(reply);
@@ -215,7 +215,7 @@ TEST(EnginePermits, TheMutexOfAPartIsRaisedByTheSameRule) {
   EngineScript script;
   script.at(0ms).obtain(1, wish);
   script.obtain(2, {.key = "other"});
-  script.engine.raise(Instant{} + 1h, *script.leases.at(1), 9, true);
+  script.engine.write_fence(Instant{} + 1h, *script.leases.at(1), 9, true);
   script.timer();
   script.take();
   script.reply("T2 raised");

@@ -266,7 +266,7 @@ std::string EngineScript::line(const Action& action) {
   if (const auto* stranded = std::get_if<Stranded>(&action)) {
     return std::to_string(holder(stranded->lease->id)) + " stranded";
   }
-  if (const auto* raised = std::get_if<Raised>(&action)) {
+  if (const auto* raised = std::get_if<FenceWritten>(&action)) {
     return std::to_string(holder(raised->lease)) + (raised->passed ? " passed"
                                                     : raised->done ? " raised"
                                                                    : " raised or not");
@@ -316,7 +316,7 @@ std::string EngineScript::line(const Command& command) {
       }
       return text + whole;
     }
-    case Verb::raise:
+    case Verb::write_fence:
       return "raise " + command.keys[0] + " " + name_of(command.args[0]) + " " + command.args[1] +
              " to " + command.args[2] + (permits ? " " + command.args[3] : "") + whole;
     case Verb::subscribe:

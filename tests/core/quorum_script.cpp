@@ -28,7 +28,7 @@ std::string text_of(const Command& command) {
       return command.kind == Kind::permits || command.args.at(3) == "0"
                  ? "renew"
                  : "renew ." + command.args.at(3);
-    case Verb::raise:
+    case Verb::write_fence:
       return "raise " + command.args.at(2) +
              (command.kind == Kind::permits ? " " + command.args.at(3) : "");
     case Verb::subscribe:

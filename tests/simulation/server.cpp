@@ -30,7 +30,7 @@ std::string_view script_of(const core::Command& command) {
       return permits ? "permits_release" : "release";
     case Verb::renew:
       return permits ? "permits_renew" : "renew";
-    case Verb::raise:
+    case Verb::write_fence:
       return "raise";
     default:
       return {};
