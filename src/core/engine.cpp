@@ -223,10 +223,10 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
       send_departure(now, id);
     }
   }
-  std::map<std::uint64_t, std::vector<CohortPtr>> together;
+  std::map<std::uint64_t, std::vector<CohortPtr>> batches;
   for (const auto& cohort : asking) {
-    if (cohort->together != 0) {
-      together[cohort->together].push_back(cohort);
+    if (cohort->batch != 0) {
+      batches[cohort->batch].push_back(cohort);
       continue;
     }
     if (cohort->unanswered && !old_is_dead && !remembers(cohort->lock.kind)) {
@@ -244,8 +244,8 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
     cohort->unanswered = false;
     ask(now, cohort, departures_.contains(cohort->replaces) ? cohort->replaces : 0, false);
   }
-  for (const auto& [number, cohorts] : together) {
-    ask_together(now, cohorts, false);
+  for (const auto& [number, cohorts] : batches) {
+    ask_all(now, cohorts, false);
   }
   unanswered_ = false;
   for (const auto kind : {Kind::mutex, Kind::permits}) {

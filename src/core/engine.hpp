@@ -230,7 +230,7 @@ class Engine {
     bool ghost = false;          ///< ... and could not be stopped, and the token has the lease
     int too_late = 0;            ///< replies that came after most of their lease had gone
     std::uint64_t replaces = 0;  ///< the departure whose place the attempt is to take
-    std::uint64_t together = 0;  ///< not sent yet, and to go with the others of this number
+    std::uint64_t batch = 0;     ///< of an acquire_all that was not sent yet
     std::optional<Timers::iterator> attempt_timer, hold_timer;  ///< as armed
   };
   /// A token that must not stay on the server.
@@ -321,7 +321,7 @@ class Engine {
   void on_next(Instant now, Words words);
 
   // together.cpp: many in one step.
-  void ask_together(Instant now, const std::vector<CohortPtr>& cohorts, bool whole);
+  void ask_all(Instant now, const std::vector<CohortPtr>& cohorts, bool whole);
   void on_acquire_all_reply(Instant now, const Pending& pending, const Reply& reply);
 
   // holding.cpp: from a lease to its end.

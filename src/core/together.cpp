@@ -25,17 +25,17 @@ void Engine::acquire_all(Instant now, std::vector<std::pair<WaiterId, AcquireReq
     request.wait = false;
     const auto& cohort = cohorts.emplace_back(enter_cohort(waiter, std::move(request)));
     make_attempt(cohort);
-    cohort->together = number;
+    cohort->batch = number;
     rearm(cohort);
   }
   if (connected_) {
-    ask_together(now, cohorts, false);
+    ask_all(now, cohorts, false);
   } else {
     need_connection();
   }
 }
 
-void Engine::ask_together(Instant now, const std::vector<CohortPtr>& cohorts, bool whole) {
+void Engine::ask_all(Instant now, const std::vector<CohortPtr>& cohorts, bool whole) {
   if (cohorts.empty()) {
     return;
   }
@@ -57,7 +57,7 @@ void Engine::ask_together(Instant now, const std::vector<CohortPtr>& cohorts, bo
     part.ttl = cohort->attempt->ttl();
     part.token = cohort->attempt->token();
     part.cohort = cohort;
-    cohort->together = 0;
+    cohort->batch = 0;
     rearm(cohort);
   }
   send(now, std::move(command), std::move(pending));
@@ -71,7 +71,7 @@ void Engine::on_acquire_all_reply(Instant now, const Pending& pending, const Rep
         again.push_back(part.cohort);
       }
     }
-    ask_together(now, again, true);
+    ask_all(now, again, true);
     return;
   }
   if (reply.is_error) {

@@ -147,7 +147,7 @@ void Engine::make_attempt(const CohortPtr& cohort) {
           request.wait && !request.gate ? make_seal(settings_.random()) : std::string{}},
       settings_.drift);
   cohort->too_late = 0;
-  cohort->together = 0;
+  cohort->batch = 0;
   ++attempts_;
 }
 
