@@ -312,8 +312,8 @@ void ClientState::answer_users(core::Action& action) {
                       Callbacks::Fate::runs);
     }
     tell_whole(*lost->lease);
-  } else if (auto* stranded = std::get_if<core::Stranded>(&action)) {
-    stranded_.push_back(std::move(stranded->lease));
+  } else if (auto* blocked = std::get_if<core::RenewalBlocked>(&action)) {
+    stranded_.push_back(std::move(blocked->lease));
   } else if (auto* report = std::get_if<core::Report>(&action)) {
     log(report->level, std::move(report->text));
   }

@@ -313,7 +313,7 @@ void ClientState::take_rescued() {
   }
   for (const auto& [lease, sent] : rescued->kept) {
     auto& line = line_of(lease->key);
-    line.engine.on_rescued(now(), *lease, sent);
+    line.engine.on_unblocked(now(), *lease, sent);
     touch(line);
   }
   if (!rescued->problem.empty()) {

@@ -79,10 +79,11 @@ struct Released {  ///< a release was answered, or will not be in time
 struct Lost {  ///< tell the holder; user code must not run on the caller's stack
   std::shared_ptr<LeaseRecord> lease;
 };
-struct Kept {  ///< a renewal of a part of a lease was confirmed: its end moved
+struct Renewed {  ///< a renewal of a part of a lease was confirmed: its end moved
   LeaseId lease = 0;
 };
-struct Stranded {  ///< a renewal was refused because the slot moves; answer with on_rescued, or not
+struct RenewalBlocked {  ///< a renewal was refused because the slot moves; answer with
+                         ///< on_unblocked, or not
   std::shared_ptr<LeaseRecord> lease;
 };
 struct FenceWritten {  ///< the answer to `write_fence`
@@ -103,8 +104,8 @@ struct Report {  ///< for the log
   LogLevel level{};
   std::string text;
 };
-using Action = std::variant<Send, Obtained, Refusal, Released, Lost, Kept, Stranded, FenceWritten,
-                            Queued, Connect, Disconnect, Report>;
+using Action = std::variant<Send, Obtained, Refusal, Released, Lost, Renewed, RenewalBlocked,
+                            FenceWritten, Queued, Connect, Disconnect, Report>;
 
 /// What the engine counts.
 struct Counters {
@@ -167,9 +168,9 @@ class Engine {
   void on_connect_failed(Instant now, errc code, const std::string& what);
   void on_disconnected(Instant now, const std::string& why);
   void on_reply(Instant now, const Reply& reply);
-  /// The server kept a lease that was stranded, in answer to a request for its ttl that left at
-  /// `sent`.
-  void on_rescued(Instant now, const LeaseRecord& lease, Instant sent);
+  /// The server kept a lease whose renewal was blocked, in answer to a request for its ttl that
+  /// left at `sent`.
+  void on_unblocked(Instant now, const LeaseRecord& lease, Instant sent);
   /// A message on this client's channel.
   void on_message(Instant now, std::string_view message);
 

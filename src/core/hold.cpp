@@ -66,7 +66,7 @@ void Hold::on_renewing() {
   record_by_ = Instant::max();
 }
 
-void Hold::on_kept(Instant sent, Duration ttl) {
+void Hold::on_renewed(Instant sent, Duration ttl) {
   renewing_ = queued_;  // one that waits for its turn has more to tell
   const Instant until = core::valid_until(sent, ttl, drift_);
   if (until > until_) {

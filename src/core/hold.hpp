@@ -90,7 +90,7 @@ class Hold {
   void on_renewing();
   /// The server kept us, in answer to a request (renewal or repeated acquire) for `ttl` that left
   /// at `sent`.
-  void on_kept(Instant sent, Duration ttl);
+  void on_renewed(Instant sent, Duration ttl);
   /// The renewal's fate is unknown; try again at `when`.
   void on_unknown(Instant when);
   /// The server's record must learn of a hand-off inside this process by `when`: from a renewal

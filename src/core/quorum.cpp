@@ -172,8 +172,8 @@ void Quorum::on_part(Instant now, std::size_t node, const Action& action) {
     on_released(node, *released);
   } else if (const auto* lost = std::get_if<Lost>(&action)) {
     on_lost(now, node, *lost);
-  } else if (const auto* kept = std::get_if<Kept>(&action)) {
-    on_kept(node, *kept);
+  } else if (const auto* renewed = std::get_if<Renewed>(&action)) {
+    on_renewed(node, *renewed);
   } else if (const auto* written = std::get_if<FenceWritten>(&action)) {
     on_fence_written(now, node, *written);
   } else if (const auto* queued = std::get_if<Queued>(&action)) {

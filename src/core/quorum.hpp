@@ -55,8 +55,8 @@ class Quorum {
   void close(Instant now);
 
   /// What the engine of `node`, the place among `nodes`, answered. To be called for each of its
-  /// Obtained, Refusal, Released, Lost, Kept, FenceWritten and Queued, in order; harmless for other
-  /// actions.
+  /// Obtained, Refusal, Released, Lost, Renewed, FenceWritten and Queued, in order; harmless for
+  /// other actions.
   void on_part(Instant now, std::size_t node, const Action& action);
 
   /// To be called when `next_timer()` has come; the engines have timers of their own.
@@ -214,7 +214,7 @@ class Quorum {
   /// Why a lease is over that has nothing left at `now`.
   [[nodiscard]] static Loss overdue(Instant now, const Line& line);
   void publish(const Line& line);
-  void on_kept(std::size_t node, const Kept& kept);
+  void on_renewed(std::size_t node, const Renewed& renewed);
   void on_lost(Instant now, std::size_t node, const Lost& lost);
   void on_released(std::size_t node, const Released& released);
   void take_again(Instant now, const LinePtr& line, std::size_t node);

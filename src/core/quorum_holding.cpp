@@ -47,9 +47,9 @@ void Quorum::publish(const Line& line) {
   line.lease->valid_until.store(end.time_since_epoch().count(), std::memory_order_release);
 }
 
-void Quorum::on_kept(std::size_t node, const Kept& kept) {
+void Quorum::on_renewed(std::size_t node, const Renewed& renewed) {
   answered(node);
-  const auto found = nodes_[node].parts.find(kept.lease);
+  const auto found = nodes_[node].parts.find(renewed.lease);
   if (found != nodes_[node].parts.end() && found->second->phase == Phase::held) {
     publish(*found->second);
   }

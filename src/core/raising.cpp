@@ -72,7 +72,7 @@ void Engine::on_write_fence_reply(Instant now, const Pending& pending, const Rep
   if (outcome != "lost") {
     const auto record = cohort->hold->record();
     record->fence.counter = counter;
-    cohort->hold->on_kept(pending.sent, pending.ttl);
+    cohort->hold->on_renewed(pending.sent, pending.ttl);
     rearm(cohort);
     act(FenceWritten{record->id, true, passed});
   } else {

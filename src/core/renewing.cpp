@@ -172,10 +172,10 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
       }
     } else if (i < letters.size() && letters[i] == 'k') {
       ++counters_.renewals;
-      hold.on_kept(pending.sent, hold.terms().renew ? hold.terms().ttl : Duration::zero());
+      hold.on_renewed(pending.sent, hold.terms().renew ? hold.terms().ttl : Duration::zero());
       rearm(cohort);
       if (hold.record()->part) {
-        act(Kept{hold.record()->id});
+        act(Renewed{hold.record()->id});
       }
     } else if (i < letters.size() && (letters[i] == 'l' || letters[i] == 't')) {
       lose(now, cohort, letters[i] == 'l' ? Loss::gone : Loss::taken);
@@ -184,7 +184,7 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
       hold.on_unknown(now + std::min<Duration>(seconds{1}, hold.terms().ttl / 10));
       rearm(cohort);
       if (reply.moving) {
-        act(Stranded{hold.record()});
+        act(RenewalBlocked{hold.record()});
       }
     }
   }
@@ -192,11 +192,11 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
   renew_more(now);
 }
 
-void Engine::on_rescued(Instant now, const LeaseRecord& lease, Instant sent) {
+void Engine::on_unblocked(Instant now, const LeaseRecord& lease, Instant sent) {
   const auto cohort = holding(lease);
   if (cohort && cohort->hold->overdue(now) == Loss::none) {
     ++counters_.renewals;
-    cohort->hold->on_kept(sent, cohort->hold->terms().ttl);
+    cohort->hold->on_renewed(sent, cohort->hold->terms().ttl);
     rearm(cohort);
   }
 }

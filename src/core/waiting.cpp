@@ -362,7 +362,7 @@ void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& 
     return;
   }
   if (acquired && counter == cohort->hold->record()->fence.counter) {
-    cohort->hold->on_kept(pending.sent, pending.ttl);
+    cohort->hold->on_renewed(pending.sent, pending.ttl);
     rearm(cohort);
   } else {
     // What the grant gave was over before this request arrived; others may have held it since.

@@ -56,9 +56,9 @@ TEST(EngineRenewal, ALeaseThatAMovingSlotDoesNotRenewIsStrandedAndMayBeRescued) 
   script.at(10s).timer();
   script.expect({"renew job T1 30000 .0"});
   script.at(10001ms).moving_error();
-  script.expect({"1 stranded"});
+  script.expect({"1 blocked"});
   EXPECT_EQ(script.leases[1]->end(), Instant{} + 1h + 29698ms) << "not renewed by that alone";
-  script.at(10500ms).rescue(1, 10002ms);
+  script.at(10500ms).unblock(1, 10002ms);
   script.expect({});
   EXPECT_EQ(script.leases[1]->end(), Instant{} + 1h + 10002ms + 29698ms);
   script.expect_timer(20002ms);
@@ -72,7 +72,7 @@ TEST(EngineRenewal, ARescueThatComesTooLateRescuesNothing) {
   script.moving_error();
   script.take();
   script.at(28698ms).timer();
-  script.rescue(1, 10002ms);
+  script.unblock(1, 10002ms);
   EXPECT_EQ(lease->loss.load(), Loss::expired);
   EXPECT_EQ(lease->left(Instant{} + 1h + 28698ms), Duration::zero());
 }

@@ -260,11 +260,11 @@ std::string EngineScript::line(const Action& action) {
     return std::to_string(holder(lost->lease->id)) +
            " lost: " + std::string{core::name_of(lost->lease->loss.load())};
   }
-  if (const auto* kept = std::get_if<Kept>(&action)) {
-    return std::to_string(holder(kept->lease)) + " kept";
+  if (const auto* renewed = std::get_if<Renewed>(&action)) {
+    return std::to_string(holder(renewed->lease)) + " renewed";
   }
-  if (const auto* stranded = std::get_if<Stranded>(&action)) {
-    return std::to_string(holder(stranded->lease->id)) + " stranded";
+  if (const auto* blocked = std::get_if<RenewalBlocked>(&action)) {
+    return std::to_string(holder(blocked->lease->id)) + " blocked";
   }
   if (const auto* raised = std::get_if<FenceWritten>(&action)) {
     return std::to_string(holder(raised->lease)) + (raised->passed ? " passed"

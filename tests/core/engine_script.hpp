@@ -64,8 +64,8 @@ class EngineScript {
   void error(errc code, std::string_view text = "ERR something");
   void passing_error();
   void moving_error();
-  void rescue(WaiterId waiter, Duration sent) {
-    engine.on_rescued(now_, *leases.at(waiter), Instant{} + base + sent), note();
+  void unblock(WaiterId waiter, Duration sent) {
+    engine.on_unblocked(now_, *leases.at(waiter), Instant{} + base + sent), note();
   }
   void noscript();
   void message(std::string_view text);  ///< a grant is proven by `seal`

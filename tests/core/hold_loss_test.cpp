@@ -23,7 +23,7 @@ TEST_F(HoldTest, ALeaseIsLostAtTheEndOfItsLongestHold) {
   auto lease = hold({30s, true, 1s, at(35s)});
   EXPECT_EQ(lease.timer(), at(10s));
   lease.on_renewing();
-  lease.on_kept(at(10s), 30s);
+  lease.on_renewed(at(10s), 30s);
   EXPECT_EQ(record->end(), at(35s));
   EXPECT_EQ(lease.timer(), at(35s));
   EXPECT_EQ(lease.overdue(at(34999ms)), Loss::none);

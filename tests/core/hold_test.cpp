@@ -50,7 +50,7 @@ TEST_F(HoldTest, AGrantedLeaseIsRenewedAfterAThirdOfItsClaim) {
 TEST_F(HoldTest, AConfirmedRenewalCountsFromWhenItLeft) {
   auto lease = hold();
   lease.on_renewing();
-  lease.on_kept(at(10s), 30s);
+  lease.on_renewed(at(10s), 30s);
   EXPECT_EQ(record->end(), at(39698ms));
   EXPECT_EQ(lease.timer(), at(20s));
 }
@@ -58,9 +58,9 @@ TEST_F(HoldTest, AConfirmedRenewalCountsFromWhenItLeft) {
 TEST_F(HoldTest, AnOlderConfirmationNeverTakesValidityBack) {
   auto lease = hold();
   lease.on_renewing();
-  lease.on_kept(at(10s), 30s);
-  lease.on_kept(at(5s), 30s);
-  lease.on_kept(at(10s), 1s);
+  lease.on_renewed(at(10s), 30s);
+  lease.on_renewed(at(5s), 30s);
+  lease.on_renewed(at(10s), 1s);
   EXPECT_EQ(record->end(), at(39698ms));
   EXPECT_EQ(lease.timer(), at(20s));
 }
@@ -69,7 +69,7 @@ TEST_F(HoldTest, AShorterConfirmationStillPutsOffTheNextRenewal) {
   // A token granted for 3 s whose holder wants 100 ms: the server keeps the longer expiry.
   Hold lease{record, {100ms, true, 10ms, {}}, valid_until(at(0s), 3s, Drift{}), 3s, Drift{}, 0};
   lease.on_renewing();
-  lease.on_kept(at(1s), 100ms);
+  lease.on_renewed(at(1s), 100ms);
   EXPECT_EQ(record->end(), at(2968ms));
   EXPECT_GT(lease.timer(), at(1033ms));
 }
@@ -110,7 +110,7 @@ TEST_F(HoldTest, TheNextHolderInTheProcessHasTheSameEndOfValidity) {
   lease.pass(next, std::nullopt);
   EXPECT_EQ(lease.record(), next);
   EXPECT_EQ(next->end(), at(29698ms));
-  lease.on_kept(at(10s), 30s);
+  lease.on_renewed(at(10s), 30s);
   EXPECT_EQ(next->end(), at(39698ms));
   EXPECT_EQ(record->end(), at(29698ms));
 }

@@ -95,10 +95,10 @@ class Process final : public Wire {
   void carry_out(const core::Refusal& action);
   void carry_out(const core::Released& action);
   void carry_out(const core::Lost& action);
-  void carry_out(const core::Kept&) {}  // no lease here is a part of another
+  void carry_out(const core::Renewed&) {}  // no lease here is a part of another
   void carry_out(const core::FenceWritten&) {}
   void carry_out(const core::Queued&) {}
-  void carry_out(const core::Stranded&) {}
+  void carry_out(const core::RenewalBlocked&) {}
   void carry_out(const core::Connect& action);
   void carry_out(const core::Disconnect& action);
   void carry_out(const core::Report& action);
