@@ -36,7 +36,7 @@ class LeaseState {
   }
   /// A release of `lease` before `end`, by whatever way, leaves the lock taken until then.
   static void keep_until(const Lease& lease, core::Instant end) {
-    lease.state_->record->kept_until = end;
+    lease.state_->record->hold_off_until = end;
   }
   /// What `lease` points to; null if it holds nothing.
   [[nodiscard]] static const std::shared_ptr<LeaseState>& of(const Lease& lease) {

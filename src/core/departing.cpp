@@ -20,7 +20,7 @@ Engine::DepartureId Engine::give_back(Instant now, const CohortPtr& cohort, Leas
   const auto& hold = *cohort->hold;
   const auto& record = *hold.record();
   const auto id = depart(now, record.token, cohort->lock, hold.terms().ttl, lease, riding,
-                         record.kept_until.load());
+                         record.hold_off_until.load());
   auto& departure = departures_.at(id);
   departure.held = true;
   departure.late = std::exchange(cohort->unanswered, false);
@@ -29,13 +29,13 @@ Engine::DepartureId Engine::give_back(Instant now, const CohortPtr& cohort, Leas
 }
 
 Engine::DepartureId Engine::depart(Instant now, Token token, const LockId& lock, Duration ttl,
-                                   LeaseId lease, bool riding, Instant kept_until) {
+                                   LeaseId lease, bool riding, Instant hold_off_until) {
   const DepartureId id = ++last_id_;
   auto& departure = departures_[id];
   departure.token = std::move(token);
   departure.lock = lock;
   departure.life = ttl;
-  departure.kept_until = kept_until;
+  departure.hold_off_until = hold_off_until;
   // What comes behind it must find it done, also on a server that does not know the script yet.
   departure.whole = is_gate(lock.kind);
   outlive(now, departure);
@@ -73,8 +73,8 @@ void Engine::send_departure(Instant now, DepartureId id) {
   command.kind = departure.lock.kind;
   command.keys = keys_of_script(departure.lock);
   command.args.push_back(departure.token);
-  if (departure.kept_until > now) {
-    const auto left = std::chrono::ceil<milliseconds>(departure.kept_until - now);
+  if (departure.hold_off_until > now) {
+    const auto left = std::chrono::ceil<milliseconds>(departure.hold_off_until - now);
     command.args.push_back(std::to_string(left.count()));
   }
   send(now, std::move(command), std::move(pending));

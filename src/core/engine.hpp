@@ -238,11 +238,11 @@ class Engine {
   struct Departure {
     Token token;
     LockId lock;
-    Duration life{};     ///< of what an acquire of it leaves on the server
-    Instant until;       ///< the server forgets it by itself
-    Instant kept_until;  ///< its release leaves the lock taken until then
-    LeaseId lease = 0;   ///< whose user waits for the answer; 0: nobody
-    bool held = false;   ///< it had the lease: its release is repeated until that has run out
+    Duration life{};         ///< of what an acquire of it leaves on the server
+    Instant until;           ///< the server forgets it by itself
+    Instant hold_off_until;  ///< its release leaves the lock taken until then
+    LeaseId lease = 0;       ///< whose user waits for the answer; 0: nobody
+    bool held = false;       ///< it had the lease: its release is repeated until that has run out
     Instant answer_by;
     bool sent = false;
     bool riding = false;  ///< travels with an acquire, not alone
@@ -355,7 +355,7 @@ class Engine {
   // departing.cpp: tokens that must not stay on the server.
   DepartureId give_back(Instant now, const CohortPtr& cohort, LeaseId lease, bool riding);
   DepartureId depart(Instant now, Token token, const LockId& lock, Duration ttl, LeaseId lease,
-                     bool riding, Instant kept_until = {});
+                     bool riding, Instant hold_off_until = {});
   void send_departure(Instant now, DepartureId id);
   void on_release_reply(Instant now, const Pending& pending, const Reply& reply);
   void finish_departure(Instant now, DepartureId id, Released::Kind kind);

@@ -45,7 +45,7 @@ struct LeaseRecord {
   std::atomic<Instant::rep> valid_until{0};
   std::atomic<Loss> loss{Loss::none};
   /// A release before it leaves the lock taken until then.
-  std::atomic<Instant> kept_until{};
+  std::atomic<Instant> hold_off_until{};
   std::stop_source lost{std::nostopstate};  ///< made when a user first asks for it; the shell's
   std::forward_list<std::stop_source> lost_with;  ///< of what it is a part of; the shell's too
 

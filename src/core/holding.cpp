@@ -108,7 +108,7 @@ void Engine::clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord&
     lose(now, cohort, cohort->hold->overdue(now));
   } else if (is_by_time(lease.loss.load())) {
     const auto id = depart(now, lease.token, {lease.key, lease.kind}, lease.ttl, 0, false,
-                           lease.kept_until.load());
+                           lease.hold_off_until.load());
     departures_.at(id).held = true;
   }
 }
@@ -120,13 +120,13 @@ void Engine::release(Instant now, const LeaseRecord& lease) {
     clear_away(now, cohort, lease);
     return;
   }
-  const bool is_kept = lease.kept_until.load() > now;
-  if (!is_kept && !cohort->waiters.empty() && pass(now, cohort)) {
+  const bool is_held_off = lease.hold_off_until.load() > now;
+  if (!is_held_off && !cohort->waiters.empty() && pass(now, cohort)) {
     ++counters_.released;
     act(Released{lease.id, Released::Kind::released});
     return;
   }
-  const bool yields = !is_kept && !cohort->waiters.empty() && connected_;
+  const bool yields = !is_held_off && !cohort->waiters.empty() && connected_;
   const auto id = give_back(now, cohort, lease.id, yields);
   if (is_silent_) {
     act(Released{lease.id, Released::Kind::unknown});
@@ -204,7 +204,7 @@ void Engine::on_break(Instant now, Words words) {
 void Engine::give_up(Instant now, const CohortPtr& cohort) {
   // Leave before our own next waiter asks, so that it does not meet our token. Who breaks it wants
   // nobody kept out.
-  cohort->hold->record()->kept_until = Instant{};
+  cohort->hold->record()->hold_off_until = Instant{};
   give_back(now, cohort, 0, false);
   lose(now, cohort, Loss::broken);
 }

@@ -173,8 +173,8 @@ void Quorum::release(Instant now, const LeaseRecord& lease) {
     }
     drop_parts(now, line, 0);
   } else {
-    const bool is_kept = lease.kept_until.load() > now;
-    if (!is_kept && !line->waiters.empty() && pass(now, line)) {
+    const bool is_held_off = lease.hold_off_until.load() > now;
+    if (!is_held_off && !line->waiters.empty() && pass(now, line)) {
       ++counters_.released;
       act(Released{lease.id, Released::Kind::released});
       return;
@@ -194,7 +194,7 @@ void Quorum::lose(Instant now, const LinePtr& line, Loss why) {
   act(Lost{record});
   if (why == Loss::gone || why == Loss::taken || why == Loss::broken) {
     if (why == Loss::broken) {
-      record->kept_until = Instant{};
+      record->hold_off_until = Instant{};
     }
     drop_parts(now, line, 0);
     after_hold(now, line);
@@ -218,7 +218,7 @@ void Quorum::lose(Instant now, const LinePtr& line, Loss why) {
 void Quorum::drop_parts(Instant now, const LinePtr& line, LeaseId lease) {
   const auto id = ++last_id_;
   Departure departure{lease};
-  const auto kept_until = line->lease ? line->lease->kept_until.load() : Instant{};
+  const auto hold_off_until = line->lease ? line->lease->hold_off_until.load() : Instant{};
   for (std::size_t node = 0; node < nodes_.size(); ++node) {
     auto& part = line->parts[node];
     auto& it = nodes_[node];
@@ -233,7 +233,7 @@ void Quorum::drop_parts(Instant now, const LinePtr& line, LeaseId lease) {
         it.releases[part.lease->id] = id;
         ++departure.outstanding;
       }
-      part.lease->kept_until = kept_until;
+      part.lease->hold_off_until = hold_off_until;
       it.engine->release(now, *std::exchange(part.lease, nullptr));
     }
   }

@@ -15,7 +15,7 @@ class EngineKept : public testing::Test {
 
   void obtain(Duration end) {
     script.at(0ms).obtain(1, {.key = "job", .ttl = 60s, .renew = false});
-    script.leases.at(1)->kept_until = Instant{} + 1h + end;
+    script.leases.at(1)->hold_off_until = Instant{} + 1h + end;
   }
 };
 
@@ -63,7 +63,7 @@ TEST_F(EngineKept, AnotherThreadsWaitDoesNotTakeItOver) {
 
 TEST_F(EngineKept, ARenewedLeaseIsNotPassedOnEither) {
   script.at(0ms).obtain(1);
-  script.leases.at(1)->kept_until = Instant{} + 1h + 10s;
+  script.leases.at(1)->hold_off_until = Instant{} + 1h + 10s;
   script.at(1s).acquire(2);
   script.at(1001ms).release(1);
   script.expect({"release job T1 kept for 8999", "acquire job T2 30000"});

@@ -107,7 +107,7 @@ void Process::release(Caller& caller, const core::LeaseRecord& lease) {
   holders_.erase(lease.id);
   network_.server().referee().ended(lease.id, id_, lease.key);
   releases_[lease.id] = {&caller, now(), std::nullopt};
-  if (const auto left = lease.kept_until.load() - now(); left > Duration::zero()) {
+  if (const auto left = lease.hold_off_until.load() - now(); left > Duration::zero()) {
     // And as long as the release is under way; the clocks differ a little.
     kept_until_ = std::max(kept_until_, stage_.now() + left + request_timeout);
   }

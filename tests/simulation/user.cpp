@@ -125,7 +125,7 @@ void User::obtained(std::shared_ptr<core::LeaseRecord> lease) {
   }
   if (!wish_.permits && random_.chance(plan.kept)) {
     ++stage_.tally.kept;
-    lease_->kept_until = process_.now() + random_.spread(milliseconds{1}, longest_kept);
+    lease_->hold_off_until = process_.now() + random_.spread(milliseconds{1}, longest_kept);
   }
   process_.later(hold, [this, id = lease_->id] { let_go(id); });
 }
