@@ -9,7 +9,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Duration ghost_time = milliseconds{500};
+constexpr Duration reappear_time = milliseconds{500};
 constexpr Duration most_back_off = seconds{4};  ///< between the tries of a release that fails
 
 }  // namespace
@@ -24,7 +24,7 @@ Engine::DepartureId Engine::give_back(Instant now, const CohortPtr& cohort, Leas
   auto& departure = departures_.at(id);
   departure.held = true;
   departure.late = std::exchange(cohort->unanswered, false);
-  departure.ghost = std::exchange(cohort->ghost, false);
+  departure.may_reappear = std::exchange(cohort->may_reappear, false);
   return id;
 }
 
@@ -94,7 +94,7 @@ void Engine::on_release_reply(Instant now, const Pending& pending, const Reply& 
   if (reply.is_error) {
     act(Report{LogLevel::warning, "release failed: " + reply.what});
     // Who may not release may not acquire either; all other states of a server may end.
-    if (reply.code != errc::refused || departure.held || departure.ghost) {
+    if (reply.code != errc::refused || departure.held || departure.may_reappear) {
       release_again(now, departure, departure.back_off);
       departure.back_off = std::min<Duration>(departure.back_off * 2, most_back_off);
     } else {
@@ -130,8 +130,8 @@ void Engine::finish_departure(Instant now, DepartureId id, Released::Kind kind) 
     act(Released{departure.lease, kind});
     departure.lease = 0;
   }
-  if (departure.ghost) {
-    release_again(now, departure, ghost_time);
+  if (departure.may_reappear) {
+    release_again(now, departure, reappear_time);
   } else {
     forget_departure(id);
   }

@@ -195,7 +195,7 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
     ++counters_.reconnects;
   }
   ever_connected_ = true;
-  // Before any enqueue, so that no grant can find us deaf.
+  // Before any enqueue, so that no grant is missed.
   send(now, {Verb::subscribe, false, {channel_of(settings_.client)}, {}}, {});
   enroll(now);
   std::vector<CohortPtr> asking;
@@ -204,7 +204,7 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
       asking.push_back(cohort);
     }
     if (cohort->hold) {
-      cohort->ghost = cohort->ghost || (cohort->unanswered && !old_is_dead);
+      cohort->may_reappear = cohort->may_reappear || (cohort->unanswered && !old_is_dead);
       cohort->unanswered = false;
     }
   }
@@ -217,7 +217,7 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
     replaced.insert(cohort->replaces);
   }
   for (auto& [id, departure] : departures_) {
-    departure.ghost = departure.ghost || (departure.late && !old_is_dead);
+    departure.may_reappear = departure.may_reappear || (departure.late && !old_is_dead);
     departure.late = false;
     if (!replaced.contains(id)) {
       send_departure(now, id);
@@ -234,8 +234,8 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
       // behind it for as long as it could hold the lock.
       const auto old = cohort->attempt->token();
       const auto life = std::max(cohort->attempt->ttl(), waiter_life);
-      const auto ghost = depart(now, old, cohort->lock, life, 0, false);
-      departures_.at(ghost).ghost = true;
+      const auto old_id = depart(now, old, cohort->lock, life, 0, false);
+      departures_.at(old_id).may_reappear = true;
       by_token_.erase(random_of(old));
       auto token = new_token(cohort->lock, cohort->attempt->permits(), cohort->attempt->ttl());
       by_token_[random_of(token)] = cohort;
@@ -256,8 +256,8 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
 
 void Engine::forget_connection(Instant now) {
   connected_ = false;
-  deaf_.reset();
-  lifted_.reset();
+  subscribe_error_.reset();
+  counter_synced_at_.reset();
   counter_ = 0;
   if (!trouble_since_) {
     trouble_since_ = now;
@@ -400,7 +400,7 @@ void Engine::on_reply(Instant now, const Reply& reply) {
   const Pending pending = std::move(inflight_.front());
   inflight_.pop_front();
   if (reply.is_error && !reply.unknown_script) {
-    lifted_.reset();
+    counter_synced_at_.reset();
   }
   switch (pending.verb) {
     case Verb::acquire:
@@ -420,7 +420,7 @@ void Engine::on_reply(Instant now, const Reply& reply) {
       break;
     case Verb::subscribe:
       if (reply.is_error) {
-        deaf_.emplace(reply.code, reply.what);
+        subscribe_error_.emplace(reply.code, reply.what);
         // A free lock can be taken all the same; who would have to queue is refused.
         act(Report{LogLevel::error, "cannot be told of grants: " + reply.what});
       }

@@ -228,7 +228,7 @@ class Engine {
     std::string seal;            ///< of the hold: what proves messages about it, or empty
     Instant since;               ///< when this client got the lease, for bounded passing
     bool unanswered = false;     ///< an acquire may still be under way on a dead connection
-    bool ghost = false;          ///< ... and could not be stopped, and the token has the lease
+    bool may_reappear = false;   ///< ... and could not be stopped, and the token has the lease
     int too_late = 0;            ///< replies that came after most of their lease had gone
     std::uint64_t replaces = 0;  ///< the departure whose place the attempt is to take
     std::uint64_t batch = 0;     ///< of an acquire_all that was not sent yet
@@ -247,8 +247,8 @@ class Engine {
     bool sent = false;
     bool riding = false;  ///< travels with an acquire, not alone
     bool whole = false;
-    bool late = false;   ///< an acquire of it may still act on a dead connection
-    bool ghost = false;  ///< ... and could not be stopped: release it again and again
+    bool late = false;          ///< an acquire of it may still act on a dead connection
+    bool may_reappear = false;  ///< ... and could not be stopped: release it again and again
     std::optional<Instant> again{};
     Duration back_off = std::chrono::milliseconds{250};  ///< after the next error
   };
@@ -257,11 +257,12 @@ class Engine {
   struct Pending {
     Verb verb{};
     Instant sent;
-    Duration ttl{};             ///< acquire
-    bool lifts = false;         ///< acquire: success means that the counter was lifted to the clock
-    CohortPtr cohort;           ///< acquire, write_fence
-    Token token;                ///< acquire, release, write_fence; renew: of the first lease
-    DepartureId departure = 0;  ///< release; acquire: the one riding with it
+    Duration ttl{};  ///< acquire
+    bool syncs_counter =
+        false;         ///< acquire: success means that the counter was synced with the clock
+    CohortPtr cohort;  ///< acquire, write_fence
+    Token token;       ///< acquire, release, write_fence; renew: of the first lease
+    DepartureId departure = 0;   ///< release; acquire: the one riding with it
     std::vector<Pending> parts;  ///< acquire_all: as if each had been sent alone
     std::vector<CohortPtr> renewed;
     std::vector<RandomBits> randoms;  ///< of their tokens, to tell them from later ones
@@ -386,7 +387,7 @@ class Engine {
   bool connected_ = false;
   bool connecting_ = false;
   bool ever_connected_ = false;
-  std::optional<std::pair<errc, std::string>> deaf_;  ///< why no grant can reach us
+  std::optional<std::pair<errc, std::string>> subscribe_error_;  ///< why no grant can reach us
   bool closing_ = false;
   bool is_silent_ = false;
   bool unanswered_ = false;
@@ -395,8 +396,9 @@ class Engine {
   std::optional<Instant> trouble_since_;  ///< no good reply since
   std::optional<Instant> reconnect_at_;
   int reconnect_tries_ = 0;
-  std::int64_t counter_ = 0;       ///< the greatest we were given on this connection
-  std::optional<Instant> lifted_;  ///< when we last had the counter lifted to the clock
+  std::int64_t counter_ = 0;  ///< the greatest we were given on this connection
+  std::optional<Instant>
+      counter_synced_at_;  ///< when the server last synced the counter with its clock
   Instant connected_at_;
   Instant heard_;
   Instant answered_;  ///< when the last reply came, or the connection was made

@@ -169,12 +169,12 @@ void Engine::exchange(Instant now, WaiterId waiter, AcquireRequest request,
 
 void Engine::lose(Instant now, const CohortPtr& cohort, Loss why) {
   const auto record = cohort->hold->record();
-  if (cohort->unanswered || cohort->ghost || is_asked_for(record->token)) {
+  if (cohort->unanswered || cohort->may_reappear || is_asked_for(record->token)) {
     give_back(now, cohort, 0, false);  // a late request must not leave it with nobody
   }
   cohort->hold->lose(why == Loss::none ? Loss::expired : why);
   end_hold(cohort);
-  cohort->unanswered = cohort->ghost = false;
+  cohort->unanswered = cohort->may_reappear = false;
   rearm(cohort);
   ++counters_.lost;
   act(Lost{record});

@@ -11,7 +11,7 @@ using std::chrono::milliseconds;
 
 constexpr Duration passing_state_retry = milliseconds{250};
 constexpr int most_too_late = 5;
-constexpr Duration lift_time = std::chrono::seconds{1};
+constexpr Duration counter_sync_life = std::chrono::seconds{1};
 constexpr std::int64_t most_next_ms = 60'000;  ///< a waiter looks again much sooner anyway
 
 // Whether a message ends with the proof that its author may read the lock.
@@ -175,7 +175,7 @@ void Engine::ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, boo
   }
   const bool is_first = !cohort->attempt->was_sent();
   const auto recent = gives_up == 0 ? recent_counter(now) : 0;
-  pending.lifts = is_first && recent == 0 && !is_gate(cohort->lock.kind);
+  pending.syncs_counter = is_first && recent == 0 && !is_gate(cohort->lock.kind);
   auto command = cohort->attempt->command(cohort->lock, old, recent);
   command.whole = whole;
   send(now, std::move(command), std::move(pending));
@@ -187,7 +187,7 @@ void Engine::ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, boo
 // reply (of a server that was demoted, say), or a second, in which all of that could have come and
 // gone.
 std::int64_t Engine::recent_counter(Instant now) const {
-  return lifted_ && now - *lifted_ < lift_time ? counter_ : 0;
+  return counter_synced_at_ && now - *counter_synced_at_ < counter_sync_life ? counter_ : 0;
 }
 
 void Engine::step(Instant now, const CohortPtr& cohort, const Attempt::Step& step) {
@@ -319,8 +319,8 @@ void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& 
       if (!is_gate(cohort->lock.kind)) {
         counter_ = std::max(counter_, acquired->counter);
       }
-      if (pending.lifts) {
-        lifted_ = pending.sent;
+      if (pending.syncs_counter) {
+        counter_synced_at_ = pending.sent;
       }
     }
     if (pending.departure != 0 && !given_up.empty()) {
@@ -332,9 +332,10 @@ void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& 
     if (std::holds_alternative<Attempt::Nothing>(outcome) && cohort->waiters.front().request.part) {
       act(Queued{cohort->waiters.front().id, true, cohort->attempt->ticket()});
     }
-    if (deaf_ && cohort->attempt && cohort->attempt->token() == pending.token &&
+    if (subscribe_error_ && cohort->attempt && cohort->attempt->token() == pending.token &&
         !cohort->attempt->is_asking()) {
-      fail_front(now, cohort, {0, Refusal::Kind::failed, deaf_->first, deaf_->second});
+      fail_front(now, cohort,
+                 {0, Refusal::Kind::failed, subscribe_error_->first, subscribe_error_->second});
     }
     return;
   }
