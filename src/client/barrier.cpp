@@ -18,8 +18,8 @@ using std::chrono::milliseconds;
 namespace {
 
 BarrierOptions checked(BarrierOptions options) {
-  if (options.parties < 1 || options.parties > core::most_permits) {
-    throw_error(errc::usage, "a barrier has from 1 to " + std::to_string(core::most_permits) +
+  if (options.parties < 1 || options.parties > core::max_permits) {
+    throw_error(errc::usage, "a barrier has from 1 to " + std::to_string(core::max_permits) +
                                  " parties, not " + std::to_string(options.parties));
   }
   return options;

@@ -17,8 +17,8 @@ using std::chrono::milliseconds;
 namespace {
 
 LatchOptions checked(LatchOptions options) {
-  if (options.count < 1 || options.count > core::most_permits) {
-    throw_error(errc::usage, "a latch has a count from 1 to " + std::to_string(core::most_permits) +
+  if (options.count < 1 || options.count > core::max_permits) {
+    throw_error(errc::usage, "a latch has a count from 1 to " + std::to_string(core::max_permits) +
                                  ", not " + std::to_string(options.count));
   }
   if (options.keep < std::chrono::seconds{1} || options.keep > std::chrono::hours{24 * 3660}) {

@@ -34,8 +34,8 @@ struct SemaphoreState {
 namespace {
 
 std::int64_t checked(std::int64_t permits) {
-  if (permits < 1 || permits > core::most_permits) {
-    throw_error(errc::usage, "a semaphore has from 1 to " + std::to_string(core::most_permits) +
+  if (permits < 1 || permits > core::max_permits) {
+    throw_error(errc::usage, "a semaphore has from 1 to " + std::to_string(core::max_permits) +
                                  " permits, not " + std::to_string(permits));
   }
   return permits;

@@ -10,7 +10,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr Duration reappear_time = milliseconds{500};
-constexpr Duration most_back_off = seconds{4};  ///< between the tries of a release that fails
+constexpr Duration max_back_off = seconds{4};  ///< between the tries of a release that fails
 
 }  // namespace
 
@@ -96,7 +96,7 @@ void Engine::on_release_reply(Instant now, const Pending& pending, const Reply& 
     // Who may not release may not acquire either; all other states of a server may end.
     if (reply.code != errc::refused || departure.held || departure.may_reappear) {
       release_again(now, departure, departure.back_off);
-      departure.back_off = std::min<Duration>(departure.back_off * 2, most_back_off);
+      departure.back_off = std::min<Duration>(departure.back_off * 2, max_back_off);
     } else {
       forget_departure(pending.departure);
     }

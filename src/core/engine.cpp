@@ -11,9 +11,9 @@ using std::chrono::seconds;
 
 constexpr Duration ping_time = seconds{2};
 constexpr Duration registration_life = seconds{600};
-constexpr int most_steps = 64;  ///< at once by the clock, so that replies are read in time
-constexpr Duration first_backoff = milliseconds{10};
-constexpr Duration most_backoff = seconds{1};
+constexpr int max_steps = 64;  ///< at once by the clock, so that replies are read in time
+constexpr Duration initial_backoff = milliseconds{10};
+constexpr Duration max_backoff = seconds{1};
 
 }  // namespace
 
@@ -89,7 +89,7 @@ std::optional<Instant> Engine::next_timer() const {
 }
 
 void Engine::on_timer(Instant now) {
-  for (int steps = 0; steps < most_steps && !timers_.empty() && timers_.begin()->when <= now;
+  for (int steps = 0; steps < max_steps && !timers_.empty() && timers_.begin()->when <= now;
        ++steps) {
     const Timer timer = *timers_.begin();
     const auto& cohort = timer.cohort;
@@ -359,7 +359,7 @@ void Engine::on_connect_failed(Instant now, errc code, const std::string& what) 
 // Half of the wait is random, so that many clients do not come back as one.
 void Engine::back_off(Instant now) {
   const auto longest =
-      std::min(most_backoff, first_backoff * (1 << std::min(reconnect_tries_++, 10)));
+      std::min(max_backoff, initial_backoff * (1 << std::min(reconnect_tries_++, 10)));
   const auto part = static_cast<double>(settings_.random()[0] >> 11) / 9007199254740992.0;
   const auto random = static_cast<double>((longest / 2).count()) * part;
   reconnect_at_ = now + longest / 2 + Duration{static_cast<Duration::rep>(random)};

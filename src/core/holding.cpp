@@ -9,8 +9,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Duration most_passing = milliseconds{100};  ///< of one lease from thread to thread
-constexpr Duration most_safety = seconds{1};
+constexpr Duration max_passing = milliseconds{100};  ///< of one lease from thread to thread
+constexpr Duration max_safety = seconds{1};
 
 std::optional<Instant> end_of(Instant now, const AcquireRequest& request) {
   return request.max_hold ? std::optional{now + *request.max_hold} : std::nullopt;
@@ -29,7 +29,7 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
   record->ttl = request.ttl;
   record->fence = {acquired.counter, 0};
   const Hold::Terms terms{request.ttl, request.renew,
-                          settings_.safety_margin.value_or(std::min(most_safety, request.ttl / 10)),
+                          settings_.safety_margin.value_or(std::min(max_safety, request.ttl / 10)),
                           end_of(now, request), request.part};
   const double jitter = static_cast<double>(random_of(record->token)[0] >> 11) / 9007199254740992.0;
   cohort->seal = cohort->attempt->seal();
@@ -61,7 +61,7 @@ bool Engine::pass(Instant now, const CohortPtr& cohort) {
   const auto& request = cohort->waiters.front().request;
   const auto& former = *hold.record();
   if (!connected_ || !request.renew || !hold.terms().renew || request.ttl != hold.terms().ttl ||
-      former.fence.sequence + 1 >= Fence::most_sequences || now - cohort->since >= most_passing ||
+      former.fence.sequence + 1 >= Fence::max_sequences || now - cohort->since >= max_passing ||
       !hold.fresh(now)) {
     return false;
   }
@@ -73,7 +73,7 @@ bool Engine::pass(Instant now, const CohortPtr& cohort) {
   record->ttl = former.ttl;
   record->fence = {former.fence.counter, former.fence.sequence + 1};
   hold.pass(record, end_of(now, request));
-  hold.record_by(now + most_passing);
+  hold.record_by(now + max_passing);
   ++counters_.acquired;
   ++counters_.passed;
   hand_to_front(cohort, std::move(record));
@@ -83,7 +83,7 @@ bool Engine::pass(Instant now, const CohortPtr& cohort) {
 
 void Engine::record(Instant now, const LeaseRecord& lease) {
   if (const auto cohort = holding(lease)) {
-    cohort->hold->record_by(now + most_passing);
+    cohort->hold->record_by(now + max_passing);
     rearm(cohort);
   }
 }

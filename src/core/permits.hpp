@@ -9,7 +9,7 @@ namespace dlock::core {
 /// The capacity of a reader-writer lock, and of nothing else.
 inline constexpr std::int64_t shared_capacity = std::int64_t{1} << 30;
 /// Of a semaphore.
-inline constexpr std::int64_t most_permits = shared_capacity - 1;
+inline constexpr std::int64_t max_permits = shared_capacity - 1;
 
 inline constexpr std::int64_t reader_weight = 1;
 inline constexpr std::int64_t writer_weight = shared_capacity;

@@ -8,15 +8,15 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr Duration first_back_off = milliseconds{16};
-constexpr Duration most_back_off = milliseconds{400};
-constexpr Duration first_probe = milliseconds{250};  ///< of a server that did not answer
-constexpr Duration most_probe = std::chrono::seconds{4};
-constexpr int most_too_late = 5;
+constexpr Duration initial_back_off = milliseconds{16};
+constexpr Duration max_back_off = milliseconds{400};
+constexpr Duration initial_probe = milliseconds{250};  ///< of a server that did not answer
+constexpr Duration max_probe = std::chrono::seconds{4};
+constexpr int max_too_late = 5;
 /// So often a try is repeated that got some parts: it may be that nobody has the lock, as many
 /// tried at once.
-constexpr int most_splits = 4;
-constexpr Duration longest_linger = milliseconds{25};  ///< of a try, to see whether it got some
+constexpr int max_splits = 4;
+constexpr Duration max_linger = milliseconds{25};  ///< of a try, to see whether it got some
 
 // Whether it ends by itself. Else trying again would be pointless.
 bool passes(errc code) {
@@ -84,14 +84,14 @@ void Quorum::try_part(Instant now, const LinePtr& line, std::size_t node) {
 
 void Quorum::answered(std::size_t node) {
   nodes_[node].suspect = false;
-  nodes_[node].back_off = first_probe;
+  nodes_[node].back_off = initial_probe;
 }
 
 void Quorum::suspect(Instant now, std::size_t node) {
   auto& it = nodes_[node];
   it.suspect = true;
-  it.probe_at = now + jittered(std::max(it.back_off, first_probe));
-  it.back_off = std::min(std::max(it.back_off, first_probe) * 2, most_probe);
+  it.probe_at = now + jittered(std::max(it.back_off, initial_probe));
+  it.back_off = std::min(std::max(it.back_off, initial_probe) * 2, max_probe);
 }
 
 void Quorum::on_obtained(Instant now, std::size_t node, const Obtained& obtained) {
@@ -201,7 +201,7 @@ void Quorum::decide(Instant now, const LinePtr& line) {
 
 void Quorum::linger(Instant now, const LinePtr& line) {
   if (!std::exchange(line->lingers, true)) {
-    line->when = std::min(*line->when, now + longest_linger);
+    line->when = std::min(*line->when, now + max_linger);
     arm(line);
   }
 }
@@ -320,7 +320,7 @@ void Quorum::hand_to_front(const LinePtr& line, std::shared_ptr<LeaseRecord> rec
 
 void Quorum::came_too_late(Instant now, const LinePtr& line) {
   drop_parts(now, line, 0);
-  if (++line->too_late >= most_too_late) {
+  if (++line->too_late >= max_too_late) {
     const auto front = line->waiters.begin();
     refuse(now, line, front,
            {front->id, Refusal::Kind::failed, errc::unreachable,
@@ -367,11 +367,11 @@ Quorum::Trouble Quorum::trouble(Instant now, Line& line) const {
       }
     }
   }
-  const auto most_missing = nodes_.size() - majority_;
-  if (failed > most_missing) {
+  const auto max_missing = nodes_.size() - majority_;
+  if (failed > max_missing) {
     return {true, std::move(worse)};
   }
-  if (failed + silent <= most_missing) {
+  if (failed + silent <= max_missing) {
     return {};
   }
   if (!line.trouble_since) {
@@ -398,7 +398,7 @@ void Quorum::give_up_round(Instant now, const LinePtr& line) {
     refuse(now, line, front, std::move(*found.refusal));
   } else if (front->request.wait) {
     rest(now, line);
-  } else if (is_split && ++line->splits <= most_splits) {
+  } else if (is_split && ++line->splits <= max_splits) {
     // By less than the way takes, nobody would be before the others.
     line->back_off = std::max(line->back_off, now - line->asked_at);
     rest(now, line);
@@ -408,7 +408,7 @@ void Quorum::give_up_round(Instant now, const LinePtr& line) {
 }
 
 void Quorum::rest(Instant now, const LinePtr& line) {
-  line->back_off = std::clamp(line->back_off * 2, first_back_off, most_back_off);
+  line->back_off = std::clamp(line->back_off * 2, initial_back_off, max_back_off);
   line->phase = Phase::resting;
   line->when = now + jittered(line->back_off);
   arm(line);

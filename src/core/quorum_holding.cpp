@@ -8,9 +8,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr Duration most_passing = milliseconds{100};  ///< of one lease from thread to thread
-constexpr Duration first_back_off = milliseconds{50};
-constexpr Duration most_back_off = std::chrono::seconds{5};
+constexpr Duration max_passing = milliseconds{100};  ///< of one lease from thread to thread
+constexpr Duration initial_back_off = milliseconds{50};
+constexpr Duration max_back_off = std::chrono::seconds{5};
 
 }  // namespace
 
@@ -102,8 +102,8 @@ void Quorum::again_later(Instant now, Line& line, Part& part) {
   if (line.phase == Phase::held && !line.renew && !part.lease) {
     return;
   }
-  part.back_off = std::clamp(part.back_off * 2, first_back_off,
-                             std::clamp(line.ttl / 3, first_back_off, most_back_off));
+  part.back_off = std::clamp(part.back_off * 2, initial_back_off,
+                             std::clamp(line.ttl / 3, initial_back_off, max_back_off));
   part.again = now + jittered(part.back_off);
 }
 
@@ -128,7 +128,7 @@ bool Quorum::pass(Instant now, const LinePtr& line) {
   const auto& request = line->waiters.front().request;
   const auto& former = *line->lease;
   if (!request.renew || !line->renew || request.ttl != line->ttl ||
-      former.fence.sequence + 1 >= Fence::most_sequences || now - line->since >= most_passing ||
+      former.fence.sequence + 1 >= Fence::max_sequences || now - line->since >= max_passing ||
       valid_until(*line) - now < line->ttl / 2) {
     return false;
   }

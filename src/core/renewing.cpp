@@ -10,9 +10,9 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr Duration renewal_slack = milliseconds{50};  ///< renewals due so soon go along
-constexpr std::size_t most_renewals = 128;            ///< in one script call
-constexpr std::size_t most_renewal_calls = 8;         ///< under way: others need the server too
-constexpr Duration least_patience = milliseconds{100};
+constexpr std::size_t max_renewals = 128;             ///< in one script call
+constexpr std::size_t max_renewal_calls = 8;          ///< under way: others need the server too
+constexpr Duration min_patience = milliseconds{100};
 
 }  // namespace
 
@@ -21,7 +21,7 @@ void Engine::renew_due(Instant now) {
   const auto kind = timers_.begin()->cohort->lock.kind;
   std::vector<CohortPtr> due;
   for (auto timer = timers_.begin();
-       timer != timers_.end() && due.size() < most_renewals && timer->when <= now + renewal_slack;
+       timer != timers_.end() && due.size() < max_renewals && timer->when <= now + renewal_slack;
        ++timer) {
     if (timer->kind == TimerKind::hold && timer->cohort->lock.kind == kind &&
         timer->cohort->hold->renewal_due(now, renewal_slack) &&
@@ -45,7 +45,7 @@ void Engine::renew_now(Instant now, const CohortPtr& cohort) {
 }
 
 void Engine::renew_more(Instant now) {
-  while (connected_ && renewals_.size() < most_renewal_calls) {
+  while (connected_ && renewals_.size() < max_renewal_calls) {
     auto turn = take_backlog();
     for (auto kind = unconfirmed_.begin(); turn.empty() && kind != unconfirmed_.end();) {
       turn = take_unconfirmed(now, kind->first, kind->second);
@@ -61,7 +61,7 @@ void Engine::renew_more(Instant now) {
 // Of the kind of the first: a call runs one script.
 std::vector<Engine::CohortPtr> Engine::take_backlog() {
   std::vector<CohortPtr> due;
-  for (auto entry = backlog_.begin(); entry != backlog_.end() && due.size() < most_renewals;) {
+  for (auto entry = backlog_.begin(); entry != backlog_.end() && due.size() < max_renewals;) {
     const auto cohort = entry->second;
     if (!cohort->hold || !cohort->hold->is_queued()) {
       entry = backlog_.erase(entry);
@@ -80,7 +80,7 @@ std::vector<Engine::CohortPtr> Engine::take_backlog() {
 std::vector<Engine::CohortPtr> Engine::take_unconfirmed(Instant now, Kind kind, Timer& from) {
   std::vector<CohortPtr> taken;
   auto timer = timers_.lower_bound(from);
-  for (; timer != timers_.end() && taken.size() < most_renewals; ++timer) {
+  for (; timer != timers_.end() && taken.size() < max_renewals; ++timer) {
     if (timer->kind == TimerKind::hold && timer->cohort->lock.kind == kind &&
         timer->cohort->hold->unconfirmed_since(connected_at_) &&
         timer->cohort->hold->overdue(now) == Loss::none) {
@@ -131,7 +131,7 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
     // A lease that ends soon needs the time for another try, on another connection.
     if (!is_patient_) {
       renewal.patience =
-          std::min(renewal.patience, std::max((hold.timer() - now) / 2, least_patience));
+          std::min(renewal.patience, std::max((hold.timer() - now) / 2, min_patience));
     }
     rearm(cohort);
   }

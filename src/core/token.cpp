@@ -13,7 +13,7 @@ std::optional<LockValue> parse_value(std::string_view value) {
   if (middle <= token_claim_at ||
       !parse_exact(value.substr(middle + 1, last - middle - 1), parsed.fence.counter) ||
       !parse_number(value.substr(last + 1), parsed.fence.sequence) || parsed.fence.sequence < 0 ||
-      parsed.fence.sequence >= Fence::most_sequences) {
+      parsed.fence.sequence >= Fence::max_sequences) {
     return std::nullopt;
   }
   // What may stand between is the seal, and that the holder was asked to give up.

@@ -90,10 +90,10 @@ struct Fence {
   std::int64_t counter = 0;
   int sequence = 0;
 
-  static constexpr int most_sequences = 64;
-  [[nodiscard]] std::int64_t number() const { return counter * most_sequences + sequence; }
+  static constexpr int max_sequences = 64;
+  [[nodiscard]] std::int64_t number() const { return counter * max_sequences + sequence; }
   static Fence of(std::int64_t number) {
-    return {number / most_sequences, static_cast<int>(number % most_sequences)};
+    return {number / max_sequences, static_cast<int>(number % max_sequences)};
   }
 };
 

@@ -10,9 +10,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr Duration passing_state_retry = milliseconds{250};
-constexpr int most_too_late = 5;
+constexpr int max_too_late = 5;
 constexpr Duration counter_sync_life = std::chrono::seconds{1};
-constexpr std::int64_t most_next_ms = 60'000;  ///< a waiter looks again much sooner anyway
+constexpr std::int64_t max_next_ms = 60'000;  ///< a waiter looks again much sooner anyway
 
 // Whether a message ends with the proof that its author may read the lock.
 bool is_proven(std::string_view message, const std::string& seal) {
@@ -248,7 +248,7 @@ void Engine::own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& 
     return;
   }
   if (acquired.valid_until - now < acquired.length / 4) {
-    if (++cohort->too_late >= most_too_late) {
+    if (++cohort->too_late >= max_too_late) {
       fail_front(now, cohort,
                  {0, Refusal::Kind::failed, errc::unreachable,
                   "replies take longer than the lease lives: use a longer ttl"});
@@ -434,7 +434,7 @@ void Engine::on_next(Instant now, Words words) {
   const auto found = by_token_.find(random_of(words.next()));
   std::int64_t in_ms = 0;
   if (found != by_token_.end() && found->second->attempt && parse_exact(words.next(), in_ms)) {
-    found->second->attempt->on_next(milliseconds{std::min(in_ms, most_next_ms)}, now);
+    found->second->attempt->on_next(milliseconds{std::min(in_ms, max_next_ms)}, now);
     rearm(found->second);
   }
 }

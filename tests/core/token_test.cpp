@@ -70,7 +70,7 @@ TEST(TokenText, EveryValueIsReadAsItWasWritten) {
     const auto claim = std::chrono::milliseconds{*rc::gen::inRange(1, 3001)};
     const auto token = make_token(hex(low), {high, low}, claim);
     const auto counter = *rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 53);
-    const auto sequence = *rc::gen::inRange(0, Fence::most_sequences);
+    const auto sequence = *rc::gen::inRange(0, Fence::max_sequences);
     const auto parsed =
         parse_value(token + ":" + std::to_string(counter) + ":" + std::to_string(sequence));
     RC_ASSERT(parsed.has_value());

@@ -144,7 +144,7 @@ void Referee::obtained(ProcessId process, const Clock& clock,
   if (record->fence.sequence == 0) {
     row = {local, 0};
   } else if (record->fence.sequence != row.sequence + 1 ||
-             record->fence.sequence >= core::Fence::most_sequences) {
+             record->fence.sequence >= core::Fence::max_sequences) {
     fail("fence", record->key + ": hand-off inside " + who(process) + " got " + show(*record) +
                       " after sequence " + to_string(row.sequence));
   } else if (local - row.began > most_passing) {
