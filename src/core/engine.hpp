@@ -300,7 +300,7 @@ class Engine {
     actions_.emplace_back(std::move(action));
   }
 
-  // waiting.cpp: from a request to a lease.
+  // engine_acquire.cpp: from a request to a lease.
   CohortPtr enter_cohort(WaiterId waiter, AcquireRequest request);
   [[nodiscard]] Token new_token(const LockId& lock, const Permits& permits, Duration ttl);
   void forget_idle_trouble(Instant now);
@@ -322,11 +322,11 @@ class Engine {
   void verify(Instant now, const CohortPtr& cohort);
   void on_next(Instant now, Words words);
 
-  // together.cpp: many in one step.
+  // engine_acquire_all.cpp: many in one step.
   void ask_all(Instant now, const std::vector<CohortPtr>& cohorts, bool whole);
   void on_acquire_all_reply(Instant now, const Pending& pending, const Reply& reply);
 
-  // holding.cpp: from a lease to its end.
+  // engine_lease.cpp: from a lease to its end.
   void begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired);
   void hand_to_front(const CohortPtr& cohort, std::shared_ptr<LeaseRecord> record);
   [[nodiscard]] bool pass(Instant now, const CohortPtr& cohort);
@@ -338,7 +338,7 @@ class Engine {
   void on_break(Instant now, Words words);
   void give_up(Instant now, const CohortPtr& cohort);
 
-  // renewing.cpp: leases stay alive.
+  // engine_renewal.cpp: leases stay alive.
   void renew_due(Instant now);
   void renew_now(Instant now, const CohortPtr& cohort);
   void renew_more(Instant now);
@@ -347,13 +347,13 @@ class Engine {
   void renew(Instant now, const std::vector<CohortPtr>& due, bool whole);
   void on_renew_reply(Instant now, const Pending& pending, const Reply& reply);
 
-  // raising.cpp: the fence of a lease that is held on several servers.
+  // engine_fence.cpp: the fence of a lease that is held on several servers.
   void ask_to_write_fence(Instant now, const CohortPtr& cohort, std::int64_t counter, bool is_new,
                           bool whole);
   void on_write_fence_reply(Instant now, const Pending& pending, const Reply& reply);
   void write_fence_failed(const Pending& pending);
 
-  // departing.cpp: tokens that must not stay on the server.
+  // engine_release.cpp: tokens that must not stay on the server.
   DepartureId give_back(Instant now, const CohortPtr& cohort, LeaseId lease, bool riding);
   DepartureId depart(Instant now, Token token, const LockId& lock, Duration ttl, LeaseId lease,
                      bool riding, Instant hold_off_until = {});

@@ -174,7 +174,7 @@ class Quorum {
     actions_.emplace_back(std::move(action));
   }
 
-  // quorum_asking.cpp: from a request to a lease.
+  // quorum_acquire.cpp: from a request to a lease.
   void ask(Instant now, const LinePtr& line);
   [[nodiscard]] Instant round_end(Instant now, Duration ttl) const;
   void try_part(Instant now, const LinePtr& line, std::size_t node);
@@ -201,14 +201,14 @@ class Quorum {
   void answered(std::size_t node);
   void suspect(Instant now, std::size_t node);
 
-  // quorum_queueing.cpp: waits in the servers' queues.
+  // quorum_queue.cpp: waits in the servers' queues.
   void on_queued(Instant now, std::size_t node, const Queued& queued);
   void go_on_waiting(Instant now, const LinePtr& line);
   void give_parts_back(Instant now, const LinePtr& line);
   void leave_queue(Instant now, const LinePtr& line, std::size_t node);
   void leave_queues(Instant now, const LinePtr& line);
 
-  // quorum_holding.cpp: from a lease to its end.
+  // quorum_lease.cpp: from a lease to its end.
   [[nodiscard]] static std::size_t held(const Line& line);
   [[nodiscard]] Instant valid_until(const Line& line) const;
   /// Why a lease is over that has nothing left at `now`.
