@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "core/backoff.hpp"
+
 namespace dlock::core {
 namespace {
 
@@ -12,15 +14,14 @@ using std::chrono::seconds;
 constexpr Duration ping_time = seconds{2};
 constexpr Duration registration_life = seconds{600};
 constexpr int max_steps = 64;  ///< at once by the clock, so that replies are read in time
-constexpr Duration initial_backoff = milliseconds{10};
-constexpr Duration max_backoff = seconds{1};
+constexpr Backoff reconnect_backoff{milliseconds{10}, seconds{1}};
 
 }  // namespace
 
 Engine::Engine(Settings settings) : settings_(std::move(settings)), last_id_(settings_.last_id) {}
 Engine::~Engine() = default;
 
-std::vector<Action> Engine::take_actions() { return std::exchange(actions_, {}); }
+std::vector<Action> Engine::take_actions() { return std::exchange(output_.actions, {}); }
 
 // --- timers -------------------------------------------------------------------------------------
 
@@ -71,6 +72,9 @@ std::optional<Instant> Engine::next_timer() const {
   if (!timers_.empty()) {
     consider(timers_.begin()->when);
   }
+  if (const auto deadline = waiters_.next_deadline()) {
+    consider(*deadline);
+  }
   if (!inflight_.empty()) {
     consider(answer_due());
   } else if (connected_ && attempts_ > 0) {
@@ -89,35 +93,45 @@ std::optional<Instant> Engine::next_timer() const {
 }
 
 void Engine::on_timer(Instant now) {
-  for (int steps = 0; steps < max_steps && !timers_.empty() && timers_.begin()->when <= now;
-       ++steps) {
-    const Timer timer = *timers_.begin();
-    const auto& cohort = timer.cohort;
-    if (timer.kind == TimerKind::deadline) {
-      timers_.erase(timers_.begin());
-      const auto waiter = std::find_if(cohort->waiters.begin(), cohort->waiters.end(),
-                                       [&](const Waiting& w) { return w.id == timer.id; });
-      if (waiter != cohort->waiters.end()) {
-        // Nobody can say whether the lock was free while no server answered.
-        if (waiter->request.wait && (connected_ || !trouble_since_)) {
-          refuse(now, cohort, waiter, {timer.id, Refusal::Kind::timed_out, {}, {}});
-        } else {
-          refuse(
-              now, cohort, waiter,
-              {timer.id, Refusal::Kind::failed, errc::unreachable, "no server answered in time"});
-        }
-      }
-    } else if (timer.kind == TimerKind::attempt) {
-      arm(cohort, TimerKind::attempt, cohort->attempt_timer, std::nullopt);
-      step(now, cohort, cohort->attempt->on_timer(now));
-    } else if (const auto loss = cohort->hold->overdue(now); loss != Loss::none) {
-      lose(now, cohort, loss);
-    } else {
-      renew_due(now);
-    }
+  for (int steps = 0; steps < max_steps && take_step(now); ++steps) {
   }
   departure_timers(now);
   link_timer(now);
+}
+
+// What is due first, if anything is.
+bool Engine::take_step(Instant now) {
+  const auto first = timers_.empty() ? Instant::max() : timers_.begin()->when;
+  const auto deadline = waiters_.next_deadline().value_or(Instant::max());
+  if (now < std::min(first, deadline)) {
+    return false;
+  }
+  if (deadline < first) {
+    time_out(now);
+    return true;
+  }
+  const Timer timer = *timers_.begin();
+  const auto& cohort = timer.cohort;
+  if (timer.kind == TimerKind::attempt) {
+    arm(cohort, TimerKind::attempt, cohort->attempt_timer, std::nullopt);
+    step(now, cohort, cohort->attempt->on_timer(now));
+  } else if (const auto loss = cohort->hold->overdue(now); loss != Loss::none) {
+    lose(now, cohort, loss);
+  } else {
+    renew_due(now);
+  }
+  return true;
+}
+
+// Nobody can say whether the lock was free while no server answered.
+void Engine::time_out(Instant now) {
+  const auto [cohort, waiter] = waiters_.next_to_end();
+  if (waiter->request.wait && (connected_ || !trouble_since_)) {
+    refuse(now, cohort, waiter, {waiter->id, Refusal::Kind::timed_out, {}, {}});
+  } else {
+    refuse(now, cohort, waiter,
+           {waiter->id, Refusal::Kind::failed, errc::unreachable, "no server answered in time"});
+  }
 }
 
 // --- the connection -----------------------------------------------------------------------------
@@ -130,7 +144,7 @@ void Engine::send(Instant now, Command command, Pending pending) {
   pending.verb = command.verb;
   pending.sent = now;
   inflight_.push_back(std::move(pending));
-  ++counters_.commands;
+  ++output_.counters.commands;
   act(Send{std::move(command)});
 }
 
@@ -192,7 +206,7 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
   reconnect_at_.reset();
   connected_at_ = heard_ = answered_ = now;
   if (ever_connected_) {
-    ++counters_.reconnects;
+    ++output_.counters.reconnects;
   }
   ever_connected_ = true;
   // Before any enqueue, so that no grant is missed.
@@ -257,8 +271,7 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
 void Engine::forget_connection(Instant now) {
   connected_ = false;
   subscribe_error_.reset();
-  counter_synced_at_.reset();
-  counter_ = 0;
+  fence_counter_.on_disconnected();
   if (!trouble_since_) {
     trouble_since_ = now;
   }
@@ -301,7 +314,7 @@ void Engine::forget_connection(Instant now) {
   inflight_.clear();
   renewals_.clear();
   unconfirmed_.clear();
-  const bool at_once = reconnect_tries_ == 0;
+  const bool at_once = reconnect_delay_ == Duration::zero();
   if (!at_once) {
     back_off(now);  // the last connection brought nothing good either
   }
@@ -311,7 +324,7 @@ void Engine::forget_connection(Instant now) {
   if (!wants_connection()) {
     reconnect_at_.reset();
   } else if (at_once) {
-    ++reconnect_tries_;
+    reconnect_delay_ = reconnect_backoff.after({});
     need_connection();
   }
 }
@@ -331,7 +344,7 @@ void Engine::drop_shifted(Instant now, const Pending& pending) {
 // A script answered as it should.
 void Engine::on_good_reply() {
   trouble_since_.reset();
-  reconnect_tries_ = 0;
+  reconnect_delay_ = {};
 }
 
 void Engine::on_disconnected(Instant now, const std::string& why) {
@@ -356,13 +369,9 @@ void Engine::on_connect_failed(Instant now, errc code, const std::string& what) 
   }
 }
 
-// Half of the wait is random, so that many clients do not come back as one.
 void Engine::back_off(Instant now) {
-  const auto longest =
-      std::min(max_backoff, initial_backoff * (1 << std::min(reconnect_tries_++, 10)));
-  const auto part = static_cast<double>(settings_.random()[0] >> 11) / 9007199254740992.0;
-  const auto random = static_cast<double>((longest / 2).count()) * part;
-  reconnect_at_ = now + longest / 2 + Duration{static_cast<Duration::rep>(random)};
+  reconnect_delay_ = reconnect_backoff.after(reconnect_delay_);
+  reconnect_at_ = now + jittered(reconnect_delay_, settings_.random());
 }
 
 // Ends waits: all, or only those which must not wait.
@@ -400,7 +409,7 @@ void Engine::on_reply(Instant now, const Reply& reply) {
   const Pending pending = std::move(inflight_.front());
   inflight_.pop_front();
   if (reply.is_error && !reply.unknown_script) {
-    counter_synced_at_.reset();
+    fence_counter_.on_error();
   }
   switch (pending.verb) {
     case Verb::acquire:
@@ -454,10 +463,7 @@ void Engine::on_message(Instant now, std::string_view message) {
 
 void Engine::close(Instant now) {
   closing_ = true;
-  std::vector<std::pair<WaiterId, CohortPtr>> waiting{by_waiter_.begin(), by_waiter_.end()};
-  std::sort(waiting.begin(), waiting.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (const auto& [waiter, cohort] : waiting) {
+  for (const auto waiter : waiters_.ids()) {
     cancel(now, waiter);
   }
 }

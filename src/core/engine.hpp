@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,96 +21,21 @@
 #include <variant>
 #include <vector>
 
+#include "core/actions.hpp"
 #include "core/attempt.hpp"
 #include "core/command.hpp"
+#include "core/fence_counter.hpp"
 #include "core/gate.hpp"
 #include "core/hold.hpp"
 #include "core/keys.hpp"
 #include "core/permits.hpp"
 #include "core/time.hpp"
 #include "core/token.hpp"
+#include "core/waiters.hpp"
 #include "dlock/error.hpp"
 #include "dlock/options.hpp"
 
 namespace dlock::core {
-
-/// Chosen by the caller for each wait.
-using WaiterId = std::uint64_t;
-
-/// What a caller wants of a lock.
-struct AcquireRequest {
-  std::string key;
-  Duration ttl = std::chrono::seconds{30};
-  bool renew = true;
-  std::optional<Duration> max_hold{};
-  bool wait = true;                   ///< false: only if it is free now
-  std::optional<Instant> deadline{};  ///< of the wait
-  std::optional<Permits> permits{};
-  std::optional<Gate> gate{};  ///< neither: a mutex
-  bool part = false;     ///< of a lease on several servers: report each renewal, and the queueing
-  std::string ticket{};  ///< the place in the queue of an earlier wait; else empty
-
-  [[nodiscard]] Kind kind() const {
-    return gate ? gate->kind : permits ? Kind::permits : Kind::mutex;
-  }
-};
-
-// What the caller of the engine has to do.
-struct Send {  ///< write this command, after those before
-  Command command;
-};
-struct Obtained {  ///< the wait ended with the lock; at a gate, `lease` only says what was told
-  WaiterId waiter = 0;
-  std::shared_ptr<LeaseRecord> lease;
-};
-struct Refusal {  ///< the wait ended without it
-  enum class Kind : std::uint8_t { busy, timed_out, cancelled, failed };
-  WaiterId waiter = 0;
-  Kind kind{};
-  errc code{};       ///< of `failed`
-  std::string what;  ///< of `failed`
-};
-struct Released {  ///< a release was answered, or will not be in time
-  enum class Kind : std::uint8_t { released, not_held, unknown };
-  LeaseId lease = 0;
-  Kind kind{};
-};
-struct Lost {  ///< tell the holder; user code must not run on the caller's stack
-  std::shared_ptr<LeaseRecord> lease;
-};
-struct Renewed {  ///< a renewal of a part of a lease was confirmed: its end moved
-  LeaseId lease = 0;
-};
-struct RenewalBlocked {  ///< a renewal was refused because the slot moves; answer with
-                         ///< on_unblocked, or not
-  std::shared_ptr<LeaseRecord> lease;
-};
-struct FenceWritten {  ///< the answer to `write_fence`
-  LeaseId lease = 0;
-  bool done = false;    ///< else nobody knows
-  bool passed = false;  ///< it was not new: the record has a greater one, which is not written down
-};
-struct Queued {  ///< a part of a lease is waited for in the server's queue
-  WaiterId waiter = 0;
-  bool heard = true;     ///< the server says so; else it cannot be reached
-  std::string ticket{};  ///< its place there
-};
-struct Connect {};   ///< a connection is needed; answer with on_connected or on_connect_failed
-struct Disconnect {  ///< close the connection (linger 0); do not answer
-  std::string why;
-};
-struct Report {  ///< for the log
-  LogLevel level{};
-  std::string text;
-};
-using Action = std::variant<Send, Obtained, Refusal, Released, Lost, Renewed, RenewalBlocked,
-                            FenceWritten, Queued, Connect, Disconnect, Report>;
-
-/// What the engine counts.
-struct Counters {
-  std::uint64_t acquired = 0, granted = 0, passed = 0, released = 0, lost = 0, timed_out = 0,
-                renewals = 0, reconnects = 0, commands = 0;
-};
 
 /// Not thread-safe. Deterministic: the same events give the same actions.
 class Engine {
@@ -182,7 +106,7 @@ class Engine {
   /// The same in place of what `into` had, whose memory is used again.
   void take_actions(std::vector<Action>& into) {
     into.clear();
-    into.swap(actions_);
+    into.swap(output_.actions);
   }
 
   /// Whether an acquire that was sent on a connection now gone was never answered: only then
@@ -193,24 +117,20 @@ class Engine {
   /// No releases that are worth waiting for: none of a lease, and none that the server has not
   /// answered.
   [[nodiscard]] bool settled() const;
-  [[nodiscard]] const Counters& counters() const { return counters_; }
+  [[nodiscard]] const Counters& counters() const { return output_.counters; }
   [[nodiscard]] const std::string& client() const { return settings_.client; }
 
  private:
   struct RandomHash {
     std::size_t operator()(const RandomBits& random) const noexcept { return random[0]; }
   };
-  struct Waiting {
-    WaiterId id = 0;
-    AcquireRequest request;
-  };
   struct Cohort;
   using CohortPtr = std::shared_ptr<Cohort>;
-  enum class TimerKind : std::uint8_t { hold, attempt, deadline };
+  enum class TimerKind : std::uint8_t { hold, attempt };
   struct Timer {
     Instant when;
     TimerKind kind{};
-    std::uint64_t id = 0;  ///< of the cohort or the waiter
+    std::uint64_t id = 0;  ///< of the cohort
     CohortPtr cohort;
     friend bool operator<(const Timer& a, const Timer& b) {
       return std::tie(a.when, a.kind, a.id) < std::tie(b.when, b.kind, b.id);
@@ -222,7 +142,7 @@ class Engine {
   struct Cohort {
     std::uint64_t id = 0;
     LockId lock;
-    std::list<Waiting> waiters;        ///< in order of their turn
+    WaiterQueue waiters;
     std::unique_ptr<Attempt> attempt;  ///< apart: most cohorts of a client with many only hold
     std::optional<Hold> hold;
     std::string seal;            ///< of the hold: what proves messages about it, or empty
@@ -250,7 +170,7 @@ class Engine {
     bool late = false;          ///< an acquire of it may still act on a dead connection
     bool may_reappear = false;  ///< ... and could not be stopped: release it again and again
     std::optional<Instant> again{};
-    Duration back_off = std::chrono::milliseconds{250};  ///< after the next error
+    Duration back_off{};  ///< after the last error
   };
   using DepartureId = std::uint64_t;
   /// A command whose reply has not come.
@@ -291,13 +211,15 @@ class Engine {
   [[nodiscard]] Instant answer_due() const;
   [[nodiscard]] bool wants_connection() const;
   void enroll(Instant now);
+  bool take_step(Instant now);
+  void time_out(Instant now);
   void arm(const CohortPtr& cohort, TimerKind kind, std::optional<Timers::iterator>& slot,
            std::optional<Instant> when);
   void rearm(const CohortPtr& cohort);
   void erase_if_idle(const CohortPtr& cohort);
   template <class Kind>
   void act(Kind action) {
-    actions_.emplace_back(std::move(action));
+    output_.act(std::move(action));
   }
 
   // engine_acquire.cpp: from a request to a lease.
@@ -307,7 +229,6 @@ class Engine {
   void make_attempt(const CohortPtr& cohort);
   void start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up);
   void ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, bool whole);
-  [[nodiscard]] std::int64_t recent_counter(Instant now) const;
   void step(Instant now, const CohortPtr& cohort, const Attempt::Step& step);
   void own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired);
   void pass_gate(const CohortPtr& cohort, const Attempt::Acquired& acquired);
@@ -315,8 +236,7 @@ class Engine {
   void fail_front(Instant now, const CohortPtr& cohort, Refusal refusal);
   void end_attempt(Instant now, const CohortPtr& cohort, Refusal refusal);
   void abandon_attempt(Instant now, const CohortPtr& cohort);
-  void refuse(Instant now, const CohortPtr& cohort, std::list<Waiting>::iterator waiter,
-              Refusal refusal);
+  void refuse(Instant now, const CohortPtr& cohort, WaiterQueue::iterator waiter, Refusal refusal);
   void after_front_changed(Instant now, const CohortPtr& cohort);
   void on_grant(Instant now, std::string_view message);
   void verify(Instant now, const CohortPtr& cohort);
@@ -328,7 +248,6 @@ class Engine {
 
   // engine_lease.cpp: from a lease to its end.
   void begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired);
-  void hand_to_front(const CohortPtr& cohort, std::shared_ptr<LeaseRecord> record);
   [[nodiscard]] bool pass(Instant now, const CohortPtr& cohort);
   void lose(Instant now, const CohortPtr& cohort, Loss why);
   [[nodiscard]] bool is_asked_for(const Token& token) const;
@@ -366,13 +285,12 @@ class Engine {
   void departure_timers(Instant now);
 
   Settings settings_;
-  std::vector<Action> actions_;
-  Counters counters_;
+  Output output_;
+  Waiters<Cohort> waiters_{output_};
 
   /// By lock key; but for mutexes, by a number.
   std::unordered_map<std::string, CohortPtr> cohorts_;
   std::unordered_map<RandomBits, CohortPtr, RandomHash> by_token_;  ///< of attempts and holds
-  std::unordered_map<WaiterId, CohortPtr> by_waiter_;
   std::map<DepartureId, Departure> departures_;
   Timers timers_;
   std::uint64_t last_id_;
@@ -395,10 +313,8 @@ class Engine {
   std::size_t renewing_holds_ = 0;        ///< cohorts with a hold that is renewed
   std::optional<Instant> trouble_since_;  ///< no good reply since
   std::optional<Instant> reconnect_at_;
-  int reconnect_tries_ = 0;
-  std::int64_t counter_ = 0;  ///< the greatest we were given on this connection
-  std::optional<Instant>
-      counter_synced_at_;  ///< when the server last synced the counter with its clock
+  Duration reconnect_delay_{};  ///< the last; zero: the last connection was good
+  FenceCounter fence_counter_;
   Instant connected_at_;
   Instant heard_;
   Instant answered_;  ///< when the last reply came, or the connection was made

@@ -11,7 +11,6 @@ using std::chrono::milliseconds;
 
 constexpr Duration passing_state_retry = milliseconds{250};
 constexpr int max_too_late = 5;
-constexpr Duration counter_sync_life = std::chrono::seconds{1};
 constexpr std::int64_t max_next_ms = 60'000;  ///< a waiter looks again much sooner anyway
 
 // Whether a message ends with the proof that its author may read the lock.
@@ -60,11 +59,7 @@ Engine::CohortPtr Engine::enter_cohort(WaiterId waiter, AcquireRequest request) 
     cohort->lock = {request.key, request.kind()};
     cohorts_.emplace(name_of(*cohort), cohort);
   }
-  if (request.deadline) {
-    timers_.insert(Timer{*request.deadline, TimerKind::deadline, waiter, cohort});
-  }
-  cohort->waiters.push_back({waiter, std::move(request)});
-  by_waiter_[waiter] = cohort;
+  waiters_.enter(cohort, waiter, std::move(request));
   return cohort;
 }
 
@@ -76,27 +71,17 @@ Token Engine::new_token(const LockId& lock, const Permits& permits, Duration ttl
 }
 
 void Engine::cancel(Instant now, WaiterId waiter) {
-  const auto found = by_waiter_.find(waiter);
-  if (found == by_waiter_.end()) {
-    return;
+  if (const auto* found = waiters_.find(waiter)) {
+    const auto [cohort, place] = *found;
+    refuse(now, cohort, place, {waiter, Refusal::Kind::cancelled, {}, {}});
   }
-  const auto cohort = found->second;
-  const auto place = std::find_if(cohort->waiters.begin(), cohort->waiters.end(),
-                                  [&](const Waiting& w) { return w.id == waiter; });
-  refuse(now, cohort, place, {waiter, Refusal::Kind::cancelled, {}, {}});
 }
 
 // Ends one wait. What it leaves on the server goes to the next in line here, or is withdrawn.
-void Engine::refuse(Instant now, const CohortPtr& cohort, std::list<Waiting>::iterator waiter,
+void Engine::refuse(Instant now, const CohortPtr& cohort, WaiterQueue::iterator waiter,
                     Refusal refusal) {
   const bool was_front = waiter == cohort->waiters.begin();
-  if (waiter->request.deadline) {
-    timers_.erase(Timer{*waiter->request.deadline, TimerKind::deadline, waiter->id, nullptr});
-  }
-  by_waiter_.erase(waiter->id);
-  cohort->waiters.erase(waiter);
-  counters_.timed_out += refusal.kind == Refusal::Kind::timed_out ? 1 : 0;
-  act(std::move(refusal));
+  waiters_.refuse(*cohort, waiter, std::move(refusal));
   if (!was_front || !cohort->attempt) {
     erase_if_idle(cohort);
   } else if (cohort->waiters.empty()) {
@@ -174,20 +159,12 @@ void Engine::ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, boo
     old = departure.token;
   }
   const bool is_first = !cohort->attempt->was_sent();
-  const auto recent = gives_up == 0 ? recent_counter(now) : 0;
+  const auto recent = gives_up == 0 ? fence_counter_.recent(now) : 0;
   pending.syncs_counter = is_first && recent == 0 && !is_gate(cohort->lock.kind);
   auto command = cohort->attempt->command(cohort->lock, old, recent);
   command.whole = whole;
   send(now, std::move(command), std::move(pending));
   rearm(cohort);
-}
-
-// A counter that nobody was given a greater one than not long ago; 0: the server's clock must be
-// asked. It must be after whatever may have put the counter back: another connection, an error
-// reply (of a server that was demoted, say), or a second, in which all of that could have come and
-// gone.
-std::int64_t Engine::recent_counter(Instant now) const {
-  return counter_synced_at_ && now - *counter_synced_at_ < counter_sync_life ? counter_ : 0;
 }
 
 void Engine::step(Instant now, const CohortPtr& cohort, const Attempt::Step& step) {
@@ -238,7 +215,7 @@ void Engine::pass_gate(const CohortPtr& cohort, const Attempt::Acquired& acquire
   by_token_.erase(random_of(record->token));
   cohort->attempt.reset();
   --attempts_;
-  hand_to_front(cohort, std::move(record));
+  waiters_.hand_to_front(*cohort, std::move(record));
   erase_if_idle(cohort);
 }
 
@@ -317,10 +294,10 @@ void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& 
     on_good_reply();
     if (const auto* acquired = std::get_if<Attempt::Acquired>(&outcome)) {
       if (!is_gate(cohort->lock.kind)) {
-        counter_ = std::max(counter_, acquired->counter);
+        fence_counter_.on_given(acquired->counter);
       }
       if (pending.syncs_counter) {
-        counter_synced_at_ = pending.sent;
+        fence_counter_.on_synced(pending.sent);
       }
     }
     if (pending.departure != 0 && !given_up.empty()) {

@@ -1,7 +1,9 @@
 // Engine: from a lease to its end.
 #include <algorithm>
 
+#include "core/backoff.hpp"
 #include "core/engine.hpp"
+#include "core/passing.hpp"
 
 namespace dlock::core {
 namespace {
@@ -9,12 +11,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Duration max_passing = milliseconds{100};  ///< of one lease from thread to thread
 constexpr Duration max_safety = seconds{1};
-
-std::optional<Instant> end_of(Instant now, const AcquireRequest& request) {
-  return request.max_hold ? std::optional{now + *request.max_hold} : std::nullopt;
-}
 
 }  // namespace
 
@@ -30,53 +27,34 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
   record->fence = {acquired.counter, 0};
   const Hold::Terms terms{request.ttl, request.renew,
                           settings_.safety_margin.value_or(std::min(max_safety, request.ttl / 10)),
-                          end_of(now, request), request.part};
-  const double jitter = static_cast<double>(random_of(record->token)[0] >> 11) / 9007199254740992.0;
+                          request.end_of_hold(now), request.part};
   cohort->seal = cohort->attempt->seal();
   cohort->attempt.reset();
   cohort->hold.emplace(record, terms, acquired.valid_until, acquired.length, settings_.drift,
-                       jitter);
+                       fraction_of(random_of(record->token)));
   cohort->since = now;
   renewing_holds_ += request.renew ? 1 : 0;
-  ++counters_.acquired;
-  counters_.granted += acquired.granted ? 1 : 0;
-  hand_to_front(cohort, std::move(record));
+  ++output_.counters.acquired;
+  output_.counters.granted += acquired.granted ? 1 : 0;
+  waiters_.hand_to_front(*cohort, std::move(record));
   rearm(cohort);
 }
 
-void Engine::hand_to_front(const CohortPtr& cohort, std::shared_ptr<LeaseRecord> record) {
-  const auto front = cohort->waiters.begin();
-  if (front->request.deadline) {
-    timers_.erase(Timer{*front->request.deadline, TimerKind::deadline, front->id, nullptr});
-  }
-  by_waiter_.erase(front->id);
-  act(Obtained{front->id, std::move(record)});
-  cohort->waiters.erase(front);
-}
-
-// To the next thread here, without the network: bounded in number and time, so that other
-// processes get their turn.
+// To the next thread here, without the network.
 bool Engine::pass(Instant now, const CohortPtr& cohort) {
   auto& hold = *cohort->hold;
   const auto& request = cohort->waiters.front().request;
   const auto& former = *hold.record();
-  if (!connected_ || !request.renew || !hold.terms().renew || request.ttl != hold.terms().ttl ||
-      former.fence.sequence + 1 >= Fence::max_sequences || now - cohort->since >= max_passing ||
+  if (!connected_ || !may_pass(now, former, hold.terms().renew, cohort->since, request) ||
       !hold.fresh(now)) {
     return false;
   }
-  auto record = std::make_shared<LeaseRecord>();
-  record->id = ++last_id_;
-  record->key = former.key;
-  record->kind = former.kind;
-  record->token = former.token;
-  record->ttl = former.ttl;
-  record->fence = {former.fence.counter, former.fence.sequence + 1};
-  hold.pass(record, end_of(now, request));
+  auto record = pass_on(former, ++last_id_);
+  hold.pass(record, request.end_of_hold(now));
   hold.record_by(now + max_passing);
-  ++counters_.acquired;
-  ++counters_.passed;
-  hand_to_front(cohort, std::move(record));
+  ++output_.counters.acquired;
+  ++output_.counters.passed;
+  waiters_.hand_to_front(*cohort, std::move(record));
   rearm(cohort);
   return true;
 }
@@ -122,7 +100,7 @@ void Engine::release(Instant now, const LeaseRecord& lease) {
   }
   const bool is_held_off = lease.hold_off_until.load() > now;
   if (!is_held_off && !cohort->waiters.empty() && pass(now, cohort)) {
-    ++counters_.released;
+    ++output_.counters.released;
     act(Released{lease.id, Released::Kind::released});
     return;
   }
@@ -176,7 +154,7 @@ void Engine::lose(Instant now, const CohortPtr& cohort, Loss why) {
   end_hold(cohort);
   cohort->unanswered = cohort->may_reappear = false;
   rearm(cohort);
-  ++counters_.lost;
+  ++output_.counters.lost;
   act(Lost{record});
   if (!cohort->waiters.empty()) {
     start_attempt(now, cohort, 0);

@@ -1,6 +1,7 @@
 // Engine: departures, the tokens that must not stay on the server.
 #include <algorithm>
 
+#include "core/backoff.hpp"
 #include "core/engine.hpp"
 
 namespace dlock::core {
@@ -10,7 +11,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr Duration reappear_time = milliseconds{500};
-constexpr Duration max_back_off = seconds{4};  ///< between the tries of a release that fails
+constexpr Backoff release_backoff{milliseconds{250}, seconds{4}};  ///< after errors
 
 }  // namespace
 
@@ -95,8 +96,8 @@ void Engine::on_release_reply(Instant now, const Pending& pending, const Reply& 
     act(Report{LogLevel::warning, "release failed: " + reply.what});
     // Who may not release may not acquire either; all other states of a server may end.
     if (reply.code != errc::refused || departure.held || departure.may_reappear) {
+      departure.back_off = release_backoff.after(departure.back_off);
       release_again(now, departure, departure.back_off);
-      departure.back_off = std::min<Duration>(departure.back_off * 2, max_back_off);
     } else {
       forget_departure(pending.departure);
     }
@@ -126,7 +127,7 @@ void Engine::finish_departure(Instant now, DepartureId id, Released::Kind kind) 
   }
   auto& departure = found->second;
   if (departure.lease != 0) {
-    counters_.released += kind == Released::Kind::released ? 1 : 0;
+    output_.counters.released += kind == Released::Kind::released ? 1 : 0;
     act(Released{departure.lease, kind});
     departure.lease = 0;
   }

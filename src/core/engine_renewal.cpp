@@ -171,7 +171,7 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
         renew_now(now, cohort);
       }
     } else if (i < letters.size() && letters[i] == 'k') {
-      ++counters_.renewals;
+      ++output_.counters.renewals;
       hold.on_renewed(pending.sent, hold.terms().renew ? hold.terms().ttl : Duration::zero());
       rearm(cohort);
       if (hold.record()->part) {
@@ -195,7 +195,7 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
 void Engine::on_unblocked(Instant now, const LeaseRecord& lease, Instant sent) {
   const auto cohort = holding(lease);
   if (cohort && cohort->hold->overdue(now) == Loss::none) {
-    ++counters_.renewals;
+    ++output_.counters.renewals;
     cohort->hold->on_renewed(sent, cohort->hold->terms().ttl);
     rearm(cohort);
   }

@@ -66,11 +66,7 @@ void Quorum::acquire(Instant now, WaiterId waiter, AcquireRequest request) {
   } else {
     line = found->second;
   }
-  if (request.deadline) {
-    timers_.insert(Timer{*request.deadline, TimerKind::deadline, waiter, line});
-  }
-  line->waiters.push_back({waiter, std::move(request)});
-  by_waiter_[waiter] = line;
+  waiters_.enter(line, waiter, std::move(request));
   if (is_new) {
     ask(now, line);
   }
@@ -91,39 +87,24 @@ void Quorum::exchange(Instant /*now*/, WaiterId waiter, const AcquireRequest& /*
 }
 
 void Quorum::cancel(Instant now, WaiterId waiter) {
-  const auto found = by_waiter_.find(waiter);
-  if (found == by_waiter_.end()) {
-    return;
+  if (const auto* found = waiters_.find(waiter)) {
+    const auto [line, place] = *found;
+    refuse(now, line, place, {waiter, Refusal::Kind::cancelled, {}, {}});
   }
-  const auto line = found->second;
-  const auto place = std::find_if(line->waiters.begin(), line->waiters.end(),
-                                  [&](const Waiting& w) { return w.id == waiter; });
-  refuse(now, line, place, {waiter, Refusal::Kind::cancelled, {}, {}});
 }
 
 void Quorum::close(Instant now) {
   closing_ = true;
-  std::vector<WaiterId> waiting;
-  for (const auto& [waiter, line] : by_waiter_) {
-    waiting.push_back(waiter);
-  }
-  std::sort(waiting.begin(), waiting.end());
-  for (const auto waiter : waiting) {
+  for (const auto waiter : waiters_.ids()) {
     cancel(now, waiter);
   }
 }
 
 // Ends one wait. What the first of a line had on the servers is given back.
-void Quorum::refuse(Instant now, const LinePtr& line, std::list<Waiting>::iterator waiter,
+void Quorum::refuse(Instant now, const LinePtr& line, WaiterQueue::iterator waiter,
                     Refusal refusal) {
   const bool was_front = waiter == line->waiters.begin();
-  if (waiter->request.deadline) {
-    timers_.erase(Timer{*waiter->request.deadline, TimerKind::deadline, waiter->id, nullptr});
-  }
-  by_waiter_.erase(waiter->id);
-  line->waiters.erase(waiter);
-  counters_.timed_out += refusal.kind == Refusal::Kind::timed_out ? 1 : 0;
-  act(std::move(refusal));
+  waiters_.refuse(*line, waiter, std::move(refusal));
   if (line->phase == Phase::held || line->phase == Phase::over) {
     return;
   }
@@ -182,26 +163,33 @@ void Quorum::on_part(Instant now, std::size_t node, const Action& action) {
 }
 
 void Quorum::on_timer(Instant now) {
-  while (!timers_.empty() && timers_.begin()->when <= now) {
-    const Timer timer = *timers_.begin();
-    const auto& line = timer.line;
-    if (timer.kind == TimerKind::line) {
-      timers_.erase(timers_.begin());
-      line->timer.reset();
-      on_due(now, line);
-      arm(line);
+  while (true) {
+    const auto first = timers_.empty() ? Instant::max() : timers_.begin()->when;
+    const auto deadline = waiters_.next_deadline().value_or(Instant::max());
+    if (now < std::min(first, deadline)) {
+      return;
+    }
+    if (deadline < first) {
+      time_out(now);
       continue;
     }
-    const auto waiter = std::find_if(line->waiters.begin(), line->waiters.end(),
-                                     [&](const Waiting& w) { return w.id == timer.id; });
-    // Nobody can say whether the lock was free while no majority answered.
-    if (waiter->request.wait && !line->trouble_since) {
-      refuse(now, line, waiter, {timer.id, Refusal::Kind::timed_out, {}, {}});
-    } else {
-      refuse(now, line, waiter,
-             {timer.id, Refusal::Kind::failed, errc::unreachable,
-              "no majority of the servers answered in time"});
-    }
+    const auto line = timers_.begin()->line;
+    timers_.erase(timers_.begin());
+    line->timer.reset();
+    on_due(now, line);
+    arm(line);
+  }
+}
+
+// Nobody can say whether the lock was free while no majority answered.
+void Quorum::time_out(Instant now) {
+  const auto [line, waiter] = waiters_.next_to_end();
+  if (waiter->request.wait && !line->trouble_since) {
+    refuse(now, line, waiter, {waiter->id, Refusal::Kind::timed_out, {}, {}});
+  } else {
+    refuse(now, line, waiter,
+           {waiter->id, Refusal::Kind::failed, errc::unreachable,
+            "no majority of the servers answered in time"});
   }
 }
 
@@ -236,7 +224,12 @@ void Quorum::on_due(Instant now, const LinePtr& line) {
 }
 
 std::optional<Instant> Quorum::next_timer() const {
-  return timers_.empty() ? std::nullopt : std::optional{timers_.begin()->when};
+  const auto deadline = waiters_.next_deadline();
+  if (timers_.empty()) {
+    return deadline;
+  }
+  const auto first = timers_.begin()->when;
+  return std::min(deadline.value_or(first), first);
 }
 
 void Quorum::arm(const LinePtr& line) {
@@ -251,15 +244,8 @@ void Quorum::arm(const LinePtr& line) {
     line->timer.reset();
   }
   if (when && !line->timer) {
-    line->timer = timers_.insert(Timer{*when, TimerKind::line, line->id, line}).first;
+    line->timer = timers_.insert(Timer{*when, line->id, line}).first;
   }
-}
-
-// Half of a wait is random, so that clients who met do not meet again.
-Duration Quorum::jittered(Duration span) {
-  const auto part = static_cast<double>(settings_.random()[0] >> 11) / 9007199254740992.0;
-  const auto half = span / 2;
-  return half + Duration{static_cast<Duration::rep>(static_cast<double>(half.count()) * part)};
 }
 
 // --- what there is ------------------------------------------------------------------------------
@@ -277,7 +263,7 @@ bool Quorum::settled() const {
 }
 
 Counters Quorum::counters() const {
-  auto sum = counters_;
+  auto sum = output_.counters;
   for (const auto& node : nodes_) {
     const auto& part = node.engine->counters();
     sum.renewals += part.renewals;

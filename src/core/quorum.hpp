@@ -12,7 +12,6 @@
 #pragma once
 
 #include <cstdint>
-#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -23,7 +22,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/backoff.hpp"
 #include "core/engine.hpp"
+#include "core/waiters.hpp"
 
 namespace dlock::core {
 
@@ -67,7 +68,7 @@ class Quorum {
   /// have actions too.
   void take_actions(std::vector<Action>& into) {
     into.clear();
-    into.swap(actions_);
+    into.swap(output_.actions);
   }
 
   /// No waits, no leases, no releases under way, here or in an engine.
@@ -79,10 +80,6 @@ class Quorum {
   [[nodiscard]] std::size_t majority() const { return majority_; }
 
  private:
-  struct Waiting {
-    WaiterId id = 0;
-    AcquireRequest request;
-  };
   /// How a try on a server ended.
   enum class Outcome : std::uint8_t { none, busy, failed, silent };
   /// What a line has on one server.
@@ -104,16 +101,14 @@ class Quorum {
     held,           ///< the lease is a user's, until `when`
     over,           ///< it was lost; the parts keep others out until `when`
   };
-  enum class TimerKind : std::uint8_t { line, deadline };
   struct Line;
   using LinePtr = std::shared_ptr<Line>;
   struct Timer {
     Instant when;
-    TimerKind kind{};
-    std::uint64_t id = 0;  ///< of the line or the waiter
+    std::uint64_t id = 0;  ///< of the line
     LinePtr line;
     friend bool operator<(const Timer& a, const Timer& b) {
-      return std::tie(a.when, a.kind, a.id) < std::tie(b.when, b.kind, b.id);
+      return std::tie(a.when, a.id) < std::tie(b.when, b.id);
     }
   };
   using Timers = std::set<Timer>;
@@ -122,8 +117,8 @@ class Quorum {
     std::uint64_t id = 0;
     std::string key;
     std::optional<Permits> permits;  ///< none: a mutex
-    std::list<Waiting> waiters;      ///< in order of their turn
-    std::vector<Part> parts;         ///< by server
+    WaiterQueue waiters;
+    std::vector<Part> parts;  ///< by server
     Phase phase = Phase::resting;
     std::optional<Instant> when;
     Duration back_off{};
@@ -162,16 +157,18 @@ class Quorum {
   // quorum.cpp: waits, and the routing of events.
   void arm(const LinePtr& line);
   void on_due(Instant now, const LinePtr& line);
+  void time_out(Instant now);
   [[nodiscard]] static std::string name_of(const std::optional<Permits>& permits,
                                            const std::string& key, std::uint64_t id);
   [[nodiscard]] LinePtr line_of(const LeaseRecord& lease) const;
-  void refuse(Instant now, const LinePtr& line, std::list<Waiting>::iterator waiter,
-              Refusal refusal);
+  void refuse(Instant now, const LinePtr& line, WaiterQueue::iterator waiter, Refusal refusal);
   void erase(const LinePtr& line);
-  [[nodiscard]] Duration jittered(Duration span);
+  [[nodiscard]] Duration jittered(Duration span) {
+    return core::jittered(span, settings_.random());
+  }
   template <class Kind>
   void act(Kind action) {
-    actions_.emplace_back(std::move(action));
+    output_.act(std::move(action));
   }
 
   // quorum_acquire.cpp: from a request to a lease.
@@ -187,7 +184,6 @@ class Quorum {
   void write_fence(Instant now, const LinePtr& line, std::size_t node);
   void on_fence_written(Instant now, std::size_t node, const FenceWritten& written);
   void begin(Instant now, const LinePtr& line);
-  void hand_to_front(const LinePtr& line, std::shared_ptr<LeaseRecord> record);
   /// What servers that failed or are silent make of a wait.
   struct Trouble {
     bool is_there = false;  ///< no majority answers
@@ -227,10 +223,9 @@ class Quorum {
   Settings settings_;
   std::vector<Node> nodes_;
   std::size_t majority_;
-  std::vector<Action> actions_;
-  Counters counters_;
+  Output output_;
+  Waiters<Line> waiters_{output_};
   std::unordered_map<std::string, LinePtr> lines_;  ///< by `name_of`
-  std::unordered_map<WaiterId, LinePtr> by_waiter_;
   std::map<std::uint64_t, Departure> departures_;
   Timers timers_;
   std::uint64_t last_id_ = 0;

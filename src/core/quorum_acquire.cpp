@@ -8,10 +8,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr Duration initial_back_off = milliseconds{16};
-constexpr Duration max_back_off = milliseconds{400};
-constexpr Duration initial_probe = milliseconds{250};  ///< of a server that did not answer
-constexpr Duration max_probe = std::chrono::seconds{4};
+constexpr Backoff rest_backoff{milliseconds{16}, milliseconds{400}};
+constexpr Backoff probe_backoff{milliseconds{250},
+                                std::chrono::seconds{4}};  ///< of a silent server
 constexpr int max_too_late = 5;
 /// So often a try is repeated that got some parts: it may be that nobody has the lock, as many
 /// tried at once.
@@ -84,14 +83,14 @@ void Quorum::try_part(Instant now, const LinePtr& line, std::size_t node) {
 
 void Quorum::answered(std::size_t node) {
   nodes_[node].suspect = false;
-  nodes_[node].back_off = initial_probe;
+  nodes_[node].back_off = {};
 }
 
 void Quorum::suspect(Instant now, std::size_t node) {
   auto& it = nodes_[node];
   it.suspect = true;
-  it.probe_at = now + jittered(std::max(it.back_off, initial_probe));
-  it.back_off = std::min(std::max(it.back_off, initial_probe) * 2, max_probe);
+  it.back_off = probe_backoff.after(it.back_off);
+  it.probe_at = now + jittered(it.back_off);
 }
 
 void Quorum::on_obtained(Instant now, std::size_t node, const Obtained& obtained) {
@@ -283,7 +282,7 @@ void Quorum::begin(Instant now, const LinePtr& line) {
   line->too_late = 0;
   line->splits = 0;
   line->since = now;
-  line->end = request.max_hold ? std::optional{now + *request.max_hold} : std::nullopt;
+  line->end = request.end_of_hold(now);
   line->phase = Phase::held;
   line->when = line->end;
   auto record = std::make_shared<LeaseRecord>();
@@ -303,19 +302,9 @@ void Quorum::begin(Instant now, const LinePtr& line) {
       again_later(now, *line, part);
     }
   }
-  ++counters_.acquired;
-  hand_to_front(line, std::move(record));
+  ++output_.counters.acquired;
+  waiters_.hand_to_front(*line, std::move(record));
   arm(line);
-}
-
-void Quorum::hand_to_front(const LinePtr& line, std::shared_ptr<LeaseRecord> record) {
-  const auto front = line->waiters.begin();
-  if (front->request.deadline) {
-    timers_.erase(Timer{*front->request.deadline, TimerKind::deadline, front->id, nullptr});
-  }
-  by_waiter_.erase(front->id);
-  act(Obtained{front->id, std::move(record)});
-  line->waiters.erase(front);
 }
 
 void Quorum::came_too_late(Instant now, const LinePtr& line) {
@@ -408,7 +397,7 @@ void Quorum::give_up_round(Instant now, const LinePtr& line) {
 }
 
 void Quorum::rest(Instant now, const LinePtr& line) {
-  line->back_off = std::clamp(line->back_off * 2, initial_back_off, max_back_off);
+  line->back_off = rest_backoff.after(line->back_off);
   line->phase = Phase::resting;
   line->when = now + jittered(line->back_off);
   arm(line);

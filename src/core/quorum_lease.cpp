@@ -1,6 +1,7 @@
 // Quorum: from a lease to its end.
 #include <algorithm>
 
+#include "core/passing.hpp"
 #include "core/quorum.hpp"
 
 namespace dlock::core {
@@ -8,9 +9,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr Duration max_passing = milliseconds{100};  ///< of one lease from thread to thread
-constexpr Duration initial_back_off = milliseconds{50};
-constexpr Duration max_back_off = std::chrono::seconds{5};
+constexpr Backoff retry_backoff{milliseconds{50}, std::chrono::seconds{5}};  ///< of one server
 
 }  // namespace
 
@@ -102,8 +101,9 @@ void Quorum::again_later(Instant now, Line& line, Part& part) {
   if (line.phase == Phase::held && !line.renew && !part.lease) {
     return;
   }
-  part.back_off = std::clamp(part.back_off * 2, initial_back_off,
-                             std::clamp(line.ttl / 3, initial_back_off, max_back_off));
+  const Backoff backoff{retry_backoff.initial,
+                        std::clamp(line.ttl / 3, retry_backoff.initial, retry_backoff.max)};
+  part.back_off = backoff.after(part.back_off);
   part.again = now + jittered(part.back_off);
 }
 
@@ -122,36 +122,28 @@ void Quorum::take_again(Instant now, const LinePtr& line, std::size_t node) {
   }
 }
 
-// To the next thread here, without the network: bounded in number and time, so that other clients
-// have a chance.
+// To the next thread here, without the network.
 bool Quorum::pass(Instant now, const LinePtr& line) {
   const auto& request = line->waiters.front().request;
   const auto& former = *line->lease;
-  if (!request.renew || !line->renew || request.ttl != line->ttl ||
-      former.fence.sequence + 1 >= Fence::max_sequences || now - line->since >= max_passing ||
+  if (!may_pass(now, former, line->renew, line->since, request) ||
       valid_until(*line) - now < line->ttl / 2) {
     return false;
   }
-  auto record = std::make_shared<LeaseRecord>();
-  record->id = ++last_id_;
-  record->key = former.key;
-  record->kind = former.kind;
-  record->token = former.token;
-  record->ttl = former.ttl;
-  record->fence = {former.fence.counter, former.fence.sequence + 1};
+  auto record = pass_on(former, ++last_id_);
   for (std::size_t node = 0; node < line->parts.size(); ++node) {
     if (const auto& part = line->parts[node]; part.lease) {
       part.lease->fence.sequence = record->fence.sequence;
       nodes_[node].engine->record(now, *part.lease);
     }
   }
-  line->end = request.max_hold ? std::optional{now + *request.max_hold} : std::nullopt;
+  line->end = request.end_of_hold(now);
   line->when = line->end;
   line->lease = record;
   publish(*line);
-  ++counters_.acquired;
-  ++counters_.passed;
-  hand_to_front(line, std::move(record));
+  ++output_.counters.acquired;
+  ++output_.counters.passed;
+  waiters_.hand_to_front(*line, std::move(record));
   arm(line);
   return true;
 }
@@ -175,7 +167,7 @@ void Quorum::release(Instant now, const LeaseRecord& lease) {
   } else {
     const bool is_held_off = lease.hold_off_until.load() > now;
     if (!is_held_off && !line->waiters.empty() && pass(now, line)) {
-      ++counters_.released;
+      ++output_.counters.released;
       act(Released{lease.id, Released::Kind::released});
       return;
     }
@@ -190,7 +182,7 @@ void Quorum::lose(Instant now, const LinePtr& line, Loss why) {
   const auto record = line->lease;
   const auto until = valid_until(*line);
   record->loss.store(why == Loss::none ? Loss::expired : why, std::memory_order_release);
-  ++counters_.lost;
+  ++output_.counters.lost;
   act(Lost{record});
   if (why == Loss::gone || why == Loss::taken || why == Loss::broken) {
     if (why == Loss::broken) {
@@ -274,7 +266,7 @@ void Quorum::on_released(std::size_t node, const Released& released) {
       kind = Released::Kind::unknown;
     }
     if (kind) {
-      counters_.released += kind == Released::Kind::released ? 1 : 0;
+      output_.counters.released += kind == Released::Kind::released ? 1 : 0;
       act(Released{departure.lease, *kind});
       departure.lease = 0;
     }

@@ -10,8 +10,7 @@ namespace {
 using std::chrono::milliseconds;
 
 // For so long parts that are too few wait for the rest. It grows, so that slow servers get there.
-constexpr Duration initial_patience = milliseconds{32};
-constexpr Duration max_patience = milliseconds{400};
+constexpr Backoff patience{milliseconds{32}, milliseconds{400}};
 
 }  // namespace
 
@@ -63,8 +62,8 @@ void Quorum::go_on_waiting(Instant now, const LinePtr& line) {
   if (held(*line) == 0) {
     line->give_back_at.reset();
   } else if (!line->give_back_at) {
-    const auto most = std::min(max_patience, std::min(line->ttl, claim_time) / 4);
-    line->back_off = std::min(std::max(line->back_off * 2, initial_patience), most);
+    const auto max = std::min(patience.max, std::min(line->ttl, claim_time) / 4);
+    line->back_off = Backoff{patience.initial, max}.after(line->back_off);
     line->give_back_at = now + jittered(line->back_off);
   }
   line->when = line->give_back_at;
