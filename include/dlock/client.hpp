@@ -31,8 +31,7 @@ class DLOCK_API Client {
   /// Throws `UsageError` when the URL or an option is not valid.
   explicit Client(std::string_view url = {}, ClientOptions options = {});
   /// Ends what is still waiting, with `Cancelled`, and closes. Blocks for at most one request
-  /// timeout, and one more while a callback or handler of the user's runs; if it connects to look
-  /// for deadlocks just then, for at most the connect timeout.
+  /// timeout, and one more while a callback or handler of the user's runs.
   ///
   /// Before it returns, each handler of a pending asynchronous call has been called, the handlers
   /// of its `LeaderWatch`es and the log sink are called for the last time, and losses that were

@@ -126,9 +126,8 @@ DLOCK_API dlock_status dlock_client_new(const char* url, const dlock_client_opti
 /** The URL without its password. Valid as long as the client; NULL without one. */
 DLOCK_API const char* dlock_client_url(const dlock_client* client);
 /** Ends all waits with DLOCK_CANCELLED. Locks and leases go on, to be freed in any order; nothing
- * more is acquired. Blocks for at most two request timeouts, or as long as a connection is being
- * made. No callback is called after it, unless it was called by one, or one runs longer than that.
- */
+ * more is acquired. Blocks for at most two request timeouts. No callback is called after it, unless
+ * it was called by one, or one runs longer than that. */
 DLOCK_API void dlock_client_free(dlock_client* client);
 
 /** Settings of a lock. Zero is the default. */

@@ -84,7 +84,7 @@ class DLOCK_API LeaderWatch {
   /// As `Election::observe(LeaderHandler)`: begins at once.
   LeaderWatch(LeaderObserver observer, LeaderHandler handler);
   /// Waits for a call of the handler under way, unless it is that which destroys this, and for at
-  /// most one request timeout more; while it connects, for at most the connect timeout.
+  /// most one request timeout more.
   ~LeaderWatch();
   /// Takes over.
   LeaderWatch(LeaderWatch&&) noexcept = default;

@@ -70,7 +70,7 @@ class Several {
     }
     try {
       targets_[0]->await_replicas(records, stop);
-    } catch (const Error&) {
+    } catch (...) {
       targets_[0]->client->release_all(records);
       throw;
     }

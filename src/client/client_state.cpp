@@ -53,9 +53,8 @@ ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
 
 ClientState::~ClientState() {
   const Cancellation none{PTHREAD_CANCEL_DISABLE};
-  deadlocks_.reset();
   primary_watch_.reset();
-  replication_.reset();
+  if (deadlocks_) deadlocks_->end();
   {
     Lock lock{*this};
     close_all();
@@ -84,19 +83,24 @@ ClientState::~ClientState() {
   if (keeper_.joinable()) {
     keeper_.join();
   }
+  deadlocks_.reset();
+  replication_.reset();
 }
 
 void ClientState::close() {
   const Cancellation none{PTHREAD_CANCEL_DISABLE};
+  DeadlockWatch* deadlocks = nullptr;
   Replication* replication = nullptr;
   {
     const Lock lock{*this};
     is_closed_ = true;
     close_all();
     after_change();
+    deadlocks = deadlocks_.get();
     replication = replication_.get();
   }
   closing_.request_stop();
+  if (deadlocks != nullptr) deadlocks->end();
   if (replication != nullptr) replication->end();
   callbacks_.finish(options_.request_timeout);
 }

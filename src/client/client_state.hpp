@@ -26,7 +26,6 @@
 #include <vector>
 
 #include "client/callbacks.hpp"
-#include "client/cancellation.hpp"
 #include "client/connector.hpp"
 #include "client/line.hpp"
 #include "client/rescuer.hpp"
@@ -36,9 +35,12 @@
 #include "core/quorum.hpp"
 #include "dlock/client.hpp"
 #include "dlock/options.hpp"
+#include "redis/cancellation.hpp"
 #include "redis/connection.hpp"
 
 namespace dlock::detail {
+
+using redis::Cancellation;
 
 class DeadlockWatch;
 class PrimaryWatch;

@@ -31,7 +31,7 @@ Dialled dial(const Connector::Request& request) {
     result.connection = redis::Connection::open(request.settings);
     result.old_is_dead = kill_old(*result.connection, request);
   } catch (const Error& error) {
-    result = {nullptr, true, error.reason(), error.what()};
+    result = {nullptr, true, error.reason(), redis::without_code(error)};
   } catch (const std::exception& error) {
     result = {nullptr, true, errc::unreachable,
               "cannot connect to " + request.settings.endpoint.display() + ": " + error.what()};

@@ -38,17 +38,15 @@ DeadlockWatch::Wait::Wait(DeadlockWatch& watch, const std::string& key, const Ho
       forward_(stop, Forward{stop_}),
       due_(steady_clock::now() + period) {
   const std::lock_guard lock{watch_.mutex_};
-  if (!watch_.thread_.joinable()) {
-    watch_.thread_ = quiet_thread([&watch] { watch.run(); });
-  }
+  watch_.start();
   place_ = watch_.waits_.insert(watch_.waits_.end(), this);
-  if (watch_.waits_.size() == 1) watch_.changed_.notify_one();
+  if (watch_.waits_.size() == 1) watch_.changed_.notify_all();
 }
 
 DeadlockWatch::Wait::~Wait() {
   const std::lock_guard lock{watch_.mutex_};
   watch_.waits_.erase(place_);
-  if (renewed_ > 0) watch_.changed_.notify_one();  // its notes are to go
+  if (renewed_ > 0) watch_.changed_.notify_all();  // its notes are to go
 }
 
 std::optional<std::string> DeadlockWatch::Wait::ring() const {
@@ -57,19 +55,40 @@ std::optional<std::string> DeadlockWatch::Wait::ring() const {
 }
 
 DeadlockWatch::~DeadlockWatch() {
+  end();
+  if (!thread_.joinable()) return;
+  {
+    std::unique_lock lock{mutex_};
+    changed_.wait_until(lock, *ends_by_, [this] { return is_over_; });
+  }
+  stop_.request_stop();
+  thread_.join();
+}
+
+void DeadlockWatch::end() {
   {
     const std::lock_guard lock{mutex_};
-    ends_ = true;
+    if (!ends_by_) ends_by_ = steady_clock::now() + client_.options().request_timeout;
   }
-  changed_.notify_one();
-  if (thread_.joinable()) thread_.join();
+  changed_.notify_all();
+}
+
+// With the mutex held.
+void DeadlockWatch::start() {
+  if (thread_.joinable()) return;
+  thread_ = quiet_thread([this] {
+    run();
+    const std::lock_guard lock{mutex_};
+    is_over_ = true;
+    changed_.notify_all();
+  });
 }
 
 void DeadlockWatch::run() {
   std::unique_lock lock{mutex_};
   std::optional<Inspector> store;
   auto try_at = steady_clock::now();
-  while (!ends_) {
+  while (!ends_by_) {
     // What is due, and until when nothing is.
     const auto now = steady_clock::now();
     auto until = now + std::chrono::hours{1};
@@ -101,7 +120,7 @@ void DeadlockWatch::run() {
     lock.unlock();
     bool done = true;
     try {
-      if (!store) store.emplace(client_);
+      if (!store) store.emplace(client_, stop_.get_token());
       WaitsFor notes{*store};
       for (const auto& token : stale) notes.erase(token);
       for (auto& look : looks) this->look(*store, look);

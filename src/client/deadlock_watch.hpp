@@ -29,9 +29,13 @@ class ClientState;
 class DeadlockWatch {
  public:
   explicit DeadlockWatch(ClientState& client) : client_(client) {}
+  /// Blocks until a request timeout has passed since `end`, at most.
   ~DeadlockWatch();
   DeadlockWatch(const DeadlockWatch&) = delete;
   DeadlockWatch& operator=(const DeadlockWatch&) = delete;
+
+  /// Looks at no wait any more, and takes its notes back. Does not wait for that.
+  void end();
 
   /// A wait of the calling thread for `key`, as long as this lives; the thread has `holdings`.
   class Wait {
@@ -71,13 +75,16 @@ class DeadlockWatch {
 
  private:
   struct Look;
+  void start();
   void run();
   void look(Inspector& store, Look& look) const;
 
   ClientState& client_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool ends_ = false;
+  std::optional<std::chrono::steady_clock::time_point> ends_by_;  ///< none: goes on
+  bool is_over_ = false;                                          ///< the thread is
+  std::stop_source stop_;                                         ///< of what it waits for
   std::list<Wait*> waits_;
   std::set<std::string> noted_;  ///< tokens with a note in the store
   std::thread thread_;

@@ -12,9 +12,10 @@
 namespace dlock {
 namespace {
 
-std::unique_ptr<detail::Proclamation> proclaimed(const Lease& lease, std::string_view value) {
+std::unique_ptr<detail::Proclamation> proclaimed(const Lease& lease, std::string_view value,
+                                                 const std::stop_token& stop) {
   auto proclamation = std::make_unique<detail::Proclamation>(lease);
-  proclamation->proclaim(value);
+  proclamation->proclaim(value, stop);
   return proclamation;
 }
 
@@ -32,7 +33,7 @@ Election::~Election() {
 Leadership Election::campaign(std::string_view value, std::stop_token stop) {
   detail::check_proclaimed(value);
   auto lease = target_->take_or_throw(stop);
-  auto proclamation = proclaimed(lease, value);
+  auto proclamation = proclaimed(lease, value, stop);
   return Leadership{std::move(lease), std::move(proclamation)};
 }
 
@@ -45,13 +46,13 @@ std::optional<Leadership> Election::try_campaign_in(std::chrono::milliseconds sp
   detail::check_proclaimed(value);
   auto lease = target_->take(span, stop);
   if (!lease) return std::nullopt;
-  auto proclamation = proclaimed(*lease, value);
+  auto proclamation = proclaimed(*lease, value, stop);
   return std::optional<Leadership>{std::in_place, std::move(*lease), std::move(proclamation)};
 }
 
 std::optional<Leader> Election::leader() const {
-  const auto panel = detail::Panel::of(*target_->client);
-  return detail::look_at_election(*panel, target_->key).leader;
+  detail::Panel panel{*target_->client, target_->key};
+  return detail::look_at_election(panel, target_->key).leader;
 }
 
 LeaderObserver Election::observe() const {

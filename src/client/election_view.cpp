@@ -54,7 +54,7 @@ std::map<std::int64_t, std::size_t> count_terms(const Panel::Votes& votes) {
 }  // namespace
 
 // Of what the leader has said, the last: a majority that has it shares a server with each other.
-ElectionState look_at_election(Panel& panel, const std::string& key) {
+ElectionState look_at_election(Panel& panel, const std::string& key, const PanelLimits& limits) {
   const std::array keys{key, core::leader_key(key)};
   const auto leads = [&](const auto& term) { return term.second >= panel.majority(); };
   const auto decide = [&](const Panel::Votes& votes, std::size_t open) {
@@ -62,7 +62,7 @@ ElectionState look_at_election(Panel& panel, const std::string& key) {
     for (const auto& [term, count] : count_terms(votes)) most = std::max(most, count);
     return most >= panel.majority() || most + open < panel.majority();
   };
-  const auto votes = panel.run({script::leader, script::leader_sha, keys, {}}, decide);
+  const auto votes = panel.run({script::leader, script::leader_sha, keys, {}}, decide, limits);
   const auto terms = count_terms(votes);
   const auto term = std::ranges::find_if(terms, leads);
   ElectionState state;
@@ -78,8 +78,8 @@ ElectionState look_at_election(Panel& panel, const std::string& key) {
 }
 
 ElectionView::ElectionView(std::shared_ptr<ClientState> client, std::string key)
-    : client_(std::move(client)), key_(std::move(key)), panel_(Panel::of(*client_)) {
-  panel_->listen(core::leader_key(key_));
+    : client_(std::move(client)), key_(std::move(key)), panel_(*client_, key_) {
+  panel_.listen(core::leader_key(key_));
 }
 
 std::optional<LeaderChange> ElectionView::next(std::optional<Clock::time_point> deadline,
@@ -91,7 +91,9 @@ std::optional<LeaderChange> ElectionView::next(std::optional<Clock::time_point> 
     if (stop.stop_requested()) {
       throw_error(errc::cancelled, "observing the election was cancelled");
     }
-    if (auto change = look_if_due()) return change;
+    if (auto change = look_if_due(deadline.value_or(Clock::time_point::max()), stop)) {
+      return change;
+    }
     take_news();
     const auto now = Clock::now();
     if (look_at_ <= now) continue;
@@ -100,35 +102,39 @@ std::optional<LeaderChange> ElectionView::next(std::optional<Clock::time_point> 
   }
 }
 
-std::optional<LeaderChange> ElectionView::look_if_due() {
-  if (Clock::now() < look_at_) return std::nullopt;
+std::optional<LeaderChange> ElectionView::look_if_due(Clock::time_point end,
+                                                      const std::stop_token& stop) {
+  const auto now = Clock::now();
+  if (now < look_at_) return std::nullopt;
+  if (!unanswered_since_) unanswered_since_ = now;
+  const auto timeout = client_->options().request_timeout;
+  const auto last = *unanswered_since_ + patience * timeout;
   try {
-    auto change = look();
-    failing_since_.reset();
+    auto change = look({stop, std::min(end, std::max(last, now + timeout))});
+    unanswered_since_.reset();
     return change;
   } catch (const Unreachable&) {
-    fail_for_now();
+    fail_for_now(last);
   } catch (const StoreUnusable& error) {
     if (error.reason() != errc::loading) throw;
-    fail_for_now();
+    fail_for_now(last);
   }
   return std::nullopt;
 }
 
 // Called while an error is handled: throws it on when it has lasted for too long.
-void ElectionView::fail_for_now() {
+void ElectionView::fail_for_now(Clock::time_point last) {
   const auto now = Clock::now();
   look_at_ = now + retry;
-  if (!failing_since_) failing_since_ = now;
-  if (now - *failing_since_ < patience * client_->options().request_timeout) return;
-  failing_since_.reset();
+  if (now < last) return;
+  unanswered_since_.reset();
   throw;
 }
 
 // A single server's message that arrives before its reply is dropped: the script ran after what it
 // tells of.
-std::optional<LeaderChange> ElectionView::look() {
-  auto state = look_at_election(*panel_, key_);
+std::optional<LeaderChange> ElectionView::look(const PanelLimits& limits) {
+  auto state = look_at_election(panel_, key_, limits);
   // The lock is there up to and including its last millisecond.
   const auto pause = state.left ? std::min(*state.left + 1ms, look_again) : look_again;
   look_at_ = Clock::now() + pause;
@@ -152,13 +158,13 @@ std::optional<LeaderChange> ElectionView::change_to(std::optional<Leader> leader
 }
 
 void ElectionView::take_news() {
-  if (panel_->take_news()) look_at_ = {};
+  if (panel_.take_news()) look_at_ = {};
 }
 
 void ElectionView::sleep_until(Clock::time_point end) {
   const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
   std::vector<pollfd> ready{{wake_.fd(), POLLIN, 0}};
-  panel_->watch(ready);
+  panel_.watch(ready);
   (void)::poll(ready.data(), ready.size(), static_cast<int>(std::max(left, 0ms).count()));
 }
 

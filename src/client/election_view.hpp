@@ -20,7 +20,8 @@ struct ElectionState {
   std::optional<std::chrono::milliseconds> left;  ///< none: it is free, or has no end
 };
 /// What a majority says. Throws as `Panel::run`.
-[[nodiscard]] ElectionState look_at_election(Panel& panel, const std::string& key);
+[[nodiscard]] ElectionState look_at_election(Panel& panel, const std::string& key,
+                                             const PanelLimits& limits = {});
 
 /// One caller at a time.
 class ElectionView {
@@ -34,20 +35,20 @@ class ElectionView {
   [[nodiscard]] const std::shared_ptr<ClientState>& client() const noexcept { return client_; }
 
  private:
-  std::optional<LeaderChange> look_if_due();
-  std::optional<LeaderChange> look();
+  std::optional<LeaderChange> look_if_due(Clock::time_point end, const std::stop_token& stop);
+  std::optional<LeaderChange> look(const PanelLimits& limits);
   std::optional<LeaderChange> change_to(std::optional<Leader> leader);
-  void fail_for_now();
+  void fail_for_now(Clock::time_point last);
   void take_news();
   void sleep_until(Clock::time_point end);
 
   const std::shared_ptr<ClientState> client_;
   const std::string key_;
-  const std::unique_ptr<Panel> panel_;
+  Panel panel_;
   bool told_ = false;             ///< whether anything was reported
   std::optional<Leader> leader_;  ///< as reported
   Clock::time_point look_at_{};
-  std::optional<Clock::time_point> failing_since_;
+  std::optional<Clock::time_point> unanswered_since_;
   Wake wake_;
 };
 

@@ -128,8 +128,10 @@ void show_first(LockInfo& lock) {
   lock.ttl_left = first.ttl_left;
 }
 
-Inspector::Inspector(ClientState& client, const redis::Endpoint& endpoint)
-    : client_(client), timeout_(client.options().request_timeout), servers_(client, endpoint) {
+Inspector::Inspector(ClientState& client, const redis::Endpoint& endpoint, std::stop_token stop)
+    : client_(client),
+      timeout_(client.options().request_timeout),
+      servers_(client, endpoint, std::move(stop)) {
   (void)servers_.all();
 }
 

@@ -8,8 +8,10 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "client/client_state.hpp"
@@ -25,10 +27,11 @@ void show_first(LockInfo& lock);
 /// Not thread-safe. All members throw `Unreachable`, `Refused` or `StoreUnusable`.
 class Inspector {
  public:
-  /// Connects.
-  explicit Inspector(ClientState& client) : Inspector(client, client.endpoint()) {}
+  /// Connects. `stop`: as of `Servers`.
+  explicit Inspector(ClientState& client, std::stop_token stop = {})
+      : Inspector(client, client.endpoint(), std::move(stop)) {}
   /// To one of a quorum's servers, where each has its own view.
-  Inspector(ClientState& client, const redis::Endpoint& endpoint);
+  Inspector(ClientState& client, const redis::Endpoint& endpoint, std::stop_token stop = {});
 
   /// Sends a command, whose second field is a key or a channel, to the server that has it. Throws
   /// on an error reply.

@@ -2,6 +2,8 @@
 #include "client/primary_watch.hpp"
 
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <utility>
 
 #include "client/quiet_thread.hpp"
@@ -15,32 +17,43 @@ constexpr std::chrono::milliseconds period{500};
 
 }  // namespace
 
+struct PrimaryWatch::State {
+  const redis::Connection::Settings settings;
+  const Tell tell;
+  const Complain complain;
+  std::mutex mutex{};  ///< held while something is told
+  std::condition_variable changed{};
+  bool ends = false;
+};
+
 PrimaryWatch::PrimaryWatch(redis::Connection::Settings settings, Tell tell, Complain complain)
-    : settings_(std::move(settings)),
-      tell_(std::move(tell)),
-      complain_(std::move(complain)),
-      thread_(quiet_thread([this] { run(); })) {}
+    : state_(std::make_shared<State>(std::move(settings), std::move(tell), std::move(complain))) {
+  quiet_thread([state = state_] { run(*state); }).detach();
+}
 
 PrimaryWatch::~PrimaryWatch() {
   {
-    const std::lock_guard lock{mutex_};
-    ends_ = true;
+    const std::lock_guard lock{state_->mutex};
+    state_->ends = true;
   }
-  changed_.notify_one();
-  thread_.join();
+  state_->changed.notify_one();
 }
 
-void PrimaryWatch::run() {
-  redis::Sentinels sentinels{settings_};
-  std::unique_lock lock{mutex_};
-  while (!changed_.wait_for(lock, period, [this] { return ends_; })) {
+void PrimaryWatch::run(State& state) {
+  redis::Sentinels sentinels{state.settings};
+  std::unique_lock lock{state.mutex};
+  while (!state.changed.wait_for(lock, period, [&] { return state.ends; })) {
     lock.unlock();
+    std::function<void()> report;
     try {
-      tell_(sentinels.primary(std::chrono::steady_clock::now() + settings_.connect_timeout));
+      const auto deadline = std::chrono::steady_clock::now() + state.settings.connect_timeout;
+      report = [&state, primary = sentinels.primary(deadline)] { state.tell(primary); };
     } catch (const Error& error) {
-      complain_(error.what());  // the connection there is goes on, as long as it does
+      // The connection there is goes on, as long as it does.
+      report = [&state, why = std::string{error.what()}] { state.complain(why); };
     }
     lock.lock();
+    if (!state.ends) report();
   }
 }
 

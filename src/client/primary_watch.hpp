@@ -1,11 +1,9 @@
 // PrimaryWatch: notices a failover, of which a primary that is replaced may not know for long.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
-#include <mutex>
+#include <memory>
 #include <string>
-#include <thread>
 
 #include "redis/connection.hpp"
 
@@ -21,21 +19,16 @@ class PrimaryWatch {
   using Complain = std::function<void(const std::string&)>;
 
   PrimaryWatch(redis::Connection::Settings settings, Tell tell, Complain complain);
-  /// Waits for a question under way: at most for the connect timeout.
+  /// Tells nothing any more. Waits for no Sentinel.
   ~PrimaryWatch();
   PrimaryWatch(const PrimaryWatch&) = delete;
   PrimaryWatch& operator=(const PrimaryWatch&) = delete;
 
  private:
-  void run();
+  struct State;
+  static void run(State& state);
 
-  const redis::Connection::Settings settings_;
-  const Tell tell_;
-  const Complain complain_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool ends_ = false;
-  std::thread thread_;
+  const std::shared_ptr<State> state_;  ///< the thread's too, which goes on until it has its answer
 };
 
 }  // namespace dlock::detail

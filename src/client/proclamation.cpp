@@ -38,19 +38,19 @@ Proclamation::Proclamation(const Lease& lease)
       lease_(LeaseState::of(lease)->record),
       name_(lease.name()),
       period_(std::max(std::chrono::ceil<milliseconds>(lease_->ttl), milliseconds{1s})),
-      panel_(Panel::of(*client_)) {}
+      panel_(*client_, lease_->key) {}
 
-void Proclamation::proclaim(std::string_view value) {
+void Proclamation::proclaim(std::string_view value, const std::stop_token& stop) {
   const std::lock_guard lock{mutex_};
   value_ = value;
   ++revision_;
   if (!keeper_.joinable()) keeper_ = quiet_thread([this] { keep(); });
   changed_.notify_all();
   try {
-    send();
+    send(stop);
   } catch (const Unreachable&) {
     if (revision_ == 1) throw;
-    send();  // the connection may have ended while it was idle
+    send(stop);  // the connection may have ended while it was idle
   }
 }
 
@@ -60,7 +60,7 @@ std::string Proclamation::value() const {
 }
 
 // With the mutex held. Throws when no majority has it now.
-void Proclamation::send() {
+void Proclamation::send(const std::stop_token& stop) {
   const std::array keys{lease_->key, core::leader_key(lease_->key)};
   const auto counter = std::to_string(lease_->fence.counter);
   const auto sequence = std::to_string(lease_->fence.sequence);
@@ -79,18 +79,19 @@ void Proclamation::send() {
   };
   const auto decide = [&](const Panel::Votes& votes, std::size_t open) {
     const auto followers = count_followers(votes);
-    return followers >= panel_->majority() || followers + open < panel_->majority();
+    return followers >= panel_.majority() || followers + open < panel_.majority();
   };
-  const auto votes = panel_->run({script::proclaim, script::proclaim_sha, keys, arguments}, decide);
+  const auto votes =
+      panel_.run({script::proclaim, script::proclaim_sha, keys, arguments}, decide, {stop});
   for (const auto& vote : votes) {
     if (const auto mute = vote.find(" mute "); mute != std::string::npos) {
       client_->log(LogLevel::warning, "the observers of \"" + name_ + "\" were not told: " +
                                           redis::classify(vote.substr(mute + 6)).what);
     }
   }
-  if (count_followers(votes) >= panel_->majority()) return;
+  if (count_followers(votes) >= panel_.majority()) return;
   // A lease on many servers may be about to be written down anew on some.
-  if (panel_->size() > 1 && lease_->left(now()) > core::Duration::zero()) {
+  if (panel_.size() > 1 && lease_->left(now()) > core::Duration::zero()) {
     throw_error(errc::unreachable, "what the leader of \"" + name_ +
                                        "\" says is not on a majority of the servers yet; it is "
                                        "tried again");
@@ -104,7 +105,7 @@ void Proclamation::send() {
 // majority had: so sooner at first.
 void Proclamation::keep() {
   std::unique_lock lock{mutex_};
-  const auto first = panel_->size() == 1 ? period_ : first_repeat;
+  const auto first = panel_.size() == 1 ? period_ : first_repeat;
   for (auto pause = first;;) {
     const auto revision = revision_;
     if (changed_.wait_for(lock, pause, [&] { return withdrawn_ || revision_ != revision; })) {
@@ -113,10 +114,12 @@ void Proclamation::keep() {
       continue;
     }
     try {
-      send();
+      send(ends_.get_token());
       pause = std::min(2 * pause, period_);
     } catch (const LockLost&) {
       return;  // the holder is told by its lease
+    } catch (const Cancelled&) {
+      return;
     } catch (const Error& error) {
       client_->log(LogLevel::warning,
                    std::string{"a leader's value was not kept: "} + error.what());
@@ -127,10 +130,12 @@ void Proclamation::keep() {
 
 void Proclamation::withdraw() noexcept {
   const Cancellation none{PTHREAD_CANCEL_DISABLE};
+  const auto end = Panel::Clock::now() + client_->options().request_timeout;
+  ends_.request_stop();
   {
     const std::lock_guard lock{mutex_};
     try {
-      if (!std::exchange(withdrawn_, true) && panel_->is_connected()) {
+      if (!std::exchange(withdrawn_, true) && panel_.is_connected()) {
         const std::array keys{core::leader_key(lease_->key)};
         const auto counter = std::to_string(lease_->fence.counter);
         const auto sequence = std::to_string(lease_->fence.sequence);
@@ -139,7 +144,8 @@ void Proclamation::withdraw() noexcept {
         const auto decide = [](const Panel::Votes& /*votes*/, std::size_t open) {
           return open == 0;
         };
-        (void)panel_->run({script::resign, script::resign_sha, keys, arguments}, decide, farewell);
+        (void)panel_.run({script::resign, script::resign_sha, keys, arguments}, decide,
+                         {{}, end, farewell});
       }
     } catch (const std::exception& error) {
       // Without its lock the value does not count.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -31,15 +32,16 @@ class Proclamation {
   Proclamation& operator=(const Proclamation&) = delete;
 
   /// Writes the value, for the first time or another. Throws `LockLost`; after anything else it is
-  /// written in the background.
-  void proclaim(std::string_view value);
-  /// Takes it back, if there is a connection to do it by; else it is left to expire.
+  /// written in the background. `stop` ends that with `Cancelled`.
+  void proclaim(std::string_view value, const std::stop_token& stop = {});
+  /// Takes it back, if there is a connection to do it by; else it is left to expire. Blocks for at
+  /// most one request timeout.
   void withdraw() noexcept;
   [[nodiscard]] std::string value() const;
   [[nodiscard]] const std::shared_ptr<ClientState>& client() const noexcept { return client_; }
 
  private:
-  void send();
+  void send(const std::stop_token& stop);
   void keep();
 
   const std::shared_ptr<ClientState> client_;
@@ -49,10 +51,11 @@ class Proclamation {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  const std::unique_ptr<Panel> panel_;
+  Panel panel_;
   std::string value_;
   std::int64_t revision_ = 0;
   bool withdrawn_ = false;
+  std::stop_source ends_;  ///< what the keeper waits for
   std::thread keeper_;
 };
 

@@ -47,8 +47,8 @@ void Replication::end() {
   {
     const std::lock_guard lock{mutex_};
     ends_ = true;
-    if (occupied_ != nullptr) occupied_->hang_up();
   }
+  stop_.request_stop();
   changed_.notify_all();
 }
 
@@ -178,38 +178,20 @@ Replication::Outcome Replication::judge(
 Replication::Answer Replication::ask(const Records& leases, const Terms& terms) {
   for (bool fresh = !store_;; fresh = true) {
     try {
-      if (fresh) connect();
+      if (fresh) {
+        store_.reset();
+        store_ = std::make_unique<Inspector>(client_, stop_.get_token());
+      }
       const auto places = renew(leases);
       if (fresh || std::ranges::count(places, nullptr) == 0) {
         return wait_for_replicas(places, terms);
       }
     } catch (const Error&) {
       if (!fresh) continue;
-      disconnect();
+      store_.reset();
       throw;
     }
   }
-}
-
-void Replication::connect() {
-  disconnect();
-  occupy(nullptr);
-  store_ = std::make_unique<Inspector>(client_);
-}
-
-void Replication::disconnect() {
-  {
-    const std::lock_guard lock{mutex_};
-    occupied_ = nullptr;
-  }
-  store_.reset();
-}
-
-// So that the end of the client ends what is waited for there.
-void Replication::occupy(redis::Connection* server) {
-  const std::lock_guard lock{mutex_};
-  if (ends_) throw_error(errc::cancelled, "the client ends");
-  occupied_ = server;
 }
 
 Replication::Places Replication::renew(const Records& leases) {
@@ -243,7 +225,6 @@ void Replication::renew_some(const Records& leases, std::span<const std::size_t>
     words.push_back(std::to_string(permits ? lease.fence.counter : lease.fence.sequence));
   }
   const std::vector<std::string_view> arguments{words.begin(), words.end()};
-  occupy(&store_->connection_of(keys.front()));
   const auto reply =
       permits ? store_->run(script::permits_renew, script::permits_renew_sha, keys, arguments)
               : store_->run(script::renew, script::renew_sha, keys, arguments);
@@ -269,7 +250,6 @@ Replication::Answer Replication::wait_for_replicas(const Places& places, const T
     }
     const auto [at, is_new] = replicas.try_emplace(server, 0);
     if (is_new) {
-      occupy(server);
       const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
       const auto span = std::max(left, milliseconds{1});  // 0 would be for ever
       const auto reply =

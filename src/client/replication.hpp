@@ -77,12 +77,9 @@ class Replication {
   [[nodiscard]] std::vector<Request> take_batch();
   void serve(std::vector<Request> batch);
   [[nodiscard]] Answer ask(const Records& leases, const Terms& terms);
-  void connect();
-  void disconnect();
   [[nodiscard]] Places renew(const Records& leases);
   void renew_some(const Records& leases, std::span<const std::size_t> some, Places& places);
   [[nodiscard]] Answer wait_for_replicas(const Places& places, const Terms& terms);
-  void occupy(redis::Connection* server);
   [[nodiscard]] Outcome judge(const Request& request,
                               std::span<const std::optional<std::int64_t>> replicas) const;
 
@@ -91,8 +88,8 @@ class Replication {
   std::condition_variable changed_;
   std::deque<Request> requests_;
   bool ends_ = false;
-  std::unique_ptr<Inspector> store_;       ///< the thread's
-  redis::Connection* occupied_ = nullptr;  ///< of it, what the thread may be waiting for
+  std::stop_source stop_;             ///< of what the thread waits for
+  std::unique_ptr<Inspector> store_;  ///< the thread's
   std::thread thread_;
 };
 

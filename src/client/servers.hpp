@@ -1,8 +1,11 @@
 // Servers: connections beside the client's shared ones.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <stop_token>
 #include <string_view>
 #include <vector>
 
@@ -15,8 +18,9 @@ namespace dlock::detail {
 /// Connects when first needed. Not thread-safe. Throws as `redis::Connection::open`.
 class Servers {
  public:
-  /// To where the client's locks are, or to `endpoint` alone.
-  Servers(const ClientState& client, const redis::Endpoint& endpoint);
+  /// To where the client's locks are, or to `endpoint` alone. `stop` ends what is waited for, at
+  /// once: connecting with `Cancelled`, and the connections that there are.
+  Servers(const ClientState& client, const redis::Endpoint& endpoint, std::stop_token stop = {});
 
   /// To the server that has `key`, or of a channel its messages.
   [[nodiscard]] redis::Connection& of(std::string_view key);
@@ -30,12 +34,23 @@ class Servers {
   void look_again() { ranges_.clear(); }
 
  private:
+  struct HangUp {
+    Servers& servers;
+    void operator()() const noexcept;
+  };
   void survey();
+  template <class Errand>
+  [[nodiscard]] auto await(Errand& errand);
+  void check_stop() const;
 
   redis::Connection::Settings settings_;
   const bool is_cluster_;
   std::vector<redis::SlotRange> ranges_;
+  const std::shared_ptr<Wake> wake_ = std::make_shared<Wake>();
+  std::mutex mutex_;  ///< of the connections: for `stop`, which comes from another thread
   std::map<redis::Endpoint::Address, std::unique_ptr<redis::Connection>> connections_;
+  const std::stop_token stop_;
+  const std::stop_callback<HangUp> on_stop_;
 };
 
 }  // namespace dlock::detail

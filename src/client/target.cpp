@@ -112,7 +112,7 @@ std::shared_ptr<LeaseState> Target::obtain(std::optional<milliseconds> limit,
   auto state = std::make_shared<LeaseState>(client, std::move(record), name);
   try {
     await_replicas({state->record}, stop);
-  } catch (const Error&) {
+  } catch (...) {  // also of a thread that ends here
     state->release_quietly();
     throw;
   }

@@ -7,7 +7,11 @@
 #include <cerrno>
 #include <system_error>
 
+#include "redis/cancellation.hpp"
+
 namespace dlock::detail {
+
+using redis::Cancellation;
 
 Wake::Wake() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (fd_ < 0) {
@@ -15,11 +19,18 @@ Wake::Wake() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   }
 }
 
-Wake::~Wake() { ::close(fd_); }
+Wake::~Wake() {
+  const Cancellation none{PTHREAD_CANCEL_DISABLE};
+  ::close(fd_);
+}
 
-void Wake::notify() noexcept { ::eventfd_write(fd_, 1); }
+void Wake::notify() noexcept {
+  const Cancellation none{PTHREAD_CANCEL_DISABLE};
+  ::eventfd_write(fd_, 1);
+}
 
 void Wake::clear() noexcept {
+  const Cancellation none{PTHREAD_CANCEL_DISABLE};
   eventfd_t count = 0;
   ::eventfd_read(fd_, &count);
 }

@@ -3,7 +3,7 @@
 
 namespace dlock::detail {
 
-/// An eventfd. Thread-safe.
+/// An eventfd. Thread-safe. Nothing but to make one is a cancellation point.
 class Wake {
  public:
   /// Throws std::system_error when there are no descriptors left.

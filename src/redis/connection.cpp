@@ -16,6 +16,7 @@
 #include <thread>
 #include <utility>
 
+#include "redis/cancellation.hpp"
 #include "redis/cluster.hpp"
 #include "redis/descriptor.hpp"
 #include "redis/dial.hpp"
@@ -33,7 +34,10 @@ using std::chrono::steady_clock;
 constexpr std::size_t read_size = 16 * 1024;  // what hiredis reads at most in one call
 
 struct FreeContext {
-  void operator()(redisContext* context) const { redisFree(context); }
+  void operator()(redisContext* context) const {
+    const Cancellation none{PTHREAD_CANCEL_DISABLE};
+    redisFree(context);
+  }
 };
 // hiredis writes without MSG_NOSIGNAL: a server that went away would end the program by SIGPIPE.
 ssize_t write_without_signal(redisContext* context) {

@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "redis/cancellation.hpp"
+
 namespace dlock::redis {
 
 /// Owns one file descriptor, or none (-1).
@@ -26,7 +28,9 @@ class Descriptor {
   [[nodiscard]] int give_up() noexcept { return std::exchange(fd_, -1); }
   void reset(int fd = -1) noexcept {
     const int former = std::exchange(fd_, fd);
-    if (former >= 0) ::close(former);
+    if (former < 0) return;
+    const Cancellation none{PTHREAD_CANCEL_DISABLE};
+    ::close(former);
   }
 
  private:

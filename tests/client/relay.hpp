@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <mutex>
@@ -50,6 +51,13 @@ class Relay {
   void hold() {
     const std::lock_guard lock{mutex_};
     for (auto& pair : pairs_) pair.held = true;
+  }
+  /// From now on nobody answers who connects; the present connections go on.
+  void accept_no_more() { accepts_ = false; }
+  /// Whether somebody has connected since.
+  [[nodiscard]] bool has_caller() const {
+    pollfd acceptable{listener_, POLLIN, 0};
+    return !accepts_ && ::poll(&acceptable, 1, 0) > 0;
   }
   [[nodiscard]] bool has_kept() {
     const std::lock_guard lock{mutex_};
@@ -102,7 +110,7 @@ class Relay {
   }
 
   void pass_on() {
-    std::vector<pollfd> sockets{{listener_, POLLIN, 0}};
+    std::vector<pollfd> sockets{{accepts_ ? listener_ : -1, POLLIN, 0}};
     {
       const std::lock_guard lock{mutex_};
       for (const auto& pair : pairs_) {
@@ -117,7 +125,7 @@ class Relay {
       if (sockets[i].revents != 0) from_client(pair);
       if (sockets[i + 1].revents != 0 && !pair.held) from_server(pair);
     }
-    if (sockets[0].revents != 0) accept();
+    if (sockets[0].revents != 0 && accepts_) accept();
   }
   void accept() {
     auto& pair = pairs_.emplace_back();
@@ -145,6 +153,7 @@ class Relay {
   const sockaddr_in server_;
   const int listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   int port_ = 0;
+  std::atomic<bool> accepts_{true};
   std::mutex mutex_;
   std::deque<Pair> pairs_;
   std::jthread thread_;
