@@ -3,10 +3,14 @@ ended."""
 
 import asyncio
 import contextlib
+import copy
 import gc
 import logging
+import pickle
+import sys
 import threading
 import unittest
+import unittest.mock
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.pool import ThreadPool
@@ -202,6 +206,27 @@ class Threads(OwnershipCase):
                 with self.assertRaisesRegex(UsageError, "in a with-block that the thread"):
                     other.submit(condition.release).result(LONG)
 
+    def test_what_is_held_has_no_copies_whose_end_would_give_it_back(self):
+        copies = (copy.copy, copy.deepcopy, pickle.dumps)
+        for acquire in (Mutex(self.redis, "job").acquire, Election(self.redis, "job").campaign,
+                        lambda: acquire_all(self.redis, ["job"])):
+            with acquire() as lease:
+                for make in copies:
+                    with self.assertRaisesRegex(TypeError, "name and fence"):
+                        make(lease)
+                self.assert_held()
+                self.assertTrue(lease.held)
+        lock = self.lock()
+        with lock:
+            self.assertTrue(copy.copy(lock).held)
+            for each in (lock, Mutex(self.redis, "job"), SharedMutex(self.redis, "job"),
+                         Semaphore(self.redis, "job"), Election(self.redis, "job"),
+                         ConditionVariable(self.redis, "job")):
+                for make in copies[1:]:
+                    with self.assertRaisesRegex(TypeError, "from the same settings"):
+                        make(each)
+            self.assert_held()
+
     def test_a_lease_has_one_block_and_only_while_it_is_held(self):
         lease = Mutex(self.redis, "job").acquire()
         with lease:
@@ -213,6 +238,53 @@ class Threads(OwnershipCase):
         lease = Mutex(self.redis, "job", lock_ttl=TTL).acquire()
         self.lose(lease)
         self.assertRaises(LockLost, lease.__enter__)
+
+
+class Interrupted(OwnershipCase):
+    def test_a_signal_handler_that_raises_at_whatever_call_leaves_nothing_held(self):
+        class Interrupt(BaseException):
+            pass
+
+        def run_in(block):
+            with block:
+                pass
+
+        def interrupted(run, moment):
+            """Whether it came to that: a handler may run when a function of the package begins (if not
+            those that only begin to give back), and when one in C returns."""
+            def profile(frame, event, _):
+                nonlocal moment
+                if (event in ("call", "c_return") and frame.f_code.co_name not in (
+                        "__exit__", "release_after")
+                        and frame.f_globals.get("__package__") == "distributed_lock"):
+                    moment -= 1
+                    if moment == 0:
+                        sys.setprofile(None)
+                        raise Interrupt
+
+            sys.setprofile(profile)
+            try:
+                run()
+            except Interrupt:
+                pass
+            finally:
+                sys.setprofile(None)
+            return moment <= 0
+
+        lock, condition = self.lock(), ConditionVariable(self.redis, "job")
+        for run in (lambda: run_in(lock), lambda: run_in(condition), lock(lambda: None),
+                    lambda: run_in(Mutex(self.redis, "job").acquire()),
+                    lambda: run_in(Election(self.redis, "job").campaign())):
+            with self.subTest(run), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                run()
+                moment = 1
+                with unittest.mock.patch("sys.unraisablehook", lambda _: None):
+                    while interrupted(run, moment):
+                        self.assertTrue(eventually(lambda: not self.redis.exists("job"), 5), moment)
+                        self.assertFalse(lock.held)
+                        moment += 1
+                self.assertGreater(moment, 10)
 
 
 class Tasks(OwnershipCase):

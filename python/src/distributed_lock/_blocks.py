@@ -6,9 +6,9 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from ._lease import release_after, release_after_async
 from ._names import quoted
-from ._ownership import Caller, Ownership, caller, coroutine_function
+from ._ownership import Caller, Entry, Ownership, caller, coroutine_function
+from ._release import release_after, release_after_async
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -61,8 +61,9 @@ class Blocks(Owner[L]):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        who = caller()
-        release_after(lambda: self._owners().take_block(who, self.name).lease.release(), error)
+        found: list[Entry[L]] = []
+        release_after(lambda: self._owners().take_block(caller(), self.name, found).lease.release(),
+                      error)
 
 
 class AsyncBlocks(Owner[L]):
@@ -88,6 +89,6 @@ class AsyncBlocks(Owner[L]):
 
     async def _left(self, who: Caller, error: BaseException | None) -> None:
         async def release() -> None:
-            await self._owners().take_block(who, self.name).lease.release_async()
+            await self._owners().take_block(who, self.name, []).lease.release_async()
 
         await release_after_async(release, error)

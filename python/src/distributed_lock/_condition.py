@@ -30,6 +30,7 @@ class _Hold:
     def __init__(self, inner: _dlock.Condition, name: str) -> None:
         self.inner = inner
         self.is_waiting = False
+        self._is_released = False
         self._name = name
         self._generation = _process.generation()
         _process.hold(self)
@@ -58,7 +59,7 @@ class _Hold:
             self.inner.unlock()
 
     def release(self) -> None:
-        """Raises LockLost if it is known to be lost."""
+        """Raises LockLost if it is known to be lost. Twice does nothing."""
         brief(self._unlock)
 
     async def release_async(self) -> None:
@@ -66,6 +67,9 @@ class _Hold:
         await in_thread(self._unlock, finish=True)
 
     def _unlock(self) -> None:
+        is_again, self._is_released = self._is_released, True
+        if is_again:
+            return
         try:
             self.inner.ensure_held()
         finally:
@@ -97,8 +101,8 @@ class ConditionVariable(Blocks[_Hold], AsyncBlocks[_Hold]):
         def make(inner: _dlock.Client) -> _dlock.Condition:
             return _dlock.Condition(inner, lock_name, terms)
 
+        self._inner = PerProcess(client, lock_name, prefix, make)
         self._make = make
-        self._inner = PerProcess(client, lock_name, prefix, self._make)
         self._born = _process.generation()
         self._ownership: Ownership[_Hold] = Ownership()
 

@@ -17,6 +17,7 @@ from ._locks import (
     checked,
     mutex_sides,
     terms_of,
+    timed_out,
 )
 from ._names import Naming
 from ._ownership import Caller, Ownership, caller, coroutine_function
@@ -164,8 +165,8 @@ class DistributedLock(_Common, Blocks[Lease]):
         return self.held
 
     def _enter(self, who: Caller) -> None:
-        checked(self._acquisitions.acquire(self._sides.one, self._timeout, who, is_block=True),
-                self.name, self._timeout)
+        if self._acquisitions.acquire(self._sides.one, self._timeout, who, is_block=True) is None:
+            raise timed_out(self.name, self._timeout)  # else no call: a signal handler may raise in it
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         return self._sides.held_by(function, self._acquisitions, self._timeout)

@@ -8,14 +8,15 @@ import asyncio
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from . import _dlock, _hubs, _process
 from ._errors import DistributedLockError, UsageError, made_of
 from ._names import quoted
+from ._release import release_after, release_after_async
 from ._spans import Seconds, limit_of
 from ._waits import blocking, brief, in_thread, running_loop
 
@@ -178,6 +179,10 @@ class Held:
         state = "lost" if self._lost.is_set() else "held" if self.held else "not held"
         return f"<{type(self).__name__} of {quoted(self._name)}{self._facts()}, {state}>"
 
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(f"a {type(self).__name__} is held once, and neither copied nor pickled: hand "
+                        "on its name and fence")
+
     def __del__(self) -> None:
         held = getattr(self, "_held", None)
         if held is None or not held.held:
@@ -260,38 +265,9 @@ def _log_failure(code: int, what: str) -> None:
         _process.log.warning("at the end of the program: %s", what)
 
 
-async def release_after_async(release: Callable[[], Awaitable[None]],
-                              error: BaseException | None) -> None:
-    """Releases; if that fails and the body failed before, the body's exception goes on alone."""
-    try:
-        await release()
-    except DistributedLockError as failed:
-        if error is None:
-            raise
-        note_failed_release(error, failed)
-
-
 def report_dropped(name: str, source: object) -> None:
     """That nobody has it any more, and nobody has released it."""
     text = (f"the lease of {quoted(name)} was dropped while it was held: it is given back now. "
             "Release it, or use `with`")
     _process.log.warning("%s", text)
     warnings.warn(text, ResourceWarning, stacklevel=2, source=source)
-
-
-def release_after(release: Callable[[], None], error: BaseException | None) -> None:
-    """Releases; if that fails and the body failed before, the body's exception goes on alone."""
-    try:
-        release()
-    except DistributedLockError as failed:
-        if error is None:
-            raise
-        note_failed_release(error, failed)
-
-
-def note_failed_release(error: BaseException, failed: DistributedLockError) -> None:
-    """The failure of a release as a note to the exception that is under way, and in the log."""
-    text = f"the release failed as well: {type(failed).__name__}: {failed}"
-    _process.log.error("%s", text)
-    if hasattr(error, "add_note"):  # Python 3.11
-        error.add_note(text)

@@ -17,10 +17,11 @@ from ._errors import (
     UsageError,
     made_of,
 )
-from ._lease import Lease, ignore, release_after, release_after_async
+from ._lease import Lease, ignore
 from ._names import NameOf, Naming, name_of, naming_of, quoted
 from ._ownership import Caller, Entry, Ownership, caller, coroutine_function, current_task
-from ._per_process import PerProcess
+from ._per_process import OfProcess, PerProcess
+from ._release import release_after, release_after_async
 from ._spans import Seconds, limit_of, milliseconds, seconds_of
 from ._store import Store
 from ._waits import blocking, running_loop
@@ -128,11 +129,12 @@ class Hold:
         self._side = side
         self._timeout = timeout
         self._entry: Entry[Lease] | None = None
+        self._is_over = False
 
     def __enter__(self) -> None:
-        self._entry = checked(
-            self._acquisitions.acquire(self._side, self._timeout, caller(), is_block=True),
-            self._side.name, self._timeout)
+        self._entry = self._acquisitions.acquire(self._side, self._timeout, caller(), is_block=True)
+        if self._entry is None:  # else no call: a signal handler may raise in it
+            raise timed_out(self._side.name, self._timeout)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
@@ -152,9 +154,9 @@ class Hold:
         await release_after_async(release, error)
 
     def _given_up(self) -> Lease:
-        entry, self._entry = self._entry, None
+        entry, is_again, self._is_over = self._entry, self._is_over, True
         assert entry is not None
-        if not self._acquisitions.ownership.remove(entry):
+        if not self._acquisitions.ownership.remove(entry) and not is_again:
             raise UsageError(f"the lock {quoted(entry.name)} was released in the block that holds it")
         return entry.lease
 
@@ -184,8 +186,8 @@ class AsyncLease:
 
     async def _exit(self, who: Caller, error: BaseException | None) -> None:
         async def release() -> None:
-            await self._acquisitions.ownership.take_block(who, self._side.name
-                                                          ).lease.release_async()
+            entry = self._acquisitions.ownership.take_block(who, self._side.name, [])
+            await entry.lease.release_async()
 
         await release_after_async(release, error)
 
@@ -205,7 +207,7 @@ def checked(lease: T | None, name: str, timeout: Seconds | None) -> T:
     return lease
 
 
-class Sides:
+class Sides(OfProcess):
     """The way into a lock: of one name, or in a decorator of those that the arguments make."""
 
     def __init__(self, lock_name: str, name: Naming, make: Callable[[str], Side]) -> None:

@@ -191,7 +191,11 @@ class Ownership(Generic[L]):
             if not (entry.is_block or other.is_block or other.nearness(caller) < 2
                     or other.lease.held):
                 self.remove(other)
-        self._entries.append(entry)
+        try:
+            self._entries.append(entry)
+        except BaseException:  # of a signal handler, which may come after it: nobody will know of it
+            self.remove(entry)
+            raise
 
     def remove(self, entry: Entry[L]) -> bool:
         """Whether it was there."""
@@ -218,20 +222,27 @@ class Ownership(Generic[L]):
             if self.remove(entry):
                 return entry
 
-    def take_block(self, caller: Caller, name: str) -> Entry[L]:
+    def take_block(self, caller: Caller, name: str, found: list[Entry[L]]) -> Entry[L]:
         """The same for the end of a with-block, which may have been entered elsewhere. It never
-        takes what somebody got after the block had lost its own."""
-        while True:
-            blocks = [entry for entry in list(self._entries) if entry.is_block]
-            if not blocks:
-                return self.take(caller, name)
-            if len(blocks) > 1:
-                near = [entry.nearness(caller) for entry in blocks]
-                blocks = [entry for entry, one in zip(blocks, near) if one == max(near)]
-                if max(near) < 3:
-                    blocks.sort(key=lambda entry: not entry.lease.held)  # what was lost goes first
-            if self.remove(blocks[-1]):
-                return blocks[-1]
+        takes what somebody got after the block had lost its own. `found` has it before it is
+        removed: it is taken again if a signal handler raises meanwhile."""
+        if found:
+            self.remove(found[0])
+            return found[0]
+        while (block := self._block(caller)) is not None:
+            found[:] = [block]
+            if self.remove(block):
+                return block
+        return self.take(caller, name)
+
+    def _block(self, caller: Caller) -> Entry[L] | None:
+        blocks = [entry for entry in list(self._entries) if entry.is_block]
+        if len(blocks) > 1:
+            near = [entry.nearness(caller) for entry in blocks]
+            blocks = [entry for entry, one in zip(blocks, near) if one == max(near)]
+            if max(near) < 3:
+                blocks.sort(key=lambda entry: not entry.lease.held)  # what was lost goes first
+        return blocks[-1] if blocks else None
 
     def absence(self, label: str) -> UsageError:
         """What is said to a caller who asks about what it does not hold."""

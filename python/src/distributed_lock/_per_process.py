@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from . import _dlock, _process
 from ._errors import UsageError
@@ -13,7 +13,15 @@ from ._store import Store, url_of
 T = TypeVar("T")
 
 
-class PerProcess(Generic[T]):
+class OfProcess:
+    """Is neither pickled nor deeply copied: connections and leases belong to one process."""
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a lock object belongs to its process, and is neither pickled nor deeply "
+                        "copied: make another one from the same settings")
+
+
+class PerProcess(OfProcess, Generic[T]):
     """What `make(client)` returns, with the client of these settings. Thread-safe."""
 
     def __init__(self, store: Store, name: str, prefix: str,
