@@ -3,16 +3,12 @@
 import html
 import math
 
-CHARTS = [  # file, title, case, metric, sizes, logarithmic
-    ("uncontended", "A. Acquire and release, no contention: p50, us", "A", "p50_us", (1,), True),
+CHARTS = [  # file, title, case, metric, sizes
+    ("uncontended", "A. Acquire and release, no contention: p50, us", "A", "p50_us", (1,)),
     ("throughput", "B. Pairs per second, one process, distinct names", "B", "pairs_per_s",
-     (1, 8, 64, 1000), True),
-    ("handoffs", "C. Hand-offs between processes per second", "C", "handoffs_per_s", (2, 8, 32), True),
-    ("gap", "C. From a release to the next owner's start: p99, us", "C", "gap_p99_us", (2, 8, 32),
-     True),
-    ("fairness", "C. Fairness: fewest by most acquisitions of a worker", "C", "fairness", (8, 32),
-     False),
-    ("command", "H. The command from start to end: wall time p50, us", "H", "wall_p50_us", (1,), True),
+     (1, 8, 64, 1000)),
+    ("handoffs", "C. Hand-offs between processes per second", "C", "handoffs_per_s", (2, 8, 32)),
+    ("gap", "C. From a release to the next owner's start: p99, us", "C", "gap_p99_us", (2, 8, 32)),
 ]
 WIDTH, LABEL, VALUE, BAR, GAP = 720, 150, 70, 13, 3
 STYLE = """
@@ -33,7 +29,7 @@ def label_of(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def draw(rows, title, case, metric, sizes, logarithmic):
+def draw(rows, title, case, metric, sizes):
     """The SVG's text; None when there is nothing to show."""
     groups = []
     for size in sizes:
@@ -50,10 +46,9 @@ def draw(rows, title, case, metric, sizes, logarithmic):
     def length(value):
         if value <= 0:
             return 1
-        if logarithmic:
-            floor = 10 ** math.floor(math.log10(low) - 0.01)
-            return max(1, room * math.log(value / floor) / math.log(top / floor))
-        return max(1, room * value / top)
+        floor = 10 ** math.floor(math.log10(low) - 0.01)
+        return max(1, room * math.log(value / floor) / math.log(top / floor))
+
     parts, y = [f'<text class="title" x="8" y="20">{html.escape(title)}</text>'], 30
     for size, bars in groups:
         if len(groups) > 1:
@@ -69,9 +64,8 @@ def draw(rows, title, case, metric, sizes, logarithmic):
                          f'<text class="small" x="{LABEL + wide + 5:.1f}" y="{y - 2}">'
                          f'{label_of(value)}</text>')
         y += 8
-    if logarithmic:
-        y += 12
-        parts.append(f'<text class="small" x="{LABEL}" y="{y}">logarithmic scale</text>')
+    y += 12
+    parts.append(f'<text class="small" x="{LABEL}" y="{y}">logarithmic scale</text>')
     body = "\n".join(parts)
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 10}" '
             f'width="{WIDTH}" height="{y + 10}">\n<style>{STYLE}</style>\n{body}\n</svg>\n')

@@ -31,7 +31,7 @@ def text_of(node):
 
 
 def bare(text):
-    return re.sub(r"\bdlock::(asio::)?", "", text)
+    return re.sub(r"\bdlock::", "", text)
 
 
 class Entity:
@@ -40,19 +40,21 @@ class Entity:
     def __init__(self, node, parent=None):
         self.node, self.parent = node, parent
         self.kind = node.get("kind")
-        self.name = bare(tidy(text_of(node.find("name")) or text_of(node.find("compoundname"))))
+        parts = ("name",) if parent else ("qualifiedname", "compoundname", "name")
+        self.name = bare(tidy(next(filter(None, (text_of(node.find(part)) for part in parts)))))
         location = node.find("location")
         self.header, self.line = location.get("file"), int(location.get("line"))
-        self.anchor = re.sub(r"[^\w.~=-]", "-", f"{parent.anchor}.{self.name}" if parent else self.name)
+        self.anchor = f"{parent.anchor}." if parent else ""
+        self.anchor += re.sub(r"[^\w.~-]", "-", self.name.replace("::", "."))
         self.members = [Entity(member, self) for member in node.iterfind("sectiondef/memberdef")
                         if member.get("prot") == "public"] if parent is None else []
         self.members = sorted(filter(Entity.is_shown, self.members), key=lambda member: member.line)
 
     def is_shown(self):
         """It has a comment, and is no constructor that is inherited."""
-        is_constructor = self.kind == "function" and not text_of(self.node.find("type")) and \
-            not self.name.startswith("operator")
-        return (not is_constructor or self.name.lstrip("~") == self.parent.name) and \
+        is_constructor = self.parent and self.kind == "function" and \
+            not text_of(self.node.find("type")) and not self.name.startswith("operator")
+        return (not is_constructor or self.name.lstrip("~") == self.parent.name.rpartition("::")[2]) and \
             any(text_of(self.node.find(part)).strip()
                 for part in ("briefdescription", "detaileddescription"))
 

@@ -67,6 +67,11 @@ class References(unittest.TestCase):
             if document.path != self.readme.path:
                 self.assertIn(document.path.resolve(), reached)
 
+    def test_every_picture_is_shown(self):
+        shown = {(document.path.parent / link).resolve() for document in self.documents
+                 for link in document.links}
+        self.assertEqual(set((SOURCE / "docs").glob("*/*.svg")) - shown, set())
+
     def test_files_named_in_the_text_exist(self):
         for document in self.documents:
             for span in document.code_spans:

@@ -119,7 +119,7 @@ class Site(unittest.TestCase):
                 continue
             page = self.page_of(header)
             text = re.sub(r"^namespace detail {.*?^}", "", header.read_text(), flags=re.M | re.S)
-            places = set(IDENTIFIER.findall(page))
+            places = {place.rpartition(".")[2] for place in IDENTIFIER.findall(page)}
             names = re.findall(r"^(?:class|struct) DLOCK_API (\w+)", text, re.MULTILINE) + \
                 re.findall(r"^struct (\w+) {", text, re.MULTILINE) + \
                 re.findall(r"^(?:enum class|using) (\w+)", text, re.MULTILINE) + \
@@ -128,6 +128,7 @@ class Site(unittest.TestCase):
                 self.assertLessEqual(set(names), places)
 
     def test_the_api_has_what_is_public_and_not_what_is_inside(self):
+        self.assertIn('id="Client.Client"', self.page_of(SOURCE / "include/dlock/client.hpp"))
         page = self.page_of(SOURCE / "include/dlock/mutex.hpp")
         self.assertIn("".join("Waits at most this long; a span of zero or less tries once.".split()),
                       text_of(page))
