@@ -43,7 +43,7 @@ export interface ClientOptions {
 }
 
 export interface LockOptions {
-  /** How long the lock outlives a dead holder; it is renewed. 30 s; at most 10 years. */
+  /** How long the lock outlives a dead holder; it is renewed. 30 s; at most 10 years, which Infinity means. */
   ttl?: number;
   /** `false`: the holder has it for `ttl`, and no longer. */
   renew?: boolean;

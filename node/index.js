@@ -153,16 +153,18 @@ export const tryAcquire = async (name, options) => client().tryAcquire(name, opt
 export const withLock = async (name, options, work) => client().withLock(name, options, work);
 
 const YEARS = 366 * 24 * 3_600_000;
-const FOR_EVER = Infinity; // of these so many years are too
-const LONGEST = { wait: FOR_EVER, maxHold: FOR_EVER, ttl: 10 * YEARS, replicationTimeout: 3_600_000 };
+const NO_LIMIT = Infinity;
+const LONGEST = { wait: NO_LIMIT, maxHold: NO_LIMIT, ttl: 10 * YEARS, replicationTimeout: 3_600_000 };
 
-// Milliseconds; undefined is the default, which of what may be for ever is that. What is no number
-// would be something else to C.
+// Milliseconds. Undefined is the default, which is no limit where there may be none; 100 years and
+// more are the longest there is. What is no number would be something else to C.
 function span(name, value, least) {
   if (value === undefined) return undefined;
   const most = LONGEST[name] ?? YEARS;
-  if (typeof value !== 'number' || !(value >= least && value <= most)) {
+  const isForEver = value >= 100 * YEARS && name !== 'safetyMargin';
+  if (typeof value !== 'number' || !(value >= least && (value <= most || isForEver))) {
     throw new RangeError(`${name} must be a number of milliseconds, from ${least} to ${most}`);
   }
-  return value < 100 * YEARS ? Math.ceil(value) : undefined;
+  if (most === NO_LIMIT) return value < 100 * YEARS ? Math.ceil(value) : undefined;
+  return Math.min(Math.ceil(value), most);
 }

@@ -22,7 +22,8 @@ struct OnceOptions {
   /// apart, and shorter than their period. Positive.
   Span at_least{60'000};
   /// At most so long: what the work may take, and how long a process that died in it blocks the
-  /// others. The lease is not renewed. At least `at_least` and 10 ms, at most 10 years.
+  /// others. The lease is not renewed. At least `at_least` and 10 ms, at most 10 years;
+  /// `hours::max()` means that.
   Span at_most{3'600'000};
   /// As `LockOptions::min_replicas`.
   std::int64_t min_replicas = 0;

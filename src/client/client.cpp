@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "client/client_state.hpp"
+#include "client/for_ever.hpp"
 #include "client/lease_state.hpp"
 #include "dlock/error.hpp"
 #include "redis/url.hpp"
@@ -33,7 +34,8 @@ void check(const ClientOptions& options) {
   };
   if (!is_timeout(options.connect_timeout) || !is_timeout(options.request_timeout)) {
     throw_error(errc::usage,
-                "connect_timeout and request_timeout must be longer than zero and at most a year");
+                "connect_timeout and request_timeout must be longer than zero and at most a year, "
+                "or for ever");
   }
   if (!(options.drift_rate >= 0 && options.drift_rate < 0.5) || !is_margin(options.drift_floor)) {
     throw_error(errc::usage,
@@ -47,6 +49,9 @@ void check(const ClientOptions& options) {
 }  // namespace
 
 Client::Client(std::string_view url, ClientOptions options) {
+  for (auto* timeout : {&options.connect_timeout, &options.request_timeout}) {
+    *timeout = Span{detail::unless_for_ever(*timeout, longest)};
+  }
   check(options);
   state_ = std::make_shared<detail::ClientState>(redis::parse_url(chosen(url)), std::move(options));
 }

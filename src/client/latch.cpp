@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "client/for_ever.hpp"
 #include "client/part.hpp"
 #include "client/target.hpp"
 #include "core/gate.hpp"
@@ -16,13 +17,16 @@ using std::chrono::milliseconds;
 
 namespace {
 
+constexpr milliseconds max_keep = std::chrono::hours{24 * 3660};
+
 LatchOptions checked(LatchOptions options) {
+  options.keep = Span{detail::unless_for_ever(options.keep, max_keep)};
   if (options.count < 1 || options.count > core::max_permits) {
     throw_error(errc::usage, "a latch has a count from 1 to " + std::to_string(core::max_permits) +
                                  ", not " + std::to_string(options.count));
   }
-  if (options.keep < std::chrono::seconds{1} || options.keep > std::chrono::hours{24 * 3660}) {
-    throw_error(errc::usage, "a latch is kept from 1 s to 10 years, not " +
+  if (options.keep < std::chrono::seconds{1} || options.keep > max_keep) {
+    throw_error(errc::usage, "a latch is kept from 1 s to 10 years, or for ever, not " +
                                  std::to_string(options.keep.count()) + " ms");
   }
   return options;

@@ -1,6 +1,7 @@
 // Once in a period: a lease that is not renewed, and whose release keeps others out for a while.
 #include "dlock/once.hpp"
 
+#include <algorithm>
 #include <string>
 
 #include "client/lease_state.hpp"
@@ -32,7 +33,8 @@ std::optional<Lease> begin_once(Client& client, std::string_view name, OnceOptio
                                         .replication_timeout = options.replication_timeout}};
   auto lease = lock.take(milliseconds::zero(), {});
   if (lease) {
-    detail::LeaseState::keep_until(*lease, detail::now() + options.at_least);
+    detail::LeaseState::keep_until(*lease,
+                                   detail::now() + std::min(options.at_least, lock.options.ttl));
   }
   return lease;
 }

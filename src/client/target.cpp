@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "client/deadlock_watch.hpp"
+#include "client/for_ever.hpp"
 #include "client/holdings.hpp"
 #include "client/lease_state.hpp"
 #include "client/replication.hpp"
@@ -24,13 +25,20 @@ std::string too_late(const std::string& name, milliseconds limit) {
   return "the lock \"" + name + "\" was not ours within " + std::to_string(limit.count()) + " ms";
 }
 
+LockOptions finite(LockOptions options) {
+  options.ttl = Span{unless_for_ever(options.ttl, longest_ttl)};
+  options.replication_timeout =
+      Span{unless_for_ever(options.replication_timeout, longest_replication)};
+  return options;
+}
+
 }  // namespace
 
 Target::Target(Client& owner, std::string_view lock_name, LockOptions lock_options)
     : client(owner.state()),
       name(lock_name),
       key(client->options().prefix + name),
-      options(lock_options) {
+      options(finite(lock_options)) {
   if (key.size() > most_bytes) {
     throw_error(errc::usage,
                 "a lock's name with its prefix may have at most 512 KiB, this one has " +
@@ -42,7 +50,7 @@ Target::Target(Client& owner, std::string_view lock_name, LockOptions lock_optio
   }
   if (options.ttl < milliseconds{10} || options.ttl > longest_ttl) {
     throw_error(errc::usage, "ttl is " + std::to_string(options.ttl.count()) +
-                                 " ms; it must be from 10 ms to 10 years");
+                                 " ms; it must be from 10 ms to 10 years, or for ever");
   }
   if (options.max_hold && *options.max_hold <= milliseconds::zero()) {
     throw_error(errc::usage, "max_hold must be longer than zero");
@@ -57,7 +65,8 @@ Target::Target(Client& owner, std::string_view lock_name, LockOptions lock_optio
   }
   if (options.replication_timeout <= milliseconds::zero() ||
       options.replication_timeout > longest_replication) {
-    throw_error(errc::usage, "replication_timeout must be longer than zero and at most an hour");
+    throw_error(errc::usage,
+                "replication_timeout must be longer than zero and at most an hour, or for ever");
   }
 }
 

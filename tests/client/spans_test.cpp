@@ -217,22 +217,9 @@ TEST_F(LongSpans, ConditionsAndObserversWait) {
 }
 
 TEST_F(LongSpans, WhereForEverMakesNoSenseItIsRefused) {
-  EXPECT_EQ(reason_of([&] { (void)Mutex(holder, "m", {.ttl = hours::max()}); }), errc::usage);
-  EXPECT_EQ(reason_of([&] { (void)Mutex(holder, "m", {.replication_timeout = seconds::max()}); }),
-            errc::usage);
-  EXPECT_EQ(reason_of([&] { (void)DistributedLock(holder, "m", hours::max()); }), errc::usage);
-  EXPECT_EQ(
-      reason_of([&] { (void)begin_once(holder, "m", {.at_least = 1s, .at_most = hours::max()}); }),
-      errc::usage);
   EXPECT_EQ(
       reason_of([&] { (void)begin_once(holder, "m", {.at_least = hours::max(), .at_most = 1h}); }),
       errc::usage);
-  EXPECT_EQ(reason_of([&] { (void)Latch(holder, "l", {.keep = hours::max()}); }), errc::usage);
-  EXPECT_EQ(reason_of([&] { (void)Barrier(holder, "b", {.ttl = hours::max()}); }), errc::usage);
-  EXPECT_EQ(reason_of([&] { Client(server.url(), {.connect_timeout = hours::max()}); }),
-            errc::usage);
-  EXPECT_EQ(reason_of([&] { Client(server.url(), {.request_timeout = seconds::max()}); }),
-            errc::usage);
   EXPECT_EQ(reason_of([&] { Client(server.url(), {.safety_margin = hours::max()}); }), errc::usage);
   EXPECT_EQ(reason_of([&] { (void)check_up(holder, {.clock_span = hours::max()}); }), errc::usage);
 }

@@ -126,6 +126,9 @@ class AsyncFamily(PackageCase):
         for forever in (math.inf, 1e300, None, datetime.timedelta.max):
             mutex = Mutex(self.redis, "job", max_hold=forever)
             mutex.acquire(timeout=forever).release()
+        for forever in (math.inf, 1e300, datetime.timedelta.max):
+            mutex = Mutex(self.redis, "job", lock_ttl=forever, replication_timeout=forever)
+            mutex.acquire(timeout=forever).release()
         with Mutex(self.redis, "job", datetime.timedelta(seconds=20)).acquire() as lease:
             self.assertFalse(lease.lost.wait(datetime.timedelta(milliseconds=10)))
             self.assertGreater(lease.valid_for, 10)
@@ -133,7 +136,7 @@ class AsyncFamily(PackageCase):
             for wrong in (math.nan, -math.nan):
                 with self.assertRaises(UsageError):
                     lease.lost.wait(wrong)
-        for wrong in (math.inf, math.nan):
+        for wrong in (-math.inf, math.nan):
             with self.assertRaises(UsageError):
                 Mutex(self.redis, "job", lock_ttl=wrong)
 

@@ -332,7 +332,7 @@ class Errors(PackageCase):
             Mutex(self.redis, "job").acquire()
 
     def test_wrong_usage_is_told_when_it_is_written(self):
-        for options in ({"lock_ttl": 0}, {"lock_ttl": float("inf")}, {"lock_name": ""},
+        for options in ({"lock_ttl": 0}, {"lock_ttl": float("nan")}, {"lock_name": ""},
                         {"client": "http://localhost"}):
             with self.subTest(options), self.assertRaises(UsageError):
                 DistributedLock(**{"client": self.redis, "lock_name": "job", **options})

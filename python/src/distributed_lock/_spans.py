@@ -22,11 +22,8 @@ def seconds_of(span: Seconds) -> float:
 
 
 def milliseconds(span: Seconds) -> int:
-    """Rounded up, so that a limit is never shorter than it was said to be. Raises UsageError for what
-    cannot be for ever."""
+    """Rounded up, so that a limit is never shorter than it was said to be."""
     seconds = seconds_of(span)
-    if not math.isfinite(seconds):
-        raise UsageError(f"not a number of seconds: {span}")
     return math.ceil(max(-_LONGEST, min(seconds, _LONGEST)) * 1000)
 
 
