@@ -58,3 +58,13 @@ function(dlock_export_symbols target map)
         "LINKER:--version-script=${configured}" LINKER:-z,nodelete)
     set_target_properties(${target} PROPERTIES LINK_DEPENDS "${configured}")
 endfunction()
+
+# A program that libFuzzer drives, of its own copy of what it tests.
+function(dlock_fuzz_target name)
+    add_executable(${name} ${ARGN})
+    target_link_libraries(${name} PRIVATE dlock_internal)
+    target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+    set(instrumented -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all)
+    target_compile_options(${name} PRIVATE ${instrumented})
+    target_link_options(${name} PRIVATE ${instrumented})
+endfunction()
