@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 namespace dlock::redis {
 
@@ -36,12 +37,13 @@ class Buffer {
   }
 
  private:
+  static constexpr std::size_t min_capacity = 1024;
   static constexpr std::size_t most_kept = 64 * 1024;
 
   void make_room(std::size_t size) {
     const auto left = bytes();
     if (capacity_ < left.size() + size) {
-      capacity_ = std::max(left.size() + size, 2 * capacity_);
+      capacity_ = std::max({left.size() + size, 2 * capacity_, min_capacity});
       auto memory = std::make_unique_for_overwrite<char[]>(capacity_);
       std::copy(left.begin(), left.end(), memory.get());
       memory_ = std::move(memory);

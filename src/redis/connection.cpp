@@ -2,27 +2,24 @@
 #include "redis/connection.hpp"
 
 #include <fcntl.h>
-#include <hiredis/hiredis.h>
-#include <hiredis/sds.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <system_error>
 #include <thread>
 #include <utility>
 
-#include "redis/cancellation.hpp"
+#include "redis/buffer.hpp"
 #include "redis/cluster.hpp"
 #include "redis/descriptor.hpp"
 #include "redis/dial.hpp"
+#include "redis/incoming.hpp"
 #include "redis/local_server.hpp"
 #include "redis/login.hpp"
-#include "redis/raw_reply.hpp"
+#include "redis/resp3.hpp"
 #include "redis/sentinel.hpp"
 #include "redis/tls.hpp"
 
@@ -31,24 +28,17 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::size_t read_size = 16 * 1024;  // what hiredis reads at most in one call
+constexpr std::size_t read_size = 16 * 1024;  // a record of TLS is not longer
 
-struct FreeContext {
-  void operator()(redisContext* context) const {
-    const Cancellation none{PTHREAD_CANCEL_DISABLE};
-    redisFree(context);
+using Outcome = TlsStream::Outcome;
+
+Outcome outcome_of(ssize_t result, std::size_t& count) {
+  if (result >= 0) {
+    count = static_cast<std::size_t>(result);
+    return Outcome::done;
   }
-};
-// hiredis writes without MSG_NOSIGNAL: a server that went away would end the program by SIGPIPE.
-ssize_t write_without_signal(redisContext* context) {
-  const auto size = sdslen(context->obuf);
-  const auto written = ::send(context->fd, context->obuf, size, MSG_NOSIGNAL);
-  if (written >= 0) return written;
-  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return 0;
-  context->err = REDIS_ERR_IO;
-  const auto why = std::generic_category().message(errno);
-  context->errstr[why.copy(context->errstr, sizeof context->errstr - 1)] = '\0';
-  return -1;
+  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? Outcome::later
+                                                                   : Outcome::broken;
 }
 
 // With TLS 1.3 a server refuses a client's certificate after the handshake, and its words may be
@@ -60,60 +50,28 @@ std::string advice(const std::optional<Tls>& tls) {
                                   : "check that the server accepts our client certificate";
 }
 
-// What both ends of a TLS stream come to for hiredis.
-ssize_t note_outcome(redisContext* context, TlsStream::Outcome outcome, std::size_t count) {
-  switch (outcome) {
-    case TlsStream::Outcome::done:
-      return static_cast<ssize_t>(count);
-    case TlsStream::Outcome::later:
-      return 0;
-    case TlsStream::Outcome::ended:
-      context->err = REDIS_ERR_EOF;
-      break;
-    case TlsStream::Outcome::broken:
-      context->err = REDIS_ERR_IO;
-      break;
-  }
-  const auto& why = static_cast<TlsStream*>(context->privctx)->problem();
-  context->errstr[why.copy(context->errstr, sizeof context->errstr - 1)] = '\0';
-  return -1;
-}
-
-ssize_t write_encrypted(redisContext* context) {
-  std::size_t count = 0;
-  const auto outcome =
-      static_cast<TlsStream*>(context->privctx)->write(context->obuf, sdslen(context->obuf), count);
-  return note_outcome(context, outcome, count);
-}
-
-ssize_t read_encrypted(redisContext* context, char* into, std::size_t size) {
-  std::size_t count = 0;
-  const auto outcome = static_cast<TlsStream*>(context->privctx)->read(into, size, count);
-  return note_outcome(context, outcome, count);
-}
-
 }  // namespace
 
 struct Connection::Impl {
-  explicit Impl(int fd);
-  void encrypt(const Endpoint& endpoint, Deadline deadline);
+  explicit Impl(int fd) : socket(fd) {}
   static std::unique_ptr<Impl> open(const Settings& settings, Deadline deadline);
   static std::unique_ptr<Impl> open_first(const Settings& settings, Deadline deadline);
   void append(std::span<const std::string_view> fields);
   bool flush();
   bool read();
-  RawReply next();
-  RawReply await_reply(Deadline deadline);
+  std::optional<resp3::Value> next();
+  std::optional<resp3::Value> await_reply(Deadline deadline);
   Reply reply_by(Deadline deadline);
-  RawReply last_words();
-  bool note_problem();
+  std::optional<resp3::Value> last_words();
+  bool is_usable();
+  bool note_problem(Outcome outcome);
   void log_in(const Settings& settings, Deadline deadline);
 
+  Descriptor socket;
   std::unique_ptr<TlsStream> tls;
-  redisContextFuncs functions{};
-  std::unique_ptr<redisContext, FreeContext> context;
-  std::vector<char> command;  // room for the one being appended
-  std::string where;          // the server's URL, for messages
+  Buffer output;
+  resp3::Reader reader;
+  std::string where;  // the server's URL, for messages
   std::string problem;
   std::int64_t id = 0;
   bool is_primary = true;
@@ -122,51 +80,28 @@ struct Connection::Impl {
   Descriptor hold;  // by which others find a private server's socket when its directory is gone
 };
 
-Connection::Impl::Impl(int fd) {
-  redisOptions options{};
-  options.type = REDIS_CONN_USERFD;
-  options.endpoint.fd = fd;
-  options.options = REDIS_OPT_NONBLOCK | REDIS_OPT_NO_PUSH_AUTOFREE;
-  context.reset(redisConnectWithOptions(&options));
-  if (context == nullptr) {
-    ::close(fd);
-    throw std::bad_alloc{};
-  }
-  functions = *context->funcs;
-  functions.write = write_without_signal;
-  context->funcs = &functions;
-  limit_depth(*context->reader);
-}
-
-void Connection::Impl::encrypt(const Endpoint& endpoint, Deadline deadline) {
-  tls = std::make_unique<TlsStream>(context->fd, endpoint, deadline);
-  context->privctx = tls.get();
-  functions.read = read_encrypted;
-  functions.write = write_encrypted;
+bool Connection::Impl::is_usable() {
+  if (problem.empty() && !socket) problem = "the connection is closed";
+  return problem.empty();
 }
 
 // Always false, so that callers can return it.
-bool Connection::Impl::note_problem() {
-  if (!problem.empty()) return false;
-  const std::string why = context != nullptr ? context->errstr : "";
-  if (context != nullptr && context->err == REDIS_ERR_EOF) {
+bool Connection::Impl::note_problem(Outcome outcome) {
+  if (outcome == Outcome::ended) {
     problem = "the server closed the connection";
-  } else if (context != nullptr && context->err == REDIS_ERR_PROTOCOL) {
-    problem = "what answers there does not speak Redis's protocol (" + why + ")";
   } else {
-    problem = why.empty() ? "the connection is closed" : why;
+    problem = tls ? tls->problem() : std::generic_category().message(errno);
   }
   return false;
 }
 
-// hiredis's own formatter takes a third of all instructions of an acquisition.
 void Connection::Impl::append(std::span<const std::string_view> fields) {
-  if (context == nullptr) return;
+  if (!socket) return;
   constexpr std::size_t most_head = 24;  // a letter, digits, and twice the end of a line
   std::size_t room = most_head;
   for (const auto field : fields) room += most_head + field.size();
-  if (command.size() < room) command.resize(room);
-  char* out = command.data();
+  char* const begin = output.room(room);
+  char* out = begin;
   const auto put_head = [&](char kind, std::size_t count) {
     *out++ = kind;
     out = std::to_chars(out, out + most_head, count).ptr;
@@ -180,71 +115,80 @@ void Connection::Impl::append(std::span<const std::string_view> fields) {
     *out++ = '\r';
     *out++ = '\n';
   }
-  const auto length = static_cast<std::size_t>(out - command.data());
-  if (redisAppendFormattedCommand(context.get(), command.data(), length) != REDIS_OK) {
-    note_problem();
-  }
+  output.add(static_cast<std::size_t>(out - begin));
 }
 
 bool Connection::Impl::flush() {
-  if (context == nullptr || !problem.empty()) return note_problem();
-  for (;;) {  // TLS takes a record at a time
-    const auto before = sdslen(context->obuf);
-    if (redisBufferWrite(context.get(), nullptr) != REDIS_OK) return note_problem();
-    const auto left = sdslen(context->obuf);
-    if (left == 0 || left == before) return true;
+  if (!is_usable()) return false;
+  while (!output.empty()) {  // TLS takes a record at a time
+    const auto bytes = output.bytes();
+    std::size_t count = 0;
+    // Without MSG_NOSIGNAL a server that went away would end the program by SIGPIPE.
+    const auto outcome =
+        tls ? tls->write(bytes.data(), bytes.size(), count)
+            : outcome_of(::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL), count);
+    if (outcome == Outcome::later) return true;
+    if (outcome != Outcome::done) return note_problem(outcome);
+    output.take(count);
   }
+  return true;
 }
 
 bool Connection::Impl::read() {
-  if (context == nullptr || !problem.empty()) return note_problem();
-  const auto before = context->reader->len;
-  if (redisBufferRead(context.get()) != REDIS_OK) return note_problem();
-  read_was_full = context->reader->len - before >= read_size;
+  read_was_full = false;
+  if (!is_usable()) return false;
+  char* const into = reader.room(read_size);
+  std::size_t count = 0;
+  auto outcome = tls ? tls->read(into, read_size, count)
+                     : outcome_of(::recv(socket.get(), into, read_size, 0), count);
+  if (outcome == Outcome::later) return true;
+  if (outcome == Outcome::done && count == 0) outcome = Outcome::ended;
+  if (outcome != Outcome::done) return note_problem(outcome);
+  reader.add(count);
+  read_was_full = count == read_size;
   return true;
 }
 
 // The next whole reply or push that was read; none: see problem, or read more.
-RawReply Connection::Impl::next() {
-  void* reply = nullptr;
-  if (context == nullptr) return nullptr;
-  if (redisGetReplyFromReader(context.get(), &reply) != REDIS_OK) note_problem();
-  return RawReply{static_cast<redisReply*>(reply)};
+std::optional<resp3::Value> Connection::Impl::next() {
+  if (!socket) return std::nullopt;
+  auto value = reader.next();
+  if (!value && problem.empty()) problem = reader.problem();
+  return value;
 }
 
 // The reply to the oldest command; none: see problem.
-RawReply Connection::Impl::await_reply(Deadline deadline) {
+std::optional<resp3::Value> Connection::Impl::await_reply(Deadline deadline) {
   for (;;) {
-    while (auto reply = next()) {
-      if (is_reply(*reply)) return reply;
+    while (const auto value = next()) {
+      if (is_reply(*value)) return value;
     }
-    if (!problem.empty()) return nullptr;
+    if (!problem.empty()) return std::nullopt;
     if (!flush()) return last_words();
-    const short events = sdslen(context->obuf) > 0 ? POLLIN | POLLOUT : POLLIN;
-    if (!wait_for(context->fd, events, deadline)) {
+    const short events = output.empty() ? POLLIN : POLLIN | POLLOUT;
+    if (!wait_for(socket.get(), events, deadline)) {
       problem = "the server did not answer in time";
-      return nullptr;
+      return std::nullopt;
     }
-    if (!read()) return nullptr;
+    if (!read()) return std::nullopt;
   }
 }
 
 Reply Connection::Impl::reply_by(Deadline deadline) {
   const auto reply = await_reply(deadline);
-  if (reply == nullptr) throw Unreachable(errc::unreachable, where + ": " + problem);
+  if (!reply) throw Unreachable(errc::unreachable, where + ": " + problem);
   return tree_of(*reply);
 }
 
 // A server that refuses us ("max number of clients reached") says so and closes at once: our write
 // fails while its words wait to be read.
-RawReply Connection::Impl::last_words() {
-  if (context == nullptr) return nullptr;
-  context->err = 0;
+std::optional<resp3::Value> Connection::Impl::last_words() {
   const auto why = std::exchange(problem, {});
-  RawReply reply;
-  if (read()) reply = next();
+  std::optional<resp3::Value> value;
+  if (read()) value = next();
   problem = why;
-  return reply != nullptr && is_reply(*reply) ? std::move(reply) : nullptr;
+  if (value && !is_reply(*value)) value.reset();
+  return value;
 }
 
 void Connection::Impl::log_in(const Settings& settings, Deadline deadline) {
@@ -254,12 +198,12 @@ void Connection::Impl::log_in(const Settings& settings, Deadline deadline) {
   }
   for (const auto& command : commands) {
     const auto reply = await_reply(deadline);
-    if (reply == nullptr) {
+    if (!reply) {
       throw Unreachable(errc::unreachable,
                         problem + " during log-in; " + advice(settings.endpoint.tls));
     }
-    if (reply->type == REDIS_REPLY_ERROR) {
-      throw_login_error(settings.endpoint, command[0], text_of(*reply));
+    if (reply->is_error()) {
+      throw_login_error(settings.endpoint, command[0], reply->text());
     }
     if (command[0] == "HELLO") {
       const auto greeting = read_greeting(tree_of(*reply));
@@ -277,7 +221,7 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& setting
   const auto log_in_on = [&](int fd) {
     auto impl = std::make_unique<Impl>(fd);
     impl->where = endpoint.display();
-    if (endpoint.tls) impl->encrypt(endpoint, deadline);
+    if (endpoint.tls) impl->tls = std::make_unique<TlsStream>(fd, endpoint, deadline);
     impl->log_in(settings, deadline);
     return impl;
   };
@@ -360,7 +304,7 @@ std::unique_ptr<Connection> Connection::open(const Settings& settings) {
   }
 }
 
-int Connection::fd() const noexcept { return impl_->context != nullptr ? impl_->context->fd : -1; }
+int Connection::fd() const noexcept { return impl_->socket.get(); }
 
 std::int64_t Connection::id() const noexcept { return impl_->id; }
 
@@ -371,17 +315,15 @@ void Connection::append(std::span<const std::string_view> fields) { impl_->appen
 bool Connection::flush() { return impl_->flush(); }
 
 bool Connection::wants_write() const noexcept {
-  return impl_->context != nullptr && impl_->problem.empty() && sdslen(impl_->context->obuf) > 0;
+  return impl_->socket && impl_->problem.empty() && !impl_->output.empty();
 }
 
 bool Connection::receive(Receiver& receiver) {
   do {
-    const bool alive = impl_->read();
+    impl_->read();
     // What arrived before the end is delivered: a reply may be among it.
-    while (const auto reply = impl_->next()) deliver(*reply, receiver);
-    if (!alive || impl_->context == nullptr || !impl_->problem.empty()) {
-      return impl_->note_problem();
-    }
+    while (const auto value = impl_->next()) deliver(*value, receiver);
+    if (!impl_->is_usable()) return false;
   } while (impl_->read_was_full);
   return true;
 }
@@ -406,14 +348,14 @@ std::vector<Reply> Connection::call_all(const std::vector<std::vector<std::strin
 }
 
 void Connection::hang_up() noexcept {
-  if (impl_->context != nullptr) ::shutdown(impl_->context->fd, SHUT_RDWR);
+  if (impl_->socket) ::shutdown(impl_->socket.get(), SHUT_RDWR);
 }
 
 void Connection::abort() noexcept {
-  if (impl_->context == nullptr) return;
+  if (!impl_->socket) return;
   const linger drop{1, 0};
-  ::setsockopt(impl_->context->fd, SOL_SOCKET, SO_LINGER, &drop, sizeof drop);
-  impl_->context.reset();
+  ::setsockopt(impl_->socket.get(), SOL_SOCKET, SO_LINGER, &drop, sizeof drop);
+  impl_->socket.reset();
 }
 
 }  // namespace dlock::redis
