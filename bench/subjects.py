@@ -13,7 +13,7 @@ Subject = collections.namedtuple("Subject", "name driver sends what")
 ALL = [
     Subject("dlock", "worker", (), "this library"),
     Subject("dlock-async", "worker", (), "this library, handlers instead of threads"),
-    Subject("floor-pair", "worker", ("set",), "hiredis: SET NX PX, compare-and-delete; blocking"),
+    Subject("floor-pair", "worker", ("set",), "SET NX PX, compare-and-delete; blocking"),
     Subject("floor-pipeline", "worker", ("set",), "the same of all workers on one connection"),
     Subject("floor-grant", "worker", (), "dlock's scripts in a minimal program"),
     Subject("floor-blpop", "worker", ("rpush",), "a token in a list: BLPOP and RPUSH"),

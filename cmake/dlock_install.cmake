@@ -39,10 +39,6 @@ foreach(file IN ITEMS LICENSE README.md)
         install(FILES ${file} COMPONENT documents DESTINATION "${CMAKE_INSTALL_DOCDIR}")
     endif()
 endforeach()
-if(DLOCK_HIREDIS_BUNDLED)
-    install(FILES "${DLOCK_HIREDIS_COPYRIGHT}" COMPONENT documents
-        DESTINATION "${CMAKE_INSTALL_DOCDIR}" RENAME hiredis.copyright)
-endif()
 
 # The CMake package.
 install(EXPORT dlockTargets NAMESPACE dlock:: DESTINATION "${package_dir}")
@@ -67,10 +63,6 @@ set(pc_libdir "\${prefix}")
 cmake_path(APPEND pc_libdir "${CMAKE_INSTALL_LIBDIR}")
 set(pc_includedir "\${prefix}")
 cmake_path(APPEND pc_includedir "${CMAKE_INSTALL_INCLUDEDIR}")
-set(pc_requires "")    # of the static library
-if(NOT DLOCK_HIREDIS_BUNDLED)
-    set(pc_requires "hiredis >= 1.1")
-endif()
 configure_file(cmake/dlock.pc.in dlock.pc @ONLY)
 install(FILES "${CMAKE_CURRENT_BINARY_DIR}/dlock.pc"
     DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

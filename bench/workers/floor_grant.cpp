@@ -1,6 +1,5 @@
 // Floor: dlock's scripts called by the least program that uses them: no timers, no renewal, no
 // recovery. What dlock's client adds is what it loses against this.
-#include <hiredis/hiredis.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -45,24 +44,24 @@ class Waiter {
     bool queued = false;
     while (!granted || !queued) {
       const auto reply = link_.read();
-      if (reply->type == REDIS_REPLY_PUSH) {
-        granted = granted || is_grant(*reply);
+      if (reply.type() == redis::resp3::Type::push) {
+        granted = granted || is_grant(reply);
       } else {
         queued = true;
-        granted = granted || std::string_view{reply->str, reply->len}.substr(9, 8) == "acquired";
+        granted = granted || reply.text().substr(9, 8) == "acquired";
       }
     }
   }
 
   void release() {
     link_.append({"EVALSHA", release_sha_, "4", key_, queue_, seen_, "dlock1:fence", token_});
-    while (link_.read()->type == REDIS_REPLY_PUSH) {
+    while (link_.read().type() == redis::resp3::Type::push) {
     }
   }
 
  private:
-  [[nodiscard]] bool is_grant(const redisReply& push) const {
-    const std::string_view text{push.element[2]->str, push.element[2]->len};
+  [[nodiscard]] bool is_grant(const Link::Reply& push) const {
+    const auto text = push[2].text();
     return text.starts_with("grant ") && text.substr(6, token_.size()) == token_;
   }
 

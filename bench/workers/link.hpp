@@ -1,4 +1,4 @@
-// A bare blocking hiredis connection, for the floors.
+// A bare blocking connection, for the floors.
 #pragma once
 
 #include <initializer_list>
@@ -6,24 +6,24 @@
 #include <string>
 #include <string_view>
 
+#include "support/wire.hpp"
 #include "workers/run.hpp"
-
-struct redisContext;
-struct redisReply;
 
 namespace dlock::bench {
 
 class Link {
  public:
-  using Reply = std::unique_ptr<redisReply, void (*)(redisReply*)>;
+  using Reply = redis::resp3::Value;
 
-  explicit Link(const Server& server);
-  ~Link();
-  Link(Link&&) noexcept = default;
+  explicit Link(const Server& server)
+      : wire_(std::make_unique<test::Wire>(server.port, test::Wire::no_limit)) {}
 
   /// Into the output buffer; it leaves with the next `read`.
-  void append(std::initializer_list<std::string_view> fields);
-  /// The next reply or push. Throws std::runtime_error for an error and a broken connection.
+  void append(std::initializer_list<std::string_view> fields) {
+    wire_->append({fields.begin(), fields.size()});
+  }
+  /// The next reply or push, valid until the next call. Throws std::runtime_error for an error and
+  /// a broken connection.
   Reply read();
   Reply call(std::initializer_list<std::string_view> fields) {
     append(fields);
@@ -31,7 +31,7 @@ class Link {
   }
 
  private:
-  std::unique_ptr<redisContext, void (*)(redisContext*)> context_;
+  std::unique_ptr<test::Wire> wire_;
 };
 
 /// Deletes KEYS[1] if it holds ARGV[1]: what the release of most libraries is.

@@ -35,7 +35,6 @@ class Dlock(ConanFile):
             copy(self, pattern, self._project, self.export_sources_folder)
 
     def requirements(self):
-        self.requires("hiredis/[>=1.1 <2]")
         # Its headers only: the shared library is loaded when a URL says rediss:.
         self.requires("openssl/[>=3 <4]", libs=False, run=True)
 
@@ -69,5 +68,5 @@ class Dlock(ConanFile):
 
     def package_info(self):
         self.cpp_info.libs = ["dlock"]
-        self.cpp_info.requires = ["hiredis::hiredis", "openssl::ssl"]
+        self.cpp_info.requires = ["openssl::ssl"]
         self.cpp_info.system_libs = ["pthread"] if self.options.shared else ["pthread", "dl"]

@@ -1,67 +1,24 @@
 // A plain connection to a server under test.
 #include "script/link.hpp"
 
-#include <hiredis/hiredis.h>
-
-#include <stdexcept>
-
 namespace dlock::test {
 
 namespace {
 
-Answer answer_of(const redisReply& reply) {
+Answer answer_of(const redis::resp3::Value& value) {
   Answer answer;
-  switch (reply.type) {
-    case REDIS_REPLY_NIL:
-      break;
-    case REDIS_REPLY_INTEGER:
-      answer.kind = Answer::Kind::text;
-      answer.text = std::to_string(reply.integer);
-      break;
-    case REDIS_REPLY_ARRAY:
-      answer.kind = Answer::Kind::list;
-      for (std::size_t i = 0; i < reply.elements; ++i) {
-        answer.elements.push_back(answer_of(*reply.element[i]));
-      }
-      break;
-    default:
-      answer.kind = reply.type == REDIS_REPLY_ERROR ? Answer::Kind::error : Answer::Kind::text;
-      answer.text.assign(reply.str, reply.len);
-  }
+  if (value.type() == redis::resp3::Type::null) return answer;
+  answer.kind = value.has_elements() ? Answer::Kind::list
+                : value.is_error()   ? Answer::Kind::error
+                                     : Answer::Kind::text;
+  answer.text = value.text();
+  for (const auto element : value) answer.elements.push_back(answer_of(element));
   return answer;
 }
 
 }  // namespace
 
-Link::Link(const RedisServer& server)
-    : context_(redisConnectUnix(server.socket_path().c_str()), &redisFree) {
-  if (!context_ || context_->err != 0) {
-    throw std::runtime_error("cannot connect to the server under test");
-  }
-  redisSetTimeout(context_.get(), {10, 0});
-}
-
-Link::~Link() = default;
-
-void Link::send(std::span<const std::string_view> fields) {
-  std::vector<const char*> data;
-  std::vector<std::size_t> sizes;
-  for (const auto field : fields) {
-    data.push_back(field.data());
-    sizes.push_back(field.size());
-  }
-  redisAppendCommandArgv(context_.get(), static_cast<int>(fields.size()), data.data(),
-                         sizes.data());
-}
-
-Answer Link::read() {
-  void* raw = nullptr;
-  if (redisGetReply(context_.get(), &raw) != REDIS_OK) {
-    throw std::runtime_error(std::string{"no reply: "} + context_->errstr);
-  }
-  const std::unique_ptr<void, void (*)(void*)> reply{raw, &freeReplyObject};
-  return answer_of(*static_cast<redisReply*>(raw));
-}
+Answer Link::read() { return answer_of(wire_.read()); }
 
 void Subscriber::subscribe() {
   link_.ask({"SSUBSCRIBE", channel_});

@@ -2,15 +2,13 @@
 #pragma once
 
 #include <initializer_list>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "support/redis_server.hpp"
-
-struct redisContext;
+#include "support/wire.hpp"
 
 namespace dlock::test {
 
@@ -25,12 +23,11 @@ struct Answer {
 /// Throws `std::runtime_error` when the connection breaks or stays silent for 10 s.
 class Link {
  public:
-  explicit Link(const RedisServer& server);
-  ~Link();
-  Link(const Link&) = delete;
-  Link& operator=(const Link&) = delete;
+  explicit Link(const RedisServer& server)
+      : wire_(server.socket_path(), std::chrono::seconds{10}) {}
 
-  void send(std::span<const std::string_view> fields);  ///< leaves with the next `read`
+  /// It leaves with the next `read`.
+  void send(std::span<const std::string_view> fields) { wire_.append(fields); }
   void send(std::initializer_list<std::string_view> fields) {
     send(std::span<const std::string_view>{fields.begin(), fields.size()});
   }
@@ -41,7 +38,7 @@ class Link {
   }
 
  private:
-  std::unique_ptr<redisContext, void (*)(redisContext*)> context_;
+  Wire wire_;
 };
 
 /// A client of the lock that waits: it hears one channel.

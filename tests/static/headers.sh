@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Each public header compiles on its own, and twice, without a warning and without hiredis; those
-# whose name ends in .h as C, too.
+# Each public header compiles on its own, and twice, without a warning; those whose name
+# ends in .h as C, too.
 . "$(dirname "$0")/lib.sh"
 compilers=(g++)
 command -v clang++-19 >/dev/null && compilers+=(clang++-19)

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <hiredis/hiredis.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -15,12 +14,13 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
-#include <memory>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 #include "support/rights.hpp"
 #include "support/wait.hpp"
+#include "support/wire.hpp"
 
 namespace dlock::test {
 
@@ -29,10 +29,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto start_limit = 20s;
-constexpr timeval reply_limit{10, 0};
-
-using ContextPtr = std::unique_ptr<redisContext, decltype(&redisFree)>;
-using ReplyPtr = std::unique_ptr<redisReply, decltype(&freeReplyObject)>;
+constexpr auto reply_limit = 10s;
 
 int free_port() {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -82,30 +79,21 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   ::_exit(127);
 }
 
-ContextPtr connect(const std::string& socket) {
-  return {redisConnectUnixWithTimeout(socket.c_str(), reply_limit), &redisFree};
-}
-
 bool answers(const std::string& socket) {
-  const auto context = connect(socket);
-  if (!context || context->err != 0) return false;
-  const ReplyPtr reply{static_cast<redisReply*>(redisCommand(context.get(), "PING")),
-                       &freeReplyObject};
-  return reply && reply->type == REDIS_REPLY_STATUS;
+  try {
+    return !Wire{socket, reply_limit}.call({"PING"}).is_error();
+  } catch (const std::runtime_error&) {
+    return false;
+  }
 }
 
-void append_text(std::string& text, const redisReply& reply) {
-  if (reply.type == REDIS_REPLY_INTEGER) {
-    text += std::to_string(reply.integer);
-  } else if (reply.type == REDIS_REPLY_NIL) {
-    text += "(nil)";
-  } else if (reply.elements > 0) {
-    for (std::size_t i = 0; i < reply.elements; ++i) {
-      if (i > 0) text += '\n';
-      append_text(text, *reply.element[i]);
-    }
-  } else if (reply.str != nullptr) {
-    text.append(reply.str, reply.len);
+void append_text(std::string& text, const redis::resp3::Value& value) {
+  if (value.type() == redis::resp3::Type::null) text += "(nil)";
+  text += value.text();
+  bool first = true;
+  for (const auto element : value) {
+    if (!std::exchange(first, false)) text += '\n';
+    append_text(text, element);
   }
 }
 
@@ -245,29 +233,13 @@ std::string RedisServer::log_tail() const {
 }
 
 std::string RedisServer::command(std::span<const std::string_view> fields) const {
-  const auto context = connect(socket_path());
-  if (!context || context->err != 0) {
-    throw std::runtime_error(std::string{"cannot connect: "} + (context ? context->errstr : ""));
-  }
-  redisSetTimeout(context.get(), reply_limit);
-  if (rights_are_enforced()) {
-    const ReplyPtr admitted{static_cast<redisReply*>(redisCommand(context.get(), "AUTH test any")),
-                            &freeReplyObject};
-  }
-  std::vector<const char*> data;
-  std::vector<std::size_t> sizes;
-  for (const auto field : fields) {
-    data.push_back(field.data());
-    sizes.push_back(field.size());
-  }
-  const ReplyPtr reply{
-      static_cast<redisReply*>(redisCommandArgv(context.get(), static_cast<int>(fields.size()),
-                                                data.data(), sizes.data())),
-      &freeReplyObject};
-  if (!reply) throw std::runtime_error(std::string{"no reply: "} + context->errstr);
+  Wire wire{socket_path(), reply_limit};
+  if (rights_are_enforced()) wire.call({"AUTH", "test", "any"});
+  wire.append(fields);
+  const auto reply = wire.read();
   std::string text;
-  append_text(text, *reply);
-  if (reply->type == REDIS_REPLY_ERROR) throw std::runtime_error(text);
+  append_text(text, reply);
+  if (reply.is_error()) throw std::runtime_error(text);
   return text;
 }
 

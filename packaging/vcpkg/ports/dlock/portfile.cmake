@@ -9,7 +9,6 @@ vcpkg_cmake_configure(
         -DDLOCK_BUILD_CLI=OFF
         -DDLOCK_BUILD_EXAMPLES=OFF
         -DDLOCK_BUILD_TESTS=OFF
-        "-DDLOCK_DEPS_DIR=${CURRENT_BUILDTREES_DIR}/none"    # the hiredis is vcpkg's
 )
 vcpkg_cmake_install()
 vcpkg_cmake_config_fixup(CONFIG_PATH lib/cmake/dlock)
