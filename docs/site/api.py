@@ -211,8 +211,8 @@ class Api:
             about = " ".join(self.prose(self.files[header], "").split())
             file = header.rpartition("/")[2]
             rows += f"| [{file}]({page_of(file)}) | {re.match(r'.*?([.] |$)', about)[0]} |\n"
-        return ("# The API of C++ and C\n\n`#include <dlock/dlock.hpp>` has all of C++ but `asio.hpp`, "
-                f"`#include <dlock/dlock.h>` all of C.\n\n| header | what it is |\n| --- | --- |\n{rows}")
+        return ("# The API of C++ and C\n\n`#include <dlock/dlock.hpp>` has all of C++ but `asio.hpp` and "
+                f"`testing.hpp`, `#include <dlock/dlock.h>` all of C.\n\n| header | what it is |\n| --- | --- |\n{rows}")
 
 
 def pages(directory):

@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.dirname(__file__))
 import api  # noqa: E402
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-DOCUMENTS = ("*.md", "docs/*.md", "examples/*.md", "node/*.md", "python/*.md")
+DOCUMENTS = ("*.md", "docs/*.md", "docs/*/*.md", "examples/*.md", "node/*.md", "python/*.md")
 EXAMPLES = ("examples/*.cpp", "examples/*.c", "examples/*.py", "examples/*.sh")
 PICTURES = ("docs/*/*.svg",)
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^()\s:#]+)(#[^()\s]*)?\)")  # to a file, not a picture
@@ -83,5 +83,5 @@ def on_files(files, config):
 
     sections = {title: pages for entry in config.nav for title, pages in entry.items()}
     sections["Examples"] += [f"{path.relative_to(SOURCE)}.md" for path in found(EXAMPLES)]
-    sections["API"] += [name for name in headers if name not in sections["API"]]
+    sections["API"] += list(headers)[1:]
     return files

@@ -32,11 +32,12 @@ SEARCH = """(async () => {
   query.focus();
   query.value = 'min_replicas';
   query.dispatchEvent(new KeyboardEvent('keyup', { bubbles: true }));
-  for (;;) {
+  for (let i = 0; i < 1500; ++i) {
     const found = document.querySelector('.md-search-result__link');
     if (found) return found.href;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  return 'nothing found in 30 s';
 })()"""
 
 
