@@ -1,6 +1,7 @@
 """Decorated functions of every kind hold the lock exactly while their body runs."""
 
 import asyncio
+import contextlib
 import functools
 import gc
 import inspect
@@ -288,13 +289,19 @@ class Functions(DecoratorCase):
             return async_generator()
 
         ran = []
-        for function in (coroutine, generator, async_generator):
+        for function in (coroutine, generator, async_generator, contextlib.contextmanager(generator),
+                         contextlib.asynccontextmanager(async_generator)):
             with self.assertRaisesRegex(UsageError, "without the lock"):
                 Mutex(self.redis, "job")(lambda: function())()
             self.assert_free()
+        for function in (coroutine, generator, async_generator):
             with self.assertRaises(UsageError):
                 run_once(self.redis, "once", function)
         self.assertEqual(ran, [])
+        with contextlib.contextmanager(Mutex(self.redis, "job")(generator))():
+            self.assertTrue(self.held())
+        self.assert_free()
+        ran.clear()
         lease = begin_once(self.redis, "once")  # nobody began it
         self.assertIsNotNone(lease)
         lease.release()

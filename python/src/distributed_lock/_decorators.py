@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
@@ -17,8 +18,10 @@ Args = tuple[Any, ...]
 Kwargs = dict[str, Any]
 Kind = Literal["function", "generator", "coroutine", "async generator"]
 
-# What runs the body, or the rest of it, after the call has returned.
-_LAZY = (Coroutine, Generator, AsyncGenerator)
+# What runs the body, or the rest of it, after the call has returned. The last is what a function has
+# made that contextlib decorated.
+_LAZY = (Coroutine, Generator, AsyncGenerator,
+         getattr(contextlib, "_GeneratorContextManagerBase", Coroutine))
 _LATER = (*_LAZY, Awaitable)
 
 
@@ -99,7 +102,7 @@ def refuse_later(function: Callable[..., object], result: object,
         result.close()  # it never began
     raise UsageError(f"{_name(function)} returned {type(result).__name__}, whose body would run "
                      "without the lock: say `async def`, or inspect.markcoroutinefunction(); "
-                     "or decorate the generator itself")
+                     "or decorate the generator itself, below @contextmanager too")
 
 
 def _function(function: Callable[..., Any], block: Callable[[Args, Kwargs], Block]
