@@ -21,8 +21,8 @@ from tls_server import TlsServer  # noqa: E402
 
 import unittest  # noqa: E402
 
-VALKEY = shutil.which("valkey-server", path=os.pathsep.join([
-    os.path.join(os.environ["DLOCK_SOURCE_DIR"], ".deps/valkey/usr/bin"), os.environ["PATH"]]))
+DEPS = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"], ".deps")
+VALKEY = next(map(str, DEPS.glob("valkey-lite/**/valkey-server")), None) or shutil.which("valkey-server")
 
 
 class Mutexes:
