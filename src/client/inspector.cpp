@@ -135,9 +135,10 @@ Inspector::Inspector(ClientState& client, const redis::Endpoint& endpoint, std::
   (void)servers_.all();
 }
 
-void Inspector::fail(std::string_view error_reply) const {
+void Inspector::fail(std::string_view error_reply, std::string_view key) const {
   const auto error = redis::classify(error_reply);
-  throw_error(error.code, client_.url() + ": " + error.what);
+  const bool is_misused = error.code == errc::not_a_lock;
+  throw_error(error.code, client_.url() + ": " + (is_misused ? core::misuse_of(key) : error.what));
 }
 
 const redis::Reply& Inspector::element(const redis::Reply& reply, std::size_t index) {
@@ -160,15 +161,25 @@ redis::Reply Inspector::ask(std::string_view key, std::span<const std::string_vi
 
 redis::Reply Inspector::call(std::span<const std::string_view> fields) {
   auto reply = ask(fields[1], fields);
-  if (reply.kind == redis::ReplyView::Kind::error) fail(reply.text);
+  if (reply.kind == redis::ReplyView::Kind::error) fail(reply.text, fields[1]);
   return reply;
+}
+
+std::string Inspector::text_at(const std::string& key) {
+  constexpr std::string_view last_byte = "1048575";
+  try {
+    return call({"GETRANGE", key, "0", last_byte}).text;
+  } catch (const StoreUnusable& error) {
+    if (error.reason() != errc::not_a_lock) throw;
+    return {};
+  }
 }
 
 redis::Reply Inspector::call_on(redis::Connection& server,
                                 std::initializer_list<std::string_view> fields,
                                 milliseconds longer) {
   auto reply = server.call(fields, timeout_ + longer);
-  if (reply.kind == redis::ReplyView::Kind::error) fail(reply.text);
+  if (reply.kind == redis::ReplyView::Kind::error) fail(reply.text, {});
   return reply;
 }
 
@@ -185,7 +196,7 @@ redis::Reply Inspector::run(std::string_view script, std::string_view sha,
     fields[1] = script;
     reply = ask(keys.front(), fields);
   }
-  if (reply.kind == redis::ReplyView::Kind::error) fail(reply.text);
+  if (reply.kind == redis::ReplyView::Kind::error) fail(reply.text, keys.front());
   return reply;
 }
 
@@ -228,7 +239,7 @@ void Inspector::look_at_some(std::span<const std::string> keys, Wanted wanted,
     const auto& problem = parts[0].text;
     if (!problem.empty()) {
       if (wanted == Wanted::used && redis::classify(problem).code == errc::not_a_lock) continue;
-      fail(problem);
+      fail(problem, keys[i]);
     }
     auto lock = read_lock(std::span{parts}.subspan(1), now_us);
     if (wanted == Wanted::used && !lock.held && lock.waiters.empty()) continue;
@@ -253,8 +264,7 @@ void Inspector::name_parties(std::span<Party* const> parties) {
     if (!party->client.empty()) by_client[party->client].push_back(party);
   }
   for (const auto& [client, same] : by_client) {
-    const auto reply = call({"GET", core::registration_key(client)});
-    const auto registered = parse_registration(reply.text);
+    const auto registered = parse_registration(text_at(core::registration_key(client)));
     if (!registered) continue;
     for (auto* const party : same) {
       *party = *registered;

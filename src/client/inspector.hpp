@@ -43,6 +43,9 @@ class Inspector {
   redis::Reply run(std::string_view script, std::string_view sha, std::span<const std::string> keys,
                    std::span<const std::string_view> arguments);
 
+  /// The text at a key, at most 1 MiB; empty also if somebody else uses the key for something else.
+  [[nodiscard]] std::string text_at(const std::string& key);
+
   /// Sends a command that has no key, and may take `longer` than others. Throws on an error reply.
   redis::Reply call_on(redis::Connection& server, std::initializer_list<std::string_view> fields,
                        std::chrono::milliseconds longer = {});
@@ -92,7 +95,7 @@ class Inspector {
                     std::span<const std::string_view> mode, std::map<std::string, LockInfo>& locks);
   static const redis::Reply& element(const redis::Reply& reply, std::size_t index);
   redis::Reply ask(std::string_view key, std::span<const std::string_view> fields);
-  [[noreturn]] void fail(std::string_view error_reply) const;
+  [[noreturn]] void fail(std::string_view error_reply, std::string_view key) const;
 
   ClientState& client_;
   const std::chrono::milliseconds timeout_;

@@ -51,7 +51,9 @@ class Panel::Intake final : public redis::Receiver {
     const auto& endpoint = server_.settings.endpoint;
     const auto error = [&] {
       auto what = redis::classify(reply.text);
-      what.what = endpoint.display() + ": " + what.what;
+      const bool is_misused = what.code == errc::not_a_lock && panel_.call_ != nullptr;
+      what.what = endpoint.display() + ": " +
+                  (is_misused ? core::misuse_of(panel_.call_->keys.front()) : what.what);
       return what;
     };
     if (is_error && knows_others(endpoint) && is_of_another_server(reply.text)) {

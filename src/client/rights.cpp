@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <iterator>
 
 #include "client/glob.hpp"
+#include "core/keys.hpp"
 
 namespace dlock::detail {
 namespace {
@@ -56,10 +58,21 @@ constexpr std::array rights{
 
 constexpr std::string_view check_script = "return redis.acl_check_cmd(unpack(ARGV)) and 1 or 0";
 
-// A name that `pattern`, which ends with a star, matches.
-std::string sample_of(std::string_view pattern, std::string_view prefix) {
-  if (pattern == "PREFIX*") return std::string{prefix} + "dlock-doctor";
-  return std::string{pattern.substr(0, pattern.size() - 1)} + "doctor";
+// Names that `pattern`, which ends with a star, is for: it may be granted as what is narrower.
+Words samples_of(std::string_view pattern, std::string_view prefix) {
+  const auto lock = std::string{prefix} + "dlock-doctor";
+  if (pattern == "PREFIX*") return {lock};
+  if (pattern == "dlock1:l*") return {core::leader_key(lock)};
+  if (pattern == "dlock1:c:*") return {core::channel_of("doctor")};
+  const auto keys = core::lock_keys(lock);
+  return {keys.queue, keys.seen, std::string{core::fence_key}, core::registration_key("doctor")};
+}
+
+// A command that uses these keys.
+Words use_of(Words keys) {
+  Words command{"EVAL", "x", std::to_string(keys.size())};
+  std::ranges::move(keys, std::back_inserter(command));
+  return command;
 }
 
 // `+client|list` as CLIENT LIST.
@@ -85,9 +98,9 @@ struct Allowed {
 // allowed: it does the asking.
 Words probe_of(const Right& right, std::string_view prefix, const Allowed& allowed) {
   const auto name = right.grant.substr(1);
-  if (right.grant[0] == '~') return {"EVAL", "x", "1", sample_of(name, prefix)};
+  if (right.grant[0] == '~') return use_of(samples_of(name, prefix));
   if (right.grant[0] == '&') {
-    const auto channel = sample_of(name, prefix);
+    const auto channel = samples_of(name, prefix).front();
     return allowed.publish.empty() ? Words{} : Words{allowed.publish, channel, channel};
   }
   if (right.keyed && allowed.key.empty()) return {};
@@ -115,11 +128,9 @@ std::string grant_of(const Right& right, std::string_view prefix) {
 std::span<const Right> all_rights() { return rights; }
 
 RightsFacts find_missing_rights(redis::Node& node, std::string_view prefix) {
-  const std::array samples{sample_of("PREFIX*", prefix), sample_of("dlock1:*", prefix)};
-  const auto first = ask(node, {{"EVAL", "x", "1", samples[0]},
-                                {"EVAL", "x", "1", samples[1]},
-                                {"SSUBSCRIBE"},
-                                {"SPUBLISH"}});
+  const auto locks = samples_of("PREFIX*", prefix);
+  const auto beside = samples_of("dlock1:*", prefix);
+  const auto first = ask(node, {use_of(locks), use_of(beside), {"SSUBSCRIBE"}, {"SPUBLISH"}});
   RightsFacts facts;
   if (first.empty()) {
     facts.unknown = "the server did not answer";
@@ -130,8 +141,8 @@ RightsFacts find_missing_rights(redis::Node& node, std::string_view prefix) {
     return facts;
   }
   const auto is_allowed = [&](std::size_t i) { return first[i].text == "1"; };
-  const Allowed allowed{is_allowed(0)   ? samples[0]
-                        : is_allowed(1) ? samples[1]
+  const Allowed allowed{is_allowed(0)   ? locks.front()
+                        : is_allowed(1) ? beside.front()
                                         : std::string{},
                         is_allowed(2)   ? "SSUBSCRIBE"
                         : is_allowed(3) ? "SPUBLISH"

@@ -94,7 +94,7 @@ void WaitsFor::write(const std::string& token, const Note& note) {
 void WaitsFor::erase(const std::string& token) { store_.call({"DEL", core::note_key(token)}); }
 
 std::optional<Note> WaitsFor::read(const std::string& token) {
-  return parse_note(store_.call({"GET", core::note_key(token)}).text);
+  return parse_note(store_.text_at(core::note_key(token)));
 }
 
 // A search over what one source says of holders and of notes.

@@ -280,7 +280,10 @@ void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& 
         rearm(cohort);
       }
     } else {
-      fail_front(now, cohort, {0, Refusal::Kind::failed, reply.code, reply.what});
+      const bool is_misused = reply.code == errc::not_a_lock;
+      fail_front(now, cohort,
+                 {0, Refusal::Kind::failed, reply.code,
+                  is_misused ? misuse_of(cohort->lock.key) : reply.what});
     }
     return;
   }

@@ -74,6 +74,15 @@ void Engine::on_acquire_all_reply(Instant now, const Pending& pending, const Rep
     ask_all(now, again, true);
     return;
   }
+  if (reply.is_error && reply.code == errc::not_a_lock) {
+    // Of one of them. Each alone is told if it is the one.
+    for (const auto& part : pending.parts) {
+      if (part.cohort->attempt && part.cohort->attempt->token() == part.token) {
+        ask(now, part.cohort, 0, false);
+      }
+    }
+    return;
+  }
   if (reply.is_error) {
     for (const auto& part : pending.parts) {
       on_acquire_reply(now, part, reply);

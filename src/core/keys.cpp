@@ -96,6 +96,13 @@ LockKeys lock_keys(std::string_view key) {
   return {std::string{key}, "dlock1:q" + end, "dlock1:s" + end};
 }
 
+std::string misuse_of(std::string_view key) {
+  return std::string{"the key \""}.append(key).append(
+      "\" is in use for something that is not a lock of this kind (a Mutex is kept as a string, a "
+      "SharedMutex or Semaphore as a sorted set, a Latch or Barrier as a hash); choose another "
+      "name or set a prefix, or delete the key if nobody needs it");
+}
+
 std::string parts_key(std::string_view key) { return "dlock1:p" + suffix(key); }
 
 std::vector<std::string> keys_of_script(const LockId& lock) {

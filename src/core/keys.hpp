@@ -63,6 +63,9 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 ///                           slot is that of KEY
 [[nodiscard]] LockKeys lock_keys(std::string_view key);
 
+/// What is wrong when `key` holds something that no client of ours wrote there.
+[[nodiscard]] std::string misuse_of(std::string_view key);
+
 /// Of the gate `key`: the lock, of permits, whose holders are the parties that joined it.
 [[nodiscard]] std::string parts_key(std::string_view key);
 

@@ -37,9 +37,8 @@ constexpr std::array meanings{
             "the server is in protected mode, which takes connections from its own machine only; "
             "set a password there (requirepass), or switch protected-mode off"},
     Meaning{"WRONGTYPE", errc::not_a_lock,
-            "the key is in use for something that is not a lock of this kind (a Mutex is kept as "
-            "a string, a SharedMutex or Semaphore as a sorted set); choose another name or set a "
-            "prefix"},
+            "a key is in use for something that is not a lock of this kind; choose another name or "
+            "set a prefix"},
     Meaning{"MISCONF", errc::store_unusable,
             "the server cannot save to its disk and therefore takes no writes; see its log and "
             "free disk space"},

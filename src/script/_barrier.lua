@@ -4,16 +4,25 @@
 -- include _common.lua
 
 local BARRIER_LIFE_MS = 600000  -- so long after its last use a barrier is forgotten
+local NO_BARRIER = 'WRONGTYPE this hash does not hold a barrier'
 
+-- Nothing, and an error, if the key holds something else.
 local function read()
   local key = KEYS[1]
+  local found = {}
+  for _, field in ipairs({ 'parties', 'phase', 'ended', 'broken', 'passed' }) do
+    local text = redis.call('HGET', key, field)
+    found[field] = tonumber(text)
+    if text and not is_exact(found[field]) then
+      return nil, redis.error_reply(NO_BARRIER)
+    end
+  end
+  if found.parties and not found.phase then
+    return nil, redis.error_reply(NO_BARRIER)
+  end
   return {
-    key = key, queue = KEYS[2], ended = KEYS[3], parts = KEYS[4],
-    parties = tonumber(redis.call('HGET', key, 'parties') or nil),
-    phase = tonumber(redis.call('HGET', key, 'phase') or nil),
-    ended_phase = tonumber(redis.call('HGET', key, 'ended') or nil),
-    broken = tonumber(redis.call('HGET', key, 'broken') or 0) or 0,
-    passed = tonumber(redis.call('HGET', key, 'passed') or nil),
+    key = key, queue = KEYS[2], ended = KEYS[3], parts = KEYS[4], parties = found.parties,
+    phase = found.phase, ended_phase = found.ended, broken = found.broken or 0, passed = found.passed,
   }
 end
 

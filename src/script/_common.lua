@@ -7,6 +7,7 @@ local WAITER_REFRESH = 4000000  -- from this age on a waiter's repeats are writt
 local QUEUE_LIFE_MS = 20000     -- an abandoned queue goes away by itself
 local MOST_DEAD = 64            -- dead waiters passed over in one call, so that no call is long
 local LONGEST_CLAIM_MS = 3000   -- whoever put a token into the queue
+local LONGEST_LEFT_MS = 1e13    -- is told of an expiry, whoever set it
 local MOST_AHEAD = 3.2e15       -- a counter so far before the clock, a hundred years, is none of ours
 
 local function now_us()
@@ -16,6 +17,11 @@ end
 
 local function digits(number)
   return string.format('%.0f', number)
+end
+
+-- Whether it is a count or a time that Lua, and the client, hold exactly: others can write numbers too.
+local function is_exact(number)
+  return number and number >= 0 and number < 2 ^ 53 and number % 1 == 0
 end
 
 -- Runs the steps of a script. If one fails because a key that is only a hint, of those that should be
@@ -94,7 +100,8 @@ local function is_alive(seen_key, token, ticket, now)
   if now - ticket <= WAITER_REFRESH then
     return true
   end
-  local seen = redis.call('HGET', seen_key, token)
+  local seen = redis.pcall('HGET', seen_key, token)
+  seen = type(seen) == 'string' and seen
   return now - (tonumber(seen) or ticket) <= WAITER_LIFE, seen
 end
 

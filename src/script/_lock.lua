@@ -25,6 +25,12 @@ local function fence_of(value)
   return string.match(value, ':(%d+):(%d+)$')
 end
 
+-- The counter of a holder that asks again; nothing if others wrote something else there.
+local function counter_of(value)
+  local counter = fence_of(value)
+  return is_exact(tonumber(counter)) and counter
+end
+
 local function seal_of(value)
   return string.match(value, ':(%d+%.%d+):', 57)
 end

@@ -3,7 +3,8 @@
 -- before, and who leaves has it longer, so fewer permits than parts tell that one was lost.
 
 local function count_of_parts(gate)
-  return tonumber(redis.call('HGET', gate.key, 'parts') or 0) or 0
+  local count = tonumber(redis.call('HGET', gate.key, 'parts') or 0)
+  return is_exact(count) and count or 0
 end
 
 local function join(gate, part)

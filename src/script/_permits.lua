@@ -9,6 +9,7 @@ local RAISED = '=raised'   -- there once permits_raise was run: what it wrote wi
 local SEAL_1, SEAL_2 = '=seal1', '=seal2'  -- once somebody waits: the seal, two numbers
 local SHARED = 1073741824  -- the capacity of a reader-writer lock, and of nothing else
 local LINGER_MS = 1000     -- so long the key outlives its holders, for those who count them off
+local NO_PERMITS = 'WRONGTYPE this sorted set does not hold permits'
 
 -- The claim time and the weight that a token carries; nothing if it is not of permits.
 local function terms_of(token)
@@ -59,10 +60,17 @@ local function look(lock, now)
     return numbers
   elseif not (numbers[1] and numbers[2]) then
     return redis.call('EXISTS', lock.key) == 1
-      and redis.error_reply('WRONGTYPE this sorted set does not hold permits') or nil
+      and redis.error_reply(NO_PERMITS) or nil
   end
-  lock.capacity, lock.used = -numbers[1], -numbers[2]
+  local capacity, used = -numbers[1], -numbers[2]
+  if not (is_exact(capacity) and capacity >= 1 and capacity <= SHARED and is_exact(used) and used >= 1) then
+    return redis.error_reply(NO_PERMITS)
+  end
+  lock.capacity, lock.used = capacity, used
   lock.raised = numbers[3] and -numbers[3]
+  if lock.raised and lock.raised > now + MOST_AHEAD then
+    lock.raised = 1
+  end
   if numbers[4] and numbers[5] then
     lock.seal, lock.is_sealed = digits(-numbers[4]) .. '.' .. digits(-numbers[5]), true
   end
@@ -93,7 +101,11 @@ end
 
 -- The seen key also has the holders' fence counters, which are hints: a lost one is drawn anew.
 local function note_fence(lock, token, counter, life_ms)
-  redis.pcall('HSET', lock.seen, token, digits(counter))
+  local noted = redis.pcall('HSET', lock.seen, token, digits(counter))
+  if type(noted) == 'table' and string.find(noted.err, 'WRONGTYPE') then
+    redis.call('DEL', lock.seen)
+    redis.call('HSET', lock.seen, token, digits(counter))
+  end
   keep_for(lock.seen, life_ms + LINGER_MS)
 end
 
@@ -138,7 +150,8 @@ end
 -- The time until the first holder ends; -1 if nobody holds.
 local function left_ms(lock, now)
   local first = redis.call('ZRANGEBYSCORE', lock.key, '(0', '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-  return first[2] and digits(math.max(0, math.ceil((first[2] - now) / 1000))) or '-1'
+  local left = first[2] and math.ceil((first[2] - now) / 1000)
+  return left and digits(math.min(math.max(0, left), LONGEST_LEFT_MS)) or '-1'
 end
 
 -- Makes the head of the queue a holder, unless it is dead.

@@ -41,7 +41,8 @@ if others and ticket == '' and old == '' then
   local now = time[1] .. string.format('%06d', time[2])
   if redis.pcall('ZADD', KEYS[2], 'NX', now, token) == 1 then
     redis.call('PEXPIRE', KEYS[2], 20000)  -- QUEUE_LIFE_MS
-    return string.sub(token, 25, 32) .. ' queued ' .. redis.call('PTTL', KEYS[1]) .. ' '
+    return string.sub(token, 25, 32) .. ' queued '
+      .. math.min(redis.call('PTTL', KEYS[1]), 1e13) .. ' '  -- LONGEST_LEFT_MS
       .. redis.call('ZRANK', KEYS[2], token) .. ' ' .. now .. ' ' .. now .. ' ' .. whose
   end
 end
@@ -63,8 +64,15 @@ return mend(function(again)
   end
   if holds(value, token) then
     leave_queue(lock, token)
-    redis.call('PEXPIRE', lock.key, ttl_ms)
-    return echo(token) .. ' acquired ' .. (fence_of(value)) .. given_up
+    local counter = counter_of(value)
+    if counter then
+      redis.call('PEXPIRE', lock.key, ttl_ms)
+    else
+      local new = next_fence(lock, now)
+      own(lock, token, new, ttl_ms)
+      counter = digits(new)
+    end
+    return echo(token) .. ' acquired ' .. counter .. given_up
   end
 
   local left_ms
@@ -88,7 +96,7 @@ return mend(function(again)
     whose = outcome == 'granted' and lock.seal and 'ours:' .. lock.seal or whose
   end
 
-  left_ms = left_ms or redis.call('PTTL', lock.key)
+  left_ms = left_ms or math.min(redis.call('PTTL', lock.key), LONGEST_LEFT_MS)
   if mode ~= 'wait' then
     return echo(token) .. ' busy ' .. left_ms .. given_up
   end

@@ -23,13 +23,14 @@ return mend(function()
       token = ARGV[i + 1] }
     local value = redis.call('GET', lock.key)
     local outcome, left_ms
-    if holds(value, lock.token) then
-      lock.counter = fence_of(value)
+    local held = holds(value, lock.token)
+    if held then
+      lock.counter = counter_of(value)
     elseif not value and redis.call('EXISTS', lock.queue) == 1 then
       outcome, left_ms = hand_off(lock, now)
     end
-    if value and not lock.counter or outcome == 'granted' or outcome == 'foreign' then
-      return echo(ARGV[2]) .. ' busy ' .. (left_ms or redis.call('PTTL', lock.key))
+    if value and not held or outcome == 'granted' or outcome == 'foreign' then
+      return echo(ARGV[2]) .. ' busy ' .. (left_ms or math.min(redis.call('PTTL', lock.key), LONGEST_LEFT_MS))
     end
     locks[i] = lock
   end

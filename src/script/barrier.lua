@@ -21,10 +21,11 @@ local function forget_missing_parts(barrier, now)
 end
 
 local token, mode, ticket, parties = ARGV[1], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[6])
-local barrier, now = read(), now_us()
-if barrier.parties and not barrier.phase then
-  return redis.error_reply('WRONGTYPE this hash does not hold a barrier')
+local barrier, problem = read()
+if problem then
+  return problem
 end
+local now = now_us()
 return mend(function()
   if barrier.parties and barrier.parties ~= parties then
     return echo(token) .. ' other ' .. digits(barrier.parties)

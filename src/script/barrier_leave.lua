@@ -8,11 +8,11 @@
 local token = ARGV[1]
 local barrier = read()
 return mend(function()
-  if not (barrier.phase and redis.call('ZSCORE', barrier.queue, token)) then
+  if not (barrier and barrier.phase and redis.call('ZSCORE', barrier.queue, token)) then
     return echo(token) .. ' not_held'
   end
   break_phase(barrier)
   redis.call('ZADD', barrier.ended, -1, token)
   tell_ended(barrier, now_us())
   return echo(token) .. ' released'
-end, { barrier.queue, barrier.ended })
+end, { KEYS[2], KEYS[3] })

@@ -9,6 +9,8 @@
 --   wake, with that as the latest ticket
 -- include _gate.lua
 
+local LATEST = '9007199254740991'  -- beyond all tickets of ours
+
 local lock = { queue = KEYS[2], seen = KEYS[3] }
 local token, mode = ARGV[1], ARGV[3]
 local now = now_us()
@@ -17,7 +19,8 @@ return mend(function()
   if mode == 'enter' then
     redis.call('ZADD', lock.queue, 'NX', digits(now), token)
     redis.call('PEXPIRE', lock.queue, QUEUE_LIFE_MS)
-    return echo(token) .. ' acquired ' .. redis.call('ZSCORE', lock.queue, token)
+    local ticket = tonumber(redis.call('ZSCORE', lock.queue, token))
+    return echo(token) .. ' acquired ' .. digits(is_exact(ticket) and ticket or now)
   elseif mode == 'wait' then
     local ticket = redis.call('ZSCORE', lock.queue, token)
     return ticket and stay(lock, token, ticket, now) or echo(token) .. ' acquired 0'
@@ -28,5 +31,7 @@ return mend(function()
     -- All who are here, also those who came before the clock went back.
     latest = redis.call('ZRANGE', lock.queue, -1, -1, 'WITHSCORES')[2] or '0'
   end
-  return echo(token) .. ' acquired ' .. (wake(lock, now, most, latest) and latest or '0')
+  latest = is_exact(tonumber(latest)) and latest or LATEST
+  local more = wake(lock, now, most, latest == LATEST and '+inf' or latest)
+  return echo(token) .. ' acquired ' .. (more and latest or '0')
 end, { lock.queue }, { lock.seen })

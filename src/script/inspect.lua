@@ -55,8 +55,7 @@ for i = 1, #KEYS, 3 do
     local queue = part and {} or redis.pcall('ZRANGE', KEYS[i + 1], 0, -1, 'WITHSCORES')
     for w = 1, queue.err and 0 or #queue, 2 do
       local ticket = tonumber(queue[w + 1])
-      local known, alive = pcall(is_alive, KEYS[i + 2], queue[w], ticket, now)
-      if is_token(queue[w]) and (alive or not known) then
+      if is_token(queue[w]) and is_alive(KEYS[i + 2], queue[w], ticket, now) then
         lock[#lock + 1] = queue[w]
         lock[#lock + 1] = queue[w + 1]
       end

@@ -15,6 +15,9 @@ if not (count or parties) then
   return false
 end
 local state = redis.call('HGET', gate.key, count and 'left' or 'phase')
+if not (is_exact(tonumber(count or parties)) and is_exact(tonumber(state))) then
+  return redis.error_reply('WRONGTYPE this hash does not hold a latch or barrier')
+end
 local there = redis.pcall('ZRANGEBYSCORE', gate.parts, '(' .. digits(now), '+inf')
 there = there.err and {} or there
 local broken = count_of_parts(gate) > #there
@@ -31,8 +34,7 @@ for w = 1, queue.err and 0 or #queue, 2 do
   if parties then
     broken = broken or now - time > WAITER_LIFE
   end
-  local known, alive = pcall(is_alive, gate.seen, token, tonumber(time), now)
-  if is_token(token) and (parties or alive or not known) then
+  if is_token(token) and (parties or is_alive(gate.seen, token, tonumber(time), now)) then
     answer[#answer + 1] = token
     answer[#answer + 1] = time
   end

@@ -16,21 +16,22 @@ local token, mode, ticket, count = ARGV[1], ARGV[3], ARGV[4], tonumber(ARGV[6])
 local part = ARGV[9] or ''
 local now = now_us()
 return mend(function()
-  local made_with = tonumber(redis.call('HGET', lock.key, 'count') or nil)
-  if made_with and made_with ~= count then
+  local made_with = redis.call('HGET', lock.key, 'count')
+  local left = made_with and tonumber(redis.call('HGET', lock.key, 'left'))
+  made_with = made_with and tonumber(made_with)
+  if made_with ~= false and not (is_exact(made_with) and is_exact(left) and left <= made_with) then
+    return redis.error_reply('WRONGTYPE this hash does not hold a latch')
+  elseif made_with and made_with ~= count then
     leave_queue(lock, token)
     return echo(token) .. ' other ' .. digits(made_with)
   elseif not made_with then
     if ticket ~= '' then
       return echo(token) .. ' broken'
     end
+    left = count
     redis.call('HSET', lock.key, 'count', ARGV[6], 'left', ARGV[6])
   end
   keep_for(lock.key, ARGV[7])
-  local left = tonumber(redis.call('HGET', lock.key, 'left') or nil)
-  if not left then
-    return redis.error_reply('WRONGTYPE this hash does not hold a latch')
-  end
   if mode == 'join' then
     join(lock, part)
   elseif mode == 'count' and not redis.call('HGET', lock.key, token) then

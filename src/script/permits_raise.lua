@@ -31,7 +31,8 @@ if not problem and holds(lock, token) then
     reply = ' passed ' .. digits(counter)
   else
     local known = redis.pcall('GET', lock.fence)
-    if (type(known) == 'string' and tonumber(known) or 0) < counter then
+    known = type(known) == 'string' and tonumber(known) or 0
+    if not (known >= counter and known < counter + MOST_AHEAD) then
       redis.call('SET', lock.fence, digits(counter))
     end
     redis.call('ZADD', lock.key, digits(-counter), mine, digits(-(lock.raised or 1)), RAISED)

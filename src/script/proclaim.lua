@@ -15,17 +15,17 @@ if not token or string.match(held, ':(%d+):%d+$') ~= counter then
 end
 local record = redis.pcall('GET', KEYS[2])
 record = type(record) == 'string' and record
-if record and string.sub(record, 1, #token + 1) == token .. ':' then
-  local s, r = string.match(record, '^%d+:(%d+):(%d+):', #token + 2)
-  s, r = tonumber(s), tonumber(r)
-  if s == sequence and r == revision then
-    redis.call('PEXPIRE', KEYS[2], ARGV[6])
-    return ARGV[1] .. ' kept'
-  elseif s > sequence or s == sequence and r > revision then
+local own = table.concat({ token, counter, ARGV[4], ARGV[5], ARGV[7] }, ':')
+if record == own then
+  redis.call('PEXPIRE', KEYS[2], ARGV[6])
+  return ARGV[1] .. ' kept'
+elseif record and string.sub(record, 1, #token + #counter + 2) == token .. ':' .. counter .. ':' then
+  local s, r = string.match(record, '^(%d+):(%d+):', #token + #counter + 3)
+  s, r = tonumber(s) or 0, tonumber(r) or 0
+  if (s > sequence or s == sequence and r > revision) and s < 64 and r < 2 ^ 53 then
     return ARGV[1] .. ' outdated'
   end
 end
-redis.call('SET', KEYS[2], table.concat({ token, counter, ARGV[4], ARGV[5], ARGV[7] }, ':'),
-  'PX', ARGV[6])
+redis.call('SET', KEYS[2], own, 'PX', ARGV[6])
 local told = redis.pcall('SPUBLISH', KEYS[2], 'changed')
 return ARGV[1] .. ' proclaimed' .. (type(told) == 'table' and ' mute ' .. told.err or '')

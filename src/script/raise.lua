@@ -5,6 +5,8 @@
 -- ARGV: token, ttl in ms, counter
 -- Replies, after the echo: 'raised', or 'lost'
 
+local MOST_AHEAD = 3.2e15  -- as in _common.lua: a counter so far ahead is none of ours
+
 local token, ttl_ms, counter = ARGV[1], ARGV[2], ARGV[3]
 local echo = string.sub(token, 25, 32)
 local value = redis.pcall('GET', KEYS[1])
@@ -12,7 +14,8 @@ if type(value) ~= 'string' or string.sub(value, 1, #token + 1) ~= token .. ':' t
   return echo .. ' lost'
 end
 local known = redis.pcall('GET', KEYS[2])
-if (type(known) == 'string' and tonumber(known) or 0) < tonumber(counter) then
+known = type(known) == 'string' and tonumber(known) or 0
+if not (known >= tonumber(counter) and known < counter + MOST_AHEAD) then
   redis.call('SET', KEYS[2], counter)
 end
 redis.call('SET', KEYS[1], (string.gsub(value, ':%d+:(%d+)$', ':' .. counter .. ':%1')), 'KEEPTTL')

@@ -11,7 +11,7 @@ import unittest
 
 import redis
 
-from cli_case import CliCase, DLOCK, PATIENCE
+from cli_case import CliCase, DLOCK, PATIENCE, rights
 from cluster import Cluster
 from eventually import eventually
 from redis_server import RedisServer
@@ -216,6 +216,15 @@ class Doctor(CliCase):
         self.assertEqual(self.findings("rights", "--prefix", "app:", url=url),
                          [("ok", "none is missing")])
         self.assert_found("rights", "danger", r"locks: ~\*", url=url)
+
+    def test_the_rights_of_a_tenant_are_enough_to_have_locks_and_be_elected(self):
+        words = [*rights.documented("tenant"),
+                 *(word for word in rights.documented("client") if word[0] == "+")]
+        url = self.a_user(*(word.replace("PREFIX", "app:") for word in words))
+        missing = [what for _, what in self.findings("rights", "--prefix", "app:", url=url)]
+        self.assertEqual([what.split(":")[0] for what in missing],
+                         ["missing to end a former connection", "missing to look at locks"])
+        self.assert_found("rights", "danger", r"~dlock1:\*", "--prefix", "other:", url=url)
 
     def test_what_replicas_and_a_cluster_need_is_said_where_there_are_some(self):
         rights = ("~*", "&*", "+@all", "-wait", "-asking", "-cluster|slots")

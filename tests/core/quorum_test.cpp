@@ -357,7 +357,7 @@ TEST(Quorum, AMajoritysRefusalIsReported) {
   script.reply('b', "acquired 5");
   script.error('c', errc::not_a_lock);
   script.expect({"a release", "c release", "b release", "1 failed: not_a_lock"});
-  EXPECT_EQ(script.refusal, "refused by the server");
+  EXPECT_EQ(script.refusal, misuse_of("job"));
 }
 
 TEST(Quorum, ABrokenPartBreaksTheLease) {

@@ -1,4 +1,6 @@
 // The scripts by example: a server that is short of memory, read-only, restrictive or misused.
+#include <functional>
+
 #include "script/fixture.hpp"
 #include "script/scripts.hpp"
 
@@ -100,6 +102,63 @@ TEST_F(ServerState, AWaiterCanLeaveWhenTheKeyHasBecomeAnotherType) {
   store.command({"RPUSH", lock, "element"});
   EXPECT_EQ(release(first), "not_held");
   EXPECT_THAT(waiting(), IsEmpty());
+}
+
+TEST_F(ServerState, AQueueOrASeenKeyOfAnotherTypeIsDeleted) {
+  const auto make_old = [&] {
+    hold(owner);
+    for (int i = 0; i < 2; ++i) {
+      queue(first);
+      pass(5s);
+    }
+    ASSERT_THAT(state().seen, SizeIs(1));
+  };
+  for (const auto& act : std::vector<std::function<std::string()>>{
+           [&] { return release(owner); }, [&] { return yield(owner, second); },
+           [&] { return store.break_(lock, store.fence(), 0, false); }}) {
+    store.reset();
+    make_old();
+    store.command({"SET", Store::seen_key(lock), "x"});
+    EXPECT_THAT(act(), Not(StartsWith("-")));
+    EXPECT_EQ(holder(), first);
+
+    store.reset();
+    make_old();
+    store.command({"SET", Store::queue_key(lock), "x"});
+    EXPECT_THAT(act(), Not(StartsWith("-")));
+    EXPECT_NE(holder(), owner) << "who waits is back in the queue with the next look";
+    EXPECT_THAT(acquire(first), Not(StartsWith("-")));
+  }
+}
+
+TEST_F(ServerState, AValueOfOursWithoutAFenceGetsANewOne) {
+  hold(owner);
+  for (const auto* rest : {":x", ":1.2:99999999999999999999:0", ""}) {
+    store.command({"SET", lock, owner + ":" + rest});
+    const auto counter = hold(owner);
+    EXPECT_EQ(store.fence(), counter);
+    EXPECT_THAT(renew(owner, 10s), StartsWith("echo k"));
+    store.command({"SET", lock, owner + ":" + rest});
+    EXPECT_THAT(store.acquire_all({{.key = lock, .token = owner, .ttl = 30s}}),
+                HasSubstr(" acquired " + std::to_string(counter + 1)));
+  }
+  EXPECT_EQ(release(owner), "released");
+}
+
+TEST_F(ServerState, AFenceIsRaisedOverWhatIsNoCounter) {
+  const auto counter = hold(owner);
+  for (const auto* known : {"abc", "1e300", "nan", "-5", "9223372036854775807"}) {
+    store.command({"SET", Store::fence_key, known});
+    EXPECT_THAT(store.raise(lock, owner, 10s, counter + 7), HasSubstr("raised"));
+    EXPECT_EQ(store.fence(), counter + 7) << known;
+  }
+}
+
+TEST_F(ServerState, FencesOfPermitsAreNotedInPlaceOfWhatIsNone) {
+  const auto token = make_token(7, 0, "3000:1");
+  store.command({"RPUSH", Store::seen_key(lock), "x"});
+  store.take_permits({.key = lock, .token = token, .ttl = 30s, .capacity = 3});
+  EXPECT_EQ(store.command({"HGET", Store::seen_key(lock), token}), std::to_string(store.fence()));
 }
 
 TEST_F(ServerState, AFenceCounterThatIsNoneIsWrittenOver) {
