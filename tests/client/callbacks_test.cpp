@@ -44,6 +44,7 @@ TEST_F(Callbacks, OfALostUpgradeableLeaseMayAskIt) {
                                        EXPECT_GT(lease.fence(), 0);
                                        EXPECT_TRUE(lease.lost().stop_requested());
                                        EXPECT_THROW(lease.ensure_held(), LockLost);
+                                       (void)client.stats();
                                        told.set_value();
                                      }};
     if (upgraded) lease.upgrade();
@@ -117,6 +118,7 @@ TEST_F(Callbacks, AnUpgradeEndsThatALossOvertakes) {
     const std::stop_callback on_loss{lease.lost(), [&] {
                                        while (!ends) {
                                          (void)lease.held();
+                                         (void)client.stats();
                                          std::this_thread::yield();
                                        }
                                      }};
@@ -169,6 +171,8 @@ TEST_F(Callbacks, APredicateMayUseTheConditionAndTheMutex) {
     EXPECT_EQ(reason_of([&] { mutex.lock(); }), errc::usage);
     return ++calls > 1 || !condition.wait_for(lock, 1ms, [] { return false; });
   }));
+  ASSERT_TRUE(lock.owns_lock());
+  mutex.lease().ensure_held();
 }
 
 TEST_F(Callbacks, AStopRequestMayWaitForWhatItCancels) {

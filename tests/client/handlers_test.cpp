@@ -87,6 +87,9 @@ TEST_F(Handlers, AWaitForReplicasEndsWithTheClientToo) {
       });
     }
     EXPECT_TRUE(eventually([&] { return client.stats().acquired == 3; }));
+    EXPECT_TRUE(eventually([&] {
+      return server.command({"CLIENT", "LIST"}).find(" cmd=wait ") != std::string::npos;
+    }));
   }
   end.is_over();
   EXPECT_EQ(end.calls(), 3);
@@ -180,7 +183,7 @@ TEST_F(Handlers, OneThatThrowsTakesNoOtherAlongAndIsReported) {
       wait.async_try_acquire_for(i % 2 == 0 ? 50ms : 1h, [&, i](AcquireResult result) {
         result.lease.reset();
         ++calls;
-        if (i % 4 == 1) throw std::runtime_error{"no more memory"};
+        if (i % 4 == 0) throw std::runtime_error{"no more memory"};
         if (i % 4 == 3) throw 42;
       });
     }
