@@ -15,7 +15,7 @@
 #include "c/status.hpp"
 #include "client/quiet_thread.hpp"
 #include "core/text.hpp"
-#include "redis/cancellation.hpp"
+#include "runtime/cancellation.hpp"
 
 using namespace dlock;
 
@@ -72,7 +72,7 @@ dlock_queue::dlock_queue() {
 }
 
 dlock_queue::~dlock_queue() {
-  const redis::Cancellation none{PTHREAD_CANCEL_DISABLE};
+  const runtime::Cancellation none{PTHREAD_CANCEL_DISABLE};
   ::close(own_end_);
   if (reader_end_ >= 0) {
     ::close(reader_end_);

@@ -6,7 +6,7 @@
 
 #include "dlock/dlock.h"
 #include "dlock/error.hpp"
-#include "redis/cancellation.hpp"
+#include "runtime/cancellation.hpp"
 
 namespace dlock::c {
 
@@ -18,7 +18,7 @@ void require(bool is_given, const char* name);
 /// Runs `function`, and says how that went.
 template <class Function>
 dlock_status guarded(Function function) noexcept {
-  const redis::Cancellation none{PTHREAD_CANCEL_DISABLE};  // C frames are not to be unwound
+  const runtime::Cancellation none{PTHREAD_CANCEL_DISABLE};  // C frames are not to be unwound
   try {
     std::move(function)();
     return DLOCK_OK;

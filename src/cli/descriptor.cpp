@@ -15,33 +15,17 @@
 namespace dlock::cli {
 
 Pipe make_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) {
+  Pipe pipe;
+  if (!runtime::open_pipe(pipe)) {
     throw std::system_error(errno, std::generic_category(), "cannot make a pipe");
   }
-  return {Descriptor{ends[0]}, Descriptor{ends[1]}};
+  return pipe;
 }
 
 Descriptor make_event() {
   Descriptor event{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
   if (!event) throw std::system_error(errno, std::generic_category(), "cannot make an eventfd");
   return event;
-}
-
-void close_from(int first) {
-  if (::close_range(static_cast<unsigned>(first), ~0U, 0) == 0) return;
-  // Linux before 5.9, or a container whose seccomp profile does not know it.
-  std::error_code problem;
-  std::vector<int> open;
-  for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd", problem}) {
-    open.push_back(std::stoi(entry.path().filename().string()));
-  }
-  if (problem) {
-    for (int fd = first; fd < static_cast<int>(::sysconf(_SC_OPEN_MAX)); ++fd) open.push_back(fd);
-  }
-  for (const int fd : open) {
-    if (fd >= first) ::close(fd);
-  }
 }
 
 void notify(const Descriptor& event) noexcept {

@@ -1,43 +1,14 @@
-// File descriptors that close themselves, and those we were started with.
+// File descriptors: events, and those we were started with.
 #pragma once
 
-#include <unistd.h>
-
-#include <utility>
 #include <vector>
+
+#include "runtime/descriptor.hpp"
 
 namespace dlock::cli {
 
-/// Owns one file descriptor, or none (-1).
-class Descriptor {
- public:
-  Descriptor() noexcept = default;
-  explicit Descriptor(int fd) noexcept : fd_(fd) {}
-  ~Descriptor() { reset(); }
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    if (this != &other) {
-      reset();
-      fd_ = std::exchange(other.fd_, -1);
-    }
-    return *this;
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  [[nodiscard]] int get() const noexcept { return fd_; }
-  [[nodiscard]] explicit operator bool() const noexcept { return fd_ >= 0; }
-  void reset() noexcept {
-    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-  }
-
- private:
-  int fd_ = -1;
-};
-
-struct Pipe {
-  Descriptor read, write;
-};
+using runtime::Descriptor;
+using runtime::Pipe;
 
 /// A pipe closed on exec. Throws `std::system_error`.
 [[nodiscard]] Pipe make_pipe();
@@ -46,9 +17,6 @@ struct Pipe {
 [[nodiscard]] Descriptor make_event();
 /// Makes the event readable. Safe in any thread.
 void notify(const Descriptor& event) noexcept;
-
-/// Closes all from `first` on, also where close_range() is refused. Not for a program with threads.
-void close_from(int first);
 
 /// The descriptors open when it was made. The command inherits them and nothing that was opened
 /// later, whoever opened it and however carelessly.

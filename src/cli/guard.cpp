@@ -19,12 +19,15 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <new>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "cli/descriptor.hpp"
+#include "cli/process_record.hpp"
 #include "cli/process_tree.hpp"
 
 namespace dlock::cli {
@@ -41,7 +44,10 @@ enum class Phase : int {
 using namespace std::chrono_literals;
 
 constexpr std::size_t most_fences = 64;
-constexpr auto longest_kill = 5s;                 // until all that the command started is gone
+constexpr auto longest_kill = 5s;  // until all that the command started is gone
+constexpr std::chrono::nanoseconds first_pause = 10ms;  // between looks at what it starts
+constexpr std::chrono::nanoseconds longest_pause = 500ms;
+constexpr int most_of_processor = 100;            // ... as a part: one hundredth
 constexpr unsigned signal_whole_group = 1U << 2;  // PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9
 
 }  // namespace
@@ -52,12 +58,16 @@ struct GuardMemory {
   std::atomic<std::int64_t> deadline_ns{0};
   std::atomic<Phase> phase{Phase::idle};
   // Written before the phase is armed:
+  std::atomic<std::int64_t> begin_ns{0};
   std::array<char, 128> mark{};
   std::array<std::int64_t, most_fences> fences{};
   std::atomic<std::size_t> fence_count{0};
 
   static_assert(std::atomic<std::int64_t>::is_always_lock_free);
 
+  [[nodiscard]] BootTime begin() const noexcept {
+    return std::chrono::nanoseconds{begin_ns.load()};
+  }
   [[nodiscard]] BootTime deadline() const noexcept {
     return std::chrono::nanoseconds{deadline_ns.load()};
   }
@@ -75,7 +85,9 @@ class Watch {
     prepare();
     for (;;) {
       pollfd ready[] = {{pipe_, POLLIN, 0}, {timer_, POLLIN, 0}};
-      if (::poll(ready, 2, -1) < 0) continue;
+      const int count = ::poll(ready, 2, next_look());
+      if (count == 0) look();
+      if (count <= 0) continue;
       if (ready[0].revents != 0) on_pipe();
       if (ready[1].revents != 0) on_timer();
     }
@@ -86,12 +98,13 @@ class Watch {
     sigset_t all;
     sigfillset(&all);
     ::sigprocmask(SIG_SETMASK, &all, nullptr);
-    ::prctl(PR_SET_NAME, "dlock-guard");
+    ::prctl(PR_SET_NAME, guard_name);
+    session_ = ::getsid(0);  // dlock's
     ::setsid();
     [[maybe_unused]] const int moved = ::chdir("/");
     if (pipe_ != 0) ::dup2(pipe_, 0);
     pipe_ = 0;
-    close_from(1);
+    runtime::close_from(1);
     timer_ = ::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
   }
 
@@ -102,9 +115,14 @@ class Watch {
       ::_exit(0);
     }
     arm_timer();
-    if (command_ < 0 && memory_.phase == Phase::armed) {
-      command_ = static_cast<int>(::syscall(SYS_pidfd_open, memory_.group.load(), 0U));
-    }
+    if (!is_watching_ && memory_.phase == Phase::armed) start_watching();
+  }
+
+  void start_watching() {
+    is_watching_ = true;
+    record_.begin(session_, memory_.begin());
+    if (!is_dlock_there()) return;  // the number may be another's by now
+    command_ = static_cast<int>(::syscall(SYS_pidfd_open, memory_.group.load(), 0U));
   }
 
   void on_timer() {
@@ -117,6 +135,21 @@ class Watch {
     }
   }
 
+  // In milliseconds, as poll() has it.
+  [[nodiscard]] int next_look() const {
+    const bool runs = is_watching_ && memory_.phase == Phase::armed;
+    return runs ? static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(pause_).count())
+                : -1;
+  }
+
+  // Soon after the start, as daemons begin then, and less and less often.
+  void look() {
+    const auto begin = boot_now();
+    record_.look(dlock_, ::getpid());
+    const auto took = boot_now() - begin;
+    pause_ = std::max(std::min(2 * pause_, longest_pause), most_of_processor * took);
+  }
+
   void arm_timer() {
     itimerspec when{};
     when.it_value = to_timespec(memory_.deadline());
@@ -126,32 +159,75 @@ class Watch {
   // Whether it is gone, and all that it started.
   bool kill_command() {
     auto expected = Phase::armed;
-    if (!memory_.phase.compare_exchange_strong(expected, Phase::killing)) return true;
+    if (!memory_.phase.compare_exchange_strong(expected, Phase::killing)) return is_gone_;
+    if (!is_watching_) start_watching();
+    wait_for_dlock();
     // The descriptor stands for this very group; its number could, after dlock's death and a long
     // stop of ours, belong to another by now.
     const bool done = command_ >= 0 && ::syscall(SYS_pidfd_send_signal, command_, SIGKILL, nullptr,
                                                  signal_whole_group) == 0;
-    if (!done && (command_ < 0 || errno == EINVAL)) ::kill(-memory_.group.load(), SIGKILL);
-    const bool gone = kill_what_it_started();
+    if (!done && (command_ < 0 || errno == EINVAL) && is_command_there()) {
+      ::kill(-memory_.group.load(), SIGKILL);
+    }
+    is_gone_ = kill_what_it_started();
     memory_.phase = Phase::killed;
-    return gone;
+    return is_gone_;
+  }
+
+  // While it is there, or is not collected yet, the number of its group is its own.
+  [[nodiscard]] bool is_command_there() const {
+    if (command_ < 0) return is_dlock_there();
+    return ::syscall(SYS_pidfd_send_signal, command_, 0, nullptr, 0U) == 0;
+  }
+
+  [[nodiscard]] bool is_dlock_there() const { return ::getppid() == dlock_; }
+
+  // One that dies closes its pipe just before its children become another's.
+  void wait_for_dlock() const {
+    pollfd end{pipe_, POLLIN, 0};
+    const auto until = boot_now() + longest_kill;
+    while (::poll(&end, 1, 0) > 0 && (end.revents & POLLHUP) != 0 && is_dlock_there() &&
+           boot_now() < until) {
+      nap(1ms);
+    }
+  }
+
+  void find(const std::function<void(pid_t)>& visit) {
+    if (is_dlock_there()) {
+      for_each_descendant(dlock_, ::getpid(), visit);
+    } else {
+      record_.find(memory_.mark.data(), visit);
+    }
+  }
+
+  [[nodiscard]] std::vector<Process> what_is_left() {
+    if (is_dlock_there()) return find_descendants(dlock_, ::getpid());
+    std::vector<Process> left;
+    record_.find(memory_.mark.data(), [&](pid_t pid) {
+      auto process = runtime::read_process(pid);
+      if (process && !process->has_ended()) left.push_back(std::move(*process));
+    });
+    return left;
   }
 
   bool kill_what_it_started() {
     const auto end = boot_now() + longest_kill;
     for (auto pause = 1ms; boot_now() < end; pause = std::min<decltype(pause)>(2 * pause, 50ms)) {
-      // Of a dlock that is gone the orphans are somebody else's children, and its numbers too.
-      const bool is_there = ::getppid() == dlock_;
-      const auto left = find_processes({.dlock = is_there ? dlock_ : 0,
-                                        .guard = ::getpid(),
-                                        .group = is_there ? memory_.group.load() : 0,
-                                        .mark = memory_.mark.data()});
-      if (left.empty()) return true;
-      if (signal_all(left, SIGKILL).size() == left.size()) return false;  // they are not ours
-      const timespec span = to_timespec(pause);
-      ::nanosleep(&span, nullptr);
+      const auto left = what_is_left();
+      if (left.empty()) {
+        return is_dlock_there() || record_.knows_children_of(::getppid(), ::getpid());
+      }
+      const auto refused =
+          stop_and_kill([this](const auto& visit) { find(visit); }, ::getpgid(dlock_));
+      if (refused.size() == left.size()) return false;  // they are not ours
+      nap(pause);
     }
     return false;
+  }
+
+  static void nap(std::chrono::nanoseconds span) {
+    const timespec pause = to_timespec(span);
+    ::nanosleep(&pause, nullptr);
   }
 
   void give_back() noexcept {
@@ -170,6 +246,11 @@ class Watch {
   const Guard::GiveBack give_back_;
   int timer_ = -1;
   int command_ = -1;
+  bool is_watching_ = false;
+  pid_t session_ = 0;
+  bool is_gone_ = true;  ///< the command, with all that it started
+  ProcessRecord record_;
+  std::chrono::nanoseconds pause_ = first_pause;  ///< until the next look
 };
 
 }  // namespace
@@ -216,6 +297,7 @@ void Guard::arm(std::string_view mark, std::span<const std::int64_t> fences) noe
   const auto count = fences.size() <= most_fences ? fences.size() : 0;
   std::copy_n(fences.begin(), count, memory_->fences.begin());
   memory_->fence_count = count;
+  memory_->begin_ns = boot_now().count();
 }
 
 void Guard::set_deadline(BootTime deadline) noexcept {

@@ -1,7 +1,6 @@
-// The processes that a command started, looked up in /proc.
+// Finding and ending descendants.
 #include "cli/process_tree.hpp"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -9,123 +8,93 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <cstdio>
-#include <filesystem>
-#include <optional>
+#include <cstddef>
+#include <ranges>
 #include <set>
-#include <system_error>
+#include <utility>
 
-#include "cli/descriptor.hpp"
 #include "redis/server_process.hpp"
 
 namespace dlock::cli {
 
-namespace {
-
-// At most `most` bytes of a file; empty if the process ended meanwhile, or is another user's.
-std::string read_file(const std::string& path, std::size_t most) {
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  std::string bytes;
-  while (file && bytes.size() < most) {
-    char part[4096];
-    const auto size = ::read(file.get(), part, sizeof part);
-    if (size <= 0) break;
-    bytes.append(part, static_cast<std::size_t>(size));
-  }
-  return bytes;
-}
-
-std::string read_environment(pid_t pid) {
-  constexpr std::size_t most = std::size_t{4} << 20;  // twice what Linux allows by default
-  return read_file("/proc/" + std::to_string(pid) + "/environ", most);
-}
-
-// /proc/PID/stat: "PID (NAME) STATE PPID PGRP ...", where NAME may contain anything.
-std::optional<Process> read_process(pid_t pid) {
-  const auto text = read_file("/proc/" + std::to_string(pid) + "/stat", 1024);
-  const auto begin = text.find('(');
-  const auto end = text.rfind(')');
-  if (begin == std::string::npos || end == std::string::npos) return std::nullopt;
-  Process process;
-  process.pid = pid;
-  process.name = text.substr(begin + 1, end - begin - 1);
-  const int fields = std::sscanf(text.c_str() + end + 1, " %c %d %d", &process.state,
-                                 &process.parent, &process.group);
-  if (fields != 3) return std::nullopt;
-  return process;
-}
-
-// One that a dlock inside the command has started, which serves others too, is none of the
-// command's.
-using redis::is_private_server;
-
-// With ended ones that nobody has collected.
-std::vector<Process> all_processes() {
-  std::vector<Process> all;
-  std::error_code problem;
-  std::filesystem::directory_iterator entry{"/proc", problem};
-  for (; !problem && entry != std::filesystem::directory_iterator{}; entry.increment(problem)) {
-    const auto name = entry->path().filename().string();
-    pid_t pid = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
-    if (error != std::errc{} || end != name.data() + name.size()) continue;
-    if (auto process = read_process(pid)) all.push_back(std::move(*process));
-  }
-  return all;
-}
-
-bool has_ended(const Process& process) { return process.state == 'Z' || process.state == 'X'; }
-
-}  // namespace
-
-std::vector<Process> find_processes(const CommandProcesses& of) {
-  const auto all = all_processes();
-  const pid_t self = ::getpid();
-  std::set<pid_t> found;
-  const auto is_first = [&](const Process& process) {
-    if (of.group != 0 && process.group == of.group) return true;
-    if (of.dlock != 0 && process.parent == of.dlock) return !is_private_server(process.pid);
-    return !of.mark.empty() && read_environment(process.pid).find(of.mark) != std::string::npos;
-  };
-  for (const auto& process : all) {
-    const bool is_one_of_us =
-        process.pid == self || process.pid == of.dlock || process.pid == of.guard;
-    if (!is_one_of_us && is_first(process)) found.insert(process.pid);
-  }
-  // Their descendants, in any order of numbers.
-  for (bool more = true; more;) {
-    more = false;
-    for (const auto& process : all) {
-      if (!found.contains(process.parent) || found.contains(process.pid)) continue;
-      if (process.pid == of.guard || is_private_server(process.pid)) continue;
-      more = found.insert(process.pid).second;
+void for_each_descendant(pid_t root, pid_t guard, const std::function<void(pid_t)>& visit) {
+  std::vector<pid_t> found{root};
+  std::set<pid_t> known{root, guard};
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const auto children = runtime::children_of(found[i]);
+    for (const pid_t child : std::views::reverse(children)) {
+      if (!known.insert(child).second || redis::is_private_server(child)) continue;
+      visit(child);
+      found.push_back(child);
     }
   }
-  std::vector<Process> living;
-  for (const auto& process : all) {
-    if (found.contains(process.pid) && !has_ended(process)) living.push_back(process);
-  }
-  return living;
 }
 
-std::vector<Process> signal_all(std::span<const Process> processes, int signal) {
+std::vector<Process> find_descendants(pid_t root, pid_t guard) {
+  constexpr int most_looks = 100;
+  std::vector<Process> living;
+  std::vector<Process> just_ended;
+  std::set<pid_t> ended;
+  // Only when all had ended before we looked, none can have started another meanwhile.
+  for (int look = 0; look < most_looks; ++look) {
+    just_ended.clear();
+    for_each_descendant(root, guard, [&](pid_t pid) {
+      auto process = runtime::read_process(pid);
+      if (!process) return;
+      if (!process->has_ended()) {
+        living.push_back(std::move(*process));
+      } else if (ended.insert(pid).second) {
+        just_ended.push_back(std::move(*process));
+      }
+    });
+    if (!living.empty() || just_ended.empty()) return living;
+  }
+  return just_ended;  // it is too fast for us: not over
+}
+
+std::vector<Process> stop_and_kill(const Find& find, pid_t spared) {
+  constexpr int most_rounds = 50;  // some may not be stopped
+  constexpr int quiet_rounds = 2;  // one may miss what changes its parent meanwhile
+  std::set<pid_t> found;
+  std::set<pid_t> groups;
+  for (int round = 0, quiet = 0; round < most_rounds && quiet < quiet_rounds; ++round) {
+    ++quiet;
+    // One that starts another and ends, again and again, is met in its group.
+    for (const pid_t group : groups) ::kill(-group, SIGSTOP);
+    find([&](pid_t pid) {
+      if (!found.insert(pid).second) return;
+      quiet = 0;
+      ::kill(pid, SIGSTOP);
+      const pid_t group = ::getpgid(pid);
+      if (group > 1 && group != spared && groups.insert(group).second) ::kill(-group, SIGSTOP);
+    });
+  }
+  for (const pid_t group : groups) ::kill(-group, SIGKILL);
   std::vector<Process> refused;
-  for (const auto& process : processes) {
-    if (::kill(process.pid, signal) != 0 && errno == EPERM) refused.push_back(process);
+  for (const pid_t pid : found) {
+    if (::kill(pid, SIGKILL) == 0 || errno != EPERM) continue;
+    auto process = runtime::read_process(pid);
+    if (process && !process->has_ended()) refused.push_back(std::move(*process));
   }
   return refused;
 }
 
+void signal_all(std::span<const Process> processes, int signal) {
+  for (const auto& process : processes) ::kill(process.pid, signal);
+}
+
 void adopt_orphans() noexcept { (void)::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 
-void collect_orphans(std::span<const pid_t> keep) noexcept {
+void collect_orphans(std::span<const pid_t> keep) {
   for (;;) {
     siginfo_t info{};
     if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) return;
-    // One to keep stands before the others: they have time until it is collected.
-    if (std::ranges::find(keep, info.si_pid) != keep.end()) return;
+    if (std::ranges::find(keep, info.si_pid) != keep.end()) break;
     (void)::waitpid(info.si_pid, nullptr, WNOHANG);
+  }
+  // One to keep stands before the others.
+  for (const pid_t child : runtime::children_of(::getpid())) {
+    if (std::ranges::find(keep, child) == keep.end()) (void)::waitpid(child, nullptr, WNOHANG);
   }
 }
 

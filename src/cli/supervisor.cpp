@@ -138,8 +138,8 @@ void Supervisor::ask_to_end(int signal) {
     if (process.group == command_ || !is_first || is_asked_by_parent) continue;
     if (asked_.insert(process.pid).second || signal != SIGTERM) others.push_back(process);
   }
-  (void)signal_all(others, signal);
-  (void)signal_all(stopped, SIGCONT);
+  signal_all(others, signal);
+  signal_all(stopped, SIGCONT);
 }
 
 // The shell's `fg`.
@@ -226,7 +226,7 @@ void Supervisor::on_ended(const siginfo_t& info) {
     const bool has_own_group = process.group != command_;
     if (has_own_group && asked_.insert(process.pid).second) others.push_back(process);
   }
-  (void)signal_all(others, SIGTERM);
+  signal_all(others, SIGTERM);
   if (!asked_before) ask_to_end(SIGTERM);  // for those that are stopped
 }
 
@@ -262,12 +262,14 @@ void Supervisor::kill_if_due() {
 
 void Supervisor::kill_all() {
   ::kill(-command_, SIGKILL);
-  tell_of_refused(signal_all(processes(), SIGKILL));
+  const auto find = [this](const auto& visit) {
+    for_each_descendant(::getpid(), around_.guard.pid(), visit);
+  };
+  tell_of_refused(stop_and_kill(find, ::getpgrp()));
 }
 
 std::vector<Process> Supervisor::processes() const {
-  return find_processes(
-      {.dlock = ::getpid(), .guard = around_.guard.pid(), .group = command_, .mark = {}});
+  return find_descendants(::getpid(), around_.guard.pid());
 }
 
 // Before the next holder can start.
@@ -286,7 +288,7 @@ bool Supervisor::is_over() {
   if (!asked_to_end_ && !ending_.lost) return true;
   if (gave_up_) return true;
   const auto left = processes();
-  if (killed_) tell_of_refused(signal_all(left, SIGKILL));  // what was started in between
+  if (killed_ && !left.empty()) kill_all();  // what was started in between
   return std::ranges::all_of(
       left, [this](const Process& process) { return refused_.contains(process.pid); });
 }

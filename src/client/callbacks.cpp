@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "client/quiet_thread.hpp"
-#include "redis/cancellation.hpp"
+#include "runtime/cancellation.hpp"
 
 namespace dlock::detail {
 namespace {
@@ -70,7 +70,7 @@ Callbacks::~Callbacks() {
   if (!thread_.joinable()) {
     return;
   }
-  const redis::Cancellation none{PTHREAD_CANCEL_DISABLE};
+  const runtime::Cancellation none{PTHREAD_CANCEL_DISABLE};
   bool ended = false;
   {
     std::unique_lock lock{queue_->mutex};

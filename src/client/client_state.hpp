@@ -35,12 +35,12 @@
 #include "core/quorum.hpp"
 #include "dlock/client.hpp"
 #include "dlock/options.hpp"
-#include "redis/cancellation.hpp"
 #include "redis/connection.hpp"
+#include "runtime/cancellation.hpp"
 
 namespace dlock::detail {
 
-using redis::Cancellation;
+using runtime::Cancellation;
 
 class DeadlockWatch;
 class PrimaryWatch;

@@ -6,10 +6,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <sstream>
-#include <string_view>
+
+#include "runtime/process.hpp"
 
 namespace dlock::detail {
 namespace {
@@ -39,36 +38,12 @@ const std::vector<Run>& runs() {
   return found;
 }
 
-std::string read_file(pid_t pid, const std::string& name) {
-  std::ifstream file{"/proc/" + std::to_string(pid) + '/' + name};
-  return {std::istreambuf_iterator<char>{file}, {}};
-}
-
-struct Stat {
-  pid_t parent = 0;
-  int threads = 0;
-};
-
-// /proc/PID/stat: "PID (NAME) STATE PPID ...", where NAME may contain anything.
-Stat stat_of(pid_t pid) {
-  const auto text = read_file(pid, "stat");
-  const auto name_end = text.rfind(')');
-  if (name_end == std::string::npos) return {};
-  std::istringstream rest{text.substr(name_end + 1)};
-  const std::vector<std::string> fields{std::istream_iterator<std::string>{rest}, {}};
-  if (fields.size() < 18) return {};
-  return {std::atoi(fields[1].c_str()), std::atoi(fields[17].c_str())};
-}
-
 // In a call like wait(), with this child and no other.
 bool waits_only_for(pid_t parent, pid_t child) {
-  if (stat_of(parent).threads != 1) return false;
-  if (!read_file(parent, "wchan").starts_with("do_wait")) return false;
-  std::istringstream children{read_file(parent, "task/" + std::to_string(parent) + "/children")};
-  pid_t only = 0;
-  pid_t another = 0;
-  children >> only;
-  return only == child && !(children >> another);
+  const auto process = runtime::read_process(parent);
+  return process && process->threads == 1 &&
+         runtime::read_process_file(parent, "wchan").starts_with("do_wait") &&
+         runtime::children_of(parent) == std::vector{child};
 }
 
 }  // namespace
@@ -84,9 +59,9 @@ std::vector<std::string> tokens_of_outer_runs() {
       tokens.push_back(run.token);
       is_command = true;
     }
-    const pid_t parent = stat_of(at).parent;
-    if (!is_command && !waits_only_for(parent, at)) break;
-    at = parent;
+    const auto process = runtime::read_process(at);
+    if (!process || (!is_command && !waits_only_for(process->parent, at))) break;
+    at = process->parent;
   }
   return tokens;
 }

@@ -7,11 +7,11 @@
 #include <cerrno>
 #include <system_error>
 
-#include "redis/cancellation.hpp"
+#include "runtime/cancellation.hpp"
 
 namespace dlock::detail {
 
-using redis::Cancellation;
+using runtime::Cancellation;
 
 Wake::Wake() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (fd_ < 0) {

@@ -14,7 +14,6 @@
 
 #include "redis/buffer.hpp"
 #include "redis/cluster.hpp"
-#include "redis/descriptor.hpp"
 #include "redis/dial.hpp"
 #include "redis/incoming.hpp"
 #include "redis/local_server.hpp"
@@ -22,6 +21,7 @@
 #include "redis/resp3.hpp"
 #include "redis/sentinel.hpp"
 #include "redis/tls.hpp"
+#include "runtime/descriptor.hpp"
 
 namespace dlock::redis {
 namespace {
@@ -67,7 +67,7 @@ struct Connection::Impl {
   bool note_problem(Outcome outcome);
   void log_in(const Settings& settings, Deadline deadline);
 
-  Descriptor socket;
+  runtime::Descriptor socket;
   std::unique_ptr<TlsStream> tls;
   Buffer output;
   resp3::Reader reader;
@@ -77,7 +77,8 @@ struct Connection::Impl {
   bool is_primary = true;
   Endpoint::Address primary;
   bool read_was_full = false;
-  Descriptor hold;  // by which others find a private server's socket when its directory is gone
+  // By which others find a private server's socket when its directory is gone.
+  runtime::Descriptor hold;
 };
 
 bool Connection::Impl::is_usable() {
@@ -261,7 +262,7 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& setting
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
     const auto socket = ensure_local_server(endpoint.path, left);
     try {
-      Descriptor hold{::open(socket.c_str(), O_PATH | O_CLOEXEC)};
+      runtime::Descriptor hold{::open(socket.c_str(), O_PATH | O_CLOEXEC)};
       auto impl = log_in_on(dial_unix(socket, deadline));
       impl->hold = std::move(hold);
       return impl;

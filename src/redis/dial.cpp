@@ -18,7 +18,7 @@
 #include <thread>
 
 #include "dlock/error.hpp"
-#include "redis/descriptor.hpp"
+#include "runtime/descriptor.hpp"
 
 namespace dlock::redis {
 namespace {
@@ -84,7 +84,8 @@ int dial_first(const addrinfo* addresses, Deadline deadline) {
   int left = count(addresses);
   int error = EADDRNOTAVAIL;
   for (const auto* entry = addresses; entry != nullptr; entry = entry->ai_next, --left) {
-    Descriptor socket{::socket(entry->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    runtime::Descriptor socket{
+        ::socket(entry->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     if (!socket) {
       error = errno;
       continue;
@@ -109,7 +110,7 @@ int dial_unix(const std::string& path, Deadline deadline) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::string name = path;
-  Descriptor directory;  // open until the socket is connected
+  runtime::Descriptor directory;  // open until the socket is connected
   if (name.size() >= sizeof address.sun_path) {
     // A socket address holds 107 bytes; a handle on the directory gives every path a short name.
     const auto slash = path.rfind('/');
@@ -122,7 +123,7 @@ int dial_unix(const std::string& path, Deadline deadline) {
   }
   std::memcpy(address.sun_path, name.data(), name.size());
   for (;;) {
-    Descriptor socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
+    runtime::Descriptor socket{::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
     if (!socket) unreachable(describe(errno));
     const int error = connect_within(socket.get(), reinterpret_cast<const sockaddr*>(&address),
                                      sizeof address, deadline);

@@ -36,16 +36,16 @@ std::string process_space() {
 }
 
 // Away from the low numbers, by which a server is known.
-Descriptor away(const Descriptor& fd) {
+runtime::Descriptor away(const runtime::Descriptor& fd) {
   constexpr int lowest = 16;
-  return Descriptor{fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, lowest) : -1};
+  return runtime::Descriptor{fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, lowest) : -1};
 }
 
-Descriptor open_lock(const std::string& path) {
+runtime::Descriptor open_lock(const std::string& path) {
   const auto open = [&] {
     return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   };
-  Descriptor file{open()};
+  runtime::Descriptor file{open()};
   // The directory is ours: what is in the way there was put there by a mistake.
   if (!file && (errno == EACCES || errno == ELOOP) && ::unlink(path.c_str()) == 0) {
     file.reset(open());
@@ -54,7 +54,7 @@ Descriptor open_lock(const std::string& path) {
 }
 
 // It may have been removed since it was opened.
-bool is_at(const Descriptor& file, const std::string& path) {
+bool is_at(const runtime::Descriptor& file, const std::string& path) {
   struct stat ours{};
   struct stat there{};
   return ::fstat(file.get(), &ours) == 0 && ::lstat(path.c_str(), &there) == 0 &&
@@ -81,7 +81,8 @@ bool Claim::open_files() {
     throw Unreachable(errc::unreachable,
                       "cannot open " + path + ": " + std::generic_category().message(errno));
   }
-  folder_ = away(Descriptor{::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)});
+  folder_ =
+      away(runtime::Descriptor{::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)});
   return true;
 }
 
@@ -100,7 +101,7 @@ bool Claim::try_take_the_name() {
   address.sun_family = AF_UNIX;
   name_.copy(address.sun_path + 1, sizeof address.sun_path - 1);
   const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name_.size());
-  socket_ = away(Descriptor{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)});
+  socket_ = away(runtime::Descriptor{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)});
   if (socket_ && ::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&address), length) == 0) {
     return true;
   }

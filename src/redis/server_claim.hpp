@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "redis/descriptor.hpp"
+#include "runtime/descriptor.hpp"
 
 namespace dlock::redis {
 
@@ -46,9 +46,9 @@ class Claim {
 
   const std::string directory_;
   const std::string name_;
-  Descriptor file_;
-  Descriptor folder_;
-  Descriptor socket_;
+  runtime::Descriptor file_;
+  runtime::Descriptor folder_;
+  runtime::Descriptor socket_;
   bool wants_name_ = true;
   bool lacks_the_name_ = false;
 };

@@ -1,58 +1,28 @@
 // The private server as a process: found by its claim where no file leads to it.
 #include "redis/server_process.hpp"
 
-#include <dirent.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <filesystem>
 #include <fstream>
-#include <memory>
 
 #include "dlock/error.hpp"
-#include "redis/server_claim.hpp"
 #include "redis/server_program.hpp"
 
 namespace dlock::redis {
 namespace {
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const { ::closedir(directory); }
-};
-
-// Calls `use` for each entry of `path` that is a number. False: it cannot be read.
-template <class Use>
-bool for_each_number(const std::string& path, const Use& use) {
-  const std::unique_ptr<DIR, CloseDirectory> directory{::opendir(path.c_str())};
-  if (directory == nullptr) return false;
-  while (const auto* const entry = ::readdir(directory.get())) {
-    const std::string_view name = entry->d_name;
-    int value = 0;
-    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), value);
-    if (error == std::errc{} && end == name.data() + name.size()) use(value);
-  }
-  return true;
-}
-
 std::string process(pid_t pid) { return "/proc/" + std::to_string(pid); }
 
-// What the descriptor is of, as /proc shows it. Empty: it is gone, or `error` says why it is
-// hidden.
-std::string target(pid_t pid, int fd, std::error_code& error) {
-  return std::filesystem::read_symlink(process(pid) + "/fd/" + std::to_string(fd), error).string();
-}
-std::string target(pid_t pid, int fd) {
-  std::error_code error;
-  return target(pid, fd, error);
-}
+using runtime::descriptor_target;
+using runtime::for_each_number;
 
-// The same of a file, whether or not it was removed.
+// What the descriptor is of, as /proc shows it, whether or not the file was removed.
 std::string file_of(pid_t pid, int fd) {
-  auto name = target(pid, fd);
+  auto name = descriptor_target(pid, fd);
   constexpr std::string_view removed = " (deleted)";
   if (name.ends_with(removed)) name.resize(name.size() - removed.size());
   return name;
@@ -82,7 +52,7 @@ std::string target_of(const std::string& name) {
 
 bool leads_to(const std::string& path, const std::vector<pid_t>& servers, Deadline deadline) {
   try {
-    const Descriptor socket{dial_unix(path, deadline)};
+    const runtime::Descriptor socket{dial_unix(path, deadline)};
     ucred peer{};
     socklen_t size = sizeof peer;
     return ::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
@@ -96,12 +66,6 @@ std::string socket_in(pid_t pid) { return (process(pid) + "/cwd/").append(socket
 
 }  // namespace
 
-bool is_private_server(pid_t pid) {
-  // Its name, then its file; of earlier versions the file alone.
-  return file_of(pid, claim_place).ends_with("/server.lock") ||
-         file_of(pid, claim_place + 1).ends_with("/server.lock");
-}
-
 Claimants find_claimants(const std::string& name) {
   Claimants found;
   found.socket = target_of(name);
@@ -109,7 +73,7 @@ Claimants find_claimants(const std::string& name) {
   for (const auto pid : our_processes()) {
     const bool readable = for_each_number(process(pid) + "/fd", [&](int fd) {
       std::error_code error;
-      const auto of = target(pid, fd, error);
+      const auto of = descriptor_target(pid, fd, error);
       if (error == std::errc::permission_denied) found.hidden = true;
       if (of != found.socket) return;
       if (fd == claim_place) {
@@ -144,8 +108,9 @@ bool is_abandoned(pid_t pid) {
   struct stat status{};
   if (::stat(socket_in(pid).c_str(), &status) == 0 || errno != ENOENT) return false;
   int sockets = 0;
-  for_each_number(process(pid) + "/fd",
-                  [&](int fd) { sockets += target(pid, fd).starts_with("socket:") ? 1 : 0; });
+  for_each_number(process(pid) + "/fd", [&](int fd) {
+    sockets += descriptor_target(pid, fd).starts_with("socket:") ? 1 : 0;
+  });
   return sockets == 2;  // the one that it listens on, and its claim
 }
 

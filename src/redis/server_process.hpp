@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "redis/dial.hpp"
+#include "redis/server_claim.hpp"
+#include "runtime/process.hpp"
 
 namespace dlock::redis {
 
@@ -25,7 +27,16 @@ struct Claimants {
 
 /// Whether the process `pid` is a private server, by what it holds: also one that has just begun,
 /// or whose directory is gone.
-[[nodiscard]] bool is_private_server(pid_t pid);
+[[nodiscard]] inline bool is_private_server(pid_t pid) {
+  const auto is_its_file = [pid](int fd) {
+    const auto file = runtime::descriptor_target(pid, fd);
+    const auto end = file.rfind("/server.lock");
+    return end != std::string::npos &&
+           runtime::working_directory(pid).starts_with(file.substr(0, end));
+  };
+  // Its name, then its file; of earlier versions the file alone.
+  return is_its_file(claim_place) || is_its_file(claim_place + 1);
+}
 
 /// Looks through this user's processes for those that have the claim `name`.
 [[nodiscard]] Claimants find_claimants(const std::string& name);

@@ -1,7 +1,6 @@
 // Spawning a program that outlives this one: its terminal, its process group, its descriptors.
 #include "redis/spawn.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -48,40 +47,6 @@ void reset_signals() {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-// The number that `name` is; -1: none.
-int number(const char* name) {
-  int value = 0;
-  for (; *name >= '0' && *name <= '9'; ++name) value = value * 10 + (*name - '0');
-  return *name == '\0' ? value : -1;
-}
-
-// Of the open ones, as the limit may be a thousand million, or lower than what was opened before.
-bool close_listed_from(int first) {
-  const int list = ::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (list < 0) return false;
-  alignas(dirent64) char entries[4096];
-  for (;;) {
-    const auto size = ::syscall(SYS_getdents64, list, entries, sizeof entries);
-    if (size <= 0) break;
-    for (long at = 0; at < size;) {
-      const auto* const entry = reinterpret_cast<const dirent64*>(entries + at);
-      const int fd = number(entry->d_name);
-      if (fd >= first && fd != list) ::close(fd);
-      at += entry->d_reclen;
-    }
-  }
-  ::close(list);
-  return true;
-}
-
-void close_from(int first) {
-  if (::close_range(static_cast<unsigned>(first), ~0U, 0) == 0 || close_listed_from(first)) return;
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  const auto most = std::min<rlim_t>(limit.rlim_cur, 1'048'576);
-  for (rlim_t fd = static_cast<rlim_t>(first); fd < most; ++fd) ::close(static_cast<int>(fd));
-}
-
 // Leaves 0 to 2 on /dev/null, `kept` at their places, `report` after them, and nothing else.
 int arrange_descriptors(std::span<const int> kept, int report) {
   report = ::fcntl(report, F_DUPFD_CLOEXEC, scratch_place);
@@ -105,7 +70,7 @@ int arrange_descriptors(std::span<const int> kept, int report) {
     }
   }
   if (::dup3(report, place, O_CLOEXEC) < 0) fail(report);
-  close_from(place + 1);
+  runtime::close_from(place + 1);
   return place;
 }
 
@@ -179,18 +144,6 @@ std::vector<char*> pointers(const std::vector<std::string>& words) {
   return list;
 }
 
-struct Pipe {
-  Descriptor read, write;
-};
-
-bool open(Pipe& pipe, int flags) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC | flags) != 0) return false;
-  pipe.read.reset(ends[0]);
-  pipe.write.reset(ends[1]);
-  return true;
-}
-
 }  // namespace
 
 std::optional<int> Spawned::end() const {
@@ -201,9 +154,9 @@ std::optional<int> Spawned::end() const {
 }
 
 Spawned spawn_detached(const Program& program, Deadline deadline) {
-  Pipe report;
-  Pipe end;
-  if (!open(report, 0) || !open(end, O_NONBLOCK)) return {errno, {}};
+  runtime::Pipe report;
+  runtime::Pipe end;
+  if (!open_pipe(report) || !open_pipe(end, O_NONBLOCK)) return {errno, {}};
   const Plan plan{pointers(program.command), pointers(program.environment),
                   program.directory.c_str(), program.kept,
                   report.write.get(),        end.write.get()};

@@ -62,7 +62,7 @@ TestServer::TestServer(Deadline deadline) : directory_(make_directory()), watche
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) throw Unreachable(errc::unreachable, "no pipe for the server");
   lifeline_.reset(ends[1]);
-  const Descriptor end{ends[0]};
+  const runtime::Descriptor end{ends[0]};
   try {
     watcher_ = spawn(directory_, end.get(), deadline);
     while (!answers(socket(), deadline)) {

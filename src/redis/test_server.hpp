@@ -22,7 +22,7 @@ class TestServer {
 
  private:
   const std::string directory_;
-  Descriptor lifeline_;  // the server lives for as long as this end of a pipe is open
+  runtime::Descriptor lifeline_;  // the server lives for as long as this end of a pipe is open
   Spawned watcher_;
 };
 

@@ -1,5 +1,6 @@
 """What the tests of the dlock command share: a server, running dlock, and looking at processes."""
 
+import ctypes
 import json
 import os
 import pathlib
@@ -65,6 +66,14 @@ def guard_of(dlock_pid):
         except (FileNotFoundError, ProcessLookupError):
             pass
     return None
+
+
+def adopt_orphans():
+    """From here on orphans become children of this process: what a killed dlock leaves behind, and what
+    nobody else on this machine does."""
+    PR_SET_CHILD_SUBREAPER = 36
+    if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError("cannot adopt orphans")
 
 
 class Running:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import unittest
 
-from cli_case import CliCase, DLOCK, eventually, guard_of, is_alive, state
+from cli_case import CliCase, DLOCK, adopt_orphans, eventually, guard_of, is_alive, state
 
 # Each starts a worker that is in no group of the command's, and writes its number to $OUT.
 WORKER = 'echo $$ >>"$OUT"; while :; do sleep 0.05; done'
@@ -23,6 +23,11 @@ ESCAPES = {
 
 
 class Tree(CliCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        adopt_orphans()
+
     def setUp(self):
         super().setUp()
         self.out = self.directory / "workers"

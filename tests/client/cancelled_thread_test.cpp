@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "client/fixture.hpp"
-#include "redis/cancellation.hpp"
+#include "runtime/cancellation.hpp"
 
 namespace dlock::test {
 namespace {
@@ -160,7 +160,7 @@ TEST_F(CancelledThread, UnlocksAndLetsGo) {
   Mutex one{client, "one"};
   SharedMutex many{client, "many"};
   EXPECT_TRUE(comes_to_its_end([&] {
-    const redis::Cancellation none{PTHREAD_CANCEL_DISABLE};
+    const runtime::Cancellation none{PTHREAD_CANCEL_DISABLE};
     one.lock();
     many.lock_shared();
     ::pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, nullptr);

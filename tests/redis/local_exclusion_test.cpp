@@ -10,9 +10,9 @@
 
 #include <functional>
 
-#include "redis/descriptor.hpp"
 #include "redis/dial.hpp"
 #include "redis/local_fixture.hpp"
+#include "runtime/descriptor.hpp"
 
 namespace dlock::redis {
 namespace {
@@ -162,7 +162,8 @@ TEST_F(LocalExclusion, IsSeenByThoseWhoCleanUp) {
   std::ifstream sockets{"/proc/net/unix"};
   EXPECT_THAT((std::string{std::istreambuf_iterator<char>{sockets}, {}}),
               HasSubstr(" " + directory_.path() + "/redis.sock\n"));
-  const Descriptor folder{::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  const runtime::Descriptor folder{
+      ::open(directory_.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   EXPECT_NE(::flock(folder.get(), LOCK_SH | LOCK_NB), 0) << "they lock what they look into";
   if (std::system("command -v systemd-tmpfiles >/dev/null") != 0) return;
   const auto list = (directory_.root() / "list").string();

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Arrows go only downwards: cli, c -> client -> redis -> core. Public headers include only the standard
-# library and each other.
+# Arrows go only downwards: cli, c -> client -> redis -> runtime, core. Public headers include only
+# the standard library and each other.
 . "$(dirname "$0")/lib.sh"
 
 failed=0
@@ -12,7 +12,8 @@ refuse() {
     failed=1
 }
 
-refuse src/core '(redis|client|cli|c|script)/' 'src/core includes only src/core'
+refuse src/core '(runtime|redis|client|cli|c|script)/' 'src/core includes only src/core'
+refuse src/runtime '(core|redis|client|cli|c|script)/' 'src/runtime stands on the operating system alone'
 refuse src/redis '(client|cli|c)/' 'src/redis must not look up to client, cli or c'
 refuse src/client '(cli|c)/' 'src/client must not look up to cli or c'
 refuse src/cli '(c/|dlock/dlock\.h>)' 'src/cli is written in C++'
@@ -20,7 +21,7 @@ refuse src/c '(core|redis|cli|script)/' 'src/c stands on the client'
 refuse src/core 'sys/socket|netinet/|poll\.h|unistd|thread>|mutex>|condition_variable>' \
     'src/core has no sockets and no threads'
 for dir in examples python/native; do
-    refuse "$dir" '(core|redis|client|cli|script)/' "$dir uses only public headers"
+    refuse "$dir" '(runtime|core|redis|client|cli|script)/' "$dir uses only public headers"
 done
 
 # Public headers: <name> without a directory (or a POSIX one) and "dlock/...".

@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-namespace dlock::redis {
+namespace dlock::runtime {
 
 /// The calling thread's cancellation is `state` as long as this lives.
 class Cancellation {
@@ -18,4 +18,4 @@ class Cancellation {
   int before_ = PTHREAD_CANCEL_ENABLE;
 };
 
-}  // namespace dlock::redis
+}  // namespace dlock::runtime

@@ -1,13 +1,13 @@
-// A file descriptor that closes itself.
+// File descriptors that close themselves, pipes, and closing many at once.
 #pragma once
 
 #include <unistd.h>
 
 #include <utility>
 
-#include "redis/cancellation.hpp"
+#include "runtime/cancellation.hpp"
 
-namespace dlock::redis {
+namespace dlock::runtime {
 
 /// Owns one file descriptor, or none (-1).
 class Descriptor {
@@ -37,4 +37,15 @@ class Descriptor {
   int fd_ = -1;
 };
 
-}  // namespace dlock::redis
+struct Pipe {
+  Descriptor read, write;
+};
+
+/// Opens a pipe that is closed on exec, with more `flags` of pipe2(2). False: errno says why not.
+[[nodiscard]] bool open_pipe(Pipe& pipe, int flags = 0) noexcept;
+
+/// Closes all descriptors from `first` on, also where close_range() is refused. Safe between fork
+/// and exec; not for a program with threads.
+void close_from(int first) noexcept;
+
+}  // namespace dlock::runtime

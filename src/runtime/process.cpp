@@ -1,0 +1,123 @@
+// Reading /proc.
+#include "runtime/process.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+
+#include "runtime/descriptor.hpp"
+
+namespace dlock::runtime {
+namespace {
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+std::string path_of(pid_t pid) { return "/proc/" + std::to_string(pid) + '/'; }
+
+std::string read_file(const std::string& path, std::size_t most) {
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  std::string bytes;
+  while (file && bytes.size() < most) {
+    char part[4096];
+    const auto size = ::read(file.get(), part, sizeof part);
+    if (size <= 0) break;
+    bytes.append(part, static_cast<std::size_t>(size));
+  }
+  return bytes;
+}
+
+// Some kernels were built without them.
+bool has_lists_of_children() {
+  static const bool has = ::access("/proc/thread-self/children", F_OK) == 0;
+  return has;
+}
+
+}  // namespace
+
+bool for_each_number(const std::string& directory, const std::function<void(int)>& use) {
+  const std::unique_ptr<DIR, CloseDirectory> list{::opendir(directory.c_str())};
+  if (list == nullptr) return false;
+  while (const auto* const entry = ::readdir(list.get())) {
+    const std::string_view name = entry->d_name;
+    int value = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), value);
+    if (error == std::errc{} && end == name.data() + name.size()) use(value);
+  }
+  return true;
+}
+
+std::string read_process_file(pid_t pid, std::string_view name, std::size_t most) {
+  return read_file(path_of(pid).append(name), most);
+}
+
+std::string descriptor_target(pid_t pid, int fd) {
+  std::error_code error;
+  return descriptor_target(pid, fd, error);
+}
+
+std::string working_directory(pid_t pid) {
+  std::error_code error;
+  return std::filesystem::read_symlink(path_of(pid) + "cwd", error).string();
+}
+
+std::string descriptor_target(pid_t pid, int fd, std::error_code& error) {
+  return std::filesystem::read_symlink(path_of(pid) + "fd/" + std::to_string(fd), error).string();
+}
+
+// /proc/PID/stat: "PID (NAME) STATE PPID PGRP ...", where NAME may contain anything.
+std::optional<Process> read_process(pid_t pid) {
+  const auto text = read_process_file(pid, "stat");
+  const auto begin = text.find('(');
+  const auto end = text.rfind(')');
+  if (begin == std::string::npos || end == std::string::npos) return std::nullopt;
+  Process process;
+  process.pid = pid;
+  process.name = text.substr(begin + 1, end - begin - 1);
+  unsigned long long start = 0;
+  const int fields = std::sscanf(text.c_str() + end + 1,
+                                 " %c %d %d %d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d "
+                                 "%*d %d %*d %llu",
+                                 &process.state, &process.parent, &process.group, &process.session,
+                                 &process.threads, &start);
+  process.start = start;
+  if (fields != 6) return std::nullopt;
+  return process;
+}
+
+std::vector<Process> all_processes() {
+  std::vector<Process> all;
+  for_each_number("/proc", [&](pid_t pid) {
+    if (auto process = read_process(pid)) all.push_back(std::move(*process));
+  });
+  return all;
+}
+
+std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> children;
+  if (!has_lists_of_children()) {
+    for (const auto& process : all_processes()) {
+      if (process.parent == pid) children.push_back(process.pid);
+    }
+    return children;
+  }
+  for_each_number(path_of(pid) + "task", [&](int thread) {
+    const auto text = read_process_file(pid, "task/" + std::to_string(thread) + "/children");
+    for (const char* at = text.data(); at < text.data() + text.size();) {
+      pid_t child = 0;
+      const auto [end, error] = std::from_chars(at, text.data() + text.size(), child);
+      if (error == std::errc{}) children.push_back(child);
+      at = end + 1;
+    }
+  });
+  return children;
+}
+
+}  // namespace dlock::runtime

@@ -1,0 +1,60 @@
+// Processes, as /proc shows them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+namespace dlock::runtime {
+
+struct Process {
+  pid_t pid = 0;
+  pid_t parent = 0;
+  pid_t group = 0;
+  pid_t session = 0;
+  int threads = 0;
+  std::uint64_t start = 0;  ///< ticks since the machine's start; with the number it is unique
+  char state = 0;           ///< as in /proc: 'T' is stopped
+  std::string name;         ///< at most 15 bytes, of any kind
+
+  /// Nothing of it runs any more; it waits for its parent to collect it. One whose first thread
+  /// alone has ended shows the same state.
+  [[nodiscard]] bool has_ended() const noexcept {
+    return (state == 'Z' || state == 'X') && threads <= 1;
+  }
+};
+
+/// None: there is no such process, or it cannot be seen.
+[[nodiscard]] std::optional<Process> read_process(pid_t pid);
+
+/// All that can be seen, with ended ones that nobody has collected.
+[[nodiscard]] std::vector<Process> all_processes();
+
+/// The numbers of its children, of all its threads, ended ones included, in the order in which they
+/// became its children. Complete only if none of them is collected meanwhile.
+[[nodiscard]] std::vector<pid_t> children_of(pid_t pid);
+
+/// At most `most` bytes of the file /proc/PID/`name`; empty if it cannot be read.
+[[nodiscard]] std::string read_process_file(pid_t pid, std::string_view name,
+                                            std::size_t most = std::size_t{4} << 20);
+
+/// What the descriptor `fd` of the process stands for, as /proc shows it. Empty: it is not open, or
+/// hidden from us.
+[[nodiscard]] std::string descriptor_target(pid_t pid, int fd);
+/// The same; `error` says why it is empty.
+[[nodiscard]] std::string descriptor_target(pid_t pid, int fd, std::error_code& error);
+
+/// Empty: hidden from us.
+[[nodiscard]] std::string working_directory(pid_t pid);
+
+/// Calls `use` for each entry of a directory that is a number. False: it cannot be read.
+bool for_each_number(const std::string& directory, const std::function<void(int)>& use);
+
+}  // namespace dlock::runtime
