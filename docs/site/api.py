@@ -144,7 +144,8 @@ class Api:
             group.append(entity)
             self.places[entity.node.get("id")] = (entity.header, group[0].anchor)
             for value in entity.node.iterfind("enumvalue"):
-                self.places[value.get("id")] = (entity.header, f"{entity.anchor}.{text_of(value.find('name'))}")
+                anchor = f"{entity.anchor}.{text_of(value.find('name'))}"
+                self.places[value.get("id")] = (entity.header, anchor)
             entity.groups = list(self.grouped(entity.members))
         if group:
             yield group
@@ -212,7 +213,8 @@ class Api:
             file = header.rpartition("/")[2]
             rows += f"| [{file}]({page_of(file)}) | {re.match(r'.*?([.] |$)', about)[0]} |\n"
         return ("# The API of C++ and C\n\n`#include <dlock/dlock.hpp>` has all of C++ but `asio.hpp` and "
-                f"`testing.hpp`, `#include <dlock/dlock.h>` all of C.\n\n| header | what it is |\n| --- | --- |\n{rows}")
+                "`testing.hpp`, `#include <dlock/dlock.h>` all of C.\n\n"
+                f"| header | what it is |\n| --- | --- |\n{rows}")
 
 
 def pages(directory):
