@@ -281,6 +281,16 @@ TEST(Resp3, AnEndlessRowOfAttributesHasABound) {
   EXPECT_THAT(reader.problem(), HasSubstr("more than 4194304 elements"));
 }
 
+TEST(Resp3, TheBoundOfElementsIsThatOfOneReply) {
+  constexpr std::size_t count = 4000;
+  const auto reply = '*' + std::to_string(count) + "\r\n" + repeated(":1\r\n", count);
+  Reader reader;
+  for (std::size_t read = 0; read <= max_elements; read += count) {
+    reader.feed(reply);
+    ASSERT_TRUE(reader.next()) << reader.problem();
+  }
+}
+
 TEST(Resp3, LargeStringsArriveInPieces) {
   const std::string large(3 << 20, 'x');
   Reader reader;
