@@ -46,8 +46,7 @@ std::string dlock_lease::abandon() {
     return {};
   }
   const auto owner = state->client;
-  auto text = "the lock \"" + name + "\" (fence " + std::to_string(fence) +
-              ") is given back: the event loop that held it has ended";
+  auto text = detail::label(name, fence) + " is given back: the event loop that held it has ended";
   async_release(std::move(left), {});
   if (owner->options().log) {
     owner->log(LogLevel::warning, std::exchange(text, {}));

@@ -14,7 +14,6 @@
 #include "c/handles.hpp"
 #include "c/status.hpp"
 #include "client/quiet_thread.hpp"
-#include "core/text.hpp"
 #include "runtime/cancellation.hpp"
 
 using namespace dlock;
@@ -56,7 +55,7 @@ namespace {
 
 // Where nobody else can hear of it.
 void complain(const std::string& text) {
-  const auto line = "dlock: " + core::escaped(text) + '\n';
+  const auto line = "dlock: " + text + '\n';
   static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
 }
 

@@ -6,14 +6,14 @@
 #include "client/holdings.hpp"
 #include "client/lease_state.hpp"
 #include "client/process.hpp"
+#include "core/text.hpp"
 #include "dlock/error.hpp"
 
 namespace dlock {
 namespace {
 
 std::string reason(const core::LeaseRecord& lease, const std::string& name) {
-  const auto lock =
-      "the lock \"" + name + "\" (fence " + std::to_string(lease.fence.number()) + ")";
+  const auto lock = detail::label(name, lease.fence.number());
   switch (lease.loss.load()) {
     case core::Loss::gone:
       return lock +
@@ -42,6 +42,10 @@ std::string reason(const core::LeaseRecord& lease, const std::string& name) {
 }  // namespace
 
 namespace detail {
+
+std::string label(std::string_view name, std::int64_t fence) {
+  return "the lock \"" + core::escaped(name) + "\" (fence " + std::to_string(fence) + ")";
+}
 
 void leave_to_parent(std::shared_ptr<void> state) noexcept {
   // Never freed, on purpose, and still reachable.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "client/client_state.hpp"
@@ -12,6 +13,9 @@
 #include "dlock/lease.hpp"
 
 namespace dlock::detail {
+
+/// What a message calls a held lock.
+[[nodiscard]] std::string label(std::string_view name, std::int64_t fence);
 
 class LeaseState {
  public:
