@@ -2,8 +2,10 @@
 //
 // It composes the machines: an `Attempt` for each acquisition in the server's hands, a `Hold` for
 // each lease, and for each name a local queue (a cohort), so that only one of this client's threads
-// stands in the server's queue. The caller owns the clock, the socket and the threads; it feeds
-// every event with its instant and carries out `take_actions()` in order.
+// stands in the server's queue. The engine decides who acts next and sends the commands; who waits
+// until when, how healthy the connection is, what must leave the server and what is renewed next
+// `Waiters`, `Link`, `Departures` and `Renewals` know. The caller owns the clock, the socket and
+// the threads; it feeds every event with its instant and carries out `take_actions()` in order.
 #pragma once
 
 #include <cstdint>
@@ -15,20 +17,22 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "core/actions.hpp"
 #include "core/attempt.hpp"
+#include "core/cohort.hpp"
 #include "core/command.hpp"
+#include "core/departures.hpp"
 #include "core/fence_counter.hpp"
 #include "core/gate.hpp"
 #include "core/hold.hpp"
 #include "core/keys.hpp"
+#include "core/link.hpp"
 #include "core/permits.hpp"
+#include "core/renewals.hpp"
 #include "core/time.hpp"
 #include "core/token.hpp"
 #include "core/waiters.hpp"
@@ -116,7 +120,7 @@ class Engine {
   [[nodiscard]] bool idle() const { return cohorts_.empty() && departures_.empty(); }
   /// No releases that are worth waiting for: none of a lease, and none that the server has not
   /// answered.
-  [[nodiscard]] bool settled() const;
+  [[nodiscard]] bool settled() const { return departures_.settled(); }
   [[nodiscard]] const Counters& counters() const { return output_.counters; }
   [[nodiscard]] const std::string& client() const { return settings_.client; }
 
@@ -124,108 +128,55 @@ class Engine {
   struct RandomHash {
     std::size_t operator()(const RandomBits& random) const noexcept { return random[0]; }
   };
-  struct Cohort;
-  using CohortPtr = std::shared_ptr<Cohort>;
-  enum class TimerKind : std::uint8_t { hold, attempt };
-  struct Timer {
-    Instant when;
-    TimerKind kind{};
-    std::uint64_t id = 0;  ///< of the cohort
-    CohortPtr cohort;
-    friend bool operator<(const Timer& a, const Timer& b) {
-      return std::tie(a.when, a.kind, a.id) < std::tie(b.when, b.kind, b.id);
-    }
-  };
-  using Timers = std::set<Timer>;
-  /// All that this client does about one name; of permits, all about one wait and its lease; of a
-  /// gate, about one wait.
-  struct Cohort {
-    std::uint64_t id = 0;
-    LockId lock;
-    WaiterQueue waiters;
-    std::unique_ptr<Attempt> attempt;  ///< apart: most cohorts of a client with many only hold
-    std::optional<Hold> hold;
-    std::string seal;            ///< of the hold: what proves messages about it, or empty
-    Instant since;               ///< when this client got the lease, for bounded passing
-    bool unanswered = false;     ///< an acquire may still be under way on a dead connection
-    bool may_reappear = false;   ///< ... and could not be stopped, and the token has the lease
-    int too_late = 0;            ///< replies that came after most of their lease had gone
-    std::uint64_t replaces = 0;  ///< the departure whose place the attempt is to take
-    std::uint64_t batch = 0;     ///< of an acquire_all that was not sent yet
-    std::optional<Timers::iterator> attempt_timer, hold_timer;  ///< as armed
-  };
-  /// A token that must not stay on the server.
-  struct Departure {
-    Token token;
-    LockId lock;
-    Duration life{};         ///< of what an acquire of it leaves on the server
-    Instant until;           ///< the server forgets it by itself
-    Instant hold_off_until;  ///< its release leaves the lock taken until then
-    LeaseId lease = 0;       ///< whose user waits for the answer; 0: nobody
-    bool held = false;       ///< it had the lease: its release is repeated until that has run out
-    Instant answer_by;
-    bool sent = false;
-    bool riding = false;  ///< travels with an acquire, not alone
-    bool whole = false;
-    bool late = false;          ///< an acquire of it may still act on a dead connection
-    bool may_reappear = false;  ///< ... and could not be stopped: release it again and again
-    std::optional<Instant> again{};
-    Duration back_off{};  ///< after the last error
-  };
-  using DepartureId = std::uint64_t;
+  using DepartureId = Departures::Id;
   /// A command whose reply has not come.
   struct Pending {
     Verb verb{};
     Instant sent;
-    Duration ttl{};  ///< acquire
-    bool syncs_counter =
-        false;         ///< acquire: success means that the counter was synced with the clock
-    CohortPtr cohort;  ///< acquire, write_fence
-    Token token;       ///< acquire, release, write_fence; renew: of the first lease
+    Duration ttl{};              ///< acquire
+    bool syncs_counter = false;  ///< acquire: success means that the counter was synced
+    CohortPtr cohort;            ///< acquire, write_fence
+    Token token;                 ///< acquire, release, write_fence; renew: of the first lease
     DepartureId departure = 0;   ///< release; acquire: the one riding with it
     std::vector<Pending> parts;  ///< acquire_all: as if each had been sent alone
-    std::vector<CohortPtr> renewed;
-    std::vector<RandomBits> randoms;  ///< of their tokens, to tell them from later ones
-    std::vector<int> sequences;       ///< of their fences, as they were written down
-    std::int64_t counter = 0;         ///< write_fence: the one to write
-    bool is_new = false;              ///< write_fence: nobody was told it
-  };
-  /// A renewal whose reply has not come, and for how long it may not come.
-  struct Renewal {
-    Instant sent;
-    Duration patience{};
+    RenewalBatch renewal;
+    std::int64_t counter = 0;  ///< write_fence: the one to write
+    bool is_new = false;       ///< write_fence: nobody was told it
   };
 
-  // engine.cpp: the connection and the routing of events.
-  void send(Instant now, Command command, Pending pending);
-  void need_connection();
-  void back_off(Instant now);
-  void drop(Instant now, const std::string& why);
-  void drop_shifted(Instant now, const Pending& pending);
-  void on_good_reply();
-  void forget_connection(Instant now);
-  void fail_all(Instant now, errc code, const std::string& what, bool only_impatient);
-  void link_timer(Instant now);
-  /// Under which `cohorts_` has it.
-  [[nodiscard]] static std::string name_of(const Cohort& cohort);
-  [[nodiscard]] Instant answer_due() const;
-  [[nodiscard]] bool wants_connection() const;
-  void enroll(Instant now);
+  // engine.cpp: which event goes where.
   bool take_step(Instant now);
   void time_out(Instant now);
   void arm(const CohortPtr& cohort, TimerKind kind, std::optional<Timers::iterator>& slot,
            std::optional<Instant> when);
   void rearm(const CohortPtr& cohort);
+  /// Under which `cohorts_` has it.
+  [[nodiscard]] static std::string name_of(const Cohort& cohort);
   void erase_if_idle(const CohortPtr& cohort);
   template <class Kind>
   void act(Kind action) {
     output_.act(std::move(action));
   }
 
+  // engine_link.cpp: the connection.
+  void send(Instant now, Command command, Pending pending);
+  void need_connection();
+  void drop(Instant now, const std::string& why);
+  void drop_shifted(Instant now, const Pending& pending);
+  void forget_connection(Instant now);
+  void take_back_inflight(Instant now);
+  void fail_all(Instant now, errc code, const std::string& what, bool only_impatient);
+  void link_timer(Instant now);
+  [[nodiscard]] Instant answer_due() const;
+  [[nodiscard]] bool wants_connection() const;
+  void enroll(Instant now);
+  [[nodiscard]] std::vector<CohortPtr> in_order() const;
+  void resume_attempts(Instant now, bool old_is_dead);
+  void leave_token_behind(Instant now, const CohortPtr& cohort);
+
   // engine_acquire.cpp: from a request to a lease.
   CohortPtr enter_cohort(WaiterId waiter, AcquireRequest request);
   [[nodiscard]] Token new_token(const LockId& lock, const Permits& permits, Duration ttl);
-  void forget_idle_trouble(Instant now);
   void make_attempt(const CohortPtr& cohort);
   void start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up);
   void ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, bool whole);
@@ -233,6 +184,10 @@ class Engine {
   void own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired);
   void pass_gate(const CohortPtr& cohort, const Attempt::Acquired& acquired);
   void on_acquire_reply(Instant now, const Pending& pending, const Reply& reply);
+  void on_acquire_error(Instant now, const Pending& pending, const Reply& reply, bool is_current);
+  void on_own_reply(Instant now, const Pending& pending, const Reply& reply);
+  void on_late_reply(Instant now, const Pending& pending, const Reply& reply);
+  void finish_riding(Instant now, const Pending& pending, bool was_released);
   void fail_front(Instant now, const CohortPtr& cohort, Refusal refusal);
   void end_attempt(Instant now, const CohortPtr& cohort, Refusal refusal);
   void abandon_attempt(Instant now, const CohortPtr& cohort);
@@ -261,10 +216,9 @@ class Engine {
   void renew_due(Instant now);
   void renew_now(Instant now, const CohortPtr& cohort);
   void renew_more(Instant now);
-  [[nodiscard]] std::vector<CohortPtr> take_backlog();
-  [[nodiscard]] std::vector<CohortPtr> take_unconfirmed(Instant now, Kind kind, Timer& from);
   void renew(Instant now, const std::vector<CohortPtr>& due, bool whole);
   void on_renew_reply(Instant now, const Pending& pending, const Reply& reply);
+  void on_renewal_letter(Instant now, const Pending& pending, std::size_t place, char letter);
 
   // engine_fence.cpp: the fence of a lease that is held on several servers.
   void ask_to_write_fence(Instant now, const CohortPtr& cohort, std::int64_t counter, bool is_new,
@@ -274,15 +228,9 @@ class Engine {
 
   // engine_release.cpp: tokens that must not stay on the server.
   DepartureId give_back(Instant now, const CohortPtr& cohort, LeaseId lease, bool riding);
-  DepartureId depart(Instant now, Token token, const LockId& lock, Duration ttl, LeaseId lease,
-                     bool riding, Instant hold_off_until = {});
+  DepartureId depart(Instant now, Departure departure);
   void send_departure(Instant now, DepartureId id);
   void on_release_reply(Instant now, const Pending& pending, const Reply& reply);
-  void finish_departure(Instant now, DepartureId id, Released::Kind kind);
-  void release_again(Instant now, Departure& departure, Duration delay);
-  void forget_departure(DepartureId id);
-  static void outlive(Instant now, Departure& departure);
-  void departure_timers(Instant now);
 
   Settings settings_;
   Output output_;
@@ -291,35 +239,19 @@ class Engine {
   /// By lock key; but for mutexes, by a number.
   std::unordered_map<std::string, CohortPtr> cohorts_;
   std::unordered_map<RandomBits, CohortPtr, RandomHash> by_token_;  ///< of attempts and holds
-  std::map<DepartureId, Departure> departures_;
+  Departures departures_;
+  Renewals renewals_;
+  FenceCounter fence_counter_;
+  Link link_;
   Timers timers_;
   std::uint64_t last_id_;
 
   std::deque<Pending> inflight_;
-  std::deque<Renewal> renewals_;  ///< of these
-  bool is_patient_ = false;       ///< a renewal ended a connection, and none was answered since
-  /// Leases whose renewal is due and waits for its turn, the one that ends first before all.
-  std::map<std::pair<Instant, std::uint64_t>, CohortPtr> backlog_;
-  /// Up to which timer the leases of earlier connections were renewed on this one.
-  std::map<Kind, Timer> unconfirmed_;
-  bool connected_ = false;
-  bool connecting_ = false;
-  bool ever_connected_ = false;
-  std::optional<std::pair<errc, std::string>> subscribe_error_;  ///< why no grant can reach us
   bool closing_ = false;
   bool is_silent_ = false;
   bool unanswered_ = false;
-  std::size_t attempts_ = 0;              ///< cohorts with an attempt
-  std::size_t renewing_holds_ = 0;        ///< cohorts with a hold that is renewed
-  std::optional<Instant> trouble_since_;  ///< no good reply since
-  std::optional<Instant> reconnect_at_;
-  Duration reconnect_delay_{};  ///< the last; zero: the last connection was good
-  FenceCounter fence_counter_;
-  Instant connected_at_;
-  Instant heard_;
-  Instant answered_;  ///< when the last reply came, or the connection was made
-  std::optional<Instant> enrolled_;
-  std::optional<Instant> departure_timer_;  ///< no departure has anything to do before
+  std::size_t attempts_ = 0;        ///< cohorts with an attempt
+  std::size_t renewing_holds_ = 0;  ///< cohorts with a hold that is renewed
 };
 
 }  // namespace dlock::core

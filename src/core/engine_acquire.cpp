@@ -28,7 +28,9 @@ void Engine::acquire(Instant now, WaiterId waiter, AcquireRequest request) {
     act(Refusal{waiter, Refusal::Kind::cancelled, {}, {}});
     return;
   }
-  forget_idle_trouble(now);
+  if (!wants_connection()) {
+    link_.forget_idle_trouble(now);
+  }
   if (request.kind() == Kind::mutex && !request.wait && cohorts_.contains(request.key)) {
     // Somebody of this client holds it or is before us.
     act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
@@ -40,14 +42,7 @@ void Engine::acquire(Instant now, WaiterId waiter, AcquireRequest request) {
   }
 }
 
-// What was while nobody waited does not count.
-void Engine::forget_idle_trouble(Instant now) {
-  if (trouble_since_ && !wants_connection() && !connecting_ && !reconnect_at_) {
-    trouble_since_ = now;
-  }
-}
-
-Engine::CohortPtr Engine::enter_cohort(WaiterId waiter, AcquireRequest request) {
+CohortPtr Engine::enter_cohort(WaiterId waiter, AcquireRequest request) {
   const auto kind = request.kind();
   CohortPtr cohort;
   if (const auto found = cohorts_.find(request.key);
@@ -111,8 +106,9 @@ void Engine::abandon_attempt(Instant now, const CohortPtr& cohort) {
   --attempts_;
   rearm(cohort);
   if (was_sent) {
-    const auto id = depart(now, token, cohort->lock, std::max(ttl, waiter_life), 0, false);
-    departures_.at(id).late = late;
+    depart(
+        now,
+        {.token = token, .lock = cohort->lock, .life = std::max(ttl, waiter_life), .late = late});
   }
   erase_if_idle(cohort);
 }
@@ -124,7 +120,7 @@ void Engine::make_attempt(const CohortPtr& cohort) {
                    ? request.gate->token
                    : new_token(cohort->lock, permits, request.ttl);
   by_token_[random_of(token)] = cohort;
-  Token replaces = cohort->replaces != 0 ? departures_.at(cohort->replaces).token : Token{};
+  Token replaces = cohort->replaces != 0 ? departures_.token(cohort->replaces) : Token{};
   cohort->attempt = std::make_unique<Attempt>(
       Attempt::Request{
           std::move(token), request.ttl, request.wait, !request.renew, permits, std::move(replaces),
@@ -138,7 +134,7 @@ void Engine::make_attempt(const CohortPtr& cohort) {
 
 void Engine::start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up) {
   make_attempt(cohort);
-  if (connected_) {
+  if (link_.is_connected()) {
     ask(now, cohort, gives_up, false);
   } else {
     rearm(cohort);
@@ -154,9 +150,7 @@ void Engine::ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, boo
   pending.departure = gives_up;
   std::string old;
   if (gives_up != 0) {
-    auto& departure = departures_.at(gives_up);
-    departure.sent = departure.riding = true;
-    old = departure.token;
+    old = departures_.ride(gives_up);
   }
   const bool is_first = !cohort->attempt->was_sent();
   const auto recent = gives_up == 0 ? fence_counter_.recent(now) : 0;
@@ -169,7 +163,7 @@ void Engine::ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, boo
 
 void Engine::step(Instant now, const CohortPtr& cohort, const Attempt::Step& step) {
   if (std::holds_alternative<Attempt::Ask>(step)) {
-    if (connected_) {
+    if (link_.is_connected()) {
       ask(now, cohort, 0, false);
     }
   } else if (const auto* acquired = std::get_if<Attempt::Acquired>(&step)) {
@@ -246,7 +240,9 @@ void Engine::fail_front(Instant now, const CohortPtr& cohort, Refusal refusal) {
   if (more) {
     const auto token = cohort->attempt->token();
     by_token_.erase(random_of(token));
-    depart(now, token, cohort->lock, std::max(cohort->attempt->ttl(), waiter_life), 0, false);
+    depart(now, {.token = token,
+                 .lock = cohort->lock,
+                 .life = std::max(cohort->attempt->ttl(), waiter_life)});
     cohort->attempt.reset();
     --attempts_;
     refuse(now, cohort, front, std::move(refusal));
@@ -257,87 +253,87 @@ void Engine::fail_front(Instant now, const CohortPtr& cohort, Refusal refusal) {
 }
 
 void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& reply) {
-  const auto& cohort = pending.cohort;
-  const bool current = cohort->attempt && cohort->attempt->token() == pending.token;
+  const auto& attempt = pending.cohort->attempt;
+  const bool is_current = attempt && attempt->token() == pending.token;
   if (reply.is_error) {
-    if (pending.departure != 0 && departures_.contains(pending.departure) &&
-        !(reply.unknown_script && current)) {
-      send_departure(now, pending.departure);
-    }
-    if (!current) {
-      return;
-    }
-    if (reply.unknown_script) {
-      ask(now, cohort, departures_.contains(pending.departure) ? pending.departure : 0, true);
-    } else if (reply.passing && cohort->attempt->waits()) {
-      if (!trouble_since_) {
-        trouble_since_ = now;
-      }
-      if (now - *trouble_since_ >= settings_.patience) {
-        fail_front(now, cohort, {0, Refusal::Kind::failed, reply.code, reply.what});
-      } else {
-        cohort->attempt->ask_again(now + passing_state_retry);
-        rearm(cohort);
-      }
-    } else {
-      const bool is_misused = reply.code == errc::not_a_lock;
-      fail_front(now, cohort,
-                 {0, Refusal::Kind::failed, reply.code,
-                  is_misused ? misuse_of(cohort->lock.key) : reply.what});
-    }
+    on_acquire_error(now, pending, reply, is_current);
+  } else if (is_current) {
+    on_own_reply(now, pending, reply);
+  } else {
+    on_late_reply(now, pending, reply);
+  }
+}
+
+void Engine::on_acquire_error(Instant now, const Pending& pending, const Reply& reply,
+                              bool is_current) {
+  const auto& cohort = pending.cohort;
+  const bool goes_along = departures_.contains(pending.departure);
+  if (is_current && reply.unknown_script) {
+    ask(now, cohort, goes_along ? pending.departure : 0, true);
     return;
   }
+  if (goes_along) {
+    send_departure(now, pending.departure);
+  }
+  if (!is_current) {
+    return;
+  }
+  if (reply.passing && cohort->attempt->waits() && !link_.on_trouble(now)) {
+    cohort->attempt->ask_again(now + passing_state_retry);
+    rearm(cohort);
+  } else {
+    const bool is_misused = reply.code == errc::not_a_lock;
+    fail_front(now, cohort,
+               {0, Refusal::Kind::failed, reply.code,
+                is_misused ? misuse_of(cohort->lock.key) : reply.what});
+  }
+}
+
+// To the request of the attempt that is under way.
+void Engine::on_own_reply(Instant now, const Pending& pending, const Reply& reply) {
+  const auto& cohort = pending.cohort;
   std::string_view given_up;
-  if (current) {
-    const auto outcome = cohort->attempt->on_reply(reply.text, pending.sent, given_up);
-    if (std::holds_alternative<Attempt::Garbled>(outcome)) {
-      drop_shifted(now, pending);
-      return;
-    }
-    on_good_reply();
-    if (const auto* acquired = std::get_if<Attempt::Acquired>(&outcome)) {
-      if (!is_gate(cohort->lock.kind)) {
-        fence_counter_.on_given(acquired->counter);
-      }
-      if (pending.syncs_counter) {
-        fence_counter_.on_synced(pending.sent);
-      }
-    }
-    if (pending.departure != 0 && !given_up.empty()) {
-      finish_departure(
-          now, pending.departure,
-          given_up == "released" ? Released::Kind::released : Released::Kind::not_held);
-    }
-    step(now, cohort, outcome);
-    if (std::holds_alternative<Attempt::Nothing>(outcome) && cohort->waiters.front().request.part) {
-      act(Queued{cohort->waiters.front().id, true, cohort->attempt->ticket()});
-    }
-    if (subscribe_error_ && cohort->attempt && cohort->attempt->token() == pending.token &&
-        !cohort->attempt->is_asking()) {
-      fail_front(now, cohort,
-                 {0, Refusal::Kind::failed, subscribe_error_->first, subscribe_error_->second});
-    }
+  const auto outcome = cohort->attempt->on_reply(reply.text, pending.sent, given_up);
+  if (std::holds_alternative<Attempt::Garbled>(outcome)) {
+    drop_shifted(now, pending);
     return;
   }
-  // Too late for the attempt: the grant came first, or nobody wants it any more.
+  link_.on_good_reply();
+  if (const auto* acquired = std::get_if<Attempt::Acquired>(&outcome)) {
+    if (!is_gate(cohort->lock.kind)) {
+      fence_counter_.on_given(acquired->counter);
+    }
+    if (pending.syncs_counter) {
+      fence_counter_.on_synced(pending.sent);
+    }
+  }
+  if (!given_up.empty()) {
+    finish_riding(now, pending, given_up == "released");
+  }
+  step(now, cohort, outcome);
+  if (std::holds_alternative<Attempt::Nothing>(outcome) && cohort->waiters.front().request.part) {
+    act(Queued{cohort->waiters.front().id, true, cohort->attempt->ticket()});
+  }
+  if (const auto& error = link_.subscribe_error(); error && cohort->attempt &&
+                                                   cohort->attempt->token() == pending.token &&
+                                                   !cohort->attempt->is_asking()) {
+    fail_front(now, cohort, {0, Refusal::Kind::failed, error->first, error->second});
+  }
+}
+
+// Too late for the attempt: the grant came first, or nobody wants it any more.
+void Engine::on_late_reply(Instant now, const Pending& pending, const Reply& reply) {
+  const auto& cohort = pending.cohort;
   Words words{reply.text};
   if (words.next() != echo_of(pending.token)) {
     drop_shifted(now, pending);
     return;
   }
-  on_good_reply();
+  link_.on_good_reply();
   std::int64_t counter = 0;
   const bool acquired = words.next() == "acquired" && parse_number(words.next(), counter);
-  if (pending.departure != 0) {
-    finish_departure(
-        now, pending.departure,
-        reply.text.ends_with(" released") ? Released::Kind::released : Released::Kind::not_held);
-  }
-  for (auto& [id, departure] : departures_) {
-    if (departure.token == pending.token) {
-      outlive(now, departure);
-    }
-  }
+  finish_riding(now, pending, reply.text.ends_with(" released"));
+  departures_.outlive(now, pending.token);
   // A token without a hold is leaving: its release followed this request, or comes with its user's.
   if (!cohort->hold || cohort->hold->record()->token != pending.token) {
     return;
@@ -349,6 +345,14 @@ void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& 
     // What the grant gave was over before this request arrived; others may have held it since.
     give_back(now, cohort, 0, false);
     lose(now, cohort, Loss::taken);
+  }
+}
+
+// The token that the request gave up, if there was one.
+void Engine::finish_riding(Instant now, const Pending& pending, bool was_released) {
+  if (pending.departure != 0) {
+    departures_.finish(now, pending.departure,
+                       was_released ? Released::Kind::released : Released::Kind::not_held);
   }
 }
 
@@ -367,8 +371,8 @@ void Engine::on_grant(Instant now, std::string_view message) {
     // Not wanted any more. If its withdrawal is under way, that returns the lock; else do so now.
     // The lock's name is not known here, but every token of ours that the server may know is a
     // departure.
-    for (auto& [id, departure] : departures_) {
-      if (departure.token == token && !departure.sent && connected_) {
+    for (const auto& [id, departure] : departures_.all()) {
+      if (departure.token == token && !departure.sent && link_.is_connected()) {
         send_departure(now, id);
       }
     }

@@ -18,7 +18,9 @@ void Engine::acquire_all(Instant now, std::vector<std::pair<WaiterId, AcquireReq
     }
     return;
   }
-  forget_idle_trouble(now);
+  if (!wants_connection()) {
+    link_.forget_idle_trouble(now);
+  }
   const auto number = ++last_id_;
   std::vector<CohortPtr> cohorts;
   for (auto& [waiter, request] : requests) {
@@ -28,7 +30,7 @@ void Engine::acquire_all(Instant now, std::vector<std::pair<WaiterId, AcquireReq
     cohort->batch = number;
     rearm(cohort);
   }
-  if (connected_) {
+  if (link_.is_connected()) {
     ask_all(now, cohorts, false);
   } else {
     need_connection();

@@ -8,7 +8,7 @@ void Engine::write_fence(Instant now, const LeaseRecord& lease, std::int64_t cou
   if (!cohort) {
     return;
   }
-  if (connected_) {
+  if (link_.is_connected()) {
     ask_to_write_fence(now, cohort, counter, is_new, false);
   } else {
     act(FenceWritten{lease.id, false});
@@ -65,7 +65,7 @@ void Engine::on_write_fence_reply(Instant now, const Pending& pending, const Rep
     drop_shifted(now, pending);
     return;
   }
-  on_good_reply();
+  link_.on_good_reply();
   if (!current) {
     return;
   }

@@ -45,7 +45,7 @@ bool Engine::pass(Instant now, const CohortPtr& cohort) {
   auto& hold = *cohort->hold;
   const auto& request = cohort->waiters.front().request;
   const auto& former = *hold.record();
-  if (!connected_ || !may_pass(now, former, hold.terms().renew, cohort->since, request) ||
+  if (!link_.is_connected() || !may_pass(now, former, hold.terms().renew, cohort->since, request) ||
       !hold.fresh(now)) {
     return false;
   }
@@ -66,7 +66,7 @@ void Engine::record(Instant now, const LeaseRecord& lease) {
   }
 }
 
-Engine::CohortPtr Engine::holding(const LeaseRecord& lease) const {
+CohortPtr Engine::holding(const LeaseRecord& lease) const {
   const auto found = by_token_.find(random_of(lease.token));
   const bool holds = found != by_token_.end() && found->second->hold &&
                      found->second->hold->record()->id == lease.id;
@@ -85,9 +85,11 @@ void Engine::clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord&
     give_back(now, cohort, 0, false);
     lose(now, cohort, cohort->hold->overdue(now));
   } else if (is_by_time(lease.loss.load())) {
-    const auto id = depart(now, lease.token, {lease.key, lease.kind}, lease.ttl, 0, false,
-                           lease.hold_off_until.load());
-    departures_.at(id).held = true;
+    depart(now, {.token = lease.token,
+                 .lock = {lease.key, lease.kind},
+                 .life = lease.ttl,
+                 .hold_off_until = lease.hold_off_until.load(),
+                 .held = true});
   }
 }
 
@@ -104,11 +106,11 @@ void Engine::release(Instant now, const LeaseRecord& lease) {
     act(Released{lease.id, Released::Kind::released});
     return;
   }
-  const bool yields = !is_held_off && !cohort->waiters.empty() && connected_;
+  const bool yields = !is_held_off && !cohort->waiters.empty() && link_.is_connected();
   const auto id = give_back(now, cohort, lease.id, yields);
   if (is_silent_) {
     act(Released{lease.id, Released::Kind::unknown});
-    departures_.at(id).lease = 0;
+    departures_.forget_user(id);
   }
   end_hold(cohort);
   rearm(cohort);
