@@ -183,16 +183,18 @@ class Engine {
   void step(Instant now, const CohortPtr& cohort, const Attempt::Step& step);
   void own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired);
   void pass_gate(const CohortPtr& cohort, const Attempt::Acquired& acquired);
-  void on_acquire_reply(Instant now, const Pending& pending, const Reply& reply);
-  void on_acquire_error(Instant now, const Pending& pending, const Reply& reply, bool is_current);
-  void on_own_reply(Instant now, const Pending& pending, const Reply& reply);
-  void on_late_reply(Instant now, const Pending& pending, const Reply& reply);
-  void finish_riding(Instant now, const Pending& pending, bool was_released);
   void fail_front(Instant now, const CohortPtr& cohort, Refusal refusal);
   void end_attempt(Instant now, const CohortPtr& cohort, Refusal refusal);
   void abandon_attempt(Instant now, const CohortPtr& cohort);
   void refuse(Instant now, const CohortPtr& cohort, WaiterQueue::iterator waiter, Refusal refusal);
   void after_front_changed(Instant now, const CohortPtr& cohort);
+
+  // engine_reply.cpp: what the server says of an acquisition.
+  void on_acquire_reply(Instant now, const Pending& pending, const Reply& reply);
+  void on_acquire_error(Instant now, const Pending& pending, const Reply& reply, bool is_current);
+  void on_own_reply(Instant now, const Pending& pending, const Reply& reply);
+  void on_late_reply(Instant now, const Pending& pending, const Reply& reply);
+  void finish_riding(Instant now, const Pending& pending, bool was_released);
   void on_grant(Instant now, std::string_view message);
   void verify(Instant now, const CohortPtr& cohort);
   void on_next(Instant now, Words words);
