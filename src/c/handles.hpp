@@ -12,7 +12,7 @@
 #include <utility>
 
 #include "c/queue.hpp"
-#include "client/process.hpp"
+#include "client/fork.hpp"
 #include "dlock/async.hpp"
 #include "dlock/client.hpp"
 #include "dlock/dlock.h"

@@ -11,7 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "client/process.hpp"
+#include "client/fork.hpp"
 #include "dlock/dlock.h"
 
 namespace dlock::c {

@@ -5,9 +5,9 @@
 #include <numeric>
 #include <utility>
 
+#include "client/clock.hpp"
 #include "client/holdings.hpp"
 #include "client/lease_state.hpp"
-#include "client/process.hpp"
 #include "client/target.hpp"
 #include "dlock/error.hpp"
 

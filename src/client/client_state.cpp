@@ -5,9 +5,11 @@
 
 #include <algorithm>
 
+#include "client/clock.hpp"
 #include "client/deadlock_watch.hpp"
+#include "client/fork.hpp"
 #include "client/primary_watch.hpp"
-#include "client/process.hpp"
+#include "client/random.hpp"
 #include "client/replication.hpp"
 #include "core/keys.hpp"
 #include "core/text.hpp"

@@ -6,8 +6,8 @@
 
 #include "client/client_state.hpp"
 #include "client/outer_runs.hpp"
-#include "client/process.hpp"
 #include "client/quiet_thread.hpp"
+#include "client/random.hpp"
 #include "core/token.hpp"
 #include "dlock/error.hpp"
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "client/client_state.hpp"
-#include "client/process.hpp"
+#include "client/clock.hpp"
 #include "client/quiet_thread.hpp"
 #include "script/scripts.hpp"
 

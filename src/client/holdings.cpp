@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <atomic>
 
+#include "client/clock.hpp"
 #include "client/lease_state.hpp"
 #include "client/of_thread.hpp"
 #include "client/outer_runs.hpp"
-#include "client/process.hpp"
 
 namespace dlock::detail {
 namespace {

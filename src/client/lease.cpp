@@ -3,9 +3,9 @@
 
 #include <vector>
 
+#include "client/clock.hpp"
 #include "client/holdings.hpp"
 #include "client/lease_state.hpp"
-#include "client/process.hpp"
 #include "core/text.hpp"
 #include "dlock/error.hpp"
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <string>
 
+#include "client/clock.hpp"
 #include "client/lease_state.hpp"
-#include "client/process.hpp"
 #include "client/target.hpp"
 #include "dlock/error.hpp"
 

@@ -5,8 +5,8 @@
 #include <array>
 #include <utility>
 
+#include "client/clock.hpp"
 #include "client/lease_state.hpp"
-#include "client/process.hpp"
 #include "client/quiet_thread.hpp"
 #include "core/keys.hpp"
 #include "core/token.hpp"

@@ -1,11 +1,31 @@
-// Registrations: what a client wrote about itself for others to read.
+// Registrations: what a client writes about itself for others to read.
 #include "client/registration.hpp"
 
+#include <array>
 #include <charconv>
-#include <string>
+#include <cstdio>
+
+#include "client/identity.hpp"
 
 namespace dlock::detail {
 namespace {
+
+std::string quote(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      quoted.append({'\\', c});
+    } else if (byte < 0x20 || byte == 0x7f) {
+      std::array<char, 8> escaped{};
+      std::snprintf(escaped.data(), escaped.size(), "\\u%04x", byte);
+      quoted += escaped.data();
+    } else {
+      quoted += c;
+    }
+  }
+  return quoted + '"';
+}
 
 // Reads from the front of a text. A member that returns false or none leaves it anywhere.
 class Reader {
@@ -121,6 +141,11 @@ bool take_member(Reader& reader, Party& party) {
 }
 
 }  // namespace
+
+std::string describe_self(std::string_view label) {
+  return "{\"host\":" + quote(host_name()) + ",\"pid\":" + std::to_string(process_id()) +
+         ",\"program\":" + quote(program_name()) + ",\"label\":" + quote(label) + "}";
+}
 
 std::optional<Party> parse_registration(std::string_view json) {
   Reader reader{json};

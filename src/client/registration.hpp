@@ -1,12 +1,16 @@
-// Registrations: what a client wrote about itself for others to read.
+// Registrations: what a client writes about itself for others to read.
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "dlock/inspect.hpp"
 
 namespace dlock::detail {
+
+/// `{"host":..,"pid":..,"program":..,"label":..}` of this process.
+[[nodiscard]] std::string describe_self(std::string_view label);
 
 /// Reads what `describe_self` writes: a flat JSON object with the members host, pid, program and
 /// label; others are passed over. None for anything else, as anybody can write to the store.

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "client/client_state.hpp"
-#include "client/process.hpp"
+#include "client/clock.hpp"
 #include "client/quiet_thread.hpp"
 #include "core/keys.hpp"
 #include "core/token.hpp"

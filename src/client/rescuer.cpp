@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "client/client_state.hpp"
-#include "client/process.hpp"
+#include "client/clock.hpp"
 #include "client/servers.hpp"
 #include "core/command.hpp"
 #include "script/scripts.hpp"

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "client/client_state.hpp"
-#include "client/process.hpp"
+#include "client/clock.hpp"
 #include "dlock/error.hpp"
 
 namespace dlock::detail {

@@ -3,8 +3,9 @@
 #include <utility>
 
 #include "client/client_state.hpp"
+#include "client/clock.hpp"
 #include "client/primary_watch.hpp"
-#include "client/process.hpp"
+#include "client/random.hpp"
 #include "client/registration.hpp"
 #include "core/keys.hpp"
 

@@ -5,8 +5,6 @@
 #include <rapidcheck.h>
 #include <unistd.h>
 
-#include "client/process.hpp"
-
 namespace dlock::detail {
 namespace {
 

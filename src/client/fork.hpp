@@ -1,0 +1,11 @@
+// Whether this process came out of a fork.
+#pragma once
+
+#include <cstdint>
+
+namespace dlock::detail {
+
+/// How often this process came out of a fork: a number that differs between parent and child.
+[[nodiscard]] std::uint64_t fork_generation() noexcept;
+
+}  // namespace dlock::detail
