@@ -44,7 +44,7 @@ class Several {
     const auto begin = detail::now();
     const bool tries = limit && *limit <= milliseconds::zero();
     const auto keys = all_keys();
-    if (keys.size() > 1 && targets_[0]->client->are_together(keys)) {
+    if (keys.size() > 1 && targets_[0]->client->config().are_together(keys)) {
       auto leases = take_at_once(keys, stop);
       if (leases || tries) {
         return leases;

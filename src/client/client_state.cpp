@@ -7,9 +7,7 @@
 
 #include "client/clock.hpp"
 #include "client/deadlock_watch.hpp"
-#include "client/fork.hpp"
 #include "client/primary_watch.hpp"
-#include "client/random.hpp"
 #include "client/replication.hpp"
 #include "core/keys.hpp"
 #include "core/text.hpp"
@@ -35,21 +33,18 @@ void tell(const LogSink& sink, LogLevel level, std::string_view text) {
 }  // namespace
 
 ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
-    : endpoint_(std::move(endpoint)),
-      options_(std::move(options)),
-      url_(endpoint_.display()),
-      generation_(fork_generation()),
-      client_id_(core::hex(random_bits()[0])),
-      callbacks_(options_.request_timeout, [sink = options_.log](const std::string& what) {
-        tell(sink, LogLevel::error, "a handler or callback threw: " + what);
-      }) {
+    : config_(std::move(endpoint), std::move(options)),
+      callbacks_(config_.options.request_timeout,
+                 [sink = config_.options.log](const std::string& what) {
+                   tell(sink, LogLevel::error, "a handler or callback threw: " + what);
+                 }) {
   if (is_quorum()) {
     form_quorum();
-  } else if (endpoint_.kind == redis::Endpoint::Kind::cluster) {
+  } else if (config_.is_cluster()) {
     // The first look for such a key takes a millisecond: not with the mutex held.
     static_cast<void>(core::fence_key_on(0));
   } else {
-    settle_on(add_line(0), node_at(endpoint_));
+    settle_on(add_line(0), node_at(config_.endpoint));
   }
 }
 
@@ -62,7 +57,7 @@ ClientState::~ClientState() {
     close_all();
     if (!is_settled()) {
       settling_ = true;
-      const auto deadline = now() + options_.request_timeout;
+      const auto deadline = now() + config_.options.request_timeout;
       while (!settled_.done && now() < deadline) {
         leader_ = &settled_;
         poll_once(lock, std::min(deadline, next_timer().value_or(deadline)), Role::caller);
@@ -104,7 +99,7 @@ void ClientState::close() {
   closing_.request_stop();
   if (deadlocks != nullptr) deadlocks->end();
   if (replication != nullptr) replication->end();
-  callbacks_.finish(options_.request_timeout);
+  callbacks_.finish(config_.options.request_timeout);
 }
 
 // The engines of a quorum go on: its leases need them.
@@ -201,7 +196,7 @@ core::AcquireRequest ClientState::wish_for(core::Instant begin, const std::strin
     wish.max_hold = options.max_hold;
   }
   if (tries) {
-    wish.deadline = begin + options_.connect_timeout + 2 * options_.request_timeout;
+    wish.deadline = begin + config_.options.connect_timeout + 2 * config_.options.request_timeout;
   } else if (limit && *limit < longest_span) {
     wish.deadline = begin + *limit;
   }
@@ -284,7 +279,7 @@ DeadlockWatch& ClientState::deadlocks() {
 Replication& ClientState::replication() {
   const Lock lock{*this};
   if (!replication_) {
-    replication_ = std::make_unique<Replication>(*this);
+    replication_ = std::make_unique<Replication>(config_, callbacks_);
     if (is_closed_) replication_->end();
   }
   return *replication_;
@@ -347,15 +342,6 @@ Client::Stats ClientState::stats() {
   return sum;
 }
 
-redis::Connection::Settings ClientState::connection_settings() const {
-  return {endpoint_, "dlock:" + client_id_, options_.connect_timeout};
-}
-
-std::string ClientState::fence_key_for(std::string_view key) const {
-  return endpoint_.kind == redis::Endpoint::Kind::cluster ? core::fence_key_on(core::slot_of(key))
-                                                          : std::string{core::fence_key};
-}
-
 bool ClientState::is_settled() const {
   const auto silent = [](const auto& line) { return is_silent(*line); };
   return (!quorum_ || quorum_->settled() || std::any_of(lines_.begin(), lines_.end(), silent)) &&
@@ -363,23 +349,14 @@ bool ClientState::is_settled() const {
                      [&](const auto& line) { return line->engine.settled() || silent(line); });
 }
 
-bool ClientState::is_forked() const noexcept { return fork_generation() != generation_; }
-
-void ClientState::check_process() const {
-  if (is_forked()) {
-    throw_error(errc::forked,
-                "this process is a fork of the one that made the client and holds none of its "
-                "locks: make a new Client after fork()");
-  }
-}
-
 void ClientState::log(LogLevel level, std::string text) {
-  if (!options_.log) {
+  if (!config_.options.log) {
     return;
   }
   text = core::escaped(text);
-  callbacks_.post([sink = options_.log, level, text = std::move(text)] { tell(sink, level, text); },
-                  Callbacks::Fate::refused);
+  callbacks_.post(
+      [sink = config_.options.log, level, text = std::move(text)] { tell(sink, level, text); },
+      Callbacks::Fate::refused);
 }
 
 // --- waiting ------------------------------------------------------------------------------------

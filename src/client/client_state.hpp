@@ -30,6 +30,7 @@
 #include "client/line.hpp"
 #include "client/rescuer.hpp"
 #include "client/signal.hpp"
+#include "client/store_config.hpp"
 #include "client/wake.hpp"
 #include "core/engine.hpp"
 #include "core/quorum.hpp"
@@ -63,8 +64,6 @@ class ClientState {
       const std::string& key, const LockOptions& options,
       std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
       const std::optional<core::Permits>& permits = {}, const core::LeaseRecord* former = nullptr);
-  /// Whether one script can see all `keys`.
-  [[nodiscard]] bool are_together(std::span<const std::string> keys) const;
   /// As `acquire`, of all `keys`, which are different and together, or of none, without waiting.
   /// Empty: one was not free.
   [[nodiscard]] std::vector<std::shared_ptr<core::LeaseRecord>> try_all(
@@ -105,25 +104,14 @@ class ClientState {
   [[nodiscard]] DeadlockWatch& deadlocks();
   /// Made with the first call.
   [[nodiscard]] Replication& replication();
-  [[nodiscard]] const std::string& url() const noexcept { return url_; }
-  [[nodiscard]] const ClientOptions& options() const noexcept { return options_; }
-  /// For connections beside the shared ones.
-  [[nodiscard]] redis::Connection::Settings connection_settings() const;
-  /// Each lock is on a majority of several servers.
-  [[nodiscard]] bool is_quorum() const noexcept {
-    return endpoint_.kind == redis::Endpoint::Kind::quorum;
-  }
-  [[nodiscard]] const redis::Endpoint& endpoint() const noexcept { return endpoint_; }
-  /// The key of the counter that gives the lock `key` its fences.
-  [[nodiscard]] std::string fence_key_for(std::string_view key) const;
+  [[nodiscard]] const StoreConfig& config() const noexcept { return config_; }
+  [[nodiscard]] const std::string& url() const noexcept { return config_.url; }
+  [[nodiscard]] const ClientOptions& options() const noexcept { return config_.options; }
+  [[nodiscard]] bool is_quorum() const noexcept { return config_.is_quorum(); }
   /// Throws in a forked child.
-  void check_process() const;
-  [[nodiscard]] bool is_forked() const noexcept;
+  void check_process() const { config_.check_process(); }
+  [[nodiscard]] bool is_forked() const noexcept { return config_.is_forked(); }
   void log(LogLevel level, std::string text);
-  /// Runs `function` on the callback thread, unless the client goes and cannot wait for it.
-  void post(std::function<void()> function) {
-    callbacks_.post(std::move(function), Callbacks::Fate::dropped);
-  }
   /// For who calls handlers.
   [[nodiscard]] const Callbacks& callbacks() const noexcept { return callbacks_; }
   /// Requested when the client goes; of one that is gone already: never.
@@ -250,11 +238,7 @@ class ClientState {
   void ensure_keeper();
   void keep(Lock& lock);
 
-  const redis::Endpoint endpoint_;
-  const ClientOptions options_;
-  const std::string url_;
-  const std::uint64_t generation_;
-  const std::string client_id_;
+  const StoreConfig config_;
 
   std::mutex mutex_;
   std::vector<std::unique_ptr<Line>> lines_;

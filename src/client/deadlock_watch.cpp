@@ -120,7 +120,7 @@ void DeadlockWatch::run() {
     lock.unlock();
     bool done = true;
     try {
-      if (!store) store.emplace(client_, stop_.get_token());
+      if (!store) store.emplace(client_.config(), stop_.get_token());
       WaitsFor notes{*store};
       for (const auto& token : stale) notes.erase(token);
       for (auto& look : looks) this->look(*store, look);

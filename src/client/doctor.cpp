@@ -29,8 +29,8 @@ constexpr std::chrono::hours longest_clock_span{24 * 366};
 // The servers of a store.
 class Servers {
  public:
-  explicit Servers(detail::ClientState& client)
-      : settings_(client.connection_settings()), timeout_(client.options().request_timeout) {
+  explicit Servers(const detail::StoreConfig& config)
+      : settings_(config.connection_settings()), timeout_(config.options.request_timeout) {
     settings_.client_name += ":doctor";
   }
 
@@ -162,7 +162,7 @@ Grade Checkup::worst() const noexcept {
 Checkup check_up(Client& client, const CheckupOptions& options) {
   auto& state = *client.state();
   state.check_process();
-  Servers servers{state};
+  Servers servers{state.config()};
   Examination examination;
   examination.fails_over = servers.endpoint().kind == Endpoint::Kind::sentinel ||
                            servers.endpoint().kind == Endpoint::Kind::cluster;

@@ -51,7 +51,7 @@ std::optional<Leadership> Election::try_campaign_in(std::chrono::milliseconds sp
 }
 
 std::optional<Leader> Election::leader() const {
-  detail::Panel panel{*target_->client, target_->key};
+  detail::Panel panel{target_->client->config(), target_->key};
   return detail::look_at_election(panel, target_->key).leader;
 }
 

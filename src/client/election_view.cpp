@@ -78,7 +78,7 @@ ElectionState look_at_election(Panel& panel, const std::string& key, const Panel
 }
 
 ElectionView::ElectionView(std::shared_ptr<ClientState> client, std::string key)
-    : client_(std::move(client)), key_(std::move(key)), panel_(*client_, key_) {
+    : client_(std::move(client)), key_(std::move(key)), panel_(client_->config(), key_) {
   panel_.listen(core::leader_key(key_));
 }
 

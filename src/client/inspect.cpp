@@ -7,6 +7,7 @@
 #include <optional>
 #include <thread>
 
+#include "client/client_state.hpp"
 #include "client/glob.hpp"
 #include "client/inspector.hpp"
 #include "client/waits_for.hpp"
@@ -136,12 +137,12 @@ Locks agreed(const std::vector<Locks>& views, std::size_t majority) {
 // Visits the servers of a quorum. Throws when fewer than a majority answer.
 template <class Visit>
 void visit_quorum(detail::ClientState& state, Visit visit) {
-  const auto& servers = state.endpoint().addresses;
+  const auto& servers = state.config().endpoint.addresses;
   std::size_t answers = 0;
   std::string problem;
   for (const auto& server : servers) {
     try {
-      Inspector inspector{state, state.endpoint().at(server)};
+      Inspector inspector{state.config(), state.config().endpoint.at(server)};
       visit(inspector);
       ++answers;
     } catch (const Unreachable& error) {
@@ -162,9 +163,9 @@ Locks look_at(detail::ClientState& state, Look look) {
   };
   if (state.is_quorum()) {
     visit_quorum(state, take);
-    return agreed(views, state.endpoint().addresses.size() / 2 + 1);
+    return agreed(views, state.config().endpoint.addresses.size() / 2 + 1);
   }
-  Inspector inspector{state};
+  Inspector inspector{state.config()};
   take(inspector);
   return std::move(views.front());
 }
@@ -267,7 +268,7 @@ LockInfo inspect_lock(Client& client, std::string_view name) {
 
 std::vector<std::vector<DeadlockLink>> list_deadlocks(Client& client) {
   auto& state = *client.state();
-  Inspector inspector{state};
+  Inspector inspector{state.config()};
   std::vector<std::vector<DeadlockLink>> rings;
   for (const auto& ring : detail::WaitsFor{inspector}.rings()) {
     rings.push_back(detail::links_of(inspector, ring, state.options().prefix));
@@ -280,7 +281,7 @@ BreakOutcome break_lock(Client& client, std::string_view name, std::int64_t fenc
   const auto names = core::lock_keys(state.options().prefix + std::string{name});
   const auto parts = core::Fence::of(fence);
   if (!state.is_quorum()) {
-    Inspector inspector{state};
+    Inspector inspector{state.config()};
     return break_on(inspector, names, parts, patience);
   }
   return break_on_majority(state, names, parts, patience);

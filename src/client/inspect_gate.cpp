@@ -2,6 +2,7 @@
 #include <array>
 #include <utility>
 
+#include "client/client_state.hpp"
 #include "client/inspector.hpp"
 #include "client/looked_at.hpp"
 #include "core/gate.hpp"
@@ -57,7 +58,7 @@ std::optional<GateInfo> look(Client& client, Kind kind, std::string_view name) {
   const auto key = core::gate_key(kind, state.options().prefix + std::string{name});
   const auto names = core::lock_keys(key);
   const std::array keys{names.lock, names.queue, names.seen, core::parts_key(key)};
-  Inspector inspector{state};
+  Inspector inspector{state.config()};
   const auto reply = inspector.run(script::inspect_gate, script::inspect_gate_sha, keys, {});
   if (reply.elements.size() < 5) return std::nullopt;
   auto gate = read_gate(reply.elements);

@@ -128,17 +128,18 @@ void show_first(LockInfo& lock) {
   lock.ttl_left = first.ttl_left;
 }
 
-Inspector::Inspector(ClientState& client, const redis::Endpoint& endpoint, std::stop_token stop)
-    : client_(client),
-      timeout_(client.options().request_timeout),
-      servers_(client, endpoint, std::move(stop)) {
+Inspector::Inspector(const StoreConfig& config, const redis::Endpoint& endpoint,
+                     std::stop_token stop)
+    : config_(config),
+      timeout_(config.options.request_timeout),
+      servers_(config, endpoint, std::move(stop)) {
   (void)servers_.all();
 }
 
 void Inspector::fail(std::string_view error_reply, std::string_view key) const {
   const auto error = redis::classify(error_reply);
   const bool is_misused = error.code == errc::not_a_lock;
-  throw_error(error.code, client_.url() + ": " + (is_misused ? core::misuse_of(key) : error.what));
+  throw_error(error.code, config_.url + ": " + (is_misused ? core::misuse_of(key) : error.what));
 }
 
 const redis::Reply& Inspector::element(const redis::Reply& reply, std::size_t index) {
@@ -205,7 +206,7 @@ std::map<std::string, LockInfo> Inspector::look(std::span<const std::string> key
   std::map<std::string, LockInfo> locks;
   while (!keys.empty()) {
     auto count = std::min(keys.size(), most_at_once);
-    while (!client_.are_together(keys.first(count))) --count;
+    while (!config_.are_together(keys.first(count))) --count;
     look_at_some(keys.first(count), wanted, mode, locks);
     keys = keys.subspan(count);
   }

@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "client/client_state.hpp"
 #include "client/servers.hpp"
+#include "client/store_config.hpp"
 #include "dlock/inspect.hpp"
 #include "redis/connection.hpp"
 
@@ -28,10 +28,10 @@ void show_first(LockInfo& lock);
 class Inspector {
  public:
   /// Connects. `stop`: as of `Servers`.
-  explicit Inspector(ClientState& client, std::stop_token stop = {})
-      : Inspector(client, client.endpoint(), std::move(stop)) {}
+  explicit Inspector(const StoreConfig& config, std::stop_token stop = {})
+      : Inspector(config, config.endpoint, std::move(stop)) {}
   /// To one of a quorum's servers, where each has its own view.
-  Inspector(ClientState& client, const redis::Endpoint& endpoint, std::stop_token stop = {});
+  Inspector(const StoreConfig& config, const redis::Endpoint& endpoint, std::stop_token stop = {});
 
   /// Sends a command, whose second field is a key or a channel, to the server that has it. Throws
   /// on an error reply.
@@ -55,7 +55,7 @@ class Inspector {
   [[nodiscard]] redis::Connection& connection_of(std::string_view key) { return servers_.of(key); }
 
   [[nodiscard]] std::string fence_key_for(std::string_view key) const {
-    return client_.fence_key_for(key);
+    return config_.fence_key_for(key);
   }
 
   /// Which of the keys asked for are in the answer.
@@ -97,7 +97,7 @@ class Inspector {
   redis::Reply ask(std::string_view key, std::span<const std::string_view> fields);
   [[noreturn]] void fail(std::string_view error_reply, std::string_view key) const;
 
-  ClientState& client_;
+  const StoreConfig& config_;
   const std::chrono::milliseconds timeout_;
   Servers servers_;
 };

@@ -5,7 +5,7 @@
 #include <array>
 #include <utility>
 
-#include "client/client_state.hpp"
+#include "client/store_config.hpp"
 #include "core/keys.hpp"
 
 namespace dlock::detail {
@@ -88,19 +88,19 @@ class Panel::Intake final : public redis::Receiver {
   Server& server_;
 };
 
-Panel::Panel(const ClientState& client, std::string_view key)
-    : timeout_(client.options().request_timeout) {
-  client.check_process();
-  auto settings = client.connection_settings();
+Panel::Panel(const StoreConfig& config, std::string_view key)
+    : timeout_(config.options.request_timeout) {
+  config.check_process();
+  auto settings = config.connection_settings();
   // As `Servers` has it: the shared connection's name is what that one's successor kills by.
   settings.client_name += ":inspect";
-  if (!client.is_quorum()) {
+  if (!config.is_quorum()) {
     settings.slot = core::slot_of(key);
     servers_.emplace_back().settings = std::move(settings);
     return;
   }
-  for (const auto& address : client.endpoint().addresses) {
-    settings.endpoint = client.endpoint().at(address);
+  for (const auto& address : config.endpoint.addresses) {
+    settings.endpoint = config.endpoint.at(address);
     servers_.emplace_back().settings = settings;
   }
 }

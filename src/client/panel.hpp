@@ -24,7 +24,7 @@
 
 namespace dlock::detail {
 
-class ClientState;
+class StoreConfig;
 
 /// A script of ours, and what it is run with.
 struct ScriptCall {
@@ -54,7 +54,7 @@ class Panel {
   using Decides = std::function<bool(const Votes& votes, std::size_t open)>;
 
   /// Connects when first needed.
-  Panel(const ClientState& client, std::string_view key);
+  Panel(const StoreConfig& config, std::string_view key);
   Panel(const Panel&) = delete;
   Panel& operator=(const Panel&) = delete;
 

@@ -38,7 +38,7 @@ Proclamation::Proclamation(const Lease& lease)
       lease_(LeaseState::of(lease)->record),
       name_(lease.name()),
       period_(std::max(std::chrono::ceil<milliseconds>(lease_->ttl), milliseconds{1s})),
-      panel_(*client_, lease_->key) {}
+      panel_(client_->config(), lease_->key) {}
 
 void Proclamation::proclaim(std::string_view value, const std::stop_token& stop) {
   const std::lock_guard lock{mutex_};

@@ -5,7 +5,6 @@
 #include <map>
 #include <utility>
 
-#include "client/client_state.hpp"
 #include "client/clock.hpp"
 #include "client/quiet_thread.hpp"
 #include "core/keys.hpp"
@@ -34,7 +33,8 @@ std::string keys_of(const Replication::Records& leases) {
 
 }  // namespace
 
-Replication::Replication(ClientState& client) : client_(client) {
+Replication::Replication(const StoreConfig& config, Callbacks& callbacks)
+    : config_(config), callbacks_(callbacks) {
   thread_ = quiet_thread([this] { run(); });
 }
 
@@ -74,12 +74,13 @@ Replication::Outcome Replication::await(Records leases, Terms terms, const std::
 }
 
 void Replication::start(Records leases, Terms terms, const std::stop_token& stop, Handler then) {
-  const auto expected = std::make_shared<const Callbacks::Expected>(client_.callbacks());
+  const auto expected = std::make_shared<const Callbacks::Expected>(callbacks_);
   add({std::move(leases), terms, stop,
        [this, expected, then = std::move(then)](Outcome outcome) mutable {
-         client_.post([expected, then = std::move(then), outcome = std::move(outcome)]() mutable {
+         auto call = [expected, then = std::move(then), outcome = std::move(outcome)]() mutable {
            if (expected->is_wanted()) then(std::move(outcome));
-         });
+         };
+         callbacks_.post(std::move(call), Callbacks::Fate::dropped);
        }});
 }
 
@@ -165,7 +166,7 @@ Replication::Outcome Replication::judge(
   if (*fewest < request.terms.replicas) {
     return Failure{
         errc::not_replicated,
-        client_.url() + ": " + std::to_string(*fewest) + " of " +
+        config_.url + ": " + std::to_string(*fewest) + " of " +
             std::to_string(request.terms.replicas) + " replicas had " + keys_of(request.leases) +
             " within " + std::to_string(request.terms.timeout.count()) +
             " ms, so it was given back: look at INFO replication, or ask for fewer (min_replicas) "
@@ -180,7 +181,7 @@ Replication::Answer Replication::ask(const Records& leases, const Terms& terms) 
     try {
       if (fresh) {
         store_.reset();
-        store_ = std::make_unique<Inspector>(client_, stop_.get_token());
+        store_ = std::make_unique<Inspector>(config_, stop_.get_token());
       }
       const auto places = renew(leases);
       if (fresh || std::ranges::count(places, nullptr) == 0) {
@@ -199,7 +200,7 @@ Replication::Places Replication::renew(const Records& leases) {
   // A script serves one kind, and on a cluster one slot: those that share a fence counter.
   std::map<std::pair<std::string, core::Kind>, std::vector<std::size_t>> together;
   for (std::size_t i = 0; i < leases.size(); ++i) {
-    together[{client_.fence_key_for(leases[i]->key), leases[i]->kind}].push_back(i);
+    together[{config_.fence_key_for(leases[i]->key), leases[i]->kind}].push_back(i);
   }
   for (const auto& [what, some] : together) {
     for (std::span<const std::size_t> rest{some}; !rest.empty();) {
@@ -214,7 +215,7 @@ Replication::Places Replication::renew(const Records& leases) {
 void Replication::renew_some(const Records& leases, std::span<const std::size_t> some,
                              Places& places) {
   const bool permits = leases[some.front()]->kind == core::Kind::permits;
-  std::vector<std::string> keys{client_.fence_key_for(leases[some.front()]->key)};
+  std::vector<std::string> keys{config_.fence_key_for(leases[some.front()]->key)};
   std::vector<std::string> words{std::string{core::echo_of(leases[some.front()]->token)}};
   for (const auto index : some) {
     const auto& lease = *leases[index];

@@ -19,13 +19,12 @@
 #include <thread>
 #include <vector>
 
+#include "client/callbacks.hpp"
 #include "client/inspector.hpp"
 #include "core/hold.hpp"
 #include "dlock/error.hpp"
 
 namespace dlock::detail {
-
-class ClientState;
 
 /// Thread-safe. Has a connection and a thread of its own; what is asked for meanwhile shares the
 /// next WAIT.
@@ -47,8 +46,9 @@ class Replication {
   using Outcome = std::optional<Failure>;
   using Handler = std::function<void(Outcome)>;
 
-  /// Throws `std::system_error` when there can be no thread.
-  explicit Replication(ClientState& client);
+  /// Handlers run on `callbacks`. Both outlive this. Throws `std::system_error` when there can be
+  /// no thread.
+  Replication(const StoreConfig& config, Callbacks& callbacks);
   ~Replication();
   Replication(const Replication&) = delete;
   Replication& operator=(const Replication&) = delete;
@@ -83,7 +83,8 @@ class Replication {
   [[nodiscard]] Outcome judge(const Request& request,
                               std::span<const std::optional<std::int64_t>> replicas) const;
 
-  ClientState& client_;
+  const StoreConfig& config_;
+  Callbacks& callbacks_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Request> requests_;

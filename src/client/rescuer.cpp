@@ -6,9 +6,9 @@
 #include <string_view>
 #include <tuple>
 
-#include "client/client_state.hpp"
 #include "client/clock.hpp"
 #include "client/servers.hpp"
+#include "client/store_config.hpp"
 #include "core/command.hpp"
 #include "script/scripts.hpp"
 
@@ -74,10 +74,10 @@ Rescued rescue(Servers& servers, milliseconds timeout, const Rescuer::Leases& le
 
 }  // namespace
 
-void Rescuer::start(const ClientState& client, Leases leases, std::shared_ptr<Wake> leader,
+void Rescuer::start(const StoreConfig& config, Leases leases, std::shared_ptr<Wake> leader,
                     std::shared_ptr<Wake> keeper) {
-  const auto servers = std::make_shared<Servers>(client, client.endpoint());
-  Errand::start([servers, timeout = client.options().request_timeout,
+  const auto servers = std::make_shared<Servers>(config, config.endpoint);
+  Errand::start([servers, timeout = config.options.request_timeout,
                  leases = std::move(leases)] { return rescue(*servers, timeout, leases); },
                 [](const std::string& why) {
                   return Rescued{{}, "no thread could be started for it: " + why};

@@ -12,7 +12,7 @@
 
 namespace dlock::detail {
 
-class ClientState;
+class StoreConfig;
 
 /// What came of it.
 struct Rescued {
@@ -25,8 +25,8 @@ struct Rescued {
 class Rescuer : public Errand<Rescued> {
  public:
   using Leases = std::vector<std::shared_ptr<core::LeaseRecord>>;
-  /// Begins an attempt with leases of the client, which need not outlive it.
-  void start(const ClientState& client, Leases leases, std::shared_ptr<Wake> leader,
+  /// Begins an attempt with leases of a client, which need not outlive it.
+  void start(const StoreConfig& config, Leases leases, std::shared_ptr<Wake> leader,
              std::shared_ptr<Wake> keeper);
 };
 

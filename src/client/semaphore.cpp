@@ -94,11 +94,11 @@ void Semaphore::set_permits(std::int64_t permits) {
     throw_error(errc::usage, "a semaphore is not supported with redis+quorum");
   }
   const auto text = std::to_string(detail::checked(permits));
-  auto& client = *state_->lock->client;
+  const auto& config = state_->lock->client->config();
   const auto names = core::lock_keys(state_->lock->key);
-  const std::array keys{names.lock, names.queue, names.seen, client.fence_key_for(names.lock)};
+  const std::array keys{names.lock, names.queue, names.seen, config.fence_key_for(names.lock)};
   const std::array<std::string_view, 1> arguments{text};
-  detail::Inspector store{client};
+  detail::Inspector store{config};
   const auto reply = store.run(script::permits_resize, script::permits_resize_sha, keys, arguments);
   if (reply.text == "shared") {
     throw_error(errc::usage, core::disagreement(names.lock, permits, core::shared_capacity));

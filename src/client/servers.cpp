@@ -16,12 +16,12 @@ namespace dlock::detail {
 
 using redis::Endpoint;
 
-Servers::Servers(const ClientState& client, const Endpoint& endpoint, std::stop_token stop)
-    : settings_(client.connection_settings()),
+Servers::Servers(const StoreConfig& config, const Endpoint& endpoint, std::stop_token stop)
+    : settings_(config.connection_settings()),
       is_cluster_(endpoint.kind == Endpoint::Kind::cluster),
       stop_(std::move(stop)),
       on_stop_(stop_, HangUp{*this}) {
-  client.check_process();
+  config.check_process();
   settings_.endpoint = endpoint;
   // A name of its own: the shared connection's is what that one's successor kills by.
   settings_.client_name += ":inspect";

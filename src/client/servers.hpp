@@ -9,7 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "client/client_state.hpp"
+#include "client/connector.hpp"
+#include "client/store_config.hpp"
 #include "redis/cluster.hpp"
 #include "redis/connection.hpp"
 
@@ -18,9 +19,9 @@ namespace dlock::detail {
 /// Connects when first needed. Not thread-safe. Throws as `redis::Connection::open`.
 class Servers {
  public:
-  /// To where the client's locks are, or to `endpoint` alone. `stop` ends what is waited for, at
-  /// once: connecting with `Cancelled`, and the connections that there are.
-  Servers(const ClientState& client, const redis::Endpoint& endpoint, std::stop_token stop = {});
+  /// To `endpoint` alone, or where that is the client's, to where its locks are. `stop` ends what
+  /// is waited for, at once: connecting with `Cancelled`, and the connections that there are.
+  Servers(const StoreConfig& config, const redis::Endpoint& endpoint, std::stop_token stop = {});
 
   /// To the server that has `key`, or of a channel its messages.
   [[nodiscard]] redis::Connection& of(std::string_view key);

@@ -1,5 +1,4 @@
 // Callers who take, or give back, several locks in one go.
-#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -16,16 +15,6 @@ void ClientState::wait_for_all(Lock& lock, std::vector<Call>& calls) {
     lock.lock();
   }
   lock.unlock();
-}
-
-bool ClientState::are_together(std::span<const std::string> keys) const {
-  return endpoint_.kind != redis::Endpoint::Kind::cluster
-             ? !is_quorum() || keys.size() < 2
-             : std::all_of(
-                   keys.begin(), keys.end(),
-                   [&](const std::string& key) {
-                     return core::slot_of(key) == core::slot_of(keys.front());
-                   });
 }
 
 std::vector<std::shared_ptr<core::LeaseRecord>> ClientState::try_all(

@@ -39,15 +39,15 @@ bool is_of_a_moving_slot(std::string_view error) {
 
 Line& ClientState::add_line(std::uint16_t slot) {
   core::Engine::Settings settings;
-  settings.client = client_id_;
-  settings.registration = describe_self(options_.label);
-  settings.drift = {options_.drift_rate, options_.drift_floor};
-  settings.safety_margin = options_.safety_margin;
-  settings.request_timeout = options_.request_timeout;
-  settings.patience = patience * options_.request_timeout;
+  settings.client = config_.client_id;
+  settings.registration = describe_self(config_.options.label);
+  settings.drift = {config_.options.drift_rate, config_.options.drift_floor};
+  settings.safety_margin = config_.options.safety_margin;
+  settings.request_timeout = config_.options.request_timeout;
+  settings.patience = patience * config_.options.request_timeout;
   settings.random = random_bits;
   settings.last_id = lines_.size() * ids_of_a_line;
-  if (endpoint_.kind == Kind::cluster) {
+  if (config_.is_cluster()) {
     settings.client = core::client_on(slot, random_bits()[0]);
     settings.fence_key = core::fence_key_on(slot);
   }
@@ -59,7 +59,7 @@ Line& ClientState::add_line(std::uint16_t slot) {
 
 // The one that serves a lock key.
 Line& ClientState::line_of(std::string_view key) {
-  if (endpoint_.kind != Kind::cluster) {
+  if (!config_.is_cluster()) {
     return *lines_.front();
   }
   const auto slot = core::slot_of(key);
@@ -72,14 +72,14 @@ Line& ClientState::line_of(std::string_view key) {
 
 void ClientState::form_quorum() {
   std::vector<core::Engine*> engines;
-  for (const auto& address : endpoint_.addresses) {
+  for (const auto& address : config_.endpoint.addresses) {
     auto& line = add_line(0);
-    settle_on(line, node_at(endpoint_.at(address)));
+    settle_on(line, node_at(config_.endpoint.at(address)));
     engines.push_back(&line.engine);
   }
   core::Quorum::Settings settings;
-  settings.request_timeout = options_.request_timeout;
-  settings.patience = patience * options_.request_timeout;
+  settings.request_timeout = config_.options.request_timeout;
+  settings.patience = patience * config_.options.request_timeout;
   settings.random = random_bits;
   quorum_ = std::make_unique<core::Quorum>(std::move(settings), engines);
 }
@@ -120,7 +120,7 @@ bool ClientState::is_silent(const Line& line) {
 
 // After a release had no answer in its time.
 void ClientState::note_silence(Line& line) {
-  if (line.node != nullptr && line.node->heard + options_.request_timeout <= now()) {
+  if (line.node != nullptr && line.node->heard + config_.options.request_timeout <= now()) {
     line.node->is_silent = true;
   }
 }
@@ -148,7 +148,7 @@ void ClientState::settle_on(Line& line, Node& node) {
 // Takes the line to its node, once that is known and connected.
 void ClientState::connect(Line& line) {
   line.wants_node = true;
-  if (endpoint_.kind == Kind::cluster) {
+  if (config_.is_cluster()) {
     if (slots_are_old_) {
       survey();
       return;
@@ -161,13 +161,13 @@ void ClientState::connect(Line& line) {
       slots_are_old_ = true;
       // In a failover that may pass: waits go on for their patience.
       line.engine.on_connect_failed(now(), errc::unreachable,
-                                    url_ + ": no node of the cluster has slot " +
+                                    config_.url + ": no node of the cluster has slot " +
                                         std::to_string(line.slot) +
                                         "; see CLUSTER INFO on its nodes");
       touch(line);
       return;
     }
-    settle_on(line, node_at(endpoint_.at(range->primary, Kind::cluster_node)));
+    settle_on(line, node_at(config_.endpoint.at(range->primary, Kind::cluster_node)));
   }
   if (line.node->connection) {
     // What it sent there before comes before what it sends now; elsewhere its slot is no more.
@@ -212,11 +212,11 @@ void ClientState::dial(Node& node) {
   const bool kills = std::any_of(node.lines.begin(), node.lines.end(),
                                  [](const Line* line) { return line->engine.has_unanswered(); });
   const auto kill = kills ? node.connection_id : 0;
-  node.connect_by = now() + options_.connect_timeout + grace +
-                    (kill != 0 ? 2 * options_.request_timeout : milliseconds::zero());
-  auto settings = connection_settings();
+  node.connect_by = now() + config_.options.connect_timeout + grace +
+                    (kill != 0 ? 2 * config_.options.request_timeout : milliseconds::zero());
+  auto settings = config_.connection_settings();
   settings.endpoint = node.endpoint;
-  node.connector.start({std::move(settings), kill, options_.request_timeout}, leader_wake_,
+  node.connector.start({std::move(settings), kill, config_.options.request_timeout}, leader_wake_,
                        keeper_wake_);
 }
 
@@ -264,8 +264,8 @@ void ClientState::survey() {
       known.push_back({node->endpoint.host, node->endpoint.port});
     }
   }
-  survey_by_ = now() + options_.connect_timeout + grace;
-  surveyor_.start(connection_settings(), std::move(known), leader_wake_, keeper_wake_);
+  survey_by_ = now() + config_.options.connect_timeout + grace;
+  surveyor_.start(config_.connection_settings(), std::move(known), leader_wake_, keeper_wake_);
 }
 
 void ClientState::take_survey() {
@@ -274,7 +274,7 @@ void ClientState::take_survey() {
     surveyor_.abandon();
     surveyed = Surveyed{{},
                         errc::unreachable,
-                        endpoint_.display() +
+                        config_.url +
                             ": no answer within the connect timeout; are the "
                             "host names known?"};
   }
@@ -303,7 +303,7 @@ void ClientState::take_survey() {
 // Leases whose renewal a moving slot refused.
 void ClientState::rescue() {
   if (!stranded_.empty() && !rescuer_.is_busy()) {
-    rescuer_.start(*this, std::exchange(stranded_, {}), leader_wake_, keeper_wake_);
+    rescuer_.start(config_, std::exchange(stranded_, {}), leader_wake_, keeper_wake_);
   }
 }
 
@@ -324,11 +324,11 @@ void ClientState::take_rescued() {
 
 // The connection to a server that is the primary no more is ended, so that another is made.
 void ClientState::watch_primary() {
-  if (endpoint_.kind != Kind::sentinel || primary_watch_ || keeper_ends_) {
+  if (config_.endpoint.kind != Kind::sentinel || primary_watch_ || keeper_ends_) {
     return;
   }
   primary_watch_ = std::make_unique<PrimaryWatch>(
-      connection_settings(),
+      config_.connection_settings(),
       [this](const redis::Endpoint::Address& primary) {
         const Lock lock{*this};
         const auto& connection = nodes_.front()->connection;
@@ -364,12 +364,12 @@ class ClientState::Intake final : public redis::Receiver {
     core::Reply reply;
     reply.text = view.text;
     if (view.kind == redis::ReplyView::Kind::error) {
-      if (client_.endpoint_.kind == Kind::sentinel && is_of_another_role(view.text)) {
+      if (client_.config_.endpoint.kind == Kind::sentinel && is_of_another_role(view.text)) {
         problem = "the server is not the primary any more";
         return;
       }
       auto error = redis::classify(view.text);
-      if (client_.endpoint_.kind == Kind::cluster &&
+      if (client_.config_.is_cluster() &&
           (is_of_another_node(view.text) || is_of_another_role(view.text))) {
         client_.part(*line, error.what);
         return;
@@ -392,7 +392,7 @@ class ClientState::Intake final : public redis::Receiver {
     }
   }
   void on_unsubscribed(std::string_view channel) override {
-    if (client_.endpoint_.kind != Kind::cluster) {
+    if (!client_.config_.is_cluster()) {
       problem = "the server ended the subscription";
     } else if (auto* const line = listener(channel)) {
       client_.part(*line, "the lock's slot went to another node of the cluster");
@@ -404,7 +404,7 @@ class ClientState::Intake final : public redis::Receiver {
  private:
   /// Whose channel it is.
   Line* listener(std::string_view channel) const {
-    if (client_.endpoint_.kind != Kind::cluster) {
+    if (!client_.config_.is_cluster()) {
       return node_.lines.front();
     }
     const auto found = client_.line_by_slot_.find(core::slot_of(channel));

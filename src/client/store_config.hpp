@@ -1,0 +1,48 @@
+// StoreConfig: where a client's locks are, with which options, and what it is called there.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "dlock/client.hpp"
+#include "redis/connection.hpp"
+
+namespace dlock::detail {
+
+/// Immutable. Whatever connects to the store beside the shared connections needs no more of a
+/// client. Thread-safe.
+class StoreConfig {
+ public:
+  StoreConfig(redis::Endpoint where, ClientOptions client_options);
+
+  const redis::Endpoint endpoint;
+  const ClientOptions options;
+  const std::string url;  ///< without the password
+  const std::string client_id;
+
+  /// Each lock is on a majority of several servers.
+  [[nodiscard]] bool is_quorum() const noexcept {
+    return endpoint.kind == redis::Endpoint::Kind::quorum;
+  }
+  /// Each slot is on one of several servers.
+  [[nodiscard]] bool is_cluster() const noexcept {
+    return endpoint.kind == redis::Endpoint::Kind::cluster;
+  }
+  /// For a connection beside the shared ones.
+  [[nodiscard]] redis::Connection::Settings connection_settings() const;
+  /// The key of the counter that gives the lock `key` its fences.
+  [[nodiscard]] std::string fence_key_for(std::string_view key) const;
+  /// Whether one script can see all `keys`.
+  [[nodiscard]] bool are_together(std::span<const std::string> keys) const;
+
+  [[nodiscard]] bool is_forked() const noexcept;
+  /// Throws in a forked child.
+  void check_process() const;
+
+ private:
+  const std::uint64_t generation_;
+};
+
+}  // namespace dlock::detail
