@@ -86,7 +86,7 @@ void DeadlockWatch::start() {
 
 void DeadlockWatch::run() {
   std::unique_lock lock{mutex_};
-  std::optional<Inspector> store;
+  std::optional<LockReader> store;
   auto try_at = steady_clock::now();
   while (!ends_by_) {
     // What is due, and until when nothing is.
@@ -163,7 +163,7 @@ void DeadlockWatch::run() {
   }
 }
 
-void DeadlockWatch::look(Inspector& store, Look& look) const {
+void DeadlockWatch::look(LockReader& store, Look& look) const {
   WaitsFor notes{store};
   for (const auto& token : look.tokens) notes.write(token, look.own);
   const auto ring = notes.ring(look.own.key, look.tokens, look.own, look.suspected);

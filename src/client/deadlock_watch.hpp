@@ -77,7 +77,7 @@ class DeadlockWatch {
   struct Look;
   void start();
   void run();
-  void look(Inspector& store, Look& look) const;
+  void look(LockReader& store, Look& look) const;
 
   ClientState& client_;
   std::mutex mutex_;

@@ -9,7 +9,7 @@
 
 #include "client/client_state.hpp"
 #include "client/glob.hpp"
-#include "client/inspector.hpp"
+#include "client/lock_reader.hpp"
 #include "client/waits_for.hpp"
 #include "core/keys.hpp"
 #include "core/token.hpp"
@@ -20,7 +20,7 @@
 namespace dlock {
 namespace {
 
-using detail::Inspector;
+using detail::LockReader;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
@@ -28,21 +28,21 @@ using Locks = std::map<std::string, LockInfo>;
 
 // The locks held by clients of ours: keys under their own names, strings or, of permits, sorted
 // sets.
-void collect_held(Inspector& inspector, const std::string& prefix, std::string_view pattern,
+void collect_held(LockReader& reader, const std::string& prefix, std::string_view pattern,
                   Locks& locks) {
   const auto key_pattern = detail::escape_glob(prefix).append(pattern);
   for (const auto* type : {"string", "zset"}) {
-    inspector.scan(key_pattern, type, [&](std::vector<std::string>& keys) {
+    reader.scan(key_pattern, type, [&](std::vector<std::string>& keys) {
       std::erase_if(keys, [](const auto& key) { return key.starts_with(core::token_prefix); });
-      locks.merge(inspector.look(keys, Inspector::Wanted::ours));
+      locks.merge(reader.look(keys, LockReader::Wanted::ours));
     });
   }
 }
 
 // The locks that are waited for, whoever holds them: by their queues.
-void collect_waited_for(Inspector& inspector, const std::string& prefix, std::string_view pattern,
+void collect_waited_for(LockReader& reader, const std::string& prefix, std::string_view pattern,
                         Locks& locks) {
-  inspector.scan("dlock1:q*", "zset", [&](const std::vector<std::string>& queues) {
+  reader.scan("dlock1:q*", "zset", [&](const std::vector<std::string>& queues) {
     std::vector<std::string> keys;
     for (const auto& queue : queues) {
       const auto key = core::key_of_queue(queue);
@@ -51,15 +51,15 @@ void collect_waited_for(Inspector& inspector, const std::string& prefix, std::st
         keys.push_back(*key);
       }
     }
-    locks.merge(inspector.look(keys, Inspector::Wanted::used));
+    locks.merge(reader.look(keys, LockReader::Wanted::used));
   });
 }
 
 // What a look at the key says of the holder by `fence`; none: it still has the lock, by this
 // record.
-std::optional<BreakOutcome> outcome_so_far(Inspector& inspector, const std::string& key,
+std::optional<BreakOutcome> outcome_so_far(LockReader& reader, const std::string& key,
                                            core::Fence fence) {
-  const auto reply = inspector.call({"GET", key});
+  const auto reply = reader.call({"GET", key});
   const auto value = core::parse_value(reply.text);
   if (!value || value->fence.counter != fence.counter) return BreakOutcome::broken;
   // Its process has recorded, as we asked, that it passed the lock on inside itself.
@@ -142,8 +142,8 @@ void visit_quorum(detail::ClientState& state, Visit visit) {
   std::string problem;
   for (const auto& server : servers) {
     try {
-      Inspector inspector{state.config(), state.config().endpoint.at(server)};
-      visit(inspector);
+      LockReader reader{state.config(), state.config().endpoint.at(server)};
+      visit(reader);
       ++answers;
     } catch (const Unreachable& error) {
       problem = redis::without_code(error);
@@ -156,50 +156,52 @@ void visit_quorum(detail::ClientState& state, Visit visit) {
 template <class Look>
 Locks look_at(detail::ClientState& state, Look look) {
   std::vector<Locks> views;
-  const auto take = [&](Inspector& inspector) {
-    auto locks = look(inspector);
-    inspector.name_parties(locks);
+  const auto take = [&](LockReader& reader) {
+    auto locks = look(reader);
+    reader.name_parties(locks);
     views.push_back(std::move(locks));
   };
   if (state.is_quorum()) {
     visit_quorum(state, take);
     return agreed(views, state.config().endpoint.addresses.size() / 2 + 1);
   }
-  Inspector inspector{state.config()};
-  take(inspector);
+  LockReader reader{state.config()};
+  take(reader);
   return std::move(views.front());
 }
 
 // Of a mutex.
-BreakOutcome break_mutex(Inspector& inspector, const core::LockKeys& names, core::Fence fence,
+BreakOutcome break_mutex(LockReader& reader, const core::LockKeys& names, core::Fence fence,
                          milliseconds patience) {
-  const std::array keys{names.lock, names.queue, names.seen, inspector.fence_key_for(names.lock)};
+  const std::array keys{names.lock, names.queue, names.seen,
+                        reader.config().fence_key_for(names.lock)};
   const auto counter = std::to_string(fence.counter);
   const auto sequence = std::to_string(fence.sequence);
   const auto run = [&](std::string_view how) {
     const std::array<std::string_view, 3> arguments{counter, sequence, how};
-    return inspector.run(script::break_, script::break__sha, keys, arguments).text;
+    return reader.run(script::break_, script::break__sha, keys, arguments).text;
   };
   const auto asked = run("ask");
   if (asked == "not_holder") return BreakOutcome::not_holder;
   if (asked != "asked 0") {
     const auto outcome =
-        wait_for_outcome(patience, [&] { return outcome_so_far(inspector, names.lock, fence); });
+        wait_for_outcome(patience, [&] { return outcome_so_far(reader, names.lock, fence); });
     if (outcome) return *outcome;
   }
   if (run("force") == "broken") return BreakOutcome::broken;
   // It may have let go by itself since we last looked.
-  return outcome_so_far(inspector, names.lock, fence).value_or(BreakOutcome::not_holder);
+  return outcome_so_far(reader, names.lock, fence).value_or(BreakOutcome::not_holder);
 }
 
 // Permits are not passed on inside a process, so the record is the truth.
-BreakOutcome break_permits(Inspector& inspector, const core::LockKeys& names, core::Fence fence,
+BreakOutcome break_permits(LockReader& reader, const core::LockKeys& names, core::Fence fence,
                            milliseconds patience) {
-  const std::array keys{names.lock, names.queue, names.seen, inspector.fence_key_for(names.lock)};
+  const std::array keys{names.lock, names.queue, names.seen,
+                        reader.config().fence_key_for(names.lock)};
   const auto counter = std::to_string(fence.counter);
   const auto run = [&](std::string_view how) {
     const std::array<std::string_view, 2> arguments{counter, how};
-    return inspector.run(script::permits_break, script::permits_break_sha, keys, arguments).text;
+    return reader.run(script::permits_break, script::permits_break_sha, keys, arguments).text;
   };
   const auto asked = fence.sequence == 0 ? run("ask") : "not_holder";
   if (asked == "not_holder") return BreakOutcome::not_holder;
@@ -214,22 +216,22 @@ BreakOutcome break_permits(Inspector& inspector, const core::LockKeys& names, co
   return BreakOutcome::broken;
 }
 
-BreakOutcome break_on(Inspector& inspector, const core::LockKeys& names, core::Fence fence,
+BreakOutcome break_on(LockReader& reader, const core::LockKeys& names, core::Fence fence,
                       milliseconds patience) {
   try {
-    return break_mutex(inspector, names, fence, patience);
+    return break_mutex(reader, names, fence, patience);
   } catch (const StoreUnusable& error) {
     if (error.reason() != errc::not_a_lock) throw;
   }
-  return break_permits(inspector, names, fence, patience);
+  return break_permits(reader, names, fence, patience);
 }
 
 // The holder is over when a majority of the servers has let it go; the others forget it in time.
 BreakOutcome break_on_majority(detail::ClientState& state, const core::LockKeys& names,
                                core::Fence fence, milliseconds patience) {
   auto outcome = BreakOutcome::not_holder;
-  visit_quorum(state, [&](Inspector& inspector) {
-    const auto here = break_on(inspector, names, fence, patience);
+  visit_quorum(state, [&](LockReader& reader) {
+    const auto here = break_on(reader, names, fence, patience);
     outcome = here == BreakOutcome::broken ? here : outcome;
   });
   return outcome;
@@ -240,10 +242,10 @@ BreakOutcome break_on_majority(detail::ClientState& state, const core::LockKeys&
 std::vector<LockInfo> list_locks(Client& client, std::string_view pattern) {
   auto& state = *client.state();
   const auto& prefix = state.options().prefix;
-  auto locks = look_at(state, [&](Inspector& inspector) {
+  auto locks = look_at(state, [&](LockReader& reader) {
     Locks here;
-    collect_held(inspector, prefix, pattern, here);
-    collect_waited_for(inspector, prefix, pattern, here);
+    collect_held(reader, prefix, pattern, here);
+    collect_waited_for(reader, prefix, pattern, here);
     return here;
   });
   std::erase_if(locks, [](const auto& entry) { return entry.second.kind == LockKind::none; });
@@ -259,8 +261,8 @@ std::vector<LockInfo> list_locks(Client& client, std::string_view pattern) {
 LockInfo inspect_lock(Client& client, std::string_view name) {
   auto& state = *client.state();
   const std::array key{state.options().prefix + std::string{name}};
-  auto locks = look_at(
-      state, [&](Inspector& inspector) { return inspector.look(key, Inspector::Wanted::all); });
+  auto locks =
+      look_at(state, [&](LockReader& reader) { return reader.look(key, LockReader::Wanted::all); });
   auto lock = std::move(locks[key[0]]);
   lock.name = name;
   return lock;
@@ -268,10 +270,10 @@ LockInfo inspect_lock(Client& client, std::string_view name) {
 
 std::vector<std::vector<DeadlockLink>> list_deadlocks(Client& client) {
   auto& state = *client.state();
-  Inspector inspector{state.config()};
+  LockReader reader{state.config()};
   std::vector<std::vector<DeadlockLink>> rings;
-  for (const auto& ring : detail::WaitsFor{inspector}.rings()) {
-    rings.push_back(detail::links_of(inspector, ring, state.options().prefix));
+  for (const auto& ring : detail::WaitsFor{reader}.rings()) {
+    rings.push_back(detail::links_of(reader, ring, state.options().prefix));
   }
   return rings;
 }
@@ -281,8 +283,8 @@ BreakOutcome break_lock(Client& client, std::string_view name, std::int64_t fenc
   const auto names = core::lock_keys(state.options().prefix + std::string{name});
   const auto parts = core::Fence::of(fence);
   if (!state.is_quorum()) {
-    Inspector inspector{state.config()};
-    return break_on(inspector, names, parts, patience);
+    LockReader reader{state.config()};
+    return break_on(reader, names, parts, patience);
   }
   return break_on_majority(state, names, parts, patience);
 }

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "client/client_state.hpp"
-#include "client/inspector.hpp"
-#include "client/looked_at.hpp"
+#include "client/lock_reader.hpp"
+#include "client/reply_fields.hpp"
 #include "core/gate.hpp"
 #include "core/keys.hpp"
 #include "core/token.hpp"
@@ -15,7 +15,7 @@ namespace dlock {
 namespace {
 
 using core::Kind;
-using detail::Inspector;
+using detail::LockReader;
 
 // What latches and barriers have in common.
 struct GateInfo {
@@ -26,11 +26,11 @@ struct GateInfo {
   std::vector<WaiterInfo> waiters;
 };
 
-void name_parties(Inspector& inspector, GateInfo& gate) {
+void name_parties(LockReader& reader, GateInfo& gate) {
   std::vector<Party*> parties;
   for (auto& party : gate.joined) parties.push_back(&party);
   for (auto& waiter : gate.waiters) parties.push_back(&waiter.party);
-  inspector.name_parties(parties);
+  reader.name_parties(parties);
 }
 
 Party party_of(std::string_view token) {
@@ -58,11 +58,11 @@ std::optional<GateInfo> look(Client& client, Kind kind, std::string_view name) {
   const auto key = core::gate_key(kind, state.options().prefix + std::string{name});
   const auto names = core::lock_keys(key);
   const std::array keys{names.lock, names.queue, names.seen, core::parts_key(key)};
-  Inspector inspector{state.config()};
-  const auto reply = inspector.run(script::inspect_gate, script::inspect_gate_sha, keys, {});
+  LockReader reader{state.config()};
+  const auto reply = reader.run(script::inspect_gate, script::inspect_gate_sha, keys, {});
   if (reply.elements.size() < 5) return std::nullopt;
   auto gate = read_gate(reply.elements);
-  name_parties(inspector, gate);
+  name_parties(reader, gate);
   return gate;
 }
 

@@ -181,7 +181,7 @@ Replication::Answer Replication::ask(const Records& leases, const Terms& terms) 
     try {
       if (fresh) {
         store_.reset();
-        store_ = std::make_unique<Inspector>(config_, stop_.get_token());
+        store_ = std::make_unique<SideChannel>(config_, stop_.get_token());
       }
       const auto places = renew(leases);
       if (fresh || std::ranges::count(places, nullptr) == 0) {

@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "client/callbacks.hpp"
-#include "client/inspector.hpp"
+#include "client/side_channel.hpp"
 #include "core/hold.hpp"
 #include "dlock/error.hpp"
 
@@ -89,8 +89,8 @@ class Replication {
   std::condition_variable changed_;
   std::deque<Request> requests_;
   bool ends_ = false;
-  std::stop_source stop_;             ///< of what the thread waits for
-  std::unique_ptr<Inspector> store_;  ///< the thread's
+  std::stop_source stop_;               ///< of what the thread waits for
+  std::unique_ptr<SideChannel> store_;  ///< the thread's
   std::thread thread_;
 };
 

@@ -5,8 +5,8 @@
 #include <atomic>
 #include <utility>
 
-#include "client/inspector.hpp"
 #include "client/lease_state.hpp"
+#include "client/side_channel.hpp"
 #include "client/target.hpp"
 #include "core/keys.hpp"
 #include "core/permits.hpp"
@@ -98,7 +98,7 @@ void Semaphore::set_permits(std::int64_t permits) {
   const auto names = core::lock_keys(state_->lock->key);
   const std::array keys{names.lock, names.queue, names.seen, config.fence_key_for(names.lock)};
   const std::array<std::string_view, 1> arguments{text};
-  detail::Inspector store{config};
+  detail::SideChannel store{config};
   const auto reply = store.run(script::permits_resize, script::permits_resize_sha, keys, arguments);
   if (reply.text == "shared") {
     throw_error(errc::usage, core::disagreement(names.lock, permits, core::shared_capacity));

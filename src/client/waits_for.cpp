@@ -51,7 +51,7 @@ bool is_confirmed(Ring& suspected, const Ring& seen) {
   });
 }
 
-std::string describe(Inspector& store, const Ring& ring, std::string_view prefix) {
+std::string describe(LockReader& store, const Ring& ring, std::string_view prefix) {
   const auto links = links_of(store, ring, prefix);
   std::string text = "deadlock";
   for (std::size_t i = 0; i < links.size(); ++i) {
@@ -73,7 +73,7 @@ std::string describe(Inspector& store, const Ring& ring, std::string_view prefix
          "everywhere";
 }
 
-std::vector<DeadlockLink> links_of(Inspector& store, const Ring& ring, std::string_view prefix) {
+std::vector<DeadlockLink> links_of(LockReader& store, const Ring& ring, std::string_view prefix) {
   std::map<std::string, LockInfo> locks;
   for (const auto& link : ring) locks[link.key].holder.client = core::client_of(link.token);
   store.name_parties(locks);
@@ -187,7 +187,7 @@ std::vector<Ring> WaitsFor::rings() {
   std::set<std::string> awaited;
   for (const auto& [token, note] : all.notes) awaited.insert(note.key);
   const std::vector<std::string> keys{awaited.begin(), awaited.end()};
-  for (const auto& [key, lock] : store_.look(keys, Inspector::Wanted::used)) {
+  for (const auto& [key, lock] : store_.look(keys, LockReader::Wanted::used)) {
     all.holders.emplace(key, followed(lock));
   }
 

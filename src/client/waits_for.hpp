@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "client/inspector.hpp"
+#include "client/lock_reader.hpp"
 #include "dlock/deadlock.hpp"
 
 namespace dlock::detail {
@@ -35,15 +35,15 @@ using Ring = std::vector<Link>;
 [[nodiscard]] bool is_confirmed(Ring& suspected, const Ring& seen);
 
 /// Who is in the ring, by names without `prefix`.
-[[nodiscard]] std::vector<DeadlockLink> links_of(Inspector& store, const Ring& ring,
+[[nodiscard]] std::vector<DeadlockLink> links_of(LockReader& store, const Ring& ring,
                                                  std::string_view prefix);
 /// The same for an error message.
-[[nodiscard]] std::string describe(Inspector& store, const Ring& ring, std::string_view prefix);
+[[nodiscard]] std::string describe(LockReader& store, const Ring& ring, std::string_view prefix);
 
-/// The notes of one store. Not thread-safe; throws as `Inspector`.
+/// The notes of one store. Not thread-safe; throws as `LockReader`.
 class WaitsFor {
  public:
-  explicit WaitsFor(Inspector& store) : store_(store) {}
+  explicit WaitsFor(LockReader& store) : store_(store) {}
 
   void write(const std::string& token, const Note& note);
   void erase(const std::string& token);
@@ -65,7 +65,7 @@ class WaitsFor {
   struct Live;
   struct Snapshot;
 
-  Inspector& store_;
+  LockReader& store_;
 };
 
 }  // namespace dlock::detail

@@ -1,12 +1,8 @@
-// Inspector: looks at locks, over connections beside the client's shared ones.
+// SideChannel: commands and scripts over connections beside the client's shared ones.
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <initializer_list>
-#include <map>
-#include <memory>
-#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -16,22 +12,19 @@
 
 #include "client/servers.hpp"
 #include "client/store_config.hpp"
-#include "dlock/inspect.hpp"
 #include "redis/connection.hpp"
 
 namespace dlock::detail {
 
-/// Says of the whole lock what its first holder says. A mutex has no other.
-void show_first(LockInfo& lock);
-
 /// Not thread-safe. All members throw `Unreachable`, `Refused` or `StoreUnusable`.
-class Inspector {
+class SideChannel {
  public:
   /// Connects. `stop`: as of `Servers`.
-  explicit Inspector(const StoreConfig& config, std::stop_token stop = {})
-      : Inspector(config, config.endpoint, std::move(stop)) {}
+  explicit SideChannel(const StoreConfig& config, std::stop_token stop = {})
+      : SideChannel(config, config.endpoint, std::move(stop)) {}
   /// To one of a quorum's servers, where each has its own view.
-  Inspector(const StoreConfig& config, const redis::Endpoint& endpoint, std::stop_token stop = {});
+  SideChannel(const StoreConfig& config, const redis::Endpoint& endpoint,
+              std::stop_token stop = {});
 
   /// Sends a command, whose second field is a key or a channel, to the server that has it. Throws
   /// on an error reply.
@@ -54,26 +47,6 @@ class Inspector {
   /// the key.
   [[nodiscard]] redis::Connection& connection_of(std::string_view key) { return servers_.of(key); }
 
-  [[nodiscard]] std::string fence_key_for(std::string_view key) const {
-    return config_.fence_key_for(key);
-  }
-
-  /// Which of the keys asked for are in the answer.
-  enum class Wanted {
-    all,   ///< all; throws `errc::not_a_lock` if one is something else
-    used,  ///< those that are held or waited for; what is not a lock is passed over
-    ours,  ///< those that are held by clients of ours
-  };
-  /// The locks with these keys, by key. Names and parties are not filled in, but for client ids.
-  [[nodiscard]] std::map<std::string, LockInfo> look(std::span<const std::string> keys,
-                                                     Wanted wanted);
-  /// Who has the lock with this key: of permits with many holders a part, another for each `turn`.
-  /// Passed over, as of `Wanted::used`: null.
-  [[nodiscard]] std::optional<LockInfo> holders_of(const std::string& key, std::int64_t turn);
-  /// Fills in what clients registered about themselves.
-  void name_parties(std::map<std::string, LockInfo>& locks);
-  void name_parties(std::span<Party* const> parties);
-
   /// Walks over the keys that match, in steps; some come twice.
   template <class Visit>
   void scan(std::string_view pattern, std::string_view type, Visit visit) {
@@ -90,12 +63,15 @@ class Inspector {
     }
   }
 
- private:
-  void look_at_some(std::span<const std::string> keys, Wanted wanted,
-                    std::span<const std::string_view> mode, std::map<std::string, LockInfo>& locks);
+  [[nodiscard]] const StoreConfig& config() const noexcept { return config_; }
+
+ protected:
+  /// An empty reply if there are not so many.
   static const redis::Reply& element(const redis::Reply& reply, std::size_t index);
-  redis::Reply ask(std::string_view key, std::span<const std::string_view> fields);
   [[noreturn]] void fail(std::string_view error_reply, std::string_view key) const;
+
+ private:
+  redis::Reply ask(std::string_view key, std::span<const std::string_view> fields);
 
   const StoreConfig& config_;
   const std::chrono::milliseconds timeout_;

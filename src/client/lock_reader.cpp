@@ -1,5 +1,5 @@
-// Inspector: looks at locks, over connections beside the client's shared ones.
-#include "client/inspector.hpp"
+// LockReader: looks at locks, over connections beside the client's shared ones.
+#include "client/lock_reader.hpp"
 
 #include <algorithm>
 #include <array>
@@ -7,8 +7,8 @@
 #include <optional>
 #include <utility>
 
-#include "client/looked_at.hpp"
 #include "client/registration.hpp"
+#include "client/reply_fields.hpp"
 #include "core/keys.hpp"
 #include "core/permits.hpp"
 #include "core/token.hpp"
@@ -128,92 +128,19 @@ void show_first(LockInfo& lock) {
   lock.ttl_left = first.ttl_left;
 }
 
-Inspector::Inspector(const StoreConfig& config, const redis::Endpoint& endpoint,
-                     std::stop_token stop)
-    : config_(config),
-      timeout_(config.options.request_timeout),
-      servers_(config, endpoint, std::move(stop)) {
-  (void)servers_.all();
-}
-
-void Inspector::fail(std::string_view error_reply, std::string_view key) const {
-  const auto error = redis::classify(error_reply);
-  const bool is_misused = error.code == errc::not_a_lock;
-  throw_error(error.code, config_.url + ": " + (is_misused ? core::misuse_of(key) : error.what));
-}
-
-const redis::Reply& Inspector::element(const redis::Reply& reply, std::size_t index) {
-  static const auto& none = *new redis::Reply;
-  return index < reply.elements.size() ? reply.elements[index] : none;
-}
-
-// A cluster may say that the key is elsewhere, a few times while it settles.
-redis::Reply Inspector::ask(std::string_view key, std::span<const std::string_view> fields) {
-  constexpr int most_moves = 5;
-  auto reply = servers_.of(key).call(fields, timeout_);
-  for (int moves = 0; moves < most_moves && reply.kind == redis::ReplyView::Kind::error &&
-                      reply.text.starts_with("MOVED ");
-       ++moves) {
-    servers_.look_again();
-    reply = servers_.of(key).call(fields, timeout_);
-  }
-  return reply;
-}
-
-redis::Reply Inspector::call(std::span<const std::string_view> fields) {
-  auto reply = ask(fields[1], fields);
-  if (reply.kind == redis::ReplyView::Kind::error) fail(reply.text, fields[1]);
-  return reply;
-}
-
-std::string Inspector::text_at(const std::string& key) {
-  constexpr std::string_view last_byte = "1048575";
-  try {
-    return call({"GETRANGE", key, "0", last_byte}).text;
-  } catch (const StoreUnusable& error) {
-    if (error.reason() != errc::not_a_lock) throw;
-    return {};
-  }
-}
-
-redis::Reply Inspector::call_on(redis::Connection& server,
-                                std::initializer_list<std::string_view> fields,
-                                milliseconds longer) {
-  auto reply = server.call(fields, timeout_ + longer);
-  if (reply.kind == redis::ReplyView::Kind::error) fail(reply.text, {});
-  return reply;
-}
-
-redis::Reply Inspector::run(std::string_view script, std::string_view sha,
-                            std::span<const std::string> keys,
-                            std::span<const std::string_view> arguments) {
-  const auto key_count = std::to_string(keys.size());
-  std::vector<std::string_view> fields{"EVALSHA", sha, key_count};
-  fields.insert(fields.end(), keys.begin(), keys.end());
-  fields.insert(fields.end(), arguments.begin(), arguments.end());
-  auto reply = ask(keys.front(), fields);
-  if (reply.kind == redis::ReplyView::Kind::error && reply.text.starts_with("NOSCRIPT")) {
-    fields[0] = "EVAL";
-    fields[1] = script;
-    reply = ask(keys.front(), fields);
-  }
-  if (reply.kind == redis::ReplyView::Kind::error) fail(reply.text, keys.front());
-  return reply;
-}
-
-std::map<std::string, LockInfo> Inspector::look(std::span<const std::string> keys, Wanted wanted) {
+std::map<std::string, LockInfo> LockReader::look(std::span<const std::string> keys, Wanted wanted) {
   const std::array<std::string_view, 1> mode{wanted == Wanted::ours ? "ours" : "all"};
   std::map<std::string, LockInfo> locks;
   while (!keys.empty()) {
     auto count = std::min(keys.size(), most_at_once);
-    while (!config_.are_together(keys.first(count))) --count;
+    while (!config().are_together(keys.first(count))) --count;
     look_at_some(keys.first(count), wanted, mode, locks);
     keys = keys.subspan(count);
   }
   return locks;
 }
 
-std::optional<LockInfo> Inspector::holders_of(const std::string& key, std::int64_t turn) {
+std::optional<LockInfo> LockReader::holders_of(const std::string& key, std::int64_t turn) {
   const std::array keys{key};
   const auto number = std::to_string(turn);
   const std::array<std::string_view, 2> mode{"some", number};
@@ -223,9 +150,9 @@ std::optional<LockInfo> Inspector::holders_of(const std::string& key, std::int64
   return std::move(locks.begin()->second);
 }
 
-void Inspector::look_at_some(std::span<const std::string> keys, Wanted wanted,
-                             std::span<const std::string_view> mode,
-                             std::map<std::string, LockInfo>& locks) {
+void LockReader::look_at_some(std::span<const std::string> keys, Wanted wanted,
+                              std::span<const std::string_view> mode,
+                              std::map<std::string, LockInfo>& locks) {
   std::vector<std::string> all_keys;
   for (const auto& key : keys) {
     auto names = core::lock_keys(key);
@@ -249,7 +176,7 @@ void Inspector::look_at_some(std::span<const std::string> keys, Wanted wanted,
   }
 }
 
-void Inspector::name_parties(std::map<std::string, LockInfo>& locks) {
+void LockReader::name_parties(std::map<std::string, LockInfo>& locks) {
   std::vector<Party*> parties;
   for (auto& [key, lock] : locks) {
     parties.push_back(&lock.holder);
@@ -259,7 +186,7 @@ void Inspector::name_parties(std::map<std::string, LockInfo>& locks) {
   name_parties(parties);
 }
 
-void Inspector::name_parties(std::span<Party* const> parties) {
+void LockReader::name_parties(std::span<Party* const> parties) {
   std::map<std::string, std::vector<Party*>> by_client;
   for (auto* const party : parties) {
     if (!party->client.empty()) by_client[party->client].push_back(party);
