@@ -10,10 +10,8 @@
 #include "client/client_state.hpp"
 #include "client/glob.hpp"
 #include "client/lock_reader.hpp"
-#include "client/waits_for.hpp"
 #include "core/keys.hpp"
 #include "core/token.hpp"
-#include "dlock/deadlock.hpp"
 #include "dlock/error.hpp"
 #include "script/scripts.hpp"
 
@@ -266,16 +264,6 @@ LockInfo inspect_lock(Client& client, std::string_view name) {
   auto lock = std::move(locks[key[0]]);
   lock.name = name;
   return lock;
-}
-
-std::vector<std::vector<DeadlockLink>> list_deadlocks(Client& client) {
-  auto& state = *client.state();
-  LockReader reader{state.config()};
-  std::vector<std::vector<DeadlockLink>> rings;
-  for (const auto& ring : detail::WaitsFor{reader}.rings()) {
-    rings.push_back(detail::links_of(reader, ring, state.options().prefix));
-  }
-  return rings;
 }
 
 BreakOutcome break_lock(Client& client, std::string_view name, std::int64_t fence, Span patience) {
