@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "client/clock.hpp"
-#include "client/deadlock_watch.hpp"
 #include "client/primary_watch.hpp"
 #include "client/replication.hpp"
 #include "core/keys.hpp"
@@ -51,7 +50,7 @@ ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
 ClientState::~ClientState() {
   const Cancellation none{PTHREAD_CANCEL_DISABLE};
   primary_watch_.reset();
-  if (deadlocks_) deadlocks_->end();
+  if (companion_) companion_->end();
   {
     Lock lock{*this};
     close_all();
@@ -80,24 +79,24 @@ ClientState::~ClientState() {
   if (keeper_.joinable()) {
     keeper_.join();
   }
-  deadlocks_.reset();
+  companion_.reset();
   replication_.reset();
 }
 
 void ClientState::close() {
   const Cancellation none{PTHREAD_CANCEL_DISABLE};
-  DeadlockWatch* deadlocks = nullptr;
+  Companion* companion = nullptr;
   Replication* replication = nullptr;
   {
     const Lock lock{*this};
     is_closed_ = true;
     close_all();
     after_change();
-    deadlocks = deadlocks_.get();
+    companion = companion_.get();
     replication = replication_.get();
   }
   closing_.request_stop();
-  if (deadlocks != nullptr) deadlocks->end();
+  if (companion != nullptr) companion->end();
   if (replication != nullptr) replication->end();
   callbacks_.finish(config_.options.request_timeout);
 }
@@ -268,12 +267,12 @@ void ClientState::abandon(Lock& lock, Call& call) {
   lock.unlock();
 }
 
-DeadlockWatch& ClientState::deadlocks() {
+Companion& ClientState::companion(Companion::Make make) {
   const Lock lock{*this};
-  if (!deadlocks_) {
-    deadlocks_ = std::make_unique<DeadlockWatch>(*this);
+  if (!companion_) {
+    companion_ = make(*this);
   }
-  return *deadlocks_;
+  return *companion_;
 }
 
 Replication& ClientState::replication() {

@@ -43,9 +43,23 @@ namespace dlock::detail {
 
 using runtime::Cancellation;
 
-class DeadlockWatch;
+class ClientState;
 class PrimaryWatch;
 class Replication;
+
+/// What a part of the library that stands on this one keeps with a client.
+class Companion {
+ public:
+  Companion() = default;
+  virtual ~Companion() = default;
+  Companion(const Companion&) = delete;
+  Companion& operator=(const Companion&) = delete;
+
+  /// The client goes. Does not wait.
+  virtual void end() = 0;
+
+  using Make = std::unique_ptr<Companion> (*)(ClientState&);
+};
 
 /// Thread-safe.
 class ClientState {
@@ -100,8 +114,8 @@ class ClientState {
   void close();
 
   [[nodiscard]] Client::Stats stats();
-  /// Made with the first call.
-  [[nodiscard]] DeadlockWatch& deadlocks();
+  /// The only one of this client; made by `make` with the first call.
+  [[nodiscard]] Companion& companion(Companion::Make make);
   /// Made with the first call.
   [[nodiscard]] Replication& replication();
   [[nodiscard]] const StoreConfig& config() const noexcept { return config_; }
@@ -290,7 +304,7 @@ class ClientState {
 
   Callbacks callbacks_;
   std::thread keeper_;
-  std::unique_ptr<DeadlockWatch> deadlocks_;
+  std::unique_ptr<Companion> companion_;
   std::unique_ptr<PrimaryWatch> primary_watch_;
   std::unique_ptr<Replication> replication_;
 };

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "client/client_state.hpp"
 #include "client/outer_runs.hpp"
 #include "client/quiet_thread.hpp"
 #include "client/random.hpp"
@@ -30,11 +29,18 @@ struct DeadlockWatch::Look {
   std::optional<std::string> ring{};
 };
 
-DeadlockWatch::Wait::Wait(DeadlockWatch& watch, const std::string& key, const Holdings& holdings,
+DeadlockWatch& DeadlockWatch::of(ClientState& client) {
+  return static_cast<DeadlockWatch&>(
+      client.companion([](ClientState& owner) -> std::unique_ptr<Companion> {
+        return std::make_unique<DeadlockWatch>(owner);
+      }));
+}
+
+DeadlockWatch::Wait::Wait(DeadlockWatch& watch, const std::string& key, Tokens held,
                           const std::stop_token& stop)
     : watch_(watch),
       key_(key),
-      holdings_(holdings),
+      held_(std::move(held)),
       forward_(stop, Forward{stop_}),
       due_(steady_clock::now() + period) {
   const std::lock_guard lock{watch_.mutex_};
@@ -99,7 +105,7 @@ void DeadlockWatch::run() {
       if (wait->due_ <= now && try_at <= now) {
         if (wait->id_.empty()) wait->id_ = core::hex(random_bits()[0]);
         // Each time: whether a run of dlock waits for this process may change.
-        wait->tokens_ = wait->holdings_.tokens(client_);
+        wait->tokens_ = wait->held_();
         for (const auto& token : wait->tokens_) stale.erase(token);
         const bool may_change = has_outer_runs();
         wait->due_ =

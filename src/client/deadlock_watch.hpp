@@ -9,6 +9,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -18,30 +19,34 @@
 #include <thread>
 #include <vector>
 
-#include "client/holdings.hpp"
+#include "client/client_state.hpp"
 #include "client/waits_for.hpp"
 
 namespace dlock::detail {
 
-class ClientState;
-
 /// Thread-safe. Has a thread of its own from the first such wait on.
-class DeadlockWatch {
+class DeadlockWatch final : public Companion {
  public:
   explicit DeadlockWatch(ClientState& client) : client_(client) {}
   /// Blocks until a request timeout has passed since `end`, at most.
-  ~DeadlockWatch();
+  ~DeadlockWatch() override;
   DeadlockWatch(const DeadlockWatch&) = delete;
   DeadlockWatch& operator=(const DeadlockWatch&) = delete;
 
-  /// Looks at no wait any more, and takes its notes back. Does not wait for that.
-  void end();
+  /// That of `client`.
+  [[nodiscard]] static DeadlockWatch& of(ClientState& client);
 
-  /// A wait of the calling thread for `key`, as long as this lives; the thread has `holdings`.
+  /// Looks at no wait any more, and takes its notes back. Does not wait for that.
+  void end() override;
+
+  /// The tokens of what a thread holds.
+  using Tokens = std::function<std::vector<std::string>()>;
+
+  /// A wait of the calling thread for `key`, as long as this lives. The watch asks on a thread of
+  /// its own what the waiting one has `held`.
   class Wait {
    public:
-    Wait(DeadlockWatch& watch, const std::string& key, const Holdings& holdings,
-         const std::stop_token& stop);
+    Wait(DeadlockWatch& watch, const std::string& key, Tokens held, const std::stop_token& stop);
     ~Wait();
     Wait(const Wait&) = delete;
     Wait& operator=(const Wait&) = delete;
@@ -59,7 +64,7 @@ class DeadlockWatch {
     };
     DeadlockWatch& watch_;
     const std::string key_;
-    const Holdings& holdings_;
+    const Tokens held_;
     std::stop_source stop_;
     std::stop_callback<Forward> forward_;
 

@@ -105,7 +105,8 @@ std::shared_ptr<LeaseState> Target::obtain(std::optional<milliseconds> limit,
     record = client->acquire(key, options, limit, stop, permits);
   } else {
     client->check_process();
-    const DeadlockWatch::Wait wait{client->deadlocks(), key, holdings, stop};
+    const auto held = [&] { return holdings.tokens(*client); };
+    const DeadlockWatch::Wait wait{DeadlockWatch::of(*client), key, held, stop};
     try {
       record = client->acquire(key, options, limit, wait.stop(), permits);
     } catch (const Cancelled&) {
