@@ -9,6 +9,7 @@
 #include "core/keys.hpp"
 #include "core/token.hpp"
 #include "dlock/error.hpp"
+#include "redis/local_server.hpp"
 
 namespace dlock::detail {
 
@@ -20,7 +21,10 @@ StoreConfig::StoreConfig(redis::Endpoint where, ClientOptions client_options)
       generation_(fork_generation()) {}
 
 redis::Connection::Settings StoreConfig::connection_settings() const {
-  return {endpoint, "dlock:" + client_id, options.connect_timeout};
+  return {.endpoint = endpoint,
+          .client_name = "dlock:" + client_id,
+          .connect_timeout = options.connect_timeout,
+          .find_local = redis::find_local_server};
 }
 
 std::string StoreConfig::fence_key_for(std::string_view key) const {

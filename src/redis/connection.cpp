@@ -1,7 +1,6 @@
 // One connection to a Redis server: log in, send commands, take replies and pushes.
 #include "redis/connection.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -16,12 +15,10 @@
 #include "redis/cluster.hpp"
 #include "redis/dial.hpp"
 #include "redis/incoming.hpp"
-#include "redis/local_server.hpp"
 #include "redis/login.hpp"
 #include "redis/resp3.hpp"
 #include "redis/sentinel.hpp"
 #include "redis/tls.hpp"
-#include "runtime/descriptor.hpp"
 
 namespace dlock::redis {
 namespace {
@@ -260,11 +257,10 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& setting
   }
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
-    const auto socket = ensure_local_server(endpoint.path, left);
+    auto socket = settings.find_local(endpoint.path, left);
     try {
-      runtime::Descriptor hold{::open(socket.c_str(), O_PATH | O_CLOEXEC)};
-      auto impl = log_in_on(dial_unix(socket, deadline));
-      impl->hold = std::move(hold);
+      auto impl = log_in_on(dial_unix(socket.path, deadline));
+      impl->hold = std::move(socket.hold);
       return impl;
     } catch (const Unreachable&) {
       if (steady_clock::now() >= deadline) throw;

@@ -12,6 +12,7 @@
 
 #include "dlock/error.hpp"
 #include "redis/url.hpp"
+#include "runtime/descriptor.hpp"
 
 namespace dlock::redis {
 
@@ -43,16 +44,27 @@ struct Reply {
   std::vector<Reply> elements;  ///< arrays, maps (flattened) and sets; kind is `other` then
 };
 
+/// Where a private server listens.
+struct LocalSocket {
+  std::string path;
+  /// What lies at `path`. A connection keeps it: by it others find the socket when its directory is
+  /// gone.
+  runtime::Descriptor hold;
+};
+
 /// An open, logged-in RESP3 connection on a non-blocking socket. Not thread-safe: one caller at a
 /// time. Never reconnects; after an error it is good only for destruction.
 class Connection {
  public:
   struct Settings {
-    Endpoint endpoint;        ///< kind local is resolved with ensure_local_server first
+    Endpoint endpoint;
     std::string client_name;  ///< for CLIENT LIST; "dlock:" and the client's id
     std::chrono::milliseconds connect_timeout{2'000};
     bool to_sentinel = false;  ///< not to a store
     std::uint16_t slot = 0;    ///< cluster: to the primary that has it
+    /// Kind local: finds the private server of a directory within a time, or starts it.
+    LocalSocket (*find_local)(const std::string& directory,
+                              std::chrono::milliseconds timeout) = nullptr;
   };
 
   /// Connects and logs in: HELLO 3 with AUTH and SETNAME in one command, SELECT if the db is not 0

@@ -19,7 +19,6 @@
 #include <utility>
 
 #include "dlock/error.hpp"
-#include "redis/connection.hpp"
 #include "redis/dial.hpp"
 #include "redis/server_claim.hpp"
 #include "redis/server_directory.hpp"
@@ -287,6 +286,12 @@ std::string ensure_local_server(const std::string& directory, milliseconds timeo
     std::this_thread::sleep_for(look_again);
     if (is_given) prepare_directory(home);  // it may have been removed
   }
+}
+
+LocalSocket find_local_server(const std::string& directory, milliseconds timeout) {
+  auto path = ensure_local_server(directory, timeout);
+  runtime::Descriptor hold{::open(path.c_str(), O_PATH | O_CLOEXEC)};
+  return {std::move(path), std::move(hold)};
 }
 
 }  // namespace dlock::redis

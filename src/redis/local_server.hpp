@@ -4,6 +4,8 @@
 #include <chrono>
 #include <string>
 
+#include "redis/connection.hpp"
+
 namespace dlock::redis {
 
 /// Returns a path to the socket of this user's running private server, and starts it if there is
@@ -13,5 +15,9 @@ namespace dlock::redis {
 /// come up within `timeout`, or that cannot be reached).
 [[nodiscard]] std::string ensure_local_server(const std::string& directory,
                                               std::chrono::milliseconds timeout);
+
+/// The same for `Connection::Settings::find_local`.
+[[nodiscard]] LocalSocket find_local_server(const std::string& directory,
+                                            std::chrono::milliseconds timeout);
 
 }  // namespace dlock::redis

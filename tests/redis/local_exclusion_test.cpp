@@ -130,7 +130,7 @@ TEST_F(LocalExclusion, HoldsForAllSpellingsOfTheDirectory) {
   fs::create_directory_symlink(directory_.root(), directory_.root() / "link");
   fs::remove_all(directory_.path());
   const auto other = "local:" + (directory_.root() / "link" / "." / "dlock").string();
-  const auto connection = Connection::open({parse_url(other), "dlock:test", patience});
+  const auto connection = connect_local(other);
   EXPECT_EQ(connection->call({"GET", "k"}, patience).text, "held");
 }
 

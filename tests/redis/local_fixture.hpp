@@ -19,8 +19,15 @@ namespace dlock::redis {
 
 inline constexpr std::chrono::seconds patience{20};  // many processes at once on few cores
 
+inline std::unique_ptr<Connection> connect_local(const std::string& url) {
+  return Connection::open({.endpoint = parse_url(url),
+                           .client_name = "dlock:test",
+                           .connect_timeout = patience,
+                           .find_local = find_local_server});
+}
+
 inline std::unique_ptr<Connection> connect(const test::LocalDirectory& directory) {
-  return Connection::open({parse_url(directory.url()), "dlock:test", patience});
+  return connect_local(directory.url());
 }
 
 class LocalServer : public testing::Test {

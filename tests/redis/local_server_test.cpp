@@ -188,9 +188,9 @@ TEST_F(LocalServer, WorksInADirectoryWithALongPath) {
   for (int i = 0; i < 5; ++i) deep /= std::string(100, 'd');
   std::filesystem::create_directories(deep);
   const auto url = "local:" + (deep / "s").string();
-  const auto connection = Connection::open({parse_url(url), "dlock:test", patience});
+  const auto connection = connect_local(url);
   EXPECT_EQ(connection->call({"PING"}, patience).text, "PONG");
-  EXPECT_NO_THROW((void)Connection::open({parse_url(url + "/"), "dlock:test", patience}));
+  EXPECT_NO_THROW((void)connect_local(url + "/"));
   EXPECT_NE(directory_.server(), 0);
 }
 

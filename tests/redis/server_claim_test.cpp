@@ -71,7 +71,7 @@ TEST_F(ServerClaim, IsNamedByUserAndPlace) {
 
 TEST_F(ServerClaim, ShowsWhoIsAServer) {
   EXPECT_FALSE(is_private_server(::getpid()));
-  const auto connection = Connection::open({parse_url(files_.url()), "dlock:test", patience});
+  const auto connection = connect(files_);
   const auto server = files_.server();
   EXPECT_TRUE(is_private_server(server));
   std::filesystem::remove_all(files_.path());
