@@ -3,13 +3,14 @@
 
 #include <netdb.h>
 
-#include <chrono>
 #include <string>
+
+#include "runtime/deadline.hpp"
 
 namespace dlock::redis {
 
-/// A deadline of a call, by a clock that does not step.
-using Deadline = std::chrono::steady_clock::time_point;
+using runtime::Deadline;
+using runtime::wait_for;
 
 /// Connects to the first address of `host` that takes the connection; each gets its share of the
 /// time. The socket has close-on-exec, non-blocking and TCP_NODELAY set, and belongs to the caller.
@@ -21,8 +22,5 @@ using Deadline = std::chrono::steady_clock::time_point;
 
 /// The same for a unix socket, also for paths longer than a socket address holds.
 [[nodiscard]] int dial_unix(const std::string& path, Deadline deadline);
-
-/// Waits until `fd` has one of `events` (poll's) or an error. False: `deadline` passed.
-[[nodiscard]] bool wait_for(int fd, short events, Deadline deadline);
 
 }  // namespace dlock::redis

@@ -25,7 +25,7 @@
 #include "redis/server_leftovers.hpp"
 #include "redis/server_process.hpp"
 #include "redis/server_program.hpp"
-#include "redis/spawn.hpp"
+#include "runtime/spawn.hpp"
 
 namespace dlock::redis {
 namespace {
@@ -205,9 +205,10 @@ class Search {
 // ended.
 std::optional<int> start(const std::string& directory, Claim& claim, const std::string& program,
                          bool keeps_data, Deadline deadline) {
-  const auto spawned = spawn_detached({server_command(program, directory, keeps_data),
-                                       server_environment(), directory, claim.descriptors()},
-                                      deadline);
+  const auto spawned =
+      runtime::spawn_detached({server_command(program, directory, keeps_data), server_environment(),
+                               directory, claim.descriptors()},
+                              deadline);
   if (spawned.error() != 0) {
     unreachable("the private server " + program +
                 " cannot be started: " + describe(spawned.error()));

@@ -33,12 +33,13 @@ std::string make_directory() {
   return path;
 }
 
-Spawned spawn(const std::string& directory, int end, Deadline deadline) {
+runtime::Spawned spawn(const std::string& directory, int end, Deadline deadline) {
   std::vector<std::string> command{"/bin/sh", "-c", watch, "sh"};
   for (auto& word : server_command(find_server_program(), directory, false)) {
     command.push_back(std::move(word));
   }
-  return spawn_detached({std::move(command), server_environment(), directory, {end}}, deadline);
+  return runtime::spawn_detached({std::move(command), server_environment(), directory, {end}},
+                                 deadline);
 }
 
 // Only then it has written its process id.

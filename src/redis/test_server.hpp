@@ -4,7 +4,7 @@
 #include <string>
 
 #include "redis/dial.hpp"
-#include "redis/spawn.hpp"
+#include "runtime/spawn.hpp"
 
 namespace dlock::redis {
 
@@ -23,7 +23,7 @@ class TestServer {
  private:
   const std::string directory_;
   runtime::Descriptor lifeline_;  // the server lives for as long as this end of a pipe is open
-  Spawned watcher_;
+  runtime::Spawned watcher_;
 };
 
 }  // namespace dlock::redis

@@ -1,5 +1,5 @@
 // Spawning a program that outlives this one: its terminal, its process group, its descriptors.
-#include "redis/spawn.hpp"
+#include "runtime/spawn.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -14,7 +14,7 @@
 #include <cerrno>
 #include <cstring>
 
-namespace dlock::redis {
+namespace dlock::runtime {
 namespace {
 
 // All that the children need, made before the fork: after it only async-signal-safe calls are
@@ -70,7 +70,7 @@ int arrange_descriptors(std::span<const int> kept, int report) {
     }
   }
   if (::dup3(report, place, O_CLOEXEC) < 0) fail(report);
-  runtime::close_from(place + 1);
+  close_from(place + 1);
   return place;
 }
 
@@ -154,8 +154,8 @@ std::optional<int> Spawned::end() const {
 }
 
 Spawned spawn_detached(const Program& program, Deadline deadline) {
-  runtime::Pipe report;
-  runtime::Pipe end;
+  Pipe report;
+  Pipe end;
   if (!open_pipe(report) || !open_pipe(end, O_NONBLOCK)) return {errno, {}};
   const Plan plan{pointers(program.command), pointers(program.environment),
                   program.directory.c_str(), program.kept,
@@ -178,4 +178,4 @@ Spawned spawn_detached(const Program& program, Deadline deadline) {
   return {error, std::move(end.read)};
 }
 
-}  // namespace dlock::redis
+}  // namespace dlock::runtime

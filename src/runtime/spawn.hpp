@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "redis/dial.hpp"
+#include "runtime/deadline.hpp"
 #include "runtime/descriptor.hpp"
 
-namespace dlock::redis {
+namespace dlock::runtime {
 
 /// What shall run, and with what.
 struct Program {
@@ -22,7 +22,7 @@ struct Program {
 /// A program that was spawned.
 class Spawned {
  public:
-  Spawned(int error, runtime::Descriptor end) : error_(error), end_(std::move(end)) {}
+  Spawned(int error, Descriptor end) : error_(error), end_(std::move(end)) {}
   /// 0 when the program runs, else the error number of the step that failed.
   [[nodiscard]] int error() const { return error_; }
   /// How it ended, as of waitpid(2), while this object was there; none: it runs. -1: not known.
@@ -30,7 +30,7 @@ class Spawned {
 
  private:
   int error_;
-  runtime::Descriptor end_;
+  Descriptor end_;
 };
 
 /// Runs `program` as a session of its own that is no child of this process. It gets /dev/null as
@@ -39,4 +39,4 @@ class Spawned {
 /// lifted. Safe in a program with threads.
 [[nodiscard]] Spawned spawn_detached(const Program& program, Deadline deadline);
 
-}  // namespace dlock::redis
+}  // namespace dlock::runtime
