@@ -1,4 +1,4 @@
-# Compiler settings shared by all targets, and the function that declares a layer.
+# Compiler settings shared by all targets, and the functions for the rooms of src/.
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
@@ -31,19 +31,27 @@ target_include_directories(dlock_internal INTERFACE
     "${CMAKE_CURRENT_BINARY_DIR}/generated")
 target_link_libraries(dlock_internal INTERFACE Threads::Threads)
 
-# A layer is the object library dlock_<name> of src/<name>/*.cpp. An empty directory is no error.
-function(dlock_layer name)
-    file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/src/${name}/*.cpp")
-    if(NOT sources)
-        set(sources "${CMAKE_CURRENT_BINARY_DIR}/generated/empty_${name}.cpp")
-        file(CONFIGURE OUTPUT "${sources}" CONTENT "// src/${name} has no source yet.\n")
+# The rooms of src/rooms.txt that make up the library: all but the command and the scripts.
+function(dlock_read_rooms rooms)
+    set(list "${CMAKE_CURRENT_SOURCE_DIR}/src/rooms.txt")
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${list}")
+    file(STRINGS "${list}" lines REGEX "^[a-z]")
+    list(JOIN lines " " lines)
+    separate_arguments(names UNIX_COMMAND "${lines}")
+    list(REMOVE_ITEM names cli script)
+    set(${rooms} "${names}" PARENT_SCOPE)
+endfunction()
+
+# A room is the object library of src/<room>/*.cpp: dlock_<room>, with _ for each /.
+function(dlock_room room)
+    file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/src/${room}/*.cpp")
+    string(REPLACE / _ target "dlock_${room}")
+    add_library(${target} OBJECT ${sources})
+    target_link_libraries(${target} PRIVATE dlock_internal)
+    if(NOT room MATCHES "^core/")
+        target_link_libraries(${target} PRIVATE dlock_script)
     endif()
-    add_library(dlock_${name} OBJECT ${sources})
-    target_link_libraries(dlock_${name} PRIVATE dlock_internal)
-    if(NOT name STREQUAL "core")
-        target_link_libraries(dlock_${name} PRIVATE dlock_script)
-    endif()
-    set_target_properties(dlock_${name} PROPERTIES
+    set_target_properties(${target} PROPERTIES
         POSITION_INDEPENDENT_CODE ON
         CXX_VISIBILITY_PRESET hidden
         VISIBILITY_INLINES_HIDDEN ON)

@@ -1,7 +1,7 @@
 # dlock_script: the Lua scripts of src/script as constants in the generated header
 # script/scripts.hpp. Remade when a script changes.
 
-file(GLOB lua_files CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/src/script/*.lua")
+file(GLOB_RECURSE lua_files CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/src/script/*.lua")
 set(scripts_header "${CMAKE_CURRENT_BINARY_DIR}/generated/script/scripts.hpp")
 add_custom_command(
     OUTPUT "${scripts_header}"

@@ -43,7 +43,7 @@ def keys_of(key):
 
 
 def script_text(name):
-    text = (SCRIPTS / f"{name}.lua").read_text()
+    text = next(SCRIPTS.rglob(f"{name}.lua")).read_text()
     return re.sub(r"^-- include (\w+)\.lua$",
                   lambda line: script_text(line[1]).removesuffix("\n"), text, flags=re.MULTILINE)
 

@@ -8,7 +8,7 @@
 #include "c/handles.hpp"
 #include "c/options.hpp"
 #include "c/status.hpp"
-#include "client/quiet_thread.hpp"
+#include "runtime/quiet_thread.hpp"
 
 using namespace dlock;
 

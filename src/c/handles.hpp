@@ -12,12 +12,12 @@
 #include <utility>
 
 #include "c/queue.hpp"
-#include "client/fork.hpp"
 #include "dlock/async.hpp"
 #include "dlock/client.hpp"
 #include "dlock/dlock.h"
 #include "dlock/leadership.hpp"
 #include "dlock/lease.hpp"
+#include "runtime/fork.hpp"
 
 namespace dlock::c {
 

@@ -6,7 +6,7 @@
 #include "c/arguments.hpp"
 #include "c/handles.hpp"
 #include "c/status.hpp"
-#include "client/lease_state.hpp"
+#include "locks/lease_state.hpp"
 
 using namespace dlock;
 

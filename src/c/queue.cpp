@@ -13,8 +13,8 @@
 
 #include "c/handles.hpp"
 #include "c/status.hpp"
-#include "client/quiet_thread.hpp"
 #include "runtime/cancellation.hpp"
+#include "runtime/quiet_thread.hpp"
 
 using namespace dlock;
 

@@ -11,8 +11,8 @@
 #include <unordered_map>
 #include <utility>
 
-#include "client/fork.hpp"
 #include "dlock/dlock.h"
+#include "runtime/fork.hpp"
 
 namespace dlock::c {
 

@@ -7,8 +7,8 @@
 #include <new>
 #include <string>
 
-#include "client/of_thread.hpp"
 #include "dlock/version.hpp"
+#include "runtime/of_thread.hpp"
 
 namespace dlock::c {
 namespace {

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "redis/server_process.hpp"
+#include "local_server/server_process.hpp"
 
 namespace dlock::cli {
 

@@ -13,7 +13,7 @@
 #include <set>
 #include <utility>
 
-#include "redis/server_process.hpp"
+#include "local_server/server_process.hpp"
 
 namespace dlock::cli {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/text.hpp"
+#include "core/wire/text.hpp"
 
 namespace dlock::cli {
 

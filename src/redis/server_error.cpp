@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/text.hpp"
+#include "core/wire/text.hpp"
 #include "redis/connection.hpp"
 
 namespace dlock::redis {

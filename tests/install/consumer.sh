@@ -66,7 +66,7 @@ for ((i = 1; i < $#; ++i)); do
 done
 ours=$DLOCK_BUILD_DIR/CMakeFiles/${object##*CMakeFiles/}
 case $object in
-    */core/attempt.cpp.o | */redis/connection.cpp.o | */client/semaphore.cpp.o | */c/client.cpp.o) ;;
+    */core/engine/attempt.cpp.o | */redis/connection.cpp.o | */locks/semaphore.cpp.o | */c/client.cpp.o) ;;
     *) [[ ! -f $ours ]] || exec cp "$ours" "$object" ;;
 esac
 exec "$@"

@@ -110,7 +110,7 @@ class ProtocolClient(unittest.TestCase):
     def test_clients_of_this_protocol_and_of_the_next_exclude_each_other(self):
         """The next one has names of its own for all but the lock key."""
         root = pathlib.Path(self.directory.name)
-        for source in [PROGRAM, *(SOURCE / "src/script").glob("*.lua")]:
+        for source in [PROGRAM, *(SOURCE / "src/script").rglob("*.lua")]:
             copy = root / source.relative_to(SOURCE)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_text(source.read_text().replace("dlock1", "dlock2"))

@@ -6,7 +6,7 @@
 #include <signal.h>
 
 #include "redis/connecting.hpp"
-#include "redis/fake_peer.hpp"
+#include "support/fake_peer.hpp"
 #include "support/redis_server.hpp"
 #include "support/wait.hpp"
 

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "redis/connecting.hpp"
-#include "redis/fake_peer.hpp"
+#include "support/fake_peer.hpp"
 
 namespace dlock::redis {
 namespace {

@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "redis/connecting.hpp"
-#include "redis/fake_peer.hpp"
+#include "support/fake_peer.hpp"
 #include "support/redis_server.hpp"
 #include "support/wait.hpp"
 

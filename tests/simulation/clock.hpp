@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "core/time.hpp"
+#include "core/wire/time.hpp"
 #include "simulation/stage.hpp"
 
 namespace dlock::sim {

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine.hpp"
+#include "core/engine/engine.hpp"
 #include "simulation/clock.hpp"
 #include "simulation/network.hpp"
 #include "simulation/stage.hpp"

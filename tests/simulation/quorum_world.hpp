@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/quorum.hpp"
+#include "core/quorum/quorum.hpp"
 #include "simulation/clock.hpp"
 #include "simulation/random.hpp"
 #include "simulation/stage.hpp"

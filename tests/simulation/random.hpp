@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/time.hpp"
+#include "core/wire/time.hpp"
 
 namespace dlock::sim {
 

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/hold.hpp"
+#include "core/engine/hold.hpp"
 #include "simulation/clock.hpp"
 #include "simulation/stage.hpp"
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "core/keys.hpp"
+#include "core/wire/keys.hpp"
 #include "support/permits_model.hpp"
 
 namespace dlock::sim {

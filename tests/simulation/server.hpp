@@ -12,7 +12,7 @@
 #include <string_view>
 #include <utility>
 
-#include "core/command.hpp"
+#include "core/wire/command.hpp"
 #include "simulation/referee.hpp"
 #include "simulation/stage.hpp"
 #include "support/store_model.hpp"

@@ -1,27 +1,52 @@
 #!/usr/bin/env bash
-# Arrows go only downwards: cli, c -> client -> redis -> runtime, core. Public headers include only
-# the standard library and each other.
+# Includes point only downwards, in the order of src/rooms.txt. Public headers include only the
+# standard library and each other.
 . "$(dirname "$0")/lib.sh"
 
 failed=0
+complain() {
+    printf '%s\n' "$*"
+    failed=1
+}
+
+# The floor of each room, counted from the top.
+declare -A floor
+floors=0
+while read -ra rooms; do
+    [[ ${#rooms[@]} -gt 0 && ${rooms[0]} != '#'* ]] || continue
+    floors=$((floors + 1))
+    for room in "${rooms[@]}"; do floor[$room]=$floors; done
+done <src/rooms.txt
+
+while IFS=: read -r file line include; do
+    room=${file#src/} room=${room%/*}
+    to=${include#*\"} to=${to%%\"*} to=${to%/*}
+    [[ $to != dlock && $to != "$room" ]] || continue
+    if [[ -z ${floor[$to]:-} ]]; then
+        complain "$file:$line: src/$to is no room of src/rooms.txt"
+    elif ((${floor[$to]} <= ${floor[$room]:-$floors})); then
+        complain "$file:$line: src/$room must not look up to src/$to"
+    fi
+done < <(grep -rnE --include='*.[ch]pp' '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' src)
+
+while IFS= read -r room; do
+    [[ -n ${floor[$room]:-} ]] || complain "src/$room is no room of src/rooms.txt"
+done < <(find src -name '*.[ch]pp' -printf '%P\n' | sed -E 's,/?[^/]*$,,' | sort -u)
+
 # refuse DIRECTORY REGEX WHY: no file there may have an #include of what REGEX matches.
 refuse() {
     local found
     found=$(grep -rnE --include='*.[ch]pp' --include='*.h' "^[[:space:]]*#[[:space:]]*include[[:space:]]*[<\"]($2)" "$1" 2>/dev/null) || return 0
-    printf '%s:\n%s\n' "$3" "$found"
-    failed=1
+    complain "$3:"$'\n'"$found"
 }
 
-refuse src/core '(runtime|redis|client|cli|c|script)/' 'src/core includes only src/core'
-refuse src/runtime '(core|redis|client|cli|c|script)/' 'src/runtime stands on the operating system alone'
-refuse src/redis '(client|cli|c)/' 'src/redis must not look up to client, cli or c'
-refuse src/client '(cli|c)/' 'src/client must not look up to cli or c'
-refuse src/cli '(c/|dlock/dlock\.h>)' 'src/cli is written in C++'
-refuse src/c '(core|redis|cli|script)/' 'src/c stands on the client'
+refuse src/cli 'dlock/dlock\.h>' 'src/cli is written in C++'
+refuse src/c '(core|redis|local_server|script)/' 'src/c stands on the handles'
 refuse src/core 'sys/socket|netinet/|poll\.h|unistd|thread>|mutex>|condition_variable>' \
     'src/core has no sockets and no threads'
+all_rooms=$(IFS='|' && printf '%s' "${!floor[*]}")
 for dir in examples python/native; do
-    refuse "$dir" '(runtime|core|redis|client|cli|script)/' "$dir uses only public headers"
+    refuse "$dir" "($all_rooms)/" "$dir uses only public headers"
 done
 
 # Public headers: <name> without a directory (or a POSIX one) and "dlock/...".

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "core/sha1.hpp"
+#include "core/wire/sha1.hpp"
 
 namespace dlock::test {
 

@@ -1,0 +1,168 @@
+// The acquisition's state machine.
+#include "core/engine/attempt.hpp"
+
+#include <algorithm>
+
+namespace dlock::core {
+namespace {
+
+using std::chrono::milliseconds;
+
+// Waiters told the same end of a lease look again one after another.
+constexpr Duration stagger = milliseconds{10};
+
+std::string count_ms(Duration span) {
+  return std::to_string(std::chrono::ceil<milliseconds>(span).count());
+}
+
+}  // namespace
+
+Attempt::Attempt(Request request, Drift drift) : request_(std::move(request)), drift_(drift) {
+  ticket_ = request_.ticket;
+  if (request_.gate) {
+    ticket_ = request_.gate->ticket;
+    was_sent_ = !ticket_.empty();
+  }
+}
+
+Command Attempt::command(const LockId& lock, std::string_view old, std::int64_t recent) {
+  asking_ = was_sent_ = true;
+  asked_ttl_ = request_.ttl;
+  timer_.reset();
+  Command command;
+  command.verb = Verb::acquire;
+  command.kind = lock.kind;
+  command.keys = keys_of_script(lock);
+  auto& args = command.args;
+  args.reserve(7);
+  args.push_back(request_.token);
+  args.push_back(count_ms(request_.ttl));
+  args.emplace_back(request_.wait ? "wait" : "try");
+  args.push_back(ticket_);
+  args.emplace_back(old.empty() ? std::string_view{request_.replaces} : old);
+  if (const auto& gate = request_.gate) {
+    args[2] = gate->call.empty() ? args[2] : gate->call;
+    args.insert(args.end(), gate->arguments.begin(), gate->arguments.end());
+  } else if (lock.kind == Kind::permits) {
+    args[2] += request_.permits.first ? "_first" : "";
+    args.push_back(std::to_string(request_.permits.capacity));
+  } else {
+    args.push_back(recent == 0 ? std::string{} : std::to_string(recent));
+  }
+  if (!request_.gate && request_.wait) {
+    args.push_back(request_.seal);
+  }
+  return command;
+}
+
+Attempt::Step Attempt::on_reply(std::string_view text, Instant sent, std::string_view& given_up) {
+  asking_ = false;
+  Words words{text};
+  if (words.next() != echo_of(request_.token)) {
+    return Garbled{};
+  }
+  const auto outcome = words.next();
+  if (outcome == "acquired") {
+    Acquired acquired{0, core::valid_until(sent, asked_ttl_, drift_), asked_ttl_, false};
+    if (!parse_exact(words.next(), acquired.counter)) {
+      return Garbled{};
+    }
+    given_up = words.next();
+    // Asked for with the ttl of a waiter who has left: the one who gets it wants another.
+    return asked_ttl_ == request_.ttl ? Step{acquired} : Step{Ask{}};
+  }
+  if (outcome == "busy") {
+    words.next();
+    given_up = words.next();
+    return Busy{};
+  }
+  if (outcome == "other") {
+    Other other;
+    return parse_exact(words.next(), other.capacity) ? Step{other} : Step{Garbled{}};
+  }
+  if (outcome == "broken" && request_.gate) {
+    return Broken{};
+  }
+  return outcome == "queued" ? on_queued(words, sent, given_up) : Step{Garbled{}};
+}
+
+Attempt::Step Attempt::on_queued(Words words, Instant sent, std::string_view& given_up) {
+  std::int64_t left_ms = 0;
+  std::int64_t place = 0;
+  ServerTime server;
+  if (!parse_number(words.next(), left_ms) || !parse_exact(words.next(), place)) {
+    return Garbled{};
+  }
+  ticket_ = words.next();
+  if (!parse_exact(words.next(), server.us)) {
+    return Garbled{};
+  }
+  const auto whose = words.next();
+  const bool foreign = whose == "foreign";
+  seal_ = whose.starts_with("ours:") ? whose.substr(5) : std::string_view{};
+  given_up = words.next();
+  pair_ = ClockPair{sent, server};
+
+  // The told times run from the send of the request, not from the receipt of its reply.
+  place = std::min<std::int64_t>(place, 100);
+  Duration again = refresh_time;
+  if (left_ms >= 0 && left_ms < std::chrono::duration_cast<milliseconds>(again).count()) {
+    again = milliseconds{left_ms + 1} + stagger * place;
+  }
+  if (foreign && place == 0) {
+    again = std::min(again, poll_time);
+  }
+  timer_ = sent + std::min(again, refresh_time);
+  return Nothing{};
+}
+
+Attempt::Step Attempt::on_grant(std::int64_t counter, ServerTime granted, Instant now,
+                                bool proven) {
+  if (request_.claim || !proven) {
+    return asking_ ? Step{Nothing{}} : Step{Ask{}};
+  }
+  const auto claim = claim_of(request_.token).value_or(Duration::zero());
+  // A request that is out sets the ttl that it carries, though the claim be longer.
+  const bool may_shorten = asking_ && asked_ttl_ < std::max(claim, request_.ttl);
+  const auto start = pair_ ? earliest(*pair_, granted, now, drift_) : std::nullopt;
+  if (start && !may_shorten) {
+    const Instant until = core::valid_until(*start, claim, drift_);
+    if (until - now >= claim * 2 / 3) {
+      return Acquired{counter, until, claim, true};
+    }
+  }
+  // A grant of unknown or great age: ask before believing. A request that is out already answers
+  // too.
+  return asking_ ? Step{Nothing{}} : Step{Ask{}};
+}
+
+void Attempt::on_next(Duration in, Instant now) {
+  if (!asking_ && timer_) {
+    timer_ = std::min(*timer_, now + in);
+  }
+}
+
+Attempt::Step Attempt::on_timer(Instant now) {
+  if (asking_ || !timer_ || now < *timer_) {
+    return Nothing{};
+  }
+  return Ask{};
+}
+
+void Attempt::on_disconnected() {
+  asking_ = false;
+  pair_.reset();
+  timer_.reset();
+}
+
+void Attempt::ask_again(Instant when) {
+  asking_ = false;
+  timer_ = when;
+}
+
+void Attempt::change(Duration ttl, bool claim) {
+  request_.ttl = ttl;
+  request_.claim = claim;
+}
+
+}  // namespace dlock::core

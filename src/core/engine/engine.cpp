@@ -1,0 +1,213 @@
+// Engine: which event goes where.
+#include "core/engine/engine.hpp"
+
+#include <algorithm>
+
+namespace dlock::core {
+namespace {
+
+constexpr int max_steps = 64;  ///< at once by the clock, so that replies are read in time
+
+}  // namespace
+
+Engine::Engine(Settings settings)
+    : settings_(std::move(settings)),
+      departures_(output_, settings_.request_timeout),
+      renewals_(settings_.request_timeout),
+      link_(settings_.patience),
+      last_id_(settings_.last_id) {}
+Engine::~Engine() = default;
+
+std::vector<Action> Engine::take_actions() { return std::exchange(output_.actions, {}); }
+
+// --- timers -------------------------------------------------------------------------------------
+
+void Engine::arm(const CohortPtr& cohort, TimerKind kind, std::optional<Timers::iterator>& slot,
+                 std::optional<Instant> when) {
+  if (!when) {
+    if (slot) {
+      timers_.erase(*slot);
+      slot.reset();
+    }
+  } else if (!slot) {
+    slot = timers_.insert(Timer{*when, kind, cohort->id, cohort}).first;
+  } else if ((*slot)->when != *when) {
+    auto node = timers_.extract(*slot);
+    node.value().when = *when;
+    slot = timers_.insert(std::move(node)).position;
+  }
+}
+
+void Engine::rearm(const CohortPtr& cohort) {
+  arm(cohort, TimerKind::attempt, cohort->attempt_timer,
+      cohort->attempt && link_.is_connected() ? cohort->attempt->timer() : std::nullopt);
+  arm(cohort, TimerKind::hold, cohort->hold_timer,
+      cohort->hold ? std::optional{cohort->hold->timer()} : std::nullopt);
+}
+
+// Only a mutex is passed on inside the process: each other wait is a cohort of its own. No lock key
+// begins as the names of these do.
+std::string Engine::name_of(const Cohort& cohort) {
+  return cohort.lock.kind == Kind::mutex ? cohort.lock.key
+                                         : Token{token_prefix} + std::to_string(cohort.id);
+}
+
+void Engine::erase_if_idle(const CohortPtr& cohort) {
+  if (cohort->waiters.empty() && !cohort->attempt && !cohort->hold) {
+    rearm(cohort);
+    cohorts_.erase(name_of(*cohort));
+  }
+}
+
+std::optional<Instant> Engine::next_timer() const {
+  std::optional<Instant> next;
+  const auto consider = [&next](Instant when) {
+    if (!next || when < *next) {
+      next = when;
+    }
+  };
+  if (!timers_.empty()) {
+    consider(timers_.begin()->when);
+  }
+  if (const auto deadline = waiters_.next_deadline()) {
+    consider(*deadline);
+  }
+  if (!inflight_.empty()) {
+    consider(answer_due());
+  } else if (link_.is_connected() && attempts_ > 0) {
+    consider(link_.ping_at());
+  }
+  if (const auto when = link_.reconnect_at()) {
+    consider(*when);
+  }
+  if (const auto when = link_.enroll_at(); when && !cohorts_.empty()) {
+    consider(*when);
+  }
+  if (const auto when = departures_.timer()) {
+    consider(*when);
+  }
+  return next;
+}
+
+void Engine::on_timer(Instant now) {
+  for (int steps = 0; steps < max_steps && take_step(now); ++steps) {
+  }
+  departures_.on_timer(now, link_.is_connected(), [&](DepartureId id) { send_departure(now, id); });
+  link_timer(now);
+}
+
+// What is due first, if anything is.
+bool Engine::take_step(Instant now) {
+  const auto first = timers_.empty() ? Instant::max() : timers_.begin()->when;
+  const auto deadline = waiters_.next_deadline().value_or(Instant::max());
+  if (now < std::min(first, deadline)) {
+    return false;
+  }
+  if (deadline < first) {
+    time_out(now);
+    return true;
+  }
+  const Timer timer = *timers_.begin();
+  const auto& cohort = timer.cohort;
+  if (timer.kind == TimerKind::attempt) {
+    arm(cohort, TimerKind::attempt, cohort->attempt_timer, std::nullopt);
+    step(now, cohort, cohort->attempt->on_timer(now));
+  } else if (const auto loss = cohort->hold->overdue(now); loss != Loss::none) {
+    lose(now, cohort, loss);
+  } else {
+    renew_due(now);
+  }
+  return true;
+}
+
+// Nobody can say whether the lock was free while no server answered.
+void Engine::time_out(Instant now) {
+  const auto [cohort, waiter] = waiters_.next_to_end();
+  if (waiter->request.wait && (link_.is_connected() || !link_.is_in_trouble())) {
+    refuse(now, cohort, waiter, {waiter->id, Refusal::Kind::timed_out, {}, {}});
+  } else {
+    refuse(now, cohort, waiter,
+           {waiter->id, Refusal::Kind::failed, errc::unreachable, "no server answered in time"});
+  }
+}
+
+// --- events from the server ---------------------------------------------------------------------
+
+void Engine::on_reply(Instant now, const Reply& reply) {
+  if (!link_.is_connected()) {
+    return;  // of a connection that was dropped in the middle of what it delivered
+  }
+  link_.on_answered(now);
+  if (inflight_.empty()) {
+    drop(now, "a reply that nothing asked for");
+    return;
+  }
+  const Pending pending = std::move(inflight_.front());
+  inflight_.pop_front();
+  if (reply.is_error && !reply.unknown_script) {
+    fence_counter_.on_error();
+  }
+  switch (pending.verb) {
+    case Verb::acquire:
+      on_acquire_reply(now, pending, reply);
+      break;
+    case Verb::acquire_all:
+      on_acquire_all_reply(now, pending, reply);
+      break;
+    case Verb::release:
+      on_release_reply(now, pending, reply);
+      break;
+    case Verb::renew:
+      on_renew_reply(now, pending, reply);
+      break;
+    case Verb::write_fence:
+      on_write_fence_reply(now, pending, reply);
+      break;
+    case Verb::subscribe:
+      if (reply.is_error) {
+        link_.on_subscribe_failed({reply.code, reply.what});
+        // A free lock can be taken all the same; who would have to queue is refused.
+        act(Report{LogLevel::error, "cannot be told of grants: " + reply.what});
+      }
+      break;
+    case Verb::enroll:
+    case Verb::withdraw:
+      if (reply.is_error) {
+        act(Report{LogLevel::info, "cannot register this client: " + reply.what});
+      }
+      break;
+    case Verb::ping:
+      break;
+  }
+}
+
+void Engine::on_message(Instant now, std::string_view message) {
+  if (!link_.is_connected()) {
+    return;
+  }
+  link_.on_heard(now);
+  Words words{message};
+  const auto kind = words.next();
+  if (kind == "grant") {
+    on_grant(now, message);
+  } else if (kind == "next") {
+    on_next(now, words);
+  } else if (kind == "break") {
+    on_break(now, words);
+  }
+}
+
+void Engine::close(Instant now) {
+  closing_ = true;
+  for (const auto waiter : waiters_.ids()) {
+    cancel(now, waiter);
+  }
+}
+
+void Engine::withdraw(Instant now) {
+  if (link_.is_connected()) {
+    send(now, {Verb::withdraw, false, {registration_key(settings_.client)}, {}}, {});
+  }
+}
+
+}  // namespace dlock::core

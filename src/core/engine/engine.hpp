@@ -1,0 +1,259 @@
+// Engine: all locks of one client on one server, without I/O. Events in, actions out.
+//
+// It composes the machines: an `Attempt` for each acquisition in the server's hands, a `Hold` for
+// each lease, and for each name a local queue (a cohort), so that only one of this client's threads
+// stands in the server's queue. The engine decides who acts next and sends the commands; who waits
+// until when, how healthy the connection is, what must leave the server and what is renewed next
+// `Waiters`, `Link`, `Departures` and `Renewals` know. The caller owns the clock, the socket and
+// the threads; it feeds every event with its instant and carries out `take_actions()` in order.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/engine/actions.hpp"
+#include "core/engine/attempt.hpp"
+#include "core/engine/cohort.hpp"
+#include "core/engine/departures.hpp"
+#include "core/engine/fence_counter.hpp"
+#include "core/engine/hold.hpp"
+#include "core/engine/link.hpp"
+#include "core/engine/renewals.hpp"
+#include "core/engine/waiters.hpp"
+#include "core/wire/command.hpp"
+#include "core/wire/gate.hpp"
+#include "core/wire/keys.hpp"
+#include "core/wire/permits.hpp"
+#include "core/wire/time.hpp"
+#include "core/wire/token.hpp"
+#include "dlock/error.hpp"
+#include "dlock/options.hpp"
+
+namespace dlock::core {
+
+/// Not thread-safe. Deterministic: the same events give the same actions.
+class Engine {
+ public:
+  struct Settings {
+    std::string client;        ///< 16 hexadecimal digits
+    std::string registration;  ///< what others may know of this client, JSON
+    std::string fence_key{core::fence_key};
+    std::uint64_t last_id = 0;  ///< those of its leases are greater
+    Drift drift;
+    std::optional<Duration> safety_margin{};
+    Duration request_timeout = std::chrono::seconds{2};
+    /// How long waits go on while no server answers.
+    Duration patience = std::chrono::seconds{10};
+    std::function<RandomBits()> random;
+  };
+
+  explicit Engine(Settings settings);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // What users do. `waiter` must be new; it is answered by exactly one Obtained or Refusal.
+  void acquire(Instant now, WaiterId waiter, AcquireRequest request);
+  /// Takes several mutexes, all of different names and for the same ttl, if all are free and nobody
+  /// waits for one, else none; does not wait. Each waiter is answered as by `acquire`. After lost
+  /// answers or errors some may be obtained and others not: the caller gives these back.
+  void acquire_all(Instant now, std::vector<std::pair<WaiterId, AcquireRequest>> requests);
+  /// Ends `lease` and takes `request` in its place in one step, at a weight that is not greater.
+  /// Busy: the lease was over, and nothing was taken. Permits only; does not wait.
+  void exchange(Instant now, WaiterId waiter, AcquireRequest request, const LeaseRecord& lease);
+  /// Ends a wait with Refusal cancelled; nothing if it is over already.
+  void cancel(Instant now, WaiterId waiter);
+  /// Answered by exactly one Released, within one request timeout; at once if no answer can be
+  /// expected.
+  void release(Instant now, const LeaseRecord& lease);
+  /// Whether the server is known to answer nothing, as the caller found with an earlier release.
+  void count_as_silent(bool silent) { is_silent_ = silent; }
+  /// Has the server write down `counter` as the fence of `lease`, whose record nobody else reads.
+  /// `is_new`: nobody was told it yet, so of permits the server may find that it is not free.
+  /// Answered by one FenceWritten, unless the lease is over before.
+  void write_fence(Instant now, const LeaseRecord& lease, std::int64_t counter, bool is_new);
+  /// The server's record of `lease`, whose sequence has grown, must learn of that soon.
+  void record(Instant now, const LeaseRecord& lease);
+  /// Ends all waits and withdraws them; leases go on. No `acquire` after this.
+  void close(Instant now);
+  /// Takes this client's registration off the server, if it is there to be reached.
+  void withdraw(Instant now);
+
+  // What the connection does. Between on_connected and the Disconnect action or on_disconnected,
+  // replies come in the order of the commands sent.
+  /// `old_is_dead`: nothing that was sent on an earlier connection can still be carried out.
+  void on_connected(Instant now, bool old_is_dead);
+  void on_connect_failed(Instant now, errc code, const std::string& what);
+  void on_disconnected(Instant now, const std::string& why);
+  void on_reply(Instant now, const Reply& reply);
+  /// The server kept a lease whose renewal was blocked, in answer to a request for its ttl that
+  /// left at `sent`.
+  void on_unblocked(Instant now, const LeaseRecord& lease, Instant sent);
+  /// A message on this client's channel.
+  void on_message(Instant now, std::string_view message);
+
+  /// To be called when `next_timer()` has come; harmless at other times.
+  void on_timer(Instant now);
+  [[nodiscard]] std::optional<Instant> next_timer() const;
+
+  [[nodiscard]] std::vector<Action> take_actions();
+  /// The same in place of what `into` had, whose memory is used again.
+  void take_actions(std::vector<Action>& into) {
+    into.clear();
+    into.swap(output_.actions);
+  }
+
+  /// Whether an acquire that was sent on a connection now gone was never answered: only then
+  /// `old_is_dead` matters.
+  [[nodiscard]] bool has_unanswered() const { return unanswered_; }
+  /// No waits, no leases, no releases under way.
+  [[nodiscard]] bool idle() const { return cohorts_.empty() && departures_.empty(); }
+  /// No releases that are worth waiting for: none of a lease, and none that the server has not
+  /// answered.
+  [[nodiscard]] bool settled() const { return departures_.settled(); }
+  [[nodiscard]] const Counters& counters() const { return output_.counters; }
+  [[nodiscard]] const std::string& client() const { return settings_.client; }
+
+ private:
+  struct RandomHash {
+    std::size_t operator()(const RandomBits& random) const noexcept { return random[0]; }
+  };
+  using DepartureId = Departures::Id;
+  /// A command whose reply has not come.
+  struct Pending {
+    Verb verb{};
+    Instant sent;
+    Duration ttl{};              ///< acquire
+    bool syncs_counter = false;  ///< acquire: success means that the counter was synced
+    CohortPtr cohort;            ///< acquire, write_fence
+    Token token;                 ///< acquire, release, write_fence; renew: of the first lease
+    DepartureId departure = 0;   ///< release; acquire: the one riding with it
+    std::vector<Pending> parts;  ///< acquire_all: as if each had been sent alone
+    RenewalBatch renewal;
+    std::int64_t counter = 0;  ///< write_fence: the one to write
+    bool is_new = false;       ///< write_fence: nobody was told it
+  };
+
+  // engine.cpp: which event goes where.
+  bool take_step(Instant now);
+  void time_out(Instant now);
+  void arm(const CohortPtr& cohort, TimerKind kind, std::optional<Timers::iterator>& slot,
+           std::optional<Instant> when);
+  void rearm(const CohortPtr& cohort);
+  /// Under which `cohorts_` has it.
+  [[nodiscard]] static std::string name_of(const Cohort& cohort);
+  void erase_if_idle(const CohortPtr& cohort);
+  template <class Kind>
+  void act(Kind action) {
+    output_.act(std::move(action));
+  }
+
+  // engine_link.cpp: the connection.
+  void send(Instant now, Command command, Pending pending);
+  void need_connection();
+  void drop(Instant now, const std::string& why);
+  void drop_shifted(Instant now, const Pending& pending);
+  void forget_connection(Instant now);
+  void take_back_inflight(Instant now);
+  void fail_all(Instant now, errc code, const std::string& what, bool only_impatient);
+  void link_timer(Instant now);
+  [[nodiscard]] Instant answer_due() const;
+  [[nodiscard]] bool wants_connection() const;
+  void enroll(Instant now);
+  [[nodiscard]] std::vector<CohortPtr> in_order() const;
+  void resume_attempts(Instant now, bool old_is_dead);
+  void leave_token_behind(Instant now, const CohortPtr& cohort);
+
+  // engine_acquire.cpp: from a request to a lease.
+  CohortPtr enter_cohort(WaiterId waiter, AcquireRequest request);
+  [[nodiscard]] Token new_token(const LockId& lock, const Permits& permits, Duration ttl);
+  void make_attempt(const CohortPtr& cohort);
+  void start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up);
+  void ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, bool whole);
+  void step(Instant now, const CohortPtr& cohort, const Attempt::Step& step);
+  void own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired);
+  void pass_gate(const CohortPtr& cohort, const Attempt::Acquired& acquired);
+  void fail_front(Instant now, const CohortPtr& cohort, Refusal refusal);
+  void end_attempt(Instant now, const CohortPtr& cohort, Refusal refusal);
+  void abandon_attempt(Instant now, const CohortPtr& cohort);
+  void refuse(Instant now, const CohortPtr& cohort, WaiterQueue::iterator waiter, Refusal refusal);
+  void after_front_changed(Instant now, const CohortPtr& cohort);
+
+  // engine_reply.cpp: what the server says of an acquisition.
+  void on_acquire_reply(Instant now, const Pending& pending, const Reply& reply);
+  void on_acquire_error(Instant now, const Pending& pending, const Reply& reply, bool is_current);
+  void on_own_reply(Instant now, const Pending& pending, const Reply& reply);
+  void on_late_reply(Instant now, const Pending& pending, const Reply& reply);
+  void finish_riding(Instant now, const Pending& pending, bool was_released);
+  void on_grant(Instant now, std::string_view message);
+  void verify(Instant now, const CohortPtr& cohort);
+  void on_next(Instant now, Words words);
+
+  // engine_acquire_all.cpp: many in one step.
+  void ask_all(Instant now, const std::vector<CohortPtr>& cohorts, bool whole);
+  void on_acquire_all_reply(Instant now, const Pending& pending, const Reply& reply);
+
+  // engine_lease.cpp: from a lease to its end.
+  void begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired);
+  [[nodiscard]] bool pass(Instant now, const CohortPtr& cohort);
+  void lose(Instant now, const CohortPtr& cohort, Loss why);
+  [[nodiscard]] bool is_asked_for(const Token& token) const;
+  [[nodiscard]] CohortPtr holding(const LeaseRecord& lease) const;
+  void end_hold(const CohortPtr& cohort);
+  void clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord& lease);
+  void on_break(Instant now, Words words);
+  void give_up(Instant now, const CohortPtr& cohort);
+
+  // engine_renewal.cpp: leases stay alive.
+  void renew_due(Instant now);
+  void renew_now(Instant now, const CohortPtr& cohort);
+  void renew_more(Instant now);
+  void renew(Instant now, const std::vector<CohortPtr>& due, bool whole);
+  void on_renew_reply(Instant now, const Pending& pending, const Reply& reply);
+  void on_renewal_letter(Instant now, const Pending& pending, std::size_t place, char letter);
+
+  // engine_fence.cpp: the fence of a lease that is held on several servers.
+  void ask_to_write_fence(Instant now, const CohortPtr& cohort, std::int64_t counter, bool is_new,
+                          bool whole);
+  void on_write_fence_reply(Instant now, const Pending& pending, const Reply& reply);
+  void write_fence_failed(const Pending& pending);
+
+  // engine_release.cpp: tokens that must not stay on the server.
+  DepartureId give_back(Instant now, const CohortPtr& cohort, LeaseId lease, bool riding);
+  DepartureId depart(Instant now, Departure departure);
+  void send_departure(Instant now, DepartureId id);
+  void on_release_reply(Instant now, const Pending& pending, const Reply& reply);
+
+  Settings settings_;
+  Output output_;
+  Waiters<Cohort> waiters_{output_};
+
+  /// By lock key; but for mutexes, by a number.
+  std::unordered_map<std::string, CohortPtr> cohorts_;
+  std::unordered_map<RandomBits, CohortPtr, RandomHash> by_token_;  ///< of attempts and holds
+  Departures departures_;
+  Renewals renewals_;
+  FenceCounter fence_counter_;
+  Link link_;
+  Timers timers_;
+  std::uint64_t last_id_;
+
+  std::deque<Pending> inflight_;
+  bool closing_ = false;
+  bool is_silent_ = false;
+  bool unanswered_ = false;
+  std::size_t attempts_ = 0;        ///< cohorts with an attempt
+  std::size_t renewing_holds_ = 0;  ///< cohorts with a hold that is renewed
+};
+
+}  // namespace dlock::core

@@ -1,0 +1,242 @@
+// Engine: from a request to a lease.
+#include <algorithm>
+
+#include "core/engine/engine.hpp"
+
+namespace dlock::core {
+namespace {
+
+constexpr int max_too_late = 5;
+
+}  // namespace
+
+void Engine::acquire(Instant now, WaiterId waiter, AcquireRequest request) {
+  if (closing_) {
+    act(Refusal{waiter, Refusal::Kind::cancelled, {}, {}});
+    return;
+  }
+  if (!wants_connection()) {
+    link_.forget_idle_trouble(now);
+  }
+  if (request.kind() == Kind::mutex && !request.wait && cohorts_.contains(request.key)) {
+    // Somebody of this client holds it or is before us.
+    act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
+    return;
+  }
+  const auto cohort = enter_cohort(waiter, std::move(request));
+  if (!cohort->attempt && !cohort->hold) {
+    start_attempt(now, cohort, 0);
+  }
+}
+
+CohortPtr Engine::enter_cohort(WaiterId waiter, AcquireRequest request) {
+  const auto kind = request.kind();
+  CohortPtr cohort;
+  if (const auto found = cohorts_.find(request.key);
+      kind == Kind::mutex && found != cohorts_.end()) {
+    cohort = found->second;
+  } else {
+    cohort = std::make_shared<Cohort>();
+    cohort->id = ++last_id_;
+    cohort->lock = {request.key, request.kind()};
+    cohorts_.emplace(name_of(*cohort), cohort);
+  }
+  waiters_.enter(cohort, waiter, std::move(request));
+  return cohort;
+}
+
+Token Engine::new_token(const LockId& lock, const Permits& permits, Duration ttl) {
+  const auto claim = std::min(claim_time, ttl);
+  const auto random = settings_.random();
+  return lock.kind == Kind::permits ? make_token(settings_.client, random, claim, permits.weight)
+                                    : make_token(settings_.client, random, claim);
+}
+
+void Engine::cancel(Instant now, WaiterId waiter) {
+  if (const auto* found = waiters_.find(waiter)) {
+    const auto [cohort, place] = *found;
+    refuse(now, cohort, place, {waiter, Refusal::Kind::cancelled, {}, {}});
+  }
+}
+
+// Ends one wait. What it leaves on the server goes to the next in line here, or is withdrawn.
+void Engine::refuse(Instant now, const CohortPtr& cohort, WaiterQueue::iterator waiter,
+                    Refusal refusal) {
+  const bool was_front = waiter == cohort->waiters.begin();
+  waiters_.refuse(*cohort, waiter, std::move(refusal));
+  if (!was_front || !cohort->attempt) {
+    erase_if_idle(cohort);
+  } else if (cohort->waiters.empty()) {
+    abandon_attempt(now, cohort);
+  } else {
+    after_front_changed(now, cohort);
+  }
+}
+
+void Engine::after_front_changed(Instant now, const CohortPtr& cohort) {
+  const auto& request = cohort->waiters.front().request;
+  cohort->attempt->change(request.ttl, !request.renew);
+  if (!cohort->attempt->waits()) {
+    abandon_attempt(now, cohort);
+    start_attempt(now, cohort, 0);
+  }
+}
+
+void Engine::abandon_attempt(Instant now, const CohortPtr& cohort) {
+  const auto token = cohort->attempt->token();
+  const auto ttl = cohort->attempt->ttl();
+  const bool was_sent = cohort->attempt->was_sent();
+  const bool late = cohort->unanswered;
+  by_token_.erase(random_of(token));
+  cohort->attempt.reset();
+  cohort->unanswered = false;
+  --attempts_;
+  rearm(cohort);
+  if (was_sent) {
+    depart(
+        now,
+        {.token = token, .lock = cohort->lock, .life = std::max(ttl, waiter_life), .late = late});
+  }
+  erase_if_idle(cohort);
+}
+
+void Engine::make_attempt(const CohortPtr& cohort) {
+  const auto& request = cohort->waiters.front().request;
+  const auto permits = request.permits.value_or(Permits{});
+  auto token = request.gate && !request.gate->token.empty()
+                   ? request.gate->token
+                   : new_token(cohort->lock, permits, request.ttl);
+  by_token_[random_of(token)] = cohort;
+  Token replaces = cohort->replaces != 0 ? departures_.token(cohort->replaces) : Token{};
+  cohort->attempt = std::make_unique<Attempt>(
+      Attempt::Request{
+          std::move(token), request.ttl, request.wait, !request.renew, permits, std::move(replaces),
+          request.gate, request.ticket,
+          request.wait && !request.gate ? make_seal(settings_.random()) : std::string{}},
+      settings_.drift);
+  cohort->too_late = 0;
+  cohort->batch = 0;
+  ++attempts_;
+}
+
+void Engine::start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up) {
+  make_attempt(cohort);
+  if (link_.is_connected()) {
+    ask(now, cohort, gives_up, false);
+  } else {
+    rearm(cohort);
+    need_connection();
+  }
+}
+
+void Engine::ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, bool whole) {
+  Pending pending;
+  pending.cohort = cohort;
+  pending.ttl = cohort->attempt->ttl();
+  pending.token = cohort->attempt->token();
+  pending.departure = gives_up;
+  std::string old;
+  if (gives_up != 0) {
+    old = departures_.ride(gives_up);
+  }
+  const bool is_first = !cohort->attempt->was_sent();
+  const auto recent = gives_up == 0 ? fence_counter_.recent(now) : 0;
+  pending.syncs_counter = is_first && recent == 0 && !is_gate(cohort->lock.kind);
+  auto command = cohort->attempt->command(cohort->lock, old, recent);
+  command.whole = whole;
+  send(now, std::move(command), std::move(pending));
+  rearm(cohort);
+}
+
+void Engine::step(Instant now, const CohortPtr& cohort, const Attempt::Step& step) {
+  if (std::holds_alternative<Attempt::Ask>(step)) {
+    if (link_.is_connected()) {
+      ask(now, cohort, 0, false);
+    }
+  } else if (const auto* acquired = std::get_if<Attempt::Acquired>(&step)) {
+    own(now, cohort, *acquired);
+  } else if (std::holds_alternative<Attempt::Busy>(step)) {
+    end_attempt(now, cohort, {0, Refusal::Kind::busy, {}, {}});
+  } else if (const auto* other = std::get_if<Attempt::Other>(&step)) {
+    const auto& gate = cohort->waiters.front().request.gate;
+    end_attempt(now, cohort,
+                {0, Refusal::Kind::failed, errc::usage,
+                 gate ? disagreement(*gate, cohort->lock.key, other->capacity)
+                      : disagreement(cohort->lock.key, cohort->attempt->permits().capacity,
+                                     other->capacity)});
+  } else if (std::holds_alternative<Attempt::Broken>(step)) {
+    end_attempt(
+        now, cohort,
+        {0, Refusal::Kind::failed, errc::broken, broken(cohort->lock.kind, cohort->lock.key)});
+  } else {
+    rearm(cohort);
+  }
+}
+
+// The server has nothing of the token, so nothing needs to be withdrawn.
+void Engine::end_attempt(Instant now, const CohortPtr& cohort, Refusal refusal) {
+  by_token_.erase(random_of(cohort->attempt->token()));
+  cohort->attempt.reset();
+  --attempts_;
+  const auto front = cohort->waiters.begin();
+  refusal.waiter = front->id;
+  refuse(now, cohort, front, std::move(refusal));
+  if (!cohort->waiters.empty()) {
+    start_attempt(now, cohort, 0);
+  }
+}
+
+// Nothing is held: all that is left to do is to say so.
+void Engine::pass_gate(const CohortPtr& cohort, const Attempt::Acquired& acquired) {
+  auto record = std::make_shared<LeaseRecord>();
+  record->key = cohort->lock.key;
+  record->kind = cohort->lock.kind;
+  record->token = cohort->attempt->token();
+  record->fence = {acquired.counter, 0};
+  by_token_.erase(random_of(record->token));
+  cohort->attempt.reset();
+  --attempts_;
+  waiters_.hand_to_front(*cohort, std::move(record));
+  erase_if_idle(cohort);
+}
+
+void Engine::own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired) {
+  if (is_gate(cohort->lock.kind)) {
+    pass_gate(cohort, acquired);
+    return;
+  }
+  if (acquired.valid_until - now < acquired.length / 4) {
+    if (++cohort->too_late >= max_too_late) {
+      fail_front(now, cohort,
+                 {0, Refusal::Kind::failed, errc::unreachable,
+                  "replies take longer than the lease lives: use a longer ttl"});
+    } else {
+      ask(now, cohort, 0, false);
+    }
+    return;
+  }
+  --attempts_;
+  begin_hold(now, cohort, acquired);
+}
+
+void Engine::fail_front(Instant now, const CohortPtr& cohort, Refusal refusal) {
+  // An error is not a refusal: the script may have run. So the token is withdrawn.
+  const auto front = cohort->waiters.begin();
+  refusal.waiter = front->id;
+  const bool more = cohort->waiters.size() > 1;
+  if (more) {
+    const auto token = cohort->attempt->token();
+    by_token_.erase(random_of(token));
+    depart(now, {.token = token,
+                 .lock = cohort->lock,
+                 .life = std::max(cohort->attempt->ttl(), waiter_life)});
+    cohort->attempt.reset();
+    --attempts_;
+    refuse(now, cohort, front, std::move(refusal));
+    start_attempt(now, cohort, 0);
+  } else {
+    refuse(now, cohort, front, std::move(refusal));
+  }
+}
+
+}  // namespace dlock::core

@@ -1,0 +1,117 @@
+// Engine: many mutexes in one step, all of them or none.
+#include <algorithm>
+#include <iterator>
+
+#include "core/engine/engine.hpp"
+
+namespace dlock::core {
+
+// Once sent, each is an acquisition of its own: if the answer does not come, it is repeated, or
+// withdrawn, alone. So some may be obtained and others not, which the caller must be ready for.
+void Engine::acquire_all(Instant now, std::vector<std::pair<WaiterId, AcquireRequest>> requests) {
+  const bool is_taken_here = std::any_of(requests.begin(), requests.end(), [&](const auto& entry) {
+    return cohorts_.contains(entry.second.key);
+  });
+  if (closing_ || is_taken_here) {
+    for (const auto& [waiter, request] : requests) {
+      act(Refusal{waiter, closing_ ? Refusal::Kind::cancelled : Refusal::Kind::busy, {}, {}});
+    }
+    return;
+  }
+  if (!wants_connection()) {
+    link_.forget_idle_trouble(now);
+  }
+  const auto number = ++last_id_;
+  std::vector<CohortPtr> cohorts;
+  for (auto& [waiter, request] : requests) {
+    request.wait = false;
+    const auto& cohort = cohorts.emplace_back(enter_cohort(waiter, std::move(request)));
+    make_attempt(cohort);
+    cohort->batch = number;
+    rearm(cohort);
+  }
+  if (link_.is_connected()) {
+    ask_all(now, cohorts, false);
+  } else {
+    need_connection();
+  }
+}
+
+void Engine::ask_all(Instant now, const std::vector<CohortPtr>& cohorts, bool whole) {
+  if (cohorts.empty()) {
+    return;
+  }
+  Pending pending;
+  Command command;
+  command.verb = Verb::acquire_all;
+  command.whole = whole;
+  command.keys.emplace_back(fence_key);
+  for (const auto& cohort : cohorts) {
+    auto alone = cohort->attempt->command(cohort->lock, {}, 0);
+    if (command.args.empty()) {
+      command.args.push_back(std::move(alone.args[1]));
+    }
+    command.args.push_back(std::move(alone.args[0]));
+    std::move(alone.keys.begin(), alone.keys.begin() + 3, std::back_inserter(command.keys));
+    auto& part = pending.parts.emplace_back();
+    part.verb = Verb::acquire;
+    part.sent = now;
+    part.ttl = cohort->attempt->ttl();
+    part.token = cohort->attempt->token();
+    part.cohort = cohort;
+    cohort->batch = 0;
+    rearm(cohort);
+  }
+  send(now, std::move(command), std::move(pending));
+}
+
+void Engine::on_acquire_all_reply(Instant now, const Pending& pending, const Reply& reply) {
+  if (reply.unknown_script) {
+    std::vector<CohortPtr> again;
+    for (const auto& part : pending.parts) {
+      if (part.cohort->attempt && part.cohort->attempt->token() == part.token) {
+        again.push_back(part.cohort);
+      }
+    }
+    ask_all(now, again, true);
+    return;
+  }
+  if (reply.is_error && reply.code == errc::not_a_lock) {
+    // Of one of them. Each alone is told if it is the one.
+    for (const auto& part : pending.parts) {
+      if (part.cohort->attempt && part.cohort->attempt->token() == part.token) {
+        ask(now, part.cohort, 0, false);
+      }
+    }
+    return;
+  }
+  if (reply.is_error) {
+    for (const auto& part : pending.parts) {
+      on_acquire_reply(now, part, reply);
+    }
+    return;
+  }
+  // To each its own reply, once all make sense.
+  Words words{reply.text};
+  const bool is_ours = words.next() == echo_of(pending.parts.front().token);
+  const std::string outcome{words.next()};
+  const bool acquired = outcome == "acquired";
+  std::vector<std::string> texts;
+  for (const auto& part : pending.parts) {
+    const auto counter = acquired ? words.next() : std::string_view{};
+    std::int64_t number = 0;
+    if (!is_ours || (acquired ? !parse_exact(counter, number) : outcome != "busy")) {
+      drop_shifted(now, pending);
+      return;
+    }
+    texts.push_back(
+        std::string{echo_of(part.token)}.append(" ").append(outcome).append(" ").append(counter));
+  }
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    Reply alone;
+    alone.text = texts[i];
+    on_acquire_reply(now, pending.parts[i], alone);
+  }
+}
+
+}  // namespace dlock::core

@@ -1,0 +1,126 @@
+// Engine: leases are renewed.
+#include <algorithm>
+
+#include "core/engine/engine.hpp"
+
+namespace dlock::core {
+
+// Called when the first timer is a hold's.
+void Engine::renew_due(Instant now) {
+  for (const auto& cohort : renewals_.queue_due(now, timers_)) {
+    rearm(cohort);
+  }
+  renew_more(now);
+}
+
+// Out of turn, and whether it is renewed by itself or not: to hear what the server knows of it.
+void Engine::renew_now(Instant now, const CohortPtr& cohort) {
+  if (link_.is_connected()) {
+    renew(now, {cohort}, false);
+  }
+}
+
+void Engine::renew_more(Instant now) {
+  while (link_.is_connected()) {
+    const auto due = renewals_.next(now, timers_, link_.connected_at());
+    if (due.empty()) {
+      return;
+    }
+    renew(now, due, false);
+  }
+}
+
+void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
+  if (due.empty()) {
+    return;
+  }
+  Pending pending;
+  pending.token = due.front()->hold->record()->token;
+  auto command = renewals_.call(now, due, pending.renewal);
+  command.whole = whole;
+  for (const auto& cohort : due) {
+    rearm(cohort);
+  }
+  send(now, std::move(command), std::move(pending));
+}
+
+void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& reply) {
+  renewals_.on_reply();
+  std::string_view letters;
+  if (!reply.is_error) {
+    Words words{reply.text};
+    if (words.next() != echo_of(pending.token)) {
+      drop_shifted(now, pending);
+      return;
+    }
+    letters = words.rest();
+    renewals_.on_good_reply();
+    link_.on_good_reply();
+  } else if (!reply.unknown_script) {
+    act(Report{LogLevel::warning, "renewal failed: " + reply.what});
+  }
+  const auto& batch = pending.renewal;
+  std::vector<CohortPtr> again;
+  for (std::size_t i = 0; i < batch.cohorts.size(); ++i) {
+    if (!batch.is_current(i)) {
+      continue;
+    }
+    if (reply.unknown_script) {
+      again.push_back(batch.cohorts[i]);
+      continue;
+    }
+    on_renewal_letter(now, pending, i, i < letters.size() ? letters[i] : ' ');
+    if (reply.moving) {
+      act(RenewalBlocked{batch.cohorts[i]->hold->record()});
+    }
+  }
+  renew(now, again, true);
+  renew_more(now);
+}
+
+// What the server says of one lease.
+void Engine::on_renewal_letter(Instant now, const Pending& pending, std::size_t place,
+                               char letter) {
+  const auto& cohort = pending.renewal.cohorts[place];
+  auto& hold = *cohort->hold;
+  const auto& terms = hold.terms();
+  switch (letter) {
+    case 'b':
+      // Of one that was passed on since, the former holder was asked.
+      if (hold.record()->fence.sequence == pending.renewal.sequences[place]) {
+        give_up(now, cohort);
+      } else {
+        renew_now(now, cohort);
+      }
+      break;
+    case 'k':
+      ++output_.counters.renewals;
+      hold.on_renewed(pending.sent, terms.renew ? terms.ttl : Duration::zero());
+      rearm(cohort);
+      if (hold.record()->part) {
+        act(Renewed{hold.record()->id});
+      }
+      break;
+    case 'l':
+      lose(now, cohort, Loss::gone);
+      break;
+    case 't':
+      lose(now, cohort, Loss::taken);
+      break;
+    default:
+      // An error says nothing about the lease: it is unknown, not lost.
+      hold.on_unknown(now + std::min<Duration>(std::chrono::seconds{1}, terms.ttl / 10));
+      rearm(cohort);
+  }
+}
+
+void Engine::on_unblocked(Instant now, const LeaseRecord& lease, Instant sent) {
+  const auto cohort = holding(lease);
+  if (cohort && cohort->hold->overdue(now) == Loss::none) {
+    ++output_.counters.renewals;
+    cohort->hold->on_renewed(sent, cohort->hold->terms().ttl);
+    rearm(cohort);
+  }
+}
+
+}  // namespace dlock::core

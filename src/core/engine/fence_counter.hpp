@@ -1,0 +1,40 @@
+// FenceCounter: what a client knows of the server's counter of fences.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+#include "core/wire/time.hpp"
+
+namespace dlock::core {
+
+/// The server syncs its counter with its clock, so that fences still grow after it lost the
+/// counter. That costs it time. A client that knows a counter from a moment ago spares the server
+/// the sync: it sends the counter along.
+class FenceCounter {
+ public:
+  /// The greatest counter of this connection, or 0: then the server must sync. Only a
+  /// second old at most, because in more time another client could have come, and the counter could
+  /// have been put back, unnoticed.
+  [[nodiscard]] std::int64_t recent(Instant now) const {
+    return synced_at_ && now - *synced_at_ < sync_life ? greatest_ : 0;
+  }
+
+  /// A lease came with `counter`.
+  void on_given(std::int64_t counter) { greatest_ = std::max(greatest_, counter); }
+  /// The server has synced the counter with its clock, for a request that left at `sent`.
+  void on_synced(Instant sent) { synced_at_ = sent; }
+  /// An error reply: the server may have been demoted, and another have a smaller counter.
+  void on_error() { synced_at_.reset(); }
+  /// The next connection may lead to another server.
+  void on_disconnected() { *this = {}; }
+
+ private:
+  static constexpr Duration sync_life = std::chrono::seconds{1};
+
+  std::int64_t greatest_ = 0;
+  std::optional<Instant> synced_at_;
+};
+
+}  // namespace dlock::core

@@ -1,0 +1,81 @@
+// The health of the connection.
+#include "core/engine/link.hpp"
+
+#include "core/engine/backoff.hpp"
+
+namespace dlock::core {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Duration ping_time = seconds{2};
+constexpr Backoff reconnect_backoff{milliseconds{10}, seconds{1}};
+
+}  // namespace
+
+bool Link::connect() {
+  if (!is_idle()) {
+    return false;
+  }
+  connecting_ = true;
+  return true;
+}
+
+void Link::on_connected(Instant now) {
+  connected_ = ever_connected_ = true;
+  connecting_ = false;
+  reconnect_at_.reset();
+  connected_at_ = heard_ = answered_ = now;
+}
+
+void Link::on_disconnected() {
+  connected_ = false;
+  subscribe_error_.reset();
+}
+
+void Link::on_good_reply() {
+  trouble_since_.reset();
+  delay_ = {};
+}
+
+bool Link::on_trouble(Instant now) {
+  if (!trouble_since_) {
+    trouble_since_ = now;
+  }
+  return now - *trouble_since_ >= patience_;
+}
+
+void Link::forget_idle_trouble(Instant now) {
+  if (trouble_since_ && !connecting_ && !reconnect_at_) {
+    trouble_since_ = now;
+  }
+}
+
+void Link::reconnect_at_once() { delay_ = reconnect_backoff.after({}); }
+
+void Link::reconnect_later(Instant now, RandomBits random) {
+  delay_ = reconnect_backoff.after(delay_);
+  reconnect_at_ = now + jittered(delay_, random);
+}
+
+std::optional<Instant> Link::reconnect_at() const {
+  return connected_ || connecting_ ? std::nullopt : reconnect_at_;
+}
+
+bool Link::take_reconnect(Instant now) {
+  const auto when = reconnect_at();
+  if (!when || now < *when) {
+    return false;
+  }
+  reconnect_at_.reset();
+  return true;
+}
+
+Instant Link::ping_at() const { return heard_ + ping_time; }
+
+std::optional<Instant> Link::enroll_at() const {
+  return connected_ && enrolled_ ? std::optional{*enrolled_ + registration_life / 2} : std::nullopt;
+}
+
+}  // namespace dlock::core

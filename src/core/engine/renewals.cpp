@@ -1,0 +1,135 @@
+// Which leases are renewed next.
+#include "core/engine/renewals.hpp"
+
+#include <algorithm>
+
+namespace dlock::core {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr Duration renewal_slack = milliseconds{50};  ///< renewals due so soon go along
+constexpr std::size_t max_renewals = 128;             ///< in one script call
+constexpr std::size_t max_renewal_calls = 8;          ///< under way: others need the server too
+constexpr Duration min_patience = milliseconds{100};
+
+}  // namespace
+
+std::vector<CohortPtr> Renewals::queue_due(Instant now, const Timers& timers) {
+  const auto kind = timers.begin()->cohort->lock.kind;
+  std::vector<CohortPtr> due;
+  for (auto timer = timers.begin();
+       timer != timers.end() && due.size() < max_renewals && timer->when <= now + renewal_slack;
+       ++timer) {
+    if (timer->kind == TimerKind::hold && timer->cohort->lock.kind == kind &&
+        timer->cohort->hold->renewal_due(now, renewal_slack) &&
+        timer->cohort->hold->overdue(now) == Loss::none) {
+      due.push_back(timer->cohort);
+    }
+  }
+  for (const auto& cohort : due) {
+    cohort->hold->on_queued();
+    backlog_[{cohort->hold->timer(), cohort->id}] = cohort;
+  }
+  return due;
+}
+
+std::vector<CohortPtr> Renewals::next(Instant now, const Timers& timers, Instant connected_at) {
+  if (calls_.size() >= max_renewal_calls) {
+    return {};
+  }
+  auto turn = take_backlog();
+  for (auto kind = unconfirmed_.begin(); turn.empty() && kind != unconfirmed_.end();) {
+    turn = take_unconfirmed(now, timers, connected_at, kind->first, kind->second);
+    kind = turn.empty() ? unconfirmed_.erase(kind) : kind;
+  }
+  return turn;
+}
+
+// Of the kind of the first: a call runs one script.
+std::vector<CohortPtr> Renewals::take_backlog() {
+  std::vector<CohortPtr> due;
+  for (auto entry = backlog_.begin(); entry != backlog_.end() && due.size() < max_renewals;) {
+    const auto cohort = entry->second;
+    if (!cohort->hold || !cohort->hold->is_queued()) {
+      entry = backlog_.erase(entry);
+    } else if (due.empty() || due.front()->lock.kind == cohort->lock.kind) {
+      due.push_back(cohort);
+      entry = backlog_.erase(entry);
+    } else {
+      ++entry;
+    }
+  }
+  return due;
+}
+
+// Goes on at `from`.
+std::vector<CohortPtr> Renewals::take_unconfirmed(Instant now, const Timers& timers,
+                                                  Instant connected_at, Kind kind, Timer& from) {
+  std::vector<CohortPtr> taken;
+  auto timer = timers.lower_bound(from);
+  for (; timer != timers.end() && taken.size() < max_renewals; ++timer) {
+    if (timer->kind == TimerKind::hold && timer->cohort->lock.kind == kind &&
+        timer->cohort->hold->unconfirmed_since(connected_at) &&
+        timer->cohort->hold->overdue(now) == Loss::none) {
+      taken.push_back(timer->cohort);
+    }
+  }
+  from.when = timer == timers.end() ? Instant::max() : timer->when;
+  from.id = timer == timers.end() ? 0 : timer->id;
+  return taken;
+}
+
+Command Renewals::call(Instant now, const std::vector<CohortPtr>& due, RenewalBatch& batch) {
+  const auto kind = due.front()->lock.kind;
+  Command command;
+  command.verb = Verb::renew;
+  command.kind = kind;
+  command.keys.reserve(1 + 3 * due.size());
+  command.keys.emplace_back(fence_key);
+  command.args.reserve(1 + 3 * due.size());
+  command.args.emplace_back(echo_of(due.front()->hold->record()->token));
+  batch.cohorts.reserve(due.size());
+  batch.randoms.reserve(due.size());
+  batch.sequences.reserve(due.size());
+  auto patience = request_timeout_;
+  for (const auto& cohort : due) {
+    auto& hold = *cohort->hold;
+    const auto& record = *hold.record();
+    // One that is not to be renewed gets no longer by that.
+    const auto ttl = hold.terms().renew ? hold.terms().ttl : record.left(now);
+    const auto ttl_ms = std::max<std::int64_t>(std::chrono::ceil<milliseconds>(ttl).count(), 1);
+    auto keys = lock_keys(cohort->lock.key);
+    for (auto* key : {&keys.lock, &keys.queue, &keys.seen}) {
+      command.keys.push_back(std::move(*key));
+    }
+    const auto noted = kind == Kind::permits ? record.fence.counter : record.fence.sequence;
+    command.args.push_back(record.token);
+    command.args.push_back(std::to_string(ttl_ms));
+    command.args.push_back(std::to_string(noted));
+    batch.randoms.push_back(random_of(record.token));
+    batch.sequences.push_back(record.fence.sequence);
+    batch.cohorts.push_back(cohort);
+    hold.on_renewing();
+    // A lease that ends soon needs the time for another try, on another connection.
+    if (!is_patient_) {
+      patience = std::min(patience, std::max((hold.timer() - now) / 2, min_patience));
+    }
+  }
+  calls_.push_back({now, patience});
+  return command;
+}
+
+// Everything held is to be confirmed on the new connection.
+void Renewals::on_connected() {
+  for (const auto kind : {Kind::mutex, Kind::permits}) {
+    unconfirmed_[kind] = Timer{Instant::min(), TimerKind::hold, 0, nullptr};
+  }
+}
+
+void Renewals::on_disconnected() {
+  calls_.clear();
+  unconfirmed_.clear();
+}
+
+}  // namespace dlock::core

@@ -1,0 +1,97 @@
+// Waiters: the waits of one client, each until its deadline.
+#pragma once
+
+#include <algorithm>
+#include <list>
+#include <memory>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/engine/actions.hpp"
+
+namespace dlock::core {
+
+struct Waiting {
+  WaiterId id = 0;
+  AcquireRequest request;
+};
+/// Who waits for one lock, in order of their turn.
+using WaiterQueue = std::list<Waiting>;
+
+/// Knows of each wait where it stands and when it ends. A `Place` has a queue, `waiters`. Each wait
+/// is answered once, by the Obtained or the Refusal that ends it. Not thread-safe.
+template <class Place>
+class Waiters {
+ public:
+  struct Position {
+    std::shared_ptr<Place> place;
+    WaiterQueue::iterator waiter;
+  };
+
+  explicit Waiters(Output& output) : output_(output) {}
+
+  /// Puts a new wait at the end of the queue at `place`.
+  void enter(const std::shared_ptr<Place>& place, WaiterId id, AcquireRequest request) {
+    if (request.deadline) {
+      deadlines_.emplace(*request.deadline, id);
+    }
+    place->waiters.push_back({id, std::move(request)});
+    positions_[id] = {place, std::prev(place->waiters.end())};
+  }
+
+  /// Ends a wait at `place` with nothing.
+  void refuse(Place& place, WaiterQueue::iterator waiter, Refusal refusal) {
+    leave(place, waiter);
+    output_.counters.timed_out += refusal.kind == Refusal::Kind::timed_out ? 1 : 0;
+    output_.act(std::move(refusal));
+  }
+
+  /// Ends the wait of the first at `place` with `lease`.
+  void hand_to_front(Place& place, std::shared_ptr<LeaseRecord> lease) {
+    const auto front = place.waiters.begin();
+    output_.act(Obtained{front->id, std::move(lease)});
+    leave(place, front);
+  }
+
+  /// Null if it is over.
+  [[nodiscard]] const Position* find(WaiterId id) const {
+    const auto found = positions_.find(id);
+    return found == positions_.end() ? nullptr : &found->second;
+  }
+
+  /// All waits, in the order of their ids.
+  [[nodiscard]] std::vector<WaiterId> ids() const {
+    std::vector<WaiterId> ids;
+    for (const auto& [id, position] : positions_) {
+      ids.push_back(id);
+    }
+    std::sort(ids.begin(), ids.end());
+    return ids;
+  }
+
+  [[nodiscard]] std::optional<Instant> next_deadline() const {
+    return deadlines_.empty() ? std::nullopt : std::optional{deadlines_.begin()->first};
+  }
+  /// The wait whose deadline comes first. There must be one.
+  [[nodiscard]] const Position& next_to_end() const {
+    return positions_.at(deadlines_.begin()->second);
+  }
+
+ private:
+  void leave(Place& place, WaiterQueue::iterator waiter) {
+    if (waiter->request.deadline) {
+      deadlines_.erase({*waiter->request.deadline, waiter->id});
+    }
+    positions_.erase(waiter->id);
+    place.waiters.erase(waiter);
+  }
+
+  Output& output_;
+  std::unordered_map<WaiterId, Position> positions_;
+  std::set<std::pair<Instant, WaiterId>> deadlines_;
+};
+
+}  // namespace dlock::core

@@ -1,0 +1,64 @@
+// Commands: what the engine asks the server to do, and what it hears back.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/wire/keys.hpp"
+#include "dlock/error.hpp"
+
+namespace dlock::core {
+
+/// What a command is. The first five run the script of that name and of the command's kind.
+enum class Verb : std::uint8_t {
+  acquire,
+  acquire_all,  ///< mutexes only
+  release,
+  renew,
+  write_fence,
+  subscribe,  ///< SSUBSCRIBE keys...
+  enroll,     ///< SET key value PX life: this client's registration
+  withdraw,   ///< DEL key: the registration again
+  ping,       ///< PING
+};
+
+/// One command. Replies come in the order of commands, so a command carries no number.
+struct Command {
+  Verb verb{};
+  bool whole = false;  ///< scripts: send the text, for the server does not know it by its digest
+  std::vector<std::string> keys;
+  std::vector<std::string> args;
+  Kind kind = Kind::mutex;  ///< scripts: of which locks
+};
+
+/// A reply. Error replies arrive classified by the layer that read them.
+struct Reply {
+  std::string_view text{};  ///< the reply, or the server's error message
+  bool is_error = false;
+  bool unknown_script = false;  ///< NOSCRIPT
+  bool passing = false;         ///< a state that ends by itself: loading, busy with a script
+  bool moving = false;          ///< ... the slot is going to another node of the cluster
+  errc code{};                  ///< of an error
+  std::string what{};           ///< of an error: the sentence for people
+};
+
+/// Splits a reply or a message into its words.
+class Words {
+ public:
+  explicit Words(std::string_view text) : rest_(text) {}
+  /// The next word; empty after the last.
+  std::string_view next() {
+    const auto end = rest_.find(' ');
+    const auto word = rest_.substr(0, end);
+    rest_ = end == std::string_view::npos ? std::string_view{} : rest_.substr(end + 1);
+    return word;
+  }
+  [[nodiscard]] std::string_view rest() const { return rest_; }
+
+ private:
+  std::string_view rest_;
+};
+
+}  // namespace dlock::core

@@ -1,0 +1,23 @@
+// Permits: the words for a disagreement about their number.
+#include "core/wire/permits.hpp"
+
+namespace dlock::core {
+
+std::string disagreement(const std::string& key, std::int64_t asked, std::int64_t actual) {
+  const auto name = "\"" + key + "\"";
+  if (actual == shared_capacity) {
+    return name +
+           " is in use as a reader-writer lock (SharedMutex), not as a semaphore: choose "
+           "another name";
+  }
+  const auto permits = std::to_string(actual) + (actual == 1 ? " permit" : " permits");
+  if (asked == shared_capacity) {
+    return name + " is in use as a semaphore with " + permits +
+           ", not as a reader-writer lock (SharedMutex): choose another name";
+  }
+  return "the semaphore " + name + " has " + permits + ", this client says " +
+         std::to_string(asked) +
+         ": use the same number everywhere, or change it with Semaphore::set_permits()";
+}
+
+}  // namespace dlock::core

@@ -1,0 +1,145 @@
+// Tokens and fences: who holds a lock, and in which order holders held it.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/wire/time.hpp"
+
+namespace dlock::core {
+
+/// `dlock1:CLIENT:RANDOM:CLAIM`: 16 and 32 hexadecimal digits and the claim time in milliseconds;
+/// for permits with `:WEIGHT` behind it. Fresh for each acquisition. Scripts read the parts by
+/// their fixed positions.
+using Token = std::string;
+
+inline constexpr std::string_view token_prefix = "dlock1:";
+inline constexpr std::size_t token_client_at = 7;
+inline constexpr std::size_t token_random_at = 24;
+inline constexpr std::size_t token_claim_at = 57;
+
+/// 128 bits from whoever is asked; in the product, the operating system.
+using RandomBits = std::array<std::uint64_t, 2>;
+
+[[nodiscard]] inline std::string hex(std::uint64_t bits) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string text(16, '0');
+  for (std::size_t i = 16; i-- > 0; bits >>= 4) {
+    text[i] = digits[bits & 15];
+  }
+  return text;
+}
+
+[[nodiscard]] inline Token make_token(std::string_view client, RandomBits random, Duration claim) {
+  Token token;
+  token.reserve(64);
+  token.append(token_prefix).append(client).append(1, ':');
+  token.append(hex(random[0])).append(hex(random[1])).append(1, ':');
+  token.append(
+      std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(claim).count()));
+  return token;
+}
+
+/// The token of an acquisition of permits.
+[[nodiscard]] inline Token make_token(std::string_view client, RandomBits random, Duration claim,
+                                      std::int64_t weight) {
+  return make_token(client, random, claim).append(":").append(std::to_string(weight));
+}
+
+/// The random part of a token: no two have the same. Zeros if it is none.
+[[nodiscard]] inline RandomBits random_of(std::string_view token) {
+  if (token.size() < token_claim_at) {
+    return {};
+  }
+  RandomBits random{};
+  for (auto& half : random) {
+    const auto* from = token.data() + token_random_at + 16 * (&half - random.data());
+    const auto [end, error] = std::from_chars(from, from + 16, half, 16);
+    if (error != std::errc{} || end != from + 16) {
+      return {};
+    }
+  }
+  return random;
+}
+
+/// What proves messages about a lock, two numbers that only those may know who may read the lock.
+[[nodiscard]] inline std::string make_seal(RandomBits random) {
+  return std::to_string((random[0] >> 11) | 1)
+      .append(".")
+      .append(std::to_string((random[1] >> 11) | 1));
+}
+
+/// The bytes a script's reply begins with, so that a shifted reply is noticed.
+[[nodiscard]] inline std::string_view echo_of(std::string_view token) {
+  return token.substr(token_random_at, 8);
+}
+
+/// The id of the client in a token or a lock's value.
+[[nodiscard]] inline std::string_view client_of(std::string_view token) {
+  return token.substr(token_client_at, 16);
+}
+
+/// A fencing token in its two parts: the server's counter, and the place in a row of hand-offs
+/// inside one process.
+struct Fence {
+  std::int64_t counter = 0;
+  int sequence = 0;
+
+  static constexpr int max_sequences = 64;
+  [[nodiscard]] std::int64_t number() const { return counter * max_sequences + sequence; }
+  static Fence of(std::int64_t number) {
+    return {number / max_sequences, static_cast<int>(number % max_sequences)};
+  }
+};
+
+/// What a lock key of ours holds: `TOKEN:COUNTER:SEQUENCE`, and before the counter what is not for
+/// those who look.
+struct LockValue {
+  std::string token;
+  Fence fence;
+};
+
+/// None for a value that another library wrote.
+[[nodiscard]] std::optional<LockValue> parse_value(std::string_view value);
+
+/// A number and nothing else.
+template <class Number>
+[[nodiscard]] bool parse_number(std::string_view text, Number& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} && end == text.data() + text.size();
+}
+
+/// A count or a time of the server's: not negative, and small enough to be exact in its scripts.
+[[nodiscard]] inline bool parse_exact(std::string_view text, std::int64_t& number) {
+  return parse_number(text, number) && 0 <= number && number < (std::int64_t{1} << 53);
+}
+
+/// The claim time that a token carries; none if it is not in our form.
+[[nodiscard]] inline std::optional<Duration> claim_of(std::string_view token) {
+  std::int64_t claim_ms = 0;
+  if (token.size() <= token_claim_at) {
+    return std::nullopt;
+  }
+  const auto rest = token.substr(token_claim_at);
+  if (!parse_exact(rest.substr(0, rest.find(':')), claim_ms)) {
+    return std::nullopt;
+  }
+  return std::chrono::milliseconds{claim_ms};
+}
+
+/// The weight that a token carries; none for a mutex.
+[[nodiscard]] inline std::optional<std::int64_t> weight_of(std::string_view token) {
+  const auto colon = token.find(':', std::min(token.size(), token_claim_at));
+  std::int64_t weight = 0;
+  if (colon == std::string_view::npos || !parse_exact(token.substr(colon + 1), weight)) {
+    return std::nullopt;
+  }
+  return weight;
+}
+
+}  // namespace dlock::core

@@ -1,0 +1,42 @@
+// Rights: what a user must be allowed on the server, as docs/protocol.md lists it, and finding out
+// which of it is missing.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "doctor/node.hpp"
+
+namespace dlock::detail {
+
+/// What a right is for.
+enum class Use {
+  client,     ///< to have locks at all
+  reconnect,  ///< to end the former connection, so that a reconnect is quick
+  candidate,  ///< to be elected
+  look,       ///< dlock ls, dlock info
+  replicas,   ///< to wait for replicas, where there are some
+  cluster,    ///< to find slots, and leases in one that moves
+};
+
+struct Right {
+  std::string_view grant;  ///< a word of ACL SETUSER; `PREFIX` in it stands for the locks' names
+  Use use;
+  bool keyed = false;  ///< a command that takes a key first
+};
+
+/// All of them but `+select`.
+[[nodiscard]] std::span<const Right> all_rights();
+
+struct RightsFacts {
+  std::string unknown;         ///< why it could not be found out
+  std::vector<Right> missing;  ///< their words as they are to be granted are in `grants`
+  std::vector<std::string> grants;
+};
+
+/// Asks the server, without using any of them but EVAL: by a script that does nothing else.
+[[nodiscard]] RightsFacts find_missing_rights(redis::Node& node, std::string_view prefix);
+
+}  // namespace dlock::detail

@@ -1,0 +1,55 @@
+// ElectionView: looks at an election, and is told when to look again.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "dlock/leader_observer.hpp"
+#include "runtime/wake.hpp"
+#include "session/client_state.hpp"
+#include "store/panel.hpp"
+
+namespace dlock::detail {
+
+/// Who leads, and how long the server keeps the lock if nobody renews it.
+struct ElectionState {
+  std::optional<Leader> leader;
+  std::optional<std::chrono::milliseconds> left;  ///< none: it is free, or has no end
+};
+/// What a majority says. Throws as `Panel::run`.
+[[nodiscard]] ElectionState look_at_election(Panel& panel, const std::string& key,
+                                             const PanelLimits& limits = {});
+
+/// One caller at a time.
+class ElectionView {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  ElectionView(std::shared_ptr<ClientState> client, std::string key);
+  /// None: the deadline passed. Throws as `LeaderObserver::next`.
+  [[nodiscard]] std::optional<LeaderChange> next(std::optional<Clock::time_point> deadline,
+                                                 const std::stop_token& stop);
+  [[nodiscard]] const std::shared_ptr<ClientState>& client() const noexcept { return client_; }
+
+ private:
+  std::optional<LeaderChange> look_if_due(Clock::time_point end, const std::stop_token& stop);
+  std::optional<LeaderChange> look(const PanelLimits& limits);
+  std::optional<LeaderChange> change_to(std::optional<Leader> leader);
+  void fail_for_now(Clock::time_point last);
+  void take_news();
+  void sleep_until(Clock::time_point end);
+
+  const std::shared_ptr<ClientState> client_;
+  const std::string key_;
+  Panel panel_;
+  bool told_ = false;             ///< whether anything was reported
+  std::optional<Leader> leader_;  ///< as reported
+  Clock::time_point look_at_{};
+  std::optional<Clock::time_point> unanswered_since_;
+  Wake wake_;
+};
+
+}  // namespace dlock::detail

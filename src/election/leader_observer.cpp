@@ -1,0 +1,132 @@
+// The LeaderObserver and LeaderWatch handles.
+#include "dlock/leader_observer.hpp"
+
+#include <cxxabi.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "dlock/error.hpp"
+#include "election/election_view.hpp"
+#include "locks/lease_state.hpp"
+#include "runtime/quiet_thread.hpp"
+
+namespace dlock {
+
+using detail::ElectionView;
+
+LeaderObserver::LeaderObserver(std::unique_ptr<ElectionView> view) noexcept
+    : view_(std::move(view)) {}
+
+LeaderObserver::~LeaderObserver() {
+  if (view_ && view_->client()->is_forked()) {
+    detail::leave_to_parent(std::shared_ptr<ElectionView>{std::move(view_)});
+  }
+}
+
+LeaderObserver::LeaderObserver(LeaderObserver&&) noexcept = default;
+
+LeaderObserver& LeaderObserver::operator=(LeaderObserver&& other) noexcept {
+  if (this != &other) {
+    const LeaderObserver former{std::move(view_)};
+    view_ = std::move(other.view_);
+  }
+  return *this;
+}
+
+LeaderChange LeaderObserver::next(std::stop_token stop) { return *view_->next({}, stop); }
+
+std::optional<LeaderChange> LeaderObserver::next_in(std::chrono::milliseconds span,
+                                                    std::stop_token stop) {
+  return view_->next(detail::deadline_in(span), stop);
+}
+
+namespace detail {
+
+struct WatchState {
+  WatchState(LeaderObserver what, std::shared_ptr<ClientState> owner, LeaderHandler whom)
+      : client(std::move(owner)),
+        observer(std::move(what)),
+        handler(std::move(whom)),
+        on_closing_(client->closing(), End{stop}) {}
+
+  void run() {
+    const auto token = stop.get_token();
+    const Callbacks::Expected expected{client->callbacks()};
+    const Callbacks::Serving serving{client->callbacks()};
+    while (!token.stop_requested()) {
+      try {
+        const auto change = observer.next(token);
+        if (!expected.is_wanted()) return;
+        call(change);
+      } catch (const Cancelled&) {
+        return;
+      } catch (const Error& error) {
+        client->log(LogLevel::warning, std::string{"observing an election: "} + error.what());
+        pause(token);
+      }
+    }
+  }
+
+  const std::shared_ptr<ClientState> client;
+  LeaderObserver observer;
+  const LeaderHandler handler;
+  std::stop_source stop;
+  std::thread thread;
+
+ private:
+  struct End {
+    std::stop_source stop;
+    void operator()() noexcept { stop.request_stop(); }
+  };
+  std::stop_callback<End> on_closing_;
+
+  void call(const LeaderChange& change) const {
+    const auto report = [this](const char* what) {
+      client->log(LogLevel::error, std::string{"the handler of an observer threw: "} + what);
+    };
+    try {
+      handler(change);
+    } catch (const abi::__forced_unwind&) {  // pthread_exit()
+      throw;
+    } catch (const std::exception& error) {
+      report(error.what());
+    } catch (...) {
+      report("something that is no std::exception");
+    }
+  }
+  static void pause(const std::stop_token& stop) {
+    std::mutex mutex;
+    std::unique_lock lock{mutex};
+    std::condition_variable_any{}.wait_for(lock, stop, std::chrono::seconds{1},
+                                           [] { return false; });
+  }
+};
+
+}  // namespace detail
+
+LeaderWatch::LeaderWatch(LeaderObserver observer, LeaderHandler handler) {
+  auto client = observer.view_->client();
+  state_ = std::make_shared<detail::WatchState>(std::move(observer), std::move(client),
+                                                std::move(handler));
+  state_->thread = detail::quiet_thread([state = state_] { state->run(); });
+}
+
+LeaderWatch::~LeaderWatch() {
+  if (!state_) return;
+  const detail::Cancellation none{PTHREAD_CANCEL_DISABLE};
+  if (state_->client->is_forked()) {
+    detail::leave_to_parent(std::move(state_));  // the thread is not here
+    return;
+  }
+  state_->stop.request_stop();
+  if (state_->thread.get_id() == std::this_thread::get_id()) {
+    state_->thread.detach();  // it owns all that it needs
+  } else {
+    state_->thread.join();
+  }
+}
+
+}  // namespace dlock

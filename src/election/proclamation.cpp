@@ -1,0 +1,160 @@
+// Writing down what a leader says, again and again.
+#include "election/proclamation.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/wire/keys.hpp"
+#include "core/wire/token.hpp"
+#include "dlock/error.hpp"
+#include "locks/lease_state.hpp"
+#include "runtime/clock.hpp"
+#include "runtime/quiet_thread.hpp"
+#include "script/scripts.hpp"
+
+namespace dlock::detail {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
+constexpr std::size_t most_bytes = 64 * 1024;
+constexpr milliseconds first_repeat = 50ms;
+constexpr milliseconds retry = 1s;
+constexpr milliseconds farewell = 100ms;  // for the servers behind a majority
+
+}  // namespace
+
+void check_proclaimed(std::string_view value) {
+  if (value.size() > most_bytes) {
+    throw_error(errc::usage, "a leader's value may have at most 64 KiB, this one has " +
+                                 std::to_string(value.size()) + " bytes");
+  }
+}
+
+Proclamation::Proclamation(const Lease& lease)
+    : client_(LeaseState::of(lease)->client),
+      lease_(LeaseState::of(lease)->record),
+      name_(lease.name()),
+      period_(std::max(std::chrono::ceil<milliseconds>(lease_->ttl), milliseconds{1s})),
+      panel_(client_->config(), lease_->key) {}
+
+void Proclamation::proclaim(std::string_view value, const std::stop_token& stop) {
+  const std::lock_guard lock{mutex_};
+  value_ = value;
+  ++revision_;
+  if (!keeper_.joinable()) keeper_ = quiet_thread([this] { keep(); });
+  changed_.notify_all();
+  try {
+    send(stop);
+  } catch (const Unreachable&) {
+    if (revision_ == 1) throw;
+    send(stop);  // the connection may have ended while it was idle
+  }
+}
+
+std::string Proclamation::value() const {
+  const std::lock_guard lock{mutex_};
+  return value_;
+}
+
+// With the mutex held. Throws when no majority has it now.
+void Proclamation::send(const std::stop_token& stop) {
+  const std::array keys{lease_->key, core::leader_key(lease_->key)};
+  const auto counter = std::to_string(lease_->fence.counter);
+  const auto sequence = std::to_string(lease_->fence.sequence);
+  const auto revision = std::to_string(revision_);
+  const auto life_ms = std::to_string((3 * period_).count());
+  const std::array<std::string_view, 7> arguments{core::echo_of(lease_->token),
+                                                  core::client_of(lease_->token),
+                                                  counter,
+                                                  sequence,
+                                                  revision,
+                                                  life_ms,
+                                                  value_};
+  const auto count_followers = [](const Panel::Votes& votes) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        votes, [](const auto& vote) { return !vote.ends_with(" not_leader"); }));
+  };
+  const auto decide = [&](const Panel::Votes& votes, std::size_t open) {
+    const auto followers = count_followers(votes);
+    return followers >= panel_.majority() || followers + open < panel_.majority();
+  };
+  const auto votes =
+      panel_.run({script::proclaim, script::proclaim_sha, keys, arguments}, decide, {stop});
+  for (const auto& vote : votes) {
+    if (const auto mute = vote.find(" mute "); mute != std::string::npos) {
+      client_->log(LogLevel::warning, "the observers of \"" + name_ + "\" were not told: " +
+                                          redis::classify(vote.substr(mute + 6)).what);
+    }
+  }
+  if (count_followers(votes) >= panel_.majority()) return;
+  // A lease on many servers may be about to be written down anew on some.
+  if (panel_.size() > 1 && lease_->left(now()) > core::Duration::zero()) {
+    throw_error(errc::unreachable, "what the leader of \"" + name_ +
+                                       "\" says is not on a majority of the servers yet; it is "
+                                       "tried again");
+  }
+  throw_error(errc::lost, "the leadership of \"" + name_ + "\" (term " +
+                              std::to_string(lease_->fence.number()) +
+                              ") has ended: its lock was lost");
+}
+
+// Every period. Of several servers one may have got its part of the lock, or the value, after the
+// majority had: so sooner at first.
+void Proclamation::keep() {
+  std::unique_lock lock{mutex_};
+  const auto first = panel_.size() == 1 ? period_ : first_repeat;
+  for (auto pause = first;;) {
+    const auto revision = revision_;
+    if (changed_.wait_for(lock, pause, [&] { return withdrawn_ || revision_ != revision; })) {
+      if (withdrawn_) return;
+      pause = first;
+      continue;
+    }
+    try {
+      send(ends_.get_token());
+      pause = std::min(2 * pause, period_);
+    } catch (const LockLost&) {
+      return;  // the holder is told by its lease
+    } catch (const Cancelled&) {
+      return;
+    } catch (const Error& error) {
+      client_->log(LogLevel::warning,
+                   std::string{"a leader's value was not kept: "} + error.what());
+      pause = retry;
+    }
+  }
+}
+
+void Proclamation::withdraw() noexcept {
+  const Cancellation none{PTHREAD_CANCEL_DISABLE};
+  const auto end = Panel::Clock::now() + client_->options().request_timeout;
+  ends_.request_stop();
+  {
+    const std::lock_guard lock{mutex_};
+    try {
+      if (!std::exchange(withdrawn_, true) && panel_.is_connected()) {
+        const std::array keys{core::leader_key(lease_->key)};
+        const auto counter = std::to_string(lease_->fence.counter);
+        const auto sequence = std::to_string(lease_->fence.sequence);
+        const std::array<std::string_view, 4> arguments{
+            core::echo_of(lease_->token), core::client_of(lease_->token), counter, sequence};
+        const auto decide = [](const Panel::Votes& /*votes*/, std::size_t open) {
+          return open == 0;
+        };
+        (void)panel_.run({script::resign, script::resign_sha, keys, arguments}, decide,
+                         {{}, end, farewell});
+      }
+    } catch (const std::exception& error) {
+      // Without its lock the value does not count.
+      client_->log(LogLevel::debug,
+                   std::string{"a leader's value is left to expire: "} + error.what());
+    }
+  }
+  changed_.notify_all();
+  if (keeper_.joinable()) keeper_.join();
+}
+
+}  // namespace dlock::detail

@@ -1,0 +1,280 @@
+// Looking at locks from outside: who holds, who waits, and taking one away by its fence.
+#include "dlock/inspect.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+#include <thread>
+
+#include "core/wire/keys.hpp"
+#include "core/wire/token.hpp"
+#include "dlock/error.hpp"
+#include "inspect/glob.hpp"
+#include "inspect/lock_reader.hpp"
+#include "script/scripts.hpp"
+#include "session/client_state.hpp"
+
+namespace dlock {
+namespace {
+
+using detail::LockReader;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+using Locks = std::map<std::string, LockInfo>;
+
+// The locks held by clients of ours: keys under their own names, strings or, of permits, sorted
+// sets.
+void collect_held(LockReader& reader, const std::string& prefix, std::string_view pattern,
+                  Locks& locks) {
+  const auto key_pattern = detail::escape_glob(prefix).append(pattern);
+  for (const auto* type : {"string", "zset"}) {
+    reader.scan(key_pattern, type, [&](std::vector<std::string>& keys) {
+      std::erase_if(keys, [](const auto& key) { return key.starts_with(core::token_prefix); });
+      locks.merge(reader.look(keys, LockReader::Wanted::ours));
+    });
+  }
+}
+
+// The locks that are waited for, whoever holds them: by their queues.
+void collect_waited_for(LockReader& reader, const std::string& prefix, std::string_view pattern,
+                        Locks& locks) {
+  reader.scan("dlock1:q*", "zset", [&](const std::vector<std::string>& queues) {
+    std::vector<std::string> keys;
+    for (const auto& queue : queues) {
+      const auto key = core::key_of_queue(queue);
+      if (key && key->starts_with(prefix) &&
+          detail::matches_glob(pattern, std::string_view{*key}.substr(prefix.size()))) {
+        keys.push_back(*key);
+      }
+    }
+    locks.merge(reader.look(keys, LockReader::Wanted::used));
+  });
+}
+
+// What a look at the key says of the holder by `fence`; none: it still has the lock, by this
+// record.
+std::optional<BreakOutcome> outcome_so_far(LockReader& reader, const std::string& key,
+                                           core::Fence fence) {
+  const auto reply = reader.call({"GET", key});
+  const auto value = core::parse_value(reply.text);
+  if (!value || value->fence.counter != fence.counter) return BreakOutcome::broken;
+  // Its process has recorded, as we asked, that it passed the lock on inside itself.
+  if (value->fence.sequence > fence.sequence) return BreakOutcome::not_holder;
+  return std::nullopt;
+}
+
+template <class Look>
+std::optional<BreakOutcome> wait_for_outcome(milliseconds patience, Look look) {
+  const auto deadline = detail::deadline_in(patience);
+  for (milliseconds pause{1}; !deadline || steady_clock::now() < *deadline;) {
+    if (const auto outcome = look()) return outcome;
+    std::this_thread::sleep_for(pause);
+    pause = std::min(pause * 2, milliseconds{50});
+  }
+  return std::nullopt;
+}
+
+// How many servers have a lock of which `is_it` is true.
+template <class Condition>
+std::size_t votes(const std::vector<Locks>& views, const std::string& key, Condition is_it) {
+  return static_cast<std::size_t>(std::ranges::count_if(views, [&](const Locks& view) {
+    const auto found = view.find(key);
+    return found != view.end() && is_it(found->second);
+  }));
+}
+
+// Holders of permits whom a majority has by the same fence. What others have is no hold: they wait
+// for the rest of it.
+void keep_agreed_holders(const std::vector<Locks>& views, std::size_t majority,
+                         const std::string& key, LockInfo& lock) {
+  std::map<std::int64_t, HolderInfo> holders;
+  for (const auto& view : views) {
+    const auto found = view.find(key);
+    if (found == view.end()) continue;
+    for (const auto& holder : found->second.holders) holders.emplace(holder.fence, holder);
+  }
+  lock.holders.clear();
+  lock.used = 0;
+  for (const auto& [fence, holder] : holders) {
+    const auto has_it = [&holder](const LockInfo& other) {
+      return std::ranges::count(other.holders, holder.fence, &HolderInfo::fence) > 0;
+    };
+    if (votes(views, key, has_it) < majority) continue;
+    lock.used += holder.weight;
+    lock.holders.push_back(holder);
+  }
+  detail::show_first(lock);
+  if (!lock.held) lock.permits = 0;
+}
+
+// What the servers of a quorum have in common: what a majority has by the same fence.
+Locks agreed(const std::vector<Locks>& views, std::size_t majority) {
+  Locks locks;
+  for (const auto& view : views) {
+    for (const auto& [key, lock] : view) {
+      const auto is_shared = [](const LockInfo& other) {
+        return other.kind == LockKind::shared_mutex;
+      };
+      if (votes(views, key, is_shared) >= majority) {
+        if (!is_shared(lock) || locks.contains(key)) continue;
+        auto& kept = locks.emplace(key, lock).first->second;
+        keep_agreed_holders(views, majority, key, kept);
+        if (!kept.held && kept.waiters.empty()) kept.kind = LockKind::none;
+      } else if (votes(views, key, [&lock](const LockInfo& other) {
+                   return other.fence == lock.fence;
+                 }) >= majority) {
+        locks.emplace(key, lock);
+      }
+    }
+  }
+  return locks;
+}
+
+// Visits the servers of a quorum. Throws when fewer than a majority answer.
+template <class Visit>
+void visit_quorum(detail::ClientState& state, Visit visit) {
+  const auto& servers = state.config().endpoint.addresses;
+  std::size_t answers = 0;
+  std::string problem;
+  for (const auto& server : servers) {
+    try {
+      LockReader reader{state.config(), state.config().endpoint.at(server)};
+      visit(reader);
+      ++answers;
+    } catch (const Unreachable& error) {
+      problem = redis::without_code(error);
+    }
+  }
+  if (answers <= servers.size() / 2) throw_error(errc::unreachable, problem);
+}
+
+// What `look` finds, with the names of the parties.
+template <class Look>
+Locks look_at(detail::ClientState& state, Look look) {
+  std::vector<Locks> views;
+  const auto take = [&](LockReader& reader) {
+    auto locks = look(reader);
+    reader.name_parties(locks);
+    views.push_back(std::move(locks));
+  };
+  if (state.is_quorum()) {
+    visit_quorum(state, take);
+    return agreed(views, state.config().endpoint.addresses.size() / 2 + 1);
+  }
+  LockReader reader{state.config()};
+  take(reader);
+  return std::move(views.front());
+}
+
+// Of a mutex.
+BreakOutcome break_mutex(LockReader& reader, const core::LockKeys& names, core::Fence fence,
+                         milliseconds patience) {
+  const std::array keys{names.lock, names.queue, names.seen,
+                        reader.config().fence_key_for(names.lock)};
+  const auto counter = std::to_string(fence.counter);
+  const auto sequence = std::to_string(fence.sequence);
+  const auto run = [&](std::string_view how) {
+    const std::array<std::string_view, 3> arguments{counter, sequence, how};
+    return reader.run(script::break_, script::break__sha, keys, arguments).text;
+  };
+  const auto asked = run("ask");
+  if (asked == "not_holder") return BreakOutcome::not_holder;
+  if (asked != "asked 0") {
+    const auto outcome =
+        wait_for_outcome(patience, [&] { return outcome_so_far(reader, names.lock, fence); });
+    if (outcome) return *outcome;
+  }
+  if (run("force") == "broken") return BreakOutcome::broken;
+  // It may have let go by itself since we last looked.
+  return outcome_so_far(reader, names.lock, fence).value_or(BreakOutcome::not_holder);
+}
+
+// Permits are not passed on inside a process, so the record is the truth.
+BreakOutcome break_permits(LockReader& reader, const core::LockKeys& names, core::Fence fence,
+                           milliseconds patience) {
+  const std::array keys{names.lock, names.queue, names.seen,
+                        reader.config().fence_key_for(names.lock)};
+  const auto counter = std::to_string(fence.counter);
+  const auto run = [&](std::string_view how) {
+    const std::array<std::string_view, 2> arguments{counter, how};
+    return reader.run(script::permits_break, script::permits_break_sha, keys, arguments).text;
+  };
+  const auto asked = fence.sequence == 0 ? run("ask") : "not_holder";
+  if (asked == "not_holder") return BreakOutcome::not_holder;
+  if (asked != "asked 0") {
+    const auto outcome = wait_for_outcome(patience, [&]() -> std::optional<BreakOutcome> {
+      if (run("look") == "holds") return std::nullopt;
+      return BreakOutcome::broken;
+    });
+    if (outcome) return *outcome;
+  }
+  static_cast<void>(run("force"));
+  return BreakOutcome::broken;
+}
+
+BreakOutcome break_on(LockReader& reader, const core::LockKeys& names, core::Fence fence,
+                      milliseconds patience) {
+  try {
+    return break_mutex(reader, names, fence, patience);
+  } catch (const StoreUnusable& error) {
+    if (error.reason() != errc::not_a_lock) throw;
+  }
+  return break_permits(reader, names, fence, patience);
+}
+
+// The holder is over when a majority of the servers has let it go; the others forget it in time.
+BreakOutcome break_on_majority(detail::ClientState& state, const core::LockKeys& names,
+                               core::Fence fence, milliseconds patience) {
+  auto outcome = BreakOutcome::not_holder;
+  visit_quorum(state, [&](LockReader& reader) {
+    const auto here = break_on(reader, names, fence, patience);
+    outcome = here == BreakOutcome::broken ? here : outcome;
+  });
+  return outcome;
+}
+
+}  // namespace
+
+std::vector<LockInfo> list_locks(Client& client, std::string_view pattern) {
+  auto& state = *client.state();
+  const auto& prefix = state.options().prefix;
+  auto locks = look_at(state, [&](LockReader& reader) {
+    Locks here;
+    collect_held(reader, prefix, pattern, here);
+    collect_waited_for(reader, prefix, pattern, here);
+    return here;
+  });
+  std::erase_if(locks, [](const auto& entry) { return entry.second.kind == LockKind::none; });
+  std::vector<LockInfo> list;
+  list.reserve(locks.size());
+  for (auto& [key, lock] : locks) {
+    lock.name = key.substr(prefix.size());
+    list.push_back(std::move(lock));
+  }
+  return list;
+}
+
+LockInfo inspect_lock(Client& client, std::string_view name) {
+  auto& state = *client.state();
+  const std::array key{state.options().prefix + std::string{name}};
+  auto locks =
+      look_at(state, [&](LockReader& reader) { return reader.look(key, LockReader::Wanted::all); });
+  auto lock = std::move(locks[key[0]]);
+  lock.name = name;
+  return lock;
+}
+
+BreakOutcome break_lock(Client& client, std::string_view name, std::int64_t fence, Span patience) {
+  auto& state = *client.state();
+  const auto names = core::lock_keys(state.options().prefix + std::string{name});
+  const auto parts = core::Fence::of(fence);
+  if (!state.is_quorum()) {
+    LockReader reader{state.config()};
+    return break_on(reader, names, parts, patience);
+  }
+  return break_on_majority(state, names, parts, patience);
+}
+
+}  // namespace dlock

@@ -1,0 +1,298 @@
+// The private server behind `local:`: started once for this user, whoever comes first.
+#include "local_server/local_server.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <initializer_list>
+#include <iterator>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "dlock/error.hpp"
+#include "local_server/server_claim.hpp"
+#include "local_server/server_directory.hpp"
+#include "local_server/server_leftovers.hpp"
+#include "local_server/server_process.hpp"
+#include "local_server/server_program.hpp"
+#include "redis/dial.hpp"
+#include "runtime/spawn.hpp"
+
+namespace dlock::redis {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr auto look_again = milliseconds{5};  // while another process starts the server
+
+[[noreturn]] void unreachable(const std::string& what) {
+  throw Unreachable(errc::unreachable, what);
+}
+
+std::string describe(int error) { return std::generic_category().message(error); }
+
+std::string in(const std::string& directory, std::string_view name) {
+  return std::string{directory}.append("/").append(name);
+}
+
+bool accepts(const std::string& socket, Deadline deadline) {
+  try {
+    ::close(dial_unix(socket, deadline));
+    return true;
+  } catch (const Unreachable&) {
+    return false;
+  }
+}
+
+bool has_server(const std::string& directory) {
+  return what_is_wrong_with(directory).empty() &&
+         accepts(in(directory, socket_name), steady_clock::now() + milliseconds{200});
+}
+
+// The last lines of the server's log, for an error message.
+std::string end_of_log(const std::string& directory) {
+  constexpr std::streamoff most = 600;
+  std::ifstream log{in(directory, log_name), std::ios::binary | std::ios::ate};
+  if (!log) return {};
+  const auto size = static_cast<std::streamoff>(log.tellg());
+  log.seekg(std::max<std::streamoff>(0, size - most));
+  std::string text{std::istreambuf_iterator<char>{log}, {}};
+  if (size > most) text.erase(0, text.find('\n') + 1);
+  while (text.ends_with('\n')) text.pop_back();
+  return text.empty() ? text : "; the end of its log:\n" + text;
+}
+
+std::string pid_of(const std::string& directory) {
+  std::ifstream file{in(directory, pid_name)};
+  long pid = 0;
+  return file >> pid ? "pid " + std::to_string(pid) : "of unknown pid";
+}
+
+// Whether the server does what it is told: not before it has its data in memory again.
+bool does(std::initializer_list<std::string_view> command, const std::string& socket,
+          Deadline deadline) {
+  try {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
+    Connection::Settings settings;
+    settings.endpoint.kind = Endpoint::Kind::unix_socket;
+    settings.endpoint.path = socket;
+    settings.connect_timeout = left;
+    return Connection::open(settings)->call(command, left).kind == ReplyView::Kind::text;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// Whether the disk takes what a server writes while somebody makes room.
+bool has_room(const std::string& directory) {
+  constexpr unsigned long least = 64 * 1024;
+  struct statvfs disk{};
+  if (::statvfs(directory.c_str(), &disk) != 0) return true;
+  return (::geteuid() == 0 ? disk.f_bfree : disk.f_bavail) * disk.f_frsize >= least;
+}
+
+std::string without_end_slashes(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return path;
+}
+
+std::string given_directory(const std::string& directory) {
+  if (!directory.empty()) return without_end_slashes(directory);
+  const char* const value = std::getenv("DLOCK_LOCAL_DIR");
+  if (value == nullptr || *value == '\0') return {};
+  if (*value == '/') return without_end_slashes(value);
+  unreachable("DLOCK_LOCAL_DIR is " + std::string{value} + ", which is no absolute path");
+}
+
+std::string canonical(const std::string& path) {
+  std::error_code error;
+  const auto real = std::filesystem::weakly_canonical(path, error).string();
+  return error ? path : real;
+}
+
+// What is tried when the server ends as soon as it was started: more each time, so that what no
+// lock needs is not in the way.
+class Recovery {
+ public:
+  explicit Recovery(const std::string& directory) : directory_(directory) {}
+
+  // To be called with the claim.
+  void prepare() {
+    if (failures_ == 1) cut_off_broken_ends(directory_);
+    if (failures_ == 2 && aside_.empty()) aside_ = set_aside(directory_);
+  }
+  [[nodiscard]] bool keeps_data() const { return failures_ < 3; }
+  // Takes how it ended. Whether there is more to try.
+  bool fails(int end) {
+    // A server that cannot use what it finds exits with 1, or crashes. Data is not to blame for one
+    // that was killed.
+    if (end == -1 || (WIFSIGNALED(end) && !is_crash(WTERMSIG(end)))) return ++kills_ < 3;
+    return (WIFSIGNALED(end) || WEXITSTATUS(end) == 1) && ++failures_ <= 3;
+  }
+  void undo() {
+    if (!aside_.empty()) put_back(directory_, aside_);
+  }
+
+ private:
+  static bool is_crash(int signal) {
+    return signal == SIGSEGV || signal == SIGABRT || signal == SIGBUS || signal == SIGILL ||
+           signal == SIGFPE;
+  }
+
+  const std::string directory_;
+  int failures_ = 0;
+  int kills_ = 0;
+  std::string aside_;
+};
+
+// Looks for the server of a claim that no file leads to.
+class Search {
+ public:
+  explicit Search(std::string name) : name_(std::move(name)) {}
+
+  [[nodiscard]] bool is_due(bool lacks_the_name) const {
+    return steady_clock::now() >= (lacks_the_name && !looked_ ? start_ : next_);
+  }
+  // A path to its socket. Empty: not yet.
+  std::string look(Claim& claim, Deadline deadline) {
+    looked_ = true;
+    const auto former = std::exchange(found_, find_claimants(name_));
+    auto path = find_socket_of(found_.servers, std::min(deadline, steady_clock::now() + 1s));
+    // Twice the same: one that is about to start looks like that for a moment.
+    if (path.empty() && found_.socket == former.socket) {
+      if (claim.lacks_the_name() && found_.are_strangers()) claim.renounce_the_name();
+      if (std::ranges::all_of(found_.servers, is_abandoned)) {
+        for (const auto pid : found_.servers) ::kill(pid, SIGKILL);
+      }
+    }
+    next_ = steady_clock::now() + interval;
+    return path;
+  }
+  // Why there is no server after all this time.
+  [[nodiscard]] std::string problem(const std::string& directory) const {
+    if (found_.servers.empty() && !found_.socket.empty()) {
+      return "the private server of this user runs, or starts, where this program cannot look; end "
+             "it, or let both use a local:/directory that they see";
+    }
+    const auto pid = found_.servers.empty() ? pid_of(directory)
+                                            : "pid " + std::to_string(found_.servers.front());
+    return "the private server in " + directory + " (" + pid +
+           ") runs but does not answer; stop that process";
+  }
+
+ private:
+  static constexpr milliseconds interval{50};
+
+  const std::string name_;
+  const Deadline start_ = steady_clock::now();
+  Deadline next_ = start_ + 2 * interval;
+  bool looked_ = false;
+  Claimants found_;
+};
+
+// Starts the server, which takes over the claim, and waits until it answers. Else returns how it
+// ended.
+std::optional<int> start(const std::string& directory, Claim& claim, const std::string& program,
+                         bool keeps_data, Deadline deadline) {
+  const auto spawned =
+      runtime::spawn_detached({server_command(program, directory, keeps_data), server_environment(),
+                               directory, claim.descriptors()},
+                              deadline);
+  if (spawned.error() != 0) {
+    unreachable("the private server " + program +
+                " cannot be started: " + describe(spawned.error()));
+  }
+  claim.let_go();
+  const auto socket = in(directory, socket_name);
+  while (!does({"PING"}, socket, deadline)) {
+    if (const auto end = spawned.end()) return end;
+    if (steady_clock::now() >= deadline) {
+      unreachable("the private server in " + directory + " does not answer in time" +
+                  end_of_log(directory));
+    }
+    std::this_thread::sleep_for(look_again);
+  }
+  // It would take no locks when it cannot write them.
+  if (!has_room(directory)) (void)does({"CONFIG", "SET", "appendonly", "no"}, socket, deadline);
+  return {};
+}
+
+// The same until it runs, whatever it takes.
+bool start_somehow(const std::string& directory, Claim& claim, Recovery& recovery,
+                   Deadline deadline) {
+  const auto program = find_server_program();
+  recovery.prepare();
+  const auto end = start(directory, claim, program, recovery.keeps_data(), deadline);
+  if (!end) return true;
+  if (recovery.fails(*end)) return false;
+  const auto log = end_of_log(directory);
+  if (claim.try_take()) recovery.undo();
+  unreachable("the private server " + program + " in " + directory + " ended at once" + log);
+}
+
+std::string former_server(uid_t user) {
+  for (const auto& directory : former_directories(user)) {
+    if (has_server(directory)) return in(directory, socket_name);
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string ensure_local_server(const std::string& directory, milliseconds timeout) {
+  const auto deadline = steady_clock::now() + timeout;
+  const auto user = ::geteuid();
+  auto home = given_directory(directory);
+  const bool is_given = !home.empty();
+  if (is_given) {
+    prepare_directory(home);
+    if (accepts(in(home, socket_name), deadline)) return in(home, socket_name);
+  }
+  const auto usual = usual_directories(home_of(user), user);
+  if (!is_given) {
+    for (const auto& place : usual) {
+      if (has_server(place)) return in(place, socket_name);
+    }
+    home = prepare_usual(usual);
+  }
+  const auto same = [&](const std::string& place) { return canonical(place) == canonical(home); };
+  const auto name = claim_name(std::ranges::any_of(usual, same) ? "" : canonical(home));
+  auto socket = in(home, socket_name);
+  Claim claim{home, name};
+  Search search{name};
+  Recovery recovery{home};
+  for (;;) {
+    const bool ours = claim.try_take();
+    // Looked at after the claim: whoever had it before us may have started the server.
+    if (accepts(socket, deadline)) return socket;
+    if (auto former = is_given ? "" : former_server(user); !former.empty()) return former;
+    if (ours) {
+      if (start_somehow(home, claim, recovery, deadline)) return socket;
+    } else if (search.is_due(claim.lacks_the_name())) {
+      if (auto path = search.look(claim, deadline); !path.empty()) return path;
+    }
+    if (steady_clock::now() >= deadline) unreachable(search.problem(home) + end_of_log(home));
+    if (ours) continue;
+    std::this_thread::sleep_for(look_again);
+    if (is_given) prepare_directory(home);  // it may have been removed
+  }
+}
+
+LocalSocket find_local_server(const std::string& directory, milliseconds timeout) {
+  auto path = ensure_local_server(directory, timeout);
+  runtime::Descriptor hold{::open(path.c_str(), O_PATH | O_CLOEXEC)};
+  return {std::move(path), std::move(hold)};
+}
+
+}  // namespace dlock::redis

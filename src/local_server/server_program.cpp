@@ -1,0 +1,112 @@
+// The private server's program: where it is, and how it is told to run.
+#include "local_server/server_program.hpp"
+
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <utility>
+
+#include "dlock/error.hpp"
+
+namespace dlock::redis {
+namespace {
+
+[[noreturn]] void unreachable(const std::string& what) {
+  throw Unreachable(errc::unreachable, what);
+}
+
+bool is_program(const std::string& path) {
+  struct stat status{};
+  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
+         ::access(path.c_str(), X_OK) == 0;
+}
+
+// Only absolute ones: the server's working directory is another than ours.
+std::vector<std::string> directories_of(std::string_view search_path) {
+  std::vector<std::string> directories;
+  while (!search_path.empty()) {
+    const auto end = std::min(search_path.find(':'), search_path.size());
+    if (search_path.starts_with('/')) directories.emplace_back(search_path.substr(0, end));
+    search_path.remove_prefix(std::min(end + 1, search_path.size()));
+  }
+  return directories;
+}
+
+std::string_view environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+}  // namespace
+
+std::string find_server_program(std::string_view given, std::string_view search_path,
+                                std::span<const std::string> standard) {
+  if (!given.empty()) {
+    std::string program{given};
+    if (given.starts_with('/') && is_program(program)) return program;
+    unreachable("DLOCK_REDIS_SERVER is " + program +
+                ", which is not the absolute path of a program; correct or unset it");
+  }
+  auto directories = directories_of(search_path);
+  directories.insert(directories.end(), standard.begin(), standard.end());
+  for (const auto* name : {"/redis-server", "/valkey-server"}) {
+    for (const auto& directory : directories) {
+      if (is_program(directory + name)) return directory + name;
+    }
+  }
+  unreachable(
+      "neither redis-server nor valkey-server is installed here for the private server; install "
+      "one "
+      "(Debian: apt install redis-server), or set DLOCK_URL to a server elsewhere");
+}
+
+std::string find_server_program() {
+  const std::array<std::string, 3> standard{"/usr/bin", "/usr/sbin", "/usr/local/bin"};
+  return find_server_program(environment("DLOCK_REDIS_SERVER"), environment("PATH"), standard);
+}
+
+std::vector<std::string> server_command(const std::string& program, const std::string& directory,
+                                        bool keeps_data) {
+  // By its whole path, by which those who clean up see that the socket is in use.
+  auto socket = (directory + "/").append(socket_name);
+  if (socket.size() >= sizeof(sockaddr_un::sun_path)) socket = socket_name;
+  // The append-only file makes a restarted server know its locks again; it need not be synced, as
+  // what a killed process has written is kept, and after a crash of the machine no holder is left.
+  // It is text from the beginning: another version, or Valkey for Redis, can read it.
+  const std::pair<std::string_view, std::string_view> settings[] = {
+      {"--port", "0"},
+      {"--unixsocket", socket},
+      {"--unixsocketperm", "700"},
+      {"--appendonly", keeps_data ? "yes" : "no"},
+      {"--appendfsync", "no"},
+      {"--aof-use-rdb-preamble", "no"},
+      {"--auto-aof-rewrite-min-size", "32mb"},
+      {"--save", ""},
+      {"--maxmemory-policy", "noeviction"},
+      {"--loglevel", "warning"},
+      {"--logfile", log_name},
+      {"--pidfile", pid_name},
+      {"--daemonize", "no"},
+  };
+  std::vector<std::string> command{program};
+  for (const auto& [name, value] : settings) {
+    command.emplace_back(name);
+    command.emplace_back(value);
+  }
+  return command;
+}
+
+std::vector<std::string> server_environment() {
+  std::vector<std::string> kept{"LC_ALL=C"};
+  for (const auto* name : {"HOME", "LD_LIBRARY_PATH", "PATH", "TZ"}) {
+    const char* const value = std::getenv(name);
+    if (value != nullptr) kept.push_back(std::string{name} + "=" + value);
+  }
+  return kept;
+}
+
+}  // namespace dlock::redis

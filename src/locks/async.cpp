@@ -1,0 +1,73 @@
+// The public side of asynchronous use: results, and giving a lease back.
+#include "dlock/async.hpp"
+
+#include "dlock/error.hpp"
+#include "locks/lease_state.hpp"
+
+namespace dlock {
+namespace {
+
+std::error_code error_of(core::Released::Kind outcome) {
+  switch (outcome) {
+    case core::Released::Kind::released:
+      break;
+    case core::Released::Kind::not_held:
+      return errc::lost;
+    case core::Released::Kind::unknown:
+      return errc::unreachable;
+  }
+  return {};
+}
+
+}  // namespace
+
+void detail::throw_release_error(std::error_code outcome) {
+  if (outcome) {
+    throw_error(static_cast<errc>(outcome.value()),
+                outcome == errc::lost ? "the lease had ended before its release"
+                                      : "the server did not answer the release; it is repeated in "
+                                        "the background until the lease has run out");
+  }
+}
+
+Lease AcquireResult::get() && {
+  if (!lease) {
+    throw_error(static_cast<errc>(error.value()), what);
+  }
+  return std::move(*lease);
+}
+
+std::optional<Lease> AcquireResult::get_if() && {
+  if (!lease && error != errc::timed_out) {
+    throw_error(static_cast<errc>(error.value()), what);
+  }
+  return std::move(lease);
+}
+
+void AsyncRelease::await_suspend(std::coroutine_handle<> waiting) {
+  // The coroutine, and this with it, may be gone before this returns.
+  const auto awaited = std::make_shared<detail::Awaited<std::error_code>>(waiting);
+  awaited_ = awaited;
+  async_release(std::move(lease_), [awaited](std::error_code error) { awaited->resume(error); });
+}
+
+void async_release(Lease lease, ReleaseHandler handler) {
+  if (!lease) {
+    if (handler) {
+      handler({});
+    }
+    return;
+  }
+  lease.state_->client->check_process();
+  const auto state = std::move(lease.state_);
+  state->client->async_release(
+      *state->record, [state, handler = std::move(handler)](detail::ClientState::Answer& answer) {
+        const auto outcome = std::get<core::Released>(answer).kind;
+        state->log(outcome);
+        if (handler) {
+          handler(error_of(outcome));
+        }
+      });
+}
+
+}  // namespace dlock

@@ -1,0 +1,65 @@
+// The Barrier handle.
+#include "dlock/barrier.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/wire/gate.hpp"
+#include "core/wire/permits.hpp"
+#include "dlock/error.hpp"
+#include "locks/part.hpp"
+#include "locks/target.hpp"
+
+namespace dlock {
+
+using core::Kind;
+using std::chrono::milliseconds;
+
+namespace {
+
+BarrierOptions checked(BarrierOptions options) {
+  if (options.parties < 1 || options.parties > core::max_permits) {
+    throw_error(errc::usage, "a barrier has from 1 to " + std::to_string(core::max_permits) +
+                                 " parties, not " + std::to_string(options.parties));
+  }
+  return options;
+}
+
+}  // namespace
+
+Barrier::Barrier(Client& client, std::string_view name, BarrierOptions options)
+    : gate_(std::make_shared<detail::Target>(client, name, LockOptions{.ttl = options.ttl})),
+      options_(checked(options)) {}
+
+Barrier::~Barrier() { detail::destroy(gate_); }
+
+void Barrier::arrive_and_wait(std::stop_token stop) { wait_in(std::nullopt, std::move(stop)); }
+
+Lease Barrier::join() {
+  return detail::join(*gate_, {Kind::barrier, {}, {std::to_string(options_.parties)}},
+                      options_.parties, options_.ttl);
+}
+
+void Barrier::leave(Lease part) {
+  static_cast<void>(gate_->client->at_gate(
+      gate_->key,
+      {Kind::barrier,
+       "leave",
+       {std::to_string(options_.parties), detail::token_of_part(*gate_, Kind::barrier, part)}}));
+}
+
+void Barrier::reset() {
+  static_cast<void>(gate_->client->at_gate(
+      gate_->key, {Kind::barrier, "reset", {std::to_string(options_.parties)}}));
+}
+
+bool Barrier::wait_in(std::optional<milliseconds> span, std::stop_token stop) {
+  // There is no way to arrive without waiting.
+  const auto limit = span ? std::optional{std::max(*span, milliseconds{1})} : std::nullopt;
+  core::Gate gate{Kind::barrier, {}, {std::to_string(options_.parties)}};
+  return gate_->client->at_gate(gate_->key, std::move(gate), limit, stop) != nullptr;
+}
+
+const std::string& Barrier::name() const noexcept { return gate_->name; }
+
+}  // namespace dlock

@@ -1,0 +1,85 @@
+// The Client handle.
+#include "dlock/client.hpp"
+
+#include <cstdlib>
+
+#include "dlock/error.hpp"
+#include "locks/for_ever.hpp"
+#include "locks/lease_state.hpp"
+#include "redis/url.hpp"
+#include "session/client_state.hpp"
+
+namespace dlock {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::string_view chosen(std::string_view url) {
+  if (!url.empty()) {
+    return url;
+  }
+  const char* from_environment = std::getenv("DLOCK_URL");
+  return from_environment != nullptr && *from_environment != '\0' ? from_environment : "local:";
+}
+
+// A span may be so long and no longer: far beyond sense, and no sum of such spans overflows.
+constexpr milliseconds longest = std::chrono::hours{24 * 366};
+
+void check(const ClientOptions& options) {
+  const auto is_timeout = [](milliseconds span) {
+    return span > milliseconds::zero() && span <= longest;
+  };
+  const auto is_margin = [](milliseconds span) {
+    return span >= milliseconds::zero() && span <= longest;
+  };
+  if (!is_timeout(options.connect_timeout) || !is_timeout(options.request_timeout)) {
+    throw_error(errc::usage,
+                "connect_timeout and request_timeout must be longer than zero and at most a year, "
+                "or for ever");
+  }
+  if (!(options.drift_rate >= 0 && options.drift_rate < 0.5) || !is_margin(options.drift_floor)) {
+    throw_error(errc::usage,
+                "drift_rate must be from 0 to 0.5, and drift_floor from zero to a year");
+  }
+  if (!is_margin(options.safety_margin.value_or(milliseconds::zero()))) {
+    throw_error(errc::usage, "safety_margin must be from zero to a year");
+  }
+}
+
+}  // namespace
+
+Client::Client(std::string_view url, ClientOptions options) {
+  for (auto* timeout : {&options.connect_timeout, &options.request_timeout}) {
+    *timeout = Span{detail::unless_for_ever(*timeout, longest)};
+  }
+  check(options);
+  state_ = std::make_shared<detail::ClientState>(redis::parse_url(chosen(url)), std::move(options));
+}
+
+Client::~Client() {
+  if (!state_) {
+    return;
+  }
+  if (state_->is_forked()) {
+    detail::leave_to_parent(std::move(state_));
+  } else {
+    state_->close();
+  }
+}
+
+Client& Client::operator=(Client&& other) noexcept {
+  if (this != &other) {
+    const Client former{std::move(*this)};
+    state_ = std::move(other.state_);
+  }
+  return *this;
+}
+
+const std::string& Client::url() const noexcept { return state_->url(); }
+
+Client::Stats Client::stats() const {
+  state_->check_process();
+  return state_->stats();
+}
+
+}  // namespace dlock

@@ -1,0 +1,62 @@
+// The ConditionVariable handle.
+#include "dlock/condition_variable.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/wire/gate.hpp"
+#include "dlock/error.hpp"
+#include "locks/target.hpp"
+
+namespace dlock {
+
+using core::Kind;
+using std::chrono::milliseconds;
+
+ConditionVariable::ConditionVariable(Client& client, std::string_view name)
+    : gate_(std::make_shared<detail::Target>(client, name, LockOptions{})) {}
+
+ConditionVariable::~ConditionVariable() { detail::destroy(gate_); }
+
+void ConditionVariable::notify_one() { notify("1"); }
+
+void ConditionVariable::notify_all() { notify("all"); }
+
+void ConditionVariable::notify(std::string_view most) {
+  std::string latest;
+  do {
+    const auto told = gate_->client->at_gate(
+        gate_->key, {Kind::condition, "notify", {std::string{most}, latest}});
+    latest = std::to_string(told->fence.counter);
+  } while (latest != "0");
+}
+
+bool ConditionVariable::wait_in(Lock& lock, const std::stop_token& stop,
+                                std::optional<milliseconds> span) {
+  if (!lock.owns_lock()) {
+    throw_error(errc::usage, "to wait at \"" + gate_->name + "\" the mutex must be locked");
+  }
+  lock.mutex()->adopt();  // it may have been locked by another thread
+  lock.mutex()->lease().ensure_held();
+  auto& client = *gate_->client;
+  const auto place = client.at_gate(gate_->key, {Kind::condition, "enter"});
+  lock.unlock();
+  bool woken = false;
+  try {
+    // From here on whoever notifies finds us in the queue, if this is to be heard or not.
+    const auto limit = span ? std::optional{std::max(*span, milliseconds{1})} : std::nullopt;
+    core::Gate gate{Kind::condition, {}, {}, place->token, std::to_string(place->fence.counter)};
+    woken = client.at_gate(gate_->key, std::move(gate), limit, stop) != nullptr;
+  } catch (const Cancelled&) {
+    woken = false;
+  } catch (...) {
+    lock.lock();
+    throw;
+  }
+  lock.lock();
+  return woken;
+}
+
+const std::string& ConditionVariable::name() const noexcept { return gate_->name; }
+
+}  // namespace dlock

@@ -1,0 +1,87 @@
+// Holdings: which leases the calling thread must give back itself.
+#include "locks/holdings.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+#include "locks/lease_state.hpp"
+#include "runtime/clock.hpp"
+#include "runtime/of_thread.hpp"
+#include "runtime/outer_runs.hpp"
+
+namespace dlock::detail {
+namespace {
+
+constexpr std::size_t most_tokens = 64;  ///< each is a key in the store while a wait is long
+
+}  // namespace
+
+std::uint64_t thread_number() {
+  static std::atomic<std::uint64_t> last{0};
+  thread_local const std::uint64_t number = ++last;
+  return number;
+}
+
+void bind_to_thread(const std::shared_ptr<LeaseState>& lease) {
+  Holdings::of_this_thread().add(lease);
+}
+
+void lock_in_thread(const std::shared_ptr<LeaseState>& lease) {
+  bind_to_thread(lease);
+  lease->is_locked = true;
+}
+
+Holdings& Holdings::of_this_thread() { return of_thread<Holdings>(); }
+
+void Holdings::add(const std::shared_ptr<LeaseState>& lease) {
+  lease->thread = thread_;
+  if (!leases_.empty() && leases_.back().lock() == lease) {
+    return;  // on its way into the hands of the user
+  }
+  if (leases_.size() >= room_) {
+    std::erase_if(leases_, [this](const auto& each) { return !is_ours(each); });
+    room_ = std::max<std::size_t>(8, 2 * leases_.size());
+  }
+  leases_.push_back(lease);
+}
+
+bool Holdings::is_ours(const std::weak_ptr<LeaseState>& lease) const {
+  const auto state = lease.lock();
+  return state && state->thread == thread_;
+}
+
+bool Holdings::any() {
+  while (!leases_.empty() && !is_ours(leases_.back())) leases_.pop_back();
+  return !leases_.empty() || has_outer_runs();
+}
+
+std::vector<std::string> Holdings::tokens(const ClientState& client) const {
+  auto tokens = tokens_of_outer_runs();
+  for (auto each = leases_.rbegin(); each != leases_.rend() && tokens.size() < most_tokens;
+       ++each) {
+    const auto lease = each->lock();
+    if (lease && lease->client.get() == &client && lease->thread == thread_) {
+      tokens.push_back(lease->record->token);
+    }
+  }
+  return tokens;
+}
+
+bool Holdings::excludes(const ClientState& client, const std::string& key,
+                        const std::optional<core::Permits>& wanted) const {
+  const auto latest = std::min(leases_.size(), most_tokens);
+  return std::any_of(leases_.rbegin(), leases_.rbegin() + static_cast<std::ptrdiff_t>(latest),
+                     [&](const std::weak_ptr<LeaseState>& each) {
+                       const auto lease = each.lock();
+                       if (!lease || lease->thread != thread_ || !lease->is_locked ||
+                           lease->client.get() != &client || lease->record->key != key ||
+                           lease->record->left(now()) == core::Duration::zero()) {
+                         return false;
+                       }
+                       const auto weight = core::weight_of(lease->record->token).value_or(0);
+                       return wanted ? weight + wanted->weight > wanted->capacity
+                                     : lease->record->kind == core::Kind::mutex;
+                     });
+}
+
+}  // namespace dlock::detail

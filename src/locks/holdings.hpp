@@ -1,0 +1,52 @@
+// Holdings: which leases the calling thread must give back itself.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/wire/permits.hpp"
+
+namespace dlock::detail {
+
+class ClientState;
+class LeaseState;
+
+/// Of the calling thread; unlike its std::thread::id never given to another.
+[[nodiscard]] std::uint64_t thread_number();
+
+/// The calling thread will give the lease back, as long as the handle is not moved: while it waits
+/// for something else, nobody does.
+void bind_to_thread(const std::shared_ptr<LeaseState>& lease);
+/// ... and nobody else will.
+void lock_in_thread(const std::shared_ptr<LeaseState>& lease);
+
+/// What a thread holds so. For that thread, and for others while it is known to wait.
+class Holdings {
+ public:
+  static Holdings& of_this_thread();
+
+  void add(const std::shared_ptr<LeaseState>& lease);
+  /// Whether there is anything, or $DLOCK_HELD says so. Cheap, however much there is.
+  [[nodiscard]] bool any();
+  /// The tokens of this client's locks, and of the runs of dlock that wait for this program. Of
+  /// many, the latest.
+  [[nodiscard]] std::vector<std::string> tokens(const ClientState& client) const;
+
+  /// Whether the thread has locked `key` of this client, so that `wanted` (none: the mutex) is not
+  /// to be had before it unlocks. Of many, the latest are looked at.
+  [[nodiscard]] bool excludes(const ClientState& client, const std::string& key,
+                              const std::optional<core::Permits>& wanted) const;
+
+ private:
+  [[nodiscard]] bool is_ours(const std::weak_ptr<LeaseState>& lease) const;
+
+  const std::uint64_t thread_ = thread_number();
+  std::vector<std::weak_ptr<LeaseState>> leases_;  ///< some may be over
+  std::size_t room_ = 8;  ///< what is over is cleared away when it may be half of so many
+};
+
+}  // namespace dlock::detail

@@ -1,0 +1,84 @@
+// LeaseState: what a Lease handle points to.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "core/engine/hold.hpp"
+#include "dlock/lease.hpp"
+#include "session/client_state.hpp"
+
+namespace dlock::detail {
+
+/// What a message calls a held lock.
+[[nodiscard]] std::string label(std::string_view name, std::int64_t fence);
+
+class LeaseState {
+ public:
+  LeaseState(std::shared_ptr<ClientState> owner, std::shared_ptr<core::LeaseRecord> lease,
+             std::string lock_name)
+      : client(std::move(owner)), record(std::move(lease)), name(std::move(lock_name)) {}
+
+  const std::shared_ptr<ClientState> client;
+  const std::shared_ptr<core::LeaseRecord> record;
+  const std::string name;
+  /// The number of the thread that will give it back; 0: nobody knows.
+  std::atomic<std::uint64_t> thread{0};
+  /// Whether nobody else can, by a reference: it is inside a lock that the thread has locked.
+  std::atomic<bool> is_locked{false};
+
+  /// Whether it can give way to `permits` of the lock `key`. True for one that holds nothing.
+  [[nodiscard]] static bool is_of(const Lease& lease, const ClientState& client,
+                                  const std::string& key, const core::Permits& permits) {
+    const auto& state = lease.state_;
+    return !state || (state->client.get() == &client && state->record->key == key &&
+                      core::weight_of(state->record->token).value_or(0) >= permits.weight);
+  }
+  /// A release of `lease` before `end`, by whatever way, leaves the lock taken until then.
+  static void keep_until(const Lease& lease, core::Instant end) {
+    lease.state_->record->hold_off_until = end;
+  }
+  /// What `lease` points to; null if it holds nothing.
+  [[nodiscard]] static const std::shared_ptr<LeaseState>& of(const Lease& lease) {
+    return lease.state_;
+  }
+  /// Nobody knows any more who will give it back.
+  static void unbind(const Lease& lease) noexcept {
+    if (lease.state_) {
+      lease.state_->thread = 0;
+      lease.state_->is_locked = false;
+    }
+  }
+  /// Whether the thread is known that will give it back.
+  [[nodiscard]] static bool is_bound(const Lease& lease) noexcept {
+    return lease.state_ && lease.state_->thread != 0;
+  }
+  [[nodiscard]] static bool is_lost(const Lease& lease) noexcept {
+    return lease.state_ && lease.state_->record->loss.load() != core::Loss::none;
+  }
+  /// What `lease` points to, which then holds nothing.
+  [[nodiscard]] static std::shared_ptr<LeaseState> take_from(Lease& lease) {
+    return std::exchange(lease.state_, nullptr);
+  }
+  /// Gives the lock back, without throwing what only a user who asks can use.
+  void release_quietly() noexcept;
+  /// Throws what a release with this outcome throws.
+  void check(core::Released::Kind outcome) const;
+  /// Reports a release that was not plain.
+  void log(core::Released::Kind outcome) const;
+};
+
+/// The name of what holds nothing. Never destroyed: statics that go later ask for it.
+[[nodiscard]] inline const std::string& no_name() {
+  static const auto& none = *new std::string;
+  return none;
+}
+
+/// Keeps what a forked child inherited from being destroyed there: the sockets are its parent's.
+void leave_to_parent(std::shared_ptr<void> state) noexcept;
+
+}  // namespace dlock::detail

@@ -1,0 +1,124 @@
+// LockState: the holds of threads.
+#include "locks/lock_state.hpp"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "dlock/error.hpp"
+#include "locks/holdings.hpp"
+#include "locks/lease_state.hpp"
+
+namespace dlock::detail {
+
+LockState::Holds::iterator LockState::own_hold() {
+  return std::find_if(holds_.begin(), holds_.end(),
+                      [](const Hold& hold) { return hold.thread == thread_number(); });
+}
+
+std::size_t LockState::count(Mode mode) const {
+  return static_cast<std::size_t>(
+      std::ranges::count(holds_, mode, [](const Hold& hold) { return hold.mode; }));
+}
+
+void LockState::refuse_recursion(std::string_view advice) {
+  target->client->check_process();
+  const std::lock_guard lock{mutex_};
+  if (own_hold() != holds_.end()) {
+    throw_error(errc::usage, "the lock \"" + target->name +
+                                 "\" is already held through this object by this thread" +
+                                 std::string{advice});
+  }
+}
+
+void LockState::keep(Lease lease, Mode mode) {
+  const std::lock_guard lock{mutex_};
+  holds_.push_back({thread_number(), std::move(lease), mode, 1});
+  lock_in_thread(LeaseState::of(holds_.back().lease));
+}
+
+bool LockState::deepen() {
+  target->client->check_process();
+  const std::lock_guard lock{mutex_};
+  const auto hold = own_hold();
+  if (hold == holds_.end()) {
+    return false;
+  }
+  hold->lease.ensure_held();
+  ++hold->depth;
+  return true;
+}
+
+void LockState::unlock(Mode mode) noexcept {
+  if (target->client->is_forked()) {
+    return;  // nothing is held here, and `mutex_` may be locked for ever
+  }
+  Holds over;
+  const std::lock_guard lock{mutex_};
+  auto hold = own_hold();
+  if (hold == holds_.end() || hold->mode != mode) {
+    if (unclaimed(mode) + 1 < count(mode)) {
+      ++unclaimed(mode);
+      return;
+    }
+    hold = std::ranges::find(holds_, mode, [](const Hold& one) { return one.mode; });
+  }
+  if (hold == holds_.end() || --hold->depth > 0) {
+    return;
+  }
+  over.splice(over.end(), holds_, hold);
+  if (unclaimed(mode) > 0 && unclaimed(mode) == count(mode)) {
+    unclaimed(mode) = 0;
+    for (auto rest = holds_.begin(); rest != holds_.end();) {
+      const auto one = rest++;
+      if (one->mode == mode) over.splice(over.end(), holds_, one);
+    }
+  }
+  // `lock` ends before `over`: nobody is kept out while the release is under way.
+}
+
+void LockState::refuse_lease() const {
+  throw_error(errc::usage,
+              "the lock \"" + target->name + "\" is not held through this object by this thread");
+}
+
+const Lease& LockState::lease() {
+  target->client->check_process();
+  const std::lock_guard lock{mutex_};
+  const auto hold = own_hold();
+  if (hold == holds_.end()) {
+    refuse_lease();
+  }
+  return hold->lease;
+}
+
+// Of several the last: the others were lost.
+void LockState::adopt() {
+  target->client->check_process();
+  const std::lock_guard lock{mutex_};
+  if (own_hold() != holds_.end()) {
+    return;
+  }
+  if (holds_.empty()) {
+    refuse_lease();
+  }
+  holds_.back().thread = thread_number();
+  lock_in_thread(LeaseState::of(holds_.back().lease));
+}
+
+int LockState::depth() noexcept {
+  if (target->client->is_forked()) {
+    return 0;
+  }
+  const std::lock_guard lock{mutex_};
+  const auto hold = own_hold();
+  return hold == holds_.end() ? 0 : hold->depth;
+}
+
+void destroy(std::unique_ptr<LockState>& state) noexcept {
+  if (state && state->target->client->is_forked()) {
+    leave_to_parent(std::shared_ptr<LockState>{std::move(state)});
+  }
+}
+
+}  // namespace dlock::detail

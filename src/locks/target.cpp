@@ -1,0 +1,247 @@
+// Target: from what a handle wants to a lease.
+#include "locks/target.hpp"
+
+#include <utility>
+
+#include "core/wire/token.hpp"
+#include "deadlock/deadlock_watch.hpp"
+#include "dlock/error.hpp"
+#include "locks/for_ever.hpp"
+#include "locks/holdings.hpp"
+#include "locks/lease_state.hpp"
+#include "store/replication.hpp"
+
+namespace dlock::detail {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t most_bytes = 512 * 1024;
+constexpr milliseconds longest_ttl = std::chrono::hours{24 * 3660};
+constexpr milliseconds longest_replication = std::chrono::hours{1};
+constexpr std::int64_t most_replicas = 1'000'000;
+
+std::string too_late(const std::string& name, milliseconds limit) {
+  return "the lock \"" + name + "\" was not ours within " + std::to_string(limit.count()) + " ms";
+}
+
+LockOptions finite(LockOptions options) {
+  options.ttl = Span{unless_for_ever(options.ttl, longest_ttl)};
+  options.replication_timeout =
+      Span{unless_for_ever(options.replication_timeout, longest_replication)};
+  return options;
+}
+
+}  // namespace
+
+Target::Target(Client& owner, std::string_view lock_name, LockOptions lock_options)
+    : client(owner.state()),
+      name(lock_name),
+      key(client->options().prefix + name),
+      options(finite(lock_options)) {
+  if (key.size() > most_bytes) {
+    throw_error(errc::usage,
+                "a lock's name with its prefix may have at most 512 KiB, this one has " +
+                    std::to_string(key.size()) + " bytes");
+  }
+  if (key.starts_with(core::token_prefix)) {
+    throw_error(errc::usage, "keys that begin with \"" + std::string{core::token_prefix} +
+                                 "\" are the library's own; choose another name or prefix");
+  }
+  if (options.ttl < milliseconds{10} || options.ttl > longest_ttl) {
+    throw_error(errc::usage, "ttl is " + std::to_string(options.ttl.count()) +
+                                 " ms; it must be from 10 ms to 10 years, or for ever");
+  }
+  if (options.max_hold && *options.max_hold <= milliseconds::zero()) {
+    throw_error(errc::usage, "max_hold must be longer than zero");
+  }
+  if (options.min_replicas < 0 || options.min_replicas > most_replicas) {
+    throw_error(errc::usage, "min_replicas must be from 0 to 1,000,000");
+  }
+  if (options.min_replicas > 0 && client->is_quorum()) {
+    throw_error(errc::usage,
+                "min_replicas is not supported with redis+quorum: its servers have no "
+                "replicas, and a majority of them has the lock anyway");
+  }
+  if (options.replication_timeout <= milliseconds::zero() ||
+      options.replication_timeout > longest_replication) {
+    throw_error(errc::usage,
+                "replication_timeout must be longer than zero and at most an hour, or for ever");
+  }
+}
+
+Lease Target::lease_of(std::shared_ptr<core::LeaseRecord> record) const {
+  return Lease{std::make_shared<LeaseState>(client, std::move(record), name)};
+}
+
+std::optional<Lease> Target::take(std::optional<milliseconds> limit, const std::stop_token& stop,
+                                  const std::optional<core::Permits>& permits) const {
+  // In place, as a lease that is moved is not the calling thread's any more.
+  auto state = obtain(limit, stop, permits);
+  return state ? std::optional<Lease>{std::in_place, std::move(state)} : std::nullopt;
+}
+
+Lease Target::take_or_throw(const std::stop_token& stop,
+                            const std::optional<core::Permits>& permits) const {
+  auto state = obtain(options.wait, stop, permits);
+  if (!state) {
+    throw_error(errc::timed_out, too_late(name, *options.wait));
+  }
+  return Lease{std::move(state)};
+}
+
+std::shared_ptr<LeaseState> Target::obtain(std::optional<milliseconds> limit,
+                                           const std::stop_token& stop,
+                                           const std::optional<core::Permits>& permits) const {
+  const bool waits = !limit || *limit > milliseconds::zero();
+  auto& holdings = Holdings::of_this_thread();
+  if (!limit && holdings.any() && holdings.excludes(*client, key, permits)) {
+    throw_error(errc::deadlock, "this thread holds the lock \"" + name +
+                                    "\" already, by another object, and would wait for itself: "
+                                    "use that one, or unlock it first");
+  }
+  std::shared_ptr<core::LeaseRecord> record;
+  if (!waits || !holdings.any() || client->is_quorum()) {
+    record = client->acquire(key, options, limit, stop, permits);
+  } else {
+    client->check_process();
+    const auto held = [&] { return holdings.tokens(*client); };
+    const DeadlockWatch::Wait wait{DeadlockWatch::of(*client), key, held, stop};
+    try {
+      record = client->acquire(key, options, limit, wait.stop(), permits);
+    } catch (const Cancelled&) {
+      if (const auto ring = wait.ring()) {
+        throw_error(errc::deadlock, *ring);
+      }
+      throw;
+    }
+  }
+  if (!record) {
+    return nullptr;
+  }
+  auto state = std::make_shared<LeaseState>(client, std::move(record), name);
+  try {
+    await_replicas({state->record}, stop);
+  } catch (...) {  // also of a thread that ends here
+    state->release_quietly();
+    throw;
+  }
+  bind_to_thread(state);
+  return state;
+}
+
+void Target::await_replicas(std::vector<std::shared_ptr<core::LeaseRecord>> records,
+                            const std::stop_token& stop) const {
+  if (options.min_replicas == 0) {
+    return;
+  }
+  const auto failure = client->replication().await(
+      std::move(records), {options.min_replicas, options.replication_timeout}, stop);
+  if (failure) {
+    throw_error(failure->code, failure->what);
+  }
+}
+
+Lease Target::exchange(Lease&& former, const core::Permits& permits) const {
+  if (!LeaseState::is_of(former, *client, key, permits)) {
+    throw_error(errc::usage, "the lease of \"" + former.name() + "\" is not one of the lock \"" +
+                                 name + "\" that could give way");
+  }
+  if (client->is_quorum()) {
+    throw_error(errc::usage, "a lease on a majority of servers cannot be downgraded");
+  }
+  former.ensure_held();
+  const auto state = LeaseState::take_from(former);
+  auto record =
+      client->acquire(key, options, milliseconds::zero(), {}, permits, state->record.get());
+  if (!record) {
+    throw_error(errc::lost, "the lock \"" + name + "\" (fence " +
+                                std::to_string(state->record->fence.number()) +
+                                ") had ended before it could be downgraded");
+  }
+  const auto next = std::make_shared<LeaseState>(client, std::move(record), name);
+  bind_to_thread(next);
+  return Lease{next};
+}
+
+AsyncAcquire Target::async_acquire(const std::optional<core::Permits>& permits,
+                                   std::stop_token stop) const {
+  return AsyncAcquire{
+      [self = shared_from_this(), permits](AcquireHandler handler, const std::stop_token& ends) {
+        self->async_acquire(permits, std::move(handler), ends);
+      },
+      std::move(stop)};
+}
+
+void Target::async_acquire(const std::optional<core::Permits>& permits, AcquireHandler handler,
+                           const std::stop_token& stop) const {
+  async_take(options.wait, stop, permits, std::move(handler));
+}
+
+AsyncTryAcquire Target::async_try_acquire(const std::optional<core::Permits>& permits,
+                                          milliseconds limit, std::stop_token stop) const {
+  return AsyncTryAcquire{[self = shared_from_this(), permits, limit](AcquireHandler handler,
+                                                                     const std::stop_token& ends) {
+                           self->async_take(limit, ends, permits, std::move(handler));
+                         },
+                         std::move(stop)};
+}
+
+void Target::async_take(std::optional<milliseconds> limit, const std::stop_token& stop,
+                        const std::optional<core::Permits>& permits, AcquireHandler handler) const {
+  client->async_acquire(key, options, limit, stop, permits,
+                        [self = shared_from_this(), limit, stop,
+                         handler = std::move(handler)](ClientState::Answer& answer) mutable {
+                          auto* const obtained = std::get_if<core::Obtained>(&answer);
+                          if (obtained != nullptr && self->options.min_replicas > 0) {
+                            self->deliver(std::move(obtained->lease), stop, std::move(handler));
+                          } else {
+                            handler(self->result_of(answer, limit));
+                          }
+                        });
+}
+
+// When enough replicas have it; else it is given back first.
+void Target::deliver(std::shared_ptr<core::LeaseRecord> record, const std::stop_token& stop,
+                     AcquireHandler handler) const {
+  const auto lease = std::make_shared<Lease>(lease_of(record));
+  client->replication().start(
+      {std::move(record)}, {options.min_replicas, options.replication_timeout}, stop,
+      [self = shared_from_this(), lease,
+       handler = std::move(handler)](Replication::Outcome failure) mutable {
+        if (!failure) {
+          handler({std::move(*lease), {}, {}});
+          return;
+        }
+        async_release(std::move(*lease), [handler = std::move(handler),
+                                          failure = std::move(*failure)](std::error_code) mutable {
+          handler({{}, failure.code, std::move(failure.what)});
+        });
+      });
+}
+
+AcquireResult Target::result_of(ClientState::Answer& answer,
+                                std::optional<milliseconds> limit) const {
+  if (auto* obtained = std::get_if<core::Obtained>(&answer)) {
+    return {lease_of(std::move(obtained->lease)), {}, {}};
+  }
+  auto& refusal = std::get<core::Refusal>(answer);
+  switch (refusal.kind) {
+    case core::Refusal::Kind::failed:
+      return {{}, refusal.code, std::move(refusal.what)};
+    case core::Refusal::Kind::cancelled:
+      return {{}, errc::cancelled, "the wait for the lock was cancelled"};
+    case core::Refusal::Kind::busy:
+    case core::Refusal::Kind::timed_out:
+      break;
+  }
+  return {{}, errc::timed_out, too_late(name, limit.value_or(milliseconds::zero()))};
+}
+
+void destroy(std::shared_ptr<Target>& target) noexcept {
+  if (target && target->client->is_forked()) {
+    leave_to_parent(std::move(target));
+  }
+}
+
+}  // namespace dlock::detail

@@ -1,0 +1,74 @@
+// Target: a lock as a handle asks for it: the client, the name, and the options, checked once.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/wire/permits.hpp"
+#include "dlock/async.hpp"
+#include "dlock/client.hpp"
+#include "dlock/lease.hpp"
+#include "dlock/options.hpp"
+#include "session/client_state.hpp"
+
+namespace dlock::detail {
+
+/// Immutable, and shared by the handle and the asynchronous waits it started.
+class Target : public std::enable_shared_from_this<Target> {
+ public:
+  /// Throws `UsageError` for a name or options that make no sense.
+  Target(Client& owner, std::string_view lock_name, LockOptions lock_options);
+
+  const std::shared_ptr<ClientState> client;
+  const std::string name;
+  const std::string key;
+  const LockOptions options;
+
+  /// None: `limit` passed. Without `permits` it is a mutex.
+  [[nodiscard]] std::optional<Lease> take(std::optional<std::chrono::milliseconds> limit,
+                                          const std::stop_token& stop,
+                                          const std::optional<core::Permits>& permits = {}) const;
+  /// Within `LockOptions::wait`. Throws `TimedOut`.
+  [[nodiscard]] Lease take_or_throw(const std::stop_token& stop,
+                                    const std::optional<core::Permits>& permits = {}) const;
+  /// In the place of `former`, in one step. Throws `LockLost` if that was over, and `UsageError`,
+  /// leaving it alone, if it is another lock's.
+  [[nodiscard]] Lease exchange(Lease&& former, const core::Permits& permits) const;
+  /// As `take_or_throw`, for a coroutine or a handler.
+  [[nodiscard]] AsyncAcquire async_acquire(const std::optional<core::Permits>& permits,
+                                           std::stop_token stop) const;
+  void async_acquire(const std::optional<core::Permits>& permits, AcquireHandler handler,
+                     const std::stop_token& stop) const;
+  /// As `take`.
+  [[nodiscard]] AsyncTryAcquire async_try_acquire(const std::optional<core::Permits>& permits,
+                                                  std::chrono::milliseconds limit,
+                                                  std::stop_token stop) const;
+  void async_take(std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
+                  const std::optional<core::Permits>& permits, AcquireHandler handler) const;
+
+  /// Waits for the replicas that the options ask for. Throws if they do not come, or the leases end
+  /// before; what becomes of these is the caller's business.
+  void await_replicas(std::vector<std::shared_ptr<core::LeaseRecord>> records,
+                      const std::stop_token& stop) const;
+  /// The handle of what the client obtained.
+  [[nodiscard]] Lease lease_of(std::shared_ptr<core::LeaseRecord> record) const;
+
+ private:
+  [[nodiscard]] std::shared_ptr<LeaseState> obtain(
+      std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
+      const std::optional<core::Permits>& permits) const;
+  void deliver(std::shared_ptr<core::LeaseRecord> record, const std::stop_token& stop,
+               AcquireHandler handler) const;
+  [[nodiscard]] AcquireResult result_of(ClientState::Answer& answer,
+                                        std::optional<std::chrono::milliseconds> limit) const;
+};
+
+/// Leaves it to the parent if this is its forked child.
+void destroy(std::shared_ptr<Target>& target) noexcept;
+
+}  // namespace dlock::detail

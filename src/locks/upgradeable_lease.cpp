@@ -1,0 +1,208 @@
+// The UpgradeableLease handle: one lease, and a second one while it is the writer.
+#include "dlock/upgradeable_lease.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+#include "dlock/error.hpp"
+#include "locks/holdings.hpp"
+#include "locks/lease_state.hpp"
+#include "locks/upgradeable_state.hpp"
+
+namespace dlock {
+namespace {
+
+using std::chrono::milliseconds;
+
+[[noreturn]] void refuse_empty() {
+  throw_error(errc::usage, "this lease holds nothing: it was released, moved from, or never held");
+}
+
+}  // namespace
+
+UpgradeableLease::UpgradeableLease() noexcept = default;
+
+UpgradeableLease::UpgradeableLease(std::shared_ptr<detail::UpgradeableState> state) noexcept
+    : state_(std::move(state)) {}
+
+UpgradeableLease::~UpgradeableLease() {
+  if (state_ && state_->lock->client->is_forked()) {
+    detail::leave_to_parent(std::move(state_));
+  }
+}
+
+UpgradeableLease::UpgradeableLease(UpgradeableLease&& other) noexcept
+    : state_(std::move(other.state_)) {
+  unbind();
+}
+
+// Into other hands, it may be: whose thread holds it is not known any more.
+void UpgradeableLease::unbind() const noexcept {
+  if (state_ && !state_->lock->client->is_forked()) {
+    const std::lock_guard lock{state_->mutex};
+    detail::LeaseState::unbind(state_->base);
+    detail::LeaseState::unbind(state_->rest);
+  }
+}
+
+UpgradeableLease& UpgradeableLease::operator=(UpgradeableLease&& other) noexcept {
+  if (this != &other) {
+    const UpgradeableLease former{std::move(state_)};
+    state_ = std::move(other.state_);
+    unbind();
+  }
+  return *this;
+}
+
+void UpgradeableLease::upgrade(std::stop_token stop) {
+  if (!state_) {
+    refuse_empty();
+  }
+  const auto limit = state_->lock->options.wait;
+  if (!try_upgrade_in(limit, std::move(stop))) {
+    throw_error(errc::timed_out, "the lock \"" + name() + "\" could not be upgraded within " +
+                                     std::to_string(limit.value_or(milliseconds{}).count()) +
+                                     " ms");
+  }
+}
+
+bool UpgradeableLease::try_upgrade() { return try_upgrade_in(milliseconds::zero(), {}); }
+
+bool UpgradeableLease::try_upgrade_in(std::optional<milliseconds> limit, std::stop_token stop) {
+  ensure_held();
+  if (upgraded()) {
+    return true;
+  }
+  // Who loses the one half has no right to wait for the other, before all others.
+  std::stop_source ends;
+  const auto end = [&ends]() noexcept { ends.request_stop(); };
+  const std::stop_callback on_stop{stop, end};
+  const std::stop_callback on_loss{state_->base.lost(), end};
+  constexpr core::Permits rest{core::upgrade_weight, core::shared_capacity, true};
+  std::optional<Lease> lease;
+  try {
+    lease = state_->lock->take(limit, ends.get_token(), rest);
+  } catch (const Cancelled&) {
+    state_->base.ensure_held();
+    throw;
+  }
+  state_->base.ensure_held();
+  if (!lease) {
+    return false;
+  }
+  const std::lock_guard lock{state_->mutex};
+  state_->rest = std::move(*lease);
+  if (detail::LeaseState::is_bound(state_->base)) {
+    detail::bind_to_thread(detail::LeaseState::of(state_->rest));
+  }
+  if (state_->lost.stop_possible()) {
+    state_->watch(state_->rest);
+  }
+  return true;
+}
+
+void UpgradeableLease::downgrade() {
+  ensure_held();
+  Lease rest;
+  {
+    const std::lock_guard lock{state_->mutex};
+    if (!state_->rest) {
+      throw_error(errc::usage, "the lock \"" + name() + "\" is not upgraded");
+    }
+    rest = std::move(state_->rest);
+  }
+  rest.release();
+}
+
+bool UpgradeableLease::upgraded() const noexcept {
+  if (!state_ || state_->lock->client->is_forked()) {
+    return false;
+  }
+  const std::lock_guard lock{state_->mutex};
+  return static_cast<bool>(state_->rest);
+}
+
+const std::string& UpgradeableLease::name() const noexcept {
+  return state_ ? state_->lock->name : detail::no_name();
+}
+
+std::int64_t UpgradeableLease::fence() const noexcept {
+  if (!state_) {
+    return 0;
+  }
+  const std::lock_guard lock{state_->mutex};
+  return std::max(state_->base.fence(), state_->rest.fence());
+}
+
+std::stop_token UpgradeableLease::lost() const {
+  if (!state_) {
+    return {};
+  }
+  if (state_->lock->client->is_forked()) {
+    return state_->base.lost();
+  }
+  const std::lock_guard lock{state_->mutex};
+  if (!state_->lost.stop_possible()) {
+    state_->lost = std::stop_source{};
+    for (const auto* half : {&state_->base, &state_->rest}) {
+      if (!*half) continue;
+      if (detail::LeaseState::is_lost(*half)) {
+        state_->lost.request_stop();  // nobody can listen yet
+      } else {
+        state_->watch(*half);
+      }
+    }
+  }
+  return state_->lost.get_token();
+}
+
+milliseconds UpgradeableLease::valid_for() const noexcept {
+  if (!state_ || state_->lock->client->is_forked()) {
+    return {};
+  }
+  const std::lock_guard lock{state_->mutex};
+  const auto base = state_->base.valid_for();
+  return state_->rest ? std::min(base, state_->rest.valid_for()) : base;
+}
+
+bool UpgradeableLease::held() const noexcept {
+  if (!state_ || state_->lock->client->is_forked()) {
+    return false;
+  }
+  const std::lock_guard lock{state_->mutex};
+  return state_->base.held() && (!state_->rest || state_->rest.held());
+}
+
+void UpgradeableLease::ensure_held() const {
+  if (!state_) {
+    refuse_empty();
+  }
+  state_->lock->client->check_process();
+  const std::lock_guard lock{state_->mutex};
+  state_->base.ensure_held();
+  if (state_->rest) {
+    state_->rest.ensure_held();
+  }
+}
+
+// Both halves go, whatever becomes of the first.
+void UpgradeableLease::release() {
+  if (!state_) {
+    return;
+  }
+  state_->lock->client->check_process();
+  const auto state = std::exchange(state_, nullptr);
+  std::exception_ptr problem;
+  try {
+    state->rest.release();
+  } catch (const Error&) {
+    problem = std::current_exception();
+  }
+  state->base.release();
+  if (problem) {
+    std::rethrow_exception(problem);
+  }
+}
+
+}  // namespace dlock

@@ -1,0 +1,34 @@
+// UpgradeableState: what an UpgradeableLease handle points to.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <stop_token>
+
+#include "dlock/lease.hpp"
+#include "locks/holdings.hpp"
+#include "locks/lease_state.hpp"
+#include "locks/target.hpp"
+
+namespace dlock::detail {
+
+struct UpgradeableState {
+  /// The calling thread's, until the handle is moved.
+  UpgradeableState(std::shared_ptr<const Target> of, Lease lease)
+      : lock(std::move(of)), base(std::move(lease)) {
+    bind_to_thread(LeaseState::of(base));
+  }
+
+  const std::shared_ptr<const Target> lock;
+  mutable std::mutex mutex;  ///< guards what follows; no user code runs with it held
+  Lease base;
+  Lease rest;                               ///< what it lacks to be the writer; empty: it is not
+  std::stop_source lost{std::nostopstate};  ///< of either; made when first asked for
+
+  /// To be called with `mutex` held.
+  void watch(const Lease& half) const {
+    lock->client->on_loss(*LeaseState::of(half)->record, lost);
+  }
+};
+
+}  // namespace dlock::detail

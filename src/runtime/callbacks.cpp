@@ -1,0 +1,192 @@
+// The callback thread.
+#include "runtime/callbacks.hpp"
+
+#include <cxxabi.h>
+
+#include <algorithm>
+#include <atomic>
+#include <exception>
+#include <iterator>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "runtime/cancellation.hpp"
+#include "runtime/quiet_thread.hpp"
+
+namespace dlock::detail {
+namespace {
+
+// Whose handlers this thread calls.
+thread_local const void* served = nullptr;
+
+}  // namespace
+
+struct Callbacks::Queue {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<Posted> functions;
+  Report report;
+  std::size_t expected = 0;
+  std::atomic<std::thread::id> thread;
+  bool runs = false;
+  bool finished = false;  ///< the client is gone
+  bool drops = false;     ///< ... and waited in vain
+  bool ending = false;
+  bool ended = false;
+
+  [[nodiscard]] bool is_done() const { return expected == 0 && functions.empty() && !runs; }
+};
+
+Callbacks::Expected::Expected(const Callbacks& callbacks)
+    : queue_(callbacks.queue_), is_late_([this] {
+        const std::lock_guard lock{queue_->mutex};
+        ++queue_->expected;
+        return queue_->finished;
+      }()) {}
+
+Callbacks::Expected::~Expected() {
+  const std::lock_guard lock{queue_->mutex};
+  if (--queue_->expected == 0) queue_->changed.notify_all();
+}
+
+bool Callbacks::Expected::is_wanted() const {
+  const std::lock_guard lock{queue_->mutex};
+  return is_late_ || !queue_->drops;
+}
+
+Callbacks::Serving::Serving(const Queue* queue) : before_(static_cast<const Queue*>(served)) {
+  served = queue;
+}
+
+Callbacks::Serving::~Serving() { served = before_; }
+
+Callbacks::Callbacks(std::chrono::milliseconds patience, Report report)
+    : patience_(patience), queue_(std::make_shared<Queue>()) {
+  queue_->report = std::move(report);
+}
+
+Callbacks::~Callbacks() {
+  if (!thread_.joinable()) {
+    return;
+  }
+  const runtime::Cancellation none{PTHREAD_CANCEL_DISABLE};
+  bool ended = false;
+  {
+    std::unique_lock lock{queue_->mutex};
+    queue_->ending = true;
+    queue_->changed.notify_all();
+    ended =
+        !is_here() && queue_->changed.wait_for(lock, patience_, [this] { return queue_->ended; });
+  }
+  if (ended) {
+    thread_.join();
+  } else {
+    thread_.detach();  // it owns all that it needs
+  }
+}
+
+void Callbacks::start() {
+  const std::lock_guard lock{queue_->mutex};
+  start_locked();
+}
+
+void Callbacks::start_locked() {
+  if (!thread_.joinable() && !queue_->ending) {
+    thread_ = quiet_thread([queue = queue_] { run(queue); });
+  }
+}
+
+void Callbacks::post(std::function<void()> function, Fate fate) {
+  {
+    const std::lock_guard lock{queue_->mutex};
+    if (fate == Fate::refused && queue_->finished) {
+      return;
+    }
+    queue_->functions.push_back({std::move(function), fate});
+    try {
+      start_locked();
+    } catch (const std::system_error&) {
+      return;  // no thread to be had: the next call tries again
+    }
+  }
+  queue_->changed.notify_all();
+}
+
+void Callbacks::finish(std::chrono::milliseconds answers) {
+  std::vector<Posted> dropped;  // destroyed without the mutex
+  std::unique_lock lock{queue_->mutex};
+  const auto is_done = [this] { return queue_->is_done(); };
+  if (served == queue_.get()) {
+    queue_->finished = true;
+    return;
+  }
+  const bool had_time = queue_->changed.wait_for(lock, answers, is_done) ||
+                        queue_->changed.wait_for(lock, patience_, is_done);
+  queue_->finished = true;
+  queue_->drops = !had_time;
+  if (!had_time) {
+    for (auto& posted : queue_->functions) {
+      if (posted.fate != Fate::runs) dropped.push_back(std::move(posted));
+    }
+    std::erase_if(queue_->functions,
+                  [](const Posted& posted) { return posted.fate != Fate::runs; });
+  }
+}
+
+bool Callbacks::is_here() const noexcept {
+  return queue_->thread.load(std::memory_order_relaxed) == std::this_thread::get_id();
+}
+
+void Callbacks::report(Queue& queue, const std::string& what) {
+  {
+    const std::lock_guard lock{queue.mutex};
+    if (queue.finished) return;
+  }
+  queue.report(what);
+}
+
+void Callbacks::go_on_elsewhere(const std::shared_ptr<Queue>& queue) noexcept {
+  const std::lock_guard lock{queue->mutex};
+  queue->runs = false;
+  queue->changed.notify_all();
+  try {
+    quiet_thread([queue] { run(queue); }).detach();
+  } catch (const std::system_error&) {
+    return;  // no thread to be had
+  }
+}
+
+void Callbacks::run(const std::shared_ptr<Queue>& queue) {
+  queue->thread = std::this_thread::get_id();
+  const Serving serving{queue.get()};
+  std::unique_lock lock{queue->mutex};
+  while (true) {
+    queue->changed.wait(lock, [&] { return !queue->functions.empty() || queue->ending; });
+    if (queue->functions.empty()) {
+      queue->ended = true;
+      queue->changed.notify_all();
+      return;
+    }
+    auto function = std::move(queue->functions.front().run);
+    queue->functions.pop_front();
+    queue->runs = true;
+    lock.unlock();
+    try {
+      function();
+    } catch (const abi::__forced_unwind&) {  // pthread_exit()
+      go_on_elsewhere(queue);
+      throw;
+    } catch (const std::exception& error) {
+      report(*queue, error.what());
+    } catch (...) {
+      report(*queue, "something that is no std::exception");
+    }
+    function = nullptr;  // it may be what keeps something of ours
+    lock.lock();
+    queue->runs = false;
+    queue->changed.notify_all();
+  }
+}
+
+}  // namespace dlock::detail

@@ -1,0 +1,70 @@
+// Errand: something slow that is done on a thread of its own, since whoever keeps the leases' time
+// must not wait for a name server, a handshake, or a server that does not answer.
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "runtime/quiet_thread.hpp"
+#include "runtime/wake.hpp"
+
+namespace dlock::detail {
+
+/// One at a time. Not thread-safe. Destruction does not wait for it.
+template <class Result>
+class Errand {
+ public:
+  /// Begins `run`, which does not throw. `woken` are notified when it has come to an end;
+  /// `no_thread` makes the result of an errand that could not begin.
+  void start(std::function<Result()> run,
+             const std::function<Result(const std::string&)>& no_thread,
+             std::shared_ptr<Wake> leader, std::shared_ptr<Wake> keeper) {
+    under_way_ = std::make_shared<UnderWay>();
+    const auto finish = [under_way = under_way_, leader = std::move(leader),
+                         keeper = std::move(keeper)](Result result) {
+      {
+        const std::lock_guard lock{under_way->mutex};
+        under_way->result = std::move(result);
+      }
+      leader->notify();
+      keeper->notify();
+    };
+    try {
+      quiet_thread([run = std::move(run), finish] { finish(run()); }).detach();
+    } catch (const std::exception& error) {
+      finish(no_thread(error.what()));
+    }
+  }
+  [[nodiscard]] bool is_busy() const { return under_way_ != nullptr; }
+  /// The result, once, when it is there.
+  [[nodiscard]] std::optional<Result> take() {
+    if (!under_way_) {
+      return std::nullopt;
+    }
+    std::optional<Result> result;
+    {
+      const std::lock_guard lock{under_way_->mutex};
+      result = std::move(under_way_->result);
+    }
+    if (result) {
+      under_way_.reset();
+    }
+    return result;
+  }
+  /// Wants no result any more.
+  void abandon() { under_way_.reset(); }
+
+ private:
+  struct UnderWay {
+    std::mutex mutex;
+    std::optional<Result> result;
+  };
+  std::shared_ptr<UnderWay> under_way_;
+};
+
+}  // namespace dlock::detail

@@ -1,0 +1,22 @@
+// The semaphore behind a Signal.
+#include "runtime/signal.hpp"
+
+namespace dlock::detail {
+
+std::uint32_t Signal::await() {
+  for (;;) {
+    if (::sem_wait(&turns_) != 0) {
+      continue;  // a signal handler ran
+    }
+    if (const auto what = raised_.exchange(0, std::memory_order_acquire); what != 0) {
+      return what;
+    }
+  }
+}
+
+void Signal::raise(std::uint32_t what) noexcept {
+  raised_.store(what, std::memory_order_release);
+  ::sem_post(&turns_);
+}
+
+}  // namespace dlock::detail

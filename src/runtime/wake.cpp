@@ -1,0 +1,38 @@
+// The eventfd behind a Wake.
+#include "runtime/wake.hpp"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "runtime/cancellation.hpp"
+
+namespace dlock::detail {
+
+using runtime::Cancellation;
+
+Wake::Wake() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (fd_ < 0) {
+    throw std::system_error{errno, std::generic_category(), "eventfd"};
+  }
+}
+
+Wake::~Wake() {
+  const Cancellation none{PTHREAD_CANCEL_DISABLE};
+  ::close(fd_);
+}
+
+void Wake::notify() noexcept {
+  const Cancellation none{PTHREAD_CANCEL_DISABLE};
+  ::eventfd_write(fd_, 1);
+}
+
+void Wake::clear() noexcept {
+  const Cancellation none{PTHREAD_CANCEL_DISABLE};
+  eventfd_t count = 0;
+  ::eventfd_read(fd_, &count);
+}
+
+}  // namespace dlock::detail

@@ -1,0 +1,471 @@
+// Callers: what a thread that wants something of the engine does, and how it waits.
+#include "session/client_state.hpp"
+
+#include <cxxabi.h>
+
+#include <algorithm>
+
+#include "core/wire/keys.hpp"
+#include "core/wire/text.hpp"
+#include "dlock/error.hpp"
+#include "runtime/clock.hpp"
+#include "session/primary_watch.hpp"
+#include "store/replication.hpp"
+
+namespace dlock::detail {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A sink that throws has nobody to tell.
+void tell(const LogSink& sink, LogLevel level, std::string_view text) {
+  if (!sink) return;
+  try {
+    sink(level, text);
+  } catch (const abi::__forced_unwind&) {  // pthread_exit()
+    throw;
+  } catch (...) {
+    return;
+  }
+}
+
+}  // namespace
+
+ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
+    : config_(std::move(endpoint), std::move(options)),
+      callbacks_(config_.options.request_timeout,
+                 [sink = config_.options.log](const std::string& what) {
+                   tell(sink, LogLevel::error, "a handler or callback threw: " + what);
+                 }) {
+  if (is_quorum()) {
+    form_quorum();
+  } else if (config_.is_cluster()) {
+    // The first look for such a key takes a millisecond: not with the mutex held.
+    static_cast<void>(core::fence_key_on(0));
+  } else {
+    settle_on(add_line(0), node_at(config_.endpoint));
+  }
+}
+
+ClientState::~ClientState() {
+  const Cancellation none{PTHREAD_CANCEL_DISABLE};
+  primary_watch_.reset();
+  if (companion_) companion_->end();
+  {
+    Lock lock{*this};
+    close_all();
+    if (!is_settled()) {
+      settling_ = true;
+      const auto deadline = now() + config_.options.request_timeout;
+      while (!settled_.done && now() < deadline) {
+        leader_ = &settled_;
+        poll_once(lock, std::min(deadline, next_timer().value_or(deadline)), Role::caller);
+        leader_ = nullptr;
+      }
+    }
+    surveyor_.abandon();
+    for (const auto& node : nodes_) {
+      node->connector.abandon();
+    }
+    for (const auto& line : lines_) {
+      line->engine.withdraw(now());
+      touch(*line);
+    }
+    carry_out();
+    write_out();
+    keeper_ends_ = true;
+    keeper_wake_->notify();
+  }
+  if (keeper_.joinable()) {
+    keeper_.join();
+  }
+  companion_.reset();
+  replication_.reset();
+}
+
+void ClientState::close() {
+  const Cancellation none{PTHREAD_CANCEL_DISABLE};
+  Companion* companion = nullptr;
+  Replication* replication = nullptr;
+  {
+    const Lock lock{*this};
+    is_closed_ = true;
+    close_all();
+    after_change();
+    companion = companion_.get();
+    replication = replication_.get();
+  }
+  closing_.request_stop();
+  if (companion != nullptr) companion->end();
+  if (replication != nullptr) replication->end();
+  callbacks_.finish(config_.options.request_timeout);
+}
+
+// The engines of a quorum go on: its leases need them.
+void ClientState::close_all() {
+  if (quorum_) {
+    quorum_->close(now());
+    touch_quorum();
+  } else {
+    for (const auto& line : lines_) {
+      line->engine.close(now());
+      touch(*line);
+    }
+  }
+  carry_out();
+}
+
+std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
+                                                        const LockOptions& options,
+                                                        std::optional<milliseconds> limit,
+                                                        const std::stop_token& stop,
+                                                        const std::optional<core::Permits>& permits,
+                                                        const core::LeaseRecord* former) {
+  if (stop.stop_requested()) {
+    throw_error(errc::cancelled, "the wait for the lock was cancelled before it began");
+  }
+  const auto begin = now();
+  return obtain(begin, wish_for(begin, key, options, limit, permits), stop, former);
+}
+
+std::shared_ptr<core::LeaseRecord> ClientState::at_gate(const std::string& name, core::Gate gate,
+                                                        std::optional<milliseconds> limit,
+                                                        const std::stop_token& stop) {
+  if (stop.stop_requested() && gate.ticket.empty()) {
+    throw_error(errc::cancelled, "the wait was cancelled before it began");
+  }
+  const auto begin = now();
+  auto wish = wish_for(begin, core::gate_key(gate.kind, name), {}, limit, {});
+  wish.ttl = core::waiter_life;
+  wish.gate = std::move(gate);
+  return obtain(begin, std::move(wish), stop, nullptr);
+}
+
+// Waits for what `wish` says; null when its limit passed.
+std::shared_ptr<core::LeaseRecord> ClientState::obtain(core::Instant begin,
+                                                       core::AcquireRequest wish,
+                                                       const std::stop_token& stop,
+                                                       const core::LeaseRecord* former) {
+  check_process();
+  Call call;
+  Lock lock{*this};
+  ensure_keeper();  // before anything is to be kept; it may fail
+  call.gives_lease = !wish.gate;
+  ask(begin, call, std::move(wish), former);
+  carry_out(Write::soon);
+  after_change();
+  const auto on_stop_requested = [this, &call] { cancel(call); };
+  std::optional<std::stop_callback<decltype(on_stop_requested)>> on_stop;
+  if (stop.stop_possible()) {
+    // It may run at once, on this thread, and takes the mutex.
+    lock.unlock();
+    on_stop.emplace(stop, on_stop_requested);
+    lock.lock();
+  }
+  call.is_cancellable = true;
+  try {
+    wait(lock, call);
+  } catch (const abi::__forced_unwind&) {  // pthread_cancel()
+    abandon(lock, call);
+    throw;
+  }
+  on_stop.reset();
+
+  if (auto* obtained = std::get_if<core::Obtained>(&call.answer)) {
+    return std::move(obtained->lease);
+  }
+  const auto& refusal = std::get<core::Refusal>(call.answer);
+  if (refusal.kind == core::Refusal::Kind::failed) {
+    throw_error(refusal.code, refusal.what);
+  }
+  if (refusal.kind == core::Refusal::Kind::cancelled) {
+    throw_error(errc::cancelled, "the wait was cancelled");
+  }
+  return nullptr;
+}
+
+core::AcquireRequest ClientState::wish_for(core::Instant begin, const std::string& key,
+                                           const LockOptions& options,
+                                           std::optional<milliseconds> limit,
+                                           const std::optional<core::Permits>& permits) const {
+  const bool tries = limit && *limit <= milliseconds::zero();
+  core::AcquireRequest wish{
+      .key = key, .ttl = options.ttl, .renew = options.renew, .wait = !tries, .permits = permits};
+  if (options.max_hold && *options.max_hold < longest_span) {
+    wish.max_hold = options.max_hold;
+  }
+  if (tries) {
+    wish.deadline = begin + config_.options.connect_timeout + 2 * config_.options.request_timeout;
+  } else if (limit && *limit < longest_span) {
+    wish.deadline = begin + *limit;
+  }
+  return wish;
+}
+
+std::stop_token ClientState::closing() {
+  const Lock lock{*this};
+  return is_closed_ ? std::stop_token{} : closing_.get_token();
+}
+
+void ClientState::cancel(const Call& call) {
+  const Lock lock{*this};
+  if (!call.asked) {
+    return;
+  }
+  if (quorum_) {
+    quorum_->cancel(now(), id_of(call));
+    touch_quorum();
+  } else {
+    call.line->engine.cancel(now(), id_of(call));
+    touch(*call.line);
+  }
+  carry_out();
+  after_change();
+}
+
+core::Released::Kind ClientState::release(const core::LeaseRecord& lease) {
+  Call call;
+  Lock lock{*this};
+  releases_[lease.id] = &call;
+  ask_for_release(lease);
+  carry_out(Write::soon);
+  after_change();
+  wait(lock, call);
+  return std::get<core::Released>(call.answer).kind;
+}
+
+// The thread of a wait ends while it sleeps, without the mutex.
+void ClientState::abandon(Lock& lock, Call& call) {
+  lock.lock();
+  if (leader_ == &call) {
+    leader_until_.reset();
+    leader_ = nullptr;
+    active_ = now();
+  } else if (call.follows) {
+    followers_.erase(call.place);
+    call.follows = false;
+  } else {  // somebody is about to wake it
+    lock.unlock();
+    call.turn.await();
+    lock.lock();
+    waking_.fetch_sub(1);
+  }
+  if (!call.done) {
+    quorum_ ? quorum_->cancel(now(), id_of(call)) : call.line->engine.cancel(now(), id_of(call));
+    quorum_ ? touch_quorum() : touch(*call.line);
+    carry_out();
+  }
+  if (const auto* const obtained = std::get_if<core::Obtained>(&call.answer);
+      obtained != nullptr && obtained->lease && call.gives_lease) {
+    ask_for_release(*obtained->lease);
+    carry_out();
+  }
+  write_out();
+  carry_out();
+  after_change();
+  pass_lead();
+  lock.unlock();
+}
+
+Companion& ClientState::companion(Companion::Make make) {
+  const Lock lock{*this};
+  if (!companion_) {
+    companion_ = make(*this);
+  }
+  return *companion_;
+}
+
+Replication& ClientState::replication() {
+  const Lock lock{*this};
+  if (!replication_) {
+    replication_ = std::make_unique<Replication>(config_, callbacks_);
+    if (is_closed_) replication_->end();
+  }
+  return *replication_;
+}
+
+std::stop_token ClientState::lost(core::LeaseRecord& lease) {
+  if (is_forked()) {
+    std::stop_source source;
+    source.request_stop();
+    return source.get_token();
+  }
+  callbacks_.start();
+  const Lock lock{*this};
+  if (!lease.lost.stop_possible()) {
+    lease.lost = std::stop_source{};
+    if (lease.loss.load() != core::Loss::none) {
+      lease.lost.request_stop();  // nobody can listen yet
+    }
+  }
+  return lease.lost.get_token();
+}
+
+void ClientState::on_loss(core::LeaseRecord& lease, const std::stop_source& whole) {
+  callbacks_.start();
+  const Lock lock{*this};
+  lease.lost_with.push_front(whole);
+  if (lease.loss.load() != core::Loss::none) {
+    tell_whole(lease);
+  }
+}
+
+// With the mutex held, so not here: who is told is the user.
+void ClientState::tell_whole(core::LeaseRecord& lost) {
+  for (auto& source : std::exchange(lost.lost_with, {})) {
+    callbacks_.post([source]() mutable { source.request_stop(); }, Callbacks::Fate::runs);
+  }
+}
+
+Client::Stats ClientState::stats() {
+  const Lock lock{*this};
+  Client::Stats sum{};
+  const auto add = [&sum](const core::Counters& c) {
+    sum.acquired += c.acquired;
+    sum.granted += c.granted;
+    sum.passed += c.passed;
+    sum.released += c.released;
+    sum.lost += c.lost;
+    sum.timed_out += c.timed_out;
+    sum.renewals += c.renewals;
+    sum.reconnects += c.reconnects;
+    sum.commands += c.commands;
+  };
+  if (quorum_) {
+    add(quorum_->counters());
+    return sum;
+  }
+  for (const auto& line : lines_) {
+    add(line->engine.counters());
+  }
+  return sum;
+}
+
+bool ClientState::is_settled() const {
+  const auto silent = [](const auto& line) { return is_silent(*line); };
+  return (!quorum_ || quorum_->settled() || std::any_of(lines_.begin(), lines_.end(), silent)) &&
+         std::all_of(lines_.begin(), lines_.end(),
+                     [&](const auto& line) { return line->engine.settled() || silent(line); });
+}
+
+void ClientState::log(LogLevel level, std::string text) {
+  if (!config_.options.log) {
+    return;
+  }
+  text = core::escaped(text);
+  callbacks_.post(
+      [sink = config_.options.log, level, text = std::move(text)] { tell(sink, level, text); },
+      Callbacks::Fate::refused);
+}
+
+// --- waiting ------------------------------------------------------------------------------------
+
+void ClientState::Lock::lock() {
+  state_.mutex_.lock();
+  locked_ = true;
+}
+
+void ClientState::Lock::unlock() {
+  auto* call = std::exchange(state_.to_wake_, nullptr);
+  auto posts = std::exchange(state_.posts_, {});
+  locked_ = false;
+  state_.mutex_.unlock();
+  if (!posts.empty()) {
+    state_.post_handlers(std::move(posts));
+  }
+  while (call != nullptr) {
+    auto* const next = call->next;  // once woken it may be gone
+    call->turn.raise(call->raise);
+    call = next;
+  }
+}
+
+// Ends with the mutex let go of.
+void ClientState::wait(Lock& lock, Call& call) {
+  while (!call.done) {
+    if (leader_ == nullptr) {
+      lead(lock, call);
+      continue;
+    }
+    call.place = followers_.insert(followers_.end(), &call);
+    call.follows = true;
+    lock.unlock();
+    const auto turn = [&] {
+      if (!call.is_cancellable) return call.turn.await();
+      const auto cancellation = lock.as_before();
+      return call.turn.await();
+    }();
+    if (waking_.fetch_sub(1) == 1 && unwritten_) {
+      const Lock writing{*this};
+      write_out();
+      carry_out();
+    }
+    if (turn == answered) {
+      return;
+    }
+    lock.lock();
+  }
+  pass_lead();
+  lock.unlock();
+}
+
+void ClientState::pass_lead() {
+  if (leader_ == nullptr && !followers_.empty()) {
+    wake(*followers_.front(), leads);
+  } else if (leader_ == nullptr && keeper_rests_) {
+    keeper_wake_->notify();
+  }
+}
+
+// Happens when the mutex is let go of.
+void ClientState::wake(Call& call, Turn turn) {
+  followers_.erase(call.place);
+  call.follows = false;
+  call.raise = turn;
+  call.next = std::exchange(to_wake_, &call);
+  waking_.fetch_add(1);
+}
+
+void ClientState::lead(Lock& lock, Call& call) {
+  leader_ = &call;
+  ++leads_;
+  while (!call.done) {
+    poll_once(lock, next_timer(), Role::caller);
+  }
+  leader_ = nullptr;
+  active_ = now();
+}
+
+void ClientState::answer(Call& call) {
+  call.done = true;
+  if (call.async) {
+    --async_calls_;
+    handlers_.fetch_add(1);
+    posts_.push_back(std::move(call.async));
+  } else if (&call == leader_) {
+    if (leader_until_) {
+      leader_wake_->notify();
+    }
+  } else if (call.follows) {
+    wake(call, answered);
+  }
+}
+
+// Whoever sleeps must wake for the earliest timer, or for output that the socket did not take.
+void ClientState::after_change() {
+  const auto next = next_timer();
+  const bool stuck = !unwritten_ && wants_write();
+  const auto too_late = [&](const std::optional<core::Instant>& until) {
+    return until && ((next && *next < *until) || stuck);
+  };
+  if (leader_ != nullptr) {
+    if (too_late(leader_until_)) {
+      leader_wake_->notify();
+    }
+  } else if (followers_.empty() &&
+             (too_late(keeper_until_) || (keeper_until_ && async_calls_ > 0 && !keeper_reads_))) {
+    keeper_wake_->notify();
+  }
+}
+
+}  // namespace dlock::detail

@@ -1,0 +1,312 @@
+// ClientState: the engines of one client, their connections, and the threads that drive them.
+//
+// Leader and followers: a thread that waits for an answer reads the socket itself, if nobody else
+// does, and hands the others theirs. The keeper, a background thread, does it when nobody waits: it
+// serves renewals, losses, reconnects and pushes, and keeps away from the socket while callers are
+// active. User code runs on neither, but on the callback thread.
+#pragma once
+
+#include <poll.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "core/engine/engine.hpp"
+#include "core/quorum/quorum.hpp"
+#include "dlock/client.hpp"
+#include "dlock/options.hpp"
+#include "redis/connection.hpp"
+#include "runtime/callbacks.hpp"
+#include "runtime/cancellation.hpp"
+#include "runtime/signal.hpp"
+#include "runtime/wake.hpp"
+#include "session/line.hpp"
+#include "session/rescuer.hpp"
+#include "store/connector.hpp"
+#include "store/store_config.hpp"
+
+namespace dlock::detail {
+
+using runtime::Cancellation;
+
+class ClientState;
+class PrimaryWatch;
+class Replication;
+
+/// What a part of the library that stands on this one keeps with a client.
+class Companion {
+ public:
+  Companion() = default;
+  virtual ~Companion() = default;
+  Companion(const Companion&) = delete;
+  Companion& operator=(const Companion&) = delete;
+
+  /// The client goes. Does not wait.
+  virtual void end() = 0;
+
+  using Make = std::unique_ptr<Companion> (*)(ClientState&);
+};
+
+/// Thread-safe.
+class ClientState {
+ public:
+  ClientState(redis::Endpoint endpoint, ClientOptions options);
+  /// Waits for releases under way, at most one request timeout.
+  ~ClientState();
+  ClientState(const ClientState&) = delete;
+  ClientState& operator=(const ClientState&) = delete;
+
+  /// Takes a lock. `limit` none: waits for ever; zero or less: only if it is free now. Null when
+  /// the limit passed. Throws `Cancelled`, `Unreachable`, `Refused`, `StoreUnusable`, and
+  /// `UsageError` for a number of permits that is not the lock's.
+  /// `former`: ends that lease and takes its place in one step; null if it was over before.
+  [[nodiscard]] std::shared_ptr<core::LeaseRecord> acquire(
+      const std::string& key, const LockOptions& options,
+      std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
+      const std::optional<core::Permits>& permits = {}, const core::LeaseRecord* former = nullptr);
+  /// As `acquire`, of all `keys`, which are different and together, or of none, without waiting.
+  /// Empty: one was not free.
+  [[nodiscard]] std::vector<std::shared_ptr<core::LeaseRecord>> try_all(
+      const std::vector<std::string>& keys, const LockOptions& options,
+      const std::stop_token& stop);
+  /// Does what `gate` says, or waits there. What it was told is the fence's counter of the result,
+  /// which nobody holds; null when the limit passed. `limit` and errors as of `acquire`. Who has a
+  /// ticket is in a queue: then not even a `stop` from before keeps it from leaving that.
+  [[nodiscard]] std::shared_ptr<core::LeaseRecord> at_gate(
+      const std::string& name, core::Gate gate, std::optional<std::chrono::milliseconds> limit = {},
+      const std::stop_token& stop = {});
+  /// Gives a lock back and says what the server said.
+  core::Released::Kind release(const core::LeaseRecord& lease);
+  /// The same with many, in one go.
+  std::vector<core::Released::Kind> release_all(
+      const std::vector<std::shared_ptr<core::LeaseRecord>>& leases);
+
+  /// How a wait or a release ended.
+  using Answer = std::variant<std::monostate, core::Obtained, core::Refusal, core::Released>;
+  /// Runs on the callback thread; keeps what it needs of this object alive.
+  using Handler = std::function<void(Answer&)>;
+  /// As `acquire`, without waiting: `then` gets the answer. Throws only what keeps it from
+  /// starting.
+  void async_acquire(const std::string& key, const LockOptions& options,
+                     std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
+                     const std::optional<core::Permits>& permits, Handler then);
+  /// As `release`, without waiting.
+  void async_release(const core::LeaseRecord& lease, Handler then);
+  /// The lease's stop token; requested at once if it is lost already.
+  [[nodiscard]] std::stop_token lost(core::LeaseRecord& lease);
+  /// Requests `whole`, on the callback thread, when the lease is lost; also if it is already.
+  void on_loss(core::LeaseRecord& lease, const std::stop_source& whole);
+  /// The client goes: ends all waits, and lets handlers run. See `Client::~Client`.
+  void close();
+
+  [[nodiscard]] Client::Stats stats();
+  /// The only one of this client; made by `make` with the first call.
+  [[nodiscard]] Companion& companion(Companion::Make make);
+  /// Made with the first call.
+  [[nodiscard]] Replication& replication();
+  [[nodiscard]] const StoreConfig& config() const noexcept { return config_; }
+  [[nodiscard]] const std::string& url() const noexcept { return config_.url; }
+  [[nodiscard]] const ClientOptions& options() const noexcept { return config_.options; }
+  [[nodiscard]] bool is_quorum() const noexcept { return config_.is_quorum(); }
+  /// Throws in a forked child.
+  void check_process() const { config_.check_process(); }
+  [[nodiscard]] bool is_forked() const noexcept { return config_.is_forked(); }
+  void log(LogLevel level, std::string text);
+  /// For who calls handlers.
+  [[nodiscard]] const Callbacks& callbacks() const noexcept { return callbacks_; }
+  /// Requested when the client goes; of one that is gone already: never.
+  [[nodiscard]] std::stop_token closing();
+
+ private:
+  struct AsyncCall;
+  /// Why a follower is woken.
+  enum Turn : std::uint32_t { answered = 1, leads = 2 };
+  /// What a blocked thread waits for, or what a handler is to be called with.
+  struct Call {
+    bool done = false;
+    Line* line = nullptr;  ///< whose engine answers; of a quorum: none
+    bool asked = false;
+    bool gives_lease = true;      ///< else what it obtains is nothing to be given back
+    bool is_cancellable = false;  ///< its thread may be ended while it waits
+    Answer answer;
+    std::shared_ptr<AsyncCall> async;  ///< itself, if nobody is blocked
+
+    // While its thread sleeps because another leads.
+    bool follows = false;
+    std::list<Call*>::iterator place;  ///< among the followers
+    Signal turn;
+    Turn raise{};          ///< what `turn` is to be raised for
+    Call* next = nullptr;  ///< in the chain of those to be woken
+  };
+  /// Holds the mutex. Letting go of it wakes whose calls were answered meanwhile: only then, since
+  /// they would have to wait for it.
+  class Lock {
+   public:
+    explicit Lock(ClientState& state) : state_(state) { lock(); }
+    ~Lock() {
+      if (locked_) unlock();
+    }
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+    void lock();
+    void unlock();
+    /// For sleeping without the mutex, as the thread had it: else it cannot be cancelled here.
+    [[nodiscard]] Cancellation as_before() const noexcept {
+      return Cancellation{cancellation_.before()};
+    }
+
+   private:
+    const Cancellation cancellation_{PTHREAD_CANCEL_DISABLE};
+    ClientState& state_;
+    bool locked_ = false;
+  };
+  class Intake;
+  static core::WaiterId id_of(const Call& call) { return reinterpret_cast<core::WaiterId>(&call); }
+
+  [[nodiscard]] core::AcquireRequest wish_for(core::Instant begin, const std::string& key,
+                                              const LockOptions& options,
+                                              std::optional<std::chrono::milliseconds> limit,
+                                              const std::optional<core::Permits>& permits) const;
+  [[nodiscard]] std::shared_ptr<core::LeaseRecord> obtain(core::Instant begin,
+                                                          core::AcquireRequest wish,
+                                                          const std::stop_token& stop,
+                                                          const core::LeaseRecord* former);
+  void cancel(const Call& call);
+  void abandon(Lock& lock, Call& call);
+  void pass_lead();
+  /// With the mutex held: what is asked of an engine, or of the quorum.
+  void ask(core::Instant begin, Call& call, core::AcquireRequest wish,
+           const core::LeaseRecord* former = nullptr);
+  [[nodiscard]] static bool is_silent(const Line& line);
+  void note_silence(Line& line);
+  void ask_for_release(const core::LeaseRecord& lease);
+
+  // What follows is called with the mutex held.
+  enum class Role { caller, keeper };
+  void wait(Lock& lock, Call& call);
+  void wait_for_all(Lock& lock, std::vector<Call>& calls);
+  void lead(Lock& lock, Call& call);
+  void poll_once(Lock& lock, std::optional<core::Instant> until, Role role);
+  /// What one who sleeps listens to.
+  struct Ears {
+    std::vector<::pollfd> fds;
+    std::vector<std::pair<Node*, std::uint64_t>> nodes;  ///< with the number of the connection
+  };
+
+  // topology.cpp: lines, nodes, and which line is on which node.
+  Line& add_line(std::uint16_t slot);
+  void form_quorum();
+  void close_all();
+  [[nodiscard]] Line& line_of(std::string_view key);
+  [[nodiscard]] Node& node_at(const redis::Endpoint& endpoint);
+  void connect(Line& line);
+  void settle_on(Line& line, Node& node);
+  void join(Line& line, bool old_is_dead);
+  void part(Line& line, const std::string& why);
+  void end_connection(Node& node, const std::string& why, const Line* knows = nullptr);
+  void dial(Node& node);
+  void take_connection(Node& node);
+  void survey();
+  void take_survey();
+  void rescue();
+  void take_rescued();
+  void watch_primary();
+  void take_input(Node& node);
+
+  void touch(Line& line);
+  void touch_quorum();
+  bool carry_out_of_lines();
+  bool carry_out_of_quorum();
+  [[nodiscard]] bool is_settled() const;
+  [[nodiscard]] bool is_idle() const { return busy_lines_ == 0 && (!quorum_ || quorum_->idle()); }
+  [[nodiscard]] bool wants_write() const;
+  [[nodiscard]] std::optional<core::Instant> next_timer() const;
+  /// Whether what is to be written must be now, or may wait for others who were just woken.
+  enum class Write { now, soon };
+  void carry_out(Write write = Write::now);
+  void write_out();
+  void wake(Call& call, Turn turn);
+  void perform(Line& line, core::Action& action);
+  void answer_users(core::Action& action);
+  void write(Line& line, const core::Command& command);
+  void answer(Call& call);
+  void tell_whole(core::LeaseRecord& lost);
+  void post_handlers(std::vector<std::shared_ptr<AsyncCall>> calls);
+  void run_handlers(std::vector<std::shared_ptr<AsyncCall>>& calls);
+  void forgo(const core::LeaseRecord& lease) noexcept;
+  void after_change();
+  void ensure_keeper();
+  void keep(Lock& lock);
+
+  const StoreConfig config_;
+
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<Line>> lines_;
+  std::vector<core::Instant> alarms_;  ///< of their timers, in the same order; apart, to be quick
+  std::vector<Line*> touched_;
+  std::size_t busy_lines_ = 0;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  // Of a quorum:
+  std::unique_ptr<core::Quorum> quorum_;
+  core::Instant quorum_alarm_ = core::Instant::max();
+  bool quorum_is_touched_ = false;
+  // Of a cluster:
+  std::unordered_map<std::uint16_t, Line*> line_by_slot_;
+  std::vector<redis::SlotRange> slots_;
+  bool slots_are_old_ = true;
+  Surveyor surveyor_;
+  core::Instant survey_by_;  ///< if it is busy
+  std::vector<std::shared_ptr<core::LeaseRecord>> stranded_;
+  Rescuer rescuer_;
+
+  std::vector<std::string_view> fields_;  ///< of the command being written
+  std::vector<core::Action> actions_;     ///< being carried out
+
+  std::unordered_map<core::LeaseId, Call*> releases_;
+  std::list<Call*> followers_;
+  Call* leader_ = nullptr;   ///< the caller that reads the socket
+  Call* to_wake_ = nullptr;  ///< the first of a chain
+  /// How many were woken and do not run yet: they are likely to have something to write.
+  std::atomic<int> waking_{0};
+  std::atomic<bool> unwritten_{false};  ///< output was left to them
+  const std::shared_ptr<Wake> leader_wake_ = std::make_shared<Wake>();
+  Ears leader_ears_, keeper_ears_;
+  const std::shared_ptr<Wake> keeper_wake_ = std::make_shared<Wake>();
+  std::optional<core::Instant> leader_until_, keeper_until_;  ///< asleep until; none: awake
+  core::Instant active_;                                      ///< when a caller last led
+  bool keeper_reads_ = false;                                 ///< its sleep ends with input
+  bool keeper_rests_ = false;    ///< it leaves the timers to the callers until one tells it
+  std::uint64_t leads_ = 0;      ///< how often a caller began to lead
+  std::size_t async_calls_ = 0;  ///< not answered
+  /// Answered, to be posted when the mutex is let go of.
+  std::vector<std::shared_ptr<AsyncCall>> posts_;
+  std::atomic<int> handlers_{0};    ///< posted, and not begun
+  bool keeper_looks_soon_ = false;  ///< it looks for output left to handlers
+  bool keeper_ends_ = false;
+  bool is_closed_ = false;
+  std::stop_source closing_;
+  Call settled_;  ///< of the destructor
+  bool settling_ = false;
+
+  Callbacks callbacks_;
+  std::thread keeper_;
+  std::unique_ptr<Companion> companion_;
+  std::unique_ptr<PrimaryWatch> primary_watch_;
+  std::unique_ptr<Replication> replication_;
+};
+
+}  // namespace dlock::detail

@@ -1,0 +1,88 @@
+// Rescuing: one key at a time, where it is just now.
+#include "session/rescuer.hpp"
+
+#include <charconv>
+#include <exception>
+#include <string_view>
+#include <tuple>
+
+#include "core/wire/command.hpp"
+#include "runtime/clock.hpp"
+#include "script/scripts.hpp"
+#include "store/servers.hpp"
+#include "store/store_config.hpp"
+
+namespace dlock::detail {
+namespace {
+
+using redis::Endpoint;
+using std::chrono::milliseconds;
+
+// `ASK SLOT HOST:PORT`; no host: that of the node which says so.
+Endpoint::Address address_of(std::string_view ask, const Endpoint::Address& speaker) {
+  const auto place = ask.substr(ask.rfind(' ') + 1);
+  const auto colon = place.rfind(':');
+  auto address = speaker;
+  if (colon != std::string_view::npos) {
+    if (colon != 0) address.host = place.substr(0, colon);
+    std::from_chars(place.data() + colon + 1, place.data() + place.size(), address.port);
+  }
+  return address;
+}
+
+// A renewal as always, with the lock's key in place of all.
+redis::Reply call(redis::Connection& node, const core::LeaseRecord& lease, milliseconds timeout) {
+  const auto& [key, token] = std::tie(lease.key, lease.token);
+  const bool permits = lease.kind == core::Kind::permits;
+  const auto ttl = std::to_string(std::chrono::ceil<milliseconds>(lease.ttl).count());
+  const auto noted = std::to_string(permits ? lease.fence.counter : lease.fence.sequence);
+  return node.call({"EVAL", permits ? script::permits_renew : script::renew, "4", key, key, key,
+                    key, core::echo_of(token), token, ttl, noted},
+                   timeout);
+}
+
+// Whether the lease was kept.
+bool keep(Servers& servers, const core::LeaseRecord& lease, milliseconds timeout) {
+  auto reply = call(servers.of(lease.key), lease, timeout);
+  if (reply.kind == redis::ReplyView::Kind::error && reply.text.starts_with("ASK ")) {
+    auto& target = servers.at(address_of(reply.text, servers.address_of(lease.key)));
+    static_cast<void>(target.call({"ASKING"}, timeout));
+    reply = call(target, lease, timeout);
+  }
+  if (reply.kind == redis::ReplyView::Kind::error) {
+    const auto error = redis::classify(reply.text);
+    throw_error(error.code, error.what);
+  }
+  core::Words words{reply.text};
+  const bool echoes = words.next() == core::echo_of(lease.token);
+  const auto letter = words.next();  // b: it is asked for, which the next renewal finds again
+  return echoes && (letter == "k" || letter == "b");
+}
+
+Rescued rescue(Servers& servers, milliseconds timeout, const Rescuer::Leases& leases) {
+  Rescued result;
+  try {
+    for (const auto& lease : leases) {
+      const auto sent = now();
+      if (keep(servers, *lease, timeout)) result.kept.emplace_back(lease, sent);
+    }
+  } catch (const std::exception& error) {
+    result.problem = error.what();
+  }
+  return result;
+}
+
+}  // namespace
+
+void Rescuer::start(const StoreConfig& config, Leases leases, std::shared_ptr<Wake> leader,
+                    std::shared_ptr<Wake> keeper) {
+  const auto servers = std::make_shared<Servers>(config, config.endpoint);
+  Errand::start([servers, timeout = config.options.request_timeout,
+                 leases = std::move(leases)] { return rescue(*servers, timeout, leases); },
+                [](const std::string& why) {
+                  return Rescued{{}, "no thread could be started for it: " + why};
+                },
+                std::move(leader), std::move(keeper));
+}
+
+}  // namespace dlock::detail

@@ -1,0 +1,95 @@
+// Callers who take, or give back, several locks in one go.
+#include <optional>
+#include <utility>
+
+#include "dlock/error.hpp"
+#include "runtime/clock.hpp"
+#include "session/client_state.hpp"
+
+namespace dlock::detail {
+
+// Ends with the mutex let go of.
+void ClientState::wait_for_all(Lock& lock, std::vector<Call>& calls) {
+  for (auto& call : calls) {
+    wait(lock, call);
+    lock.lock();
+  }
+  lock.unlock();
+}
+
+std::vector<std::shared_ptr<core::LeaseRecord>> ClientState::try_all(
+    const std::vector<std::string>& keys, const LockOptions& options, const std::stop_token& stop) {
+  check_process();
+  const auto begin = now();
+  std::vector<Call> calls(keys.size());
+  std::vector<std::pair<core::WaiterId, core::AcquireRequest>> wishes;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    wishes.emplace_back(id_of(calls[i]),
+                        wish_for(begin, keys[i], options, std::chrono::milliseconds::zero(), {}));
+  }
+  Lock lock{*this};
+  ensure_keeper();
+  auto& line = line_of(keys.front());
+  for (auto& call : calls) {
+    call.line = &line;
+    call.asked = true;
+  }
+  line.engine.acquire_all(begin, std::move(wishes));
+  touch(line);
+  carry_out(Write::soon);
+  after_change();
+  // It may run at once, on this thread, and takes the mutex.
+  lock.unlock();
+  const auto cancel_all = [&] {
+    for (const auto& call : calls) {
+      cancel(call);
+    }
+  };
+  std::optional<std::stop_callback<decltype(cancel_all)>> on_stop{std::in_place, stop, cancel_all};
+  lock.lock();
+  wait_for_all(lock, calls);
+  on_stop.reset();
+
+  std::vector<std::shared_ptr<core::LeaseRecord>> records;
+  const core::Refusal* refusal = nullptr;
+  for (auto& call : calls) {
+    if (auto* obtained = std::get_if<core::Obtained>(&call.answer)) {
+      records.push_back(std::move(obtained->lease));
+    } else if (const auto& other = std::get<core::Refusal>(call.answer);
+               refusal == nullptr || other.kind > refusal->kind) {
+      refusal = &other;
+    }
+  }
+  if (refusal == nullptr) {
+    return records;
+  }
+  // Some were obtained if the answer to all was lost, and each was asked for again by itself.
+  release_all(records);
+  if (refusal->kind == core::Refusal::Kind::failed) {
+    throw_error(refusal->code, refusal->what);
+  }
+  if (refusal->kind == core::Refusal::Kind::cancelled) {
+    throw_error(errc::cancelled, "the wait for the locks was cancelled");
+  }
+  return {};
+}
+
+std::vector<core::Released::Kind> ClientState::release_all(
+    const std::vector<std::shared_ptr<core::LeaseRecord>>& leases) {
+  std::vector<Call> calls(leases.size());
+  Lock lock{*this};
+  for (std::size_t i = 0; i < leases.size(); ++i) {
+    releases_[leases[i]->id] = &calls[i];
+    ask_for_release(*leases[i]);
+  }
+  carry_out(Write::soon);
+  after_change();
+  wait_for_all(lock, calls);
+  std::vector<core::Released::Kind> kinds;
+  for (const auto& call : calls) {
+    kinds.push_back(std::get<core::Released>(call.answer).kind);
+  }
+  return kinds;
+}
+
+}  // namespace dlock::detail

@@ -1,0 +1,429 @@
+// Topology: which line is on which node, and what they hear from there.
+#include <algorithm>
+#include <utility>
+
+#include "core/wire/keys.hpp"
+#include "runtime/clock.hpp"
+#include "runtime/random.hpp"
+#include "session/client_state.hpp"
+#include "session/primary_watch.hpp"
+#include "store/registration.hpp"
+
+namespace dlock::detail {
+namespace {
+
+using Kind = redis::Endpoint::Kind;
+using std::chrono::milliseconds;
+
+// So many ids an engine may give to its leases before they would be those of the next.
+constexpr std::uint64_t ids_of_a_line = std::uint64_t{1} << 44;
+// Connecting ends by itself in its time, unless a name server keeps it longer.
+constexpr milliseconds grace{100};
+constexpr int patience = 5;  // request timeouts that waits go on for while no server answers
+
+bool is_of_another_role(std::string_view error) {
+  return error.starts_with("READONLY") || error.starts_with("MASTERDOWN");
+}
+
+bool is_of_another_node(std::string_view error) {
+  return error.starts_with("MOVED ") || error.starts_with("CLUSTERDOWN");
+}
+
+bool is_of_a_moving_slot(std::string_view error) {
+  return error.starts_with("ASK ") || error.starts_with("TRYAGAIN");
+}
+
+}  // namespace
+
+// --- lines and nodes ----------------------------------------------------------------------------
+
+Line& ClientState::add_line(std::uint16_t slot) {
+  core::Engine::Settings settings;
+  settings.client = config_.client_id;
+  settings.registration = describe_self(config_.options.label);
+  settings.drift = {config_.options.drift_rate, config_.options.drift_floor};
+  settings.safety_margin = config_.options.safety_margin;
+  settings.request_timeout = config_.options.request_timeout;
+  settings.patience = patience * config_.options.request_timeout;
+  settings.random = random_bits;
+  settings.last_id = lines_.size() * ids_of_a_line;
+  if (config_.is_cluster()) {
+    settings.client = core::client_on(slot, random_bits()[0]);
+    settings.fence_key = core::fence_key_on(slot);
+  }
+  auto& line = *lines_.emplace_back(std::make_unique<Line>(std::move(settings), lines_.size()));
+  line.slot = slot;
+  alarms_.push_back(core::Instant::max());
+  return line;
+}
+
+// The one that serves a lock key.
+Line& ClientState::line_of(std::string_view key) {
+  if (!config_.is_cluster()) {
+    return *lines_.front();
+  }
+  const auto slot = core::slot_of(key);
+  auto& line = line_by_slot_[slot];
+  if (line == nullptr) {
+    line = &add_line(slot);
+  }
+  return *line;
+}
+
+void ClientState::form_quorum() {
+  std::vector<core::Engine*> engines;
+  for (const auto& address : config_.endpoint.addresses) {
+    auto& line = add_line(0);
+    settle_on(line, node_at(config_.endpoint.at(address)));
+    engines.push_back(&line.engine);
+  }
+  core::Quorum::Settings settings;
+  settings.request_timeout = config_.options.request_timeout;
+  settings.patience = patience * config_.options.request_timeout;
+  settings.random = random_bits;
+  quorum_ = std::make_unique<core::Quorum>(std::move(settings), engines);
+}
+
+void ClientState::ask(core::Instant begin, Call& call, core::AcquireRequest wish,
+                      const core::LeaseRecord* former) {
+  call.asked = true;
+  if (quorum_) {
+    former != nullptr ? quorum_->exchange(begin, id_of(call), wish, *former)
+                      : quorum_->acquire(begin, id_of(call), std::move(wish));
+    touch_quorum();
+    return;
+  }
+  call.line = &line_of(wish.key);
+  former != nullptr ? call.line->engine.exchange(begin, id_of(call), std::move(wish), *former)
+                    : call.line->engine.acquire(begin, id_of(call), std::move(wish));
+  touch(*call.line);
+}
+
+void ClientState::ask_for_release(const core::LeaseRecord& lease) {
+  if (quorum_) {
+    for (const auto& line : lines_) {
+      line->engine.count_as_silent(line->node->is_silent);
+    }
+    quorum_->release(now(), lease);
+    touch_quorum();
+    return;
+  }
+  auto& line = line_of(lease.key);
+  line.engine.count_as_silent(is_silent(line));
+  line.engine.release(now(), lease);
+  touch(line);
+}
+
+bool ClientState::is_silent(const Line& line) {
+  return line.node != nullptr && line.node->is_silent;
+}
+
+// After a release had no answer in its time.
+void ClientState::note_silence(Line& line) {
+  if (line.node != nullptr && line.node->heard + config_.options.request_timeout <= now()) {
+    line.node->is_silent = true;
+  }
+}
+
+Node& ClientState::node_at(const redis::Endpoint& endpoint) {
+  const auto found = std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& node) {
+    return node->endpoint.host == endpoint.host && node->endpoint.port == endpoint.port;
+  });
+  return found != nodes_.end() ? **found : *nodes_.emplace_back(std::make_unique<Node>(endpoint));
+}
+
+void ClientState::settle_on(Line& line, Node& node) {
+  if (line.node == &node) {
+    return;
+  }
+  if (line.node != nullptr) {
+    std::erase(line.node->lines, &line);
+  }
+  line.node = &node;
+  node.lines.push_back(&line);
+}
+
+// --- connecting ---------------------------------------------------------------------------------
+
+// Takes the line to its node, once that is known and connected.
+void ClientState::connect(Line& line) {
+  line.wants_node = true;
+  if (config_.is_cluster()) {
+    if (slots_are_old_) {
+      survey();
+      return;
+    }
+    const auto range = std::find_if(slots_.begin(), slots_.end(), [&](const auto& some) {
+      return some.first <= line.slot && line.slot <= some.last;
+    });
+    if (range == slots_.end()) {
+      line.wants_node = false;
+      slots_are_old_ = true;
+      // In a failover that may pass: waits go on for their patience.
+      line.engine.on_connect_failed(now(), errc::unreachable,
+                                    config_.url + ": no node of the cluster has slot " +
+                                        std::to_string(line.slot) +
+                                        "; see CLUSTER INFO on its nodes");
+      touch(line);
+      return;
+    }
+    settle_on(line, node_at(config_.endpoint.at(range->primary, Kind::cluster_node)));
+  }
+  if (line.node->connection) {
+    // What it sent there before comes before what it sends now; elsewhere its slot is no more.
+    join(line, true);
+  } else if (!line.node->connector.is_busy()) {
+    dial(*line.node);
+  }
+}
+
+void ClientState::join(Line& line, bool old_is_dead) {
+  line.wants_node = false;
+  line.is_connected = true;
+  line.engine.on_connected(now(), old_is_dead);
+  line.engine.on_timer(now());
+  touch(line);
+}
+
+// Takes the line off its node, whose connection goes on for others.
+void ClientState::part(Line& line, const std::string& why) {
+  line.is_connected = false;
+  std::replace(line.node->owed.begin(), line.node->owed.end(), &line, static_cast<Line*>(nullptr));
+  slots_are_old_ = true;
+  line.engine.on_disconnected(now(), why);
+  touch(line);
+}
+
+// `knows`: the one who wanted it.
+void ClientState::end_connection(Node& node, const std::string& why, const Line* knows) {
+  const auto connection = std::exchange(node.connection, nullptr);
+  node.owed.clear();
+  slots_are_old_ = true;
+  for (auto* const line : node.lines) {
+    if (std::exchange(line->is_connected, false) && line != knows) {
+      line->engine.on_disconnected(now(), why);
+      touch(*line);
+    }
+  }
+  connection->abort();
+}
+
+void ClientState::dial(Node& node) {
+  const bool kills = std::any_of(node.lines.begin(), node.lines.end(),
+                                 [](const Line* line) { return line->engine.has_unanswered(); });
+  const auto kill = kills ? node.connection_id : 0;
+  node.connect_by = now() + config_.options.connect_timeout + grace +
+                    (kill != 0 ? 2 * config_.options.request_timeout : milliseconds::zero());
+  auto settings = config_.connection_settings();
+  settings.endpoint = node.endpoint;
+  node.connector.start({std::move(settings), kill, config_.options.request_timeout}, leader_wake_,
+                       keeper_wake_);
+}
+
+void ClientState::take_connection(Node& node) {
+  auto dialled = node.connector.take();
+  if (!dialled && node.connector.is_busy() && node.connect_by <= now()) {
+    node.connector.abandon();
+    dialled = Dialled{nullptr, true, errc::unreachable,
+                      node.endpoint.display() +
+                          ": no connection within the connect timeout; is its host name known?"};
+  }
+  if (!dialled) {
+    return;
+  }
+  if (dialled->connection) {
+    node.connection = std::move(dialled->connection);
+    node.connection_id = node.connection->id();
+    ++node.number;
+    watch_primary();
+  } else {
+    slots_are_old_ = true;
+  }
+  for (auto* const line : node.lines) {
+    if (!line->wants_node) {
+      continue;
+    }
+    if (node.connection) {
+      join(*line, dialled->old_is_dead);
+    } else {
+      line->wants_node = false;
+      line->engine.on_connect_failed(now(), dialled->code, dialled->what);
+      touch(*line);
+    }
+  }
+}
+
+// Asks the cluster where its slots are, those who are known to be there before all.
+void ClientState::survey() {
+  if (surveyor_.is_busy()) {
+    return;
+  }
+  std::vector<redis::Endpoint::Address> known;
+  for (const auto& node : nodes_) {
+    if (node->connection) {
+      known.push_back({node->endpoint.host, node->endpoint.port});
+    }
+  }
+  survey_by_ = now() + config_.options.connect_timeout + grace;
+  surveyor_.start(config_.connection_settings(), std::move(known), leader_wake_, keeper_wake_);
+}
+
+void ClientState::take_survey() {
+  auto surveyed = surveyor_.take();
+  if (!surveyed && surveyor_.is_busy() && survey_by_ <= now()) {
+    surveyor_.abandon();
+    surveyed = Surveyed{{},
+                        errc::unreachable,
+                        config_.url +
+                            ": no answer within the connect timeout; are the "
+                            "host names known?"};
+  }
+  if (!surveyed) {
+    return;
+  }
+  const bool is_known = !surveyed->ranges.empty();
+  slots_are_old_ = !is_known;
+  if (is_known) {
+    slots_ = std::move(surveyed->ranges);
+  }
+  for (const auto& line : lines_) {
+    if (!line->wants_node || line->is_connected) {
+      continue;
+    }
+    if (is_known) {
+      connect(*line);
+    } else {
+      line->wants_node = false;
+      line->engine.on_connect_failed(now(), surveyed->code, surveyed->what);
+      touch(*line);
+    }
+  }
+}
+
+// Leases whose renewal a moving slot refused.
+void ClientState::rescue() {
+  if (!stranded_.empty() && !rescuer_.is_busy()) {
+    rescuer_.start(config_, std::exchange(stranded_, {}), leader_wake_, keeper_wake_);
+  }
+}
+
+void ClientState::take_rescued() {
+  const auto rescued = rescuer_.take();
+  if (!rescued) {
+    return;
+  }
+  for (const auto& [lease, sent] : rescued->kept) {
+    auto& line = line_of(lease->key);
+    line.engine.on_unblocked(now(), *lease, sent);
+    touch(line);
+  }
+  if (!rescued->problem.empty()) {
+    log(LogLevel::warning, "renewal failed while a slot moves: " + rescued->problem);
+  }
+}
+
+// The connection to a server that is the primary no more is ended, so that another is made.
+void ClientState::watch_primary() {
+  if (config_.endpoint.kind != Kind::sentinel || primary_watch_ || keeper_ends_) {
+    return;
+  }
+  primary_watch_ = std::make_unique<PrimaryWatch>(
+      config_.connection_settings(),
+      [this](const redis::Endpoint::Address& primary) {
+        const Lock lock{*this};
+        const auto& connection = nodes_.front()->connection;
+        if (connection && connection->primary() != primary) {
+          connection->hang_up();
+        }
+      },
+      [this](const std::string& why) { log(LogLevel::debug, why); });
+}
+
+// --- input --------------------------------------------------------------------------------------
+
+/// Feeds the engines with what a connection reads.
+class ClientState::Intake final : public redis::Receiver {
+ public:
+  Intake(ClientState& client, Node& node) : client_(client), node_(node), at_(now()) {}
+
+  void on_reply(const redis::ReplyView& view) override {
+    if (!problem.empty()) {
+      return;  // it answers nothing any more
+    }
+    if (node_.owed.empty()) {
+      problem = "a reply that nothing asked for";
+      return;
+    }
+    node_.heard = at_;
+    node_.is_silent = false;
+    auto* const line = node_.owed.front();
+    node_.owed.pop_front();
+    if (line == nullptr) {
+      return;
+    }
+    core::Reply reply;
+    reply.text = view.text;
+    if (view.kind == redis::ReplyView::Kind::error) {
+      if (client_.config_.endpoint.kind == Kind::sentinel && is_of_another_role(view.text)) {
+        problem = "the server is not the primary any more";
+        return;
+      }
+      auto error = redis::classify(view.text);
+      if (client_.config_.is_cluster() &&
+          (is_of_another_node(view.text) || is_of_another_role(view.text))) {
+        client_.part(*line, error.what);
+        return;
+      }
+      reply.is_error = true;
+      reply.unknown_script = view.text.starts_with("NOSCRIPT");
+      reply.moving = is_of_a_moving_slot(view.text);
+      reply.passing =
+          view.text.starts_with("LOADING") || view.text.starts_with("BUSY ") || reply.moving;
+      reply.code = error.code;
+      reply.what = std::move(error.what);
+    }
+    line->engine.on_reply(at_, reply);
+    client_.touch(*line);
+  }
+  void on_message(std::string_view channel, std::string_view payload) override {
+    if (auto* const line = listener(channel)) {
+      line->engine.on_message(at_, payload);
+      client_.touch(*line);
+    }
+  }
+  void on_unsubscribed(std::string_view channel) override {
+    if (!client_.config_.is_cluster()) {
+      problem = "the server ended the subscription";
+    } else if (auto* const line = listener(channel)) {
+      client_.part(*line, "the lock's slot went to another node of the cluster");
+    }
+  }
+
+  std::string problem;
+
+ private:
+  /// Whose channel it is.
+  Line* listener(std::string_view channel) const {
+    if (!client_.config_.is_cluster()) {
+      return node_.lines.front();
+    }
+    const auto found = client_.line_by_slot_.find(core::slot_of(channel));
+    const bool here = found != client_.line_by_slot_.end() && found->second->node == &node_ &&
+                      found->second->is_connected;
+    return here ? found->second : nullptr;
+  }
+
+  ClientState& client_;
+  Node& node_;
+  core::Instant at_;
+};
+
+void ClientState::take_input(Node& node) {
+  Intake intake{*this, node};
+  const bool sound = node.connection->receive(intake);
+  if (!sound || !intake.problem.empty()) {
+    end_connection(node, sound ? intake.problem : node.connection->problem());
+  }
+}
+
+}  // namespace dlock::detail

@@ -1,0 +1,78 @@
+// Connecting, making sure that the connection before is dead, and asking where slots are.
+#include "store/connector.hpp"
+
+#include <exception>
+#include <utility>
+
+namespace dlock::detail {
+namespace {
+
+// Whether nothing sent on connection `old` can still be carried out. Kills it if need be, but only
+// if it is ours: after a restart of the server its number may be somebody else's.
+bool kill_old(redis::Connection& connection, const Connector::Request& request) {
+  if (request.kill == 0 || request.kill == connection.id()) {
+    return true;
+  }
+  const auto id = std::to_string(request.kill);
+  const auto listed = connection.call({"CLIENT", "LIST", "ID", id}, request.request_timeout);
+  if (listed.kind != redis::ReplyView::Kind::text) {
+    return false;
+  }
+  if (listed.text.find(" name=" + request.settings.client_name + " ") == std::string::npos) {
+    return true;
+  }
+  const auto killed = connection.call({"CLIENT", "KILL", "ID", id}, request.request_timeout);
+  return killed.kind == redis::ReplyView::Kind::text;
+}
+
+Dialled dial(const Connector::Request& request) {
+  Dialled result;
+  try {
+    result.connection = redis::Connection::open(request.settings);
+    result.old_is_dead = kill_old(*result.connection, request);
+  } catch (const Error& error) {
+    result = {nullptr, true, error.reason(), redis::without_code(error)};
+  } catch (const std::exception& error) {
+    result = {nullptr, true, errc::unreachable,
+              "cannot connect to " + request.settings.endpoint.display() + ": " + error.what()};
+  }
+  return result;
+}
+
+Surveyed survey(const redis::Connection::Settings& settings,
+                const std::vector<redis::Endpoint::Address>& known) {
+  try {
+    const auto deadline = std::chrono::steady_clock::now() + settings.connect_timeout;
+    return {redis::fetch_slots(settings, known, deadline), {}, {}};
+  } catch (const Error& error) {
+    return {{}, error.reason(), settings.endpoint.display() + ": " + redis::without_code(error)};
+  } catch (const std::exception& error) {
+    return {{}, errc::unreachable, settings.endpoint.display() + ": " + error.what()};
+  }
+}
+
+}  // namespace
+
+void Connector::start(Request request, std::shared_ptr<Wake> leader, std::shared_ptr<Wake> keeper) {
+  Errand::start([request = std::move(request)] { return dial(request); },
+                [](const std::string& why) {
+                  return Dialled{nullptr, true, errc::unreachable,
+                                 "no thread could be started to connect: " + why};
+                },
+                std::move(leader), std::move(keeper));
+}
+
+void Surveyor::start(redis::Connection::Settings settings,
+                     std::vector<redis::Endpoint::Address> known, std::shared_ptr<Wake> leader,
+                     std::shared_ptr<Wake> keeper) {
+  Errand::start([settings = std::move(settings),
+                 known = std::move(known)] { return survey(settings, known); },
+                [](const std::string& why) {
+                  return Surveyed{{},
+                                  errc::unreachable,
+                                  "no thread could be started to ask the cluster: " + why};
+                },
+                std::move(leader), std::move(keeper));
+}
+
+}  // namespace dlock::detail

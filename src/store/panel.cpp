@@ -1,0 +1,305 @@
+// A round: ask all, count what they say, and leave those behind that say nothing.
+#include "store/panel.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/wire/keys.hpp"
+#include "store/store_config.hpp"
+
+namespace dlock::detail {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds pause{100};  ///< at least, between two connections to a server
+constexpr milliseconds longest_wait = std::chrono::hours{1};  ///< what poll() can take
+constexpr int most_moves = 5;                                 ///< while a cluster settles
+
+// The key is on another node, or the server is no primary any more.
+bool is_of_another_server(std::string_view error) {
+  return error.starts_with("MOVED ") || error.starts_with("READONLY") ||
+         error.starts_with("MASTERDOWN");
+}
+
+bool knows_others(const redis::Endpoint& endpoint) {
+  using Kind = redis::Endpoint::Kind;
+  return endpoint.kind == Kind::cluster || endpoint.kind == Kind::sentinel;
+}
+
+}  // namespace
+
+/// Takes what one server sends.
+class Panel::Intake final : public redis::Receiver {
+ public:
+  Intake(Panel& panel, Server& server) : panel_(panel), server_(server) {}
+
+  void on_reply(const redis::ReplyView& reply) override {
+    if (!problem.what.empty()) {
+      return;
+    }
+    if (server_.owed.empty()) {
+      problem = {errc::unreachable, "a reply that nothing asked for"};
+      return;
+    }
+    const auto round = server_.owed.front().round;
+    server_.owed.pop_front();
+    server_.suspect = false;
+    const bool is_error = reply.kind == redis::ReplyView::Kind::error;
+    const auto& endpoint = server_.settings.endpoint;
+    const auto error = [&] {
+      auto what = redis::classify(reply.text);
+      const bool is_misused = what.code == errc::not_a_lock && panel_.call_ != nullptr;
+      what.what = endpoint.display() + ": " +
+                  (is_misused ? core::misuse_of(panel_.call_->keys.front()) : what.what);
+      return what;
+    };
+    if (is_error && knows_others(endpoint) && is_of_another_server(reply.text)) {
+      problem = error();
+      is_elsewhere = true;
+    } else if (round == 0) {
+      if (is_error) problem = error();
+    } else if (round != panel_.round_ || panel_.call_ == nullptr) {
+      return;  // too late
+    } else if (is_error && reply.text.starts_with("NOSCRIPT")) {
+      is_unknown_script = true;
+    } else if (is_error) {
+      server_.problem = error();
+    } else {
+      server_.voted = true;
+      panel_.votes_.emplace_back(reply.text);
+    }
+  }
+  void on_message(std::string_view /*channel*/, std::string_view /*payload*/) override {
+    panel_.has_news_ = true;
+  }
+  void on_unsubscribed(std::string_view /*channel*/) override {
+    problem = {errc::unreachable, "the server ended the subscription"};
+  }
+
+  redis::ServerError problem{};  ///< it answers nothing any more
+  bool is_elsewhere = false;     ///< ... what was asked for
+  bool is_unknown_script = false;
+
+ private:
+  Panel& panel_;
+  Server& server_;
+};
+
+Panel::Panel(const StoreConfig& config, std::string_view key)
+    : timeout_(config.options.request_timeout) {
+  config.check_process();
+  auto settings = config.connection_settings();
+  // As `Servers` has it: the shared connection's name is what that one's successor kills by.
+  settings.client_name += ":inspect";
+  if (!config.is_quorum()) {
+    settings.slot = core::slot_of(key);
+    servers_.emplace_back().settings = std::move(settings);
+    return;
+  }
+  for (const auto& address : config.endpoint.addresses) {
+    settings.endpoint = config.endpoint.at(address);
+    servers_.emplace_back().settings = settings;
+  }
+}
+
+Panel::Votes Panel::run(const ScriptCall& call, const Decides& decide, const PanelLimits& limits) {
+  const std::stop_callback on_stop{limits.stop, [this] { wake_->notify(); }};
+  struct Round {
+    Panel& panel;
+    ~Round() { panel.call_ = nullptr; }
+  } const round{*this};
+  begin_round(call);
+  const auto enough_at = Clock::now() + std::min(limits.patience, longest_wait);
+  const auto expects = [this](const Server& server) { return is_expected(server); };
+  while (!decide(votes_, size() - votes_.size()) && std::ranges::any_of(servers_, expects)) {
+    if (limits.stop.stop_requested()) throw_error(errc::cancelled, "asking the servers was ended");
+    const auto end = votes_.size() >= majority() ? enough_at : limits.end;
+    if (end <= Clock::now()) break;
+    wait(end);
+    go_on();
+  }
+  if (votes_.size() < majority()) fail();
+  return std::move(votes_);
+}
+
+void Panel::begin_round(const ScriptCall& call) {
+  call_ = nullptr;
+  go_on();  // with what was left behind
+  ++round_;
+  call_ = &call;
+  votes_.clear();
+  for (auto& server : servers_) {
+    server.asked = server.voted = server.dialled = false;
+    server.moves = 0;
+    if (server.connection) {
+      server.problem.reset();
+      ask(server, false);
+    } else if (!server.connector.is_busy() && server.dial_at <= Clock::now()) {
+      dial(server);
+    }
+  }
+}
+
+void Panel::dial(Server& server) {
+  const auto now = Clock::now();
+  server.problem.reset();
+  server.dialled = true;
+  server.dial_at = now + pause;
+  server.dial_by = now + server.settings.connect_timeout;
+  server.connector.start({server.settings, 0, timeout_}, wake_, wake_);
+}
+
+void Panel::take_dialled(Server& server) {
+  auto dialled = server.connector.take();
+  if (!dialled) return;
+  if (!dialled->connection) {
+    give_up(server, {dialled->code, std::move(dialled->what)});
+    return;
+  }
+  server.connection = std::move(dialled->connection);
+  if (!channel_.empty()) {
+    server.connection->append(std::array<std::string_view, 2>{"SSUBSCRIBE", channel_});
+    server.owed.push_back({0, Clock::now()});
+  }
+  if (call_ != nullptr) {
+    ask(server, false);
+  } else {
+    has_news_ = true;  // since it was gone
+    if (!server.connection->flush()) drop(server, server.connection->problem());
+  }
+}
+
+void Panel::ask(Server& server, bool whole) {
+  const auto key_count = std::to_string(call_->keys.size());
+  std::vector<std::string_view> fields{whole ? "EVAL" : "EVALSHA",
+                                       whole ? call_->script : call_->sha, key_count};
+  fields.insert(fields.end(), call_->keys.begin(), call_->keys.end());
+  fields.insert(fields.end(), call_->arguments.begin(), call_->arguments.end());
+  server.connection->append(fields);
+  server.owed.push_back({round_, Clock::now()});
+  server.asked = true;
+  if (!server.connection->flush()) drop(server, server.connection->problem());
+}
+
+void Panel::receive(Server& server) {
+  Intake intake{*this, server};
+  if (!server.connection->receive(intake) || !server.connection->flush()) {
+    drop(server, server.connection->problem());
+  } else if (intake.is_elsewhere) {
+    follow(server, std::move(intake.problem));
+  } else if (!intake.problem.what.empty()) {
+    give_up(server, std::move(intake.problem));
+  } else if (intake.is_unknown_script) {
+    ask(server, true);
+  }
+}
+
+// A connection that was idle may have ended unseen: then there is another one, once a round.
+void Panel::drop(Server& server, const std::string& why) {
+  const bool again =
+      call_ != nullptr && !server.voted && !server.dialled && server.dial_at <= Clock::now();
+  give_up(server, {errc::unreachable, server.settings.endpoint.display() + ": " + why});
+  if (again) {
+    server.suspect = false;
+    dial(server);
+  }
+}
+
+// To who has the key now.
+void Panel::follow(Server& server, redis::ServerError problem) {
+  give_up(server, std::move(problem));
+  if (call_ != nullptr && server.moves++ < most_moves) {
+    server.suspect = false;
+    dial(server);
+  }
+}
+
+// Until the next round.
+void Panel::give_up(Server& server, redis::ServerError problem) {
+  has_news_ = has_news_ || (server.connection && call_ == nullptr);
+  server.connector.abandon();
+  server.connection.reset();
+  server.owed.clear();
+  server.asked = false;
+  server.suspect = true;
+  server.problem = std::move(problem);
+}
+
+// Takes what there is, and gives up who had its time.
+void Panel::go_on() {
+  wake_->clear();
+  for (auto& server : servers_) {
+    take_dialled(server);
+    if (server.connection) receive(server);
+    if (const auto deadline = deadline_of(server, timeout_);
+        deadline && *deadline <= Clock::now()) {
+      const auto& endpoint = server.settings.endpoint;
+      give_up(server, {errc::unreachable, endpoint.display() + ": no answer in time"});
+    }
+  }
+}
+
+void Panel::wait(Clock::time_point end) {
+  std::vector<pollfd> ready;
+  watch(ready);
+  for (const auto& server : servers_) {
+    if (const auto deadline = deadline_of(server, timeout_)) end = std::min(end, *deadline);
+  }
+  const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
+  const auto span = std::clamp(left, milliseconds::zero(), longest_wait);
+  (void)::poll(ready.data(), ready.size(), static_cast<int>(span.count()));
+}
+
+void Panel::watch(std::vector<pollfd>& ready) {
+  ready.push_back({wake_->fd(), POLLIN, 0});
+  for (const auto& server : servers_) {
+    if (!server.connection) continue;
+    const bool writes = server.connection->wants_write();
+    ready.push_back(
+        {server.connection->fd(), static_cast<short>(writes ? POLLIN | POLLOUT : POLLIN), 0});
+  }
+}
+
+bool Panel::is_connected() const {
+  const auto connected = std::ranges::count_if(
+      servers_, [](const Server& server) { return server.connection != nullptr; });
+  return static_cast<std::size_t>(connected) >= majority();
+}
+
+bool Panel::take_news() {
+  go_on();
+  return std::exchange(has_news_, false);
+}
+
+// Suspects only while without them there can be no majority.
+bool Panel::is_expected(const Server& server) const {
+  const bool open = server.connector.is_busy() || server.asked;
+  return open && !server.voted && !server.problem &&
+         (!server.suspect || votes_.size() < majority());
+}
+
+std::optional<Panel::Clock::time_point> Panel::deadline_of(const Server& server,
+                                                           milliseconds timeout) {
+  if (server.connector.is_busy()) return server.dial_by;
+  if (server.owed.empty()) return std::nullopt;
+  return server.owed.front().sent + timeout;
+}
+
+void Panel::fail() const {
+  const auto is_failure = [](const Server& server) {
+    return server.problem && server.problem->code != errc::unreachable;
+  };
+  const auto failures = std::ranges::count_if(servers_, is_failure);
+  const bool is_refused = static_cast<std::size_t>(failures) > size() - majority();
+  auto why = servers_.front().settings.endpoint.display() + ": no answer in time";
+  for (const auto& server : servers_) {
+    if (is_refused && is_failure(server)) throw_error(server.problem->code, server.problem->what);
+    if (server.problem) why = server.problem->what;
+  }
+  throw_error(errc::unreachable, size() == 1 ? why : "no majority of the servers answers: " + why);
+}
+
+}  // namespace dlock::detail

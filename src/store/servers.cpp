@@ -1,0 +1,111 @@
+// Servers: connections beside the client's shared ones.
+#include "store/servers.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "core/wire/keys.hpp"
+#include "dlock/error.hpp"
+#include "redis/dial.hpp"
+
+namespace dlock::detail {
+
+using redis::Endpoint;
+
+Servers::Servers(const StoreConfig& config, const Endpoint& endpoint, std::stop_token stop)
+    : settings_(config.connection_settings()),
+      is_cluster_(endpoint.kind == Endpoint::Kind::cluster),
+      stop_(std::move(stop)),
+      on_stop_(stop_, HangUp{*this}) {
+  config.check_process();
+  settings_.endpoint = endpoint;
+  // A name of its own: the shared connection's is what that one's successor kills by.
+  settings_.client_name += ":inspect";
+}
+
+void Servers::HangUp::operator()() const noexcept {
+  servers.wake_->notify();
+  const std::lock_guard lock{servers.mutex_};
+  for (const auto& [address, connection] : servers.connections_) connection->hang_up();
+}
+
+void Servers::check_stop() const {
+  if (stop_.stop_requested()) throw_error(errc::cancelled, "asking the servers was ended");
+}
+
+// What came of it. A name server may take longer than any connection.
+template <class Errand>
+auto Servers::await(Errand& errand) {
+  constexpr std::chrono::milliseconds grace{100};
+  const auto deadline = std::chrono::steady_clock::now() + settings_.connect_timeout + grace;
+  for (;;) {
+    wake_->clear();
+    check_stop();
+    if (auto result = errand.take()) return std::move(*result);
+    if (!redis::wait_for(wake_->fd(), POLLIN, deadline)) {
+      throw_error(errc::unreachable,
+                  settings_.endpoint.display() +
+                      ": no connection within the connect timeout; is its host name known?");
+    }
+  }
+}
+
+void Servers::survey() {
+  if (!ranges_.empty()) return;
+  std::vector<Endpoint::Address> known;
+  for (const auto& [address, connection] : connections_) known.push_back(address);
+  Surveyor surveyor;
+  surveyor.start(settings_, std::move(known), wake_, wake_);
+  auto surveyed = await(surveyor);
+  if (surveyed.ranges.empty()) throw_error(surveyed.code, surveyed.what);
+  ranges_ = std::move(surveyed.ranges);
+}
+
+redis::Connection& Servers::at(const Endpoint::Address& address) {
+  const auto found = connections_.find(address);
+  if (found != connections_.end()) return *found->second;
+  auto settings = settings_;
+  if (is_cluster_) settings.endpoint = settings_.endpoint.at(address, Endpoint::Kind::cluster_node);
+  Connector connector;
+  connector.start({std::move(settings), 0, {}}, wake_, wake_);
+  auto dialled = await(connector);
+  if (!dialled.connection) throw_error(dialled.code, dialled.what);
+  const std::lock_guard lock{mutex_};
+  check_stop();
+  return *connections_.emplace(address, std::move(dialled.connection)).first->second;
+}
+
+redis::Connection& Servers::of(std::string_view key) {
+  return at(is_cluster_ ? address_of(key) : Endpoint::Address{});
+}
+
+const Endpoint::Address& Servers::address_of(std::string_view key) {
+  survey();
+  const auto slot = core::slot_of(key);
+  const auto range = std::find_if(ranges_.begin(), ranges_.end(), [&](const auto& some) {
+    return some.first <= slot && slot <= some.last;
+  });
+  if (range == ranges_.end()) {
+    look_again();
+    throw_error(errc::store_unusable, settings_.endpoint.display() +
+                                          ": no node of the cluster has slot " +
+                                          std::to_string(slot) + "; see CLUSTER INFO on its nodes");
+  }
+  return range->primary;
+}
+
+std::vector<redis::Connection*> Servers::all() {
+  if (!is_cluster_) return {&at({})};
+  survey();
+  std::set<Endpoint::Address> primaries;
+  for (const auto& range : ranges_) primaries.insert(range.primary);
+  std::vector<redis::Connection*> connections;
+  for (const auto& address : primaries) connections.push_back(&at(address));
+  return connections;
+}
+
+}  // namespace dlock::detail

@@ -1,0 +1,81 @@
+// SideChannel: commands and scripts over connections beside the client's shared ones.
+#pragma once
+
+#include <chrono>
+#include <initializer_list>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "redis/connection.hpp"
+#include "store/servers.hpp"
+#include "store/store_config.hpp"
+
+namespace dlock::detail {
+
+/// Not thread-safe. All members throw `Unreachable`, `Refused` or `StoreUnusable`.
+class SideChannel {
+ public:
+  /// Connects. `stop`: as of `Servers`.
+  explicit SideChannel(const StoreConfig& config, std::stop_token stop = {})
+      : SideChannel(config, config.endpoint, std::move(stop)) {}
+  /// To one of a quorum's servers, where each has its own view.
+  SideChannel(const StoreConfig& config, const redis::Endpoint& endpoint,
+              std::stop_token stop = {});
+
+  /// Sends a command, whose second field is a key or a channel, to the server that has it. Throws
+  /// on an error reply.
+  redis::Reply call(std::span<const std::string_view> fields);
+  redis::Reply call(std::initializer_list<std::string_view> fields) {
+    return call(std::span{fields.begin(), fields.size()});
+  }
+  /// Runs a script of ours, whose keys are together.
+  redis::Reply run(std::string_view script, std::string_view sha, std::span<const std::string> keys,
+                   std::span<const std::string_view> arguments);
+
+  /// The text at a key, at most 1 MiB; empty also if somebody else uses the key for something else.
+  [[nodiscard]] std::string text_at(const std::string& key);
+
+  /// Sends a command that has no key, and may take `longer` than others. Throws on an error reply.
+  redis::Reply call_on(redis::Connection& server, std::initializer_list<std::string_view> fields,
+                       std::chrono::milliseconds longer = {});
+
+  /// For the messages of a channel that was subscribed to by `call`; and what was last sent for
+  /// the key.
+  [[nodiscard]] redis::Connection& connection_of(std::string_view key) { return servers_.of(key); }
+
+  /// Walks over the keys that match, in steps; some come twice.
+  template <class Visit>
+  void scan(std::string_view pattern, std::string_view type, Visit visit) {
+    for (auto* const server : servers_.all()) {
+      std::string cursor = "0";
+      do {
+        const auto reply =
+            call_on(*server, {"SCAN", cursor, "MATCH", pattern, "COUNT", "500", "TYPE", type});
+        std::vector<std::string> keys;
+        for (const auto& key : element(reply, 1).elements) keys.push_back(key.text);
+        visit(keys);
+        cursor = element(reply, 0).text;
+      } while (cursor != "0");
+    }
+  }
+
+  [[nodiscard]] const StoreConfig& config() const noexcept { return config_; }
+
+ protected:
+  /// An empty reply if there are not so many.
+  static const redis::Reply& element(const redis::Reply& reply, std::size_t index);
+  [[noreturn]] void fail(std::string_view error_reply, std::string_view key) const;
+
+ private:
+  redis::Reply ask(std::string_view key, std::span<const std::string_view> fields);
+
+  const StoreConfig& config_;
+  const std::chrono::milliseconds timeout_;
+  Servers servers_;
+};
+
+}  // namespace dlock::detail

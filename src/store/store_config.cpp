@@ -1,0 +1,52 @@
+// StoreConfig: where a client's locks are, with which options, and what it is called there.
+#include "store/store_config.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/wire/keys.hpp"
+#include "core/wire/token.hpp"
+#include "dlock/error.hpp"
+#include "local_server/local_server.hpp"
+#include "runtime/fork.hpp"
+#include "runtime/random.hpp"
+
+namespace dlock::detail {
+
+StoreConfig::StoreConfig(redis::Endpoint where, ClientOptions client_options)
+    : endpoint(std::move(where)),
+      options(std::move(client_options)),
+      url(endpoint.display()),
+      client_id(core::hex(random_bits()[0])),
+      generation_(fork_generation()) {}
+
+redis::Connection::Settings StoreConfig::connection_settings() const {
+  return {.endpoint = endpoint,
+          .client_name = "dlock:" + client_id,
+          .connect_timeout = options.connect_timeout,
+          .find_local = redis::find_local_server};
+}
+
+std::string StoreConfig::fence_key_for(std::string_view key) const {
+  return is_cluster() ? core::fence_key_on(core::slot_of(key)) : std::string{core::fence_key};
+}
+
+bool StoreConfig::are_together(std::span<const std::string> keys) const {
+  return is_cluster() ? std::all_of(keys.begin(), keys.end(),
+                                    [&](const std::string& key) {
+                                      return core::slot_of(key) == core::slot_of(keys.front());
+                                    })
+                      : !is_quorum() || keys.size() < 2;
+}
+
+bool StoreConfig::is_forked() const noexcept { return fork_generation() != generation_; }
+
+void StoreConfig::check_process() const {
+  if (is_forked()) {
+    throw_error(errc::forked,
+                "this process is a fork of the one that made the client and holds none of its "
+                "locks: make a new Client after fork()");
+  }
+}
+
+}  // namespace dlock::detail

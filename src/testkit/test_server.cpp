@@ -1,0 +1,102 @@
+// A server for one test, which ends with its owner, however that ends.
+#include "testkit/test_server.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+#include <utility>
+
+#include "dlock/error.hpp"
+#include "local_server/server_program.hpp"
+#include "redis/connection.hpp"
+
+namespace dlock::redis {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A shell runs the server and kills it when the other end of its descriptor 3 is closed, which the
+// kernel does for a process that was killed, too.
+constexpr auto watch = R"("$@" 3<&- & read -r _ <&3; kill -9 $!; wait $!)";
+
+std::string make_directory() {
+  auto path = (std::filesystem::temp_directory_path() / "dlock-test-XXXXXX").string();
+  if (::mkdtemp(path.data()) == nullptr) {
+    throw Unreachable(errc::unreachable, "the test server's directory " + path + " cannot be made");
+  }
+  return path;
+}
+
+runtime::Spawned spawn(const std::string& directory, int end, Deadline deadline) {
+  std::vector<std::string> command{"/bin/sh", "-c", watch, "sh"};
+  for (auto& word : server_command(find_server_program(), directory, false)) {
+    command.push_back(std::move(word));
+  }
+  return runtime::spawn_detached({std::move(command), server_environment(), directory, {end}},
+                                 deadline);
+}
+
+// Only then it has written its process id.
+bool answers(const std::string& socket, Deadline deadline) {
+  try {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    Connection::Settings settings;
+    settings.endpoint.kind = Endpoint::Kind::unix_socket;
+    settings.endpoint.path = socket;
+    settings.connect_timeout = left;
+    return Connection::open(settings)->call({"PING"}, left).kind == ReplyView::Kind::text;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+TestServer::TestServer(Deadline deadline) : directory_(make_directory()), watcher_(0, {}) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw Unreachable(errc::unreachable, "no pipe for the server");
+  lifeline_.reset(ends[1]);
+  const runtime::Descriptor end{ends[0]};
+  try {
+    watcher_ = spawn(directory_, end.get(), deadline);
+    while (!answers(socket(), deadline)) {
+      if (watcher_.end() || std::chrono::steady_clock::now() >= deadline) {
+        throw Unreachable(errc::unreachable,
+                          "the test server in " + directory_ + " does not start");
+      }
+      std::this_thread::sleep_for(2ms);
+    }
+  } catch (...) {
+    lifeline_.reset();
+    std::error_code ignored;
+    std::filesystem::remove_all(directory_, ignored);
+    throw;
+  }
+}
+
+TestServer::~TestServer() {
+  lifeline_.reset();
+  const auto deadline = std::chrono::steady_clock::now() + 5s;
+  while (!watcher_.end() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(1ms);
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(directory_, ignored);
+}
+
+std::string TestServer::socket() const { return directory_ + "/" + std::string{socket_name}; }
+
+void TestServer::signal(int number) const {
+  std::ifstream file{directory_ + "/" + std::string{pid_name}};
+  pid_t pid = 0;
+  if (file >> pid) ::kill(pid, number);
+}
+
+}  // namespace dlock::redis

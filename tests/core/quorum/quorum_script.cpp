@@ -1,0 +1,229 @@
+// QuorumScript: a quorum, its engines, and what they do as lines of text.
+#include "core/quorum/quorum_script.hpp"
+
+#include "core/wire/sha1.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "core/engine/engine_script.hpp"
+
+namespace dlock::core {
+namespace {
+
+constexpr Instant start = Instant{} + std::chrono::hours{1};
+
+std::string text_of(const Command& command) {
+  switch (command.verb) {
+    case Verb::acquire:
+      return command.kind == Kind::permits
+                 ? "acquire " + command.args.at(2) +
+                       (command.args.at(3).empty() ? "" : " at " + command.args.at(3))
+                 : "acquire";
+    case Verb::release:
+      return "release";
+    case Verb::renew:
+      return command.kind == Kind::permits || command.args.at(3) == "0"
+                 ? "renew"
+                 : "renew ." + command.args.at(3);
+    case Verb::write_fence:
+      return "raise " + command.args.at(2) +
+             (command.kind == Kind::permits ? " " + command.args.at(3) : "");
+    case Verb::subscribe:
+      return "subscribe";
+    case Verb::enroll:
+      return "enroll";
+    default:
+      return "something else";
+  }
+}
+
+std::string text_of(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const auto& line : lines) text += "  " + line + "\n";
+  return text.empty() ? "  nothing\n" : text;
+}
+
+}  // namespace
+
+Quorum::Settings QuorumScript::settings() {
+  Quorum::Settings settings;
+  settings.random = [] { return RandomBits{0, 0}; };  // half of a wait is all of it
+  return settings;
+}
+
+QuorumScript::QuorumScript(std::size_t servers)
+    : now_(start), commands_(servers), connecting_(servers) {
+  std::vector<Engine*> nodes;
+  for (std::size_t node = 0; node < servers; ++node) {
+    engines_.push_back(std::make_unique<Engine>(EngineScript::settings()));
+    nodes.push_back(engines_.back().get());
+  }
+  quorum_ = std::make_unique<Quorum>(settings(), nodes);
+  for (std::size_t node = 0; node < servers; ++node) {
+    connect(static_cast<char>('a' + node));
+  }
+  forget();
+}
+
+QuorumScript& QuorumScript::at(Duration when) {
+  now_ = start + when;
+  return *this;
+}
+
+void QuorumScript::reply(char server, std::string_view text) {
+  auto& commands = commands_.at(place(server));
+  ASSERT_FALSE(commands.empty()) << "nothing was asked of " << server;
+  const auto command = std::move(commands.front());
+  commands.pop_front();
+  const auto& first = command.args.empty() ? std::string{} : command.args.front();
+  std::string whole;
+  if (command.verb == Verb::renew) {
+    whole = first + " ";
+  } else if (!first.empty() && command.verb != Verb::enroll) {
+    whole = std::string{echo_of(first)} + " ";
+  }
+  whole += text;
+  engine(server).on_reply(now_, {.text = whole});
+  note();
+}
+
+void QuorumScript::error(char server, errc code) {
+  commands_.at(place(server)).pop_front();
+  engine(server).on_reply(
+      now_, {.text = "ERR", .is_error = true, .code = code, .what = "refused by the server"});
+  note();
+}
+
+void QuorumScript::disconnect(char server) {
+  commands_.at(place(server)).clear();
+  engine(server).on_disconnected(now_, "reset by peer");
+  note();
+}
+
+void QuorumScript::connect_fails(char server, errc code) {
+  connecting_.at(place(server)) = false;
+  engine(server).on_connect_failed(now_, code, "no connection");
+  note();
+}
+
+void QuorumScript::connect(char server) {
+  connecting_.at(place(server)) = false;
+  engine(server).on_connected(now_, true);
+  note();
+  reply(server, "OK");
+  reply(server, "OK");
+}
+
+void QuorumScript::message(char server, std::string_view text) {
+  std::string message{text};
+  if (text.starts_with("grant ")) {
+    message += ' ' + sha1_hex("11.12 " + message + " 11.12");  // the seal of every lock
+  }
+  engine(server).on_message(now_, message);
+  note();
+}
+
+void QuorumScript::pass_until(Duration when) {
+  for (;;) {
+    std::optional<Instant> next = quorum_->next_timer();
+    for (const auto& each : engines_) {
+      const auto timer = each->next_timer();
+      if (timer) next = std::min(next.value_or(*timer), *timer);
+    }
+    if (!next || *next > start + when) break;
+    now_ = std::max(now_, *next);
+    for (const auto& each : engines_) each->on_timer(now_);
+    note();
+    quorum_->on_timer(now_);
+    note();
+  }
+  at(when);
+}
+
+void QuorumScript::obtain(WaiterId waiter, AcquireRequest wish) {
+  acquire(waiter, std::move(wish));
+  for (std::size_t node = 0; node < engines_.size(); ++node) {
+    reply(static_cast<char>('a' + node), "acquired 5");
+  }
+  forget();
+}
+
+void QuorumScript::note() {
+  std::vector<Action> actions;
+  for (bool any = true; any;) {
+    any = false;
+    for (std::size_t node = 0; node < engines_.size(); ++node) {
+      for (auto& action : engines_[node]->take_actions()) {
+        any = true;
+        carry_out(node, action);
+        quorum_->on_part(now_, node, action);
+      }
+    }
+  }
+  quorum_->take_actions(actions);
+  for (const auto& action : actions) tell(action);
+}
+
+void QuorumScript::carry_out(std::size_t node, const Action& action) {
+  const auto server = static_cast<char>('a' + node);
+  if (const auto* send = std::get_if<Send>(&action)) {
+    const auto& command = send->command;
+    if (command.verb == Verb::acquire) tokens[server] = command.args.at(0);
+    commands_[node].push_back(command);
+    lines_.push_back(std::string{server} + " " + text_of(command));
+  } else if (std::holds_alternative<Connect>(action)) {
+    connecting_[node] = true;
+  } else if (std::holds_alternative<Disconnect>(action)) {
+    commands_[node].clear();
+  }
+}
+
+void QuorumScript::tell(const Action& action) {
+  const auto holder = [this](LeaseId lease) {
+    for (const auto& [waiter, record] : leases) {
+      if (record->id == lease) return std::to_string(waiter);
+    }
+    return std::string{"nobody"};
+  };
+  if (const auto* obtained = std::get_if<Obtained>(&action)) {
+    leases[obtained->waiter] = obtained->lease;
+    lines_.push_back(std::to_string(obtained->waiter) + " obtained " +
+                     std::to_string(obtained->lease->fence.counter) + "." +
+                     std::to_string(obtained->lease->fence.sequence));
+  } else if (const auto* refused = std::get_if<Refusal>(&action)) {
+    static constexpr const char* kinds[] = {"busy", "timed out", "cancelled", "failed"};
+    refusal = refused->what;
+    lines_.push_back(std::to_string(refused->waiter) + " " +
+                     kinds[static_cast<int>(refused->kind)] +
+                     (refused->kind != Refusal::Kind::failed ? ""
+                      : refused->code == errc::unreachable   ? ": unreachable"
+                      : refused->code == errc::not_a_lock    ? ": not_a_lock"
+                      : refused->code == errc::usage         ? ": usage"
+                                                             : ": another error"));
+  } else if (const auto* released = std::get_if<Released>(&action)) {
+    static constexpr const char* kinds[] = {"released", "not held", "released or not"};
+    lines_.push_back(holder(released->lease) + " " + kinds[static_cast<int>(released->kind)]);
+  } else if (const auto* lost = std::get_if<Lost>(&action)) {
+    static constexpr const char* why[] = {"none",   "expired",  "gone",   "taken",
+                                          "broken", "max_hold", "time_up"};
+    lines_.push_back(holder(lost->lease->id) +
+                     " lost: " + why[static_cast<int>(lost->lease->loss.load())]);
+  }
+}
+
+void QuorumScript::expect(const std::vector<std::string>& lines, std::source_location where) {
+  const auto actual = std::exchange(lines_, {});
+  if (actual != lines) {
+    ADD_FAILURE_AT(where.file_name(), static_cast<int>(where.line()))
+        << "expected\n"
+        << text_of(lines) << "but came\n"
+        << text_of(actual);
+  }
+}
+
+Duration QuorumScript::end(WaiterId waiter) const { return leases.at(waiter)->end() - start; }
+
+}  // namespace dlock::core

@@ -1,0 +1,71 @@
+// QuorumScript: a test as a script, of events for a quorum and its engines, and what it must do.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/quorum/quorum.hpp"
+
+namespace dlock::core {
+
+/// Servers are called a, b, c, ...; all are connected at the start.
+class QuorumScript {
+ public:
+  explicit QuorumScript(std::size_t servers = 3);
+  static Quorum::Settings settings();
+
+  QuorumScript& at(Duration when);
+
+  // Events.
+  void acquire(WaiterId waiter, AcquireRequest wish = {.key = "job"}) {
+    quorum_->acquire(now_, waiter, std::move(wish)), note();
+  }
+  void cancel(WaiterId waiter) { quorum_->cancel(now_, waiter), note(); }
+  void release(WaiterId waiter) { quorum_->release(now_, *leases.at(waiter)), note(); }
+  void close() { quorum_->close(now_), note(); }
+  /// The reply to the oldest command of a server, without its echo.
+  void reply(char server, std::string_view text);
+  void error(char server, errc code);
+  void disconnect(char server);
+  void connect_fails(char server, errc code = errc::unreachable);
+  void connect(char server);
+  /// All timers until then, of the engines and the quorum, in their order.
+  void pass_until(Duration when);
+  void message(char server, std::string_view text);
+  /// Ours, with the fence `counter`, on all servers. Leaves nothing to look at.
+  void obtain(WaiterId waiter, AcquireRequest wish = {.key = "job"});
+
+  /// What was done since the last look, one line each: what users were told, and what was sent.
+  void expect(const std::vector<std::string>& lines,
+              std::source_location where = std::source_location::current());
+  void forget() { lines_.clear(); }
+  [[nodiscard]] Duration end(WaiterId waiter) const;
+  [[nodiscard]] const std::vector<std::string>& lines() const { return lines_; }
+
+  Quorum& quorum() { return *quorum_; }
+  Engine& engine(char server) { return *engines_.at(place(server)); }
+  /// The token of the last acquire that a server was sent.
+  std::map<char, Token> tokens;
+  std::map<WaiterId, std::shared_ptr<LeaseRecord>> leases;
+  std::string refusal;  ///< the last sentence
+
+ private:
+  static std::size_t place(char server) { return static_cast<std::size_t>(server - 'a'); }
+  void note();
+  void carry_out(std::size_t node, const Action& action);
+  void tell(const Action& action);
+
+  Instant now_;
+  std::vector<std::unique_ptr<Engine>> engines_;
+  std::unique_ptr<Quorum> quorum_;
+  std::vector<std::deque<Command>> commands_;
+  std::vector<bool> connecting_;
+  std::vector<std::string> lines_;
+};
+
+}  // namespace dlock::core

@@ -1,0 +1,247 @@
+// Semaphore: permits with weights, in order, changed in number, and back from the dead.
+#include <atomic>
+#include <future>
+#include <thread>
+#include <vector>
+
+#include "support/client_fixture.hpp"
+
+namespace dlock::test {
+
+namespace {
+
+class Semaphores : public ClientTest {
+ protected:
+  /// How much is held: what the lock key says.
+  [[nodiscard]] int used(std::string_view name) const {
+    const auto score = server.command({"ZSCORE", name, "=used"});
+    return score == "(nil)" ? 0 : -std::stoi(score);
+  }
+};
+
+TEST_F(Semaphores, GivesAsManyPermitsAsThereAre) {
+  Client client{server.url()};
+  Client there{server.url()};
+  Semaphore semaphore{client, "gpu", {.permits = 3}};
+  Semaphore same{there, "gpu", {.permits = 3}};
+  auto first = semaphore.acquire();
+  auto second = same.acquire(2);
+  EXPECT_GT(second.fence(), first.fence());
+  EXPECT_FALSE(semaphore.try_acquire());
+  EXPECT_FALSE(semaphore.try_acquire_for(10ms));
+  EXPECT_FALSE(semaphore.try_acquire_until(std::chrono::system_clock::now()));
+  EXPECT_EQ(used("gpu"), 3);
+  second.release();
+  EXPECT_TRUE(semaphore.try_acquire(2));
+  EXPECT_EQ(used("gpu"), 1);
+}
+
+TEST_F(Semaphores, AnUncontendedAcquireAndReleaseAreOneCommandEach) {
+  Client client{server.url()};
+  Semaphore semaphore{client, "gpu", {.permits = 3}};
+  (void)semaphore.acquire();
+  const auto before = client.stats().commands;
+  for (int i = 0; i < 10; ++i) (void)semaphore.acquire(2);
+  EXPECT_EQ(client.stats().commands - before, 20U);
+}
+
+TEST_F(Semaphores, NeverMoreAreInsideThanThereArePermits) {
+  std::atomic<int> inside{0};
+  std::atomic<int> most{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 6; ++i) {
+      threads.emplace_back([&, i] {
+        Client client{server.url()};
+        Semaphore semaphore{client, "gpu", {.permits = 4}};
+        const int weight = 1 + i % 3;
+        for (int round = 0; round < 25; ++round) {
+          const auto lease = semaphore.acquire(weight);
+          const int now = inside += weight;
+          for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
+          }
+          std::this_thread::yield();
+          inside -= weight;
+        }
+      });
+    }
+  }
+  EXPECT_LE(most, 4);
+  EXPECT_GE(most, 2) << "nobody was inside together";
+}
+
+TEST_F(Semaphores, WhoWantsManyIsNotOvertakenByThoseWhoWantFew) {
+  Client client{server.url()};
+  Semaphore semaphore{client, "gpu", {.permits = 3}};
+  auto held = semaphore.acquire(2);
+  auto many = std::async(std::launch::async, [&] { return semaphore.acquire(3); });
+  ASSERT_TRUE(come_to_wait("gpu", 1));
+  EXPECT_FALSE(semaphore.try_acquire()) << "one is free, but somebody waits";
+  auto few = std::async(std::launch::async, [&] { return semaphore.acquire(1); });
+  ASSERT_TRUE(come_to_wait("gpu", 2));
+  held.release();
+  auto lease = many.get();
+  EXPECT_EQ(used("gpu"), 3);
+  lease.release();
+  EXPECT_GT(few.get().fence(), 0);
+}
+
+TEST_F(Semaphores, AWeightThatCanNeverBeMetIsAnError) {
+  Client client{server.url()};
+  Semaphore semaphore{client, "gpu", {.permits = 3}};
+  EXPECT_THAT(words_of([&] { (void)semaphore.acquire(4); }), HasSubstr("4 permits of \"gpu\""));
+  EXPECT_EQ(reason_of([&] { (void)semaphore.try_acquire(0); }), errc::usage);
+  EXPECT_EQ(reason_of([&] { (void)semaphore.try_acquire_for(1s, -1); }), errc::usage);
+  EXPECT_EQ(reason_of([&] { Semaphore(client, "gpu", {.permits = 0}); }), errc::usage);
+  EXPECT_EQ(reason_of([&] { Semaphore(client, "gpu", {.permits = 1 << 30}); }), errc::usage);
+}
+
+TEST_F(Semaphores, ClientsThatDisagreeAboutTheNumberAreToldBothNumbers) {
+  Client client{server.url()};
+  Semaphore semaphore{client, "gpu", {.permits = 3}};
+  Semaphore other{client, "gpu", {.permits = 8}};
+  auto held = semaphore.acquire();
+  const auto words = words_of([&] { (void)other.acquire(); });
+  EXPECT_THAT(words, HasSubstr("has 3 permits, this client says 8"));
+  EXPECT_THAT(words, HasSubstr("set_permits"));
+  EXPECT_EQ(reason_of([&] { (void)other.try_acquire(); }), errc::usage);
+  held.release();
+  EXPECT_TRUE(other.try_acquire()) << "nobody holds any more";
+}
+
+TEST_F(Semaphores, MorePermitsGoToThoseWhoWait) {
+  Client client{server.url()};
+  Semaphore semaphore{client, "gpu", {.permits = 1}};
+  Semaphore other{client, "gpu", {.permits = 1}};
+  const auto held = semaphore.acquire();
+  auto waits = std::async(std::launch::async, [&] { return other.acquire(); });
+  ASSERT_TRUE(come_to_wait("gpu", 1));
+  semaphore.set_permits(2);
+  EXPECT_GT(waits.get().fence(), held.fence());
+  EXPECT_EQ(semaphore.permits(), 2);
+  EXPECT_EQ(reason_of([&] { (void)other.acquire(); }), errc::usage) << "it says 1";
+  other.set_permits(2);
+  EXPECT_TRUE(other.try_acquire());
+}
+
+TEST_F(Semaphores, FewerPermitsLeaveHoldersAloneAndNewOnesOut) {
+  Client client{server.url()};
+  Semaphore semaphore{client, "gpu", {.permits = 3}};
+  auto first = semaphore.acquire();
+  auto second = semaphore.acquire();
+  semaphore.set_permits(1);
+  first.ensure_held();
+  first.release();
+  EXPECT_FALSE(semaphore.try_acquire());
+  second.release();
+  EXPECT_TRUE(semaphore.try_acquire());
+}
+
+TEST_F(Semaphores, AWaiterWhoseWeightIsMoreThanAreLeftIsToldSoon) {
+  Client client{server.url()};
+  Semaphore semaphore{client, "gpu", {.permits = 3}};
+  Semaphore other{client, "gpu", {.permits = 3}};
+  const auto held = semaphore.acquire();
+  const auto fastest = fastest_of(3, [&] {
+    semaphore.set_permits(3);
+    auto waits =
+        std::async(std::launch::async, [&] { return words_of([&] { (void)other.acquire(3); }); });
+    EXPECT_TRUE(come_to_wait("gpu", 1));
+    semaphore.set_permits(2);
+    EXPECT_THAT(waits.get(), HasSubstr("has 2 permits, this client says 3"));
+  });
+  EXPECT_LT(fastest, 1500ms) << "told, not found by looking again";
+}
+
+TEST_F(Semaphores, PermitsOfAHolderThatDiedComeBackAfterItsTtl) {
+  Client client{server.url()};
+  Semaphore semaphore{client, "gpu", {.permits = 2, .ttl = 400ms, .renew = false}};
+  Semaphore lives{client, "gpu", {.permits = 2}};
+  const auto other = lives.acquire();
+  const auto fastest = fastest_of(3, [&] {
+    auto held = semaphore.acquire();  // never renewed, as if its process had died
+    EXPECT_FALSE(lives.try_acquire());
+    const auto next = lives.acquire();
+    EXPECT_FALSE(held.held());
+    EXPECT_EQ(reason_of([&] { held.release(); }), errc::lost);
+  });
+  EXPECT_LT(fastest, 2s) << "by its ttl, not by the regular look";
+  EXPECT_EQ(used("gpu"), 1);
+}
+
+TEST_F(Semaphores, AWaitEndsByItsLimitOrAStopTokenAndLeavesNothing) {
+  Client client{server.url()};
+  Semaphore semaphore{client, "gpu", {.permits = 2, .wait = 30ms}};
+  const auto held = semaphore.try_acquire_for(30s, 2);
+  ASSERT_TRUE(held);
+  EXPECT_EQ(reason_of([&] { (void)semaphore.acquire(); }), errc::timed_out);
+  std::stop_source source;
+  Semaphore patient{client, "gpu", {.permits = 2}};
+  auto waits = std::async(std::launch::async, [&] {
+    return reason_of([&] { (void)patient.acquire(1, source.get_token()); });
+  });
+  ASSERT_TRUE(come_to_wait("gpu", 1));
+  source.request_stop();
+  EXPECT_EQ(waits.get(), errc::cancelled);
+  EXPECT_TRUE(come_to_wait("gpu", 0));
+}
+
+TEST_F(Semaphores, LeasesAreRenewedManyInOneCommandAndLostWhenTheKeyIsDeleted) {
+  Client client{server.url()};
+  Semaphore semaphore{client, "gpu", {.permits = 9, .ttl = 600ms}};
+  std::vector<Lease> leases;
+  for (int i = 0; i < 9; ++i) leases.push_back(semaphore.acquire());
+  ASSERT_TRUE(eventually([&] { return client.stats().renewals >= 18; }));
+  for (const auto& lease : leases) lease.ensure_held();
+  std::atomic<int> told{0};
+  std::vector<std::unique_ptr<std::stop_callback<std::function<void()>>>> watches;
+  for (const auto& lease : leases) {
+    watches.push_back(
+        std::make_unique<std::stop_callback<std::function<void()>>>(lease.lost(), [&] { ++told; }));
+  }
+  server.command({"DEL", "gpu"});
+  EXPECT_TRUE(eventually([&] { return told == 9; }));
+  EXPECT_FALSE(leases.front().held());
+}
+
+TEST_F(Semaphores, AMutexAndPermitsOfOneNameRefuseEachOther) {
+  Client client{server.url()};
+  Semaphore semaphore{client, "x", {.permits = 2}};
+  Mutex mutex{client, "x"};
+  SharedMutex shared{client, "x"};
+  {
+    const auto held = semaphore.acquire();
+    EXPECT_EQ(reason_of([&] { (void)mutex.try_acquire(); }), errc::not_a_lock);
+    EXPECT_THAT(words_of([&] { (void)mutex.acquire(); }), HasSubstr("a SharedMutex or Semaphore"));
+    EXPECT_THAT(words_of([&] { (void)shared.acquire(); }), HasSubstr("semaphore with 2 permits"));
+    held.ensure_held();
+  }
+  {
+    const auto held = mutex.acquire();
+    EXPECT_EQ(reason_of([&] { (void)semaphore.acquire(); }), errc::not_a_lock);
+    EXPECT_EQ(reason_of([&] { semaphore.set_permits(3); }), errc::not_a_lock);
+    held.ensure_held();
+  }
+  {
+    const auto held = shared.acquire();
+    EXPECT_THAT(words_of([&] { (void)semaphore.acquire(); }), HasSubstr("reader-writer lock"));
+    EXPECT_THAT(words_of([&] { semaphore.set_permits(3); }), HasSubstr("reader-writer lock"));
+  }
+  server.command({"ZADD", "x", "1", "theirs"});
+  EXPECT_EQ(reason_of([&] { (void)semaphore.acquire(); }), errc::not_a_lock);
+  EXPECT_EQ(server.command({"ZCARD", "x"}), "1");
+  server.command({"DEL", "x"});
+}
+
+TEST_F(Semaphores, ADowngradeTakesNoLeaseOfAnotherLock) {
+  Client client{server.url()};
+  Semaphore semaphore{client, "gpu", {.permits = 2}};
+  SharedMutex shared{client, "doc"};
+  auto lease = semaphore.acquire();
+  EXPECT_EQ(reason_of([&] { (void)shared.downgrade(std::move(lease)); }), errc::usage);
+  lease.ensure_held();
+}
+
+}  // namespace
+
+}  // namespace dlock::test

@@ -1,0 +1,44 @@
+// A name server that does not answer: connecting ends in its time, whatever the resolver does.
+#include <dlfcn.h>
+#include <netdb.h>
+#include <poll.h>
+#include <cstring>
+
+#include "support/client_fixture.hpp"
+
+namespace {
+
+constexpr const char* silent = "silent.invalid";
+
+}  // namespace
+
+// In place of the C library's.
+extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints,
+                           addrinfo** result) {
+  using Function = int(const char*, const char*, const addrinfo*, addrinfo**);
+  static auto* const real = reinterpret_cast<Function*>(::dlsym(RTLD_NEXT, "getaddrinfo"));
+  if (name != nullptr && std::strcmp(name, silent) == 0) {
+    ::poll(nullptr, 0, 20'000);
+    return EAI_AGAIN;
+  }
+  return real(name, service, hints, result);
+}
+
+namespace dlock::test {
+namespace {
+
+class SlowNames : public testing::TestWithParam<std::string> {};
+
+TEST_P(SlowNames, DoNotKeepWhoWaitsLongerThanTheConnectTimeout) {
+  Client client{GetParam() + silent, {.connect_timeout = 200ms}};
+  Mutex mutex{client, "a"};
+  const auto begin = SteadyClock::now();
+  EXPECT_EQ(reason_of([&] { (void)mutex.acquire(); }), errc::unreachable);
+  EXPECT_THAT(words_of([&] { (void)mutex.try_acquire(); }), HasSubstr("host name"));
+  EXPECT_LT(SteadyClock::now() - begin, 15s);  // the resolver takes 20 s
+}
+
+INSTANTIATE_TEST_SUITE_P(Urls, SlowNames, testing::Values("redis://", "redis+cluster://"));
+
+}  // namespace
+}  // namespace dlock::test
