@@ -145,6 +145,7 @@ class KilledDlock(EscapeCase):
         worker = self.worker()
         self.assertTrue(eventually(lambda: worker in children(running.pid)))  # its parents are gone
         running.send(signal.SIGKILL)
+        running.process.wait()  # or the guard may look once more
         os.kill(guard, signal.SIGCONT)
         self.assert_gone(guard)
         self.assertTrue(is_alive(worker))
