@@ -375,17 +375,25 @@ TEST_F(Tenants, APlaceInAQueueWithALongClaimIsForThreeSecondsAtMost) {
   const auto stand_in = [&](const std::string& key, const std::string& claim) {
     const auto token = "dlock1:eeeeeeeeeeeeeeee:" + std::string(32, '0') + ':' + claim;
     EXPECT_EQ(reply_to(*evil, {"SSUBSCRIBE", "dlock1:c:eeeeeeeeeeeeeeee"}).substr(0, 1), "");
-    EXPECT_EQ(reply_to(*evil, {"ZADD", core::lock_keys(key).queue, "-1", token}), "1");
+    const auto time = server.command({"TIME"});
+    const auto now = time.substr(0, time.find('\n')) + "000000";
+    EXPECT_EQ(reply_to(*evil, {"ZADD", core::lock_keys(key).queue, now, token}), "1");
+  };
+  const auto left = [&](const std::string& key) {
+    return std::stoll(server.command({"PTTL", key}));
   };
   const auto begin = SteadyClock::now();
   for (const auto* claim : {"315360000000", "999999999999999999999999999999"}) {
     auto lease = Mutex{client, "m"}.acquire();
     stand_in("other:m", claim);
     lease.release();
-    EXPECT_LE(std::stoll(server.command({"PTTL", "other:m"})), 3000);
+    EXPECT_GT(left("other:m"), 0) << "it is its turn";
+    EXPECT_LE(left("other:m"), 3000);
     auto permits = Semaphore{client, "s", {}}.acquire();
     stand_in("other:s", std::string{claim} + ":1");
     permits.release();
+    EXPECT_GT(left("other:s"), 0);
+    EXPECT_LE(left("other:s"), 4000) << "and what the key outlives its holders by";
     EXPECT_TRUE((Mutex{client, "m"}.try_acquire_for(60s)));
     EXPECT_TRUE((Semaphore{client, "s", {}}.try_acquire_for(60s)));
   }
