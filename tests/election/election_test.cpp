@@ -190,7 +190,7 @@ TEST_F(ElectionTest, AValueOfAnotherHolderDoesNotCount) {
 
 TEST_F(ElectionTest, AValueThatWasDeletedIsWrittenAgain) {
   Client client{server.url()};
-  Election election{client, "e", {.ttl = 500ms}};
+  Election election{client, "e", {.ttl = 2s}};
   const auto leadership = election.campaign("a");
   server.command({"DEL", key_of_leader()});
   EXPECT_FALSE(election.leader());

@@ -99,10 +99,11 @@ local function holds(lock, token)
   return lock.used > 0 and redis.call('ZSCORE', lock.key, token)
 end
 
--- The seen key also has the holders' fence counters, which are hints: a lost one is drawn anew.
+-- The seen key also has the holders' fence counters, which are hints: a lost one is drawn anew. The
+-- lock's key in its place, where only that can be seen, holds the permits and no hints.
 local function note_fence(lock, token, counter, life_ms)
   local noted = redis.pcall('HSET', lock.seen, token, digits(counter))
-  if type(noted) == 'table' and string.find(noted.err, 'WRONGTYPE') then
+  if type(noted) == 'table' and string.find(noted.err, 'WRONGTYPE') and lock.seen ~= lock.key then
     redis.call('DEL', lock.seen)
     redis.call('HSET', lock.seen, token, digits(counter))
   end

@@ -1,5 +1,6 @@
 // The scripts of permits by example.
 #include "script/fixture.hpp"
+#include "script/scripts.hpp"
 
 namespace dlock::test {
 
@@ -65,6 +66,16 @@ TEST_F(PermitsScripts, ARenewalWritesInAnyCaseSoThatItCanBeWaitedForAtReplicas) 
   const auto before = store.changes();
   EXPECT_EQ(store.renew_permits("echo", {{lock, token_of(1, 3), 1s, 7}}), "echo k");
   EXPECT_GT(store.changes(), before);
+}
+
+TEST_F(PermitsScripts, ARenewalByTheLockKeyAloneKeepsThemWhileTheirSlotMoves) {
+  const auto token = wants(1, 3);
+  take(token);
+  EXPECT_EQ(store.command({"EVAL", script::permits_renew, "4", lock, lock, lock, lock, "echo",
+                           token, "60000", "7"}),
+            "echo k");
+  EXPECT_EQ(used(), "-3");
+  EXPECT_EQ(state().pttl, 61000);
 }
 
 TEST_F(PermitsScripts, AFenceIsWrittenDownAndTheNextIsGreater) {
