@@ -17,7 +17,7 @@ constexpr Backoff release_backoff{milliseconds{250}, seconds{4}};  ///< after er
 
 }  // namespace
 
-void Departures::add(Instant now, Id id, Departure departure) {
+void Departures::add(Instant now, Id id, Departure&& departure) {
   // What comes behind it must find it done, also on a server that does not know the script yet.
   departure.whole = is_gate(departure.lock.kind);
   departure.answer_by = now + request_timeout_;

@@ -52,7 +52,7 @@ class Departures {
   Departures(Output& output, Duration request_timeout)
       : output_(output), request_timeout_(request_timeout) {}
 
-  void add(Instant now, Id id, Departure departure);
+  void add(Instant now, Id id, Departure&& departure);
   /// The release of `id`, which counts as sent.
   [[nodiscard]] Command command(Instant now, Id id);
   /// Its release goes along with an acquire.

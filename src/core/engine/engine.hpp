@@ -230,7 +230,7 @@ class Engine {
 
   // engine_release.cpp: tokens that must not stay on the server.
   DepartureId give_back(Instant now, const CohortPtr& cohort, LeaseId lease, bool riding);
-  DepartureId depart(Instant now, Departure departure);
+  DepartureId depart(Instant now, Departure&& departure);
   void send_departure(Instant now, DepartureId id);
   void on_release_reply(Instant now, const Pending& pending, const Reply& reply);
 

@@ -19,7 +19,7 @@ Engine::DepartureId Engine::give_back(Instant now, const CohortPtr& cohort, Leas
                       .may_reappear = std::exchange(cohort->may_reappear, false)});
 }
 
-Engine::DepartureId Engine::depart(Instant now, Departure departure) {
+Engine::DepartureId Engine::depart(Instant now, Departure&& departure) {
   const DepartureId id = ++last_id_;
   const bool is_riding = departure.riding;
   departures_.add(now, id, std::move(departure));

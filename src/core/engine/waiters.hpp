@@ -34,7 +34,7 @@ class Waiters {
   explicit Waiters(Output& output) : output_(output) {}
 
   /// Puts a new wait at the end of the queue at `place`.
-  void enter(const std::shared_ptr<Place>& place, WaiterId id, AcquireRequest request) {
+  void enter(const std::shared_ptr<Place>& place, WaiterId id, AcquireRequest&& request) {
     if (request.deadline) {
       deadlines_.emplace(*request.deadline, id);
     }
