@@ -66,10 +66,12 @@ TEST_F(WaitersTest, AWaitThatEndedHasNoDeadline) {
 
 TEST_F(WaitersTest, OfTheRefusedThoseThatTimedOutAreCounted) {
   enter(1, at(1s));
-  enter(2);
+  enter(2, at(1s));
+  enter(3);
   refuse(1, Refusal::Kind::timed_out);
-  refuse(2);
-  EXPECT_EQ(output.counters.timed_out, 1u);
+  refuse(2, Refusal::Kind::timed_out);
+  refuse(3);
+  EXPECT_EQ(output.counters.timed_out, 2u);
 }
 
 }  // namespace
