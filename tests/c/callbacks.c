@@ -167,26 +167,33 @@ void longest_times(void) {
 
   dlock_latch* latch = NULL;
   dlock_barrier* barrier = NULL;
-  /* What has an end is refused, not overflown. */
-  static const int64_t wrong[] = {INT64_MAX, INT64_MIN, -1};
-  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-    const int64_t ms = wrong[i];
+  static const int64_t in_options[] = {INT64_MAX, INT64_MIN, -1};
+  for (size_t i = 0; i < sizeof in_options / sizeof *in_options; i++) {
+    const int64_t ms = in_options[i];
+    const dlock_status expected = ms > 0 ? DLOCK_OK : DLOCK_USAGE;
     const dlock_lock_options ttl = {.size = sizeof ttl, .ttl_ms = ms};
     const dlock_lock_options replicas = {.size = sizeof replicas, .replication_timeout_ms = ms};
     const dlock_latch_options keep = {.size = sizeof keep, .keep_ms = ms};
     const dlock_barrier_options part = {.size = sizeof part, .ttl_ms = ms};
-    CHECK(dlock_mutex_new(client, "a", DLOCK_TEXT, &ttl, &lock) == DLOCK_USAGE);
-    CHECK(dlock_writer_new(client, "a", DLOCK_TEXT, &ttl, &lock) == DLOCK_USAGE);
-    CHECK(dlock_permits_new(client, "a", DLOCK_TEXT, 1, 1, &replicas, &lock) == DLOCK_USAGE);
-    CHECK(dlock_latch_new(client, "l", DLOCK_TEXT, 1, &keep, &latch) == DLOCK_USAGE);
-    CHECK(dlock_barrier_new(client, "g", DLOCK_TEXT, 1, &part, &barrier) == DLOCK_USAGE);
+    dlock_lock* locks[3] = {NULL, NULL, NULL};
+    CHECK(dlock_mutex_new(client, "a", DLOCK_TEXT, &ttl, &locks[0]) == expected);
+    CHECK(dlock_writer_new(client, "a", DLOCK_TEXT, &ttl, &locks[1]) == expected);
+    CHECK(dlock_permits_new(client, "a", DLOCK_TEXT, 1, 1, &replicas, &locks[2]) == expected);
+    for (size_t k = 0; k < 3; k++) dlock_lock_free(locks[k]);
+    CHECK(dlock_latch_new(client, "l", DLOCK_TEXT, 1, &keep, &latch) == expected);
+    dlock_latch_free(latch);
+    latch = NULL;
+    CHECK(dlock_barrier_new(client, "g", DLOCK_TEXT, 1, &part, &barrier) == expected);
+    dlock_barrier_free(barrier);
+    barrier = NULL;
     const dlock_client_options clients[] = {{.size = sizeof *clients, .connect_timeout_ms = ms},
                                             {.size = sizeof *clients, .request_timeout_ms = ms},
                                             {.size = sizeof *clients, .drift_floor_ms = ms},
                                             {.size = sizeof *clients, .safety_margin_ms = ms}};
     for (size_t k = 0; k < sizeof clients / sizeof *clients; k++) {
-      dlock_client* none = NULL;
-      CHECK(dlock_client_new(NULL, &clients[k], &none) == DLOCK_USAGE && none == NULL);
+      dlock_client* made = NULL;
+      CHECK(dlock_client_new(NULL, &clients[k], &made) == (k < 2 ? expected : DLOCK_USAGE));
+      dlock_client_free(made);
     }
   }
   dlock_client_free(client);

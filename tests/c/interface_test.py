@@ -122,7 +122,7 @@ class Interface(ProcessCase):
     def test_a_loss_callback_may_release_free_and_acquire(self):
         self.assert_passes(self.start_test("losing_in_callbacks"))
 
-    def test_the_longest_times_are_for_ever_or_refused(self):
+    def test_the_longest_times_are_for_ever(self):
         self.leaves_keys = True  # a latch stays
         self.assert_passes(self.start_test("longest_times"))
 
