@@ -58,14 +58,16 @@ def children(pid):
 
 
 def guard_of(dlock_pid):
-    """The guard among the children of a dlock, or None."""
-    for pid in children(dlock_pid):
-        try:
-            if pathlib.Path(f"/proc/{pid}/comm").read_text() == "dlock-guard\n":
-                return pid
-        except (FileNotFoundError, ProcessLookupError):
-            pass
-    return None
+    """The guard among the children of a dlock: waits until it has taken its name."""
+    def find():
+        for pid in children(dlock_pid):
+            try:
+                if pathlib.Path(f"/proc/{pid}/comm").read_text() == "dlock-guard\n":
+                    return pid
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+        return None
+    return eventually(find)
 
 
 def adopt_orphans():

@@ -101,7 +101,6 @@ class KilledDlock(EscapeCase):
     def run_unmarked(self, script, *options):
         self.out.unlink(missing_ok=True)
         running = self.start("run", "--ttl", "1h", *options, "x", "--", "bash", "-c", script)
-        self.assertTrue(eventually(lambda: guard_of(running.pid)))
         return running, guard_of(running.pid)
 
     def stop(self, pid):
