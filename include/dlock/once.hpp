@@ -4,9 +4,11 @@
 
 #include <chrono>
 #include <concepts>
+#include <coroutine>
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "dlock/client.hpp"
@@ -42,11 +44,25 @@ struct OnceOptions {
 namespace detail {
 /// Throws `LockLost` if the lease had ended before.
 DLOCK_API void end_once(Lease lease);
+
+/// What a coroutine or a generator returns: most of its body runs after its call has returned.
+template <class Result>
+concept Coroutine = requires { typename std::coroutine_traits<Result>::promise_type; } ||
+                    requires(Result& result) { result.await_ready(); };
+
+template <class Work, class... Arguments>
+void do_once(Work&& work, Arguments&&... arguments) {
+  static_assert(!Coroutine<std::invoke_result_t<Work, Arguments...>>,
+                "run_once gives the lease back when `work` returns, and a coroutine runs on after "
+                "that: keep the lease of begin_once() in the coroutine instead");
+  std::forward<Work>(work)(std::forward<Arguments>(arguments)...);
+}
 }  // namespace detail
 
 /// Does `work()` or `work(const Lease&)`, unless somebody else does it or did it not long ago (see
 /// `begin_once`). Returns whether it did. What `work` throws goes on to the caller, and counts as
-/// done. Work that may come near `at_most` should look at `lost()` of the lease.
+/// done. A coroutine does not compile, since it would run on without the lease. Work that may come
+/// near `at_most` should look at `lost()` of the lease.
 ///
 ///     dlock::run_once(client, "nightly", {.at_least = 5min, .at_most = 1h}, [] { report(); });
 ///
@@ -60,9 +76,9 @@ bool run_once(Client& client, std::string_view name, OnceOptions options, Work&&
     return false;
   }
   if constexpr (std::invocable<Work, const Lease&>) {
-    std::forward<Work>(work)(std::as_const(*lease));
+    detail::do_once(std::forward<Work>(work), std::as_const(*lease));
   } else {
-    std::forward<Work>(work)();
+    detail::do_once(std::forward<Work>(work));
   }
   detail::end_once(std::move(*lease));
   return true;

@@ -47,6 +47,9 @@ MISUSES = {
         ("std::lock_guard other{semaphore};", "std::lock_guard other{mutex};", "lock"),
     "a permanent release of somebody else's lease":
         ("dlock::async_release(lease);", "dlock::async_release(std::move(lease), {});", "deleted"),
+    "a coroutine that runs on after the lock was let go":
+        ('dlock::run_once(client, "name", {}, [&]() -> dlock::AsyncAcquire { return mutex.async_acquire(); });',
+         'dlock::run_once(client, "name", {}, [&] { mutex.lock(); });', "keep the lease of begin_once"),
     "a downgrade that leaves the writer's lease behind":
         ("auto reader = shared.downgrade(lease);", "auto reader = shared.downgrade(std::move(lease));",
          "bind"),
