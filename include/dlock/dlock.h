@@ -133,7 +133,8 @@ DLOCK_API void dlock_client_free(dlock_client* client);
 /** Settings of a lock. Zero is the default. */
 typedef struct dlock_lock_options {
   size_t size;          /**< sizeof(dlock_lock_options), for members added later */
-  int64_t ttl_ms;       /**< how long the lock outlives a dead holder; 30000, at least 10 */
+  int64_t ttl_ms;       /**< how long the lock outlives a dead holder; 30000, from 10 to 10 years
+                           (INT64_MAX) */
   int64_t max_hold_ms;  /**< longest time to hold; for ever */
   int no_renew;         /**< not zero: the holder has it for ttl_ms, and no longer */
   int64_t min_replicas; /**< it counts as acquired when so many have it too; 0 */

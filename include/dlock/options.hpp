@@ -46,7 +46,8 @@ struct ClientOptions {
 /// Settings of one lock.
 struct LockOptions {
   /// With `renew`: how long the lock outlives a crashed holder, since the library renews it every
-  /// third of this. Without: how long the holder has, from the acquisition. At least 10 ms.
+  /// third of this. Without: how long the holder has, from the acquisition. From 10 ms to
+  /// 10 years, which the longest spans (`hours::max()`) stand for.
   Span ttl{30'000};
   /// Longest time to wait for the lock in calls that take no time limit of their own; none: for
   /// ever.

@@ -45,8 +45,9 @@ class DLOCK_API Server {
 
 /// Takes the lock of `lease` away, as an operator does with `dlock break`, and returns when the
 /// lease knows: `lease.lost()` has been requested and `lease.ensure_held()` throws `LockLost`.
-/// `client` is any client of the same server and prefix. Throws `UsageError` if the lease is not
-/// held, and `Unreachable` if the server or the holder does not answer.
+/// `client` is any client of the same server and prefix. Throws `UsageError` if the lease holds
+/// nothing, `LockLost` if it was lost before, and `Unreachable` if the server or the holder does
+/// not answer within 10 s.
 DLOCK_API void lose(Client& client, const Lease& lease);
 
 }  // namespace dlock::testkit

@@ -79,21 +79,6 @@ std::string pid_of(const std::string& directory) {
   return file >> pid ? "pid " + std::to_string(pid) : "of unknown pid";
 }
 
-// Whether the server does what it is told: not before it has its data in memory again.
-bool does(std::initializer_list<std::string_view> command, const std::string& socket,
-          Deadline deadline) {
-  try {
-    const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
-    Connection::Settings settings;
-    settings.endpoint.kind = Endpoint::Kind::unix_socket;
-    settings.endpoint.path = socket;
-    settings.connect_timeout = left;
-    return Connection::open(settings)->call(command, left).kind == ReplyView::Kind::text;
-  } catch (const Error&) {
-    return false;
-  }
-}
-
 // Whether the disk takes what a server writes while somebody makes room.
 bool has_room(const std::string& directory) {
   constexpr unsigned long least = 64 * 1024;
@@ -249,6 +234,20 @@ std::string former_server(uid_t user) {
 }
 
 }  // namespace
+
+bool does(std::initializer_list<std::string_view> command, const std::string& socket,
+          Deadline deadline) {
+  try {
+    const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
+    Connection::Settings settings;
+    settings.endpoint.kind = Endpoint::Kind::unix_socket;
+    settings.endpoint.path = socket;
+    settings.connect_timeout = left;
+    return Connection::open(settings)->call(command, left).kind == ReplyView::Kind::text;
+  } catch (const Error&) {
+    return false;
+  }
+}
 
 std::string ensure_local_server(const std::string& directory, milliseconds timeout) {
   const auto deadline = steady_clock::now() + timeout;

@@ -2,7 +2,11 @@
 #pragma once
 
 #include <chrono>
+#include <initializer_list>
 #include <string>
+#include <string_view>
+
+#include "runtime/deadline.hpp"
 
 #include "redis/connection.hpp"
 
@@ -19,5 +23,9 @@ namespace dlock::redis {
 /// The same for `Connection::Settings::find_local`.
 [[nodiscard]] LocalSocket find_local_server(const std::string& directory,
                                             std::chrono::milliseconds timeout);
+
+/// Whether the server at `socket` does what it is told: not before it has its data in memory again.
+[[nodiscard]] bool does(std::initializer_list<std::string_view> command, const std::string& socket,
+                        runtime::Deadline deadline);
 
 }  // namespace dlock::redis

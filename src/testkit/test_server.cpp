@@ -13,8 +13,8 @@
 #include <utility>
 
 #include "dlock/error.hpp"
+#include "local_server/local_server.hpp"
 #include "local_server/server_program.hpp"
-#include "redis/connection.hpp"
 
 namespace dlock::redis {
 namespace {
@@ -42,21 +42,6 @@ runtime::Spawned spawn(const std::string& directory, int end, Deadline deadline)
                                  deadline);
 }
 
-// Only then it has written its process id.
-bool answers(const std::string& socket, Deadline deadline) {
-  try {
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    Connection::Settings settings;
-    settings.endpoint.kind = Endpoint::Kind::unix_socket;
-    settings.endpoint.path = socket;
-    settings.connect_timeout = left;
-    return Connection::open(settings)->call({"PING"}, left).kind == ReplyView::Kind::text;
-  } catch (const Error&) {
-    return false;
-  }
-}
-
 }  // namespace
 
 TestServer::TestServer(Deadline deadline) : directory_(make_directory()), watcher_(0, {}) {
@@ -66,7 +51,7 @@ TestServer::TestServer(Deadline deadline) : directory_(make_directory()), watche
   const runtime::Descriptor end{ends[0]};
   try {
     watcher_ = spawn(directory_, end.get(), deadline);
-    while (!answers(socket(), deadline)) {
+    while (!does({"PING"}, socket(), deadline)) {  // only then it has written its process id
       if (watcher_.end() || std::chrono::steady_clock::now() >= deadline) {
         throw Unreachable(errc::unreachable,
                           "the test server in " + directory_ + " does not start");

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "core/wire/text.hpp"
 #include "dlock/error.hpp"
 #include "dlock/inspect.hpp"
 #include "testkit/test_server.hpp"
@@ -39,8 +40,8 @@ void lose(Client& client, const Lease& lease) {
   static_cast<void>(break_lock(client, lease.name(), lease.fence()));
   std::unique_lock lock{mutex};
   if (!told.wait_for(lock, 10s, [&] { return is_lost; })) {
-    throw Unreachable(errc::unreachable,
-                      "the holder of " + lease.name() + " did not learn that its lock was broken");
+    throw Unreachable(errc::unreachable, "the holder of \"" + core::escaped(lease.name()) +
+                                             "\" did not learn that its lock was broken");
   }
 }
 
