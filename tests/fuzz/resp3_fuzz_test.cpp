@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "support/checkout.hpp"
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace {
@@ -17,7 +19,7 @@ namespace {
 std::vector<std::string> corpus() {
   std::vector<std::string> inputs;
   for (const auto& entry :
-       std::filesystem::directory_iterator(DLOCK_SOURCE_DIR "/tests/fuzz/corpus/resp3")) {
+       std::filesystem::directory_iterator(dlock::test::source_path("tests/fuzz/corpus/resp3"))) {
     std::ifstream file{entry.path(), std::ios::binary};
     inputs.emplace_back(std::istreambuf_iterator<char>{file}, std::istreambuf_iterator<char>{});
   }

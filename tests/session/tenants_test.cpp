@@ -11,6 +11,7 @@
 #include "core/wire/gate.hpp"
 #include "redis/connection.hpp"
 #include "script/scripts.hpp"
+#include "support/checkout.hpp"
 #include "support/client_fixture.hpp"
 #include "support/rights.hpp"
 
@@ -19,7 +20,7 @@ namespace {
 
 /// What the commands for the user `app` in the documentation say, one after the other.
 std::vector<std::vector<std::string>> documented_commands() {
-  std::ifstream file{DLOCK_SOURCE_DIR "/docs/operations.md"};
+  std::ifstream file{source_path("docs/operations.md")};
   const std::string text{std::istreambuf_iterator<char>{file}, {}};
   constexpr std::string_view begin = "ACL SETUSER app ";
   std::vector<std::vector<std::string>> commands;

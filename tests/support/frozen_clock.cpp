@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <system_error>
 
+#include "support/checkout.hpp"
+
 namespace dlock::test {
 
 namespace {
@@ -47,7 +49,7 @@ void FrozenClock::set(std::chrono::microseconds since_epoch) noexcept {
 
 RedisServer::Options FrozenClock::options() const {
   RedisServer::Options options;
-  options.preload = DLOCK_CLOCK_SHIM;
+  options.preload = clock_shim().string();
   options.environment = {"DLOCK_CLOCK_FILE=" + file_};
   return options;
 }

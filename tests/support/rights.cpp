@@ -7,6 +7,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "support/checkout.hpp"
+
 namespace dlock::test {
 
 namespace {
@@ -22,7 +24,7 @@ std::string block_of(const std::string& text, std::string_view name) {
 }  // namespace
 
 std::vector<std::string> documented_rights(std::initializer_list<std::string_view> names) {
-  std::ifstream file{DLOCK_SOURCE_DIR "/docs/protocol.md"};
+  std::ifstream file{source_path("docs/protocol.md")};
   const std::string text{std::istreambuf_iterator<char>{file}, {}};
   std::vector<std::string> words;
   for (const auto name : names) {
