@@ -13,7 +13,7 @@
 namespace dlock {
 
 namespace detail {
-class ClientState;
+class Session;
 }
 
 /// A client of the lock store. Thread-safe; make one per process and share it. It connects when it
@@ -67,12 +67,10 @@ class DLOCK_API Client {
   [[nodiscard]] Stats stats() const;
 
   /// For the library's own classes.
-  [[nodiscard]] const std::shared_ptr<detail::ClientState>& state() const noexcept {
-    return state_;
-  }
+  [[nodiscard]] const std::shared_ptr<detail::Session>& state() const noexcept { return state_; }
 
  private:
-  std::shared_ptr<detail::ClientState> state_;
+  std::shared_ptr<detail::Session> state_;
 };
 
 }  // namespace dlock

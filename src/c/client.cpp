@@ -8,7 +8,7 @@
 #include "c/handles.hpp"
 #include "c/options.hpp"
 #include "c/status.hpp"
-#include "runtime/quiet_thread.hpp"
+#include "runtime/background_thread.hpp"
 
 using namespace dlock;
 
@@ -62,7 +62,7 @@ dlock_status dlock_client_free_queued(dlock_client* client, std::uint64_t contex
       queue->push({DLOCK_EVENT_CLOSED, context});
     };
     try {
-      detail::quiet_thread(free).detach();
+      detail::background_thread(free).detach();
     } catch (const std::system_error&) {
       free();  // no thread to be had: the caller has to wait
     }

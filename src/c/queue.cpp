@@ -13,8 +13,8 @@
 
 #include "c/handles.hpp"
 #include "c/status.hpp"
+#include "runtime/background_thread.hpp"
 #include "runtime/cancellation.hpp"
-#include "runtime/quiet_thread.hpp"
 
 using namespace dlock;
 
@@ -79,7 +79,7 @@ dlock_queue::~dlock_queue() {
 }
 
 int dlock_queue::start() {
-  detail::quiet_thread([self = shared_from_this()] { self->watch(); }).detach();
+  detail::background_thread([self = shared_from_this()] { self->watch(); }).detach();
   return std::exchange(reader_end_, -1);
 }
 

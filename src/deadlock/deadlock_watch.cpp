@@ -6,8 +6,8 @@
 
 #include "core/wire/token.hpp"
 #include "dlock/error.hpp"
+#include "runtime/background_thread.hpp"
 #include "runtime/outer_runs.hpp"
-#include "runtime/quiet_thread.hpp"
 #include "runtime/random.hpp"
 
 namespace dlock::detail {
@@ -29,9 +29,9 @@ struct DeadlockWatch::Look {
   std::optional<std::string> ring{};
 };
 
-DeadlockWatch& DeadlockWatch::of(ClientState& client) {
+DeadlockWatch& DeadlockWatch::of(Session& client) {
   return static_cast<DeadlockWatch&>(
-      client.companion([](ClientState& owner) -> std::unique_ptr<Companion> {
+      client.companion([](Session& owner) -> std::unique_ptr<Companion> {
         return std::make_unique<DeadlockWatch>(owner);
       }));
 }
@@ -82,7 +82,7 @@ void DeadlockWatch::end() {
 // With the mutex held.
 void DeadlockWatch::start() {
   if (thread_.joinable()) return;
-  thread_ = quiet_thread([this] {
+  thread_ = background_thread([this] {
     run();
     const std::lock_guard lock{mutex_};
     is_over_ = true;

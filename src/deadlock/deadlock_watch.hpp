@@ -20,21 +20,21 @@
 #include <vector>
 
 #include "deadlock/waits_for.hpp"
-#include "session/client_state.hpp"
+#include "session/session.hpp"
 
 namespace dlock::detail {
 
 /// Thread-safe. Has a thread of its own from the first such wait on.
 class DeadlockWatch final : public Companion {
  public:
-  explicit DeadlockWatch(ClientState& client) : client_(client) {}
+  explicit DeadlockWatch(Session& client) : client_(client) {}
   /// Blocks until a request timeout has passed since `end`, at most.
   ~DeadlockWatch() override;
   DeadlockWatch(const DeadlockWatch&) = delete;
   DeadlockWatch& operator=(const DeadlockWatch&) = delete;
 
   /// That of `client`.
-  [[nodiscard]] static DeadlockWatch& of(ClientState& client);
+  [[nodiscard]] static DeadlockWatch& of(Session& client);
 
   /// Looks at no wait any more, and takes its notes back. Does not wait for that.
   void end() override;
@@ -84,7 +84,7 @@ class DeadlockWatch final : public Companion {
   void run();
   void look(LockReader& store, Look& look) const;
 
-  ClientState& client_;
+  Session& client_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<std::chrono::steady_clock::time_point> ends_by_;  ///< none: goes on

@@ -2,7 +2,7 @@
 #include "deadlock/waits_for.hpp"
 #include "dlock/client.hpp"
 #include "dlock/deadlock.hpp"
-#include "session/client_state.hpp"
+#include "session/session.hpp"
 
 namespace dlock {
 

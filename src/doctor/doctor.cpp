@@ -11,7 +11,7 @@
 #include "doctor/diagnosis.hpp"
 #include "doctor/node.hpp"
 #include "redis/cluster.hpp"
-#include "session/client_state.hpp"
+#include "session/session.hpp"
 
 namespace dlock {
 namespace {

@@ -77,7 +77,7 @@ ElectionState look_at_election(Panel& panel, const std::string& key, const Panel
   return state;
 }
 
-ElectionView::ElectionView(std::shared_ptr<ClientState> client, std::string key)
+ElectionView::ElectionView(std::shared_ptr<Session> client, std::string key)
     : client_(std::move(client)), key_(std::move(key)), panel_(client_->config(), key_) {
   panel_.listen(core::leader_key(key_));
 }

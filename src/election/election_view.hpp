@@ -8,8 +8,8 @@
 #include <string>
 
 #include "dlock/leader_observer.hpp"
-#include "runtime/wake.hpp"
-#include "session/client_state.hpp"
+#include "runtime/event_fd.hpp"
+#include "session/session.hpp"
 #include "store/panel.hpp"
 
 namespace dlock::detail {
@@ -28,11 +28,11 @@ class ElectionView {
  public:
   using Clock = std::chrono::steady_clock;
 
-  ElectionView(std::shared_ptr<ClientState> client, std::string key);
+  ElectionView(std::shared_ptr<Session> client, std::string key);
   /// None: the deadline passed. Throws as `LeaderObserver::next`.
   [[nodiscard]] std::optional<LeaderChange> next(std::optional<Clock::time_point> deadline,
                                                  const std::stop_token& stop);
-  [[nodiscard]] const std::shared_ptr<ClientState>& client() const noexcept { return client_; }
+  [[nodiscard]] const std::shared_ptr<Session>& client() const noexcept { return client_; }
 
  private:
   std::optional<LeaderChange> look_if_due(Clock::time_point end, const std::stop_token& stop);
@@ -42,14 +42,14 @@ class ElectionView {
   void take_news();
   void sleep_until(Clock::time_point end);
 
-  const std::shared_ptr<ClientState> client_;
+  const std::shared_ptr<Session> client_;
   const std::string key_;
   Panel panel_;
   bool told_ = false;             ///< whether anything was reported
   std::optional<Leader> leader_;  ///< as reported
   Clock::time_point look_at_{};
   std::optional<Clock::time_point> unanswered_since_;
-  Wake wake_;
+  EventFd wake_;
 };
 
 }  // namespace dlock::detail

@@ -11,7 +11,7 @@
 #include "dlock/error.hpp"
 #include "election/election_view.hpp"
 #include "locks/lease_state.hpp"
-#include "runtime/quiet_thread.hpp"
+#include "runtime/background_thread.hpp"
 
 namespace dlock {
 
@@ -46,7 +46,7 @@ std::optional<LeaderChange> LeaderObserver::next_in(std::chrono::milliseconds sp
 namespace detail {
 
 struct WatchState {
-  WatchState(LeaderObserver what, std::shared_ptr<ClientState> owner, LeaderHandler whom)
+  WatchState(LeaderObserver what, std::shared_ptr<Session> owner, LeaderHandler whom)
       : client(std::move(owner)),
         observer(std::move(what)),
         handler(std::move(whom)),
@@ -70,7 +70,7 @@ struct WatchState {
     }
   }
 
-  const std::shared_ptr<ClientState> client;
+  const std::shared_ptr<Session> client;
   LeaderObserver observer;
   const LeaderHandler handler;
   std::stop_source stop;
@@ -111,7 +111,7 @@ LeaderWatch::LeaderWatch(LeaderObserver observer, LeaderHandler handler) {
   auto client = observer.view_->client();
   state_ = std::make_shared<detail::WatchState>(std::move(observer), std::move(client),
                                                 std::move(handler));
-  state_->thread = detail::quiet_thread([state = state_] { state->run(); });
+  state_->thread = detail::background_thread([state = state_] { state->run(); });
 }
 
 LeaderWatch::~LeaderWatch() {

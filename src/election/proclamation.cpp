@@ -9,8 +9,8 @@
 #include "core/wire/token.hpp"
 #include "dlock/error.hpp"
 #include "locks/lease_state.hpp"
+#include "runtime/background_thread.hpp"
 #include "runtime/clock.hpp"
-#include "runtime/quiet_thread.hpp"
 #include "script/scripts.hpp"
 
 namespace dlock::detail {
@@ -44,7 +44,7 @@ void Proclamation::proclaim(std::string_view value, const std::stop_token& stop)
   const std::lock_guard lock{mutex_};
   value_ = value;
   ++revision_;
-  if (!keeper_.joinable()) keeper_ = quiet_thread([this] { keep(); });
+  if (!keeper_.joinable()) keeper_ = background_thread([this] { keep(); });
   changed_.notify_all();
   try {
     send(stop);

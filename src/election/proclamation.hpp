@@ -13,7 +13,7 @@
 
 #include "core/engine/hold.hpp"
 #include "dlock/lease.hpp"
-#include "session/client_state.hpp"
+#include "session/session.hpp"
 #include "store/panel.hpp"
 
 namespace dlock::detail {
@@ -38,13 +38,13 @@ class Proclamation {
   /// most one request timeout.
   void withdraw() noexcept;
   [[nodiscard]] std::string value() const;
-  [[nodiscard]] const std::shared_ptr<ClientState>& client() const noexcept { return client_; }
+  [[nodiscard]] const std::shared_ptr<Session>& client() const noexcept { return client_; }
 
  private:
   void send(const std::stop_token& stop);
   void keep();
 
-  const std::shared_ptr<ClientState> client_;
+  const std::shared_ptr<Session> client_;
   const std::shared_ptr<const core::LeaseRecord> lease_;
   const std::string name_;
   const std::chrono::milliseconds period_;

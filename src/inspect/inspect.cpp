@@ -13,7 +13,7 @@
 #include "inspect/glob.hpp"
 #include "inspect/lock_reader.hpp"
 #include "script/scripts.hpp"
-#include "session/client_state.hpp"
+#include "session/session.hpp"
 
 namespace dlock {
 namespace {
@@ -134,7 +134,7 @@ Locks agreed(const std::vector<Locks>& views, std::size_t majority) {
 
 // Visits the servers of a quorum. Throws when fewer than a majority answer.
 template <class Visit>
-void visit_quorum(detail::ClientState& state, Visit visit) {
+void visit_quorum(detail::Session& state, Visit visit) {
   const auto& servers = state.config().endpoint.addresses;
   std::size_t answers = 0;
   std::string problem;
@@ -152,7 +152,7 @@ void visit_quorum(detail::ClientState& state, Visit visit) {
 
 // What `look` finds, with the names of the parties.
 template <class Look>
-Locks look_at(detail::ClientState& state, Look look) {
+Locks look_at(detail::Session& state, Look look) {
   std::vector<Locks> views;
   const auto take = [&](LockReader& reader) {
     auto locks = look(reader);
@@ -225,7 +225,7 @@ BreakOutcome break_on(LockReader& reader, const core::LockKeys& names, core::Fen
 }
 
 // The holder is over when a majority of the servers has let it go; the others forget it in time.
-BreakOutcome break_on_majority(detail::ClientState& state, const core::LockKeys& names,
+BreakOutcome break_on_majority(detail::Session& state, const core::LockKeys& names,
                                core::Fence fence, milliseconds patience) {
   auto outcome = BreakOutcome::not_holder;
   visit_quorum(state, [&](LockReader& reader) {

@@ -9,7 +9,7 @@
 #include "inspect/lock_reader.hpp"
 #include "inspect/reply_fields.hpp"
 #include "script/scripts.hpp"
-#include "session/client_state.hpp"
+#include "session/session.hpp"
 
 namespace dlock {
 namespace {

@@ -61,7 +61,7 @@ void async_release(Lease lease, ReleaseHandler handler) {
   lease.state_->client->check_process();
   const auto state = std::move(lease.state_);
   state->client->async_release(
-      *state->record, [state, handler = std::move(handler)](detail::ClientState::Answer& answer) {
+      *state->record, [state, handler = std::move(handler)](detail::Session::Answer& answer) {
         const auto outcome = std::get<core::Released>(answer).kind;
         state->log(outcome);
         if (handler) {

@@ -7,7 +7,7 @@
 #include "locks/for_ever.hpp"
 #include "locks/lease_state.hpp"
 #include "redis/url.hpp"
-#include "session/client_state.hpp"
+#include "session/session.hpp"
 
 namespace dlock {
 namespace {
@@ -53,7 +53,7 @@ Client::Client(std::string_view url, ClientOptions options) {
     *timeout = Span{detail::unless_for_ever(*timeout, longest)};
   }
   check(options);
-  state_ = std::make_shared<detail::ClientState>(redis::parse_url(chosen(url)), std::move(options));
+  state_ = std::make_shared<detail::Session>(redis::parse_url(chosen(url)), std::move(options));
 }
 
 Client::~Client() {

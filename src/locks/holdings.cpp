@@ -55,7 +55,7 @@ bool Holdings::any() {
   return !leases_.empty() || has_outer_runs();
 }
 
-std::vector<std::string> Holdings::tokens(const ClientState& client) const {
+std::vector<std::string> Holdings::tokens(const Session& client) const {
   auto tokens = tokens_of_outer_runs();
   for (auto each = leases_.rbegin(); each != leases_.rend() && tokens.size() < most_tokens;
        ++each) {
@@ -67,7 +67,7 @@ std::vector<std::string> Holdings::tokens(const ClientState& client) const {
   return tokens;
 }
 
-bool Holdings::excludes(const ClientState& client, const std::string& key,
+bool Holdings::excludes(const Session& client, const std::string& key,
                         const std::optional<core::Permits>& wanted) const {
   const auto latest = std::min(leases_.size(), most_tokens);
   return std::any_of(leases_.rbegin(), leases_.rbegin() + static_cast<std::ptrdiff_t>(latest),

@@ -12,7 +12,7 @@
 
 namespace dlock::detail {
 
-class ClientState;
+class Session;
 class LeaseState;
 
 /// Of the calling thread; unlike its std::thread::id never given to another.
@@ -34,11 +34,11 @@ class Holdings {
   [[nodiscard]] bool any();
   /// The tokens of this client's locks, and of the runs of dlock that wait for this program. Of
   /// many, the latest.
-  [[nodiscard]] std::vector<std::string> tokens(const ClientState& client) const;
+  [[nodiscard]] std::vector<std::string> tokens(const Session& client) const;
 
   /// Whether the thread has locked `key` of this client, so that `wanted` (none: the mutex) is not
   /// to be had before it unlocks. Of many, the latest are looked at.
-  [[nodiscard]] bool excludes(const ClientState& client, const std::string& key,
+  [[nodiscard]] bool excludes(const Session& client, const std::string& key,
                               const std::optional<core::Permits>& wanted) const;
 
  private:

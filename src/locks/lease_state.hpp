@@ -10,7 +10,7 @@
 
 #include "core/engine/hold.hpp"
 #include "dlock/lease.hpp"
-#include "session/client_state.hpp"
+#include "session/session.hpp"
 
 namespace dlock::detail {
 
@@ -19,11 +19,11 @@ namespace dlock::detail {
 
 class LeaseState {
  public:
-  LeaseState(std::shared_ptr<ClientState> owner, std::shared_ptr<core::LeaseRecord> lease,
+  LeaseState(std::shared_ptr<Session> owner, std::shared_ptr<core::LeaseRecord> lease,
              std::string lock_name)
       : client(std::move(owner)), record(std::move(lease)), name(std::move(lock_name)) {}
 
-  const std::shared_ptr<ClientState> client;
+  const std::shared_ptr<Session> client;
   const std::shared_ptr<core::LeaseRecord> record;
   const std::string name;
   /// The number of the thread that will give it back; 0: nobody knows.
@@ -32,8 +32,8 @@ class LeaseState {
   std::atomic<bool> is_locked{false};
 
   /// Whether it can give way to `permits` of the lock `key`. True for one that holds nothing.
-  [[nodiscard]] static bool is_of(const Lease& lease, const ClientState& client,
-                                  const std::string& key, const core::Permits& permits) {
+  [[nodiscard]] static bool is_of(const Lease& lease, const Session& client, const std::string& key,
+                                  const core::Permits& permits) {
     const auto& state = lease.state_;
     return !state || (state->client.get() == &client && state->record->key == key &&
                       core::weight_of(state->record->token).value_or(0) >= permits.weight);

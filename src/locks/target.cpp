@@ -191,7 +191,7 @@ void Target::async_take(std::optional<milliseconds> limit, const std::stop_token
                         const std::optional<core::Permits>& permits, AcquireHandler handler) const {
   client->async_acquire(key, options, limit, stop, permits,
                         [self = shared_from_this(), limit, stop,
-                         handler = std::move(handler)](ClientState::Answer& answer) mutable {
+                         handler = std::move(handler)](Session::Answer& answer) mutable {
                           auto* const obtained = std::get_if<core::Obtained>(&answer);
                           if (obtained != nullptr && self->options.min_replicas > 0) {
                             self->deliver(std::move(obtained->lease), stop, std::move(handler));
@@ -220,8 +220,7 @@ void Target::deliver(std::shared_ptr<core::LeaseRecord> record, const std::stop_
       });
 }
 
-AcquireResult Target::result_of(ClientState::Answer& answer,
-                                std::optional<milliseconds> limit) const {
+AcquireResult Target::result_of(Session::Answer& answer, std::optional<milliseconds> limit) const {
   if (auto* obtained = std::get_if<core::Obtained>(&answer)) {
     return {lease_of(std::move(obtained->lease)), {}, {}};
   }

@@ -14,7 +14,7 @@
 #include "dlock/client.hpp"
 #include "dlock/lease.hpp"
 #include "dlock/options.hpp"
-#include "session/client_state.hpp"
+#include "session/session.hpp"
 
 namespace dlock::detail {
 
@@ -24,7 +24,7 @@ class Target : public std::enable_shared_from_this<Target> {
   /// Throws `UsageError` for a name or options that make no sense.
   Target(Client& owner, std::string_view lock_name, LockOptions lock_options);
 
-  const std::shared_ptr<ClientState> client;
+  const std::shared_ptr<Session> client;
   const std::string name;
   const std::string key;
   const LockOptions options;
@@ -64,7 +64,7 @@ class Target : public std::enable_shared_from_this<Target> {
       const std::optional<core::Permits>& permits) const;
   void deliver(std::shared_ptr<core::LeaseRecord> record, const std::stop_token& stop,
                AcquireHandler handler) const;
-  [[nodiscard]] AcquireResult result_of(ClientState::Answer& answer,
+  [[nodiscard]] AcquireResult result_of(Session::Answer& answer,
                                         std::optional<std::chrono::milliseconds> limit) const;
 };
 

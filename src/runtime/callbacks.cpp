@@ -11,8 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/background_thread.hpp"
 #include "runtime/cancellation.hpp"
-#include "runtime/quiet_thread.hpp"
 
 namespace dlock::detail {
 namespace {
@@ -93,7 +93,7 @@ void Callbacks::start() {
 
 void Callbacks::start_locked() {
   if (!thread_.joinable() && !queue_->ending) {
-    thread_ = quiet_thread([queue = queue_] { run(queue); });
+    thread_ = background_thread([queue = queue_] { run(queue); });
   }
 }
 
@@ -151,7 +151,7 @@ void Callbacks::go_on_elsewhere(const std::shared_ptr<Queue>& queue) noexcept {
   queue->runs = false;
   queue->changed.notify_all();
   try {
-    quiet_thread([queue] { run(queue); }).detach();
+    background_thread([queue] { run(queue); }).detach();
   } catch (const std::system_error&) {
     return;  // no thread to be had
   }

@@ -4,18 +4,18 @@
 
 #include "dlock/error.hpp"
 #include "runtime/clock.hpp"
-#include "session/client_state.hpp"
+#include "session/session.hpp"
 
 namespace dlock::detail {
 
-struct ClientState::AsyncCall : Call {
+struct Session::AsyncCall : Call {
   struct Cancel {
-    ClientState* client;
+    Session* client;
     const Call* call;
     void operator()() const { client->cancel(*call); }
   };
 
-  AsyncCall(ClientState& owner, Handler handler)
+  AsyncCall(Session& owner, Handler handler)
       : client(owner), then(std::move(handler)), expected(owner.callbacks_) {}
   /// What came too late to be told to anybody is given back.
   ~AsyncCall() {
@@ -25,16 +25,16 @@ struct ClientState::AsyncCall : Call {
   AsyncCall(const AsyncCall&) = delete;
   AsyncCall& operator=(const AsyncCall&) = delete;
 
-  ClientState& client;
+  Session& client;
   Handler then;  ///< keeps the client
   const Callbacks::Expected expected;
   std::optional<std::stop_callback<Cancel>> on_stop;
 };
 
-void ClientState::async_acquire(const std::string& key, const LockOptions& options,
-                                std::optional<std::chrono::milliseconds> limit,
-                                const std::stop_token& stop,
-                                const std::optional<core::Permits>& permits, Handler then) {
+void Session::async_acquire(const std::string& key, const LockOptions& options,
+                            std::optional<std::chrono::milliseconds> limit,
+                            const std::stop_token& stop,
+                            const std::optional<core::Permits>& permits, Handler then) {
   check_process();
   callbacks_.start();
   const auto begin = now();
@@ -59,7 +59,7 @@ void ClientState::async_acquire(const std::string& key, const LockOptions& optio
   after_change();
 }
 
-void ClientState::async_release(const core::LeaseRecord& lease, Handler then) {
+void Session::async_release(const core::LeaseRecord& lease, Handler then) {
   check_process();
   callbacks_.start();
   const auto call = std::make_shared<AsyncCall>(*this, std::move(then));
@@ -73,12 +73,12 @@ void ClientState::async_release(const core::LeaseRecord& lease, Handler then) {
   after_change();
 }
 
-void ClientState::post_handlers(std::vector<std::shared_ptr<AsyncCall>> calls) {
+void Session::post_handlers(std::vector<std::shared_ptr<AsyncCall>> calls) {
   callbacks_.post([this, calls = std::move(calls)]() mutable { run_handlers(calls); },
                   Callbacks::Fate::dropped);
 }
 
-void ClientState::run_handlers(std::vector<std::shared_ptr<AsyncCall>>& calls) {
+void Session::run_handlers(std::vector<std::shared_ptr<AsyncCall>>& calls) {
   for (std::size_t i = 0; i < calls.size(); ++i) {
     const auto call = std::move(calls[i]);
     handlers_.fetch_sub(1);  // this may be gone after the last of them
@@ -95,7 +95,7 @@ void ClientState::run_handlers(std::vector<std::shared_ptr<AsyncCall>>& calls) {
 }
 
 // Gives back what nobody has a handle of.
-void ClientState::forgo(const core::LeaseRecord& lease) noexcept {
+void Session::forgo(const core::LeaseRecord& lease) noexcept {
   try {
     const Lock lock{*this};
     ask_for_release(lease);

@@ -8,7 +8,7 @@
 
 #include "dlock/error.hpp"
 #include "redis/sentinel.hpp"
-#include "runtime/quiet_thread.hpp"
+#include "runtime/background_thread.hpp"
 
 namespace dlock::detail {
 namespace {
@@ -28,7 +28,7 @@ struct PrimaryWatch::State {
 
 PrimaryWatch::PrimaryWatch(redis::Connection::Settings settings, Tell tell, Complain complain)
     : state_(std::make_shared<State>(std::move(settings), std::move(tell), std::move(complain))) {
-  quiet_thread([state = state_] { run(*state); }).detach();
+  background_thread([state = state_] { run(*state); }).detach();
 }
 
 PrimaryWatch::~PrimaryWatch() {

@@ -4,12 +4,12 @@
 
 #include "dlock/error.hpp"
 #include "runtime/clock.hpp"
-#include "session/client_state.hpp"
+#include "session/session.hpp"
 
 namespace dlock::detail {
 
 // Ends with the mutex let go of.
-void ClientState::wait_for_all(Lock& lock, std::vector<Call>& calls) {
+void Session::wait_for_all(Lock& lock, std::vector<Call>& calls) {
   for (auto& call : calls) {
     wait(lock, call);
     lock.lock();
@@ -17,7 +17,7 @@ void ClientState::wait_for_all(Lock& lock, std::vector<Call>& calls) {
   lock.unlock();
 }
 
-std::vector<std::shared_ptr<core::LeaseRecord>> ClientState::try_all(
+std::vector<std::shared_ptr<core::LeaseRecord>> Session::try_all(
     const std::vector<std::string>& keys, const LockOptions& options, const std::stop_token& stop) {
   check_process();
   const auto begin = now();
@@ -74,7 +74,7 @@ std::vector<std::shared_ptr<core::LeaseRecord>> ClientState::try_all(
   return {};
 }
 
-std::vector<core::Released::Kind> ClientState::release_all(
+std::vector<core::Released::Kind> Session::release_all(
     const std::vector<std::shared_ptr<core::LeaseRecord>>& leases) {
   std::vector<Call> calls(leases.size());
   Lock lock{*this};

@@ -5,8 +5,8 @@
 #include "core/wire/keys.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/random.hpp"
-#include "session/client_state.hpp"
 #include "session/primary_watch.hpp"
+#include "session/session.hpp"
 #include "store/registration.hpp"
 
 namespace dlock::detail {
@@ -37,7 +37,7 @@ bool is_of_a_moving_slot(std::string_view error) {
 
 // --- lines and nodes ----------------------------------------------------------------------------
 
-Line& ClientState::add_line(std::uint16_t slot) {
+Shard& Session::add_line(std::uint16_t slot) {
   core::Engine::Settings settings;
   settings.client = config_.client_id;
   settings.registration = describe_self(config_.options.label);
@@ -51,14 +51,14 @@ Line& ClientState::add_line(std::uint16_t slot) {
     settings.client = core::client_on(slot, random_bits()[0]);
     settings.fence_key = core::fence_key_on(slot);
   }
-  auto& line = *lines_.emplace_back(std::make_unique<Line>(std::move(settings), lines_.size()));
+  auto& line = *lines_.emplace_back(std::make_unique<Shard>(std::move(settings), lines_.size()));
   line.slot = slot;
   alarms_.push_back(core::Instant::max());
   return line;
 }
 
 // The one that serves a lock key.
-Line& ClientState::line_of(std::string_view key) {
+Shard& Session::line_of(std::string_view key) {
   if (!config_.is_cluster()) {
     return *lines_.front();
   }
@@ -70,7 +70,7 @@ Line& ClientState::line_of(std::string_view key) {
   return *line;
 }
 
-void ClientState::form_quorum() {
+void Session::form_quorum() {
   std::vector<core::Engine*> engines;
   for (const auto& address : config_.endpoint.addresses) {
     auto& line = add_line(0);
@@ -84,8 +84,8 @@ void ClientState::form_quorum() {
   quorum_ = std::make_unique<core::Quorum>(std::move(settings), engines);
 }
 
-void ClientState::ask(core::Instant begin, Call& call, core::AcquireRequest wish,
-                      const core::LeaseRecord* former) {
+void Session::ask(core::Instant begin, Call& call, core::AcquireRequest wish,
+                  const core::LeaseRecord* former) {
   call.asked = true;
   if (quorum_) {
     former != nullptr ? quorum_->exchange(begin, id_of(call), wish, *former)
@@ -99,7 +99,7 @@ void ClientState::ask(core::Instant begin, Call& call, core::AcquireRequest wish
   touch(*call.line);
 }
 
-void ClientState::ask_for_release(const core::LeaseRecord& lease) {
+void Session::ask_for_release(const core::LeaseRecord& lease) {
   if (quorum_) {
     for (const auto& line : lines_) {
       line->engine.count_as_silent(line->node->is_silent);
@@ -114,25 +114,24 @@ void ClientState::ask_for_release(const core::LeaseRecord& lease) {
   touch(line);
 }
 
-bool ClientState::is_silent(const Line& line) {
-  return line.node != nullptr && line.node->is_silent;
-}
+bool Session::is_silent(const Shard& line) { return line.node != nullptr && line.node->is_silent; }
 
 // After a release had no answer in its time.
-void ClientState::note_silence(Line& line) {
+void Session::note_silence(Shard& line) {
   if (line.node != nullptr && line.node->heard + config_.options.request_timeout <= now()) {
     line.node->is_silent = true;
   }
 }
 
-Node& ClientState::node_at(const redis::Endpoint& endpoint) {
+ServerLink& Session::node_at(const redis::Endpoint& endpoint) {
   const auto found = std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& node) {
     return node->endpoint.host == endpoint.host && node->endpoint.port == endpoint.port;
   });
-  return found != nodes_.end() ? **found : *nodes_.emplace_back(std::make_unique<Node>(endpoint));
+  return found != nodes_.end() ? **found
+                               : *nodes_.emplace_back(std::make_unique<ServerLink>(endpoint));
 }
 
-void ClientState::settle_on(Line& line, Node& node) {
+void Session::settle_on(Shard& line, ServerLink& node) {
   if (line.node == &node) {
     return;
   }
@@ -146,7 +145,7 @@ void ClientState::settle_on(Line& line, Node& node) {
 // --- connecting ---------------------------------------------------------------------------------
 
 // Takes the line to its node, once that is known and connected.
-void ClientState::connect(Line& line) {
+void Session::connect(Shard& line) {
   line.wants_node = true;
   if (config_.is_cluster()) {
     if (slots_are_old_) {
@@ -177,7 +176,7 @@ void ClientState::connect(Line& line) {
   }
 }
 
-void ClientState::join(Line& line, bool old_is_dead) {
+void Session::join(Shard& line, bool old_is_dead) {
   line.wants_node = false;
   line.is_connected = true;
   line.engine.on_connected(now(), old_is_dead);
@@ -186,16 +185,16 @@ void ClientState::join(Line& line, bool old_is_dead) {
 }
 
 // Takes the line off its node, whose connection goes on for others.
-void ClientState::part(Line& line, const std::string& why) {
+void Session::part(Shard& line, const std::string& why) {
   line.is_connected = false;
-  std::replace(line.node->owed.begin(), line.node->owed.end(), &line, static_cast<Line*>(nullptr));
+  std::replace(line.node->owed.begin(), line.node->owed.end(), &line, static_cast<Shard*>(nullptr));
   slots_are_old_ = true;
   line.engine.on_disconnected(now(), why);
   touch(line);
 }
 
 // `knows`: the one who wanted it.
-void ClientState::end_connection(Node& node, const std::string& why, const Line* knows) {
+void Session::end_connection(ServerLink& node, const std::string& why, const Shard* knows) {
   const auto connection = std::exchange(node.connection, nullptr);
   node.owed.clear();
   slots_are_old_ = true;
@@ -208,9 +207,9 @@ void ClientState::end_connection(Node& node, const std::string& why, const Line*
   connection->abort();
 }
 
-void ClientState::dial(Node& node) {
+void Session::dial(ServerLink& node) {
   const bool kills = std::any_of(node.lines.begin(), node.lines.end(),
-                                 [](const Line* line) { return line->engine.has_unanswered(); });
+                                 [](const Shard* line) { return line->engine.has_unanswered(); });
   const auto kill = kills ? node.connection_id : 0;
   node.connect_by = now() + config_.options.connect_timeout + grace +
                     (kill != 0 ? 2 * config_.options.request_timeout : milliseconds::zero());
@@ -220,7 +219,7 @@ void ClientState::dial(Node& node) {
                        keeper_wake_);
 }
 
-void ClientState::take_connection(Node& node) {
+void Session::take_connection(ServerLink& node) {
   auto dialled = node.connector.take();
   if (!dialled && node.connector.is_busy() && node.connect_by <= now()) {
     node.connector.abandon();
@@ -254,7 +253,7 @@ void ClientState::take_connection(Node& node) {
 }
 
 // Asks the cluster where its slots are, those who are known to be there before all.
-void ClientState::survey() {
+void Session::survey() {
   if (surveyor_.is_busy()) {
     return;
   }
@@ -268,7 +267,7 @@ void ClientState::survey() {
   surveyor_.start(config_.connection_settings(), std::move(known), leader_wake_, keeper_wake_);
 }
 
-void ClientState::take_survey() {
+void Session::take_survey() {
   auto surveyed = surveyor_.take();
   if (!surveyed && surveyor_.is_busy() && survey_by_ <= now()) {
     surveyor_.abandon();
@@ -301,13 +300,13 @@ void ClientState::take_survey() {
 }
 
 // Leases whose renewal a moving slot refused.
-void ClientState::rescue() {
+void Session::rescue() {
   if (!stranded_.empty() && !rescuer_.is_busy()) {
     rescuer_.start(config_, std::exchange(stranded_, {}), leader_wake_, keeper_wake_);
   }
 }
 
-void ClientState::take_rescued() {
+void Session::take_rescued() {
   const auto rescued = rescuer_.take();
   if (!rescued) {
     return;
@@ -323,7 +322,7 @@ void ClientState::take_rescued() {
 }
 
 // The connection to a server that is the primary no more is ended, so that another is made.
-void ClientState::watch_primary() {
+void Session::watch_primary() {
   if (config_.endpoint.kind != Kind::sentinel || primary_watch_ || keeper_ends_) {
     return;
   }
@@ -342,9 +341,9 @@ void ClientState::watch_primary() {
 // --- input --------------------------------------------------------------------------------------
 
 /// Feeds the engines with what a connection reads.
-class ClientState::Intake final : public redis::Receiver {
+class Session::Intake final : public redis::Receiver {
  public:
-  Intake(ClientState& client, Node& node) : client_(client), node_(node), at_(now()) {}
+  Intake(Session& client, ServerLink& node) : client_(client), node_(node), at_(now()) {}
 
   void on_reply(const redis::ReplyView& view) override {
     if (!problem.empty()) {
@@ -403,7 +402,7 @@ class ClientState::Intake final : public redis::Receiver {
 
  private:
   /// Whose channel it is.
-  Line* listener(std::string_view channel) const {
+  Shard* listener(std::string_view channel) const {
     if (!client_.config_.is_cluster()) {
       return node_.lines.front();
     }
@@ -413,12 +412,12 @@ class ClientState::Intake final : public redis::Receiver {
     return here ? found->second : nullptr;
   }
 
-  ClientState& client_;
-  Node& node_;
+  Session& client_;
+  ServerLink& node_;
   core::Instant at_;
 };
 
-void ClientState::take_input(Node& node) {
+void Session::take_input(ServerLink& node) {
   Intake intake{*this, node};
   const bool sound = node.connection->receive(intake);
   if (!sound || !intake.problem.empty()) {

@@ -53,26 +53,27 @@ Surveyed survey(const redis::Connection::Settings& settings,
 
 }  // namespace
 
-void Connector::start(Request request, std::shared_ptr<Wake> leader, std::shared_ptr<Wake> keeper) {
-  Errand::start([request = std::move(request)] { return dial(request); },
-                [](const std::string& why) {
-                  return Dialled{nullptr, true, errc::unreachable,
-                                 "no thread could be started to connect: " + why};
-                },
-                std::move(leader), std::move(keeper));
+void Connector::start(Request request, std::shared_ptr<EventFd> leader,
+                      std::shared_ptr<EventFd> keeper) {
+  BackgroundTask::start([request = std::move(request)] { return dial(request); },
+                        [](const std::string& why) {
+                          return Dialled{nullptr, true, errc::unreachable,
+                                         "no thread could be started to connect: " + why};
+                        },
+                        std::move(leader), std::move(keeper));
 }
 
 void Surveyor::start(redis::Connection::Settings settings,
-                     std::vector<redis::Endpoint::Address> known, std::shared_ptr<Wake> leader,
-                     std::shared_ptr<Wake> keeper) {
-  Errand::start([settings = std::move(settings),
-                 known = std::move(known)] { return survey(settings, known); },
-                [](const std::string& why) {
-                  return Surveyed{{},
-                                  errc::unreachable,
-                                  "no thread could be started to ask the cluster: " + why};
-                },
-                std::move(leader), std::move(keeper));
+                     std::vector<redis::Endpoint::Address> known, std::shared_ptr<EventFd> leader,
+                     std::shared_ptr<EventFd> keeper) {
+  BackgroundTask::start([settings = std::move(settings),
+                         known = std::move(known)] { return survey(settings, known); },
+                        [](const std::string& why) {
+                          return Surveyed{{},
+                                          errc::unreachable,
+                                          "no thread could be started to ask the cluster: " + why};
+                        },
+                        std::move(leader), std::move(keeper));
 }
 
 }  // namespace dlock::detail

@@ -10,7 +10,7 @@
 #include "dlock/error.hpp"
 #include "redis/cluster.hpp"
 #include "redis/connection.hpp"
-#include "runtime/errand.hpp"
+#include "runtime/background_task.hpp"
 
 namespace dlock::detail {
 
@@ -23,7 +23,7 @@ struct Dialled {
 };
 
 /// One attempt at a time. Not thread-safe.
-class Connector : public Errand<Dialled> {
+class Connector : public BackgroundTask<Dialled> {
  public:
   struct Request {
     redis::Connection::Settings settings;
@@ -32,7 +32,7 @@ class Connector : public Errand<Dialled> {
   };
 
   /// Begins an attempt.
-  void start(Request request, std::shared_ptr<Wake> leader, std::shared_ptr<Wake> keeper);
+  void start(Request request, std::shared_ptr<EventFd> leader, std::shared_ptr<EventFd> keeper);
 };
 
 /// What a cluster said of its slots.
@@ -43,11 +43,11 @@ struct Surveyed {
 };
 
 /// Asks a cluster where its slots are. Not thread-safe.
-class Surveyor : public Errand<Surveyed> {
+class Surveyor : public BackgroundTask<Surveyed> {
  public:
   /// Begins to ask, `known` nodes first.
   void start(redis::Connection::Settings settings, std::vector<redis::Endpoint::Address> known,
-             std::shared_ptr<Wake> leader, std::shared_ptr<Wake> keeper);
+             std::shared_ptr<EventFd> leader, std::shared_ptr<EventFd> keeper);
 };
 
 }  // namespace dlock::detail

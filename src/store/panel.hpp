@@ -19,7 +19,7 @@
 
 #include "dlock/error.hpp"
 #include "redis/connection.hpp"
-#include "runtime/wake.hpp"
+#include "runtime/event_fd.hpp"
 #include "store/connector.hpp"
 
 namespace dlock::detail {
@@ -117,7 +117,7 @@ class Panel {
   [[noreturn]] void fail() const;
 
   const Milliseconds timeout_;
-  const std::shared_ptr<Wake> wake_ = std::make_shared<Wake>();
+  const std::shared_ptr<EventFd> wake_ = std::make_shared<EventFd>();
   std::vector<Server> servers_;
   std::string channel_;
   bool has_news_ = false;

@@ -8,8 +8,8 @@
 #include "core/wire/keys.hpp"
 #include "core/wire/token.hpp"
 #include "redis/connection.hpp"
+#include "runtime/background_thread.hpp"
 #include "runtime/clock.hpp"
-#include "runtime/quiet_thread.hpp"
 #include "script/scripts.hpp"
 
 namespace dlock::detail {
@@ -35,7 +35,7 @@ std::string keys_of(const Replication::Records& leases) {
 
 Replication::Replication(const StoreConfig& config, Callbacks& callbacks)
     : config_(config), callbacks_(callbacks) {
-  thread_ = quiet_thread([this] { run(); });
+  thread_ = background_thread([this] { run(); });
 }
 
 Replication::~Replication() {

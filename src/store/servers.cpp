@@ -38,8 +38,8 @@ void Servers::check_stop() const {
 }
 
 // What came of it. A name server may take longer than any connection.
-template <class Errand>
-auto Servers::await(Errand& errand) {
+template <class BackgroundTask>
+auto Servers::await(BackgroundTask& errand) {
   constexpr std::chrono::milliseconds grace{100};
   const auto deadline = std::chrono::steady_clock::now() + settings_.connect_timeout + grace;
   for (;;) {

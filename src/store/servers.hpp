@@ -40,14 +40,14 @@ class Servers {
     void operator()() const noexcept;
   };
   void survey();
-  template <class Errand>
-  [[nodiscard]] auto await(Errand& errand);
+  template <class BackgroundTask>
+  [[nodiscard]] auto await(BackgroundTask& errand);
   void check_stop() const;
 
   redis::Connection::Settings settings_;
   const bool is_cluster_;
   std::vector<redis::SlotRange> ranges_;
-  const std::shared_ptr<Wake> wake_ = std::make_shared<Wake>();
+  const std::shared_ptr<EventFd> wake_ = std::make_shared<EventFd>();
   std::mutex mutex_;  ///< of the connections: for `stop`, which comes from another thread
   std::map<redis::Endpoint::Address, std::unique_ptr<redis::Connection>> connections_;
   const std::stop_token stop_;

@@ -1,5 +1,5 @@
 // Callers: what a thread that wants something of the engine does, and how it waits.
-#include "session/client_state.hpp"
+#include "session/session.hpp"
 
 #include <cxxabi.h>
 
@@ -31,7 +31,7 @@ void tell(const LogSink& sink, LogLevel level, std::string_view text) {
 
 }  // namespace
 
-ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
+Session::Session(redis::Endpoint endpoint, ClientOptions options)
     : config_(std::move(endpoint), std::move(options)),
       callbacks_(config_.options.request_timeout,
                  [sink = config_.options.log](const std::string& what) {
@@ -47,7 +47,7 @@ ClientState::ClientState(redis::Endpoint endpoint, ClientOptions options)
   }
 }
 
-ClientState::~ClientState() {
+Session::~Session() {
   const Cancellation none{PTHREAD_CANCEL_DISABLE};
   primary_watch_.reset();
   if (companion_) companion_->end();
@@ -83,7 +83,7 @@ ClientState::~ClientState() {
   replication_.reset();
 }
 
-void ClientState::close() {
+void Session::close() {
   const Cancellation none{PTHREAD_CANCEL_DISABLE};
   Companion* companion = nullptr;
   Replication* replication = nullptr;
@@ -102,7 +102,7 @@ void ClientState::close() {
 }
 
 // The engines of a quorum go on: its leases need them.
-void ClientState::close_all() {
+void Session::close_all() {
   if (quorum_) {
     quorum_->close(now());
     touch_quorum();
@@ -115,12 +115,12 @@ void ClientState::close_all() {
   carry_out();
 }
 
-std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
-                                                        const LockOptions& options,
-                                                        std::optional<milliseconds> limit,
-                                                        const std::stop_token& stop,
-                                                        const std::optional<core::Permits>& permits,
-                                                        const core::LeaseRecord* former) {
+std::shared_ptr<core::LeaseRecord> Session::acquire(const std::string& key,
+                                                    const LockOptions& options,
+                                                    std::optional<milliseconds> limit,
+                                                    const std::stop_token& stop,
+                                                    const std::optional<core::Permits>& permits,
+                                                    const core::LeaseRecord* former) {
   if (stop.stop_requested()) {
     throw_error(errc::cancelled, "the wait for the lock was cancelled before it began");
   }
@@ -128,9 +128,9 @@ std::shared_ptr<core::LeaseRecord> ClientState::acquire(const std::string& key,
   return obtain(begin, wish_for(begin, key, options, limit, permits), stop, former);
 }
 
-std::shared_ptr<core::LeaseRecord> ClientState::at_gate(const std::string& name, core::Gate gate,
-                                                        std::optional<milliseconds> limit,
-                                                        const std::stop_token& stop) {
+std::shared_ptr<core::LeaseRecord> Session::at_gate(const std::string& name, core::Gate gate,
+                                                    std::optional<milliseconds> limit,
+                                                    const std::stop_token& stop) {
   if (stop.stop_requested() && gate.ticket.empty()) {
     throw_error(errc::cancelled, "the wait was cancelled before it began");
   }
@@ -142,10 +142,9 @@ std::shared_ptr<core::LeaseRecord> ClientState::at_gate(const std::string& name,
 }
 
 // Waits for what `wish` says; null when its limit passed.
-std::shared_ptr<core::LeaseRecord> ClientState::obtain(core::Instant begin,
-                                                       core::AcquireRequest wish,
-                                                       const std::stop_token& stop,
-                                                       const core::LeaseRecord* former) {
+std::shared_ptr<core::LeaseRecord> Session::obtain(core::Instant begin, core::AcquireRequest wish,
+                                                   const std::stop_token& stop,
+                                                   const core::LeaseRecord* former) {
   check_process();
   Call call;
   Lock lock{*this};
@@ -184,10 +183,10 @@ std::shared_ptr<core::LeaseRecord> ClientState::obtain(core::Instant begin,
   return nullptr;
 }
 
-core::AcquireRequest ClientState::wish_for(core::Instant begin, const std::string& key,
-                                           const LockOptions& options,
-                                           std::optional<milliseconds> limit,
-                                           const std::optional<core::Permits>& permits) const {
+core::AcquireRequest Session::wish_for(core::Instant begin, const std::string& key,
+                                       const LockOptions& options,
+                                       std::optional<milliseconds> limit,
+                                       const std::optional<core::Permits>& permits) const {
   const bool tries = limit && *limit <= milliseconds::zero();
   core::AcquireRequest wish{
       .key = key, .ttl = options.ttl, .renew = options.renew, .wait = !tries, .permits = permits};
@@ -202,12 +201,12 @@ core::AcquireRequest ClientState::wish_for(core::Instant begin, const std::strin
   return wish;
 }
 
-std::stop_token ClientState::closing() {
+std::stop_token Session::closing() {
   const Lock lock{*this};
   return is_closed_ ? std::stop_token{} : closing_.get_token();
 }
 
-void ClientState::cancel(const Call& call) {
+void Session::cancel(const Call& call) {
   const Lock lock{*this};
   if (!call.asked) {
     return;
@@ -223,7 +222,7 @@ void ClientState::cancel(const Call& call) {
   after_change();
 }
 
-core::Released::Kind ClientState::release(const core::LeaseRecord& lease) {
+core::Released::Kind Session::release(const core::LeaseRecord& lease) {
   Call call;
   Lock lock{*this};
   releases_[lease.id] = &call;
@@ -235,7 +234,7 @@ core::Released::Kind ClientState::release(const core::LeaseRecord& lease) {
 }
 
 // The thread of a wait ends while it sleeps, without the mutex.
-void ClientState::abandon(Lock& lock, Call& call) {
+void Session::abandon(Lock& lock, Call& call) {
   lock.lock();
   if (leader_ == &call) {
     leader_until_.reset();
@@ -267,7 +266,7 @@ void ClientState::abandon(Lock& lock, Call& call) {
   lock.unlock();
 }
 
-Companion& ClientState::companion(Companion::Make make) {
+Companion& Session::companion(Companion::Make make) {
   const Lock lock{*this};
   if (!companion_) {
     companion_ = make(*this);
@@ -275,7 +274,7 @@ Companion& ClientState::companion(Companion::Make make) {
   return *companion_;
 }
 
-Replication& ClientState::replication() {
+Replication& Session::replication() {
   const Lock lock{*this};
   if (!replication_) {
     replication_ = std::make_unique<Replication>(config_, callbacks_);
@@ -284,7 +283,7 @@ Replication& ClientState::replication() {
   return *replication_;
 }
 
-std::stop_token ClientState::lost(core::LeaseRecord& lease) {
+std::stop_token Session::lost(core::LeaseRecord& lease) {
   if (is_forked()) {
     std::stop_source source;
     source.request_stop();
@@ -301,7 +300,7 @@ std::stop_token ClientState::lost(core::LeaseRecord& lease) {
   return lease.lost.get_token();
 }
 
-void ClientState::on_loss(core::LeaseRecord& lease, const std::stop_source& whole) {
+void Session::on_loss(core::LeaseRecord& lease, const std::stop_source& whole) {
   callbacks_.start();
   const Lock lock{*this};
   lease.lost_with.push_front(whole);
@@ -311,13 +310,13 @@ void ClientState::on_loss(core::LeaseRecord& lease, const std::stop_source& whol
 }
 
 // With the mutex held, so not here: who is told is the user.
-void ClientState::tell_whole(core::LeaseRecord& lost) {
+void Session::tell_whole(core::LeaseRecord& lost) {
   for (auto& source : std::exchange(lost.lost_with, {})) {
     callbacks_.post([source]() mutable { source.request_stop(); }, Callbacks::Fate::runs);
   }
 }
 
-Client::Stats ClientState::stats() {
+Client::Stats Session::stats() {
   const Lock lock{*this};
   Client::Stats sum{};
   const auto add = [&sum](const core::Counters& c) {
@@ -341,14 +340,14 @@ Client::Stats ClientState::stats() {
   return sum;
 }
 
-bool ClientState::is_settled() const {
+bool Session::is_settled() const {
   const auto silent = [](const auto& line) { return is_silent(*line); };
   return (!quorum_ || quorum_->settled() || std::any_of(lines_.begin(), lines_.end(), silent)) &&
          std::all_of(lines_.begin(), lines_.end(),
                      [&](const auto& line) { return line->engine.settled() || silent(line); });
 }
 
-void ClientState::log(LogLevel level, std::string text) {
+void Session::log(LogLevel level, std::string text) {
   if (!config_.options.log) {
     return;
   }
@@ -360,12 +359,12 @@ void ClientState::log(LogLevel level, std::string text) {
 
 // --- waiting ------------------------------------------------------------------------------------
 
-void ClientState::Lock::lock() {
+void Session::Lock::lock() {
   state_.mutex_.lock();
   locked_ = true;
 }
 
-void ClientState::Lock::unlock() {
+void Session::Lock::unlock() {
   auto* call = std::exchange(state_.to_wake_, nullptr);
   auto posts = std::exchange(state_.posts_, {});
   locked_ = false;
@@ -381,7 +380,7 @@ void ClientState::Lock::unlock() {
 }
 
 // Ends with the mutex let go of.
-void ClientState::wait(Lock& lock, Call& call) {
+void Session::wait(Lock& lock, Call& call) {
   while (!call.done) {
     if (leader_ == nullptr) {
       lead(lock, call);
@@ -409,7 +408,7 @@ void ClientState::wait(Lock& lock, Call& call) {
   lock.unlock();
 }
 
-void ClientState::pass_lead() {
+void Session::pass_lead() {
   if (leader_ == nullptr && !followers_.empty()) {
     wake(*followers_.front(), leads);
   } else if (leader_ == nullptr && keeper_rests_) {
@@ -418,7 +417,7 @@ void ClientState::pass_lead() {
 }
 
 // Happens when the mutex is let go of.
-void ClientState::wake(Call& call, Turn turn) {
+void Session::wake(Call& call, Turn turn) {
   followers_.erase(call.place);
   call.follows = false;
   call.raise = turn;
@@ -426,7 +425,7 @@ void ClientState::wake(Call& call, Turn turn) {
   waking_.fetch_add(1);
 }
 
-void ClientState::lead(Lock& lock, Call& call) {
+void Session::lead(Lock& lock, Call& call) {
   leader_ = &call;
   ++leads_;
   while (!call.done) {
@@ -436,7 +435,7 @@ void ClientState::lead(Lock& lock, Call& call) {
   active_ = now();
 }
 
-void ClientState::answer(Call& call) {
+void Session::answer(Call& call) {
   call.done = true;
   if (call.async) {
     --async_calls_;
@@ -452,7 +451,7 @@ void ClientState::answer(Call& call) {
 }
 
 // Whoever sleeps must wake for the earliest timer, or for output that the socket did not take.
-void ClientState::after_change() {
+void Session::after_change() {
   const auto next = next_timer();
   const bool stuck = !unwritten_ && wants_write();
   const auto too_late = [&](const std::optional<core::Instant>& until) {

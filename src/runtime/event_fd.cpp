@@ -1,5 +1,5 @@
-// The eventfd behind a Wake.
-#include "runtime/wake.hpp"
+// The eventfd behind a EventFd.
+#include "runtime/event_fd.hpp"
 
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -13,23 +13,23 @@ namespace dlock::detail {
 
 using runtime::Cancellation;
 
-Wake::Wake() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+EventFd::EventFd() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (fd_ < 0) {
     throw std::system_error{errno, std::generic_category(), "eventfd"};
   }
 }
 
-Wake::~Wake() {
+EventFd::~EventFd() {
   const Cancellation none{PTHREAD_CANCEL_DISABLE};
   ::close(fd_);
 }
 
-void Wake::notify() noexcept {
+void EventFd::notify() noexcept {
   const Cancellation none{PTHREAD_CANCEL_DISABLE};
   ::eventfd_write(fd_, 1);
 }
 
-void Wake::clear() noexcept {
+void EventFd::clear() noexcept {
   const Cancellation none{PTHREAD_CANCEL_DISABLE};
   eventfd_t count = 0;
   ::eventfd_read(fd_, &count);

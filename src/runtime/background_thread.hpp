@@ -11,7 +11,7 @@ namespace dlock::detail {
 
 /// Throws std::system_error when there are no more threads.
 template <class Function>
-[[nodiscard]] std::thread quiet_thread(Function function) {
+[[nodiscard]] std::thread background_thread(Function function) {
   struct Mask {
     Mask() {
       sigset_t all;

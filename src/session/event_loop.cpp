@@ -1,10 +1,10 @@
 // Driving the engines: the sockets, the actions, and the keeper thread.
 #include <algorithm>
 
+#include "runtime/background_thread.hpp"
 #include "runtime/clock.hpp"
-#include "runtime/quiet_thread.hpp"
 #include "script/scripts.hpp"
-#include "session/client_state.hpp"
+#include "session/session.hpp"
 
 namespace dlock::detail {
 namespace {
@@ -66,7 +66,7 @@ ScriptText script_of(const core::Command& command) {
 }  // namespace
 
 // The next thing to be done by the clock, by the engines or about connecting.
-std::optional<core::Instant> ClientState::next_timer() const {
+std::optional<core::Instant> Session::next_timer() const {
   auto next = quorum_alarm_;
   for (const auto alarm : alarms_) {
     next = std::min(next, alarm);
@@ -83,7 +83,7 @@ std::optional<core::Instant> ClientState::next_timer() const {
 }
 
 // Sleeps until there is input, a wake-up, or `until`; then takes the input and runs the timers.
-void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role role) {
+void Session::poll_once(Lock& lock, std::optional<core::Instant> until, Role role) {
   const bool caller = role == Role::caller;
   auto& wake = caller ? *leader_wake_ : *keeper_wake_;
   auto& asleep_until = caller ? leader_until_ : keeper_until_;
@@ -175,17 +175,17 @@ void ClientState::poll_once(Lock& lock, std::optional<core::Instant> until, Role
 // --- actions ------------------------------------------------------------------------------------
 
 // What touches an engine says so, that its actions are carried out and its timer is known.
-void ClientState::touch(Line& line) {
+void Session::touch(Shard& line) {
   if (!line.is_touched) {
     line.is_touched = true;
     touched_.push_back(&line);
   }
 }
 
-void ClientState::touch_quorum() { quorum_is_touched_ = true; }
+void Session::touch_quorum() { quorum_is_touched_ = true; }
 
 // Whether anything was done.
-bool ClientState::carry_out_of_lines() {
+bool Session::carry_out_of_lines() {
   bool acted = false;
   while (!touched_.empty()) {
     auto& line = *touched_.back();
@@ -206,7 +206,7 @@ bool ClientState::carry_out_of_lines() {
 }
 
 // After any call of it, its engines may have something to do too.
-bool ClientState::carry_out_of_quorum() {
+bool Session::carry_out_of_quorum() {
   if (!std::exchange(quorum_is_touched_, false)) {
     return false;
   }
@@ -221,7 +221,7 @@ bool ClientState::carry_out_of_quorum() {
   return true;
 }
 
-void ClientState::carry_out(Write write) {
+void Session::carry_out(Write write) {
   while (carry_out_of_lines() || carry_out_of_quorum()) {
     if (handlers_ > 0 && callbacks_.is_here()) {
       // The handlers to come are likely to have something to write too: the last of them writes it
@@ -247,13 +247,13 @@ void ClientState::carry_out(Write write) {
   }
 }
 
-bool ClientState::wants_write() const {
+bool Session::wants_write() const {
   return std::any_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
     return node->connection && node->connection->wants_write();
   });
 }
 
-void ClientState::write_out() {
+void Session::write_out() {
   unwritten_ = false;
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     auto& node = *nodes_[i];
@@ -264,7 +264,7 @@ void ClientState::write_out() {
 }
 
 // Does what an engine wants.
-void ClientState::perform(Line& line, core::Action& action) {
+void Session::perform(Shard& line, core::Action& action) {
   if (auto* send = std::get_if<core::Send>(&action)) {
     if (line.is_connected) {
       write(line, send->command);
@@ -289,7 +289,7 @@ void ClientState::perform(Line& line, core::Action& action) {
   }
 }
 
-void ClientState::answer_users(core::Action& action) {
+void Session::answer_users(core::Action& action) {
   if (auto* obtained = std::get_if<core::Obtained>(&action)) {
     auto& call = *reinterpret_cast<Call*>(obtained->waiter);
     call.answer = std::move(*obtained);
@@ -319,7 +319,7 @@ void ClientState::answer_users(core::Action& action) {
   }
 }
 
-void ClientState::write(Line& line, const core::Command& command) {
+void Session::write(Shard& line, const core::Command& command) {
   fields_.clear();
   std::string key_count;
   switch (command.verb) {
@@ -359,11 +359,11 @@ void ClientState::write(Line& line, const core::Command& command) {
 
 // --- the keeper ---------------------------------------------------------------------------------
 
-void ClientState::ensure_keeper() {
+void Session::ensure_keeper() {
   if (keeper_.joinable() || keeper_ends_) {
     return;
   }
-  keeper_ = quiet_thread([this] {
+  keeper_ = background_thread([this] {
     Lock lock{*this};
     keep(lock);
   });
@@ -371,7 +371,7 @@ void ClientState::ensure_keeper() {
 
 // While callers come and go it looks now and then whether they still do; while one leads for long
 // it rests until that one leaves.
-void ClientState::keep(Lock& lock) {
+void Session::keep(Lock& lock) {
   std::uint64_t seen = 0;
   while (!keeper_ends_) {
     const auto at = now();

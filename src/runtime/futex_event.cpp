@@ -1,9 +1,9 @@
-// The semaphore behind a Signal.
-#include "runtime/signal.hpp"
+// The semaphore behind a FutexEvent.
+#include "runtime/futex_event.hpp"
 
 namespace dlock::detail {
 
-std::uint32_t Signal::await() {
+std::uint32_t FutexEvent::await() {
   for (;;) {
     if (::sem_wait(&turns_) != 0) {
       continue;  // a signal handler ran
@@ -14,7 +14,7 @@ std::uint32_t Signal::await() {
   }
 }
 
-void Signal::raise(std::uint32_t what) noexcept {
+void FutexEvent::raise(std::uint32_t what) noexcept {
   raised_.store(what, std::memory_order_release);
   ::sem_post(&turns_);
 }

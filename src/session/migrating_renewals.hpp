@@ -1,5 +1,6 @@
-// Rescuer: keeps leases alive whose slot is on its way to another node of the cluster. Meanwhile
-// scripts with several keys are refused; a lock's own key is always at one node or the other.
+// MigratingRenewals: keeps leases alive whose slot is on its way to another node of the cluster.
+// Meanwhile scripts with several keys are refused; a lock's own key is always at one node or the
+// other.
 #pragma once
 
 #include <memory>
@@ -8,7 +9,7 @@
 #include <vector>
 
 #include "core/engine/hold.hpp"
-#include "runtime/errand.hpp"
+#include "runtime/background_task.hpp"
 
 namespace dlock::detail {
 
@@ -22,12 +23,12 @@ struct Rescued {
 };
 
 /// One attempt at a time. Not thread-safe.
-class Rescuer : public Errand<Rescued> {
+class MigratingRenewals : public BackgroundTask<Rescued> {
  public:
   using Leases = std::vector<std::shared_ptr<core::LeaseRecord>>;
   /// Begins an attempt with leases of a client, which need not outlive it.
-  void start(const StoreConfig& config, Leases leases, std::shared_ptr<Wake> leader,
-             std::shared_ptr<Wake> keeper);
+  void start(const StoreConfig& config, Leases leases, std::shared_ptr<EventFd> leader,
+             std::shared_ptr<EventFd> keeper);
 };
 
 }  // namespace dlock::detail

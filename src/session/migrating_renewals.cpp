@@ -1,5 +1,5 @@
 // Rescuing: one key at a time, where it is just now.
-#include "session/rescuer.hpp"
+#include "session/migrating_renewals.hpp"
 
 #include <charconv>
 #include <exception>
@@ -59,7 +59,7 @@ bool keep(Servers& servers, const core::LeaseRecord& lease, milliseconds timeout
   return echoes && (letter == "k" || letter == "b");
 }
 
-Rescued rescue(Servers& servers, milliseconds timeout, const Rescuer::Leases& leases) {
+Rescued rescue(Servers& servers, milliseconds timeout, const MigratingRenewals::Leases& leases) {
   Rescued result;
   try {
     for (const auto& lease : leases) {
@@ -74,15 +74,15 @@ Rescued rescue(Servers& servers, milliseconds timeout, const Rescuer::Leases& le
 
 }  // namespace
 
-void Rescuer::start(const StoreConfig& config, Leases leases, std::shared_ptr<Wake> leader,
-                    std::shared_ptr<Wake> keeper) {
+void MigratingRenewals::start(const StoreConfig& config, Leases leases,
+                              std::shared_ptr<EventFd> leader, std::shared_ptr<EventFd> keeper) {
   const auto servers = std::make_shared<Servers>(config, config.endpoint);
-  Errand::start([servers, timeout = config.options.request_timeout,
-                 leases = std::move(leases)] { return rescue(*servers, timeout, leases); },
-                [](const std::string& why) {
-                  return Rescued{{}, "no thread could be started for it: " + why};
-                },
-                std::move(leader), std::move(keeper));
+  BackgroundTask::start([servers, timeout = config.options.request_timeout,
+                         leases = std::move(leases)] { return rescue(*servers, timeout, leases); },
+                        [](const std::string& why) {
+                          return Rescued{{}, "no thread could be started for it: " + why};
+                        },
+                        std::move(leader), std::move(keeper));
 }
 
 }  // namespace dlock::detail

@@ -1,5 +1,5 @@
-// Errand: something slow that is done on a thread of its own, since whoever keeps the leases' time
-// must not wait for a name server, a handshake, or a server that does not answer.
+// BackgroundTask: something slow that is done on a thread of its own, since whoever keeps the
+// leases' time must not wait for a name server, a handshake, or a server that does not answer.
 #pragma once
 
 #include <exception>
@@ -10,20 +10,20 @@
 #include <string>
 #include <utility>
 
-#include "runtime/quiet_thread.hpp"
-#include "runtime/wake.hpp"
+#include "runtime/background_thread.hpp"
+#include "runtime/event_fd.hpp"
 
 namespace dlock::detail {
 
 /// One at a time. Not thread-safe. Destruction does not wait for it.
 template <class Result>
-class Errand {
+class BackgroundTask {
  public:
   /// Begins `run`, which does not throw. `woken` are notified when it has come to an end;
   /// `no_thread` makes the result of an errand that could not begin.
   void start(std::function<Result()> run,
              const std::function<Result(const std::string&)>& no_thread,
-             std::shared_ptr<Wake> leader, std::shared_ptr<Wake> keeper) {
+             std::shared_ptr<EventFd> leader, std::shared_ptr<EventFd> keeper) {
     under_way_ = std::make_shared<UnderWay>();
     const auto finish = [under_way = under_way_, leader = std::move(leader),
                          keeper = std::move(keeper)](Result result) {
@@ -35,7 +35,7 @@ class Errand {
       keeper->notify();
     };
     try {
-      quiet_thread([run = std::move(run), finish] { finish(run()); }).detach();
+      background_thread([run = std::move(run), finish] { finish(run()); }).detach();
     } catch (const std::exception& error) {
       finish(no_thread(error.what()));
     }

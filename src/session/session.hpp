@@ -1,4 +1,4 @@
-// ClientState: the engines of one client, their connections, and the threads that drive them.
+// Session: the engines of one client, their connections, and the threads that drive them.
 //
 // Leader and followers: a thread that waits for an answer reads the socket itself, if nobody else
 // does, and hands the others theirs. The keeper, a background thread, does it when nobody waits: it
@@ -32,10 +32,10 @@
 #include "redis/connection.hpp"
 #include "runtime/callbacks.hpp"
 #include "runtime/cancellation.hpp"
-#include "runtime/signal.hpp"
-#include "runtime/wake.hpp"
+#include "runtime/event_fd.hpp"
+#include "runtime/futex_event.hpp"
 #include "session/line.hpp"
-#include "session/rescuer.hpp"
+#include "session/migrating_renewals.hpp"
 #include "store/connector.hpp"
 #include "store/store_config.hpp"
 
@@ -43,7 +43,7 @@ namespace dlock::detail {
 
 using runtime::Cancellation;
 
-class ClientState;
+class Session;
 class PrimaryWatch;
 class Replication;
 
@@ -58,17 +58,17 @@ class Companion {
   /// The client goes. Does not wait.
   virtual void end() = 0;
 
-  using Make = std::unique_ptr<Companion> (*)(ClientState&);
+  using Make = std::unique_ptr<Companion> (*)(Session&);
 };
 
 /// Thread-safe.
-class ClientState {
+class Session {
  public:
-  ClientState(redis::Endpoint endpoint, ClientOptions options);
+  Session(redis::Endpoint endpoint, ClientOptions options);
   /// Waits for releases under way, at most one request timeout.
-  ~ClientState();
-  ClientState(const ClientState&) = delete;
-  ClientState& operator=(const ClientState&) = delete;
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
 
   /// Takes a lock. `limit` none: waits for ever; zero or less: only if it is free now. Null when
   /// the limit passed. Throws `Cancelled`, `Unreachable`, `Refused`, `StoreUnusable`, and
@@ -138,7 +138,7 @@ class ClientState {
   /// What a blocked thread waits for, or what a handler is to be called with.
   struct Call {
     bool done = false;
-    Line* line = nullptr;  ///< whose engine answers; of a quorum: none
+    Shard* line = nullptr;  ///< whose engine answers; of a quorum: none
     bool asked = false;
     bool gives_lease = true;      ///< else what it obtains is nothing to be given back
     bool is_cancellable = false;  ///< its thread may be ended while it waits
@@ -148,7 +148,7 @@ class ClientState {
     // While its thread sleeps because another leads.
     bool follows = false;
     std::list<Call*>::iterator place;  ///< among the followers
-    Signal turn;
+    FutexEvent turn;
     Turn raise{};          ///< what `turn` is to be raised for
     Call* next = nullptr;  ///< in the chain of those to be woken
   };
@@ -156,7 +156,7 @@ class ClientState {
   /// they would have to wait for it.
   class Lock {
    public:
-    explicit Lock(ClientState& state) : state_(state) { lock(); }
+    explicit Lock(Session& state) : state_(state) { lock(); }
     ~Lock() {
       if (locked_) unlock();
     }
@@ -171,7 +171,7 @@ class ClientState {
 
    private:
     const Cancellation cancellation_{PTHREAD_CANCEL_DISABLE};
-    ClientState& state_;
+    Session& state_;
     bool locked_ = false;
   };
   class Intake;
@@ -191,8 +191,8 @@ class ClientState {
   /// With the mutex held: what is asked of an engine, or of the quorum.
   void ask(core::Instant begin, Call& call, core::AcquireRequest wish,
            const core::LeaseRecord* former = nullptr);
-  [[nodiscard]] static bool is_silent(const Line& line);
-  void note_silence(Line& line);
+  [[nodiscard]] static bool is_silent(const Shard& line);
+  void note_silence(Shard& line);
   void ask_for_release(const core::LeaseRecord& lease);
 
   // What follows is called with the mutex held.
@@ -204,30 +204,31 @@ class ClientState {
   /// What one who sleeps listens to.
   struct Ears {
     std::vector<::pollfd> fds;
-    std::vector<std::pair<Node*, std::uint64_t>> nodes;  ///< with the number of the connection
+    std::vector<std::pair<ServerLink*, std::uint64_t>>
+        nodes;  ///< with the number of the connection
   };
 
   // topology.cpp: lines, nodes, and which line is on which node.
-  Line& add_line(std::uint16_t slot);
+  Shard& add_line(std::uint16_t slot);
   void form_quorum();
   void close_all();
-  [[nodiscard]] Line& line_of(std::string_view key);
-  [[nodiscard]] Node& node_at(const redis::Endpoint& endpoint);
-  void connect(Line& line);
-  void settle_on(Line& line, Node& node);
-  void join(Line& line, bool old_is_dead);
-  void part(Line& line, const std::string& why);
-  void end_connection(Node& node, const std::string& why, const Line* knows = nullptr);
-  void dial(Node& node);
-  void take_connection(Node& node);
+  [[nodiscard]] Shard& line_of(std::string_view key);
+  [[nodiscard]] ServerLink& node_at(const redis::Endpoint& endpoint);
+  void connect(Shard& line);
+  void settle_on(Shard& line, ServerLink& node);
+  void join(Shard& line, bool old_is_dead);
+  void part(Shard& line, const std::string& why);
+  void end_connection(ServerLink& node, const std::string& why, const Shard* knows = nullptr);
+  void dial(ServerLink& node);
+  void take_connection(ServerLink& node);
   void survey();
   void take_survey();
   void rescue();
   void take_rescued();
   void watch_primary();
-  void take_input(Node& node);
+  void take_input(ServerLink& node);
 
-  void touch(Line& line);
+  void touch(Shard& line);
   void touch_quorum();
   bool carry_out_of_lines();
   bool carry_out_of_quorum();
@@ -240,9 +241,9 @@ class ClientState {
   void carry_out(Write write = Write::now);
   void write_out();
   void wake(Call& call, Turn turn);
-  void perform(Line& line, core::Action& action);
+  void perform(Shard& line, core::Action& action);
   void answer_users(core::Action& action);
-  void write(Line& line, const core::Command& command);
+  void write(Shard& line, const core::Command& command);
   void answer(Call& call);
   void tell_whole(core::LeaseRecord& lost);
   void post_handlers(std::vector<std::shared_ptr<AsyncCall>> calls);
@@ -255,23 +256,23 @@ class ClientState {
   const StoreConfig config_;
 
   std::mutex mutex_;
-  std::vector<std::unique_ptr<Line>> lines_;
+  std::vector<std::unique_ptr<Shard>> lines_;
   std::vector<core::Instant> alarms_;  ///< of their timers, in the same order; apart, to be quick
-  std::vector<Line*> touched_;
+  std::vector<Shard*> touched_;
   std::size_t busy_lines_ = 0;
-  std::vector<std::unique_ptr<Node>> nodes_;
+  std::vector<std::unique_ptr<ServerLink>> nodes_;
   // Of a quorum:
   std::unique_ptr<core::Quorum> quorum_;
   core::Instant quorum_alarm_ = core::Instant::max();
   bool quorum_is_touched_ = false;
   // Of a cluster:
-  std::unordered_map<std::uint16_t, Line*> line_by_slot_;
+  std::unordered_map<std::uint16_t, Shard*> line_by_slot_;
   std::vector<redis::SlotRange> slots_;
   bool slots_are_old_ = true;
   Surveyor surveyor_;
   core::Instant survey_by_;  ///< if it is busy
   std::vector<std::shared_ptr<core::LeaseRecord>> stranded_;
-  Rescuer rescuer_;
+  MigratingRenewals rescuer_;
 
   std::vector<std::string_view> fields_;  ///< of the command being written
   std::vector<core::Action> actions_;     ///< being carried out
@@ -283,9 +284,9 @@ class ClientState {
   /// How many were woken and do not run yet: they are likely to have something to write.
   std::atomic<int> waking_{0};
   std::atomic<bool> unwritten_{false};  ///< output was left to them
-  const std::shared_ptr<Wake> leader_wake_ = std::make_shared<Wake>();
+  const std::shared_ptr<EventFd> leader_wake_ = std::make_shared<EventFd>();
   Ears leader_ears_, keeper_ears_;
-  const std::shared_ptr<Wake> keeper_wake_ = std::make_shared<Wake>();
+  const std::shared_ptr<EventFd> keeper_wake_ = std::make_shared<EventFd>();
   std::optional<core::Instant> leader_until_, keeper_until_;  ///< asleep until; none: awake
   core::Instant active_;                                      ///< when a caller last led
   bool keeper_reads_ = false;                                 ///< its sleep ends with input

@@ -1,4 +1,4 @@
-// Signal: ends the sleep of one thread, which needs no mutex to wake.
+// FutexEvent: ends the sleep of one thread, which needs no mutex to wake.
 #pragma once
 
 #include <semaphore.h>
@@ -10,12 +10,12 @@ namespace dlock::detail {
 
 /// For one sleeper. Whoever raises it does not touch it afterwards, so that the one who is woken
 /// may destroy it at once.
-class Signal {
+class FutexEvent {
  public:
-  Signal() noexcept { ::sem_init(&turns_, 0, 0); }
-  ~Signal() { ::sem_destroy(&turns_); }
-  Signal(const Signal&) = delete;
-  Signal& operator=(const Signal&) = delete;
+  FutexEvent() noexcept { ::sem_init(&turns_, 0, 0); }
+  ~FutexEvent() { ::sem_destroy(&turns_); }
+  FutexEvent(const FutexEvent&) = delete;
+  FutexEvent& operator=(const FutexEvent&) = delete;
 
   /// Sleeps until it is raised, and takes it back. Returns what was raised. A cancellation point.
   std::uint32_t await();

@@ -1,16 +1,16 @@
-// Wake: ends another thread's poll().
+// EventFd: ends another thread's poll().
 #pragma once
 
 namespace dlock::detail {
 
 /// An eventfd. Thread-safe. Nothing but to make one is a cancellation point.
-class Wake {
+class EventFd {
  public:
   /// Throws std::system_error when there are no descriptors left.
-  Wake();
-  ~Wake();
-  Wake(const Wake&) = delete;
-  Wake& operator=(const Wake&) = delete;
+  EventFd();
+  ~EventFd();
+  EventFd(const EventFd&) = delete;
+  EventFd& operator=(const EventFd&) = delete;
 
   /// Makes `fd()` readable.
   void notify() noexcept;
