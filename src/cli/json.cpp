@@ -1,8 +1,6 @@
 // JSON output.
 #include "cli/json.hpp"
 
-#include <fmt/format.h>
-
 #include "cli/text.hpp"
 
 namespace dlock::cli {
@@ -29,13 +27,16 @@ std::string base64(std::string_view bytes) {
 }  // namespace
 
 std::string json_string(std::string_view text) {
+  static constexpr std::string_view hex = "0123456789abcdef";
   std::string out = "\"";
   while (!text.empty()) {
     const auto character = first_character(text);
     if (!character.valid) {
       out += "\\ufffd";
     } else if (character.code < 0x20 || character.code == 0x7F) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned>(character.code));
+      out += "\\u00";
+      out += hex[character.code >> 4];
+      out += hex[character.code & 0xF];
     } else {
       if (character.code == '"' || character.code == '\\') out += '\\';
       out += text.substr(0, character.size);
@@ -46,7 +47,12 @@ std::string json_string(std::string_view text) {
 }
 
 std::string json_array(const std::vector<std::string>& values) {
-  return fmt::format("[{}]", fmt::join(values, ","));
+  std::string out = "[";
+  for (const auto& value : values) {
+    if (out.size() > 1) out += ',';
+    out += value;
+  }
+  return out += ']';
 }
 
 JsonObject& JsonObject::raw(std::string_view key, std::string_view value) {
@@ -68,7 +74,7 @@ JsonObject& JsonObject::bytes(std::string_view key, std::string_view value) {
 }
 
 JsonObject& JsonObject::number(std::string_view key, std::int64_t value) {
-  return raw(key, fmt::to_string(value));
+  return raw(key, std::to_string(value));
 }
 
 JsonObject& JsonObject::boolean(std::string_view key, bool value) {

@@ -1,8 +1,6 @@
 // Locks as JSON.
 #include "cli/lock_json.hpp"
 
-#include <fmt/format.h>
-
 #include <chrono>
 #include <optional>
 
@@ -51,16 +49,16 @@ std::string kind_json(LockKind kind) {
 }
 
 std::string millis_json(std::optional<std::chrono::milliseconds> span) {
-  return span ? fmt::to_string(span->count()) : "null";
+  return span ? std::to_string(span->count()) : "null";
 }
 
 std::string holder_json(const HolderInfo& holder) {
   auto object = party_json(holder.party);
   const bool known = holder.fence != 0;
-  object.raw("fence", known ? json_string(fmt::to_string(holder.fence)) : "null");
+  object.raw("fence", known ? json_string(std::to_string(holder.fence)) : "null");
   object.text("token", holder.token).number("weight", holder.weight);
   object.raw("role", holder.role.empty() ? "null" : json_string(holder.role));
-  object.raw("held_for_ms", known ? fmt::to_string(holder.since.count()) : "null");
+  object.raw("held_for_ms", known ? std::to_string(holder.since.count()) : "null");
   return object.raw("ttl_left_ms", millis_json(holder.ttl_left)).str();
 }
 
@@ -79,10 +77,10 @@ std::string lock_json(const LockInfo& lock) {
   object.bytes("name", lock.name).boolean("held", lock.held).boolean("foreign", lock.foreign);
   const bool ours = lock.held && !lock.foreign;
   object.raw("kind", kind_json(lock.kind));
-  object.raw("fence", ours ? json_string(fmt::to_string(lock.fence)) : "null");
+  object.raw("fence", ours ? json_string(std::to_string(lock.fence)) : "null");
   object.raw("token", lock.held ? json_string(lock.token) : "null");
   object.raw("holder", ours ? party_json(lock.holder).str() : "null");
-  object.raw("held_for_ms", ours ? fmt::to_string(lock.since.count()) : "null");
+  object.raw("held_for_ms", ours ? std::to_string(lock.since.count()) : "null");
   object.raw("ttl_left_ms", millis_json(lock.ttl_left));
   object.number("permits", lock.permits).number("used", lock.used);
   std::vector<std::string> holders;
