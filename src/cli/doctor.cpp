@@ -8,17 +8,20 @@
 #include <chrono>
 #include <string_view>
 
-#include "cli/json.hpp"
 #include "cli/message.hpp"
 #include "cli/output.hpp"
 #include "cli/text.hpp"
 #include "dlock/client.hpp"
 #include "dlock/doctor.hpp"
+#include "inspect/json.hpp"
 
 namespace dlock::cli {
 
 namespace {
 
+using detail::json_array;
+using detail::json_string;
+using detail::JsonObject;
 using std::chrono::steady_clock;
 
 constexpr std::size_t width = 100;

@@ -6,17 +6,19 @@
 #include <string>
 #include <string_view>
 
-#include "cli/json.hpp"
 #include "cli/message.hpp"
 #include "cli/output.hpp"
 #include "cli/text.hpp"
 #include "dlock/client.hpp"
 #include "dlock/election.hpp"
 #include "dlock/error.hpp"
+#include "inspect/json.hpp"
 
 namespace dlock::cli {
 
 namespace {
+
+using detail::JsonObject;
 
 std::string_view word_for(LeaderChange::Kind kind) {
   switch (kind) {

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "cli/duration.hpp"
-#include "cli/lock_json.hpp"
 #include "cli/lock_text.hpp"
 #include "cli/message.hpp"
 #include "cli/output.hpp"
@@ -21,10 +20,14 @@
 #include "dlock/client.hpp"
 #include "dlock/inspect.hpp"
 #include "dlock/latch.hpp"
+#include "inspect/lock_json.hpp"
 
 namespace dlock::cli {
 
 namespace {
+
+using detail::barrier_json;
+using detail::latch_json;
 
 ClientOptions client_options(const StoreArguments& store) {
   ClientOptions options;

@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include "cli/json.hpp"
-#include "cli/lock_json.hpp"
 #include "cli/lock_text.hpp"
 #include "cli/message.hpp"
 #include "cli/output.hpp"
@@ -12,10 +10,17 @@
 #include "dlock/client.hpp"
 #include "dlock/deadlock.hpp"
 #include "dlock/inspect.hpp"
+#include "inspect/json.hpp"
+#include "inspect/lock_json.hpp"
 
 namespace dlock::cli {
 
 namespace {
+
+using detail::json_array;
+using detail::JsonObject;
+using detail::lock_json;
+using detail::ring_json;
 
 Client connect(const StoreArguments& store) {
   ClientOptions options;

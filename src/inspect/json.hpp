@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace dlock::cli {
+namespace dlock::detail {
 
 /// A JSON string; each byte that is not UTF-8 becomes U+FFFD.
 [[nodiscard]] std::string json_string(std::string_view text);
@@ -30,4 +30,4 @@ class JsonObject {
   std::string members_;
 };
 
-}  // namespace dlock::cli
+}  // namespace dlock::detail

@@ -1,12 +1,12 @@
 // Locks as JSON.
-#include "cli/lock_json.hpp"
+#include "inspect/lock_json.hpp"
 
 #include <chrono>
 #include <optional>
 
-#include "cli/json.hpp"
+#include "inspect/json.hpp"
 
-namespace dlock::cli {
+namespace dlock::detail {
 
 namespace {
 
@@ -31,8 +31,6 @@ std::string waiters_json(const std::vector<WaiterInfo>& waiters, std::string_vie
   }
   return json_array(objects);
 }
-
-}  // namespace
 
 std::string kind_json(LockKind kind) {
   switch (kind) {
@@ -61,6 +59,8 @@ std::string holder_json(const HolderInfo& holder) {
   object.raw("held_for_ms", known ? std::to_string(holder.since.count()) : "null");
   return object.raw("ttl_left_ms", millis_json(holder.ttl_left)).str();
 }
+
+}  // namespace
 
 std::string ring_json(const std::vector<DeadlockLink>& ring) {
   std::vector<std::string> links;
@@ -109,4 +109,4 @@ std::string barrier_json(const BarrierInfo& barrier) {
   return object.raw("arrived", waiters_json(barrier.waiters, "silent_ms")).str();
 }
 
-}  // namespace dlock::cli
+}  // namespace dlock::detail

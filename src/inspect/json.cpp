@@ -1,9 +1,9 @@
 // JSON output.
-#include "cli/json.hpp"
+#include "inspect/json.hpp"
 
-#include "cli/text.hpp"
+#include "core/wire/text.hpp"
 
-namespace dlock::cli {
+namespace dlock::detail {
 
 namespace {
 
@@ -30,7 +30,7 @@ std::string json_string(std::string_view text) {
   static constexpr std::string_view hex = "0123456789abcdef";
   std::string out = "\"";
   while (!text.empty()) {
-    const auto character = first_character(text);
+    const auto character = core::first_character(text);
     if (!character.valid) {
       out += "\\ufffd";
     } else if (character.code < 0x20 || character.code == 0x7F) {
@@ -69,7 +69,7 @@ JsonObject& JsonObject::text(std::string_view key, std::string_view value) {
 
 JsonObject& JsonObject::bytes(std::string_view key, std::string_view value) {
   text(key, value);
-  if (!is_utf8(value)) text(std::string{key} + "_base64", base64(value));
+  if (!core::is_utf8(value)) text(std::string{key} + "_base64", base64(value));
   return *this;
 }
 
@@ -81,4 +81,4 @@ JsonObject& JsonObject::boolean(std::string_view key, bool value) {
   return raw(key, value ? "true" : "false");
 }
 
-}  // namespace dlock::cli
+}  // namespace dlock::detail

@@ -7,7 +7,7 @@
 #include "dlock/deadlock.hpp"
 #include "dlock/inspect.hpp"
 
-namespace dlock::cli {
+namespace dlock::detail {
 
 /// One JSON object. Fences are strings, since they outgrow what JSON numbers hold in many
 /// languages.
@@ -18,4 +18,4 @@ namespace dlock::cli {
 /// A JSON array of the locks in a ring and their holders.
 [[nodiscard]] std::string ring_json(const std::vector<DeadlockLink>& ring);
 
-}  // namespace dlock::cli
+}  // namespace dlock::detail
