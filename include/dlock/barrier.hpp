@@ -18,7 +18,7 @@
 namespace dlock {
 
 namespace detail {
-class Target;
+class LockSpec;
 }
 
 /// Lets the parties through when all have arrived; then it is closed again for the next phase.
@@ -70,7 +70,7 @@ class DLOCK_API Barrier {
  private:
   bool wait_in(std::optional<std::chrono::milliseconds> span, std::stop_token stop);
 
-  std::shared_ptr<detail::Target> gate_;
+  std::shared_ptr<detail::LockSpec> gate_;
   BarrierOptions options_;
 };
 

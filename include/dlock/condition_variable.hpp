@@ -19,7 +19,7 @@
 namespace dlock {
 
 namespace detail {
-class Target;
+class LockSpec;
 }
 
 /// Waits until another program says that something has changed that a `Mutex` guards. Thread-safe.
@@ -112,7 +112,7 @@ class DLOCK_API ConditionVariable {
   bool wait_in(Lock& lock, const std::stop_token& stop,
                std::optional<std::chrono::milliseconds> span);
 
-  std::shared_ptr<detail::Target> gate_;
+  std::shared_ptr<detail::LockSpec> gate_;
 };
 
 }  // namespace dlock

@@ -20,7 +20,7 @@
 namespace dlock {
 
 namespace detail {
-class Target;
+class LockSpec;
 }
 
 /// A `Mutex` whose holder is the leader and says a value to all: an address, most often.
@@ -72,7 +72,7 @@ class DLOCK_API Election {
  private:
   std::optional<Leadership> try_campaign_in(std::chrono::milliseconds span, std::string_view value,
                                             std::stop_token stop);
-  std::shared_ptr<const detail::Target> target_;
+  std::shared_ptr<const detail::LockSpec> spec_;
 };
 
 }  // namespace dlock

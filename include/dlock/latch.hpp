@@ -19,7 +19,7 @@
 namespace dlock {
 
 namespace detail {
-class Target;
+class LockSpec;
 }
 
 /// Is counted down by any clients, and opens for good when it is at zero. Thread-safe. The first
@@ -68,7 +68,7 @@ class DLOCK_API Latch {
  private:
   bool wait_in(std::optional<std::chrono::milliseconds> span, std::stop_token stop);
 
-  std::shared_ptr<detail::Target> gate_;
+  std::shared_ptr<detail::LockSpec> gate_;
   LatchOptions options_;
 };
 

@@ -19,7 +19,7 @@
 namespace dlock {
 
 namespace detail {
-class LockState;
+class ThreadHolds;
 }  // namespace detail
 
 /// A named mutual exclusion between all clients of one store. Meets Lockable and TimedLockable, so
@@ -121,7 +121,7 @@ class DLOCK_API Mutex {
   void async_try_acquire_in(std::chrono::milliseconds span, AcquireHandler handler,
                             std::stop_token stop);
   std::optional<Lease> try_acquire_in(std::chrono::milliseconds span, std::stop_token stop);
-  std::unique_ptr<detail::LockState> state_;
+  std::unique_ptr<detail::ThreadHolds> state_;
 };
 
 /// A `Mutex` that the thread which holds it may lock again; the last `unlock()` releases. Meets
@@ -160,7 +160,7 @@ class DLOCK_API RecursiveMutex {
 
  private:
   bool try_lock_in(std::chrono::milliseconds span);
-  std::unique_ptr<detail::LockState> state_;
+  std::unique_ptr<detail::ThreadHolds> state_;
 };
 
 }  // namespace dlock

@@ -20,7 +20,7 @@
 namespace dlock {
 
 namespace detail {
-class LockState;
+class ThreadHolds;
 }
 
 /// A reader-writer lock between all clients of one store: any number of readers, or one writer.
@@ -190,7 +190,7 @@ class DLOCK_API SharedMutex {
   AsyncTryAcquire async_try_acquire_shared_in(std::chrono::milliseconds span, std::stop_token stop);
   void async_try_acquire_shared_in(std::chrono::milliseconds span, AcquireHandler handler,
                                    std::stop_token stop);
-  std::unique_ptr<detail::LockState> state_;
+  std::unique_ptr<detail::ThreadHolds> state_;
 };
 
 }  // namespace dlock

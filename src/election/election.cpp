@@ -6,7 +6,7 @@
 #include "election/election_view.hpp"
 #include "election/proclamation.hpp"
 #include "locks/lease_state.hpp"
-#include "locks/target.hpp"
+#include "locks/lock_spec.hpp"
 #include "store/panel.hpp"
 
 namespace dlock {
@@ -22,17 +22,17 @@ std::unique_ptr<detail::Proclamation> proclaimed(const Lease& lease, std::string
 }  // namespace
 
 Election::Election(Client& client, std::string_view name, LockOptions options)
-    : target_(std::make_shared<detail::Target>(client, name, options)) {}
+    : spec_(std::make_shared<detail::LockSpec>(client, name, options)) {}
 
 Election::~Election() {
-  if (target_->client->is_forked()) {
-    detail::leave_to_parent(std::const_pointer_cast<detail::Target>(target_));
+  if (spec_->client->is_forked()) {
+    detail::leave_to_parent(std::const_pointer_cast<detail::LockSpec>(spec_));
   }
 }
 
 Leadership Election::campaign(std::string_view value, std::stop_token stop) {
   detail::check_proclaimed(value);
-  auto lease = target_->take_or_throw(stop);
+  auto lease = spec_->take_or_throw(stop);
   auto proclamation = proclaimed(lease, value, stop);
   return Leadership{std::move(lease), std::move(proclamation)};
 }
@@ -44,25 +44,25 @@ std::optional<Leadership> Election::try_campaign(std::string_view value) {
 std::optional<Leadership> Election::try_campaign_in(std::chrono::milliseconds span,
                                                     std::string_view value, std::stop_token stop) {
   detail::check_proclaimed(value);
-  auto lease = target_->take(span, stop);
+  auto lease = spec_->take(span, stop);
   if (!lease) return std::nullopt;
   auto proclamation = proclaimed(*lease, value, stop);
   return std::optional<Leadership>{std::in_place, std::move(*lease), std::move(proclamation)};
 }
 
 std::optional<Leader> Election::leader() const {
-  detail::Panel panel{target_->client->config(), target_->key};
-  return detail::look_at_election(panel, target_->key).leader;
+  detail::Panel panel{spec_->client->config(), spec_->key};
+  return detail::look_at_election(panel, spec_->key).leader;
 }
 
 LeaderObserver Election::observe() const {
-  return LeaderObserver{std::make_unique<detail::ElectionView>(target_->client, target_->key)};
+  return LeaderObserver{std::make_unique<detail::ElectionView>(spec_->client, spec_->key)};
 }
 
 LeaderWatch Election::observe(LeaderHandler handler) const {
   return LeaderWatch{observe(), std::move(handler)};
 }
 
-const std::string& Election::name() const noexcept { return target_->name; }
+const std::string& Election::name() const noexcept { return spec_->name; }
 
 }  // namespace dlock

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "election/proclamation.hpp"
-#include "locks/holdings.hpp"
 #include "locks/lease_state.hpp"
+#include "locks/thread_leases.hpp"
 
 namespace dlock {
 

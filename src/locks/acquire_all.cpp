@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "dlock/error.hpp"
-#include "locks/holdings.hpp"
 #include "locks/lease_state.hpp"
-#include "locks/target.hpp"
+#include "locks/lock_spec.hpp"
+#include "locks/thread_leases.hpp"
 #include "runtime/clock.hpp"
 
 namespace dlock {
@@ -24,18 +24,18 @@ class Several {
       throw_error(errc::usage, "there is no name among those to lock");
     }
     for (const auto& name : names) {
-      targets_.push_back(std::make_shared<detail::Target>(client, name, options));
+      specs_.push_back(std::make_shared<detail::LockSpec>(client, name, options));
     }
     order_.resize(names.size());
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     std::sort(order_.begin(), order_.end(),
-              [&](std::size_t a, std::size_t b) { return targets_[a]->key < targets_[b]->key; });
+              [&](std::size_t a, std::size_t b) { return specs_[a]->key < specs_[b]->key; });
     const auto twice = std::adjacent_find(
         order_.begin(), order_.end(),
-        [&](std::size_t a, std::size_t b) { return targets_[a]->key == targets_[b]->key; });
+        [&](std::size_t a, std::size_t b) { return specs_[a]->key == specs_[b]->key; });
     if (twice != order_.end()) {
       throw_error(errc::usage,
-                  "the name \"" + targets_[*twice]->name + "\" stands twice among those to lock");
+                  "the name \"" + specs_[*twice]->name + "\" stands twice among those to lock");
     }
   }
 
@@ -44,7 +44,7 @@ class Several {
     const auto begin = detail::now();
     const bool tries = limit && *limit <= milliseconds::zero();
     const auto keys = all_keys();
-    if (keys.size() > 1 && targets_[0]->client->config().are_together(keys)) {
+    if (keys.size() > 1 && specs_[0]->client->config().are_together(keys)) {
       auto leases = take_at_once(keys, stop);
       if (leases || tries) {
         return leases;
@@ -56,27 +56,27 @@ class Several {
  private:
   std::vector<std::string> all_keys() const {
     std::vector<std::string> keys;
-    for (const auto& target : targets_) {
-      keys.push_back(target->key);
+    for (const auto& spec : specs_) {
+      keys.push_back(spec->key);
     }
     return keys;
   }
 
   std::optional<std::vector<Lease>> take_at_once(const std::vector<std::string>& keys,
                                                  const std::stop_token& stop) const {
-    auto records = targets_[0]->client->try_all(keys, targets_[0]->options, stop);
+    auto records = specs_[0]->client->try_all(keys, specs_[0]->options, stop);
     if (records.empty()) {
       return std::nullopt;
     }
     try {
-      targets_[0]->await_replicas(records, stop);
+      specs_[0]->await_replicas(records, stop);
     } catch (...) {
-      targets_[0]->client->release_all(records);
+      specs_[0]->client->release_all(records);
       throw;
     }
     std::vector<Lease> leases;
     for (std::size_t i = 0; i < records.size(); ++i) {
-      leases.push_back(targets_[i]->lease_of(std::move(records[i])));
+      leases.push_back(specs_[i]->lease_of(std::move(records[i])));
     }
     for (const auto& lease : leases) {
       detail::bind_to_thread(detail::LeaseState::of(lease));
@@ -86,13 +86,13 @@ class Several {
 
   std::optional<std::vector<Lease>> take_in_order(core::Instant begin, Limit limit,
                                                   const std::stop_token& stop) const {
-    Taken taken{std::vector<Lease>(targets_.size())};
+    Taken taken{std::vector<Lease>(specs_.size())};
     for (const auto index : order_) {
       auto left = limit;
       if (limit && *limit > milliseconds::zero()) {
         left = *limit - std::chrono::duration_cast<milliseconds>(detail::now() - begin);
       }
-      auto lease = targets_[index]->take(left, stop);
+      auto lease = specs_[index]->take(left, stop);
       if (!lease) {
         return std::nullopt;
       }
@@ -112,7 +112,7 @@ class Several {
     ~Taken() { const Leases all{std::move(leases)}; }
   };
 
-  std::vector<std::shared_ptr<const detail::Target>> targets_;
+  std::vector<std::shared_ptr<const detail::LockSpec>> specs_;
   std::vector<std::size_t> order_;  ///< of their keys: the same for all who lock some of them
 };
 

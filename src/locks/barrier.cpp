@@ -7,8 +7,8 @@
 #include "core/wire/gate.hpp"
 #include "core/wire/permits.hpp"
 #include "dlock/error.hpp"
-#include "locks/part.hpp"
-#include "locks/target.hpp"
+#include "locks/lock_spec.hpp"
+#include "locks/membership.hpp"
 
 namespace dlock {
 
@@ -28,7 +28,7 @@ BarrierOptions checked(BarrierOptions options) {
 }  // namespace
 
 Barrier::Barrier(Client& client, std::string_view name, BarrierOptions options)
-    : gate_(std::make_shared<detail::Target>(client, name, LockOptions{.ttl = options.ttl})),
+    : gate_(std::make_shared<detail::LockSpec>(client, name, LockOptions{.ttl = options.ttl})),
       options_(checked(options)) {}
 
 Barrier::~Barrier() { detail::destroy(gate_); }

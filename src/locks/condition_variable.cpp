@@ -6,7 +6,7 @@
 
 #include "core/wire/gate.hpp"
 #include "dlock/error.hpp"
-#include "locks/target.hpp"
+#include "locks/lock_spec.hpp"
 
 namespace dlock {
 
@@ -14,7 +14,7 @@ using core::Kind;
 using std::chrono::milliseconds;
 
 ConditionVariable::ConditionVariable(Client& client, std::string_view name)
-    : gate_(std::make_shared<detail::Target>(client, name, LockOptions{})) {}
+    : gate_(std::make_shared<detail::LockSpec>(client, name, LockOptions{})) {}
 
 ConditionVariable::~ConditionVariable() { detail::destroy(gate_); }
 

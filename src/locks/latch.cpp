@@ -7,8 +7,8 @@
 #include "core/wire/permits.hpp"
 #include "dlock/error.hpp"
 #include "locks/for_ever.hpp"
-#include "locks/part.hpp"
-#include "locks/target.hpp"
+#include "locks/lock_spec.hpp"
+#include "locks/membership.hpp"
 
 namespace dlock {
 
@@ -42,7 +42,7 @@ core::Gate gate_of(const LatchOptions& options, std::string by) {
 }  // namespace
 
 Latch::Latch(Client& client, std::string_view name, LatchOptions options)
-    : gate_(std::make_shared<detail::Target>(client, name, LockOptions{.ttl = options.ttl})),
+    : gate_(std::make_shared<detail::LockSpec>(client, name, LockOptions{.ttl = options.ttl})),
       options_(checked(options)) {}
 
 Latch::~Latch() { detail::destroy(gate_); }

@@ -5,8 +5,8 @@
 
 #include "core/wire/text.hpp"
 #include "dlock/error.hpp"
-#include "locks/holdings.hpp"
 #include "locks/lease_state.hpp"
+#include "locks/thread_leases.hpp"
 #include "runtime/clock.hpp"
 
 namespace dlock {

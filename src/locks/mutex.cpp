@@ -4,8 +4,8 @@
 #include <string_view>
 #include <utility>
 
-#include "locks/lock_state.hpp"
-#include "locks/target.hpp"
+#include "locks/lock_spec.hpp"
+#include "locks/thread_holds.hpp"
 
 namespace dlock {
 namespace {
@@ -15,7 +15,7 @@ constexpr std::string_view advice = "; use RecursiveMutex to lock it more than o
 }  // namespace
 
 Mutex::Mutex(Client& client, std::string_view name, LockOptions options)
-    : state_(std::make_unique<detail::LockState>(client, name, options)) {}
+    : state_(std::make_unique<detail::ThreadHolds>(client, name, options)) {}
 
 Mutex::~Mutex() { detail::destroy(state_); }
 
@@ -23,14 +23,14 @@ void Mutex::lock() { lock({}); }
 
 void Mutex::lock(std::stop_token stop) {
   state_->refuse_recursion(advice);
-  state_->keep(state_->target->take_or_throw(stop));
+  state_->keep(state_->spec->take_or_throw(stop));
 }
 
 bool Mutex::try_lock() { return try_lock_in({}, {}); }
 
 bool Mutex::try_lock_in(std::chrono::milliseconds span, std::stop_token stop) {
   state_->refuse_recursion(advice);
-  auto lease = state_->target->take(span, stop);
+  auto lease = state_->spec->take(span, stop);
   if (lease) {
     state_->keep(std::move(*lease));
   }
@@ -45,43 +45,43 @@ void Mutex::adopt() { state_->adopt(); }
 
 Lease Mutex::acquire(std::stop_token stop) {
   state_->refuse_recursion(advice);
-  return state_->target->take_or_throw(stop);
+  return state_->spec->take_or_throw(stop);
 }
 
 std::optional<Lease> Mutex::try_acquire() { return try_acquire_in({}, {}); }
 
 std::optional<Lease> Mutex::try_acquire_in(std::chrono::milliseconds span, std::stop_token stop) {
   state_->refuse_recursion(advice);
-  return state_->target->take(span, stop);
+  return state_->spec->take(span, stop);
 }
 
 AsyncAcquire Mutex::async_acquire(std::stop_token stop) {
-  return state_->target->async_acquire({}, std::move(stop));
+  return state_->spec->async_acquire({}, std::move(stop));
 }
 
 void Mutex::async_acquire(AcquireHandler handler, std::stop_token stop) {
-  state_->target->async_acquire({}, std::move(handler), stop);
+  state_->spec->async_acquire({}, std::move(handler), stop);
 }
 
 AsyncTryAcquire Mutex::async_try_acquire_in(std::chrono::milliseconds span, std::stop_token stop) {
-  return state_->target->async_try_acquire({}, span, std::move(stop));
+  return state_->spec->async_try_acquire({}, span, std::move(stop));
 }
 
 void Mutex::async_try_acquire_in(std::chrono::milliseconds span, AcquireHandler handler,
                                  std::stop_token stop) {
-  state_->target->async_take(span, stop, {}, std::move(handler));
+  state_->spec->async_take(span, stop, {}, std::move(handler));
 }
 
-const std::string& Mutex::name() const noexcept { return state_->target->name; }
+const std::string& Mutex::name() const noexcept { return state_->spec->name; }
 
 RecursiveMutex::RecursiveMutex(Client& client, std::string_view name, LockOptions options)
-    : state_(std::make_unique<detail::LockState>(client, name, options)) {}
+    : state_(std::make_unique<detail::ThreadHolds>(client, name, options)) {}
 
 RecursiveMutex::~RecursiveMutex() { detail::destroy(state_); }
 
 void RecursiveMutex::lock() {
   if (!state_->deepen()) {
-    state_->keep(state_->target->take_or_throw({}));
+    state_->keep(state_->spec->take_or_throw({}));
   }
 }
 
@@ -91,7 +91,7 @@ bool RecursiveMutex::try_lock_in(std::chrono::milliseconds span) {
   if (state_->deepen()) {
     return true;
   }
-  auto lease = state_->target->take(span, {});
+  auto lease = state_->spec->take(span, {});
   if (lease) {
     state_->keep(std::move(*lease));
   }
@@ -104,6 +104,6 @@ const Lease& RecursiveMutex::lease() const { return state_->lease(); }
 
 int RecursiveMutex::depth() const noexcept { return state_->depth(); }
 
-const std::string& RecursiveMutex::name() const noexcept { return state_->target->name; }
+const std::string& RecursiveMutex::name() const noexcept { return state_->spec->name; }
 
 }  // namespace dlock

@@ -6,7 +6,7 @@
 
 #include "dlock/error.hpp"
 #include "locks/lease_state.hpp"
-#include "locks/target.hpp"
+#include "locks/lock_spec.hpp"
 #include "runtime/clock.hpp"
 
 namespace dlock {
@@ -26,11 +26,11 @@ void check(const OnceOptions& options) {
 
 std::optional<Lease> begin_once(Client& client, std::string_view name, OnceOptions options) {
   check(options);
-  const detail::Target lock{client, name,
-                            LockOptions{.ttl = options.at_most,
-                                        .renew = false,
-                                        .min_replicas = options.min_replicas,
-                                        .replication_timeout = options.replication_timeout}};
+  const detail::LockSpec lock{client, name,
+                              LockOptions{.ttl = options.at_most,
+                                          .renew = false,
+                                          .min_replicas = options.min_replicas,
+                                          .replication_timeout = options.replication_timeout}};
   auto lease = lock.take(milliseconds::zero(), {});
   if (lease) {
     detail::LeaseState::keep_until(*lease,

@@ -9,7 +9,7 @@
 #include "core/wire/permits.hpp"
 #include "dlock/error.hpp"
 #include "locks/lease_state.hpp"
-#include "locks/target.hpp"
+#include "locks/lock_spec.hpp"
 #include "script/scripts.hpp"
 #include "store/side_channel.hpp"
 
@@ -17,7 +17,7 @@ namespace dlock {
 namespace detail {
 
 struct SemaphoreState {
-  std::shared_ptr<const Target> lock;
+  std::shared_ptr<const LockSpec> lock;
   std::atomic<std::int64_t> permits;
 
   [[nodiscard]] core::Permits wanted(std::int64_t weight) const {
@@ -46,7 +46,7 @@ std::int64_t checked(std::int64_t permits) {
 
 Semaphore::Semaphore(Client& client, std::string_view name, SemaphoreOptions options)
     : state_(std::make_unique<detail::SemaphoreState>(
-          std::make_shared<detail::Target>(
+          std::make_shared<detail::LockSpec>(
               client, name,
               LockOptions{options.ttl, options.wait, options.renew, options.max_hold,
                           options.min_replicas, options.replication_timeout}),

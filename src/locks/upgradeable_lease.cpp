@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "dlock/error.hpp"
-#include "locks/holdings.hpp"
 #include "locks/lease_state.hpp"
+#include "locks/thread_leases.hpp"
 #include "locks/upgradeable_state.hpp"
 
 namespace dlock {

@@ -6,20 +6,20 @@
 #include <stop_token>
 
 #include "dlock/lease.hpp"
-#include "locks/holdings.hpp"
 #include "locks/lease_state.hpp"
-#include "locks/target.hpp"
+#include "locks/lock_spec.hpp"
+#include "locks/thread_leases.hpp"
 
 namespace dlock::detail {
 
 struct UpgradeableState {
   /// The calling thread's, until the handle is moved.
-  UpgradeableState(std::shared_ptr<const Target> of, Lease lease)
+  UpgradeableState(std::shared_ptr<const LockSpec> of, Lease lease)
       : lock(std::move(of)), base(std::move(lease)) {
     bind_to_thread(LeaseState::of(base));
   }
 
-  const std::shared_ptr<const Target> lock;
+  const std::shared_ptr<const LockSpec> lock;
   mutable std::mutex mutex;  ///< guards what follows; no user code runs with it held
   Lease base;
   Lease rest;                               ///< what it lacks to be the writer; empty: it is not

@@ -1,4 +1,4 @@
-// Target: a lock as a handle asks for it: the client, the name, and the options, checked once.
+// LockSpec: a lock as a handle asks for it: the client, the name, and the options, checked once.
 #pragma once
 
 #include <chrono>
@@ -19,10 +19,10 @@
 namespace dlock::detail {
 
 /// Immutable, and shared by the handle and the asynchronous waits it started.
-class Target : public std::enable_shared_from_this<Target> {
+class LockSpec : public std::enable_shared_from_this<LockSpec> {
  public:
   /// Throws `UsageError` for a name or options that make no sense.
-  Target(Client& owner, std::string_view lock_name, LockOptions lock_options);
+  LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_options);
 
   const std::shared_ptr<Session> client;
   const std::string name;
@@ -69,6 +69,6 @@ class Target : public std::enable_shared_from_this<Target> {
 };
 
 /// Leaves it to the parent if this is its forked child.
-void destroy(std::shared_ptr<Target>& target) noexcept;
+void destroy(std::shared_ptr<LockSpec>& spec) noexcept;
 
 }  // namespace dlock::detail

@@ -1,5 +1,5 @@
 // Joining latches and barriers.
-#include "locks/part.hpp"
+#include "locks/membership.hpp"
 
 #include <utility>
 
@@ -10,13 +10,13 @@
 namespace dlock::detail {
 namespace {
 
-std::string key_of_parts(const Target& gate, core::Kind kind) {
+std::string key_of_parts(const LockSpec& gate, core::Kind kind) {
   return core::parts_key(core::gate_key(kind, gate.key));
 }
 
 }  // namespace
 
-Lease join(const Target& gate, core::Gate wants, std::int64_t parties,
+Lease join(const LockSpec& gate, core::Gate wants, std::int64_t parties,
            std::chrono::milliseconds ttl) {
   const auto kind = wants.kind;
   auto record = gate.client->acquire(key_of_parts(gate, kind), {.ttl = ttl},
@@ -33,7 +33,7 @@ Lease join(const Target& gate, core::Gate wants, std::int64_t parties,
   return part;
 }
 
-const core::Token& token_of_part(const Target& gate, core::Kind kind, const Lease& part) {
+const core::Token& token_of_part(const LockSpec& gate, core::Kind kind, const Lease& part) {
   if (!part || !LeaseState::is_of(part, *gate.client, key_of_parts(gate, kind), {.weight = 1})) {
     throw_error(errc::usage, "this lease is no part of \"" + gate.name + "\": join() gives those");
   }

@@ -1,5 +1,5 @@
-// Target: from what a handle wants to a lease.
-#include "locks/target.hpp"
+// LockSpec: from what a handle wants to a lease.
+#include "locks/lock_spec.hpp"
 
 #include <utility>
 
@@ -7,8 +7,8 @@
 #include "deadlock/deadlock_watch.hpp"
 #include "dlock/error.hpp"
 #include "locks/for_ever.hpp"
-#include "locks/holdings.hpp"
 #include "locks/lease_state.hpp"
+#include "locks/thread_leases.hpp"
 #include "store/replication.hpp"
 
 namespace dlock::detail {
@@ -34,7 +34,7 @@ LockOptions finite(LockOptions options) {
 
 }  // namespace
 
-Target::Target(Client& owner, std::string_view lock_name, LockOptions lock_options)
+LockSpec::LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_options)
     : client(owner.state()),
       name(lock_name),
       key(client->options().prefix + name),
@@ -70,19 +70,19 @@ Target::Target(Client& owner, std::string_view lock_name, LockOptions lock_optio
   }
 }
 
-Lease Target::lease_of(std::shared_ptr<core::LeaseRecord> record) const {
+Lease LockSpec::lease_of(std::shared_ptr<core::LeaseRecord> record) const {
   return Lease{std::make_shared<LeaseState>(client, std::move(record), name)};
 }
 
-std::optional<Lease> Target::take(std::optional<milliseconds> limit, const std::stop_token& stop,
-                                  const std::optional<core::Permits>& permits) const {
+std::optional<Lease> LockSpec::take(std::optional<milliseconds> limit, const std::stop_token& stop,
+                                    const std::optional<core::Permits>& permits) const {
   // In place, as a lease that is moved is not the calling thread's any more.
   auto state = obtain(limit, stop, permits);
   return state ? std::optional<Lease>{std::in_place, std::move(state)} : std::nullopt;
 }
 
-Lease Target::take_or_throw(const std::stop_token& stop,
-                            const std::optional<core::Permits>& permits) const {
+Lease LockSpec::take_or_throw(const std::stop_token& stop,
+                              const std::optional<core::Permits>& permits) const {
   auto state = obtain(options.wait, stop, permits);
   if (!state) {
     throw_error(errc::timed_out, too_late(name, *options.wait));
@@ -90,23 +90,23 @@ Lease Target::take_or_throw(const std::stop_token& stop,
   return Lease{std::move(state)};
 }
 
-std::shared_ptr<LeaseState> Target::obtain(std::optional<milliseconds> limit,
-                                           const std::stop_token& stop,
-                                           const std::optional<core::Permits>& permits) const {
+std::shared_ptr<LeaseState> LockSpec::obtain(std::optional<milliseconds> limit,
+                                             const std::stop_token& stop,
+                                             const std::optional<core::Permits>& permits) const {
   const bool waits = !limit || *limit > milliseconds::zero();
-  auto& holdings = Holdings::of_this_thread();
-  if (!limit && holdings.any() && holdings.excludes(*client, key, permits)) {
+  auto& own = ThreadLeases::of_this_thread();
+  if (!limit && own.any() && own.excludes(*client, key, permits)) {
     throw_error(errc::deadlock, "this thread holds the lock \"" + name +
                                     "\" already, by another object, and would wait for itself: "
                                     "use that one, or unlock it first");
   }
   std::shared_ptr<core::LeaseRecord> record;
-  if (!waits || !holdings.any() || client->is_quorum()) {
+  if (!waits || !own.any() || client->is_quorum()) {
     record = client->acquire(key, options, limit, stop, permits);
   } else {
     client->check_process();
-    const auto held = [&] { return holdings.tokens(*client); };
-    const DeadlockWatch::Wait wait{DeadlockWatch::of(*client), key, held, stop};
+    const auto tokens = [&] { return own.tokens(*client); };
+    const DeadlockWatch::Wait wait{DeadlockWatch::of(*client), key, tokens, stop};
     try {
       record = client->acquire(key, options, limit, wait.stop(), permits);
     } catch (const Cancelled&) {
@@ -130,8 +130,8 @@ std::shared_ptr<LeaseState> Target::obtain(std::optional<milliseconds> limit,
   return state;
 }
 
-void Target::await_replicas(std::vector<std::shared_ptr<core::LeaseRecord>> records,
-                            const std::stop_token& stop) const {
+void LockSpec::await_replicas(std::vector<std::shared_ptr<core::LeaseRecord>> records,
+                              const std::stop_token& stop) const {
   if (options.min_replicas == 0) {
     return;
   }
@@ -142,7 +142,7 @@ void Target::await_replicas(std::vector<std::shared_ptr<core::LeaseRecord>> reco
   }
 }
 
-Lease Target::exchange(Lease&& former, const core::Permits& permits) const {
+Lease LockSpec::exchange(Lease&& former, const core::Permits& permits) const {
   if (!LeaseState::is_of(former, *client, key, permits)) {
     throw_error(errc::usage, "the lease of \"" + former.name() + "\" is not one of the lock \"" +
                                  name + "\" that could give way");
@@ -164,8 +164,8 @@ Lease Target::exchange(Lease&& former, const core::Permits& permits) const {
   return Lease{next};
 }
 
-AsyncAcquire Target::async_acquire(const std::optional<core::Permits>& permits,
-                                   std::stop_token stop) const {
+AsyncAcquire LockSpec::async_acquire(const std::optional<core::Permits>& permits,
+                                     std::stop_token stop) const {
   return AsyncAcquire{
       [self = shared_from_this(), permits](AcquireHandler handler, const std::stop_token& ends) {
         self->async_acquire(permits, std::move(handler), ends);
@@ -173,13 +173,13 @@ AsyncAcquire Target::async_acquire(const std::optional<core::Permits>& permits,
       std::move(stop)};
 }
 
-void Target::async_acquire(const std::optional<core::Permits>& permits, AcquireHandler handler,
-                           const std::stop_token& stop) const {
+void LockSpec::async_acquire(const std::optional<core::Permits>& permits, AcquireHandler handler,
+                             const std::stop_token& stop) const {
   async_take(options.wait, stop, permits, std::move(handler));
 }
 
-AsyncTryAcquire Target::async_try_acquire(const std::optional<core::Permits>& permits,
-                                          milliseconds limit, std::stop_token stop) const {
+AsyncTryAcquire LockSpec::async_try_acquire(const std::optional<core::Permits>& permits,
+                                            milliseconds limit, std::stop_token stop) const {
   return AsyncTryAcquire{[self = shared_from_this(), permits, limit](AcquireHandler handler,
                                                                      const std::stop_token& ends) {
                            self->async_take(limit, ends, permits, std::move(handler));
@@ -187,8 +187,9 @@ AsyncTryAcquire Target::async_try_acquire(const std::optional<core::Permits>& pe
                          std::move(stop)};
 }
 
-void Target::async_take(std::optional<milliseconds> limit, const std::stop_token& stop,
-                        const std::optional<core::Permits>& permits, AcquireHandler handler) const {
+void LockSpec::async_take(std::optional<milliseconds> limit, const std::stop_token& stop,
+                          const std::optional<core::Permits>& permits,
+                          AcquireHandler handler) const {
   client->async_acquire(key, options, limit, stop, permits,
                         [self = shared_from_this(), limit, stop,
                          handler = std::move(handler)](Session::Answer& answer) mutable {
@@ -202,8 +203,8 @@ void Target::async_take(std::optional<milliseconds> limit, const std::stop_token
 }
 
 // When enough replicas have it; else it is given back first.
-void Target::deliver(std::shared_ptr<core::LeaseRecord> record, const std::stop_token& stop,
-                     AcquireHandler handler) const {
+void LockSpec::deliver(std::shared_ptr<core::LeaseRecord> record, const std::stop_token& stop,
+                       AcquireHandler handler) const {
   const auto lease = std::make_shared<Lease>(lease_of(record));
   client->replication().start(
       {std::move(record)}, {options.min_replicas, options.replication_timeout}, stop,
@@ -220,7 +221,8 @@ void Target::deliver(std::shared_ptr<core::LeaseRecord> record, const std::stop_
       });
 }
 
-AcquireResult Target::result_of(Session::Answer& answer, std::optional<milliseconds> limit) const {
+AcquireResult LockSpec::result_of(Session::Answer& answer,
+                                  std::optional<milliseconds> limit) const {
   if (auto* obtained = std::get_if<core::Obtained>(&answer)) {
     return {lease_of(std::move(obtained->lease)), {}, {}};
   }
@@ -237,9 +239,9 @@ AcquireResult Target::result_of(Session::Answer& answer, std::optional<milliseco
   return {{}, errc::timed_out, too_late(name, limit.value_or(milliseconds::zero()))};
 }
 
-void destroy(std::shared_ptr<Target>& target) noexcept {
-  if (target && target->client->is_forked()) {
-    leave_to_parent(std::move(target));
+void destroy(std::shared_ptr<LockSpec>& spec) noexcept {
+  if (spec && spec->client->is_forked()) {
+    leave_to_parent(std::move(spec));
   }
 }
 

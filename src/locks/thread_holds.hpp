@@ -1,4 +1,4 @@
-// LockState: a lock as a handle has it: what it asks for, and what threads hold through it.
+// ThreadHolds: a lock as a handle has it: what it asks for, and what threads hold through it.
 #pragma once
 
 #include <array>
@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "dlock/lease.hpp"
-#include "locks/target.hpp"
+#include "locks/lock_spec.hpp"
 
 namespace dlock::detail {
 
@@ -18,13 +18,13 @@ namespace dlock::detail {
 enum class Mode : std::uint8_t { exclusive, shared };
 
 /// Thread-safe.
-class LockState {
+class ThreadHolds {
  public:
-  /// Throws as `Target`.
-  LockState(Client& owner, std::string_view lock_name, LockOptions lock_options)
-      : target(std::make_shared<Target>(owner, lock_name, lock_options)) {}
+  /// Throws as `LockSpec`.
+  ThreadHolds(Client& owner, std::string_view lock_name, LockOptions lock_options)
+      : spec(std::make_shared<LockSpec>(owner, lock_name, lock_options)) {}
 
-  const std::shared_ptr<const Target> target;
+  const std::shared_ptr<const LockSpec> spec;
 
   /// Throws if the calling thread has it already; `advice` says what to do.
   void refuse_recursion(std::string_view advice);
@@ -63,6 +63,6 @@ class LockState {
 };
 
 /// Leaves it to the parent if this is its forked child.
-void destroy(std::unique_ptr<LockState>& state) noexcept;
+void destroy(std::unique_ptr<ThreadHolds>& state) noexcept;
 
 }  // namespace dlock::detail

@@ -1,4 +1,4 @@
-// Holdings: which leases the calling thread must give back itself.
+// ThreadLeases: which leases the calling thread must give back itself.
 #pragma once
 
 #include <cstddef>
@@ -25,9 +25,9 @@ void bind_to_thread(const std::shared_ptr<LeaseState>& lease);
 void lock_in_thread(const std::shared_ptr<LeaseState>& lease);
 
 /// What a thread holds so. For that thread, and for others while it is known to wait.
-class Holdings {
+class ThreadLeases {
  public:
-  static Holdings& of_this_thread();
+  static ThreadLeases& of_this_thread();
 
   void add(const std::shared_ptr<LeaseState>& lease);
   /// Whether there is anything, or $DLOCK_HELD says so. Cheap, however much there is.

@@ -1,5 +1,5 @@
-// Holdings: which leases the calling thread must give back itself.
-#include "locks/holdings.hpp"
+// ThreadLeases: which leases the calling thread must give back itself.
+#include "locks/thread_leases.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -23,7 +23,7 @@ std::uint64_t thread_number() {
 }
 
 void bind_to_thread(const std::shared_ptr<LeaseState>& lease) {
-  Holdings::of_this_thread().add(lease);
+  ThreadLeases::of_this_thread().add(lease);
 }
 
 void lock_in_thread(const std::shared_ptr<LeaseState>& lease) {
@@ -31,9 +31,9 @@ void lock_in_thread(const std::shared_ptr<LeaseState>& lease) {
   lease->is_locked = true;
 }
 
-Holdings& Holdings::of_this_thread() { return of_thread<Holdings>(); }
+ThreadLeases& ThreadLeases::of_this_thread() { return of_thread<ThreadLeases>(); }
 
-void Holdings::add(const std::shared_ptr<LeaseState>& lease) {
+void ThreadLeases::add(const std::shared_ptr<LeaseState>& lease) {
   lease->thread = thread_;
   if (!leases_.empty() && leases_.back().lock() == lease) {
     return;  // on its way into the hands of the user
@@ -45,17 +45,17 @@ void Holdings::add(const std::shared_ptr<LeaseState>& lease) {
   leases_.push_back(lease);
 }
 
-bool Holdings::is_ours(const std::weak_ptr<LeaseState>& lease) const {
+bool ThreadLeases::is_ours(const std::weak_ptr<LeaseState>& lease) const {
   const auto state = lease.lock();
   return state && state->thread == thread_;
 }
 
-bool Holdings::any() {
+bool ThreadLeases::any() {
   while (!leases_.empty() && !is_ours(leases_.back())) leases_.pop_back();
   return !leases_.empty() || has_outer_runs();
 }
 
-std::vector<std::string> Holdings::tokens(const Session& client) const {
+std::vector<std::string> ThreadLeases::tokens(const Session& client) const {
   auto tokens = tokens_of_outer_runs();
   for (auto each = leases_.rbegin(); each != leases_.rend() && tokens.size() < most_tokens;
        ++each) {
@@ -67,8 +67,8 @@ std::vector<std::string> Holdings::tokens(const Session& client) const {
   return tokens;
 }
 
-bool Holdings::excludes(const Session& client, const std::string& key,
-                        const std::optional<core::Permits>& wanted) const {
+bool ThreadLeases::excludes(const Session& client, const std::string& key,
+                            const std::optional<core::Permits>& wanted) const {
   const auto latest = std::min(leases_.size(), most_tokens);
   return std::any_of(leases_.rbegin(), leases_.rbegin() + static_cast<std::ptrdiff_t>(latest),
                      [&](const std::weak_ptr<LeaseState>& each) {

@@ -1,44 +1,44 @@
-// LockState: the holds of threads.
-#include "locks/lock_state.hpp"
+// ThreadHolds: the holds of threads.
+#include "locks/thread_holds.hpp"
 
 #include <algorithm>
 #include <string>
 #include <utility>
 
 #include "dlock/error.hpp"
-#include "locks/holdings.hpp"
 #include "locks/lease_state.hpp"
+#include "locks/thread_leases.hpp"
 
 namespace dlock::detail {
 
-LockState::Holds::iterator LockState::own_hold() {
+ThreadHolds::Holds::iterator ThreadHolds::own_hold() {
   return std::find_if(holds_.begin(), holds_.end(),
                       [](const Hold& hold) { return hold.thread == thread_number(); });
 }
 
-std::size_t LockState::count(Mode mode) const {
+std::size_t ThreadHolds::count(Mode mode) const {
   return static_cast<std::size_t>(
       std::ranges::count(holds_, mode, [](const Hold& hold) { return hold.mode; }));
 }
 
-void LockState::refuse_recursion(std::string_view advice) {
-  target->client->check_process();
+void ThreadHolds::refuse_recursion(std::string_view advice) {
+  spec->client->check_process();
   const std::lock_guard lock{mutex_};
   if (own_hold() != holds_.end()) {
-    throw_error(errc::usage, "the lock \"" + target->name +
+    throw_error(errc::usage, "the lock \"" + spec->name +
                                  "\" is already held through this object by this thread" +
                                  std::string{advice});
   }
 }
 
-void LockState::keep(Lease lease, Mode mode) {
+void ThreadHolds::keep(Lease lease, Mode mode) {
   const std::lock_guard lock{mutex_};
   holds_.push_back({thread_number(), std::move(lease), mode, 1});
   lock_in_thread(LeaseState::of(holds_.back().lease));
 }
 
-bool LockState::deepen() {
-  target->client->check_process();
+bool ThreadHolds::deepen() {
+  spec->client->check_process();
   const std::lock_guard lock{mutex_};
   const auto hold = own_hold();
   if (hold == holds_.end()) {
@@ -49,8 +49,8 @@ bool LockState::deepen() {
   return true;
 }
 
-void LockState::unlock(Mode mode) noexcept {
-  if (target->client->is_forked()) {
+void ThreadHolds::unlock(Mode mode) noexcept {
+  if (spec->client->is_forked()) {
     return;  // nothing is held here, and `mutex_` may be locked for ever
   }
   Holds over;
@@ -77,13 +77,13 @@ void LockState::unlock(Mode mode) noexcept {
   // `lock` ends before `over`: nobody is kept out while the release is under way.
 }
 
-void LockState::refuse_lease() const {
+void ThreadHolds::refuse_lease() const {
   throw_error(errc::usage,
-              "the lock \"" + target->name + "\" is not held through this object by this thread");
+              "the lock \"" + spec->name + "\" is not held through this object by this thread");
 }
 
-const Lease& LockState::lease() {
-  target->client->check_process();
+const Lease& ThreadHolds::lease() {
+  spec->client->check_process();
   const std::lock_guard lock{mutex_};
   const auto hold = own_hold();
   if (hold == holds_.end()) {
@@ -93,8 +93,8 @@ const Lease& LockState::lease() {
 }
 
 // Of several the last: the others were lost.
-void LockState::adopt() {
-  target->client->check_process();
+void ThreadHolds::adopt() {
+  spec->client->check_process();
   const std::lock_guard lock{mutex_};
   if (own_hold() != holds_.end()) {
     return;
@@ -106,8 +106,8 @@ void LockState::adopt() {
   lock_in_thread(LeaseState::of(holds_.back().lease));
 }
 
-int LockState::depth() noexcept {
-  if (target->client->is_forked()) {
+int ThreadHolds::depth() noexcept {
+  if (spec->client->is_forked()) {
     return 0;
   }
   const std::lock_guard lock{mutex_};
@@ -115,9 +115,9 @@ int LockState::depth() noexcept {
   return hold == holds_.end() ? 0 : hold->depth;
 }
 
-void destroy(std::unique_ptr<LockState>& state) noexcept {
-  if (state && state->target->client->is_forked()) {
-    leave_to_parent(std::shared_ptr<LockState>{std::move(state)});
+void destroy(std::unique_ptr<ThreadHolds>& state) noexcept {
+  if (state && state->spec->client->is_forked()) {
+    leave_to_parent(std::shared_ptr<ThreadHolds>{std::move(state)});
   }
 }
 
