@@ -16,7 +16,7 @@ def kill_client(world, chance):
 
 
 def stop_client(world, chance):
-    """A client is stopped, for less or more than its ttl (`SIGSTOP`)."""
+    """A client is stopped (`SIGSTOP`) for less or more than its ttl."""
     victim = chance.choice(world.clients())
     _signal(victim, signal.SIGSTOP)
     time.sleep(chance.choice([0.3, 1.5 * world.ttl]))
@@ -24,7 +24,7 @@ def stop_client(world, chance):
 
 
 def stop_server(world, chance):
-    """The server is stopped, for less or more than the ttl."""
+    """The server is stopped for less or more than the ttl."""
     server = world.topology.some_server(chance)
     server.stop()
     time.sleep(chance.choice([0.3, 1.2 * world.ttl]))
@@ -87,7 +87,7 @@ def clock_forward(world, chance):
 
 
 def delay(world, chance):
-    """A proxy delays all that passes."""
+    """A proxy delays all traffic."""
     world.topology.proxy.delay(chance.uniform(0.02, 0.4))
     time.sleep(1.0)
     world.topology.proxy.delay(0)
@@ -99,13 +99,13 @@ def half_close(world, chance):
 
 
 def swallow(world, chance):
-    """A proxy loses what passes, and tells nobody."""
+    """A proxy drops traffic and reports nothing."""
     world.topology.proxy.swallow()
     time.sleep(chance.uniform(0.3, 1.0))
 
 
 def bring_late(world, chance):
-    """A proxy ends connections, and brings their requests after those of the next."""
+    """A proxy ends connections, and delivers their requests after those of the next connection."""
     world.topology.proxy.hold()
     time.sleep(chance.uniform(0.05, 0.2))
     world.topology.proxy.bring_late(chance.uniform(0.2, 1.0))
@@ -113,7 +113,7 @@ def bring_late(world, chance):
 
 
 def partition(world, chance):
-    """The link between two network namespaces is down, for less or more than the ttl."""
+    """The link between two network namespaces is down for less or more than the ttl."""
     world.topology.link("down")
     time.sleep(chance.choice([0.3, 1.5 * world.ttl]))
     world.topology.link("up")
@@ -154,7 +154,7 @@ def kill_primary(world, chance):
 
 
 def stop_primary(world, chance):
-    """The primary is stopped for as long as a failover takes, and goes on as if there was none."""
+    """The primary is stopped for as long as a failover takes, and resumes as if nothing had happened."""
     former = world.topology.server
     former.stop()
     time.sleep(chance.uniform(1.5, 4))
@@ -163,7 +163,7 @@ def stop_primary(world, chance):
 
 
 def slot_migration(world, chance):
-    """A slot moves to another primary with its lock."""
+    """A slot moves, with its lock, to another primary."""
     world.topology.move(chance.choice(LOCKS))
 
 

@@ -9,7 +9,7 @@ from world import LOCKS, eventually
 
 
 def stopped_holder(world):
-    """A holder is stopped past its lease, and writes when it runs again."""
+    """A holder is stopped past the end of its lease, and writes when it runs again."""
     a, b = world.puppet(ttl=1.0), world.puppet()
     a.acquire()
     a.write(accepted=True)
@@ -22,7 +22,7 @@ def stopped_holder(world):
 
 
 def restart_while_held(world):
-    """The server is restarted with its data while somebody holds."""
+    """The server is restarted with its data while somebody holds the lock."""
     def restart():
         world.topology.server.kill9()
         world.topology.server.restart()
@@ -49,12 +49,12 @@ def restart_empty_while_held(world):
 
 
 def clock_forward_while_held(world):
-    """The server's clock steps forward while somebody holds."""
+    """The server's clock steps forward while somebody holds the lock."""
     _lose_while_held(world, lambda: world.topology.clock.step(60))
 
 
 def promotion_of_a_replica_that_lags(world):
-    """A replica is promoted that was cut off while somebody acquired."""
+    """A replica is promoted that was cut off while somebody acquired the lock."""
     topology = world.topology
     former = topology.server
     replicas = topology.replicas()
@@ -79,7 +79,7 @@ def promotion_of_a_replica_that_lags(world):
 
 
 def minority_restarted_empty(world):
-    """Of a quorum a minority is restarted without its data while somebody holds all of it."""
+    """A minority of a quorum is restarted without its data while somebody holds the lock on every server."""
     servers = world.topology.servers
 
     def forget():
@@ -90,7 +90,7 @@ def minority_restarted_empty(world):
 
 
 def clock_of_one_forward_while_held(world):
-    """Of a quorum the clock of one server steps forward while somebody holds all of it."""
+    """The clock of one server of a quorum steps forward while somebody holds the lock on every server."""
     _go_on_without(world, lambda: world.topology.clock.step(60))
 
 
