@@ -29,11 +29,6 @@
 namespace dlock::python {
 namespace {
 
-using Ms = std::optional<std::int64_t>;
-
-std::string text_of(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
-nb::bytes bytes_of(const std::string& text) { return nb::bytes(text.data(), text.size()); }
-
 /// Python's object for what was obtained; none for nothing.
 template <class Object, class Handle>
 std::unique_ptr<Object> object_of(std::optional<Handle> handle) {

@@ -8,4 +8,7 @@ namespace dlock::python {
 /// Adds the classes and functions to the module.
 void add_family(nanobind::module_& m);
 
+/// The same of looking at locks from outside, and of what only tests need.
+void add_inspection(nanobind::module_& m);
+
 }  // namespace dlock::python

@@ -23,7 +23,13 @@ namespace dlock::python {
 using std::chrono::milliseconds;
 using Limit = std::optional<milliseconds>;  ///< of a wait; none: for ever
 
-inline Limit limit_of(std::optional<std::int64_t> ms) { return ms ? Limit{*ms} : std::nullopt; }
+using Ms = std::optional<std::int64_t>;  ///< the same, as Python says it
+
+inline Limit limit_of(Ms ms) { return ms ? Limit{*ms} : std::nullopt; }
+
+/// Names and values are bytes that need not be UTF-8.
+inline std::string text_of(const nb::bytes& bytes) { return {bytes.c_str(), bytes.size()}; }
+inline nb::bytes bytes_of(const std::string& text) { return nb::bytes(text.data(), text.size()); }
 
 /// What all locks have, as the package's `Terms`.
 using Terms =
@@ -43,14 +49,16 @@ Options options_of(const Terms& terms) {
 
 class PyClient {
  public:
-  PyClient(const std::string& url, const std::string& prefix, nb::callable log) {
+  PyClient(const std::string& url, const std::string& prefix, const nb::bytes& label,
+           nb::callable log) {
     const auto sink = std::make_shared<const Callback>(std::move(log));
     const auto report = [sink](LogLevel level, std::string_view text) {
       sink->call([&] {
         return nb::make_tuple(static_cast<int>(level), nb::str(text.data(), text.size()));
       });
     };
-    client_ = std::make_shared<Client>(url, ClientOptions{.prefix = prefix, .log = report});
+    client_ = std::make_shared<Client>(
+        url, ClientOptions{.prefix = prefix, .label = text_of(label), .log = report});
   }
   ~PyClient() { close(); }
   PyClient(const PyClient&) = delete;
@@ -69,12 +77,6 @@ class PyClient {
   /// When the main thread last got a lock from this store. Under the GIL.
   using Moment = std::shared_ptr<std::chrono::steady_clock::time_point>;
   [[nodiscard]] const Moment& obtained() const noexcept { return obtained_; }
-  [[nodiscard]] bool is_held(const std::string& name) const {
-    auto client = get();
-    const WithoutGil without_gil;
-    const auto kept = std::move(client);  // if it is the last, it ends without the GIL
-    return inspect_lock(*kept, name).held;
-  }
 
  private:
   std::shared_ptr<Client> client_;

@@ -227,7 +227,9 @@ std::vector<nb::object>& errors() {
 void raise(const Error& error) {
   const auto number = static_cast<std::size_t>(error.code().value());
   const auto& made = errors().at(number < errors().size() ? number : 0);
-  const std::string_view text{error.what()};
+  const auto code = ": " + error.code().message();
+  std::string_view text{error.what()};
+  while (text.ends_with(code)) text.remove_suffix(code.size());  // the class says so
   if (auto* const what = PyUnicode_DecodeUTF8(text.data(), std::ssize(text), "replace")) {
     PyErr_SetObject(made.ptr(), what);
     Py_DECREF(what);
@@ -270,9 +272,8 @@ NB_MODULE(_dlock, m) {
   m.def("reset_gate", &Gate::reset);
 
   nb::class_<PyClient>(m, "Client")
-      .def(nb::init<const std::string&, const std::string&, nb::callable>())
-      .def("close", &PyClient::close)
-      .def("is_held", &PyClient::is_held);
+      .def(nb::init<const std::string&, const std::string&, const nb::bytes&, nb::callable>())
+      .def("close", &PyClient::close);
   nb::class_<Held>(m, "Held")
       .def_prop_ro("held", &Held::held)
       .def("valid_for", &Held::valid_for)
@@ -300,4 +301,5 @@ NB_MODULE(_dlock, m) {
       .def("set_permits", &PySemaphore::set_permits)
       .def("door", &PySemaphore::door);
   add_family(m);
+  add_inspection(m);
 }

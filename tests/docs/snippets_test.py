@@ -6,6 +6,7 @@ c                       the same, in C11, with the shared library
 cpp       wrap          statements: compiled into a function that has a `client`, and run
 cpp       quote FILE    stands in FILE, word for word
 python                  a complete program: run as it is, `Redis()` being the test's server
+python    check         compiled
 js                      a module of Node.js: run as it is
 sh                      run, with the built command in the path
 sh        exit N        run, ends with status N
@@ -228,8 +229,8 @@ class Snippets(unittest.TestCase):
         self.assertEqual(done.returncode, status, f"output:\n{done.stdout}")
 
     def test_every_block_is_of_a_kind_that_is_tested(self):
-        known = {"c", "cpp", "cpp wrap", "js", "cpp quote", "python", "sh", "sh exit", "sh check", "console",
-                 "console run", "cmake project", "conf", "sql", "text", "text rights"}
+        known = {"c", "cpp", "cpp wrap", "js", "cpp quote", "python", "python check", "sh", "sh exit",
+                 "sh check", "console", "console run", "cmake project", "conf", "sql", "text", "text rights"}
         for document in self.documents:
             for block in document.blocks:
                 self.assertIn(kind_of(block), known, block.place)
@@ -253,6 +254,10 @@ class Snippets(unittest.TestCase):
                 program.write_text(block.text)
                 self.assert_ran(self.shell.run(["env", site, python, "-W", "error", run_on_port,
                                                 str(self.server.port), program]))
+
+    def test_python_programs_that_are_only_checked_compile(self):
+        for block in self.blocks("python check"):
+            compile(block.text, block.place, "exec")
 
     def test_node_programs_run(self):
         if cache_entry("DLOCK_SANITIZE"):

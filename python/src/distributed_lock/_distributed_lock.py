@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
 from ._blocks import AsyncBlocks, Blocks, Owner
 from ._errors import UsageError
+from ._inspect import LockInfo, inspecting
 from ._lease import Lease, Lost
 from ._locks import (
     DEFAULT_REPLICATION_TIMEOUT,
@@ -88,6 +88,9 @@ class _Common(Owner[Lease]):
         lease = self._kept()
         return lease is not None and lease.held
 
+    def _looking(self) -> Callable[[], LockInfo]:
+        return inspecting(self._sides.one.client(), self.name)
+
     def ensure_held(self) -> None:
         """As Lease.ensure_held()."""
         self.lease.ensure_held()
@@ -158,7 +161,7 @@ class DistributedLock(_Common, Blocks[Lease]):
 
     def locked(self) -> bool:
         """Whether anybody holds it, asked of the server."""
-        return brief(functools.partial(self._sides.one.client().is_held, self.name))
+        return brief(self._looking()).held
 
     def owned(self) -> bool:
         """As `held`, for programs written for redis-py's Lock."""
@@ -197,7 +200,7 @@ class AsyncDistributedLock(_Common, AsyncBlocks[Lease]):
 
     async def locked(self) -> bool:
         """As DistributedLock.locked()."""
-        return await in_thread(functools.partial(self._sides.one.client().is_held, self.name))
+        return (await in_thread(self._looking())).held
 
     async def owned(self) -> bool:
         """As `held`, for programs written for redis-py's Lock."""

@@ -10,6 +10,7 @@ from typing import Literal
 from . import _dlock
 from ._lease import Held
 from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, checked, terms_of
+from ._names import bytes_of, text_of
 from ._per_process import Named, PerProcess
 from ._spans import Seconds, limit_of
 from ._store import Store
@@ -17,10 +18,6 @@ from ._waits import Coming, blocking, brief, in_thread
 
 _KINDS: tuple[Literal["elected", "proclaimed", "vacant"], ...] = (
     "elected", "proclaimed", "vacant")
-
-
-def _bytes_of(value: str) -> bytes:
-    return value.encode(errors="surrogateescape")
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class LeaderChange:
 
 
 def _leader_of(value: bytes, term: int, revision: int) -> Leader:
-    return Leader(value.decode(errors="surrogateescape"), term, revision)
+    return Leader(text_of(value), term, revision)
 
 
 class Leadership(Held):
@@ -63,11 +60,11 @@ class Leadership(Held):
 
     def proclaim(self, value: str) -> None:
         """Says something else to all who observe: at most 64 KiB. Raises as ensure_held()."""
-        brief(partial(self._leadership.proclaim, _bytes_of(value)))
+        brief(partial(self._leadership.proclaim, bytes_of(value)))
 
     async def proclaim_async(self, value: str) -> None:
         """The same in asyncio. A cancellation does not stop it."""
-        await in_thread(partial(self._leadership.proclaim, _bytes_of(value)), finish=True)
+        await in_thread(partial(self._leadership.proclaim, bytes_of(value)), finish=True)
 
     def resign(self) -> None:
         """Ends it; whoever campaigns next leads. As Lease.release()."""
@@ -144,7 +141,7 @@ class Election(Named[_dlock.Election]):
 
     def try_campaign(self, value: str = "", timeout: Seconds | None = 0) -> Leadership | None:
         """None instead of LockTimeout and LockBusy."""
-        won = blocking(partial(self._inner.get().campaign, _bytes_of(value), limit_of(timeout)))
+        won = blocking(partial(self._inner.get().campaign, bytes_of(value), limit_of(timeout)))
         return None if won is None else Leadership(won, self.name)
 
     def campaign_async(self, value: str = "", timeout: Seconds | None = None) -> Coming[Leadership]:
@@ -159,7 +156,7 @@ class Election(Named[_dlock.Election]):
     async def try_campaign_async(self, value: str = "", timeout: Seconds | None = 0
                                  ) -> Leadership | None:
         """None instead of LockTimeout and LockBusy."""
-        won = await in_thread(partial(self._inner.get().campaign, _bytes_of(value),
+        won = await in_thread(partial(self._inner.get().campaign, bytes_of(value),
                                       limit_of(timeout), False))
         return None if won is None else Leadership(won, self.name)
 

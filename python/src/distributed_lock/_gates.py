@@ -8,7 +8,7 @@ from . import _dlock
 from ._lease import Lease
 from ._locks import DEFAULT_TTL
 from ._per_process import Named, PerProcess
-from ._spans import Seconds, limit_of, milliseconds
+from ._spans import Seconds, limit_of, milliseconds, ttl_of
 from ._store import Store
 from ._waits import blocking, brief, in_thread
 
@@ -22,7 +22,7 @@ class Latch(Named[_dlock.Latch]):
 
     def __init__(self, client: Store = None, lock_name: str = "", count: int = 1, *,
                  keep: Seconds = 3600.0, lock_ttl: Seconds = DEFAULT_TTL, prefix: str = "") -> None:
-        keep_ms, ttl = milliseconds(keep), milliseconds(lock_ttl)
+        keep_ms, ttl = milliseconds(keep, "keep"), ttl_of(lock_ttl)
         self._inner = PerProcess(client, lock_name, prefix, lambda inner: _dlock.Latch(
             inner, lock_name, count, keep_ms, ttl))
 
@@ -72,7 +72,7 @@ class Barrier(Named[_dlock.Barrier]):
 
     def __init__(self, client: Store = None, lock_name: str = "", parties: int = 2, *,
                  lock_ttl: Seconds = DEFAULT_TTL, prefix: str = "") -> None:
-        ttl = milliseconds(lock_ttl)
+        ttl = ttl_of(lock_ttl)
         self._inner = PerProcess(client, lock_name, prefix, lambda inner: _dlock.Barrier(
             inner, lock_name, parties, ttl))
 

@@ -22,7 +22,7 @@ from ._names import NameOf, Naming, name_of, naming_of, quoted
 from ._ownership import Caller, Entry, Ownership, caller, coroutine_function, current_task
 from ._per_process import OfProcess, PerProcess
 from ._release import release_after, release_after_async
-from ._spans import Seconds, limit_of, milliseconds, seconds_of
+from ._spans import Seconds, limit_of, milliseconds, seconds_of, ttl_of
 from ._store import Store
 from ._waits import blocking, running_loop
 
@@ -37,8 +37,8 @@ DEFAULT_REPLICATION_TIMEOUT = 1.0
 def terms_of(ttl: Seconds, renew: bool, max_hold: Seconds | None, min_replicas: int,
              replication_timeout: Seconds) -> _dlock.Terms:
     """What all locks have, as the library has it."""
-    return (milliseconds(ttl), renew, limit_of(max_hold), min_replicas,
-            milliseconds(replication_timeout))
+    return (ttl_of(ttl), renew, limit_of(max_hold, "max_hold"), min_replicas,
+            milliseconds(replication_timeout, "replication_timeout"))
 
 
 class Side(PerProcess[_dlock.Door]):

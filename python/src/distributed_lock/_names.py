@@ -20,6 +20,25 @@ def quoted(name: str) -> str:
                          for one in name) + '"'
 
 
+def checked_name(name: object) -> str:
+    """The name of a lock. Raises TypeError and UsageError for what is none."""
+    if not isinstance(name, str):
+        raise TypeError(f"lock_name is a str, not {type(name).__name__}: {name!r}")
+    if not name:
+        raise UsageError("lock_name is empty or missing; is a variable unset?")
+    return name
+
+
+def bytes_of(text: str) -> bytes:
+    """As the server has it: bytes that are no UTF-8 are surrogates in Python, as in file names."""
+    return text.encode(errors="surrogateescape")
+
+
+def text_of(data: bytes) -> str:
+    """The reverse of bytes_of()."""
+    return data.decode(errors="surrogateescape")
+
+
 def naming_of(lock_name: str, name: Naming) -> str | Callable[..., str]:
     """What a lock was given: one of the two."""
     if name is None:

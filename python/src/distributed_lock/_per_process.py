@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Generic, NoReturn, TypeVar
 
 from . import _dlock, _process
-from ._errors import UsageError
-from ._names import quoted
+from ._names import checked_name, quoted
 from ._store import Store, url_of
 
 T = TypeVar("T")
@@ -26,9 +25,7 @@ class PerProcess(OfProcess, Generic[T]):
 
     def __init__(self, store: Store, name: str, prefix: str,
                  make: Callable[[_dlock.Client], T]) -> None:
-        if not name:
-            raise UsageError("lock_name is missing, or empty")
-        self.name = name
+        self.name = checked_name(name)
         self._url = url_of(store)
         self._prefix = prefix
         self._make = make

@@ -8,11 +8,15 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sys
 import weakref
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 from . import _dlock, _hubs
+from ._errors import UsageError
+from ._names import bytes_of
 
 log = logging.getLogger("distributed_lock")
 log.addHandler(logging.NullHandler())
@@ -29,6 +33,25 @@ class Holding(Protocol):
 _clients: dict[tuple[str, str], _dlock.Client] = {}
 _held: weakref.WeakValueDictionary[int, Holding] = weakref.WeakValueDictionary()
 _generation = 0
+_label: str | None = None
+
+
+def set_label(text: str) -> None:
+    """What `dlock info` and inspect_lock() show of this process to others. Without a call, that is the
+    name of its script. Call it before the first lock object is made; in the child of a fork, which
+    connects anew, before the child uses one. Raises UsageError when it is too late."""
+    global _label
+    if _clients:
+        raise UsageError("set_label() comes too late: call it before the first lock object is made")
+    _label = text
+
+
+def _own_label() -> str:
+    if _label is not None:
+        return _label
+    script = Path(sys.argv[0] if getattr(sys, "argv", None) else "")
+    name = script.parent.name if script.name == "__main__.py" else script.name
+    return "" if name == "-c" else name
 
 
 def generation() -> int:
@@ -40,7 +63,8 @@ def client(url: str, prefix: str) -> _dlock.Client:
     """The client of this process for these settings; connects when it is first used."""
     key = (url, prefix)
     # Without a mutex: a fork might find it locked, and greenlets in several threads too.
-    return _clients.get(key) or _clients.setdefault(key, _dlock.Client(url, prefix, _report))
+    return _clients.get(key) or _clients.setdefault(
+        key, _dlock.Client(url, prefix, bytes_of(_own_label()), _report))
 
 
 def hold(lease: Holding) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from . import _dlock, _process
 from ._lease import Held
 from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, checked, terms_of
+from ._names import checked_name
 from ._spans import Seconds, limit_of
 from ._store import Store, url_of
 from ._waits import Coming, blocking, in_thread
@@ -79,5 +80,7 @@ async def try_acquire_all_async(client: Store, names: Sequence[str], lock_ttl: S
 
 def _acquiring(client: Store, names: Sequence[str], terms: _dlock.Terms, timeout: Seconds | None,
                prefix: str) -> Callable[[bool], _dlock.Leases | None]:
-    return partial(_dlock.acquire_all, _process.client(url_of(client), prefix), list(names), terms,
-                   limit_of(timeout))
+    if isinstance(names, str):
+        raise TypeError(f"names is a list of names, not a str: [{names!r}]")
+    return partial(_dlock.acquire_all, _process.client(url_of(client), prefix),
+                   [checked_name(name) for name in names], terms, limit_of(timeout))
