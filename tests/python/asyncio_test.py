@@ -67,7 +67,7 @@ class Asyncio(PackageCase):
     def test_time_limits(self):
         async def main():
             holder = AsyncDistributedLock(self.redis, lock_name="job")
-            other = AsyncDistributedLock(self.redis, lock_name="job", timeout=0.05)
+            other = AsyncDistributedLock(self.redis, lock_name="job", wait=0.05)
 
             async def rival():
                 self.assertFalse(await other.acquire(blocking=False))
@@ -150,6 +150,32 @@ class Asyncio(PackageCase):
                             await end()
                             raise KeyError("mine")
                 self.assertRegex(caught.exception.__notes__[0], failure)
+
+        self.run_async(main())
+
+    def test_a_loss_cancels_the_body_of_a_block(self):
+        async def body(block, guard, entered):
+            async with block as held, guard(held):
+                entered.set()
+                await asyncio.sleep(LONG)
+
+        async def main():
+            lock = AsyncDistributedLock(self.redis, "job", lock_ttl=0.3)
+            mutex = Mutex(self.redis, "job", lock_ttl=0.3)
+            for block, guard in ((lock, lambda _: lock.cancel_on_loss()),
+                                 (mutex, lambda lease: lease.cancel_on_loss())):
+                for end, error in ((lambda _: asyncio.to_thread(self.redis.delete, "job"), LockLost),
+                                   (asyncio.Task.cancel, asyncio.CancelledError)):
+                    entered = asyncio.Event()
+                    task = asyncio.create_task(body(block, guard, entered))
+                    await entered.wait()
+                    ended = end(task)
+                    if ended is not True:
+                        await ended
+                    with self.assertRaises(error):
+                        await asyncio.wait_for(task, LONG / 2)
+            async with mutex as lease, lease.cancel_on_loss():
+                pass
 
         self.run_async(main())
 

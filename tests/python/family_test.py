@@ -98,6 +98,29 @@ class Shared(FamilyCase):
         second.release()
         gpus.acquire(weight=2).release()
 
+    def test_each_lock_is_a_block_that_gives_a_lease(self):
+        document = SharedMutex(self.redis, "document")
+        mutex = Mutex(self.redis, "job", wait=0.01, prefix="p:")
+        with mutex as lease, Semaphore(self.redis, "gpu", permits=2) as permit, (
+                document.read) as one, document.read as other:
+            leases = [lease, permit, one, other]
+            self.assertEqual(len({each.fence for each in leases}), 4)
+            self.assertRaisesRegex(LockTimeout, '"p:job" within 0.01 s', mutex.acquire)
+            self.assertRaisesRegex(UsageError, "wait for itself", mutex.__enter__)
+            self.assertTrue(all(each.held for each in leases))
+        self.assertFalse(any(each.held for each in leases))
+
+        async def main():
+            async with mutex as lease:
+                self.assertTrue(lease.held)
+            lease = await document.write.acquire_async()
+            await lease.release_async()
+            async with Semaphore(self.redis, "gpu", permits=2) as permit:
+                self.assertTrue(permit.held)
+            return [lease, permit]
+
+        self.assertFalse(any(each.held for each in asyncio.run(main())))
+
     def test_decorated_functions_hold_a_lease(self):
         seen = []
 

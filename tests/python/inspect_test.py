@@ -142,7 +142,7 @@ class Testing(unittest.TestCase):
 
     def test_each_server_is_empty(self):
         for _ in range(2):
-            with Server() as server, DistributedLock(server.url, "job", timeout=0):
+            with Server() as server, DistributedLock(server.url, "job", wait=0):
                 pass
 
     def test_what_is_held_can_be_lost(self):

@@ -25,6 +25,7 @@ from distributed_lock import (
     Unreachable,
     UsageError,
     acquire_all,
+    break_lock,
     run_once,
 )
 
@@ -48,6 +49,24 @@ class Locks(LockCase):
         self.assertFalse(self.redis.exists("job"))
         self.assertRaises(UsageError, lock.ensure_held)
 
+    def test_words_of_other_libraries_are_refused_with_ours(self):
+        for kind in (DistributedLock, Mutex, Semaphore, SharedMutex):
+            for word, ours in (("timeout", "lock_ttl"), ("blocking_timeout", "wait="),
+                               ("ttl", "lock_ttl="), ("sleep", "sleep until"), ("fast", "no option")):
+                with self.assertRaisesRegex(TypeError, f"{kind.__name__} .*{word}.*{ours}|{ours}"):
+                    kind(self.redis, "job", **{word: 10})
+
+    def test_names_and_spans_of_a_wrong_type_are_told_in_one_line(self):
+        for make in (lambda name: Mutex(self.redis, name), lambda name: Latch(self.redis, name),
+                     lambda name: acquire_all(self.redis, [name]),
+                     lambda name: run_once(self.redis, name, lambda: None)):
+            self.assertRaisesRegex(TypeError, r"\Alock_name is a str, not int: 7\Z", make, 7)
+            self.assertRaisesRegex(UsageError, "lock_name is empty", make, "")
+        self.assertRaisesRegex(TypeError, "list of names", acquire_all, self.redis, "ab")
+        self.assertRaisesRegex(TypeError, "lock_ttl is a number of seconds", self.lock, lock_ttl="1")
+        self.assertRaisesRegex(UsageError, "^lock_ttl is 0 s", self.lock, lock_ttl=0)
+        self.assertRaisesRegex(UsageError, "^wait is negative", self.lock, wait=-1)
+
     def test_fences_grow(self):
         fences = []
         for _ in range(5):
@@ -69,7 +88,7 @@ class Locks(LockCase):
     def test_who_must_have_it_gets_an_exception(self):
         with self.lock():
             with self.assertRaises(LockTimeout) as caught:
-                self.lock(timeout=0.05).__enter__()
+                self.lock(wait=0.05).__enter__()
             self.assertIsInstance(caught.exception, TimeoutError)
             self.assertNotIsInstance(caught.exception, LockBusy)
             self.assertRaises(LockBusy, Mutex(self.redis, "job").acquire, timeout=0)
@@ -172,6 +191,24 @@ class Losses(LockCase):
                 with self.assertRaisesRegex(LockLost, "its key is gone"):
                     lock.ensure_held()
 
+    def test_on_lost_is_called_for_each_lease_of_an_object(self):
+        fences = []
+        lock = self.lock(on_lost=lambda lease: fences.append(lease.fence))
+        for _ in range(2):
+            lock.acquire()
+            break_lock(self.redis, "job", lock.fence)
+            self.assertTrue(lock.lost.wait(LONG))
+            self.assertRaises(LockLost, lock.release)
+        self.assertTrue(eventually(lambda: len(set(fences)) == 2))
+
+    def test_a_loss_that_is_on_its_way_already_is_told_once(self):
+        with self.assertRaises(LockLost) as caught:
+            with self.lock() as lock:
+                break_lock(self.redis, "job", lock.fence)
+                self.assertTrue(lock.lost.wait(LONG))
+                lock.ensure_held()
+        self.assertEqual(getattr(caught.exception, "__notes__", []), [])
+
     def test_a_lease_without_renewal_runs_out(self):
         lease = Mutex(self.redis, "job", lock_ttl=0.2, renew=False).acquire()
         self.assertTrue(lease.lost.wait(LONG))
@@ -265,7 +302,7 @@ class Losses(LockCase):
 
     def test_a_name_leaves_no_line_of_an_error_or_the_log(self):
         name = "a\nb\x1b[31m"
-        lock = DistributedLock(self.redis, name, timeout=0)
+        lock = DistributedLock(self.redis, name, wait=0)
         with self.assertLogs("distributed_lock", logging.WARNING) as logged:
             with self.assertWarnsRegex(ResourceWarning, '^[ -~]*$'):
                 Mutex(self.redis, name).acquire()

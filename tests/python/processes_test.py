@@ -106,7 +106,7 @@ class Signals(ProgramCase):
 
     def test_ctrl_c_ends_a_wait_with_a_time_limit_and_the_program_goes_on(self):
         status, out, err = self.wait_and_signal("""
-lock = DistributedLock(lock_name='job', timeout=60)
+lock = DistributedLock(lock_name='job', wait=60)
 try:
     with lock: print("held")
 except KeyboardInterrupt:

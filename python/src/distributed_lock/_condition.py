@@ -218,11 +218,11 @@ class ConditionVariable(Blocks[_Hold], AsyncBlocks[_Hold]):
 
     def _enter(self, who: Caller) -> None:
         if not self._acquire(True, None, who, is_block=True):
-            raise timed_out(self.name, None)
+            raise timed_out(self._inner.key, None)
 
     async def _enter_async(self, who: Caller) -> None:
         if not await self._acquire_async(True, None, who, is_block=True):
-            raise timed_out(self.name, None)
+            raise timed_out(self._inner.key, None)
 
     def _owners(self) -> Ownership[_Hold]:
         if self._born != _process.generation():  # a fork holds nothing

@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from ._blocks import AsyncBlocks, Blocks, Owner
 from ._errors import UsageError
 from ._inspect import LockInfo, inspecting
-from ._lease import Lease, Lost
+from ._lease import CancelOnLoss, Lease, Lost
 from ._locks import (
     DEFAULT_REPLICATION_TIMEOUT,
     DEFAULT_TTL,
     Acquisitions,
-    checked,
     mutex_sides,
+    refuse,
     terms_of,
     timed_out,
 )
@@ -33,14 +33,16 @@ class _Common(Owner[Lease]):
     """Settings and what is told of the lease."""
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: Seconds = DEFAULT_TTL, *,
-                 name: Naming = None, timeout: Seconds | None = None, renew: bool = True,
-                 max_hold: Seconds | None = None, prefix: str = "", min_replicas: int = 0,
-                 replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT) -> None:
-        self._sides = mutex_sides(client, lock_name, name, prefix, terms_of(
+                 name: Naming = None, wait: Seconds | None = None, renew: bool = True,
+                 max_hold: Seconds | None = None, on_lost: Callable[[Lease], object] | None = None,
+                 prefix: str = "", min_replicas: int = 0,
+                 replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT,
+                 **others: NoReturn) -> None:
+        refuse(type(self).__name__, others)
+        self._sides = mutex_sides(client, lock_name, name, wait, prefix, terms_of(
             lock_ttl, renew, max_hold, min_replicas, replication_timeout))
-        self._timeout = timeout
         self._renew = renew
-        self._acquisitions = Acquisitions()
+        self._acquisitions = Acquisitions(on_lost)
 
     def _owners(self) -> Ownership[Lease]:
         return self._acquisitions.ownership
@@ -75,6 +77,10 @@ class _Common(Owner[Lease]):
     def lost(self) -> Lost:
         """As Lease.lost."""
         return self.lease.lost
+
+    def cancel_on_loss(self) -> CancelOnLoss:
+        """As Lease.cancel_on_loss()."""
+        return self.lease.cancel_on_loss()
 
     @property
     def valid_for(self) -> float:
@@ -120,7 +126,7 @@ class _Common(Owner[Lease]):
             return None
         if timeout is not None and seconds_of(timeout) < 0:
             raise UsageError(f"the timeout is negative: {timeout}")
-        return self._timeout if timeout is None else timeout
+        return self._sides.wait if timeout is None else timeout
 
 
 class DistributedLock(_Common, Blocks[Lease]):
@@ -132,8 +138,9 @@ class DistributedLock(_Common, Blocks[Lease]):
     `client`: a redis.Redis, whose settings are taken over; a URL; or None for $DLOCK_URL, and
     without it a private server on this machine. `lock_ttl` in seconds: how long the lock outlives a
     dead holder, since it is renewed while the holder lives (there is nothing to extend);
-    `renew=False`: how long the holder has. `timeout`: the longest wait, of `with` and of acquire()
-    without one of its own. `max_hold`: the longest time to hold. `prefix` is put before the name.
+    `renew=False`: how long the holder has. `wait`: the longest wait, of `with` and of acquire()
+    without a timeout of its own. `max_hold`: the longest time to hold. `on_lost(lease)` is called
+    when a lease of this object is lost, as a callback of `lost`. `prefix` is put before the name.
     `min_replicas` and `replication_timeout`: as of Mutex.
 
     Thread-safe: threads may share one object, and exclude each other by it. The object has the
@@ -168,11 +175,12 @@ class DistributedLock(_Common, Blocks[Lease]):
         return self.held
 
     def _enter(self, who: Caller) -> None:
-        if self._acquisitions.acquire(self._sides.one, self._timeout, who, is_block=True) is None:
-            raise timed_out(self.name, self._timeout)  # else no call: a signal handler may raise in it
+        side, wait = self._sides.one, self._sides.wait
+        if self._acquisitions.acquire(side, wait, who, is_block=True) is None:
+            raise timed_out(side.key, wait)  # else no call: a signal handler may raise in it
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        return self._sides.held_by(function, self._acquisitions, self._timeout)
+        return self._sides.held_by(function, self._acquisitions)
 
 
 class AsyncDistributedLock(_Common, AsyncBlocks[Lease]):
@@ -207,9 +215,7 @@ class AsyncDistributedLock(_Common, AsyncBlocks[Lease]):
         return self.held
 
     async def _enter_async(self, who: Caller) -> None:
-        entry = await self._acquisitions.acquire_async(self._sides.one, self._timeout, who,
-                                                       is_block=True)
-        checked(entry, self.name, self._timeout)
+        await self._acquisitions.enter_async(self._sides.one, self._sides.wait, who)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        return self._sides.held_by(function, self._acquisitions, self._timeout, is_async=True)
+        return self._sides.held_by(function, self._acquisitions, is_async=True)

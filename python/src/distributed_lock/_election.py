@@ -137,7 +137,7 @@ class Election(Named[_dlock.Election]):
 
     def campaign(self, value: str = "", timeout: Seconds | None = None) -> Leadership:
         """Waits until we lead, and proclaims `value`. Ctrl-C ends the wait. As Mutex.acquire()."""
-        return checked(self.try_campaign(value, timeout), self.name, timeout)
+        return checked(self.try_campaign(value, timeout), self._inner.key, timeout)
 
     def try_campaign(self, value: str = "", timeout: Seconds | None = 0) -> Leadership | None:
         """None instead of LockTimeout and LockBusy."""
@@ -149,7 +149,8 @@ class Election(Named[_dlock.Election]):
         it. A cancellation ends the wait."""
 
         async def wait() -> Leadership:
-            return checked(await self.try_campaign_async(value, timeout), self.name, timeout)
+            return checked(await self.try_campaign_async(value, timeout), self._inner.key,
+                           timeout)
 
         return Coming(wait)
 

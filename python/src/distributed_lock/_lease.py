@@ -5,16 +5,17 @@ Held is what a Lease has in common with what is held in other ways."""
 from __future__ import annotations
 
 import asyncio
+import sys
 import warnings
 import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, Union
 
 from . import _dlock, _hubs, _process
-from ._errors import DistributedLockError, UsageError, made_of
+from ._errors import DistributedLockError, LockLost, UsageError, made_of
 from ._names import quoted
 from ._release import release_after, release_after_async
 from ._spans import Seconds, limit_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 LostCallback = Callable[[], object]
+LostEntry = tuple[LostCallback, Union[_hubs.Post, None]]
 
 
 class Lost:
@@ -33,7 +35,7 @@ class Lost:
     def __init__(self, lease: _dlock.Held) -> None:
         self._lease = lease
         # Without a mutex: under gevent and eventlet it would be none between our threads.
-        self._callbacks: deque[tuple[LostCallback, _hubs.Post | None]] = deque()
+        self._callbacks: deque[LostEntry] = deque()
         self._watched = False
 
     def is_set(self) -> bool:
@@ -66,10 +68,7 @@ class Lost:
         except asyncio.TimeoutError:
             pass
         finally:
-            try:
-                self._callbacks.remove((tell, None))
-            except ValueError:  # it was called
-                pass
+            self._remove((tell, None))
         return self.is_set()
 
     def add_callback(self, callback: LostCallback) -> None:
@@ -79,7 +78,7 @@ class Lost:
         hub = _hubs.current()
         self._add((callback, None if hub is None else hub.post()))
 
-    def _add(self, entry: tuple[LostCallback, _hubs.Post | None]) -> None:
+    def _add(self, entry: LostEntry) -> None:
         self._callbacks.append(entry)
         if not self._watched:
             self._watched = True
@@ -87,6 +86,12 @@ class Lost:
             self._lease.watch_lost(lambda: _run(me()))
         elif self.is_set():
             _run(self)
+
+    def _remove(self, entry: LostEntry) -> None:
+        try:
+            self._callbacks.remove(entry)
+        except ValueError:  # it was called
+            pass
 
 
 def _run(lost: Lost | None) -> None:
@@ -104,6 +109,50 @@ def _call(callback: LostCallback) -> None:
         callback()
     except BaseException:  # sys.exit() too: it cannot end the program from here
         _process.log.exception("a callback of `lost` failed")
+
+
+class CancelOnLoss:
+    """Cancels the body of `async with` when a lease is lost."""
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+        self._is_cancelling = False
+
+    async def __aenter__(self) -> None:
+        task = asyncio.current_task()
+        loop = running_loop()
+        assert task is not None
+
+        def cancel() -> None:
+            if self._entry is not None:
+                self._is_cancelling = True
+                task.cancel()
+
+        def tell() -> None:
+            try:
+                loop.call_soon_threadsafe(cancel)
+            except RuntimeError:  # the loop is closed
+                pass
+
+        self._task = task
+        self._entry: LostEntry | None = (tell, None)
+        self._held.ensure_held()
+        self._held.lost._add(self._entry)
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                        trace: TracebackType | None) -> None:
+        entry, self._entry = self._entry, None
+        assert entry is not None
+        self._held.lost._remove(entry)
+        if not self._is_cancelling:
+            return
+        others = 0
+        if sys.version_info >= (3, 11):
+            others = self._task.uncancel()
+        if others == 0 and isinstance(error, asyncio.CancelledError):
+            self._held.ensure_held()
+            raise LockLost(f"the lease of {quoted(self._held.name)} is about to end: its renewal was "
+                           "not confirmed in time")
 
 
 class Held:
@@ -151,6 +200,11 @@ class Held:
     async def release_async(self) -> None:
         """release() without blocking the loop of asyncio. A cancellation does not stop it."""
         await in_thread(self._held.release, finish=True)
+
+    def cancel_on_loss(self) -> CancelOnLoss:
+        """For asyncio: `async with lease.cancel_on_loss():` cancels its body, in the task that runs
+        it, when the lease is lost, and raises LockLost then."""
+        return CancelOnLoss(self)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

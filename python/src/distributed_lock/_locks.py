@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import weakref
+from collections.abc import Callable, Coroutine, Generator
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from . import _dlock
 from ._decorators import Args, Block, Kwargs, decorated
@@ -32,6 +33,32 @@ T = TypeVar("T")
 
 DEFAULT_TTL = 30.0
 DEFAULT_REPLICATION_TIMEOUT = 1.0
+
+
+# What other libraries call our options: a wrong guess would be silent, and a lock that ends early.
+_FOREIGN = {
+    "timeout": "wait=SECONDS is the longest wait for the lock; what redis-py calls timeout is lock_ttl",
+    "blocking_timeout": "say wait=SECONDS",
+    "blocking": "say wait=0, or acquire(blocking=False)",
+    "ttl": "say lock_ttl=SECONDS",
+    "expire": "say lock_ttl=SECONDS",
+    "sleep": "waiters sleep until they have the lock, there is nothing to set",
+    "thread_local": "there is nothing to set: who may release a lock is told in the README",
+}
+
+
+def refuse(kind: str, options: dict[str, NoReturn]) -> None:
+    """Raises TypeError for options that there are not."""
+    for option in options:
+        hint = f": {_FOREIGN[option]}" if option in _FOREIGN else ""
+        raise TypeError(f"{kind} has no option {option!r}{hint}")
+
+
+def checked_wait(wait: Seconds | None) -> Seconds | None:
+    """Raises UsageError for one that is no span of time."""
+    if wait is not None and seconds_of(wait, "wait") < 0:
+        raise UsageError(f"wait is negative: {wait}")
+    return wait
 
 
 def terms_of(ttl: Seconds, renew: bool, max_hold: Seconds | None, min_replicas: int,
@@ -91,10 +118,11 @@ class Side(PerProcess[_dlock.Door]):
 
 
 class Acquisitions:
-    """What is acquired by one object, of `side`: who holds what."""
+    """What is acquired by one object: who holds what. `on_lost(lease)` is called when one is lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_lost: Callable[[Lease], object] | None = None) -> None:
         self.ownership: Ownership[Lease] = Ownership()
+        self._on_lost = on_lost
 
     def acquire(self, side: Side, timeout: Seconds | None, who: Caller, *, is_block: bool
                 ) -> Entry[Lease] | None:
@@ -114,9 +142,24 @@ class Acquisitions:
             return None
         return self._added(lease, who, is_block, who.task or current_task())
 
+    async def enter_async(self, side: Side, timeout: Seconds | None, who: Caller) -> Lease:
+        """For a block. Raises LockTimeout."""
+        entry = await self.acquire_async(side, timeout, who, is_block=True)
+        return checked(entry, side.key, timeout).lease
+
+    async def exit_async(self, name: str, who: Caller, error: BaseException | None) -> None:
+        """For its end."""
+        async def release() -> None:
+            await self.ownership.take_block(who, name, []).lease.release_async()
+
+        await release_after_async(release, error)
+
     def _added(self, lease: Lease, who: Caller, is_block: bool,
                task: asyncio.Task[object] | None) -> Entry[Lease]:
         entry = Entry(lease, lease.name, who, is_block, task)
+        on_lost, lost_lease = self._on_lost, weakref.ref(lease)  # who drops it releases it
+        if on_lost is not None:
+            lease.lost.add_callback(lambda: (one := lost_lease()) is not None and on_lost(one))
         self.ownership.add(entry, who)
         return entry
 
@@ -134,7 +177,7 @@ class Hold:
     def __enter__(self) -> None:
         self._entry = self._acquisitions.acquire(self._side, self._timeout, caller(), is_block=True)
         if self._entry is None:  # else no call: a signal handler may raise in it
-            raise timed_out(self._side.name, self._timeout)
+            raise timed_out(self._side.key, self._timeout)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
@@ -144,7 +187,7 @@ class Hold:
         self._entry = checked(
             await self._acquisitions.acquire_async(self._side, self._timeout, caller(),
                                                    is_block=True),
-            self._side.name, self._timeout)
+            self._side.key, self._timeout)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
                         trace: TracebackType | None) -> None:
@@ -170,48 +213,46 @@ class AsyncLease:
         self._timeout = timeout
         self._acquisitions = Acquisitions()
 
+    def __await__(self) -> Generator[Any, None, Lease]:
+        return self._wait().__await__()
+
+    async def _wait(self) -> Lease:
+        return checked(await self._side.acquire_async(self._timeout), self._side.key,
+                       self._timeout)
+
     @coroutine_function
     def __aenter__(self) -> Coroutine[Any, Any, Lease]:
-        return self._enter(caller())
-
-    async def _enter(self, who: Caller) -> Lease:
-        entry = await self._acquisitions.acquire_async(self._side, self._timeout, who,
-                                                       is_block=True)
-        return checked(entry, self._side.name, self._timeout).lease
+        return self._acquisitions.enter_async(self._side, self._timeout, caller())
 
     @coroutine_function
     def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
                   trace: TracebackType | None) -> Coroutine[Any, Any, None]:
-        return self._exit(caller(), error)
-
-    async def _exit(self, who: Caller, error: BaseException | None) -> None:
-        async def release() -> None:
-            entry = self._acquisitions.ownership.take_block(who, self._side.name, [])
-            await entry.lease.release_async()
-
-        await release_after_async(release, error)
+        return self._acquisitions.exit_async(self._side.name, caller(), error)
 
 
-def timed_out(name: str, timeout: Seconds | None) -> LockTimeout:
+def timed_out(key: str, timeout: Seconds | None) -> LockTimeout:
     """What says that a lock was not to be had in that time."""
     if timeout is not None and seconds_of(timeout) <= 0:
-        return LockBusy(f"the lock {quoted(name)} is not free")
-    return LockTimeout(f"the lock {quoted(name)} did not become free within {timeout}"
+        return LockBusy(f"the lock {quoted(key)} is not free")
+    return LockTimeout(f"could not acquire the lock {quoted(key)} within {timeout}"
                        f"{'' if isinstance(timeout, timedelta) else ' s'}")
 
 
-def checked(lease: T | None, name: str, timeout: Seconds | None) -> T:
+def checked(lease: T | None, key: str, timeout: Seconds | None) -> T:
     """The lease, or the exception for its absence."""
     if lease is None:
-        raise timed_out(name, timeout)
+        raise timed_out(key, timeout)
     return lease
 
 
 class Sides(OfProcess):
-    """The way into a lock: of one name, or in a decorator of those that the arguments make."""
+    """The way into a lock: of one name, or in a decorator of those that the arguments make. `wait`:
+    the longest wait where a caller says no other."""
 
-    def __init__(self, lock_name: str, name: Naming, make: Callable[[str], Side]) -> None:
+    def __init__(self, lock_name: str, name: Naming, wait: Seconds | None,
+                 make: Callable[[str], Side]) -> None:
         self._naming = naming_of(lock_name, name)
+        self.wait = checked_wait(wait)
         self._make = make
         # With names to come it only checks the settings, which are wrong where they are written.
         self._one = make("name" if callable(self._naming) else self._naming)
@@ -237,26 +278,31 @@ class Sides(OfProcess):
         name: NameOf = name_of(self._naming, function)
         return lambda args, kwargs: self._make(name(args, kwargs))
 
-    def held_by(self, function: Callable[P, R], acquisitions: Acquisitions, timeout: Seconds | None,
-                *, is_async: bool = False) -> Callable[P, R]:
+    def held_by(self, function: Callable[P, R], acquisitions: Acquisitions, *,
+                is_async: bool = False) -> Callable[P, R]:
         """The function, decorated."""
 
         def block_for(inner: Callable[..., object]) -> Callable[[Args, Kwargs], Block]:
             side = self.for_calls_of(inner)
-            return lambda args, kwargs: Hold(acquisitions, side(args, kwargs), timeout)
+            return lambda args, kwargs: Hold(acquisitions, side(args, kwargs), self.wait)
 
         return decorated(function, block_for, is_async=is_async)
 
 
 class LeaseSource:
     """What the locks have in common: each acquisition is a Lease of its own, with its fence.
-    Thread-safe. Timeouts are in seconds, None is for ever, 0 only tries.
+    Thread-safe. Timeouts are in seconds; 0 only tries, None is the `wait` of the lock, without which
+    there is no limit.
+
+        with mutex as lease: ...                    # or mutex.acquire(timeout=5)
+        async with mutex as lease: ...
 
     Errors: LockTimeout, LockBusy, Unreachable, Refused, StoreUnusable with NotReplicated, UsageError.
     """
 
     def __init__(self, sides: Sides) -> None:
         self._sides = sides
+        self._acquisitions = Acquisitions()  # of with-blocks and decorated functions
 
     @property
     def name(self) -> str:
@@ -268,22 +314,48 @@ class LeaseSource:
 
     def acquire(self, timeout: Seconds | None = None) -> Lease:
         """Waits for a lease. Ctrl-C ends the wait."""
-        return checked(self._sides.one.acquire(timeout), self.name, timeout)
+        limit = self._limit(timeout)
+        return checked(self._sides.one.acquire(limit), self._sides.one.key, limit)
 
     def try_acquire(self, timeout: Seconds = 0) -> Lease | None:
         """None instead of LockTimeout and LockBusy."""
         return self._sides.one.acquire(timeout)
 
     def acquire_async(self, timeout: Seconds | None = None) -> AsyncLease:
-        """For `async with`: waits without a thread."""
-        return AsyncLease(self._sides.one, timeout)
+        """For `async with`, or `await` it: waits without a thread."""
+        return AsyncLease(self._sides.one, self._limit(timeout))
+
+    def _limit(self, timeout: Seconds | None) -> Seconds | None:
+        return self._sides.wait if timeout is None else timeout
+
+    def __enter__(self) -> Lease:
+        side, limit = self._sides.one, self._sides.wait
+        entry = self._acquisitions.acquire(side, limit, caller(), is_block=True)
+        if entry is None:  # else no call: a signal handler may raise in it
+            raise timed_out(side.key, limit)
+        return entry.lease
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        found: list[Entry[Lease]] = []
+        release_after(lambda: self._acquisitions.ownership.take_block(
+            caller(), self.name, found).lease.release(), error)
+
+    @coroutine_function
+    def __aenter__(self) -> Coroutine[Any, Any, Lease]:
+        return self._acquisitions.enter_async(self._sides.one, self._sides.wait, caller())
+
+    @coroutine_function
+    def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                  trace: TracebackType | None) -> Coroutine[Any, Any, None]:
+        return self._acquisitions.exit_async(self.name, caller(), error)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         """A decorator: a lease is held exactly while the body runs. Of functions, coroutine
         functions, generators and asynchronous ones, methods, and objects that are called like
         these; UsageError for others. A call that is made in the body of the same waits for itself:
         UsageError, if the lock excludes it."""
-        return self._sides.held_by(function, Acquisitions(), None)
+        return self._sides.held_by(function, self._acquisitions)
 
 
 class Mutex(LeaseSource):
@@ -291,21 +363,24 @@ class Mutex(LeaseSource):
 
     `lock_ttl`: how long the lock outlives a dead holder, in seconds; it is renewed meanwhile.
     `renew=False`: how long the holder has. `max_hold`: the longest time to hold it, renewed or not.
+    `wait`: the longest wait of `with`, of decorated functions, and of calls without a timeout.
     `prefix` is put before the name to make the key. `min_replicas`: it counts as acquired when so
     many replicas have it too; if they do not within `replication_timeout` seconds, it is given back,
     and NotReplicated raised. `name`, instead of `lock_name`: for decorators, as of DistributedLock.
     """
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: Seconds = DEFAULT_TTL, *,
-                 name: Naming = None, renew: bool = True, max_hold: Seconds | None = None,
-                 prefix: str = "", min_replicas: int = 0,
-                 replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT) -> None:
+                 name: Naming = None, wait: Seconds | None = None, renew: bool = True,
+                 max_hold: Seconds | None = None, prefix: str = "", min_replicas: int = 0,
+                 replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT,
+                 **others: NoReturn) -> None:
+        refuse("Mutex", others)
         terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
-        super().__init__(mutex_sides(client, lock_name, name, prefix, terms))
+        super().__init__(mutex_sides(client, lock_name, name, wait, prefix, terms))
 
 
-def mutex_sides(client: Store, lock_name: str, name: Naming, prefix: str, terms: _dlock.Terms
-                ) -> Sides:
+def mutex_sides(client: Store, lock_name: str, name: Naming, wait: Seconds | None, prefix: str,
+                terms: _dlock.Terms) -> Sides:
     """The one way into a mutex."""
-    return Sides(lock_name, name, lambda each: Side(
+    return Sides(lock_name, name, wait, lambda each: Side(
         client, each, prefix, lambda inner: _dlock.mutex(inner, each, terms)))

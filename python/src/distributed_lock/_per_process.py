@@ -32,6 +32,11 @@ class PerProcess(OfProcess, Generic[T]):
         self._made: tuple[int, T] | None = None
         self.get()  # so that wrong settings are told now
 
+    @property
+    def key(self) -> str:
+        """The name with its prefix, as on the server."""
+        return self._prefix + self.name
+
     def client(self) -> _dlock.Client:
         """The client of this process."""
         return _process.client(self._url, self._prefix)

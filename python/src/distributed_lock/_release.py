@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from . import _process
-from ._errors import DistributedLockError
+from ._errors import DistributedLockError, LockLost
 
 
 def release_after(release: Callable[[], None], error: BaseException | None) -> None:
@@ -30,7 +30,10 @@ def _release_once(release: Callable[[], None], error: BaseException | None) -> N
 
 
 def note_failed_release(error: BaseException, failed: DistributedLockError) -> None:
-    """The failure of a release as a note to the exception that is under way, and in the log."""
+    """The failure of a release as a note to the exception that is under way, and in the log; unless
+    both say that the lock was lost."""
+    if isinstance(error, LockLost) and isinstance(failed, LockLost):
+        return
     text = f"the release failed as well: {type(failed).__name__}: {failed}"
     _process.log.error("%s", text)
     if hasattr(error, "add_note"):  # Python 3.11

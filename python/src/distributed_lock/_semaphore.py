@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import ParamSpec, TypeVar, overload
+from types import TracebackType
+from typing import Any, NoReturn, ParamSpec, TypeVar, overload
 
 from . import _dlock
 from ._lease import Lease
@@ -15,9 +16,11 @@ from ._locks import (
     LeaseSource,
     Side,
     Sides,
+    refuse,
     terms_of,
 )
 from ._names import Naming
+from ._ownership import coroutine_function
 from ._per_process import PerProcess
 from ._spans import Seconds
 from ._store import Store
@@ -33,9 +36,12 @@ class Semaphore:
     """
 
     def __init__(self, client: Store = None, lock_name: str = "", permits: int = 1,
-                 lock_ttl: Seconds = DEFAULT_TTL, *, name: Naming = None, renew: bool = True,
-                 max_hold: Seconds | None = None, prefix: str = "", min_replicas: int = 0,
-                 replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT) -> None:
+                 lock_ttl: Seconds = DEFAULT_TTL, *, name: Naming = None,
+                 wait: Seconds | None = None, renew: bool = True, max_hold: Seconds | None = None,
+                 prefix: str = "", min_replicas: int = 0,
+                 replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT,
+                 **others: NoReturn) -> None:
+        refuse("Semaphore", others)
         terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
         self._permits = permits
 
@@ -46,7 +52,7 @@ class Semaphore:
                                  lambda inner: make(inner, lock_name or "name"))
 
         def weighing(weight: int) -> LeaseSource:
-            return LeaseSource(Sides(lock_name, name, lambda each: Side(
+            return LeaseSource(Sides(lock_name, name, wait, lambda each: Side(
                 client, each, prefix, lambda inner: (
                     self._inner.get() if each == lock_name else make(inner, each)).door(weight),
                 excludes_itself=False)))
@@ -97,6 +103,22 @@ class Semaphore:
     def acquire_async(self, weight: int = 1, timeout: Seconds | None = None) -> AsyncLease:
         """As Mutex.acquire_async()."""
         return self._of(weight).acquire_async(timeout)
+
+    def __enter__(self) -> Lease:
+        return self._one.__enter__()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._one.__exit__(kind, error, trace)
+
+    @coroutine_function
+    def __aenter__(self) -> Coroutine[Any, Any, Lease]:
+        return self._one.__aenter__()
+
+    @coroutine_function
+    def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                  trace: TracebackType | None) -> Coroutine[Any, Any, None]:
+        return self._one.__aexit__(kind, error, trace)
 
     @overload
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]: ...

@@ -37,7 +37,7 @@ def acquire_all(client: Store, names: Sequence[str], lock_ttl: Seconds = DEFAULT
     leases = try_acquire_all(client, names, lock_ttl, timeout=timeout, renew=renew,
                              max_hold=max_hold, prefix=prefix, min_replicas=min_replicas,
                              replication_timeout=replication_timeout)
-    return checked(leases, ", ".join(names), timeout)
+    return checked(leases, ", ".join(prefix + name for name in names), timeout)
 
 
 def try_acquire_all(client: Store, names: Sequence[str], lock_ttl: Seconds = DEFAULT_TTL, *,
@@ -61,7 +61,7 @@ def acquire_all_async(client: Store, names: Sequence[str], lock_ttl: Seconds = D
         leases = await try_acquire_all_async(
             client, names, lock_ttl, timeout=timeout, renew=renew, max_hold=max_hold, prefix=prefix,
             min_replicas=min_replicas, replication_timeout=replication_timeout)
-        return checked(leases, ", ".join(names), timeout)
+        return checked(leases, ", ".join(prefix + name for name in names), timeout)
 
     return Coming(wait)
 

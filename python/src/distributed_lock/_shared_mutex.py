@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import NoReturn
 
 from . import _dlock
 from ._lease import Held, Lease
@@ -13,6 +14,7 @@ from ._locks import (
     Side,
     Sides,
     checked,
+    refuse,
     terms_of,
     timed_out,
 )
@@ -83,14 +85,16 @@ class SharedMutex:
     Options as those of Mutex. `read` and `write` are its two LeaseSources."""
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: Seconds = DEFAULT_TTL, *,
-                 name: Naming = None, renew: bool = True, max_hold: Seconds | None = None,
-                 prefix: str = "", min_replicas: int = 0,
-                 replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT) -> None:
+                 name: Naming = None, wait: Seconds | None = None, renew: bool = True,
+                 max_hold: Seconds | None = None, prefix: str = "", min_replicas: int = 0,
+                 replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT,
+                 **others: NoReturn) -> None:
+        refuse("SharedMutex", others)
         terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
-        self.read = LeaseSource(Sides(lock_name, name, lambda each: Side(
+        self.read = LeaseSource(Sides(lock_name, name, wait, lambda each: Side(
             client, each, prefix, lambda inner: _dlock.reader(inner, each, terms),
             excludes_itself=False)))
-        self.write = LeaseSource(Sides(lock_name, name, lambda each: Side(
+        self.write = LeaseSource(Sides(lock_name, name, wait, lambda each: Side(
             client, each, prefix, lambda inner: _dlock.writer(inner, each, terms))))
         one = lock_name or "name"  # or many, of arguments: then acquire_upgradeable() has none
         self._both = PerProcess(client, one, prefix, lambda inner: _dlock.SharedMutex(
@@ -106,7 +110,8 @@ class SharedMutex:
 
     def acquire_upgradeable(self, timeout: Seconds | None = None) -> UpgradeableLease:
         """Waits for the lease of a reader who may become the writer. As Mutex.acquire()."""
-        return checked(self.try_acquire_upgradeable(timeout), self.name, timeout)
+        limit = self.read._limit(timeout)
+        return checked(self.try_acquire_upgradeable(limit), self._both.key, limit)
 
     def try_acquire_upgradeable(self, timeout: Seconds | None = 0) -> UpgradeableLease | None:
         """As Mutex.try_acquire()."""
@@ -117,9 +122,10 @@ class SharedMutex:
     def acquire_upgradeable_async(self, timeout: Seconds | None = None) -> Coming[UpgradeableLease]:
         """acquire_upgradeable() in asyncio: for `async with`, or `await` it. A cancellation ends the
         wait."""
+        limit = self.read._limit(timeout)
 
         async def wait() -> UpgradeableLease:
-            return checked(await self.try_acquire_upgradeable_async(timeout), self.name, timeout)
+            return checked(await self.try_acquire_upgradeable_async(limit), self._both.key, limit)
 
         return Coming(wait)
 
