@@ -12,6 +12,7 @@
 #include "election/election_view.hpp"
 #include "locks/lease_state.hpp"
 #include "runtime/background_thread.hpp"
+#include "runtime/cancellation.hpp"
 
 namespace dlock {
 
@@ -116,7 +117,7 @@ LeaderWatch::LeaderWatch(LeaderObserver observer, LeaderHandler handler) {
 
 LeaderWatch::~LeaderWatch() {
   if (!state_) return;
-  const detail::Cancellation none{PTHREAD_CANCEL_DISABLE};
+  const runtime::Cancellation none{PTHREAD_CANCEL_DISABLE};
   if (state_->client->is_forked()) {
     detail::leave_to_parent(std::move(state_));  // the thread is not here
     return;

@@ -10,6 +10,7 @@
 #include "dlock/error.hpp"
 #include "locks/lease_state.hpp"
 #include "runtime/background_thread.hpp"
+#include "runtime/cancellation.hpp"
 #include "runtime/clock.hpp"
 #include "script/scripts.hpp"
 
@@ -129,7 +130,7 @@ void Proclamation::keep() {
 }
 
 void Proclamation::withdraw() noexcept {
-  const Cancellation none{PTHREAD_CANCEL_DISABLE};
+  const runtime::Cancellation none{PTHREAD_CANCEL_DISABLE};
   const auto end = Panel::Clock::now() + client_->options().request_timeout;
   ends_.request_stop();
   {

@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "runtime/background_thread.hpp"
-#include "runtime/event_fd.hpp"
 
 namespace dlock::detail {
 
@@ -19,20 +18,18 @@ namespace dlock::detail {
 template <class Result>
 class BackgroundTask {
  public:
-  /// Begins `run`, which does not throw. `woken` are notified when it has come to an end;
-  /// `no_thread` makes the result of an errand that could not begin.
+  /// Begins `run`, which does not throw. `wake` is called when it has ended, on its
+  /// thread; `no_thread` makes the result of a task that could not begin.
   void start(std::function<Result()> run,
              const std::function<Result(const std::string&)>& no_thread,
-             std::shared_ptr<EventFd> leader, std::shared_ptr<EventFd> keeper) {
+             std::function<void()> wake) {
     under_way_ = std::make_shared<UnderWay>();
-    const auto finish = [under_way = under_way_, leader = std::move(leader),
-                         keeper = std::move(keeper)](Result result) {
+    const auto finish = [under_way = under_way_, wake = std::move(wake)](Result result) {
       {
         const std::lock_guard lock{under_way->mutex};
         under_way->result = std::move(result);
       }
-      leader->notify();
-      keeper->notify();
+      wake();
     };
     try {
       background_thread([run = std::move(run), finish] { finish(run()); }).detach();

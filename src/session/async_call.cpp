@@ -8,7 +8,7 @@
 
 namespace dlock::detail {
 
-struct Session::AsyncCall : Call {
+struct Session::AsyncCall final : Call, EventLoop::AsyncWaiter {
   struct Cancel {
     Session* client;
     const Call* call;
@@ -24,6 +24,7 @@ struct Session::AsyncCall : Call {
   }
   AsyncCall(const AsyncCall&) = delete;
   AsyncCall& operator=(const AsyncCall&) = delete;
+  void run() override;
 
   Session& client;
   Handler then;  ///< keeps the client
@@ -44,10 +45,10 @@ void Session::async_acquire(const std::string& key, const LockOptions& options,
   if (stop.stop_possible()) {
     call->on_stop.emplace(stop, AsyncCall::Cancel{this, call.get()});
   }
-  const Lock lock{*this};
-  ensure_keeper();
-  call->async = call;
-  ++async_calls_;
+  const Lock lock{loop_};
+  loop_.ensure_background();
+  call->handler = call;
+  loop_.expect_handler();
   if (stop.stop_requested()) {
     // The callback may have run before there was anything to cancel.
     call->answer = core::Refusal{id, core::Refusal::Kind::cancelled, {}, {}};
@@ -56,51 +57,35 @@ void Session::async_acquire(const std::string& key, const LockOptions& options,
   }
   ask(begin, *call, std::move(wish));
   carry_out();
-  after_change();
+  loop_.recheck_sleep();
 }
 
 void Session::async_release(const core::LeaseRecord& lease, Handler then) {
   check_process();
   callbacks_.start();
   const auto call = std::make_shared<AsyncCall>(*this, std::move(then));
-  const Lock lock{*this};
-  ensure_keeper();
-  call->async = call;
-  ++async_calls_;
+  const Lock lock{loop_};
+  loop_.ensure_background();
+  call->handler = call;
+  loop_.expect_handler();
   releases_[lease.id] = call.get();
   ask_for_release(lease);
   carry_out();
-  after_change();
+  loop_.recheck_sleep();
 }
 
-void Session::post_handlers(std::vector<std::shared_ptr<AsyncCall>> calls) {
-  callbacks_.post([this, calls = std::move(calls)]() mutable { run_handlers(calls); },
-                  Callbacks::Fate::dropped);
-}
-
-void Session::run_handlers(std::vector<std::shared_ptr<AsyncCall>>& calls) {
-  for (std::size_t i = 0; i < calls.size(); ++i) {
-    const auto call = std::move(calls[i]);
-    handlers_.fetch_sub(1);  // this may be gone after the last of them
-    call->on_stop.reset();
-    if (!call->expected.is_wanted()) continue;
-    try {
-      std::exchange(call->then, {})(call->answer);
-    } catch (...) {
-      calls.erase(calls.begin(), calls.begin() + static_cast<std::ptrdiff_t>(i) + 1);
-      if (!calls.empty()) post_handlers(std::move(calls));
-      throw;
-    }
-  }
+void Session::AsyncCall::run() {
+  on_stop.reset();
+  if (expected.is_wanted()) std::exchange(then, {})(answer);
 }
 
 // Gives back what nobody has a handle of.
 void Session::forgo(const core::LeaseRecord& lease) noexcept {
   try {
-    const Lock lock{*this};
+    const Lock lock{loop_};
     ask_for_release(lease);
     carry_out();
-    after_change();
+    loop_.recheck_sleep();
   } catch (const std::exception&) {
     return;  // it runs out
   }

@@ -75,14 +75,14 @@ Rescued rescue(Servers& servers, milliseconds timeout, const MigratingRenewals::
 }  // namespace
 
 void MigratingRenewals::start(const StoreConfig& config, Leases leases,
-                              std::shared_ptr<EventFd> leader, std::shared_ptr<EventFd> keeper) {
+                              std::function<void()> wake) {
   const auto servers = std::make_shared<Servers>(config, config.endpoint);
   BackgroundTask::start([servers, timeout = config.options.request_timeout,
                          leases = std::move(leases)] { return rescue(*servers, timeout, leases); },
                         [](const std::string& why) {
                           return Rescued{{}, "no thread could be started for it: " + why};
                         },
-                        std::move(leader), std::move(keeper));
+                        std::move(wake));
 }
 
 }  // namespace dlock::detail

@@ -27,8 +27,7 @@ class MigratingRenewals : public BackgroundTask<Rescued> {
  public:
   using Leases = std::vector<std::shared_ptr<core::LeaseRecord>>;
   /// Begins an attempt with leases of a client, which need not outlive it.
-  void start(const StoreConfig& config, Leases leases, std::shared_ptr<EventFd> leader,
-             std::shared_ptr<EventFd> keeper);
+  void start(const StoreConfig& config, Leases leases, std::function<void()> wake);
 };
 
 }  // namespace dlock::detail

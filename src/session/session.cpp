@@ -15,6 +15,7 @@
 namespace dlock::detail {
 namespace {
 
+using runtime::Cancellation;
 using std::chrono::milliseconds;
 
 // A sink that throws has nobody to tell.
@@ -33,6 +34,7 @@ void tell(const LogSink& sink, LogLevel level, std::string_view text) {
 
 Session::Session(redis::Endpoint endpoint, ClientOptions options)
     : config_(std::move(endpoint), std::move(options)),
+      loop_(*this, callbacks_),
       callbacks_(config_.options.request_timeout,
                  [sink = config_.options.log](const std::string& what) {
                    tell(sink, LogLevel::error, "a handler or callback threw: " + what);
@@ -52,16 +54,12 @@ Session::~Session() {
   primary_watch_.reset();
   if (companion_) companion_->end();
   {
-    Lock lock{*this};
+    Lock lock{loop_};
     close_all();
     if (!is_settled()) {
       settling_ = true;
       const auto deadline = now() + config_.options.request_timeout;
-      while (!settled_.done && now() < deadline) {
-        leader_ = &settled_;
-        poll_once(lock, std::min(deadline, next_timer().value_or(deadline)), Role::caller);
-        leader_ = nullptr;
-      }
+      loop_.wait_until(lock, settled_, deadline);
     }
     surveyor_.abandon();
     for (const auto& node : nodes_) {
@@ -72,13 +70,10 @@ Session::~Session() {
       touch(*line);
     }
     carry_out();
-    write_out();
-    keeper_ends_ = true;
-    keeper_wake_->notify();
+    loop_.flush();
+    loop_.end_background();
   }
-  if (keeper_.joinable()) {
-    keeper_.join();
-  }
+  loop_.join_background();
   companion_.reset();
   replication_.reset();
 }
@@ -88,10 +83,10 @@ void Session::close() {
   Companion* companion = nullptr;
   Replication* replication = nullptr;
   {
-    const Lock lock{*this};
+    const Lock lock{loop_};
     is_closed_ = true;
     close_all();
-    after_change();
+    loop_.recheck_sleep();
     companion = companion_.get();
     replication = replication_.get();
   }
@@ -147,12 +142,12 @@ std::shared_ptr<core::LeaseRecord> Session::obtain(core::Instant begin, core::Ac
                                                    const core::LeaseRecord* former) {
   check_process();
   Call call;
-  Lock lock{*this};
-  ensure_keeper();  // before anything is to be kept; it may fail
+  Lock lock{loop_};
+  loop_.ensure_background();  // before anything is to be kept; it may fail
   call.gives_lease = !wish.gate;
   ask(begin, call, std::move(wish), former);
-  carry_out(Write::soon);
-  after_change();
+  carry_out(EventLoop::Write::soon);
+  loop_.recheck_sleep();
   const auto on_stop_requested = [this, &call] { cancel(call); };
   std::optional<std::stop_callback<decltype(on_stop_requested)>> on_stop;
   if (stop.stop_possible()) {
@@ -161,9 +156,9 @@ std::shared_ptr<core::LeaseRecord> Session::obtain(core::Instant begin, core::Ac
     on_stop.emplace(stop, on_stop_requested);
     lock.lock();
   }
-  call.is_cancellable = true;
+  call.allow_cancellation();
   try {
-    wait(lock, call);
+    loop_.wait(lock, call);
   } catch (const abi::__forced_unwind&) {  // pthread_cancel()
     abandon(lock, call);
     throw;
@@ -202,12 +197,12 @@ core::AcquireRequest Session::wish_for(core::Instant begin, const std::string& k
 }
 
 std::stop_token Session::closing() {
-  const Lock lock{*this};
+  const Lock lock{loop_};
   return is_closed_ ? std::stop_token{} : closing_.get_token();
 }
 
 void Session::cancel(const Call& call) {
-  const Lock lock{*this};
+  const Lock lock{loop_};
   if (!call.asked) {
     return;
   }
@@ -219,37 +214,24 @@ void Session::cancel(const Call& call) {
     touch(*call.line);
   }
   carry_out();
-  after_change();
+  loop_.recheck_sleep();
 }
 
 core::Released::Kind Session::release(const core::LeaseRecord& lease) {
   Call call;
-  Lock lock{*this};
+  Lock lock{loop_};
   releases_[lease.id] = &call;
   ask_for_release(lease);
-  carry_out(Write::soon);
-  after_change();
-  wait(lock, call);
+  carry_out(EventLoop::Write::soon);
+  loop_.recheck_sleep();
+  loop_.wait(lock, call);
   return std::get<core::Released>(call.answer).kind;
 }
 
 // The thread of a wait ends while it sleeps, without the mutex.
 void Session::abandon(Lock& lock, Call& call) {
-  lock.lock();
-  if (leader_ == &call) {
-    leader_until_.reset();
-    leader_ = nullptr;
-    active_ = now();
-  } else if (call.follows) {
-    followers_.erase(call.place);
-    call.follows = false;
-  } else {  // somebody is about to wake it
-    lock.unlock();
-    call.turn.await();
-    lock.lock();
-    waking_.fetch_sub(1);
-  }
-  if (!call.done) {
+  loop_.leave(lock, call);
+  if (!call.is_answered()) {
     quorum_ ? quorum_->cancel(now(), id_of(call)) : call.line->engine.cancel(now(), id_of(call));
     quorum_ ? touch_quorum() : touch(*call.line);
     carry_out();
@@ -259,15 +241,15 @@ void Session::abandon(Lock& lock, Call& call) {
     ask_for_release(*obtained->lease);
     carry_out();
   }
-  write_out();
+  loop_.flush();
   carry_out();
-  after_change();
-  pass_lead();
+  loop_.recheck_sleep();
+  loop_.pass_lead();
   lock.unlock();
 }
 
 Companion& Session::companion(Companion::Make make) {
-  const Lock lock{*this};
+  const Lock lock{loop_};
   if (!companion_) {
     companion_ = make(*this);
   }
@@ -275,7 +257,7 @@ Companion& Session::companion(Companion::Make make) {
 }
 
 Replication& Session::replication() {
-  const Lock lock{*this};
+  const Lock lock{loop_};
   if (!replication_) {
     replication_ = std::make_unique<Replication>(config_, callbacks_);
     if (is_closed_) replication_->end();
@@ -290,7 +272,7 @@ std::stop_token Session::lost(core::LeaseRecord& lease) {
     return source.get_token();
   }
   callbacks_.start();
-  const Lock lock{*this};
+  const Lock lock{loop_};
   if (!lease.lost.stop_possible()) {
     lease.lost = std::stop_source{};
     if (lease.loss.load() != core::Loss::none) {
@@ -302,7 +284,7 @@ std::stop_token Session::lost(core::LeaseRecord& lease) {
 
 void Session::on_loss(core::LeaseRecord& lease, const std::stop_source& whole) {
   callbacks_.start();
-  const Lock lock{*this};
+  const Lock lock{loop_};
   lease.lost_with.push_front(whole);
   if (lease.loss.load() != core::Loss::none) {
     tell_whole(lease);
@@ -317,7 +299,7 @@ void Session::tell_whole(core::LeaseRecord& lost) {
 }
 
 Client::Stats Session::stats() {
-  const Lock lock{*this};
+  const Lock lock{loop_};
   Client::Stats sum{};
   const auto add = [&sum](const core::Counters& c) {
     sum.acquired += c.acquired;
@@ -357,113 +339,11 @@ void Session::log(LogLevel level, std::string text) {
       Callbacks::Fate::refused);
 }
 
-// --- waiting ------------------------------------------------------------------------------------
-
-void Session::Lock::lock() {
-  state_.mutex_.lock();
-  locked_ = true;
-}
-
-void Session::Lock::unlock() {
-  auto* call = std::exchange(state_.to_wake_, nullptr);
-  auto posts = std::exchange(state_.posts_, {});
-  locked_ = false;
-  state_.mutex_.unlock();
-  if (!posts.empty()) {
-    state_.post_handlers(std::move(posts));
-  }
-  while (call != nullptr) {
-    auto* const next = call->next;  // once woken it may be gone
-    call->turn.raise(call->raise);
-    call = next;
-  }
-}
-
-// Ends with the mutex let go of.
-void Session::wait(Lock& lock, Call& call) {
-  while (!call.done) {
-    if (leader_ == nullptr) {
-      lead(lock, call);
-      continue;
-    }
-    call.place = followers_.insert(followers_.end(), &call);
-    call.follows = true;
-    lock.unlock();
-    const auto turn = [&] {
-      if (!call.is_cancellable) return call.turn.await();
-      const auto cancellation = lock.as_before();
-      return call.turn.await();
-    }();
-    if (waking_.fetch_sub(1) == 1 && unwritten_) {
-      const Lock writing{*this};
-      write_out();
-      carry_out();
-    }
-    if (turn == answered) {
-      return;
-    }
-    lock.lock();
-  }
-  pass_lead();
-  lock.unlock();
-}
-
-void Session::pass_lead() {
-  if (leader_ == nullptr && !followers_.empty()) {
-    wake(*followers_.front(), leads);
-  } else if (leader_ == nullptr && keeper_rests_) {
-    keeper_wake_->notify();
-  }
-}
-
-// Happens when the mutex is let go of.
-void Session::wake(Call& call, Turn turn) {
-  followers_.erase(call.place);
-  call.follows = false;
-  call.raise = turn;
-  call.next = std::exchange(to_wake_, &call);
-  waking_.fetch_add(1);
-}
-
-void Session::lead(Lock& lock, Call& call) {
-  leader_ = &call;
-  ++leads_;
-  while (!call.done) {
-    poll_once(lock, next_timer(), Role::caller);
-  }
-  leader_ = nullptr;
-  active_ = now();
-}
-
 void Session::answer(Call& call) {
-  call.done = true;
-  if (call.async) {
-    --async_calls_;
-    handlers_.fetch_add(1);
-    posts_.push_back(std::move(call.async));
-  } else if (&call == leader_) {
-    if (leader_until_) {
-      leader_wake_->notify();
-    }
-  } else if (call.follows) {
-    wake(call, answered);
-  }
-}
-
-// Whoever sleeps must wake for the earliest timer, or for output that the socket did not take.
-void Session::after_change() {
-  const auto next = next_timer();
-  const bool stuck = !unwritten_ && wants_write();
-  const auto too_late = [&](const std::optional<core::Instant>& until) {
-    return until && ((next && *next < *until) || stuck);
-  };
-  if (leader_ != nullptr) {
-    if (too_late(leader_until_)) {
-      leader_wake_->notify();
-    }
-  } else if (followers_.empty() &&
-             (too_late(keeper_until_) || (keeper_until_ && async_calls_ > 0 && !keeper_reads_))) {
-    keeper_wake_->notify();
+  if (call.handler) {
+    loop_.answer(std::move(call.handler));
+  } else {
+    loop_.answer(call);
   }
 }
 

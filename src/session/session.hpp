@@ -1,12 +1,6 @@
-// Session: the engines of one client, their connections, and the threads that drive them.
-//
-// Leader and followers: a thread that waits for an answer reads the socket itself, if nobody else
-// does, and hands the others theirs. The keeper, a background thread, does it when nobody waits: it
-// serves renewals, losses, reconnects and pushes, and keeps away from the socket while callers are
-// active. User code runs on neither, but on the callback thread.
+// Session: what the handles of a client call. It asks the engines, waits for their answers, and
+// carries out what they want; `EventLoop` has the threads for it.
 #pragma once
-
-#include <poll.h>
 
 #include <atomic>
 #include <chrono>
@@ -31,17 +25,13 @@
 #include "dlock/options.hpp"
 #include "redis/connection.hpp"
 #include "runtime/callbacks.hpp"
-#include "runtime/cancellation.hpp"
-#include "runtime/event_fd.hpp"
-#include "runtime/futex_event.hpp"
+#include "session/event_loop.hpp"
 #include "session/line.hpp"
 #include "session/migrating_renewals.hpp"
 #include "store/connector.hpp"
 #include "store/store_config.hpp"
 
 namespace dlock::detail {
-
-using runtime::Cancellation;
 
 class Session;
 class PrimaryWatch;
@@ -62,7 +52,7 @@ class Companion {
 };
 
 /// Thread-safe.
-class Session {
+class Session : private EventLoop::Work {
  public:
   Session(redis::Endpoint endpoint, ClientOptions options);
   /// Waits for releases under way, at most one request timeout.
@@ -133,47 +123,15 @@ class Session {
 
  private:
   struct AsyncCall;
-  /// Why a follower is woken.
-  enum Turn : std::uint32_t { answered = 1, leads = 2 };
   /// What a blocked thread waits for, or what a handler is to be called with.
-  struct Call {
-    bool done = false;
+  struct Call : EventLoop::Waiter {
     Shard* line = nullptr;  ///< whose engine answers; of a quorum: none
     bool asked = false;
-    bool gives_lease = true;      ///< else what it obtains is nothing to be given back
-    bool is_cancellable = false;  ///< its thread may be ended while it waits
+    bool gives_lease = true;  ///< else what it obtains is nothing to be given back
     Answer answer;
-    std::shared_ptr<AsyncCall> async;  ///< itself, if nobody is blocked
-
-    // While its thread sleeps because another leads.
-    bool follows = false;
-    std::list<Call*>::iterator place;  ///< among the followers
-    FutexEvent turn;
-    Turn raise{};          ///< what `turn` is to be raised for
-    Call* next = nullptr;  ///< in the chain of those to be woken
+    std::shared_ptr<EventLoop::AsyncWaiter> handler;  ///< itself, if nobody is blocked
   };
-  /// Holds the mutex. Letting go of it wakes whose calls were answered meanwhile: only then, since
-  /// they would have to wait for it.
-  class Lock {
-   public:
-    explicit Lock(Session& state) : state_(state) { lock(); }
-    ~Lock() {
-      if (locked_) unlock();
-    }
-    Lock(const Lock&) = delete;
-    Lock& operator=(const Lock&) = delete;
-    void lock();
-    void unlock();
-    /// For sleeping without the mutex, as the thread had it: else it cannot be cancelled here.
-    [[nodiscard]] Cancellation as_before() const noexcept {
-      return Cancellation{cancellation_.before()};
-    }
-
-   private:
-    const Cancellation cancellation_{PTHREAD_CANCEL_DISABLE};
-    Session& state_;
-    bool locked_ = false;
-  };
+  using Lock = EventLoop::Lock;
   class Intake;
   static core::WaiterId id_of(const Call& call) { return reinterpret_cast<core::WaiterId>(&call); }
 
@@ -187,7 +145,6 @@ class Session {
                                                           const core::LeaseRecord* former);
   void cancel(const Call& call);
   void abandon(Lock& lock, Call& call);
-  void pass_lead();
   /// With the mutex held: what is asked of an engine, or of the quorum.
   void ask(core::Instant begin, Call& call, core::AcquireRequest wish,
            const core::LeaseRecord* former = nullptr);
@@ -196,17 +153,7 @@ class Session {
   void ask_for_release(const core::LeaseRecord& lease);
 
   // What follows is called with the mutex held.
-  enum class Role { caller, keeper };
-  void wait(Lock& lock, Call& call);
   void wait_for_all(Lock& lock, std::vector<Call>& calls);
-  void lead(Lock& lock, Call& call);
-  void poll_once(Lock& lock, std::optional<core::Instant> until, Role role);
-  /// What one who sleeps listens to.
-  struct Ears {
-    std::vector<::pollfd> fds;
-    std::vector<std::pair<ServerLink*, std::uint64_t>>
-        nodes;  ///< with the number of the connection
-  };
 
   // topology.cpp: lines, nodes, and which line is on which node.
   Shard& add_line(std::uint16_t slot);
@@ -233,29 +180,29 @@ class Session {
   bool carry_out_of_lines();
   bool carry_out_of_quorum();
   [[nodiscard]] bool is_settled() const;
-  [[nodiscard]] bool is_idle() const { return busy_lines_ == 0 && (!quorum_ || quorum_->idle()); }
-  [[nodiscard]] bool wants_write() const;
-  [[nodiscard]] std::optional<core::Instant> next_timer() const;
-  /// Whether what is to be written must be now, or may wait for others who were just woken.
-  enum class Write { now, soon };
-  void carry_out(Write write = Write::now);
-  void write_out();
-  void wake(Call& call, Turn turn);
+  void carry_out(EventLoop::Write write);
+
+  // actions.cpp: what the event loop drives.
+  [[nodiscard]] bool is_idle() const override {
+    return busy_lines_ == 0 && (!quorum_ || quorum_->idle());
+  }
+  [[nodiscard]] std::optional<core::Instant> next_timer() const override;
+  void add_sockets(runtime::PollSet& into) const override;
+  void serve(const runtime::PollSet& ready) override;
+  void carry_out() override { carry_out(EventLoop::Write::now); }
+  [[nodiscard]] bool wants_write() const override;
+  void flush() override;
+
   void perform(Shard& line, core::Action& action);
   void answer_users(core::Action& action);
   void write(Shard& line, const core::Command& command);
   void answer(Call& call);
   void tell_whole(core::LeaseRecord& lost);
-  void post_handlers(std::vector<std::shared_ptr<AsyncCall>> calls);
-  void run_handlers(std::vector<std::shared_ptr<AsyncCall>>& calls);
   void forgo(const core::LeaseRecord& lease) noexcept;
-  void after_change();
-  void ensure_keeper();
-  void keep(Lock& lock);
 
   const StoreConfig config_;
 
-  std::mutex mutex_;
+  EventLoop loop_;  ///< its mutex protects all that follows
   std::vector<std::unique_ptr<Shard>> lines_;
   std::vector<core::Instant> alarms_;  ///< of their timers, in the same order; apart, to be quick
   std::vector<Shard*> touched_;
@@ -278,33 +225,12 @@ class Session {
   std::vector<core::Action> actions_;     ///< being carried out
 
   std::unordered_map<core::LeaseId, Call*> releases_;
-  std::list<Call*> followers_;
-  Call* leader_ = nullptr;   ///< the caller that reads the socket
-  Call* to_wake_ = nullptr;  ///< the first of a chain
-  /// How many were woken and do not run yet: they are likely to have something to write.
-  std::atomic<int> waking_{0};
-  std::atomic<bool> unwritten_{false};  ///< output was left to them
-  const std::shared_ptr<EventFd> leader_wake_ = std::make_shared<EventFd>();
-  Ears leader_ears_, keeper_ears_;
-  const std::shared_ptr<EventFd> keeper_wake_ = std::make_shared<EventFd>();
-  std::optional<core::Instant> leader_until_, keeper_until_;  ///< asleep until; none: awake
-  core::Instant active_;                                      ///< when a caller last led
-  bool keeper_reads_ = false;                                 ///< its sleep ends with input
-  bool keeper_rests_ = false;    ///< it leaves the timers to the callers until one tells it
-  std::uint64_t leads_ = 0;      ///< how often a caller began to lead
-  std::size_t async_calls_ = 0;  ///< not answered
-  /// Answered, to be posted when the mutex is let go of.
-  std::vector<std::shared_ptr<AsyncCall>> posts_;
-  std::atomic<int> handlers_{0};    ///< posted, and not begun
-  bool keeper_looks_soon_ = false;  ///< it looks for output left to handlers
-  bool keeper_ends_ = false;
   bool is_closed_ = false;
   std::stop_source closing_;
   Call settled_;  ///< of the destructor
   bool settling_ = false;
 
   Callbacks callbacks_;
-  std::thread keeper_;
   std::unique_ptr<Companion> companion_;
   std::unique_ptr<PrimaryWatch> primary_watch_;
   std::unique_ptr<Replication> replication_;

@@ -11,7 +11,7 @@ namespace dlock::detail {
 // Ends with the mutex let go of.
 void Session::wait_for_all(Lock& lock, std::vector<Call>& calls) {
   for (auto& call : calls) {
-    wait(lock, call);
+    loop_.wait(lock, call);
     lock.lock();
   }
   lock.unlock();
@@ -27,8 +27,8 @@ std::vector<std::shared_ptr<core::LeaseRecord>> Session::try_all(
     wishes.emplace_back(id_of(calls[i]),
                         wish_for(begin, keys[i], options, std::chrono::milliseconds::zero(), {}));
   }
-  Lock lock{*this};
-  ensure_keeper();
+  Lock lock{loop_};
+  loop_.ensure_background();
   auto& line = line_of(keys.front());
   for (auto& call : calls) {
     call.line = &line;
@@ -36,8 +36,8 @@ std::vector<std::shared_ptr<core::LeaseRecord>> Session::try_all(
   }
   line.engine.acquire_all(begin, std::move(wishes));
   touch(line);
-  carry_out(Write::soon);
-  after_change();
+  carry_out(EventLoop::Write::soon);
+  loop_.recheck_sleep();
   // It may run at once, on this thread, and takes the mutex.
   lock.unlock();
   const auto cancel_all = [&] {
@@ -77,13 +77,13 @@ std::vector<std::shared_ptr<core::LeaseRecord>> Session::try_all(
 std::vector<core::Released::Kind> Session::release_all(
     const std::vector<std::shared_ptr<core::LeaseRecord>>& leases) {
   std::vector<Call> calls(leases.size());
-  Lock lock{*this};
+  Lock lock{loop_};
   for (std::size_t i = 0; i < leases.size(); ++i) {
     releases_[leases[i]->id] = &calls[i];
     ask_for_release(*leases[i]);
   }
-  carry_out(Write::soon);
-  after_change();
+  carry_out(EventLoop::Write::soon);
+  loop_.recheck_sleep();
   wait_for_all(lock, calls);
   std::vector<core::Released::Kind> kinds;
   for (const auto& call : calls) {

@@ -215,8 +215,7 @@ void Session::dial(ServerLink& node) {
                     (kill != 0 ? 2 * config_.options.request_timeout : milliseconds::zero());
   auto settings = config_.connection_settings();
   settings.endpoint = node.endpoint;
-  node.connector.start({std::move(settings), kill, config_.options.request_timeout}, leader_wake_,
-                       keeper_wake_);
+  node.connector.start({std::move(settings), kill, config_.options.request_timeout}, loop_.waker());
 }
 
 void Session::take_connection(ServerLink& node) {
@@ -264,7 +263,7 @@ void Session::survey() {
     }
   }
   survey_by_ = now() + config_.options.connect_timeout + grace;
-  surveyor_.start(config_.connection_settings(), std::move(known), leader_wake_, keeper_wake_);
+  surveyor_.start(config_.connection_settings(), std::move(known), loop_.waker());
 }
 
 void Session::take_survey() {
@@ -302,7 +301,7 @@ void Session::take_survey() {
 // Leases whose renewal a moving slot refused.
 void Session::rescue() {
   if (!stranded_.empty() && !rescuer_.is_busy()) {
-    rescuer_.start(config_, std::exchange(stranded_, {}), leader_wake_, keeper_wake_);
+    rescuer_.start(config_, std::exchange(stranded_, {}), loop_.waker());
   }
 }
 
@@ -323,13 +322,13 @@ void Session::take_rescued() {
 
 // The connection to a server that is the primary no more is ended, so that another is made.
 void Session::watch_primary() {
-  if (config_.endpoint.kind != Kind::sentinel || primary_watch_ || keeper_ends_) {
+  if (config_.endpoint.kind != Kind::sentinel || primary_watch_ || loop_.is_ending()) {
     return;
   }
   primary_watch_ = std::make_unique<PrimaryWatch>(
       config_.connection_settings(),
       [this](const redis::Endpoint::Address& primary) {
-        const Lock lock{*this};
+        const Lock lock{loop_};
         const auto& connection = nodes_.front()->connection;
         if (connection && connection->primary() != primary) {
           connection->hang_up();

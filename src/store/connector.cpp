@@ -53,19 +53,17 @@ Surveyed survey(const redis::Connection::Settings& settings,
 
 }  // namespace
 
-void Connector::start(Request request, std::shared_ptr<EventFd> leader,
-                      std::shared_ptr<EventFd> keeper) {
+void Connector::start(Request request, std::function<void()> wake) {
   BackgroundTask::start([request = std::move(request)] { return dial(request); },
                         [](const std::string& why) {
                           return Dialled{nullptr, true, errc::unreachable,
                                          "no thread could be started to connect: " + why};
                         },
-                        std::move(leader), std::move(keeper));
+                        std::move(wake));
 }
 
 void Surveyor::start(redis::Connection::Settings settings,
-                     std::vector<redis::Endpoint::Address> known, std::shared_ptr<EventFd> leader,
-                     std::shared_ptr<EventFd> keeper) {
+                     std::vector<redis::Endpoint::Address> known, std::function<void()> wake) {
   BackgroundTask::start([settings = std::move(settings),
                          known = std::move(known)] { return survey(settings, known); },
                         [](const std::string& why) {
@@ -73,7 +71,7 @@ void Surveyor::start(redis::Connection::Settings settings,
                                           errc::unreachable,
                                           "no thread could be started to ask the cluster: " + why};
                         },
-                        std::move(leader), std::move(keeper));
+                        std::move(wake));
 }
 
 }  // namespace dlock::detail

@@ -32,7 +32,7 @@ class Connector : public BackgroundTask<Dialled> {
   };
 
   /// Begins an attempt.
-  void start(Request request, std::shared_ptr<EventFd> leader, std::shared_ptr<EventFd> keeper);
+  void start(Request request, std::function<void()> wake);
 };
 
 /// What a cluster said of its slots.
@@ -47,7 +47,7 @@ class Surveyor : public BackgroundTask<Surveyed> {
  public:
   /// Begins to ask, `known` nodes first.
   void start(redis::Connection::Settings settings, std::vector<redis::Endpoint::Address> known,
-             std::shared_ptr<EventFd> leader, std::shared_ptr<EventFd> keeper);
+             std::function<void()> wake);
 };
 
 }  // namespace dlock::detail

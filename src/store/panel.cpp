@@ -149,7 +149,7 @@ void Panel::dial(Server& server) {
   server.dialled = true;
   server.dial_at = now + pause;
   server.dial_by = now + server.settings.connect_timeout;
-  server.connector.start({server.settings, 0, timeout_}, wake_, wake_);
+  server.connector.start({server.settings, 0, timeout_}, [wake = wake_] { wake->notify(); });
 }
 
 void Panel::take_dialled(Server& server) {

@@ -59,7 +59,7 @@ void Servers::survey() {
   std::vector<Endpoint::Address> known;
   for (const auto& [address, connection] : connections_) known.push_back(address);
   Surveyor surveyor;
-  surveyor.start(settings_, std::move(known), wake_, wake_);
+  surveyor.start(settings_, std::move(known), [wake = wake_] { wake->notify(); });
   auto surveyed = await(surveyor);
   if (surveyed.ranges.empty()) throw_error(surveyed.code, surveyed.what);
   ranges_ = std::move(surveyed.ranges);
@@ -71,7 +71,7 @@ redis::Connection& Servers::at(const Endpoint::Address& address) {
   auto settings = settings_;
   if (is_cluster_) settings.endpoint = settings_.endpoint.at(address, Endpoint::Kind::cluster_node);
   Connector connector;
-  connector.start({std::move(settings), 0, {}}, wake_, wake_);
+  connector.start({std::move(settings), 0, {}}, [wake = wake_] { wake->notify(); });
   auto dialled = await(connector);
   if (!dialled.connection) throw_error(dialled.code, dialled.what);
   const std::lock_guard lock{mutex_};

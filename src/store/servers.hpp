@@ -11,6 +11,7 @@
 
 #include "redis/cluster.hpp"
 #include "redis/connection.hpp"
+#include "runtime/event_fd.hpp"
 #include "store/connector.hpp"
 #include "store/store_config.hpp"
 

@@ -1,0 +1,45 @@
+// PollSet: the descriptors that one sleeping thread listens to.
+#pragma once
+
+#include <poll.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "core/wire/time.hpp"
+#include "runtime/event_fd.hpp"
+
+namespace dlock::runtime {
+
+/// Not thread-safe. Clearing it keeps its memory.
+class PollSet {
+ public:
+  /// Whose descriptor it is, in the words of whoever added it.
+  struct Source {
+    std::size_t index = 0;
+    std::uint64_t generation = 0;
+  };
+
+  void clear();
+  /// Listens for input, and if `writes`, for room for output.
+  void add(int fd, bool writes, Source source);
+  /// Sleeps until a descriptor is ready, `wake` is notified, which clears it, or `length`
+  /// is over; none: without an end. A cancellation point.
+  void wait(detail::EventFd& wake, std::optional<core::Duration> length);
+
+  [[nodiscard]] std::size_t size() const { return sources_.size(); }
+  [[nodiscard]] const Source& source(std::size_t i) const { return sources_[i]; }
+  [[nodiscard]] bool is_ready(std::size_t i) const { return is_any_ready_ && fds_[i].revents != 0; }
+  [[nodiscard]] bool has_room(std::size_t i) const {
+    return is_any_ready_ && (fds_[i].revents & POLLOUT) != 0;
+  }
+
+ private:
+  std::vector<::pollfd> fds_;
+  std::vector<Source> sources_;
+  bool is_any_ready_ = false;
+};
+
+}  // namespace dlock::runtime

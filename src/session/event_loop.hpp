@@ -1,0 +1,227 @@
+// EventLoop: which thread reads the sockets of a client, which ones sleep, and who wakes whom.
+//
+// A client has one mutex, a few sockets, and these threads:
+//
+//   callers      The user's threads, each inside a blocking call. A caller first does its own work
+//                with the mutex held (it asks the engines and writes their commands out), then
+//                sleeps until its answer is there, in one of two states:
+//                  leading    It polls all sockets, hands every answer to whom it belongs, and runs
+//                             the timers. At most one caller leads: the first that has to sleep.
+//                  following  It sleeps on an event of its own while another caller leads.
+//   background   One thread of the client. It serves the sockets and timers when no caller leads:
+//                renewals, losses, reconnects, pushed grants, asynchronous calls. Its states:
+//                  reading    It polls the sockets and its own descriptor. It does so when no
+//                             caller leads and either an asynchronous call waits for its answer or
+//                             no caller has led for 10 ms (`stand_down`).
+//                  standing   It polls its own descriptor only, for 10 ms at a time, since the next
+//                  down       call is likely to come soon: two threads that sleep on one socket
+//                             cost an additional wake-up for each answer.
+//                  resting    The same without an end, while one caller leads for long.
+//   callback     One thread, see `Callbacks`. It runs handlers and user code, holds no mutex, and
+//                makes calls as any caller does.
+//
+//   Who changes what                                   wakes
+//   the leader hands out the answer of a follower      that follower, with `answered`
+//   another thread finds the answer of the leader      the leader, by its descriptor
+//   the leader has its own answer and returns          the first follower, with `leads`; if there
+//                                                      is none, the background thread if it rests
+//   a call brings the next timer forward, or leaves    whoever polls and would sleep too long: the
+//   output that a socket did not take                  leader, else the background thread
+//   a first asynchronous call while nobody reads       the background thread
+//   a background task (connecting, ...) ends           both, by their descriptors
+//   an asynchronous call is answered                   the callback thread, by a post
+//
+// Three rules keep that cheap. A thread that is woken needs the mutex, so wake-ups and posts are
+// collected and happen when the mutex is released (`Lock::unlock`). A call that is answered wakes
+// one thread. And output is left unwritten for a moment, 100 us at most, when threads that were
+// just woken are likely to add to it: the last of them to run writes it all in one system call.
+//
+// A thread in `pthread_cancel` leaves by `leave`, which undoes whichever state it slept in.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "core/wire/time.hpp"
+#include "runtime/callbacks.hpp"
+#include "runtime/cancellation.hpp"
+#include "runtime/event_fd.hpp"
+#include "runtime/futex_event.hpp"
+#include "runtime/poll_set.hpp"
+
+namespace dlock::detail {
+
+class EventLoop {
+ public:
+  /// What the loop drives. It calls these functions with its mutex held.
+  class Work {
+   public:
+    /// Neither waits, nor leases, nor releases: no clock needs to be watched.
+    [[nodiscard]] virtual bool is_idle() const = 0;
+    [[nodiscard]] virtual std::optional<core::Instant> next_timer() const = 0;
+    virtual void add_sockets(runtime::PollSet& into) const = 0;
+    /// Takes the input of the sockets that are ready and the results of background tasks, runs the
+    /// timers that are due, and carries out what follows.
+    virtual void serve(const runtime::PollSet& ready) = 0;
+    /// Carries out what follows from a `flush`.
+    virtual void carry_out() = 0;
+    /// Whether there is output that a socket has not taken.
+    [[nodiscard]] virtual bool wants_write() const = 0;
+    /// Gives all sockets their output.
+    virtual void flush() = 0;
+
+   protected:
+    ~Work() = default;
+  };
+
+  /// A caller that sleeps until it is answered.
+  class Waiter {
+   public:
+    [[nodiscard]] bool is_answered() const { return is_answered_; }
+    /// From now on its thread may be ended with pthread_cancel() while it sleeps.
+    void allow_cancellation() { is_cancellable_ = true; }
+
+   private:
+    friend class EventLoop;
+    /// Why a follower is woken.
+    enum Turn : std::uint32_t { answered = 1, leads = 2 };
+
+    bool is_answered_ = false;
+    bool is_cancellable_ = false;
+    bool follows_ = false;
+    std::list<Waiter*>::iterator place_;  ///< among the followers
+    FutexEvent event_;
+    Turn turn_{};             ///< what the event is to be raised for
+    Waiter* next_ = nullptr;  ///< in the chain of those to be woken
+  };
+
+  /// An asynchronous call. Once answered it runs on the callback thread.
+  class AsyncWaiter {
+   public:
+    virtual void run() = 0;
+
+   protected:
+    ~AsyncWaiter() = default;
+  };
+
+  /// Holds the mutex. Releasing it wakes the callers and posts the handlers that were answered
+  /// meanwhile.
+  class Lock {
+   public:
+    explicit Lock(EventLoop& loop) : loop_(loop) { lock(); }
+    ~Lock() {
+      if (is_locked_) unlock();
+    }
+    Lock(const Lock&) = delete;
+    Lock& operator=(const Lock&) = delete;
+    void lock();
+    void unlock();
+
+   private:
+    friend class EventLoop;
+    /// For sleeping without the mutex: the thread's own setting. While it has the mutex, it cannot
+    /// be cancelled.
+    [[nodiscard]] runtime::Cancellation own_cancellation() const noexcept {
+      return runtime::Cancellation{cancellation_.before()};
+    }
+
+    const runtime::Cancellation cancellation_{PTHREAD_CANCEL_DISABLE};
+    EventLoop& loop_;
+    bool is_locked_ = false;
+  };
+
+  /// `callbacks` runs the handlers. Both must outlive the loop.
+  EventLoop(Work& work, Callbacks& callbacks) : work_(work), callbacks_(callbacks) {}
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+  ~EventLoop() = default;
+
+  // With the mutex held:
+
+  /// Starts the background thread, if it does not run. Throws std::system_error.
+  void ensure_background();
+  /// Sleeps until the waiter is answered. Releases the mutex in any case.
+  void wait(Lock& lock, Waiter& waiter);
+  /// The same until `deadline` at most, for a thread with which no other call competes any more.
+  void wait_until(Lock& lock, Waiter& waiter, core::Instant deadline);
+  /// Takes the lock again for a waiter whose thread was ended in `wait`, and forgets the waiter.
+  void leave(Lock& lock, Waiter& waiter);
+  /// Makes another one lead, now that the calling thread has taken the mutex and leads no more.
+  void pass_lead();
+  void answer(Waiter& waiter);
+
+  /// An asynchronous call begins, which `answer` ends.
+  void expect_handler() { ++unanswered_handlers_; }
+  void answer(std::shared_ptr<AsyncWaiter> handler);
+
+  /// Whether output must be written now, or may wait for threads that were just woken.
+  enum class Write { now, soon };
+  /// Writes the output, or leaves it to a thread that is likely to add to it.
+  void write(Write when);
+  void flush();
+  /// To be called after each change: wakes the thread that polls if it would sleep too long.
+  void recheck_sleep();
+
+  // Any thread:
+
+  /// Wakes the threads that poll. May be called for as long as it is kept.
+  [[nodiscard]] std::function<void()> waker() const;
+  /// Ends the background thread. With the mutex held: it begins no other work.
+  void end_background();
+  [[nodiscard]] bool is_ending() const { return is_ending_; }
+  /// Without the mutex: waits for its end.
+  void join_background();
+
+ private:
+  enum class Role { leader, background };
+  /// A thread that polls, or will.
+  struct Poller {
+    EventFd wake;
+    runtime::PollSet set;
+    std::optional<core::Instant> asleep_until;  ///< none: it is awake
+  };
+  /// Kept by the background tasks that wake them, which may outlive the loop.
+  struct Pollers {
+    Poller leader, background;
+  };
+
+  void lead(Lock& lock, Waiter& waiter);
+  void poll_once(Lock& lock, std::optional<core::Instant> until, Role role);
+  void run_background(Lock& lock);
+  void wake(Waiter& waiter, Waiter::Turn turn);
+  void post(std::vector<std::shared_ptr<AsyncWaiter>> handlers);
+  void run(std::vector<std::shared_ptr<AsyncWaiter>>& handlers);
+
+  Work& work_;
+  Callbacks& callbacks_;
+  std::mutex mutex_;
+  const std::shared_ptr<Pollers> pollers_ = std::make_shared<Pollers>();
+
+  Waiter* leader_ = nullptr;
+  std::uint64_t leads_ = 0;  ///< how often a caller began to lead
+  core::Instant led_at_;     ///< when a caller last led
+  std::list<Waiter*> followers_;
+  Waiter* to_wake_ = nullptr;  ///< the first of a chain
+  /// Callers that were woken and do not run yet: they are likely to have something to write.
+  std::atomic<int> waking_{0};
+  std::atomic<bool> is_unwritten_{false};  ///< output was left to them, or to handlers
+
+  std::size_t unanswered_handlers_ = 0;
+  std::vector<std::shared_ptr<AsyncWaiter>> answered_handlers_;  ///< to be posted
+  std::atomic<int> posted_handlers_{0};                          ///< that do not run yet
+
+  std::thread background_;
+  bool background_reads_ = false;
+  bool background_rests_ = false;
+  bool background_looks_soon_ = false;  ///< for output left to handlers
+  bool is_ending_ = false;
+};
+
+}  // namespace dlock::detail
