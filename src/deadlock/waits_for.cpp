@@ -66,7 +66,7 @@ std::string describe(LockReader& store, const Ring& ring, std::string_view prefi
     text += ", which waits for \"" + links[(i + 1) % links.size()].name + '"';
   }
   if (links.size() == 1) {
-    return text + ". The thread that waits holds it already, or the `dlock run` around it does";
+    return text + ". The waiting thread already holds it, or the `dlock run` around it does";
   }
   return text +
          ". This wait gives up so that the others can go on: take locks in the same order "

@@ -77,9 +77,10 @@ void judge_directory(const Facts& node, const std::string& what, Findings& findi
     return findings.add(Grade::ok,
                         directory == node.config.end() ? what : what + ", in " + directory->second);
   }
-  findings.add(Grade::warning, what + ", in a directory that was removed",
-               "it goes on for those who use it, and forgets their locks when it is restarted",
-               "end the programs that use it; then the next one starts another");
+  findings.add(
+      Grade::warning, what + ", in a directory that was removed",
+      "it goes on for the programs that use it, and forgets their locks when it is restarted",
+      "end the programs that use it; then the next one starts another");
 }
 
 void judge_presence(const ExaminedNode& node, const CheckedNode& summary,
@@ -92,20 +93,21 @@ void judge_presence(const ExaminedNode& node, const CheckedNode& summary,
     return examination.is_private ? judge_directory(facts, what, findings)
                                   : findings.add(Grade::ok, what);
   }
-  const auto* const why = node.has_locks                 ? "no lock can be had there"
-                          : facts.role == Role::sentinel ? "one less can tell where the primary is"
-                          : fails_over ? "clients could not go on there after a failover"
-                                       : "it may be no copy any more";
+  const auto* const why = node.has_locks ? "no lock can be had there"
+                          : facts.role == Role::sentinel
+                              ? "one Sentinel fewer can say where the primary is"
+                          : fails_over ? "clients could not use it after a failover"
+                                       : "it may no longer be a copy";
   const auto grade = node.has_locks ? Grade::danger : fails_over ? Grade::warning : Grade::note;
   findings.add(grade, name_of(facts.role) + ": " + facts.problem, why,
-               "check that it runs, its address as seen from here, and its passwords");
+               "check that it runs, its address as seen from this machine, and its passwords");
 }
 
 // The server that is to have the locks must be one that takes writes.
 void judge_role(const Facts& node, Findings& findings) {
   if (node.role != Role::replica) return;
   findings.begin("node", node.address);
-  findings.add(Grade::danger, "this server is a replica, which takes no writes",
+  findings.add(Grade::danger, "this server is a replica, which accepts no writes",
                "no lock can be had there",
                "use the URL of its primary, " +
                    redis::display_address(
@@ -122,8 +124,8 @@ void judge_round_trip(const Facts& node, const CheckedNode& summary, millisecond
     return findings.unknown(why == node.unknown.end() ? node.problem : why->second);
   }
   const auto longest = std::ranges::max(node.round_trips);
-  const auto what = in_words(*summary.round_trip) + ", at most " + in_words(longest) + ", of " +
-                    std::to_string(node.round_trips.size());
+  const auto what = "median " + in_words(*summary.round_trip) + ", maximum " + in_words(longest) +
+                    ", of " + std::to_string(node.round_trips.size()) + " requests";
   const std::string why = "a request without an answer within the request timeout, " +
                           in_words(request_timeout) + ", fails; each lock costs two";
   if (*summary.round_trip * 4 > request_timeout) {
@@ -145,14 +147,15 @@ void judge_drift(const Facts& node, const CheckedNode& summary, double allowed,
   const auto& offset = *summary.clock_offset;
   const auto& drift = *summary.clock_drift;
   const auto what = in_words(offset.value) + (offset.value.count() < 0 ? " behind" : " ahead of") +
-                    " ours (within " + in_words(offset.error) + "); " +
+                    " this machine's (within " + in_words(offset.error) + "); " +
                     (drift.value < 0 ? "loses " : "gains ") + in_ppm(drift.value) + " (within " +
                     in_ppm(drift.error) + ")";
   const auto surely = std::abs(drift.value) - drift.error;
   const auto limit = in_ppm(allowed);
   const std::string why =
-      "leases end by the server's clock, and are timed by ours: " + limit +
-      " is allowed for; a clock that runs or steps by more makes two holders possible";
+      "leases end by the server's clock, and clients time them by this machine's. dlock allows "
+      "for " +
+      limit + "; a clock that drifts or steps by more makes two holders possible";
   const std::string fix =
       "let NTP slew the clocks of both machines, not step them; or raise drift_rate";
   if (surely > allowed) {
@@ -160,7 +163,7 @@ void judge_drift(const Facts& node, const CheckedNode& summary, double allowed,
   } else if (surely > allowed / 10) {
     findings.add(Grade::warning, what, why, fix);
   } else if (drift.error > allowed) {
-    findings.add(Grade::note, what + ": too long round trips to tell the drift", why,
+    findings.add(Grade::note, what + ": the round trips are too long to tell the drift", why,
                  "watch the clocks for longer: --clock 1m");
   } else {
     findings.add(Grade::ok, what);
@@ -187,8 +190,8 @@ void judge_clocks_together(const std::vector<CheckedNode>& nodes, Findings& find
   const auto what = "the clocks of the servers are " + in_words(apart) + " apart (within " +
                     in_words(error) + "): " + earliest->address + " is behind " + latest->address;
   const std::string why =
-      "after a failover fences go on from the new server's clock: as long as that is behind, a "
-      "fence can be given out twice";
+      "after a failover, fences go on from the new server's clock: while that is behind, the "
+      "server can give out a fence twice";
   const std::string fix = "synchronise them by NTP";
   const auto surely = apart - error;
   if (surely > std::chrono::seconds{10}) {
@@ -206,7 +209,7 @@ void judge_versions(const std::vector<CheckedNode>& nodes, Findings& findings) {
     if (node.role != "sentinel" && !node.version.empty()) versions.insert(node.version);
   }
   if (versions.size() < 2) return;
-  std::string what = "the servers are of different versions:";
+  std::string what = "the servers have different versions:";
   for (const auto& version : versions) what += " " + version + ",";
   what.pop_back();
   findings.begin("node", "");
@@ -232,7 +235,7 @@ struct UseWords {
 constexpr std::array uses{
     UseWords{Use::client, Grade::danger, "to have locks", "locks, or some kinds of them, fail"},
     UseWords{Use::reconnect, Grade::note, "to end a former connection",
-             "after a reconnect a lock may be taken by nobody for some seconds"},
+             "after a reconnect, a lock may stay taken for some seconds although nobody holds it"},
     UseWords{Use::candidate, Grade::note, "to be elected", "observers of an election are not told"},
     UseWords{Use::look, Grade::note, "to look at locks", "dlock ls and dlock info fail"},
     UseWords{Use::replicas, Grade::note, "to wait for replicas", "min_replicas fails"},
@@ -275,7 +278,7 @@ void judge_rights(const Facts& node, const RightsFacts& rights, const std::strin
         "ACL SETUSER USER" + grants +
             (all_names ? "; for ~* give the --prefix of your names, if they have one" : ""));
   }
-  if (!is_missing) findings.add(Grade::ok, "none is missing");
+  if (!is_missing) findings.add(Grade::ok, "no right is missing");
 }
 
 void judge_keys(const Facts& node, const KeyFacts& keys, Findings& findings) {
@@ -285,27 +288,29 @@ void judge_keys(const Facts& node, const KeyFacts& keys, Findings& findings) {
   findings.begin("keys", node.address);
   if (!keys.unknown.empty()) findings.unknown(keys.unknown);
   if (!keys.endless.empty()) {
-    findings.add(Grade::warning,
-                 std::to_string(keys.endless.size()) + " of ours that should expire and do not" +
-                     extent + ": " + joined(keys.endless),
-                 "a lock among them is held for ever; the rest fills the memory",
-                 "find who runs PERSIST, or restores keys without their expiry; then DEL them, "
-                 "when nobody holds the lock");
+    findings.add(
+        Grade::warning,
+        std::to_string(keys.endless.size()) + " of dlock's keys have no expiry" + extent + ": " +
+            joined(keys.endless),
+        "a lock among them stays held until somebody deletes it; the other keys fill the memory",
+        "find out who runs PERSIST, or restores keys without their expiry; then DEL the "
+        "keys while nobody holds their lock");
   } else if (keys.unknown.empty()) {
     findings.add(keys.cut ? Grade::note : Grade::ok,
-                 "all of ours expire" + extent + (keys.cut ? "; the walk ended there" : ""), {},
-                 keys.cut ? "--keys N walks over more" : "");
+                 "all keys of dlock expire" + extent + (keys.cut ? "; the walk ended there" : ""),
+                 {}, keys.cut ? "--keys N walks over more" : "");
   }
   findings.begin("queues", node.address);
   if (!keys.queues_unknown.empty()) return findings.unknown(keys.queues_unknown);
   if (!keys.unknown.empty() && keys.orphaned.empty()) return findings.unknown(keys.unknown);
-  if (keys.orphaned.empty()) return findings.add(Grade::ok, "none is orphaned" + extent);
-  findings.add(Grade::note,
-               std::to_string(keys.orphaned.size()) + " whose waiters are all gone" + extent +
-                   ": " + joined(keys.orphaned),
-               "they ended without leaving, as crashed programs do; a queue goes 20 s after its "
-               "last change, and until then a release passes the dead over",
-               "find out why they ended, if it goes on");
+  if (keys.orphaned.empty()) return findings.add(Grade::ok, "no queue is abandoned" + extent);
+  findings.add(
+      Grade::note,
+      std::to_string(keys.orphaned.size()) + " with no waiter left alive" + extent + ": " +
+          joined(keys.orphaned),
+      "their programs ended without leaving the queue, as in a crash; a queue expires 20 s "
+      "after its last change, and until then a release skips dead waiters",
+      "if this goes on, find out why the programs ended");
 }
 
 // Who the Sentinels say is the primary.
@@ -323,8 +328,9 @@ void judge_agreement(const std::vector<ExaminedNode>& nodes, Findings& findings)
   findings.add(
       Grade::danger,
       "the Sentinels name different primaries: " + joined({primaries.begin(), primaries.end()}),
-      "clients give out the same locks at both",
-      "look again after a failover; if it lasts, SENTINEL RESET at those that are wrong");
+      "clients of both can hold the same lock",
+      "look again after a failover; if it lasts, run SENTINEL RESET at the Sentinels that are "
+      "wrong");
 }
 
 }  // namespace

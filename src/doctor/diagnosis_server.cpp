@@ -69,34 +69,34 @@ void judge_memory(const Facts& node, Findings& findings) {
 void judge_append_only(const Facts& node, bool is_private, Findings& findings) {
   if (text_in(node.info, "aof_last_write_status") == "err") {
     findings.add(Grade::danger, "the append-only file cannot be written",
-                 "the server takes no writes until it can",
+                 "the server accepts no writes until it can write to that file",
                  "see the server's log; free disk space");
     return;
   }
   const auto when = text_in(node.config, "appendfsync");
   if (when.empty()) {
-    findings.add(Grade::ok, "append-only file: a restart keeps all, or all but the last moments");
+    findings.add(Grade::ok, "append-only file: a restart loses nothing, or only the last moments");
     findings.unknown(why_unknown(node, "CONFIG GET"));
   } else if (is_private) {
     findings.add(Grade::ok, "append-only file: a restart of the server loses nothing");
   } else if (when == "no") {
     findings.add(
         Grade::warning,
-        "append-only file, written to disk when the system likes (appendfsync no): a crash "
+        "append-only file, written to disk when the system decides (appendfsync no): a crash "
         "of the machine loses about 30 s",
-        "locks that were taken in that time are free again while their holders work",
+        "locks that were acquired in that time are free again while their holders work",
         "CONFIG SET appendfsync everysec");
   } else {
     findings.add(Grade::ok, when == "always"
                                 ? "append-only file, appendfsync always: a restart loses nothing"
                                 : "append-only file, appendfsync everysec: a crash of the machine "
-                                  "loses the last second, one of the server nothing");
+                                  "loses the last second, a crash of the server nothing");
   }
 }
 
 void judge_snapshots(const Facts& node, Findings& findings) {
   constexpr std::string_view why =
-      "the locks it loses are free again while their holders work, who learn of it with their next "
+      "the locks it loses are free again while their holders work; these learn of it at their next "
       "renewal";
   const std::string fix =
       "CONFIG SET appendonly yes, CONFIG SET appendfsync everysec, and the same in the server's "
@@ -105,7 +105,7 @@ void judge_snapshots(const Facts& node, Findings& findings) {
   if (!node.config.contains("save")) {
     findings.add(
         Grade::warning,
-        "no append-only file: a restart loses all since the last snapshot, if there are any",
+        "no append-only file: a restart loses everything since the last snapshot, if there are any",
         std::string{why}, fix);
     return findings.unknown(why_unknown(node, "CONFIG GET"));
   }
@@ -187,8 +187,8 @@ void judge_clients(const Facts& node, Findings& findings) {
   if (!most || !now) return findings.unknown(why_unknown(node, "INFO"));
   const auto what = std::to_string(*now) + " of maxclients " + std::to_string(*most);
   const std::string why =
-      "each process that locks needs a connection; one over the limit is refused, also one that "
-      "reconnects to renew";
+      "each process that uses locks needs a connection; the server refuses connections over the "
+      "limit, even from a holder that reconnects to renew";
   const std::string fix = "raise maxclients (and the server's limit of open files), or close some";
   const auto room = *most - *now;
   if (room < 2) {
@@ -211,18 +211,19 @@ void judge_scripts(const Facts& node, Findings& findings) {
   const auto cached = number_in(node.info, "number_of_cached_scripts");
   if (!cached) return findings.unknown(why_unknown(node, "INFO"));
   if (*cached > many) {
-    findings.add(Grade::note, counted(*cached, "script") + " in the server's memory",
-                 "somebody puts values into the text of scripts; they fill the memory that locks "
-                 "need",
-                 "pass values as ARGV; SCRIPT FLUSH does no harm to dlock");
+    findings.add(
+        Grade::note, counted(*cached, "script") + " in the server's memory",
+        "some program puts values into the text of its scripts; these fill the memory that "
+        "locks need",
+        "pass the values as ARGV; SCRIPT FLUSH does no harm to dlock");
   }
   const auto busy_ms = number_in(node.config, "busy-reply-threshold");
   if (!busy_ms) return findings.unknown(why_unknown(node, "CONFIG GET"));
   const auto what = "busy-reply-threshold " + std::to_string(*busy_ms) + " ms";
   if (*busy_ms > 0 && *busy_ms < 100) {
     return findings.add(Grade::note, what,
-                        "others' scripts of that length make the server answer our requests with "
-                        "an error, where it would only be late",
+                        "while another program's script runs for that long, the server answers "
+                        "dlock with an error instead of answering late",
                         "CONFIG SET busy-reply-threshold 5000");
   }
   findings.add(Grade::ok, what + ", " + counted(*cached, "script") + " in memory");
@@ -238,8 +239,8 @@ void judge_pubsub(const Facts& node, Findings& findings) {
   const auto what = "client-output-buffer-limit pubsub " + at[1] + " " + at[2] + " " + at[3];
   if ((hard > 0 && hard < least) || (soft > 0 && soft < least / 4)) {
     return findings.add(Grade::warning, what,
-                        "a waiter that is slow for a moment is disconnected instead of told that "
-                        "it has the lock",
+                        "the server disconnects a waiter that is slow for a moment, instead of "
+                        "telling it that it holds the lock",
                         "CONFIG SET client-output-buffer-limit \"pubsub 33554432 8388608 60\"");
   }
   findings.add(Grade::ok, what);
@@ -252,7 +253,7 @@ void judge_replication(const Facts& node, bool fails_over, Findings& findings) {
   constexpr std::int64_t late_s = 2;
   constexpr std::int64_t far_bytes = 1 << 20;
   const std::string why =
-      "when a replica takes the primary's place, locks that it had not got yet are free while "
+      "when a replica takes the primary's place, locks that it had not received yet are free while "
       "their holders work";
   const auto offset = number_in(node.info, "master_repl_offset").value_or(0);
   const auto replicas = replicas_of(node);
@@ -262,12 +263,12 @@ void judge_replication(const Facts& node, bool fails_over, Findings& findings) {
     const auto behind = std::max<std::int64_t>(0, offset - integer(member_of(replica, "offset")));
     const auto state = member_of(replica, "state");
     const auto what = "replica " + redis::display_address(replicas[i].host, replicas[i].port) +
-                      ": " + state + ", heard of " + std::to_string(lag) + " s ago, " +
+                      ": " + state + ", last heard from " + std::to_string(lag) + " s ago, " +
                       std::to_string(behind) + " bytes behind";
     if (state != "online") {
       findings.add(Grade::warning, what, why, "wait for it to synchronise; see its log");
     } else if (lag > late_s || behind > far_bytes) {
-      findings.add(Grade::warning, what, why, "look for its load, its disk and the network there");
+      findings.add(Grade::warning, what, why, "check its load, its disk and its network");
     } else {
       findings.add(Grade::ok, what);
     }
@@ -275,20 +276,21 @@ void judge_replication(const Facts& node, bool fails_over, Findings& findings) {
   if (!fails_over) {
     if (*count == 0) return findings.add(Grade::ok, "no replicas");
     return findings.add(
-        Grade::note, counted(*count, "replica") + ", which nobody promotes on behalf of this URL",
-        why, "do not promote one while locks matter");
+        Grade::note,
+        counted(*count, "replica") + ", which nothing promotes automatically with this URL", why,
+        "do not promote one while locks matter");
   }
   if (*count == 0) {
     findings.add(Grade::warning, "no replica is connected",
-                 "without one nobody can take the primary's place", "start one: REPLICAOF");
+                 "without a replica, nothing can take the primary's place", "start one: REPLICAOF");
   }
   const auto least = number_in(node.config, "min-replicas-to-write");
   if (!least) return findings.unknown(why_unknown(node, "CONFIG GET"));
   if (*least == 0) {
     return findings.add(
         Grade::warning, "min-replicas-to-write 0",
-        "a primary that is cut off from its Sentinels and replicas goes on giving out locks, "
-        "beside the new one, until it is back",
+        "a primary that is cut off from its Sentinels and replicas goes on granting locks, "
+        "beside the new primary, until it is back",
         "CONFIG SET min-replicas-to-write 1, CONFIG SET min-replicas-max-lag 10");
   }
   findings.add(Grade::ok, "min-replicas-to-write " + std::to_string(*least) +
@@ -306,17 +308,17 @@ void judge_sentinel(const Facts& node, Findings& findings) {
                     counted(number_in(node.service, "num-slaves").value_or(0), "replica") +
                     " known, quorum " + text_in(node.service, "quorum");
   const std::string why =
-      "when the primary dies, nobody is put in its place, and no lock can be had";
+      "when the primary dies, no replica takes its place, and no lock can be had";
   if (!quorum.starts_with("OK")) {
     findings.add(Grade::warning, what + "; too few can be reached: " + quorum, why,
-                 "start the missing Sentinels, or mend the network between them");
+                 "start the missing Sentinels, or repair the network between them");
   } else if (flags != "master") {
     findings.add(Grade::warning, what + "; it sees the primary as " + flags,
                  "the primary does not answer it, or a failover is under way",
                  "see its log, and look again");
   } else if (*others + 1 < 3) {
     findings.add(Grade::warning, what, why + ", if one Sentinel dies with it",
-                 "run three Sentinels, on machines of their own");
+                 "run three Sentinels, each on its own machine");
   } else {
     findings.add(Grade::ok, what);
   }

@@ -65,7 +65,7 @@ struct WatchState {
       } catch (const Cancelled&) {
         return;
       } catch (const Error& error) {
-        client->log(LogLevel::warning, std::string{"observing an election: "} + error.what());
+        client->log(LogLevel::warning, std::string{"cannot observe an election: "} + error.what());
         pause(token);
       }
     }
@@ -95,7 +95,7 @@ struct WatchState {
     } catch (const std::exception& error) {
       report(error.what());
     } catch (...) {
-      report("something that is no std::exception");
+      report("an object that is not a std::exception");
     }
   }
   static void pause(const std::stop_token& stop) {

@@ -86,16 +86,16 @@ void Proclamation::send(const std::stop_token& stop) {
       panel_.run({script::proclaim, script::proclaim_sha, keys, arguments}, decide, {stop});
   for (const auto& vote : votes) {
     if (const auto mute = vote.find(" mute "); mute != std::string::npos) {
-      client_->log(LogLevel::warning, "the observers of \"" + name_ + "\" were not told: " +
-                                          redis::classify(vote.substr(mute + 6)).what);
+      client_->log(LogLevel::warning, "could not tell the observers of \"" + name_ +
+                                          "\": " + redis::classify(vote.substr(mute + 6)).what);
     }
   }
   if (count_followers(votes) >= panel_.majority()) return;
   // A lease on many servers may be about to be written down anew on some.
   if (panel_.size() > 1 && lease_->left(now()) > core::Duration::zero()) {
-    throw_error(errc::unreachable, "what the leader of \"" + name_ +
-                                       "\" says is not on a majority of the servers yet; it is "
-                                       "tried again");
+    throw_error(errc::unreachable, "the value of the leader of \"" + name_ +
+                                       "\" is not on a majority of the servers yet; dlock tries "
+                                       "again");
   }
   throw_error(errc::lost, "the leadership of \"" + name_ + "\" (term " +
                               std::to_string(lease_->fence.number()) +
@@ -123,7 +123,7 @@ void Proclamation::keep() {
       return;
     } catch (const Error& error) {
       client_->log(LogLevel::warning,
-                   std::string{"a leader's value was not kept: "} + error.what());
+                   std::string{"could not renew a leader's value: "} + error.what());
       pause = retry;
     }
   }
@@ -150,8 +150,9 @@ void Proclamation::withdraw() noexcept {
       }
     } catch (const std::exception& error) {
       // Without its lock the value does not count.
-      client_->log(LogLevel::debug,
-                   std::string{"a leader's value is left to expire: "} + error.what());
+      client_->log(
+          LogLevel::debug,
+          std::string{"could not delete a leader's value, which will expire: "} + error.what());
     }
   }
   changed_.notify_all();

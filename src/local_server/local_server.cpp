@@ -76,7 +76,7 @@ std::string end_of_log(const std::string& directory) {
 std::string pid_of(const std::string& directory) {
   std::ifstream file{in(directory, pid_name)};
   long pid = 0;
-  return file >> pid ? "pid " + std::to_string(pid) : "of unknown pid";
+  return file >> pid ? "pid " + std::to_string(pid) : "pid unknown";
 }
 
 // Whether the disk takes what a server writes while somebody makes room.
@@ -97,7 +97,8 @@ std::string given_directory(const std::string& directory) {
   const char* const value = std::getenv("DLOCK_LOCAL_DIR");
   if (value == nullptr || *value == '\0') return {};
   if (*value == '/') return without_end_slashes(value);
-  unreachable("DLOCK_LOCAL_DIR is " + std::string{value} + ", which is no absolute path");
+  unreachable("DLOCK_LOCAL_DIR is " + std::string{value} +
+              ", which is not an absolute path; correct or unset it");
 }
 
 std::string canonical(const std::string& path) {
@@ -167,8 +168,9 @@ class Search {
   // Why there is no server after all this time.
   [[nodiscard]] std::string problem(const std::string& directory) const {
     if (found_.servers.empty() && !found_.socket.empty()) {
-      return "the private server of this user runs, or starts, where this program cannot look; end "
-             "it, or let both use a local:/directory that they see";
+      return "the private server of this user runs, or is starting, where this program cannot "
+             "reach "
+             "it; stop it, or use a local:/directory that all its programs can see";
     }
     const auto pid = found_.servers.empty() ? pid_of(directory)
                                             : "pid " + std::to_string(found_.servers.front());
@@ -223,7 +225,7 @@ bool start_somehow(const std::string& directory, Claim& claim, Recovery& recover
   if (recovery.fails(*end)) return false;
   const auto log = end_of_log(directory);
   if (claim.try_take()) recovery.undo();
-  unreachable("the private server " + program + " in " + directory + " ended at once" + log);
+  unreachable("the private server " + program + " in " + directory + " ended at its start" + log);
 }
 
 std::string former_server(uid_t user) {

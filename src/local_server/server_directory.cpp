@@ -26,16 +26,17 @@ std::string describe(int error) { return std::generic_category().message(error);
 
 [[noreturn]] void cannot_be_made(const std::string& directory, int error) {
   throw Unreachable(errc::unreachable,
-                    "the directory " + directory + " for the private server cannot be made (" +
+                    "the directory " + directory + " for the private server cannot be created (" +
                         describe(error) + "); set DLOCK_LOCAL_DIR, or use local:/directory");
 }
 
 void check(const std::string& directory) {
   const auto wrong = what_is_wrong_with(directory);
   if (wrong.empty()) return;
-  throw Unreachable(errc::unreachable,
-                    "the directory " + directory + " is not safe for the private server: " + wrong +
-                        "; correct that, or use another: DLOCK_LOCAL_DIR or local:/directory");
+  throw Unreachable(
+      errc::unreachable,
+      "the directory " + directory + " is not safe for the private server: " + wrong +
+          "; correct this, or name another directory by DLOCK_LOCAL_DIR or local:/directory");
 }
 
 // Of file systems that only one machine has, and that have sockets.
@@ -133,7 +134,7 @@ std::string what_is_wrong_with(const std::string& directory) {
   if (S_ISLNK(status.st_mode)) return "it is a symbolic link";
   if (!S_ISDIR(status.st_mode)) return "it is not a directory";
   if (status.st_uid != ::geteuid()) return "it belongs to another user";
-  if ((status.st_mode & 077) != 0) return "others can get into it, its mode must be 0700";
+  if ((status.st_mode & 077) != 0) return "other users can access it; its mode must be 0700";
   return {};
 }
 

@@ -59,9 +59,8 @@ std::string find_server_program(std::string_view given, std::string_view search_
     }
   }
   unreachable(
-      "neither redis-server nor valkey-server is installed here for the private server; install "
-      "one "
-      "(Debian: apt install redis-server), or set DLOCK_URL to a server elsewhere");
+      "the private server needs redis-server or valkey-server, and neither is installed; install "
+      "one (Debian: apt install redis-server), or set DLOCK_URL to a server elsewhere");
 }
 
 std::string find_server_program() {

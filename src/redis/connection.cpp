@@ -41,10 +41,10 @@ Outcome outcome_of(ssize_t result, std::size_t& count) {
 // With TLS 1.3 a server refuses a client's certificate after the handshake, and its words may be
 // lost.
 std::string advice(const std::optional<Tls>& tls) {
-  if (!tls) return "check that the URL is a Redis server's, and not its TLS port's";
-  return tls->certificate.empty() ? "the server may want a client certificate: "
+  if (!tls) return "check that the URL leads to a Redis server, and not to its TLS port";
+  return tls->certificate.empty() ? "the server may want a client certificate: add "
                                     "?cert=/path/client.crt&key=/path/client.key"
-                                  : "check that the server accepts our client certificate";
+                                  : "check that the server accepts the client certificate";
 }
 
 }  // namespace
@@ -285,7 +285,7 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open_first(const Settings& s
       problem = there.endpoint.display() + ": " + without_code(error);
     }
   }
-  throw Unreachable(errc::unreachable, "none of the servers answers; the last: " + problem);
+  throw Unreachable(errc::unreachable, "none of the servers answers; the last error: " + problem);
 }
 
 Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -45,7 +45,7 @@ Greeting read_greeting(const Reply& reply) {
   }
   if (greeting.version.empty()) {
     throw Unreachable(errc::unreachable,
-                      "what answers there is not a Redis server; check the host and the port");
+                      "the server there is not Redis or Valkey; check the host and the port");
   }
   return greeting;
 }
@@ -77,7 +77,7 @@ void check_greeting(const Greeting& greeting, Endpoint::Kind kind) {
 void check_sentinel(const Greeting& greeting) {
   if (greeting.mode != "sentinel") {
     throw StoreUnusable(errc::store_unusable,
-                        "this is no Sentinel, but a server; use redis://host:port");
+                        "this is not a Sentinel but a server; use redis://host:port");
   }
 }
 

@@ -229,7 +229,7 @@ bool Reader::read_elements(Type type, std::string_view rest) {
   if (depth_ == max_depth) {
     return refuse("a reply", "nested deeper than " + std::to_string(max_depth) + " levels");
   }
-  if (type == Type::push && depth_ > 0) return malformed("a push message inside of a reply");
+  if (type == Type::push && depth_ > 0) return malformed("a push message inside a reply");
   if (!announce(type, count->value)) return false;
   const bool pairs = type == Type::map || type == Type::attribute;
   const auto elements = pairs ? 2 * count->value : count->value;
@@ -261,7 +261,7 @@ bool Reader::announce(Type type, std::size_t count) {
 bool Reader::read_null(std::string_view rest) {
   constexpr std::string_view null = "-1\r\n";
   rest = rest.substr(1, null.size());
-  if (!null.starts_with(rest)) return malformed("a length that is no number");
+  if (!null.starts_with(rest)) return malformed("a length that is not a number");
   return rest.size() == null.size() && add_value({0, 0, 1, Type::null}, at_ + 1 + null.size());
 }
 
@@ -283,7 +283,7 @@ std::optional<Reader::Count> Reader::read_count(Type type, std::string_view rest
   if (rest[0] == '?') {
     refuse(name_of(type), "of unknown length (streamed), which dlock cannot read");
   } else if (count.digits == 0 || more_digits()) {
-    malformed(std::string{name_of(type)} + " whose length is no number");
+    malformed(std::string{name_of(type)} + " whose length is not a number");
   } else {
     const auto after = rest.substr(count.digits, line_end.size());
     if (after == line_end) return count;
@@ -318,7 +318,7 @@ bool Reader::refuse(std::string_view subject, std::string_view what) {
 }
 
 bool Reader::malformed(std::string_view why) {
-  problem_ = "what answers there does not speak Redis's protocol (" + std::string{why} + ')';
+  problem_ = "the server there does not speak Redis's protocol (" + std::string{why} + ')';
   return false;
 }
 

@@ -15,7 +15,7 @@ struct Meaning {
 };
 
 constexpr std::string_view moving_slot =
-    "the lock's slot is on its way to another node of the cluster; try again when it is there";
+    "the lock's slot is moving to another node of the cluster; try again when it is there";
 
 constexpr std::array meanings{
     Meaning{"READONLY", errc::read_only,
@@ -34,31 +34,29 @@ constexpr std::array meanings{
             "the server does not accept this user and password, or the user is disabled; correct "
             "them in the URL"},
     Meaning{"DENIED", errc::refused,
-            "the server is in protected mode, which takes connections from its own machine only; "
+            "the server is in protected mode and accepts connections from its own machine only; "
             "set a password there (requirepass), or switch protected-mode off"},
     Meaning{"WRONGTYPE", errc::not_a_lock,
             "a key is in use for something that is not a lock of this kind; choose another name or "
             "set a prefix"},
     Meaning{"MISCONF", errc::store_unusable,
-            "the server cannot save to its disk and therefore takes no writes; see its log and "
+            "the server cannot save to its disk and therefore accepts no writes; see its log and "
             "free disk space"},
     Meaning{"NOREPLICAS", errc::store_unusable,
-            "the server has too few connected replicas to take writes (min-replicas-to-write); "
+            "the server has too few connected replicas to accept writes (min-replicas-to-write); "
             "bring them back"},
     Meaning{"BUSY", errc::store_unusable,
-            "the server is busy with somebody's long script; wait for it, or end it with SCRIPT "
-            "KILL"},
+            "the server is busy with a long script; wait for it, or end it with SCRIPT KILL"},
     Meaning{"NOSCRIPT", errc::store_unusable,
-            "the server has forgotten a script of ours; it has to be sent again"},
-    Meaning{"MOVED", errc::store_unusable,
-            "the key is on another node of the cluster; it is looked for there"},
+            "the server has forgotten one of dlock's scripts; try again"},
+    Meaning{"MOVED", errc::store_unusable, "the key is on another node of the cluster; try again"},
     Meaning{"ASK", errc::store_unusable, moving_slot},
     Meaning{"TRYAGAIN", errc::store_unusable, moving_slot},
     Meaning{
         "CROSSSLOT", errc::store_unusable,
-        "the keys are on different nodes of the cluster; names with the same {tag} are together"},
+        "the keys are on different nodes of the cluster; names with the same {tag} share a node"},
     Meaning{"CLUSTERDOWN", errc::store_unusable,
-            "the cluster has no majority of its primaries, or nobody has this slot; see CLUSTER "
+            "the cluster has no majority of its primaries, or no node has this slot; see CLUSTER "
             "INFO on its nodes"},
     Meaning{"EXECABORT", errc::store_unusable,
             "the server refused one command of a transaction and ran none of it; the error before "
@@ -113,13 +111,15 @@ ServerError classify(std::string_view error_reply) {
     return {known->code, std::string{known->what}};
   }
   if (contains(error_reply, "max number of clients reached")) {
-    return {errc::store_unusable,
-            "the server has as many clients as it may (maxclients); close some or raise the limit"};
+    return {
+        errc::store_unusable,
+        "the server has reached its limit of clients (maxclients); close some or raise the limit"};
   }
   if (contains(error_reply, "unknown command") || contains(error_reply, "nknown Redis command")) {
     const auto command = quoted_after(error_reply, "command '");
     return {errc::store_unusable,
-            "the server does not know the command " + (command.empty() ? "we sent" : command) +
+            "the server does not know " +
+                (command.empty() ? "a command" : "the command " + command) +
                 "; Redis 7.0 or newer, or Valkey, is needed, with no commands renamed"};
   }
   return {errc::store_unusable, "the server answered with an error: " + cut(error_reply)};

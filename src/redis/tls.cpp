@@ -105,8 +105,8 @@ Context make_context(const Tls& tls) {
   if (!tls.key.empty() && openssl().SSL_CTX_use_PrivateKey_file(context.get(), tls.key.c_str(),
                                                                 SSL_FILETYPE_PEM) != 1) {
     unusable("the client's key " + tls.key +
-             " cannot be used; it must be PEM without a passphrase, " +
-             "and that of the certificate");
+             " cannot be used; it must be PEM, have no passphrase, and belong to the "
+             "certificate");
   }
   return context;
 }
@@ -131,7 +131,7 @@ void expect(SSL* stream, const Tls& tls, const std::string& host) {
   const int taken = is_address(host)
                         ? openssl().X509_VERIFY_PARAM_set1_ip_asc(terms, host.c_str())
                         : openssl().X509_VERIFY_PARAM_set1_host(terms, host.c_str(), host.size());
-  if (taken != 1) unusable("the name " + host + " cannot be verified");
+  if (taken != 1) unusable("the server's certificate cannot be checked for the name " + host);
 }
 
 [[noreturn]] void throw_untrusted(long verdict, const std::string& host) {
@@ -141,7 +141,7 @@ void expect(SSL* stream, const Tls& tls, const std::string& host) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
       what += "; it is not for " + host +
-              ". If it is for another name of this server, say that: ?name=NAME";
+              ". If it is for another name of this server, add ?name=NAME to the URL";
       break;
     case X509_V_ERR_CERT_HAS_EXPIRED:
     case X509_V_ERR_CERT_NOT_YET_VALID:
@@ -152,7 +152,7 @@ void expect(SSL* stream, const Tls& tls, const std::string& host) {
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-      what += "; if you trust who signed it, name its file: ?ca=/path/ca.crt";
+      what += "; if you trust the authority that signed it, add ?ca=/path/ca.crt to the URL";
       break;
     default:
       break;
@@ -165,18 +165,18 @@ void expect(SSL* stream, const Tls& tls, const std::string& host) {
   if (why.find("wrong version number") != std::string::npos ||
       why.find("packet length too long") != std::string::npos) {
     throw Unreachable(errc::unreachable,
-                      "what answers there does not speak TLS; use its TLS port, or redis://");
+                      "the server there does not speak TLS; use its TLS port, or redis://");
   }
   if (why.find("certificate required") != std::string::npos ||
       why.find("alert handshake failure") != std::string::npos) {
     throw Refused(errc::refused,
-                  "the server refuses us in the TLS handshake (" + why + ")" +
+                  "the server refused the TLS handshake (" + why + ")" +
                       (has_certificate ? std::string{}
-                                       : "; it may want a client certificate: "
+                                       : "; it may want a client certificate: add "
                                          "?cert=/path/client.crt&key=/path/client.key"));
   }
   if (why.find("alert") != std::string::npos) {
-    throw Refused(errc::refused, "the server refuses us in the TLS handshake (" + why + ")");
+    throw Refused(errc::refused, "the server refused the TLS handshake (" + why + ")");
   }
   throw Unreachable(errc::unreachable, "the TLS handshake failed (" + why + ")");
 }
@@ -229,8 +229,8 @@ TlsStream::TlsStream(int fd, const Endpoint& endpoint, Deadline deadline)
     if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
       if (wait_for(fd, error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, deadline)) continue;
       throw Unreachable(errc::unreachable,
-                        "the TLS handshake was not over in time; check that it is "
-                        "the server's TLS port");
+                        "the TLS handshake did not finish in time; check that the "
+                        "URL has the server's TLS port");
     }
     const auto verdict = openssl().SSL_get_verify_result(stream);
     if (tls.verify && verdict != X509_V_OK) throw_untrusted(verdict, host);

@@ -122,7 +122,7 @@ void parse_host_and_port(std::string_view text, std::string& host, int& port_num
     has_port = colon != text.npos;
     if (has_port) port = text.substr(colon + 1);
     if (port.find(':') != port.npos) {
-      reject("an IPv6 address stands in brackets, as in redis://[::1]:6379");
+      reject("an IPv6 address must be in brackets, as in redis://[::1]:6379");
     }
     host = percent_decode(text.substr(0, colon));
   }
@@ -157,7 +157,7 @@ bool take_tls_option(std::string_view name, const std::string& value, Tls& tls) 
   if (name == "key") return take(tls.key);
   if (name == "name") return take(tls.name);
   if (name != "verify") return false;
-  if (value != "yes" && value != "no") reject("verify is yes or no");
+  if (value != "yes" && value != "no") reject("verify must be yes or no");
   tls.verify = value == "yes";
   return true;
 }
@@ -187,10 +187,10 @@ void parse_options(std::string_view text, Endpoint& endpoint) {
           "rediss+sentinel: those of rediss:");
     }
     if (endpoint.tls) reject("the options of rediss: are ca, cert, key, name and verify");
-    reject("options after ? are not known here; those of TLS belong to rediss:");
+    reject("this URL takes no options after ?; TLS options need rediss:");
   });
   if (endpoint.tls && endpoint.tls->certificate.empty() != endpoint.tls->key.empty()) {
-    reject("a client certificate takes both cert=FILE and key=FILE");
+    reject("a client certificate needs both cert=FILE and key=FILE");
   }
 }
 
@@ -210,7 +210,7 @@ Endpoint parse_tcp(std::string_view rest, bool tls) {
   }
   if (path.find_first_of("?#") != path.npos) {
     reject(
-        "options after ? or # are not known here; the form is redis://user:password@host:port/db");
+        "this URL takes no options after ? or #; its form is redis://user:password@host:port/db");
   }
   if (take_prefix(path, "/") && !path.empty()) endpoint.db = parse_db(path);
   return endpoint;
@@ -246,7 +246,7 @@ Endpoint parse_sentinel(std::string_view rest, bool tls) {
   path = path.substr(slash);
   if (endpoint.addresses.empty() || endpoint.service.empty()) {
     reject(
-        "the form is redis+sentinel://host:port,host:port/service, as in "
+        "its form is redis+sentinel://host:port,host:port/service, as in "
         "redis+sentinel://10.0.0.1,10.0.0.2,10.0.0.3/mymaster");
   }
   if (take_prefix(path, "/") && !path.empty()) endpoint.db = parse_db(path);
@@ -257,9 +257,9 @@ Endpoint parse_cluster(std::string_view rest, bool tls) {
   std::string_view path;
   auto endpoint = parse_several(rest, Endpoint::Kind::cluster, tls, default_port, path);
   if (endpoint.addresses.empty()) {
-    reject("some nodes are named, as in redis+cluster://10.0.0.1,10.0.0.2");
+    reject("name one or more nodes, as in redis+cluster://10.0.0.1,10.0.0.2");
   }
-  if (!path.empty() && path != "0") reject("a cluster has no databases but 0");
+  if (!path.empty() && path != "0") reject("a cluster has only database 0");
   return endpoint;
 }
 
@@ -270,11 +270,11 @@ Endpoint parse_quorum(std::string_view rest, bool tls) {
   std::sort(sorted.begin(), sorted.end());
   if (sorted.size() < 3 || sorted.size() % 2 == 0) {
     reject(
-        "a quorum has 3, 5 or another odd number of servers that know nothing of each other, as "
+        "a quorum needs 3, 5 or another odd number of independent servers, as "
         "in redis+quorum://10.0.0.1,10.0.0.2,10.0.0.3");
   }
   if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
-    reject("a server stands twice in the quorum");
+    reject("a server is named twice in the quorum");
   }
   if (!path.empty()) endpoint.db = parse_db(path);
   return endpoint;
@@ -289,7 +289,9 @@ Endpoint parse_unix(std::string_view rest) {
   auto authority = rest.substr(0, slash);
   take_user_info(authority, endpoint);
   if (!authority.empty()) {
-    reject("a socket's path starts with a slash: three in all, as in redis+unix:///run/redis.sock");
+    reject(
+        "a socket's path must start with a slash: three in all, as in "
+        "redis+unix:///run/redis.sock");
   }
   auto path = rest.substr(slash);
   const auto question = path.find('?');
@@ -308,7 +310,7 @@ Endpoint parse_local(std::string_view rest) {
   Endpoint endpoint;
   endpoint.kind = Endpoint::Kind::local;
   if (rest.empty()) return endpoint;
-  if (!rest.starts_with('/')) reject("local: takes an absolute directory, as in local:/run/mine");
+  if (!rest.starts_with('/')) reject("local: needs an absolute directory, as in local:/run/mine");
   endpoint.path = parse_path(rest);
   return endpoint;
 }
@@ -399,7 +401,7 @@ Endpoint parse_url(std::string_view url) {
   if (take_prefix(url, "rediss+quorum://")) return parse_quorum(url, true);
   if (take_prefix(url, "redis+unix://")) return parse_unix(url);
   if (take_prefix(url, "local:")) return parse_local(url);
-  if (url.starts_with("unix:")) reject("a socket is written redis+unix:///path");
+  if (url.starts_with("unix:")) reject("write the URL of a socket as redis+unix:///path");
   reject(
       "it must start with redis://, rediss://, redis+sentinel://, redis+cluster://, "
       "redis+quorum://, redis+unix:// or local:");

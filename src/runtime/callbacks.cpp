@@ -180,7 +180,7 @@ void Callbacks::run(const std::shared_ptr<Queue>& queue) {
     } catch (const std::exception& error) {
       report(*queue, error.what());
     } catch (...) {
-      report(*queue, "something that is no std::exception");
+      report(*queue, "an object that is not a std::exception");
     }
     function = nullptr;  // it may be what keeps something of ours
     lock.lock();

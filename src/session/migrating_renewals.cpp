@@ -77,12 +77,12 @@ Rescued rescue(Servers& servers, milliseconds timeout, const MigratingRenewals::
 void MigratingRenewals::start(const StoreConfig& config, Leases leases,
                               std::function<void()> wake) {
   const auto servers = std::make_shared<Servers>(config, config.endpoint);
-  BackgroundTask::start([servers, timeout = config.options.request_timeout,
-                         leases = std::move(leases)] { return rescue(*servers, timeout, leases); },
-                        [](const std::string& why) {
-                          return Rescued{{}, "no thread could be started for it: " + why};
-                        },
-                        std::move(wake));
+  BackgroundTask::start(
+      [servers, timeout = config.options.request_timeout, leases = std::move(leases)] {
+        return rescue(*servers, timeout, leases);
+      },
+      [](const std::string& why) { return Rescued{{}, "cannot start a thread for it: " + why}; },
+      std::move(wake));
 }
 
 }  // namespace dlock::detail

@@ -224,7 +224,7 @@ void Session::take_connection(ServerLink& node) {
     node.connector.abandon();
     dialled = Dialled{nullptr, true, errc::unreachable,
                       node.endpoint.display() +
-                          ": no connection within the connect timeout; is its host name known?"};
+                          ": no connection within the connect timeout; check its host name"};
   }
   if (!dialled) {
     return;
@@ -273,8 +273,8 @@ void Session::take_survey() {
     surveyed = Surveyed{{},
                         errc::unreachable,
                         config_.url +
-                            ": no answer within the connect timeout; are the "
-                            "host names known?"};
+                            ": no answer within the connect timeout; check the "
+                            "host names"};
   }
   if (!surveyed) {
     return;
@@ -349,7 +349,7 @@ class Session::Intake final : public redis::Receiver {
       return;  // it answers nothing any more
     }
     if (node_.owed.empty()) {
-      problem = "a reply that nothing asked for";
+      problem = "an unexpected reply";
       return;
     }
     node_.heard = at_;
@@ -363,7 +363,7 @@ class Session::Intake final : public redis::Receiver {
     reply.text = view.text;
     if (view.kind == redis::ReplyView::Kind::error) {
       if (client_.config_.endpoint.kind == Kind::sentinel && is_of_another_role(view.text)) {
-        problem = "the server is not the primary any more";
+        problem = "the server is no longer the primary";
         return;
       }
       auto error = redis::classify(view.text);
@@ -393,7 +393,7 @@ class Session::Intake final : public redis::Receiver {
     if (!client_.config_.is_cluster()) {
       problem = "the server ended the subscription";
     } else if (auto* const line = listener(channel)) {
-      client_.part(*line, "the lock's slot went to another node of the cluster");
+      client_.part(*line, "the lock's slot moved to another node of the cluster");
     }
   }
 

@@ -57,21 +57,21 @@ void Connector::start(Request request, std::function<void()> wake) {
   BackgroundTask::start([request = std::move(request)] { return dial(request); },
                         [](const std::string& why) {
                           return Dialled{nullptr, true, errc::unreachable,
-                                         "no thread could be started to connect: " + why};
+                                         "cannot start a thread to connect: " + why};
                         },
                         std::move(wake));
 }
 
 void Surveyor::start(redis::Connection::Settings settings,
                      std::vector<redis::Endpoint::Address> known, std::function<void()> wake) {
-  BackgroundTask::start([settings = std::move(settings),
-                         known = std::move(known)] { return survey(settings, known); },
-                        [](const std::string& why) {
-                          return Surveyed{{},
-                                          errc::unreachable,
-                                          "no thread could be started to ask the cluster: " + why};
-                        },
-                        std::move(wake));
+  BackgroundTask::start(
+      [settings = std::move(settings), known = std::move(known)] {
+        return survey(settings, known);
+      },
+      [](const std::string& why) {
+        return Surveyed{{}, errc::unreachable, "cannot start a thread to ask the cluster: " + why};
+      },
+      std::move(wake));
 }
 
 }  // namespace dlock::detail

@@ -41,7 +41,7 @@ class Panel::Intake final : public redis::Receiver {
       return;
     }
     if (server_.owed.empty()) {
-      problem = {errc::unreachable, "a reply that nothing asked for"};
+      problem = {errc::unreachable, "an unexpected reply"};
       return;
     }
     const auto round = server_.owed.front().round;
@@ -115,7 +115,8 @@ Panel::Votes Panel::run(const ScriptCall& call, const Decides& decide, const Pan
   const auto enough_at = Clock::now() + std::min(limits.patience, longest_wait);
   const auto expects = [this](const Server& server) { return is_expected(server); };
   while (!decide(votes_, size() - votes_.size()) && std::ranges::any_of(servers_, expects)) {
-    if (limits.stop.stop_requested()) throw_error(errc::cancelled, "asking the servers was ended");
+    if (limits.stop.stop_requested())
+      throw_error(errc::cancelled, "the wait for the servers was cancelled");
     const auto end = votes_.size() >= majority() ? enough_at : limits.end;
     if (end <= Clock::now()) break;
     wait(end);

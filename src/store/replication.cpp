@@ -20,7 +20,7 @@ using std::chrono::milliseconds;
 constexpr std::size_t most_at_once = 128;  // leases in one script call, and requests in one batch
 
 Replication::Failure cancelled() {
-  return {errc::cancelled, "the wait for replicas was cancelled, and the lock given back"};
+  return {errc::cancelled, "the wait for replicas was cancelled; the lock was released"};
 }
 
 std::string keys_of(const Replication::Records& leases) {
@@ -160,7 +160,7 @@ Replication::Outcome Replication::judge(
         return one->left(at) == core::Duration::zero();
       })) {
     return Failure{errc::lost, keys_of(request.leases) +
-                                   " ended while replicas were waited for: its key was deleted, "
+                                   " ended during the wait for replicas: its key was deleted, "
                                    "another server is the primary now, or the ttl is too short"};
   }
   if (*fewest < request.terms.replicas) {
@@ -169,8 +169,8 @@ Replication::Outcome Replication::judge(
         config_.url + ": " + std::to_string(*fewest) + " of " +
             std::to_string(request.terms.replicas) + " replicas had " + keys_of(request.leases) +
             " within " + std::to_string(request.terms.timeout.count()) +
-            " ms, so it was given back: look at INFO replication, or ask for fewer (min_replicas) "
-            "or for longer (replication_timeout)"};
+            " ms, so dlock undid the acquisition: look at INFO replication, ask for fewer "
+            "replicas (min_replicas), or wait longer (replication_timeout)"};
   }
   return std::nullopt;
 }

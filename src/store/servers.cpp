@@ -34,7 +34,8 @@ void Servers::HangUp::operator()() const noexcept {
 }
 
 void Servers::check_stop() const {
-  if (stop_.stop_requested()) throw_error(errc::cancelled, "asking the servers was ended");
+  if (stop_.stop_requested())
+    throw_error(errc::cancelled, "the wait for the servers was cancelled");
 }
 
 // What came of it. A name server may take longer than any connection.
@@ -49,7 +50,7 @@ auto Servers::await(BackgroundTask& errand) {
     if (!redis::wait_for(wake_->fd(), POLLIN, deadline)) {
       throw_error(errc::unreachable,
                   settings_.endpoint.display() +
-                      ": no connection within the connect timeout; is its host name known?");
+                      ": no connection within the connect timeout; check its host name");
     }
   }
 }

@@ -171,12 +171,12 @@ class Doctor(CliCase):
         self.server.command("HSET", "hash", "a", "b")
         holder = self.hold("mine")
         sharer = self.hold("shared", "--permits", "2")
-        self.assertEqual(self.findings("keys"), [("ok", "all of ours expire")])
+        self.assertEqual(self.findings("keys"), [("ok", "all keys of dlock expire")])
         self.server.command("PERSIST", "mine")
         self.server.command("PERSIST", "shared")
         self.server.command("SET", "dlock1:client:" + "0" * 16, "{}")
-        self.assert_found("keys", "warning", r"3 of ours .*: (mine|shared|dlock1\S+) ", status=1)
-        self.assert_found("keys", "warning", "1 of ours .*: dlock1:client:0", "--prefix", "app:")
+        self.assert_found("keys", "warning", r"3 of dlock.s keys .*: (mine|shared|dlock1\S+) ", status=1)
+        self.assert_found("keys", "warning", "1 of dlock.s keys .*: dlock1:client:0", "--prefix", "app:")
         for one in (holder, sharer):
             one.close_stdin()
             self.assertEqual(one.wait(), 0)
@@ -189,14 +189,14 @@ class Doctor(CliCase):
         waiter = self.start("run", "x", "--", "true")
         self.wait_for_waiters("x", 1)
         self.assertEqual(self.findings("queues"),
-                         [("note", "1 whose waiters are all gone: dlock1:qw:{gone}")])
+                         [("note", "1 with no waiter left alive: dlock1:qw:{gone}")])
         holder.close_stdin()
         self.assertEqual([holder.wait(), waiter.wait()], [0, 0])
 
     def test_the_walk_over_keys_has_an_end(self):
         self.leaves_keys = True
         self.server.command("DEBUG", "POPULATE", 5000)
-        self.assertEqual(self.findings("keys"), [("ok", "all of ours expire")])
+        self.assertEqual(self.findings("keys"), [("ok", "all keys of dlock expire")])
         self.assert_found("keys", "note", "among the first 1000 keys of 5000; the walk ended there",
                           "--keys", "1000")
 
@@ -214,7 +214,7 @@ class Doctor(CliCase):
             ("note", "missing to be elected: &dlock1:l*", "ACL SETUSER USER &dlock1:l*")])
         self.server.command("ACL", "SETUSER", "u", *(f[2].split()[-1] for f in found))
         self.assertEqual(self.findings("rights", "--prefix", "app:", url=url),
-                         [("ok", "none is missing")])
+                         [("ok", "no right is missing")])
         self.assert_found("rights", "danger", r"locks: ~\*", url=url)
 
     def test_the_rights_of_a_tenant_are_enough_to_have_locks_and_be_elected(self):
@@ -229,7 +229,7 @@ class Doctor(CliCase):
     def test_what_replicas_and_a_cluster_need_is_said_where_there_are_some(self):
         rights = ("~*", "&*", "+@all", "-wait", "-asking", "-cluster|slots")
         url = self.a_user(*rights)
-        self.assertEqual(self.findings("rights", url=url), [("ok", "none is missing")])
+        self.assertEqual(self.findings("rights", url=url), [("ok", "no right is missing")])
         self.a_server(f"replicaof 127.0.0.1 {self.server.port}")
         self.assertTrue(eventually(
             lambda: self.findings("rights", url=url) == [("note", "missing to wait for replicas: +wait")]))
@@ -269,11 +269,11 @@ class Doctor(CliCase):
         def states():
             return [what for _, what in self.findings("replication")]
         self.assertTrue(eventually(lambda: any("online" in what for what in states()), PATIENCE))
-        self.assert_found("replication", "note", "nobody promotes", status=0)
+        self.assert_found("replication", "note", "nothing promotes", status=0)
         replica.stop()
         self.addCleanup(replica.cont)
         self.assertTrue(eventually(lambda: any(
-            grade == "warning" and re.search("heard of ([3-9]|..) s ago", what)
+            grade == "warning" and re.search("heard from ([3-9]|..) s ago", what)
             for grade, what in self.findings("replication")), PATIENCE))
         self.assert_found("node", "note", "replica: .*did not answer")
 

@@ -221,7 +221,7 @@ class Given(unittest.TestCase):
         done = subprocess.run(runs, env=clean_environment(DLOCK_LOCAL_DIR="mine"), capture_output=True,
                               check=False)
         self.assertEqual(done.returncode, 69)
-        self.assertIn(b"DLOCK_LOCAL_DIR is mine, which is no absolute path", done.stderr)
+        self.assertIn(b"DLOCK_LOCAL_DIR is mine, which is not an absolute path", done.stderr)
 
     def test_a_server_that_cannot_be_looked_at_is_not_doubled(self):
         directory = pathlib.Path(tempfile.mkdtemp(prefix="dlock-test-", dir="/var/lib"))
@@ -237,7 +237,7 @@ class Given(unittest.TestCase):
             weak = ["unshare", "-m", "sh", "-c", hide, "sh", *weaken, DLOCK, "run", "-n", "job", "--", "true"]
             done = subprocess.run(weak, env=environment, capture_output=True, check=False)
             self.assertEqual(done.returncode, 69, weaken)
-            self.assertIn(b"cannot look", done.stderr)
+            self.assertIn(b"cannot reach", done.stderr)
         holder.close_stdin()
         self.assertEqual(holder.wait(), 0)
 

@@ -76,7 +76,7 @@ class Sentinel(CliCase):
         for url, says in [
                 (f"redis+sentinel://{addresses}/other", 'do not know the service "other"'),
                 (f"redis+sentinel://127.0.0.1:1,127.0.0.1:2/{SERVICE}", "no Sentinel knows the primary"),
-                (f"redis+sentinel://127.0.0.1:{primary}/{SERVICE}", "this is no Sentinel"),
+                (f"redis+sentinel://127.0.0.1:{primary}/{SERVICE}", "this is not a Sentinel"),
                 (f"redis://127.0.0.1:{self.sentinels.sentinels[0].port}", "redis+sentinel://")]:
             result = self.dlock("run", "--url", url, "job", "--", "true")
             self.assertEqual(result.returncode, 69, result)

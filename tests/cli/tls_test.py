@@ -122,7 +122,7 @@ class Tls(CliCase):
         for options, says in [({"ca": "/nowhere"}, "CA file /nowhere"),
                               ({"cert": "/nowhere", "key": key}, "certificate /nowhere"),
                               ({"cert": certificate, "key": "/nowhere"}, "key /nowhere"),
-                              ({"cert": certificate, "key": other_key}, "that of the certificate"),
+                              ({"cert": certificate, "key": other_key}, "belong to the certificate"),
                               ({"cert": key, "key": key}, "certificate")]:
             self.assert_refused(self.server.tls_url(**{"ca": self.authority.ca, **options}), says, status=64)
 

@@ -147,12 +147,12 @@ TEST_F(LocalRecovery, LeavesDataAloneThatIsNotToBlame) {
   const auto before = read(file(".incr.aof"));
   const auto log_before = log();
   EXPECT_THAT(failure_with_program(write_program("#!/bin/sh\nexit 1\n")),
-              HasSubstr("ended at once"));
+              HasSubstr("ended at its start"));
   EXPECT_EQ(read(file(".incr.aof")), before) << "with no data it ends just so";
   EXPECT_EQ(aside(), 0);
   for (const auto* end : {"kill -9 $$", "kill -TERM $$", "exit 127", "exit 0"}) {
     const auto program = write_program(std::string{"#!/bin/sh\n"} + end + "\n");
-    EXPECT_THAT(failure_with_program(program), HasSubstr("ended at once")) << end;
+    EXPECT_THAT(failure_with_program(program), HasSubstr("ended at its start")) << end;
     EXPECT_EQ(aside(), 0) << end;
   }
   EXPECT_EQ(get(), "held");

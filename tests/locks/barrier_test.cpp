@@ -197,7 +197,7 @@ TEST_F(BarrierTest, WhoSaysAnotherNumberOfPartiesIsTold) {
   Barrier{client, "phase", {.parties = 1}}.arrive_and_wait();
   Barrier other{client, "phase", {.parties = 2}};
   EXPECT_EQ(reason_of([&] { other.arrive_and_wait(); }), errc::usage);
-  EXPECT_THAT(words_of([&] { other.reset(); }), HasSubstr("so many parties: 1"));
+  EXPECT_THAT(words_of([&] { other.reset(); }), HasSubstr("with 1 party,"));
   EXPECT_EQ(reason_of([&] { (Barrier{client, "phase", {.parties = 0}}); }), errc::usage);
 }
 

@@ -121,7 +121,7 @@ TEST_F(Refusal, AUserWithoutTheChannelsMayLockButNotWait) {
 TEST_F(Refusal, AUserWhoMayNotPublishGivesBackAndTheNextLooksAgain) {
   std::atomic<int> reports{0};
   const auto log = [&](LogLevel level, std::string_view text) {
-    reports += level == LogLevel::error && text.find("cannot be told") != text.npos ? 1 : 0;
+    reports += level == LogLevel::error && text.find("cannot publish grants") != text.npos ? 1 : 0;
   };
   Client client{url_of_user({"-spublish"}), {.log = log}};
   Client there{server.url()};

@@ -77,9 +77,8 @@ Departures::Verdict Departures::on_reply(Instant now, Id id, const Reply& reply)
   }
   const auto outcome = words.next();
   if (words.next() == "mute") {
-    output_.act(Report{LogLevel::error,
-                       "waiters cannot be told that the lock is theirs, hand-offs are slow: " +
-                           std::string{words.rest()}});
+    output_.act(Report{LogLevel::error, "cannot publish grants, so hand-offs take seconds: " +
+                                            std::string{words.rest()}});
   }
   finish(now, id, outcome == "released" ? Released::Kind::released : Released::Kind::not_held);
   return Verdict::good;

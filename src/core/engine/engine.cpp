@@ -139,7 +139,7 @@ void Engine::on_reply(Instant now, const Reply& reply) {
   }
   link_.on_answered(now);
   if (inflight_.empty()) {
-    drop(now, "a reply that nothing asked for");
+    drop(now, "an unexpected reply");
     return;
   }
   const Pending pending = std::move(inflight_.front());
@@ -167,7 +167,7 @@ void Engine::on_reply(Instant now, const Reply& reply) {
       if (reply.is_error) {
         link_.on_subscribe_failed({reply.code, reply.what});
         // A free lock can be taken all the same; who would have to queue is refused.
-        act(Report{LogLevel::error, "cannot be told of grants: " + reply.what});
+        act(Report{LogLevel::error, "cannot subscribe to grants: " + reply.what});
       }
       break;
     case Verb::enroll:

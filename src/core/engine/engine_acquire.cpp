@@ -209,7 +209,7 @@ void Engine::own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& 
     if (++cohort->too_late >= max_too_late) {
       fail_front(now, cohort,
                  {0, Refusal::Kind::failed, errc::unreachable,
-                  "replies take longer than the lease lives: use a longer ttl"});
+                  "the server's replies take longer than the ttl: use a longer ttl"});
     } else {
       ask(now, cohort, 0, false);
     }

@@ -208,7 +208,7 @@ void Engine::drop(Instant now, const std::string& why) {
 // The reply is to another request, so that of `pending` is still to come.
 void Engine::drop_shifted(Instant now, const Pending& pending) {
   inflight_.push_front(pending);
-  drop(now, "a reply to another request");
+  drop(now, "a reply belongs to another request");
 }
 
 void Engine::on_disconnected(Instant now, const std::string& why) {

@@ -7,20 +7,19 @@ namespace dlock::core {
 namespace {
 
 constexpr std::string_view what_can_be_held =
-    "only mutexes and reader-writer locks can be held on a majority of servers: ";
+    "a quorum supports only mutexes and reader-writer locks: ";
 
 // Why no majority makes sense of it; empty if one does.
 std::string_view objection(const AcquireRequest& request) {
   if (request.gate) {
-    return "the waits at a gate would be counted on each server apart";
+    return "each server would count its own waiters at a condition, latch or barrier";
   }
   if (request.permits && request.permits->capacity != shared_capacity) {
-    return "two majorities share one server only, so a semaphore's permits could be given out "
-           "twice";
+    return "two majorities of the servers could grant a semaphore's permits twice";
   }
   const bool reads_or_writes = !request.permits || request.permits->weight == reader_weight ||
                                request.permits->weight == writer_weight;
-  return reads_or_writes ? "" : "an upgradeable reader could not become the writer there";
+  return reads_or_writes ? "" : "an upgradeable reader could not become the writer on all servers";
 }
 
 }  // namespace

@@ -313,7 +313,7 @@ void Quorum::came_too_late(Instant now, const LinePtr& line) {
     const auto front = line->waiters.begin();
     refuse(now, line, front,
            {front->id, Refusal::Kind::failed, errc::unreachable,
-            "replies take longer than the lease lives: use a longer ttl"});
+            "the server's replies take longer than the ttl: use a longer ttl"});
   } else {
     rest(now, line);
   }

@@ -29,8 +29,10 @@ std::string gate_key(Kind kind, std::string_view key) {
 }
 
 std::string disagreement(const Gate& gate, std::string_view key, std::int64_t actual) {
-  const std::string what = gate.kind == Kind::latch ? " a count of " : " so many parties: ";
-  return named(gate.kind, key) + " was made with" + what + std::to_string(actual) +
+  const auto number = std::to_string(actual);
+  return named(gate.kind, key) + " was made with " +
+         (gate.kind == Kind::latch ? "a count of " + number
+                                   : number + (actual == 1 ? " party" : " parties")) +
          ", this client says " + gate.arguments.at(0) +
          ": use the same number everywhere, or another name";
 }
@@ -42,8 +44,7 @@ std::string broken(Kind kind, std::string_view key) {
                    "it, or the server lost its data"
              : named(kind, key) +
                    " is broken: a party died, left or stopped waiting, somebody reset it, or the "
-                   "server "
-                   "lost its data";
+                   "server lost its data";
 }
 
 }  // namespace dlock::core
