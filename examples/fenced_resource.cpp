@@ -83,7 +83,7 @@ void run(const char* url, const std::string& path) {
   dlock::Lease late = dlock::Mutex{client, "account", {.ttl = 300ms, .renew = false}}.acquire();
   wait_for_loss(late);
 
-  dlock::DistributedLock next{client, "account", 30s};
+  dlock::DistributedLock next{client, "account", {.ttl = 30s}};
   report("the next holder", next.fence(), account.write(next.fence(), "balance 80"));
   report("the late holder", late.fence(), account.write(late.fence(), "balance 90"));
 

@@ -18,9 +18,9 @@ int main(int count, char** arguments) {
   const int places = count > 2 ? std::stoi(arguments[2]) : 1;
   try {
     dlock::Client client;  // $DLOCK_URL, or a private server on this machine
-    dlock::Semaphore gpu{client, "gpu 0", {.permits = 4, .ttl = 30s}};
+    dlock::Semaphore gpu{client, "gpu 0", 4, {.ttl = 30s}};
     // In order of arrival: those who want little do not overtake one who wants much.
-    const dlock::Lease lease = gpu.acquire(places);
+    const dlock::Lease lease = gpu.permits(places).acquire();
     std::cout << name << ": has " << places << " of 4 places" << std::endl;
     std::this_thread::sleep_for(20ms);  // the job
     lease.ensure_held();                // throws if its places are another's by now

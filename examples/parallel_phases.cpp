@@ -18,8 +18,8 @@ std::atomic<int> done = 0;
 
 void work(const std::string& run) {
   dlock::Client client;  // a private server on this machine
-  dlock::Latch ready{client, "ready " + run, {.count = workers}};
-  dlock::Barrier phase{client, "phase " + run, {.parties = workers}};
+  dlock::Latch ready{client, "ready " + run, workers};
+  dlock::Barrier phase{client, "phase " + run, workers};
   try {
     ready.count_down();
     if (!ready.wait_for(10s)) {  // somebody may have died before it was ready

@@ -18,7 +18,7 @@ int main(int count, char** arguments) {
   try {
     dlock::Client redis;  // $DLOCK_URL, or a private server on this machine
     const auto start = steady_clock::now();
-    dlock::DistributedLock lock{redis, "register_user", ttl};  // waits until it is ours
+    dlock::DistributedLock lock{redis, "register_user", {.ttl = ttl}};  // waits until it is ours
     const auto waited = std::chrono::floor<milliseconds>(steady_clock::now() - start);
 
     for (const char letter : {'a', 'b', 'c', 'd'}) {

@@ -17,7 +17,6 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <cstdint>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -28,9 +27,7 @@
 
 #include "dlock/async.hpp"
 #include "dlock/error.hpp"
-#include "dlock/mutex.hpp"
-#include "dlock/semaphore.hpp"
-#include "dlock/shared_mutex.hpp"
+#include "dlock/lease_source.hpp"
 
 /// Asynchronous calls for Asio and Boost.Asio, of <dlock/asio.hpp>.
 namespace dlock::asio {
@@ -249,81 +246,34 @@ auto try_acquire(Start start, CompletionToken&& token) {
 
 }  // namespace detail
 
-/// A lock whose `async_acquire()` needs nothing but a handler: `Mutex`, `SharedMutex`.
-template <class Lock>
-concept AsyncLock = requires(Lock& lock, AcquireHandler handler, std::stop_token stop) {
-  lock.async_acquire(handler, stop);
-};
-
-/// Waits for the lock; completes with `void(std::exception_ptr, Lease)` on the handler's executor.
-/// Errors are those of the lock's `acquire()`; the handler's cancellation slot ends the wait with
-/// `Cancelled`. The lock must live until the operation has been started. So for all that follow.
+/// Waits for a lease from `source`: a `Mutex`, a side of a `SharedMutex`, or permits of a
+/// `Semaphore`. Completes with `void(std::exception_ptr, Lease)` on the handler's executor. The
+/// errors are those of `LeaseSource::acquire()`; the handler's cancellation slot ends the wait with
+/// `Cancelled`. The lock object may be gone before the wait ends.
 ///
 /// The execution context and the `Client` may end in either order. A context that is destroyed
-/// destroys the handlers (and coroutines) of what is pending there, without calling them; the waits
-/// are cancelled, and a lease that comes all the same is given back. The end of the `Client`
-/// completes what is pending with `Cancelled`. What completes while no thread runs the context
-/// waits for the next that does.
-template <AsyncLock Lock, class CompletionToken>
-auto async_acquire(Lock& lock, CompletionToken&& token) {
-  return detail::acquire(
-      [&lock](AcquireHandler handler, std::stop_token stop) {
-        lock.async_acquire(std::move(handler), std::move(stop));
-      },
-      std::forward<CompletionToken>(token));
-}
-
-/// For a reader.
+/// destroys the handlers (and coroutines) that are pending there, without calling them; their waits
+/// are cancelled, and a lease that arrives nevertheless is given back. The end of the `Client`
+/// completes what is pending with `Cancelled`. An operation that completes while no thread runs the
+/// context waits for the next thread that does. All operations in this header share these rules.
 template <class CompletionToken>
-auto async_acquire_shared(SharedMutex& mutex, CompletionToken&& token) {
+auto async_acquire(const LeaseSource& source, CompletionToken&& token) {
   return detail::acquire(
-      [&mutex](AcquireHandler handler, std::stop_token stop) {
-        mutex.async_acquire_shared(std::move(handler), std::move(stop));
+      [source](AcquireHandler handler, std::stop_token stop) {
+        source.async_acquire(std::move(handler), std::move(stop));
       },
       std::forward<CompletionToken>(token));
 }
 
-/// For `weight` permits.
-template <class CompletionToken>
-auto async_acquire(Semaphore& semaphore, std::int64_t weight, CompletionToken&& token) {
-  return detail::acquire(
-      [&semaphore, weight](AcquireHandler handler, std::stop_token stop) {
-        semaphore.async_acquire(weight, std::move(handler), std::move(stop));
-      },
-      std::forward<CompletionToken>(token));
-}
-
-/// Waits at most `span`, a span of zero or less tries once; completes with
-/// `void(std::exception_ptr, std::optional<Lease>)`.
-template <AsyncLock Lock, class Rep, class Period, class CompletionToken>
-auto async_try_acquire_for(Lock& lock, const std::chrono::duration<Rep, Period>& span,
+/// Waits for a lease from `source` for at most `span`; a span of zero or less tries once. Completes
+/// with `void(std::exception_ptr, std::optional<Lease>)`.
+template <class Rep, class Period, class CompletionToken>
+auto async_try_acquire_for(const LeaseSource& source,
+                           const std::chrono::duration<Rep, Period>& span,
                            CompletionToken&& token) {
   return detail::try_acquire(
-      [&lock, span](AcquireHandler handler, std::stop_token stop) {
-        lock.async_try_acquire_for(span, std::move(handler), std::move(stop));
-      },
-      std::forward<CompletionToken>(token));
-}
-
-/// For a reader.
-template <class Rep, class Period, class CompletionToken>
-auto async_try_acquire_shared_for(SharedMutex& mutex,
-                                  const std::chrono::duration<Rep, Period>& span,
-                                  CompletionToken&& token) {
-  return detail::try_acquire(
-      [&mutex, span](AcquireHandler handler, std::stop_token stop) {
-        mutex.async_try_acquire_shared_for(span, std::move(handler), std::move(stop));
-      },
-      std::forward<CompletionToken>(token));
-}
-
-/// For `weight` permits.
-template <class Rep, class Period, class CompletionToken>
-auto async_try_acquire_for(Semaphore& semaphore, const std::chrono::duration<Rep, Period>& span,
-                           std::int64_t weight, CompletionToken&& token) {
-  return detail::try_acquire(
-      [&semaphore, span, weight](AcquireHandler handler, std::stop_token stop) {
-        semaphore.async_try_acquire_for(span, weight, std::move(handler), std::move(stop));
+      [source, span](AcquireHandler handler, std::stop_token stop) {
+        source.async_try_acquire_for(span, std::move(handler), std::move(stop));
       },
       std::forward<CompletionToken>(token));
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -37,8 +38,9 @@ class LockSpec;
 /// Errors: `Broken`, `Unreachable`, `Refused`, `StoreUnusable`, and `UsageError` as said.
 class DLOCK_API Barrier {
  public:
-  /// Throws `UsageError` as `Mutex`, and for a number of parties out of range.
-  Barrier(Client& client, std::string_view name, BarrierOptions options);
+  /// `parties`: how many must arrive, from 1 to 2^30 - 1; all clients of one barrier must say the
+  /// same. Sends nothing. Throws `UsageError` for a number, name or option out of range.
+  Barrier(Client& client, std::string_view name, std::int64_t parties, BarrierOptions options = {});
   ~Barrier();
   Barrier(const Barrier&) = delete;
   Barrier& operator=(const Barrier&) = delete;
@@ -70,7 +72,8 @@ class DLOCK_API Barrier {
  private:
   bool wait_in(std::optional<std::chrono::milliseconds> span, std::stop_token stop);
 
-  std::shared_ptr<detail::LockSpec> gate_;
+  std::shared_ptr<const detail::LockSpec> gate_;
+  std::int64_t parties_;
   BarrierOptions options_;
 };
 

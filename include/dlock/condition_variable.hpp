@@ -112,7 +112,7 @@ class DLOCK_API ConditionVariable {
   bool wait_in(Lock& lock, const std::stop_token& stop,
                std::optional<std::chrono::milliseconds> span);
 
-  std::shared_ptr<detail::LockSpec> gate_;
+  std::shared_ptr<const detail::LockSpec> gate_;
 };
 
 }  // namespace dlock

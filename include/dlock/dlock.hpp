@@ -20,6 +20,7 @@ namespace dlock {}
 #include "dlock/leader_observer.hpp"
 #include "dlock/leadership.hpp"
 #include "dlock/lease.hpp"
+#include "dlock/lease_source.hpp"
 #include "dlock/mutex.hpp"
 #include "dlock/once.hpp"
 #include "dlock/options.hpp"

@@ -35,8 +35,9 @@ class LockSpec;
 /// the latch meanwhile.
 class DLOCK_API Latch {
  public:
-  /// Throws `UsageError` as `Mutex`, and for a count or time out of range.
-  Latch(Client& client, std::string_view name, LatchOptions options);
+  /// `count`: how often it must be counted down, from 1 to 2^30 - 1; all clients of one latch must
+  /// say the same. Sends nothing. Throws `UsageError` for a count, name or option out of range.
+  Latch(Client& client, std::string_view name, std::int64_t count, LatchOptions options = {});
   ~Latch();
   Latch(const Latch&) = delete;
   Latch& operator=(const Latch&) = delete;
@@ -68,7 +69,8 @@ class DLOCK_API Latch {
  private:
   bool wait_in(std::optional<std::chrono::milliseconds> span, std::stop_token stop);
 
-  std::shared_ptr<detail::LockSpec> gate_;
+  std::shared_ptr<const detail::LockSpec> gate_;
+  std::int64_t count_;
   LatchOptions options_;
 };
 

@@ -4,15 +4,15 @@
 
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 
-#include "dlock/async.hpp"
 #include "dlock/client.hpp"
 #include "dlock/export.h"
 #include "dlock/lease.hpp"
+#include "dlock/lease_source.hpp"
 #include "dlock/options.hpp"
 #include "dlock/until.hpp"
 
@@ -22,145 +22,110 @@ namespace detail {
 class ThreadHolds;
 }  // namespace detail
 
-/// A named mutual exclusion between all clients of one store. Meets Lockable and TimedLockable, so
-/// that `std::scoped_lock`, `std::unique_lock` and `std::lock` work. Thread-safe: threads may share
-/// one object, and exclude each other through it.
+/// A named lock that one holder has at a time, among all clients of one store. Meets Lockable and
+/// TimedLockable, so `std::scoped_lock`, `std::unique_lock` and `std::lock` work. Thread-safe:
+/// threads may share one object, and exclude each other through it.
 ///
-/// Two ways to use it: `lock()`/`unlock()` keep the lease inside the object; `acquire()` and
-/// `try_acquire*()` hand out an independent `Lease`, which belongs to whoever has it. The object
-/// does not know who that is: a thread that locks again while it keeps such a lease waits for
-/// itself.
+/// There are two ways to use it. `lock()` and `unlock()` keep the lease inside the object.
+/// `acquire()` and the other members of `LeaseSource` return an independent `Lease`, which belongs
+/// to whoever has it. The object does not know who that is: a thread that locks the mutex again
+/// while it keeps such a lease waits for itself.
 ///
-/// Errors of all locking calls: `Unreachable`, `Refused`, `StoreUnusable`. Of those that wait in
-/// the calling thread, or try, also `UsageError` when that has locked this object already, and
-/// `Deadlock` when it is in a ring of waits: at once if it has locked another object of this name
-/// and client, and waits without a limit. Asynchronous calls wait for nobody's thread.
-class DLOCK_API Mutex {
+/// Making a `Mutex` costs two small allocations and sends nothing. The destructor of a mutex that
+/// is still locked releases it, as `unlock()` does.
+///
+/// `lock()` and `try_lock*()` throw what `LeaseSource` says: `Unreachable`, `Refused`,
+/// `StoreUnusable`, `UsageError` when the calling thread has locked this object already, and
+/// `Deadlock`.
+class DLOCK_API Mutex : public LeaseSource {
  public:
-  /// Throws `UsageError` for a name that, prefix included, is over 512 KiB or begins with
-  /// `dlock1:`, and for options that make no sense.
+  /// Sends nothing. Throws `UsageError` for an empty name, for a name that has more than 512 KiB
+  /// with the client's prefix or begins with `dlock1:`, and for options out of range.
   Mutex(Client& client, std::string_view name, LockOptions options = {});
   ~Mutex();
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;
 
-  /// Waits for the lock. Throws `TimedOut` if `LockOptions::wait` is set and passes.
+  /// Waits for the lock. Throws `TimedOut` when `LockOptions::wait` is set and has passed.
   void lock();
-  /// The same; `stop` ends the wait with `Cancelled`.
+  /// Waits for the lock. `stop` ends the wait with `Cancelled`. Throws `TimedOut` when
+  /// `LockOptions::wait` is set and has passed.
   void lock(std::stop_token stop);
-  /// Takes the lock if it is free now. One round trip at most.
+  /// Locks if the lock is free now. Takes at most one round trip.
   [[nodiscard]] bool try_lock();
-  /// Waits at most this long; a span of zero or less tries once. `stop` ends the wait with
-  /// `Cancelled`.
+  /// Waits for the lock for at most `span`; a span of zero or less tries once. `stop` ends the wait
+  /// with `Cancelled`.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& span,
                                   std::stop_token stop = {}) {
     return try_lock_in(detail::in_ms(span), std::move(stop));
   }
-  /// The same with a deadline of any clock.
+  /// Waits for the lock until `deadline`, which may be of any clock.
   template <class Clock, class Span>
   [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Span>& deadline) {
     return try_lock_in(detail::until(deadline), {});
   }
-  /// Gives the lock back. Never throws: a loss or an unreachable server goes to the log; ask
-  /// `lease().ensure_held()` before, where it matters. By a thread that did not lock it, what
-  /// another locked: a `std::unique_lock` may move from thread to thread. Nothing if nobody did.
+  /// Gives the lock back. Never throws: a lock that was lost, or a server that does not answer, is
+  /// reported to the log. Call `lease().ensure_held()` before it where that matters.
+  ///
+  /// A thread that did not lock the mutex gives back what another thread locked, so that a
+  /// `std::unique_lock` may move from thread to thread. Does nothing when nobody has locked it.
   void unlock() noexcept;
 
-  /// The lease behind the calling thread's `lock()`. The reference is valid until the thread's
-  /// `unlock()`, whatever other threads do with this object. Throws `UsageError` if this thread
-  /// did not lock it, also while another has it.
+  /// The lease behind the calling thread's `lock()`. The reference is valid until that thread calls
+  /// `unlock()`, whatever other threads do with this object. Throws `UsageError` if the calling
+  /// thread did not lock it, even if another thread did.
   [[nodiscard]] const Lease& lease() const;
-  /// What was locked by another thread is the calling thread's from now on, for `lease()`, and to
-  /// be found in a deadlock: for who was given a `std::unique_lock` that another thread made.
-  /// References that `lease()` gave stay valid. Throws `UsageError` when nobody has locked it.
+  /// Makes what another thread locked the calling thread's own, for `lease()` and for the detection
+  /// of deadlocks. Call it after a `std::unique_lock` was moved to this thread. References that
+  /// `lease()` returned stay valid. Throws `UsageError` when nobody has locked the mutex.
   void adopt();
-
-  /// Waits for the lock; `stop` ends the wait with `Cancelled`. Throws `TimedOut` like `lock()`.
-  [[nodiscard]] Lease acquire(std::stop_token stop = {});
-  /// A lease if the lock is free now. One round trip at most.
-  [[nodiscard]] std::optional<Lease> try_acquire();
-  /// A lease if it comes in time. Throws `Cancelled` when `stop` ends the wait.
-  template <class Rep, class Period>
-  [[nodiscard]] std::optional<Lease> try_acquire_for(const std::chrono::duration<Rep, Period>& span,
-                                                     std::stop_token stop = {}) {
-    return try_acquire_in(detail::in_ms(span), std::move(stop));
-  }
-  /// The same with a deadline of any clock.
-  template <class Clock, class Span>
-  [[nodiscard]] std::optional<Lease> try_acquire_until(
-      const std::chrono::time_point<Clock, Span>& deadline, std::stop_token stop = {}) {
-    return try_acquire_in(detail::until(deadline), std::move(stop));
-  }
-
-  /// `acquire()` without a thread that waits: `co_await` gives the lease, on the client's callback
-  /// thread (see `AcquireHandler`). The object may be gone before the wait ends.
-  [[nodiscard]] AsyncAcquire async_acquire(std::stop_token stop = {});
-  /// The same with a handler; `errc::cancelled` when `stop` ends the wait, `errc::timed_out` when
-  /// `LockOptions::wait` does. Throws only what keeps it from starting: then no handler is called.
-  void async_acquire(AcquireHandler handler, std::stop_token stop = {});
-  /// `try_acquire_for()` likewise; a span of zero or less tries once.
-  template <class Rep, class Period>
-  [[nodiscard]] AsyncTryAcquire async_try_acquire_for(
-      const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
-    return async_try_acquire_in(detail::in_ms(span), std::move(stop));
-  }
-  /// The same with a handler.
-  template <class Rep, class Period>
-  void async_try_acquire_for(const std::chrono::duration<Rep, Period>& span, AcquireHandler handler,
-                             std::stop_token stop = {}) {
-    async_try_acquire_in(detail::in_ms(span), std::move(handler), std::move(stop));
-  }
-
-  /// The name, without the prefix.
-  [[nodiscard]] const std::string& name() const noexcept;
 
  private:
   bool try_lock_in(std::chrono::milliseconds span, std::stop_token stop);
-  AsyncTryAcquire async_try_acquire_in(std::chrono::milliseconds span, std::stop_token stop);
-  void async_try_acquire_in(std::chrono::milliseconds span, AcquireHandler handler,
-                            std::stop_token stop);
-  std::optional<Lease> try_acquire_in(std::chrono::milliseconds span, std::stop_token stop);
-  std::unique_ptr<detail::ThreadHolds> state_;
+  std::unique_ptr<detail::ThreadHolds> holds_;
 };
 
-/// A `Mutex` that the thread which holds it may lock again; the last `unlock()` releases. Meets
-/// Lockable and TimedLockable. Thread-safe.
+/// A `Mutex` that its holder may lock again; the last `unlock()` releases it. Meets Lockable and
+/// TimedLockable. Thread-safe. All locking calls throw what those of `Mutex` throw, except that
+/// locking it again is no error.
 class DLOCK_API RecursiveMutex {
  public:
-  /// As `Mutex`.
+  /// Sends nothing. Throws `UsageError` as the constructor of `Mutex` does.
   RecursiveMutex(Client& client, std::string_view name, LockOptions options = {});
   ~RecursiveMutex();
   RecursiveMutex(const RecursiveMutex&) = delete;
   RecursiveMutex& operator=(const RecursiveMutex&) = delete;
 
-  /// As `Mutex::lock()`, or one more hold. Throws `LockLost` if the hold to be added to has ended.
+  /// Waits for the lock, or adds a hold if the calling thread has locked it. Throws `TimedOut` when
+  /// `LockOptions::wait` is set and has passed, and `LockLost` if the thread's hold has ended.
   void lock();
-  /// As `Mutex::try_lock()`, or one more hold.
+  /// Locks if the lock is free now, or adds a hold if the calling thread has locked it.
   [[nodiscard]] bool try_lock();
-  /// As `Mutex::try_lock_for()`, or one more hold.
+  /// Waits for the lock for at most `span`, or adds a hold if the calling thread has locked it.
   template <class Rep, class Period>
   [[nodiscard]] bool try_lock_for(const std::chrono::duration<Rep, Period>& span) {
     return try_lock_in(detail::in_ms(span));
   }
-  /// The same with a deadline of any clock.
+  /// Waits for the lock until `deadline`, which may be of any clock, or adds a hold.
   template <class Clock, class Span>
   [[nodiscard]] bool try_lock_until(const std::chrono::time_point<Clock, Span>& deadline) {
     return try_lock_in(detail::until(deadline));
   }
-  /// One hold less; the last gives the lock back as `Mutex::unlock()`.
+  /// Takes one hold away. The last one gives the lock back, as `Mutex::unlock()` does.
   void unlock() noexcept;
 
-  /// As `Mutex::lease()`.
+  /// The lease behind the calling thread's holds. The reference is valid until the last `unlock()`.
+  /// Throws `UsageError` if the calling thread did not lock it.
   [[nodiscard]] const Lease& lease() const;
-  /// How often the calling thread holds it.
+  /// How many times the calling thread has locked it.
   [[nodiscard]] int depth() const noexcept;
-  /// The name, without the prefix.
+  /// The name, without the client's prefix.
   [[nodiscard]] const std::string& name() const noexcept;
 
  private:
   bool try_lock_in(std::chrono::milliseconds span);
-  std::unique_ptr<detail::ThreadHolds> state_;
+  std::unique_ptr<detail::ThreadHolds> holds_;
 };
 
 }  // namespace dlock

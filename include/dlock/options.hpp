@@ -67,28 +67,8 @@ struct LockOptions {
   Span replication_timeout{1'000};
 };
 
-/// Settings of a `Semaphore`: as those of a lock, and how many permits there are.
-struct SemaphoreOptions {
-  /// All clients of one semaphore must say the same; from 1 to 2^30 - 1.
-  std::int64_t permits = 1;
-  /// As `LockOptions::ttl`: how long permits outlive a crashed holder, or how long it has them.
-  Span ttl{30'000};
-  /// As `LockOptions::wait`.
-  std::optional<Span> wait{};
-  /// As `LockOptions::renew`.
-  bool renew = true;
-  /// As `LockOptions::max_hold`.
-  std::optional<Span> max_hold{};
-  /// As `LockOptions::min_replicas`.
-  std::int64_t min_replicas = 0;
-  /// As `LockOptions::replication_timeout`.
-  Span replication_timeout{1'000};
-};
-
 /// Settings of a `Latch`.
 struct LatchOptions {
-  /// From where it counts down. All clients of one latch must say the same; from 1 to 2^30 - 1.
-  std::int64_t count = 1;
   /// How long it stays on the server after it was last counted down or waited for, also at zero.
   /// From 1 s.
   Span keep{std::chrono::hours{1}};
@@ -98,8 +78,6 @@ struct LatchOptions {
 
 /// Settings of a `Barrier`.
 struct BarrierOptions {
-  /// How many must arrive. All clients of one barrier must say the same; from 1 to 2^30 - 1.
-  std::int64_t parties = 2;
   /// How long a part (`Barrier::join`) outlives its crashed holder. As `LockOptions::ttl`.
   Span ttl{30'000};
 };

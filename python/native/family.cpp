@@ -232,8 +232,8 @@ class PyLatch : public PyGate<Latch> {
   PyLatch(PyClient& client, const std::string& name, std::int64_t count, std::int64_t keep,
           std::int64_t ttl)
       : PyGate(std::make_shared<Latch>(
-            *client.get(), name,
-            LatchOptions{.count = count, .keep = milliseconds{keep}, .ttl = milliseconds{ttl}})) {}
+            *client.get(), name, count,
+            LatchOptions{.keep = milliseconds{keep}, .ttl = milliseconds{ttl}})) {}
 
   void count_down(std::int64_t n) {
     call([&](Latch& latch) { latch.count_down(n); });
@@ -256,8 +256,8 @@ class PyLatch : public PyGate<Latch> {
 class PyBarrier : public PyGate<Barrier> {
  public:
   PyBarrier(PyClient& client, const std::string& name, std::int64_t parties, std::int64_t ttl)
-      : PyGate(std::make_shared<Barrier>(
-            *client.get(), name, BarrierOptions{.parties = parties, .ttl = milliseconds{ttl}})) {}
+      : PyGate(std::make_shared<Barrier>(*client.get(), name, parties,
+                                         BarrierOptions{.ttl = milliseconds{ttl}})) {}
 
   bool wait(Ms limit, bool in_main_thread) {
     const auto barrier = gate_;

@@ -49,13 +49,12 @@ class PyStop {
   std::stop_source source_;
 };
 
-/// One way to get a lease: a mutex, one side of a reader-writer lock, or permits.
+/// A lease source: a mutex, one side of a reader-writer lock, or permits.
 class Door {
  public:
-  using Wait = std::function<std::optional<Lease>(Limit)>;
-  using Start = std::function<void(Limit, AcquireHandler, std::stop_token)>;
-  Door(PyClient::Moment obtained, Wait wait, Start start)
-      : obtained_(std::move(obtained)), wait_(std::move(wait)), start_(std::move(start)) {}
+  Door(const PyClient& client, LeaseSource source) : Door(client.obtained(), std::move(source)) {}
+  Door(PyClient::Moment obtained, LeaseSource source)
+      : obtained_(std::move(obtained)), source_(std::move(source)) {}
 
   /// None if it did not come in time. `in_main_thread`: signals are looked after meanwhile.
   std::unique_ptr<PyLease> acquire(std::optional<std::int64_t> limit_ms, bool in_main_thread) {
@@ -69,7 +68,7 @@ class Door {
   void start(std::optional<std::int64_t> limit_ms, nb::callable done, const PyStop& stop) {
     const auto callback = std::make_shared<const Callback>(std::move(done));
     const WithoutGil without_gil;
-    start_(
+    start_wait(
         limit_of(limit_ms),
         [callback](AcquireResult result) {
           callback->call([&] {
@@ -82,10 +81,17 @@ class Door {
   }
 
  private:
+  void start_wait(Limit limit, AcquireHandler handler, std::stop_token stop) const {
+    if (limit) {
+      source_.async_try_acquire_for(*limit, std::move(handler), std::move(stop));
+    } else {
+      source_.async_acquire(std::move(handler), std::move(stop));
+    }
+  }
   std::optional<Lease> acquire_here(Limit limit) {
     if (Gate::is_closed()) throw Cancelled(errc::cancelled, "the program is ending");
     const WithoutGil without_gil;
-    return wait_(limit);
+    return limit ? source_.try_acquire_for(*limit) : std::optional{source_.acquire()};
   }
 
   // The calling thread cannot both read the socket and see to signals. It reads from a server that
@@ -117,7 +123,7 @@ class Door {
     const std::stop_callback when_bound{bound_stop, [&] { stop.request_stop(); }};
     {
       const WithoutGil without_gil;
-      start_(
+      start_wait(
           limit,
           [answer](AcquireResult result) {
             answer->result = std::move(result);
@@ -141,76 +147,35 @@ class Door {
 
   static constexpr milliseconds trusted_for{100};
   PyClient::Moment obtained_;
-  Wait wait_;
-  Start start_;
+  LeaseSource source_;
 };
 
 Door mutex(PyClient& client, const std::string& name, const Terms& terms) {
-  const auto lock = std::make_shared<Mutex>(*client.get(), name, options_of<LockOptions>(terms));
-  return {client.obtained(),
-          [lock](Limit limit) {
-            return limit ? lock->try_acquire_for(*limit) : std::optional{lock->acquire()};
-          },
-          [lock](Limit limit, AcquireHandler handler, std::stop_token stop) {
-            limit ? lock->async_try_acquire_for(*limit, std::move(handler), std::move(stop))
-                  : lock->async_acquire(std::move(handler), std::move(stop));
-          }};
+  return {client, Mutex{*client.get(), name, options_of<LockOptions>(terms)}};
 }
 
 Door writer(PyClient& client, const std::string& name, const Terms& terms) {
-  const auto lock =
-      std::make_shared<SharedMutex>(*client.get(), name, options_of<LockOptions>(terms));
-  return {client.obtained(),
-          [lock](Limit limit) {
-            return limit ? lock->try_acquire_for(*limit) : std::optional{lock->acquire()};
-          },
-          [lock](Limit limit, AcquireHandler handler, std::stop_token stop) {
-            limit ? lock->async_try_acquire_for(*limit, std::move(handler), std::move(stop))
-                  : lock->async_acquire(std::move(handler), std::move(stop));
-          }};
+  return {client, SharedMutex{*client.get(), name, options_of<LockOptions>(terms)}.writer()};
 }
 
 Door reader(PyClient& client, const std::string& name, const Terms& terms) {
-  const auto lock =
-      std::make_shared<SharedMutex>(*client.get(), name, options_of<LockOptions>(terms));
-  return {client.obtained(),
-          [lock](Limit limit) {
-            return limit ? lock->try_acquire_shared_for(*limit)
-                         : std::optional{lock->acquire_shared()};
-          },
-          [lock](Limit limit, AcquireHandler handler, std::stop_token stop) {
-            limit ? lock->async_try_acquire_shared_for(*limit, std::move(handler), std::move(stop))
-                  : lock->async_acquire_shared(std::move(handler), std::move(stop));
-          }};
+  return {client, SharedMutex{*client.get(), name, options_of<LockOptions>(terms)}.reader()};
 }
 
 /// Permits: a door for each weight.
 class PySemaphore {
  public:
   PySemaphore(PyClient& client, const std::string& name, std::int64_t permits, const Terms& terms)
-      : obtained_(client.obtained()) {
-    auto options = options_of<SemaphoreOptions>(terms);
-    options.permits = permits;
-    lock_ = std::make_shared<Semaphore>(*client.get(), name, options);
-  }
+      : obtained_(client.obtained()),
+        lock_(std::make_shared<Semaphore>(*client.get(), name, permits,
+                                          options_of<LockOptions>(terms))) {}
 
   void set_permits(std::int64_t permits) {
     const auto lock = lock_;
     const WithoutGil without_gil;
-    lock->set_permits(permits);
+    lock->resize(permits);
   }
-  [[nodiscard]] Door door(std::int64_t weight) const {
-    return {obtained_,
-            [lock = lock_, weight](Limit limit) {
-              return limit ? lock->try_acquire_for(*limit, weight)
-                           : std::optional{lock->acquire(weight)};
-            },
-            [lock = lock_, weight](Limit limit, AcquireHandler handler, std::stop_token stop) {
-              limit
-                  ? lock->async_try_acquire_for(*limit, weight, std::move(handler), std::move(stop))
-                  : lock->async_acquire(weight, std::move(handler), std::move(stop));
-            }};
-  }
+  [[nodiscard]] Door door(std::int64_t weight) const { return {obtained_, lock_->permits(weight)}; }
 
  private:
   PyClient::Moment obtained_;

@@ -11,14 +11,16 @@
 using namespace dlock;
 
 struct dlock_latch : c::Belonging {
-  dlock_latch(dlock_client& of, std::string_view name, const LatchOptions& options)
-      : Belonging(of.queue()), latch(of.client, name, options) {}
+  dlock_latch(dlock_client& of, std::string_view name, std::int64_t count,
+              const LatchOptions& options)
+      : Belonging(of.queue()), latch(of.client, name, count, options) {}
   Latch latch;
 };
 
 struct dlock_barrier : c::Belonging {
-  dlock_barrier(dlock_client& of, std::string_view name, const BarrierOptions& options)
-      : Belonging(of.queue()), barrier(of.client, name, options) {}
+  dlock_barrier(dlock_client& of, std::string_view name, std::int64_t parties,
+                const BarrierOptions& options)
+      : Belonging(of.queue()), barrier(of.client, name, parties, options) {}
   Barrier barrier;
 };
 
@@ -28,10 +30,10 @@ dlock_status dlock_latch_new(dlock_client* client, const char* name, std::size_t
   return c::make(latch, "latch", [&] {
     c::require(client != nullptr, "client");
     const auto from = c::read_options(options);
-    LatchOptions settings{.count = count};
+    LatchOptions settings;
     settings.keep = c::span_of(from.keep_ms).value_or(settings.keep);
     settings.ttl = c::span_of(from.ttl_ms).value_or(settings.ttl);
-    return new dlock_latch{*client, c::bytes(name, length), settings};
+    return new dlock_latch{*client, c::bytes(name, length), count, settings};
   });
 }
 
@@ -77,9 +79,9 @@ dlock_status dlock_barrier_new(dlock_client* client, const char* name, std::size
   return c::make(barrier, "barrier", [&] {
     c::require(client != nullptr, "client");
     const auto from = c::read_options(options);
-    BarrierOptions settings{.parties = parties};
+    BarrierOptions settings;
     settings.ttl = c::span_of(from.ttl_ms).value_or(settings.ttl);
-    return new dlock_barrier{*client, c::bytes(name, length), settings};
+    return new dlock_barrier{*client, c::bytes(name, length), parties, settings};
   });
 }
 

@@ -12,11 +12,11 @@
 #include <utility>
 
 #include "c/queue.hpp"
-#include "dlock/async.hpp"
 #include "dlock/client.hpp"
 #include "dlock/dlock.h"
 #include "dlock/leadership.hpp"
 #include "dlock/lease.hpp"
+#include "dlock/lease_source.hpp"
 #include "runtime/fork.hpp"
 
 namespace dlock::c {
@@ -28,12 +28,6 @@ struct LostCall {
   dlock_lost_handler handler;
   void* context;
   void operator()() const { handler(context); }
-};
-
-/// How to get what a lock handle stands for.
-struct Ways {
-  std::function<std::optional<Lease>(Limit, std::stop_token)> take;
-  std::function<void(Limit, AcquireHandler, std::stop_token)> start;
 };
 
 /// Throws `UsageError` for NULL, and in a forked child.
@@ -50,9 +44,9 @@ struct dlock_client : dlock::c::Belonging {
 };
 
 struct dlock_lock : dlock::c::Belonging {
-  dlock_lock(std::shared_ptr<dlock_queue> of, dlock::c::Ways made)
-      : Belonging(std::move(of)), ways(std::move(made)) {}
-  dlock::c::Ways ways;
+  dlock_lock(std::shared_ptr<dlock_queue> of, dlock::LeaseSource made)
+      : Belonging(std::move(of)), source(std::move(made)) {}
+  const dlock::LeaseSource source;
 };
 
 struct dlock_cancel {

@@ -13,42 +13,16 @@ using namespace dlock;
 
 namespace {
 
-// A mutex, or a writer.
-template <class Lock>
-c::Ways alone(std::shared_ptr<Lock> lock) {
-  return {[lock](c::Limit limit, std::stop_token stop) {
-            return limit ? lock->try_acquire_for(*limit, std::move(stop))
-                         : std::optional{lock->acquire(std::move(stop))};
-          },
-          [lock](c::Limit limit, AcquireHandler handler, std::stop_token stop) {
-            limit ? lock->async_try_acquire_for(*limit, std::move(handler), std::move(stop))
-                  : lock->async_acquire(std::move(handler), std::move(stop));
-          }};
+void start(const LeaseSource& source, c::Limit limit, AcquireHandler handler,
+           std::stop_token stop) {
+  if (limit) {
+    source.async_try_acquire_for(*limit, std::move(handler), std::move(stop));
+  } else {
+    source.async_acquire(std::move(handler), std::move(stop));
+  }
 }
 
-c::Ways beside_others(std::shared_ptr<SharedMutex> lock) {
-  return {[lock](c::Limit limit, std::stop_token stop) {
-            return limit ? lock->try_acquire_shared_for(*limit, std::move(stop))
-                         : std::optional{lock->acquire_shared(std::move(stop))};
-          },
-          [lock](c::Limit limit, AcquireHandler handler, std::stop_token stop) {
-            limit ? lock->async_try_acquire_shared_for(*limit, std::move(handler), std::move(stop))
-                  : lock->async_acquire_shared(std::move(handler), std::move(stop));
-          }};
-}
-
-c::Ways some_permits(std::shared_ptr<Semaphore> lock, std::int64_t weight) {
-  return {[lock, weight](c::Limit limit, std::stop_token stop) {
-            return limit ? lock->try_acquire_for(*limit, weight, std::move(stop))
-                         : std::optional{lock->acquire(weight, std::move(stop))};
-          },
-          [lock, weight](c::Limit limit, AcquireHandler handler, std::stop_token stop) {
-            limit ? lock->async_try_acquire_for(*limit, weight, std::move(handler), std::move(stop))
-                  : lock->async_acquire(weight, std::move(handler), std::move(stop));
-          }};
-}
-
-// `make(client, options)` makes what `lock` shall point to.
+// `make(client, options)` makes the source of the leases of `lock`.
 template <class Make>
 dlock_status make_lock(dlock_client* client, const dlock_lock_options* options, dlock_lock** lock,
                        Make make) {
@@ -62,38 +36,35 @@ dlock_status make_lock(dlock_client* client, const dlock_lock_options* options, 
 
 dlock_status dlock_mutex_new(dlock_client* client, const char* name, std::size_t length,
                              const dlock_lock_options* options, dlock_lock** lock) {
-  return make_lock(client, options, lock, [&](Client& owner, const LockOptions& settings) {
-    return alone(std::make_shared<Mutex>(owner, c::bytes(name, length), settings));
-  });
+  return make_lock(client, options, lock,
+                   [&](Client& owner, const LockOptions& settings) -> LeaseSource {
+                     return Mutex{owner, c::bytes(name, length), settings};
+                   });
 }
 
 dlock_status dlock_reader_new(dlock_client* client, const char* name, std::size_t length,
                               const dlock_lock_options* options, dlock_lock** lock) {
-  return make_lock(client, options, lock, [&](Client& owner, const LockOptions& settings) {
-    return beside_others(std::make_shared<SharedMutex>(owner, c::bytes(name, length), settings));
-  });
+  return make_lock(client, options, lock,
+                   [&](Client& owner, const LockOptions& settings) -> LeaseSource {
+                     return SharedMutex{owner, c::bytes(name, length), settings}.reader();
+                   });
 }
 
 dlock_status dlock_writer_new(dlock_client* client, const char* name, std::size_t length,
                               const dlock_lock_options* options, dlock_lock** lock) {
-  return make_lock(client, options, lock, [&](Client& owner, const LockOptions& settings) {
-    return alone(std::make_shared<SharedMutex>(owner, c::bytes(name, length), settings));
-  });
+  return make_lock(client, options, lock,
+                   [&](Client& owner, const LockOptions& settings) -> LeaseSource {
+                     return SharedMutex{owner, c::bytes(name, length), settings}.writer();
+                   });
 }
 
 dlock_status dlock_permits_new(dlock_client* client, const char* name, std::size_t length,
                                std::int64_t permits, std::int64_t weight,
                                const dlock_lock_options* options, dlock_lock** lock) {
-  return make_lock(client, options, lock, [&](Client& owner, const LockOptions& settings) {
-    const SemaphoreOptions semaphore{.permits = permits,
-                                     .ttl = settings.ttl,
-                                     .renew = settings.renew,
-                                     .max_hold = settings.max_hold,
-                                     .min_replicas = settings.min_replicas,
-                                     .replication_timeout = settings.replication_timeout};
-    return some_permits(std::make_shared<Semaphore>(owner, c::bytes(name, length), semaphore),
-                        weight);
-  });
+  return make_lock(
+      client, options, lock, [&](Client& owner, const LockOptions& settings) -> LeaseSource {
+        return Semaphore{owner, c::bytes(name, length), permits, settings}.permits(weight);
+      });
 }
 
 void dlock_lock_free(dlock_lock* lock) { delete lock; }
@@ -114,7 +85,9 @@ dlock_status dlock_acquire(dlock_lock* lock, std::int64_t timeout_ms, dlock_canc
                            dlock_lease** lease) {
   return c::make(lease, "lease", [&] {
     c::require(lock != nullptr, "lock");
-    auto obtained = lock->ways.take(c::limit_of(timeout_ms), c::token_of(cancel));
+    const auto limit = c::limit_of(timeout_ms);
+    auto obtained = limit ? lock->source.try_acquire_for(*limit, c::token_of(cancel))
+                          : std::optional{lock->source.acquire(c::token_of(cancel))};
     if (!obtained) {
       throw_error(errc::timed_out,
                   timeout_ms > 0 ? "the lock was not ours in time" : "the lock is not free");
@@ -128,8 +101,8 @@ dlock_status dlock_acquire_async(dlock_lock* lock, std::int64_t timeout_ms, dloc
   return c::guarded([&] {
     c::require(lock != nullptr, "lock");
     c::require(handler != nullptr, "handler");
-    lock->ways.start(
-        c::limit_of(timeout_ms),
+    start(
+        lock->source, c::limit_of(timeout_ms),
         [handler, context, queue = lock->queue()](AcquireResult result) {
           dlock_lease* lease = nullptr;
           const auto status =
@@ -158,7 +131,7 @@ dlock_status dlock_acquire_queued(dlock_lock* lock, std::int64_t timeout_ms,
       }
     };
     try {
-      lock->ways.start(c::limit_of(timeout_ms), handler, std::move(stop));
+      start(lock->source, c::limit_of(timeout_ms), handler, std::move(stop));
     } catch (...) {
       pending->take_back();
       queue->end_wait(context);

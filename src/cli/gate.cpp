@@ -72,7 +72,7 @@ int pass(const LatchArguments& arguments) {
     return show(inspect_latch(client, arguments.name), arguments, "latch", latch_json,
                 latch_details);
   }
-  Latch latch{client, arguments.name, {.count = arguments.count, .keep = arguments.keep}};
+  Latch latch{client, arguments.name, arguments.count, {.keep = arguments.keep}};
   if (arguments.down) {
     latch.count_down(arguments.by);
     return 0;
@@ -91,7 +91,7 @@ int pass(const BarrierArguments& arguments) {
     return show(inspect_barrier(client, arguments.name), arguments, "barrier", barrier_json,
                 barrier_details);
   }
-  Barrier barrier{client, arguments.name, {.parties = arguments.parties}};
+  Barrier barrier{client, arguments.name, arguments.parties};
   if (arguments.reset) {
     barrier.reset();
     return 0;

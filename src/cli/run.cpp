@@ -25,6 +25,7 @@
 #include "dlock/election.hpp"
 #include "dlock/error.hpp"
 #include "dlock/inspect.hpp"
+#include "dlock/lease_source.hpp"
 #include "dlock/once.hpp"
 #include "dlock/semaphore.hpp"
 #include "dlock/shared_mutex.hpp"
@@ -57,6 +58,13 @@ std::optional<Held> held(std::optional<What> what) {
   return what ? std::optional{Held{std::move(*what)}} : std::nullopt;
 }
 
+Acquire from(const LeaseSource& source) {
+  return [source](auto limit, const std::stop_token& stop) {
+    return alone(limit ? source.try_acquire_for(*limit, stop)
+                       : std::optional{source.acquire(stop)});
+  };
+}
+
 // How to take a lock, or locks, of the kind that was asked for.
 Acquire acquisition(Client& client, const RunArguments& arguments) {
   const LockOptions options{.ttl = arguments.ttl,
@@ -78,19 +86,12 @@ Acquire acquisition(Client& client, const RunArguments& arguments) {
                                  .min_replicas = arguments.min_replicas,
                                  .replication_timeout = arguments.replication_timeout}));
       };
-    case RunKind::semaphore: {
-      const auto semaphore = std::make_shared<Semaphore>(
-          client, name,
-          SemaphoreOptions{.permits = arguments.permits,
-                           .ttl = arguments.ttl,
-                           .renew = arguments.renew,
-                           .min_replicas = arguments.min_replicas,
-                           .replication_timeout = arguments.replication_timeout});
-      return [semaphore, weight = arguments.weight](auto limit, std::stop_token stop) {
-        return alone(limit ? semaphore->try_acquire_for(*limit, weight, std::move(stop))
-                           : std::optional{semaphore->acquire(weight, std::move(stop))});
-      };
-    }
+    case RunKind::semaphore:
+      return from(Semaphore{client, name, arguments.permits, options}.permits(arguments.weight));
+    case RunKind::reader:
+      return from(SharedMutex{client, name, options}.reader());
+    case RunKind::writer:
+      return from(SharedMutex{client, name, options}.writer());
     case RunKind::leader: {
       const auto election = std::make_shared<Election>(client, name, options);
       return [election, &arguments](auto limit, std::stop_token stop) {
@@ -99,21 +100,8 @@ Acquire acquisition(Client& client, const RunArguments& arguments) {
                           : std::optional{election->campaign(value, std::move(stop))});
       };
     }
-    case RunKind::reader:
-    case RunKind::writer:
-      break;
   }
-  const auto mutex = std::make_shared<SharedMutex>(client, name, options);
-  if (arguments.kind == RunKind::reader) {
-    return [mutex](auto limit, std::stop_token stop) {
-      return alone(limit ? mutex->try_acquire_shared_for(*limit, std::move(stop))
-                         : std::optional{mutex->acquire_shared(std::move(stop))});
-    };
-  }
-  return [mutex](auto limit, std::stop_token stop) {
-    return alone(limit ? mutex->try_acquire_for(*limit, std::move(stop))
-                       : std::optional{mutex->acquire(std::move(stop))});
-  };
+  std::abort();  // there is no other kind
 }
 
 // As messages call it, or them.

@@ -5,7 +5,6 @@
 
 #include "election/election_view.hpp"
 #include "election/proclamation.hpp"
-#include "locks/lease_state.hpp"
 #include "locks/lock_spec.hpp"
 #include "store/panel.hpp"
 
@@ -24,11 +23,7 @@ std::unique_ptr<detail::Proclamation> proclaimed(const Lease& lease, std::string
 Election::Election(Client& client, std::string_view name, LockOptions options)
     : spec_(std::make_shared<detail::LockSpec>(client, name, options)) {}
 
-Election::~Election() {
-  if (spec_->client->is_forked()) {
-    detail::leave_to_parent(std::const_pointer_cast<detail::LockSpec>(spec_));
-  }
-}
+Election::~Election() { detail::destroy(spec_); }
 
 Leadership Election::campaign(std::string_view value, std::stop_token stop) {
   detail::check_proclaimed(value);

@@ -17,27 +17,29 @@ using std::chrono::milliseconds;
 
 namespace {
 
-BarrierOptions checked(BarrierOptions options) {
-  if (options.parties < 1 || options.parties > core::max_permits) {
+std::int64_t checked(std::int64_t parties) {
+  if (parties < 1 || parties > core::max_permits) {
     throw_error(errc::usage, "a barrier has from 1 to " + std::to_string(core::max_permits) +
-                                 " parties, not " + std::to_string(options.parties));
+                                 " parties, not " + std::to_string(parties));
   }
-  return options;
+  return parties;
 }
 
 }  // namespace
 
-Barrier::Barrier(Client& client, std::string_view name, BarrierOptions options)
+Barrier::Barrier(Client& client, std::string_view name, std::int64_t parties,
+                 BarrierOptions options)
     : gate_(std::make_shared<detail::LockSpec>(client, name, LockOptions{.ttl = options.ttl})),
-      options_(checked(options)) {}
+      parties_(checked(parties)),
+      options_(options) {}
 
 Barrier::~Barrier() { detail::destroy(gate_); }
 
 void Barrier::arrive_and_wait(std::stop_token stop) { wait_in(std::nullopt, std::move(stop)); }
 
 Lease Barrier::join() {
-  return detail::join(*gate_, {Kind::barrier, {}, {std::to_string(options_.parties)}},
-                      options_.parties, options_.ttl);
+  return detail::join(*gate_, {Kind::barrier, {}, {std::to_string(parties_)}}, parties_,
+                      options_.ttl);
 }
 
 void Barrier::leave(Lease part) {
@@ -45,18 +47,18 @@ void Barrier::leave(Lease part) {
       gate_->key,
       {Kind::barrier,
        "leave",
-       {std::to_string(options_.parties), detail::token_of_part(*gate_, Kind::barrier, part)}}));
+       {std::to_string(parties_), detail::token_of_part(*gate_, Kind::barrier, part)}}));
 }
 
 void Barrier::reset() {
-  static_cast<void>(gate_->client->at_gate(
-      gate_->key, {Kind::barrier, "reset", {std::to_string(options_.parties)}}));
+  static_cast<void>(
+      gate_->client->at_gate(gate_->key, {Kind::barrier, "reset", {std::to_string(parties_)}}));
 }
 
 bool Barrier::wait_in(std::optional<milliseconds> span, std::stop_token stop) {
   // There is no way to arrive without waiting.
   const auto limit = span ? std::optional{std::max(*span, milliseconds{1})} : std::nullopt;
-  core::Gate gate{Kind::barrier, {}, {std::to_string(options_.parties)}};
+  core::Gate gate{Kind::barrier, {}, {std::to_string(parties_)}};
   return gate_->client->at_gate(gate_->key, std::move(gate), limit, stop) != nullptr;
 }
 

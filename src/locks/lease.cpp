@@ -47,13 +47,13 @@ std::string label(std::string_view name, std::int64_t fence) {
   return "the lock \"" + core::escaped(name) + "\" (fence " + std::to_string(fence) + ")";
 }
 
-void leave_to_parent(std::shared_ptr<void> state) noexcept {
+void leave_to_parent(std::shared_ptr<const void> state) noexcept {
   // Never freed, on purpose, and still reachable.
-  static auto* const kept = new std::vector<std::shared_ptr<void>>;
+  static auto* const kept = new std::vector<std::shared_ptr<const void>>;
   try {
     kept->push_back(state);
   } catch (...) {
-    static_cast<void>(new (std::nothrow) std::shared_ptr<void>{state});
+    static_cast<void>(new (std::nothrow) std::shared_ptr<const void>{state});
   }
 }
 
@@ -105,7 +105,7 @@ Lease::Lease(Lease&& other) noexcept : state_(std::move(other.state_)) {
   detail::LeaseState::unbind(*this);
 }
 
-void Lease::bind() const { detail::lock_in_thread(state_); }
+void Lease::bind() const { detail::lock_in_thread(state_, this); }
 
 Lease& Lease::operator=(Lease&& other) noexcept {
   if (this != &other) {

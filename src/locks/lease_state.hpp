@@ -28,8 +28,8 @@ class LeaseState {
   const std::string name;
   /// The number of the thread that will give it back; 0: nobody knows.
   std::atomic<std::uint64_t> thread{0};
-  /// Whether nobody else can, by a reference: it is inside a lock that the thread has locked.
-  std::atomic<bool> is_locked{false};
+  /// The object that the thread has locked by it, so that nobody else can give it back; or null.
+  std::atomic<const void*> locked_through{nullptr};
 
   /// Whether it can give way to `permits` of the lock `key`. True for one that holds nothing.
   [[nodiscard]] static bool is_of(const Lease& lease, const Session& client, const std::string& key,
@@ -50,7 +50,7 @@ class LeaseState {
   static void unbind(const Lease& lease) noexcept {
     if (lease.state_) {
       lease.state_->thread = 0;
-      lease.state_->is_locked = false;
+      lease.state_->locked_through = nullptr;
     }
   }
   /// Whether the thread is known that will give it back.
@@ -79,6 +79,6 @@ class LeaseState {
 }
 
 /// Keeps what a forked child inherited from being destroyed there: the sockets are its parent's.
-void leave_to_parent(std::shared_ptr<void> state) noexcept;
+void leave_to_parent(std::shared_ptr<const void> state) noexcept;
 
 }  // namespace dlock::detail

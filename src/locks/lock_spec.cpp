@@ -34,11 +34,16 @@ LockOptions finite(LockOptions options) {
 
 }  // namespace
 
-LockSpec::LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_options)
+LockSpec::LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_options,
+                   std::int64_t permits)
     : client(owner.state()),
       name(lock_name),
       key(client->options().prefix + name),
-      options(finite(lock_options)) {
+      options(finite(lock_options)),
+      capacity(permits) {
+  if (name.empty()) {
+    throw_error(errc::usage, "a name must not be empty; is a variable not set?");
+  }
   if (key.size() > most_bytes) {
     throw_error(errc::usage,
                 "a lock's name with its prefix may have at most 512 KiB, this one has " +
@@ -90,21 +95,56 @@ Lease LockSpec::take_or_throw(const std::stop_token& stop,
   return Lease{std::move(state)};
 }
 
+std::optional<core::Permits> LockSpec::permits(std::int64_t weight) const {
+  const auto all = capacity.load();
+  if (all == 0) {
+    return std::nullopt;
+  }
+  if (weight < 1 || weight > all) {
+    throw_error(errc::usage, "cannot acquire " + std::to_string(weight) + " permits of \"" + name +
+                                 "\": it has " + std::to_string(all) + ", so ask for 1 to " +
+                                 std::to_string(all));
+  }
+  return core::Permits{weight, all};
+}
+
+void LockSpec::refuse_recursion(bool waits_for_ever,
+                                const std::optional<core::Permits>& permits) const {
+  client->check_process();
+  switch (ThreadLeases::of_this_thread().conflict(*this, permits)) {
+    case ThreadLeases::Conflict::none:
+      return;
+    case ThreadLeases::Conflict::same_object:
+      throw_recursion(permits.has_value());
+    case ThreadLeases::Conflict::other_object:
+      if (waits_for_ever) {
+        throw_error(errc::deadlock, "this thread holds the lock \"" + name +
+                                        "\" already, through another object, and would wait for "
+                                        "itself: use that object, or unlock it first");
+      }
+  }
+}
+
+void LockSpec::throw_recursion(bool is_shared) const {
+  throw_error(errc::usage, "this thread holds the lock \"" + name +
+                               "\" already, through the same object; " +
+                               (is_shared ? "to go from reader to writer use acquire_upgradeable()"
+                                          : "to lock it more than once use RecursiveMutex"));
+}
+
 std::shared_ptr<LeaseState> LockSpec::obtain(std::optional<milliseconds> limit,
                                              const std::stop_token& stop,
                                              const std::optional<core::Permits>& permits) const {
   const bool waits = !limit || *limit > milliseconds::zero();
   auto& own = ThreadLeases::of_this_thread();
-  if (!limit && own.any() && own.excludes(*client, key, permits)) {
-    throw_error(errc::deadlock, "this thread holds the lock \"" + name +
-                                    "\" already, by another object, and would wait for itself: "
-                                    "use that one, or unlock it first");
+  const bool holds_some = own.any();
+  if (holds_some) {
+    refuse_recursion(!limit, permits);
   }
   std::shared_ptr<core::LeaseRecord> record;
-  if (!waits || !own.any() || client->is_quorum()) {
+  if (!waits || !holds_some || client->is_quorum()) {
     record = client->acquire(key, options, limit, stop, permits);
   } else {
-    client->check_process();
     const auto tokens = [&] { return own.tokens(*client); };
     const DeadlockWatch::Wait wait{DeadlockWatch::of(*client), key, tokens, stop};
     try {
@@ -239,7 +279,7 @@ AcquireResult LockSpec::result_of(Session::Answer& answer,
   return {{}, errc::timed_out, too_late(name, limit.value_or(milliseconds::zero()))};
 }
 
-void destroy(std::shared_ptr<LockSpec>& spec) noexcept {
+void destroy(std::shared_ptr<const LockSpec>& spec) noexcept {
   if (spec && spec->client->is_forked()) {
     leave_to_parent(std::move(spec));
   }

@@ -1,7 +1,9 @@
 // LockSpec: a lock as a handle asks for it: the client, the name, and the options, checked once.
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -18,16 +20,27 @@
 
 namespace dlock::detail {
 
-/// Immutable, and shared by the handle and the asynchronous waits it started.
+/// Immutable but for the capacity, and shared by the handle, its lease sources, and the
+/// asynchronous waits they started. Thread-safe.
 class LockSpec : public std::enable_shared_from_this<LockSpec> {
  public:
-  /// Throws `UsageError` for a name or options that make no sense.
-  LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_options);
+  /// `permits`: how many there are; 0 for a mutex. Throws `UsageError` for a name or options that
+  /// make no sense.
+  LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_options,
+           std::int64_t permits = 0);
 
   const std::shared_ptr<Session> client;
   const std::string name;
   const std::string key;
   const LockOptions options;
+  mutable std::atomic<std::int64_t>
+      capacity;  ///< how many permits there are; a semaphore changes it
+
+  /// Throws that the calling thread has locked the same object already.
+  [[noreturn]] void throw_recursion(bool is_shared) const;
+  /// What an acquisition of `weight` permits asks for; none for a mutex. Throws `UsageError` if
+  /// there are never that many.
+  [[nodiscard]] std::optional<core::Permits> permits(std::int64_t weight) const;
 
   /// None: `limit` passed. Without `permits` it is a mutex.
   [[nodiscard]] std::optional<Lease> take(std::optional<std::chrono::milliseconds> limit,
@@ -59,6 +72,7 @@ class LockSpec : public std::enable_shared_from_this<LockSpec> {
   [[nodiscard]] Lease lease_of(std::shared_ptr<core::LeaseRecord> record) const;
 
  private:
+  void refuse_recursion(bool waits_for_ever, const std::optional<core::Permits>& permits) const;
   [[nodiscard]] std::shared_ptr<LeaseState> obtain(
       std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
       const std::optional<core::Permits>& permits) const;
@@ -69,6 +83,6 @@ class LockSpec : public std::enable_shared_from_this<LockSpec> {
 };
 
 /// Leaves it to the parent if this is its forked child.
-void destroy(std::shared_ptr<LockSpec>& spec) noexcept;
+void destroy(std::shared_ptr<const LockSpec>& spec) noexcept;
 
 }  // namespace dlock::detail

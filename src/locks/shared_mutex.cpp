@@ -16,91 +16,68 @@ namespace {
 using detail::Mode;
 using std::chrono::milliseconds;
 
-constexpr core::Permits writer{core::writer_weight, core::shared_capacity};
-constexpr core::Permits reader{core::reader_weight, core::shared_capacity};
-constexpr core::Permits upgradeable_reader{core::upgradeable_weight, core::shared_capacity};
-
-constexpr std::string_view advice =
-    ": a thread that waited for itself would wait for ever; to go from reader to writer use "
-    "acquire_upgradeable()";
+constexpr core::Permits writing{core::writer_weight, core::shared_capacity};
+constexpr core::Permits reading{core::reader_weight, core::shared_capacity};
+constexpr core::Permits upgradeable_reading{core::upgradeable_weight, core::shared_capacity};
 
 }  // namespace
 
 SharedMutex::SharedMutex(Client& client, std::string_view name, LockOptions options)
-    : state_(std::make_unique<detail::ThreadHolds>(client, name, options)) {}
+    : LeaseSource(std::make_shared<detail::LockSpec>(client, name, options, core::shared_capacity),
+                  core::writer_weight),
+      holds_(std::make_unique<detail::ThreadHolds>(spec())) {}
 
-SharedMutex::~SharedMutex() { detail::destroy(state_); }
+SharedMutex::~SharedMutex() { detail::destroy(holds_); }
+
+LeaseSource SharedMutex::writer() const { return *this; }
+
+LeaseSource SharedMutex::reader() const { return {spec(), core::reader_weight}; }
 
 // --- by thread ----------------------------------------------------------------------------------
 
 void SharedMutex::lock() {
-  state_->refuse_recursion(advice);
-  state_->keep(state_->spec->take_or_throw({}, writer));
+  holds_->refuse_recursion(true);
+  holds_->keep(spec()->take_or_throw({}, writing));
 }
 
 bool SharedMutex::try_lock() { return try_lock_in({}); }
 
 bool SharedMutex::try_lock_in(milliseconds span) {
-  state_->refuse_recursion(advice);
-  auto lease = state_->spec->take(span, {}, writer);
+  holds_->refuse_recursion(true);
+  auto lease = spec()->take(span, {}, writing);
   if (lease) {
-    state_->keep(std::move(*lease));
+    holds_->keep(std::move(*lease));
   }
   return lease.has_value();
 }
 
-void SharedMutex::unlock() noexcept { state_->unlock(Mode::exclusive); }
+void SharedMutex::unlock() noexcept { holds_->unlock(Mode::exclusive); }
 
 void SharedMutex::lock_shared() {
-  state_->refuse_recursion(advice);
-  state_->keep(state_->spec->take_or_throw({}, reader), Mode::shared);
+  holds_->refuse_recursion(true);
+  holds_->keep(spec()->take_or_throw({}, reading), Mode::shared);
 }
 
 bool SharedMutex::try_lock_shared() { return try_lock_shared_in({}); }
 
 bool SharedMutex::try_lock_shared_in(milliseconds span) {
-  state_->refuse_recursion(advice);
-  auto lease = state_->spec->take(span, {}, reader);
+  holds_->refuse_recursion(true);
+  auto lease = spec()->take(span, {}, reading);
   if (lease) {
-    state_->keep(std::move(*lease), Mode::shared);
+    holds_->keep(std::move(*lease), Mode::shared);
   }
   return lease.has_value();
 }
 
-void SharedMutex::unlock_shared() noexcept { state_->unlock(Mode::shared); }
+void SharedMutex::unlock_shared() noexcept { holds_->unlock(Mode::shared); }
 
-const Lease& SharedMutex::lease() const { return state_->lease(); }
+const Lease& SharedMutex::lease() const { return holds_->lease(); }
 
-// --- leases -------------------------------------------------------------------------------------
-
-Lease SharedMutex::acquire(std::stop_token stop) {
-  state_->refuse_recursion(advice);
-  return state_->spec->take_or_throw(stop, writer);
-}
-
-std::optional<Lease> SharedMutex::try_acquire() { return try_acquire_in({}, {}); }
-
-std::optional<Lease> SharedMutex::try_acquire_in(milliseconds span, std::stop_token stop) {
-  state_->refuse_recursion(advice);
-  return state_->spec->take(span, stop, writer);
-}
-
-Lease SharedMutex::acquire_shared(std::stop_token stop) {
-  state_->refuse_recursion(advice);
-  return state_->spec->take_or_throw(stop, reader);
-}
-
-std::optional<Lease> SharedMutex::try_acquire_shared() { return try_acquire_shared_in({}, {}); }
-
-std::optional<Lease> SharedMutex::try_acquire_shared_in(milliseconds span, std::stop_token stop) {
-  state_->refuse_recursion(advice);
-  return state_->spec->take(span, stop, reader);
-}
+// --- upgrades -----------------------------------------------------------------------------------
 
 UpgradeableLease SharedMutex::acquire_upgradeable(std::stop_token stop) {
-  state_->refuse_recursion(advice);
   return UpgradeableLease{std::make_shared<detail::UpgradeableState>(
-      state_->spec, state_->spec->take_or_throw(stop, upgradeable_reader))};
+      spec(), spec()->take_or_throw(stop, upgradeable_reading))};
 }
 
 std::optional<UpgradeableLease> SharedMutex::try_acquire_upgradeable() {
@@ -109,68 +86,31 @@ std::optional<UpgradeableLease> SharedMutex::try_acquire_upgradeable() {
 
 std::optional<UpgradeableLease> SharedMutex::try_acquire_upgradeable_in(milliseconds span,
                                                                         std::stop_token stop) {
-  state_->refuse_recursion(advice);
-  auto lease = state_->spec->take(span, stop, upgradeable_reader);
+  auto lease = spec()->take(span, stop, upgradeable_reading);
   if (!lease) {
     return std::nullopt;
   }
   // In place, as one that is moved is not the calling thread's any more.
   return std::optional<UpgradeableLease>{
-      std::in_place, std::make_shared<detail::UpgradeableState>(state_->spec, std::move(*lease))};
-}
-
-AsyncAcquire SharedMutex::async_acquire(std::stop_token stop) {
-  return state_->spec->async_acquire(writer, std::move(stop));
-}
-
-void SharedMutex::async_acquire(AcquireHandler handler, std::stop_token stop) {
-  state_->spec->async_acquire(writer, std::move(handler), stop);
-}
-
-AsyncAcquire SharedMutex::async_acquire_shared(std::stop_token stop) {
-  return state_->spec->async_acquire(reader, std::move(stop));
-}
-
-void SharedMutex::async_acquire_shared(AcquireHandler handler, std::stop_token stop) {
-  state_->spec->async_acquire(reader, std::move(handler), stop);
-}
-
-AsyncTryAcquire SharedMutex::async_try_acquire_in(milliseconds span, std::stop_token stop) {
-  return state_->spec->async_try_acquire(writer, span, std::move(stop));
-}
-
-void SharedMutex::async_try_acquire_in(milliseconds span, AcquireHandler handler,
-                                       std::stop_token stop) {
-  state_->spec->async_take(span, stop, writer, std::move(handler));
-}
-
-AsyncTryAcquire SharedMutex::async_try_acquire_shared_in(milliseconds span, std::stop_token stop) {
-  return state_->spec->async_try_acquire(reader, span, std::move(stop));
-}
-
-void SharedMutex::async_try_acquire_shared_in(milliseconds span, AcquireHandler handler,
-                                              std::stop_token stop) {
-  state_->spec->async_take(span, stop, reader, std::move(handler));
+      std::in_place, std::make_shared<detail::UpgradeableState>(spec(), std::move(*lease))};
 }
 
 Lease SharedMutex::downgrade(Lease&& exclusive) {
-  return state_->spec->exchange(std::move(exclusive), reader);
+  return spec()->exchange(std::move(exclusive), reading);
 }
 
 // The reader's lease first: while the other half is held nobody can write.
 Lease SharedMutex::downgrade(UpgradeableLease&& upgradeable) {
   upgradeable.ensure_held();
   const auto state = upgradeable.state_;
-  if (state->lock->key != state_->spec->key || state->lock->client != state_->spec->client) {
+  if (state->lock->key != spec()->key || state->lock->client != spec()->client) {
     throw_error(errc::usage, "the lease of \"" + upgradeable.name() +
-                                 "\" is not one of the lock \"" + state_->spec->name + "\"");
+                                 "\" is not one of the lock \"" + name() + "\"");
   }
   upgradeable.state_.reset();
-  auto lease = state_->spec->exchange(std::move(state->base), reader);
+  auto lease = spec()->exchange(std::move(state->base), reading);
   state->rest.release();
   return lease;
 }
-
-const std::string& SharedMutex::name() const noexcept { return state_->spec->name; }
 
 }  // namespace dlock

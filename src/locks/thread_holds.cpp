@@ -21,20 +21,18 @@ std::size_t ThreadHolds::count(Mode mode) const {
       std::ranges::count(holds_, mode, [](const Hold& hold) { return hold.mode; }));
 }
 
-void ThreadHolds::refuse_recursion(std::string_view advice) {
+void ThreadHolds::refuse_recursion(bool is_shared) {
   spec->client->check_process();
   const std::lock_guard lock{mutex_};
   if (own_hold() != holds_.end()) {
-    throw_error(errc::usage, "the lock \"" + spec->name +
-                                 "\" is already held through this object by this thread" +
-                                 std::string{advice});
+    spec->throw_recursion(is_shared);
   }
 }
 
 void ThreadHolds::keep(Lease lease, Mode mode) {
   const std::lock_guard lock{mutex_};
   holds_.push_back({thread_number(), std::move(lease), mode, 1});
-  lock_in_thread(LeaseState::of(holds_.back().lease));
+  lock_in_thread(LeaseState::of(holds_.back().lease), spec.get());
 }
 
 bool ThreadHolds::deepen() {
@@ -103,7 +101,7 @@ void ThreadHolds::adopt() {
     refuse_lease();
   }
   holds_.back().thread = thread_number();
-  lock_in_thread(LeaseState::of(holds_.back().lease));
+  lock_in_thread(LeaseState::of(holds_.back().lease), spec.get());
 }
 
 int ThreadHolds::depth() noexcept {

@@ -20,14 +20,12 @@ enum class Mode : std::uint8_t { exclusive, shared };
 /// Thread-safe.
 class ThreadHolds {
  public:
-  /// Throws as `LockSpec`.
-  ThreadHolds(Client& owner, std::string_view lock_name, LockOptions lock_options)
-      : spec(std::make_shared<LockSpec>(owner, lock_name, lock_options)) {}
+  explicit ThreadHolds(std::shared_ptr<const LockSpec> of) : spec(std::move(of)) {}
 
   const std::shared_ptr<const LockSpec> spec;
 
-  /// Throws if the calling thread has it already; `advice` says what to do.
-  void refuse_recursion(std::string_view advice);
+  /// Throws if the calling thread has it already.
+  void refuse_recursion(bool is_shared = false);
   void keep(Lease lease, Mode mode = Mode::exclusive);
   /// One more hold, if the calling thread has one.
   [[nodiscard]] bool deepen();

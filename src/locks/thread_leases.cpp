@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "locks/lease_state.hpp"
+#include "locks/lock_spec.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/of_thread.hpp"
 #include "runtime/outer_runs.hpp"
@@ -26,9 +27,9 @@ void bind_to_thread(const std::shared_ptr<LeaseState>& lease) {
   ThreadLeases::of_this_thread().add(lease);
 }
 
-void lock_in_thread(const std::shared_ptr<LeaseState>& lease) {
+void lock_in_thread(const std::shared_ptr<LeaseState>& lease, const void* object) {
   bind_to_thread(lease);
-  lease->is_locked = true;
+  lease->locked_through = object;
 }
 
 ThreadLeases& ThreadLeases::of_this_thread() { return of_thread<ThreadLeases>(); }
@@ -67,21 +68,32 @@ std::vector<std::string> ThreadLeases::tokens(const Session& client) const {
   return tokens;
 }
 
-bool ThreadLeases::excludes(const Session& client, const std::string& key,
-                            const std::optional<core::Permits>& wanted) const {
-  const auto latest = std::min(leases_.size(), most_tokens);
-  return std::any_of(leases_.rbegin(), leases_.rbegin() + static_cast<std::ptrdiff_t>(latest),
-                     [&](const std::weak_ptr<LeaseState>& each) {
-                       const auto lease = each.lock();
-                       if (!lease || lease->thread != thread_ || !lease->is_locked ||
-                           lease->client.get() != &client || lease->record->key != key ||
-                           lease->record->left(now()) == core::Duration::zero()) {
-                         return false;
-                       }
-                       const auto weight = core::weight_of(lease->record->token).value_or(0);
-                       return wanted ? weight + wanted->weight > wanted->capacity
-                                     : lease->record->kind == core::Kind::mutex;
-                     });
+ThreadLeases::Conflict ThreadLeases::conflict(const LockSpec& wanted,
+                                              const std::optional<core::Permits>& permits) const {
+  const auto excludes = [&](const LeaseState& lease) {
+    if (lease.client != wanted.client || lease.record->key != wanted.key ||
+        lease.record->left(now()) == core::Duration::zero()) {
+      return false;
+    }
+    const auto weight = core::weight_of(lease.record->token).value_or(0);
+    return permits ? weight + permits->weight > permits->capacity
+                   : lease.record->kind == core::Kind::mutex;
+  };
+  auto found = Conflict::none;
+  auto looked_at = std::min(leases_.size(), most_tokens);
+  for (auto each = leases_.rbegin(); looked_at > 0; ++each, --looked_at) {
+    const auto lease = each->lock();
+    if (!lease || lease->thread != thread_ || lease->locked_through == nullptr) {
+      continue;
+    }
+    if (lease->locked_through == &wanted) {
+      return Conflict::same_object;
+    }
+    if (excludes(*lease)) {
+      found = Conflict::other_object;
+    }
+  }
+  return found;
 }
 
 }  // namespace dlock::detail

@@ -14,6 +14,7 @@ namespace dlock::detail {
 
 class Session;
 class LeaseState;
+class LockSpec;
 
 /// Of the calling thread; unlike its std::thread::id never given to another.
 [[nodiscard]] std::uint64_t thread_number();
@@ -21,8 +22,8 @@ class LeaseState;
 /// The calling thread will give the lease back, as long as the handle is not moved: while it waits
 /// for something else, nobody does.
 void bind_to_thread(const std::shared_ptr<LeaseState>& lease);
-/// ... and nobody else will.
-void lock_in_thread(const std::shared_ptr<LeaseState>& lease);
+/// ... and nobody else will: it locked `object` by it.
+void lock_in_thread(const std::shared_ptr<LeaseState>& lease, const void* object);
 
 /// What a thread holds so. For that thread, and for others while it is known to wait.
 class ThreadLeases {
@@ -36,10 +37,11 @@ class ThreadLeases {
   /// many, the latest.
   [[nodiscard]] std::vector<std::string> tokens(const Session& client) const;
 
-  /// Whether the thread has locked `key` of this client, so that `wanted` (none: the mutex) is not
-  /// to be had before it unlocks. Of many, the latest are looked at.
-  [[nodiscard]] bool excludes(const Session& client, const std::string& key,
-                              const std::optional<core::Permits>& wanted) const;
+  /// What the thread has locked that keeps it from the lock `wanted` (with `permits`; none: the
+  /// mutex), before it unlocks. Of many, the latest are looked at.
+  enum class Conflict { none, same_object, other_object };
+  [[nodiscard]] Conflict conflict(const LockSpec& wanted,
+                                  const std::optional<core::Permits>& permits) const;
 
  private:
   [[nodiscard]] bool is_ours(const std::weak_ptr<LeaseState>& lease) const;

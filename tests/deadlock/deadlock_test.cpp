@@ -167,7 +167,7 @@ TEST_F(Deadlocks, ManyHoldersCostALongWaitABoundedNumberOfCommands) {
   Client writes{server.url()};
   SharedMutex pages{readers, "pages"};
   std::vector<Lease> held;
-  for (int i = 0; i < 1500; ++i) held.push_back(pages.acquire_shared());
+  for (int i = 0; i < 1500; ++i) held.push_back(pages.reader().acquire());
   std::jthread writer{[&] {
     const DistributedLock first{writes, "a"};
     SharedMutex mine{writes, "pages"};
@@ -202,7 +202,7 @@ TEST_F(Deadlocks, AReaderAmongManyIsSeenInARing) {
   Client two{server.url()};
   SharedMutex pages{many, "pages"};
   std::vector<Lease> others;
-  for (int i = 0; i < 250; ++i) others.push_back(pages.acquire_shared());
+  for (int i = 0; i < 250; ++i) others.push_back(pages.reader().acquire());
   std::latch start{2};
   std::atomic<int> told{0};
   {
@@ -312,9 +312,9 @@ TEST_F(Deadlocks, WhateverIsHeldAndWhateverOtherThreadsDidWithIt) {
       take);
   add(
       "semaphore",
-      [](Client& client, const std::string& name) { return Semaphore{client, name}.acquire(); },
+      [](Client& client, const std::string& name) { return Semaphore{client, name, 1}.acquire(); },
       [](Client& client, const std::string& name) {
-        EXPECT_TRUE((Semaphore{client, name}.try_acquire_for(60s)));
+        EXPECT_TRUE((Semaphore{client, name, 1}.try_acquire_for(60s)));
       });
   add(
       "upgradeable",

@@ -184,7 +184,7 @@ TEST_F(ElectionTest, AValueOfAnotherHolderDoesNotCount) {
   server.command({"DEL", "e"});
   EXPECT_FALSE(election.leader());
   Client second{server.url()};
-  const DistributedLock other{second, "e", 30s};
+  const DistributedLock other{second, "e", {.ttl = 30s}};
   EXPECT_FALSE(election.leader());
 }
 

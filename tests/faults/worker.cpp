@@ -75,7 +75,7 @@ struct Share {
 struct Way {
   std::string lock;
   Share share;
-  std::function<Lease()> acquire;
+  LeaseSource source;
 };
 
 /// A wait, and the lease that comes of it.
@@ -92,7 +92,7 @@ class Turn {
   /// False if the wait ended with an error.
   bool acquire(const Way& way) {
     try {
-      lease_.emplace(way.acquire());
+      lease_.emplace(way.source.acquire());
     } catch (const Error& error) {
       fail(error);
       return false;
@@ -155,23 +155,21 @@ class Turn {
 std::vector<Way> ways_of(Client& client, const std::string& lock, std::chrono::milliseconds ttl) {
   const auto colon = lock.find(':');
   const auto name = lock.substr(0, colon);
+  const LockOptions options{.ttl = ttl};
   if (colon == std::string::npos) {
-    const auto mutex = std::make_shared<Mutex>(client, name, LockOptions{.ttl = ttl});
-    return {{name, {}, [mutex] { return mutex->acquire(); }}};
+    return {{name, {}, Mutex{client, name, options}}};
   }
   const auto kind = lock.substr(colon + 1);
   if (kind == "shared") {
     constexpr std::int64_t many = 1000;
-    const auto mutex = std::make_shared<SharedMutex>(client, name, LockOptions{.ttl = ttl});
-    return {{name, {many, many}, [mutex] { return mutex->acquire(); }},
-            {name, {1, many}, [mutex] { return mutex->acquire_shared(); }}};
+    const SharedMutex mutex{client, name, options};
+    return {{name, {many, many}, mutex.writer()}, {name, {1, many}, mutex.reader()}};
   }
   const auto permits = std::stoll(kind);
-  const auto semaphore =
-      std::make_shared<Semaphore>(client, name, SemaphoreOptions{.permits = permits, .ttl = ttl});
+  const Semaphore semaphore{client, name, permits, options};
   std::vector<Way> ways;
   for (std::int64_t weight = 1; weight <= permits; ++weight) {
-    ways.push_back({name, {weight, permits}, [=] { return semaphore->acquire(weight); }});
+    ways.push_back({name, {weight, permits}, semaphore.permits(weight)});
   }
   return ways;
 }

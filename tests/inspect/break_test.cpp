@@ -24,7 +24,7 @@ class Breaking : public Inspecting {};
 
 TEST_F(Breaking, TakesTheLockAndTellsTheHolder) {
   Client holder{server_.unix_url()};
-  const DistributedLock held{holder, "a", 30s};
+  const DistributedLock held{holder, "a", {.ttl = 30s}};
   EXPECT_EQ(break_lock(client_, "a", held.fence(), 10s), BreakOutcome::broken);
   EXPECT_FALSE(inspect_lock(client_, "a").held);
   EXPECT_TRUE(eventually([&] { return held.lost().stop_requested(); }));
@@ -33,7 +33,7 @@ TEST_F(Breaking, TakesTheLockAndTellsTheHolder) {
 
 TEST_F(Breaking, LetsTheNextOneGoOn) {
   Client holder{server_.unix_url()};
-  const DistributedLock held{holder, "a", 30s};
+  const DistributedLock held{holder, "a", {.ttl = 30s}};
   const Waiter waiter{server_, "a"};
   ASSERT_TRUE(eventually([&] { return waiters_of("a") == 1; }));
   EXPECT_EQ(break_lock(client_, "a", held.fence(), 10s), BreakOutcome::broken);
@@ -44,10 +44,10 @@ TEST_F(Breaking, LetsTheNextOneGoOn) {
 TEST_F(Breaking, AnEarlierHolderChangesNothing) {
   std::int64_t before = 0;
   {
-    const DistributedLock former{client_, "a", 30s};
+    const DistributedLock former{client_, "a", {.ttl = 30s}};
     before = former.fence();
   }
-  const DistributedLock held{client_, "a", 30s};
+  const DistributedLock held{client_, "a", {.ttl = 30s}};
   EXPECT_EQ(break_lock(client_, "a", before, 10s), BreakOutcome::not_holder);
   EXPECT_EQ(break_lock(client_, "a", held.fence() + 64, 10s), BreakOutcome::not_holder);
   EXPECT_EQ(break_lock(client_, "a", 0, 10s), BreakOutcome::not_holder);
@@ -68,12 +68,12 @@ TEST_F(Breaking, TellsAPassedOnLockFromTheHolderBefore) {
   // stand in line by then, which nothing shows: give it longer each time until it does.
   for (auto pause = 1ms;; pause *= 2) {
     ASSERT_LT(pause, 5s);
-    std::optional<DistributedLock> first{std::in_place, holder, "a", 30s};
+    std::optional<DistributedLock> first{std::in_place, holder, "a"};
     const auto before = first->fence();
     std::promise<std::int64_t> fence;
     std::promise<void> over;
     std::jthread thread{[&] {
-      const DistributedLock second{holder, "a", 30s};
+      const DistributedLock second{holder, "a", {.ttl = 30s}};
       fence.set_value(second.fence());
       over.get_future().wait();
       EXPECT_EQ(second.held(), second.fence() == before + 1);

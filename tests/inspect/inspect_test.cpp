@@ -36,7 +36,7 @@ TEST_F(Inspecting, AFreeLockIsFree) {
 }
 
 TEST_F(Inspecting, AHeldLockNamesItsHolder) {
-  const DistributedLock held{client_, "a", 30s};
+  const DistributedLock held{client_, "a", {.ttl = 30s}};
   // A client registers itself beside its first acquire.
   ASSERT_TRUE(eventually([&] { return !inspect_lock(client_, "a").holder.host.empty(); }));
   const auto lock = inspect_lock(client_, "a");
@@ -55,12 +55,12 @@ TEST_F(Inspecting, AHeldLockNamesItsHolder) {
 }
 
 TEST_F(Inspecting, TheTimeSinceGrowsByTheServersClock) {
-  const DistributedLock held{client_, "a", 30s};
+  const DistributedLock held{client_, "a", {.ttl = 30s}};
   EXPECT_TRUE(eventually([&] { return inspect_lock(client_, "a").since >= 20ms; }));
 }
 
 TEST_F(Inspecting, WaitersStandInOrderWithTheTimeTheyHaveWaited) {
-  const DistributedLock held{client_, "a", 30s};
+  const DistributedLock held{client_, "a", {.ttl = 30s}};
   const Waiter first{server_, "a", {.label = "first"}};
   ASSERT_TRUE(eventually([&] { return waiters_of("a") == 1; }));
   const Waiter second{server_, "a", {.label = "second"}};
@@ -115,10 +115,10 @@ TEST_F(Inspecting, AKeyOfAnotherTypeIsNotALock) {
 }
 
 TEST_F(Inspecting, AListHasWhatIsHeldOrWaitedForInOrderOfName) {
-  const DistributedLock b{client_, "b", 30s};
-  const DistributedLock a{client_, "a", 30s};
-  const DistributedLock odd{client_, "odd }{\n\xff*", 30s};
-  const DistributedLock empty{client_, "", 30s};
+  const DistributedLock b{client_, "b", {.ttl = 30s}};
+  const DistributedLock a{client_, "a", {.ttl = 30s}};
+  const DistributedLock odd{client_, "odd }{\n\xff*", {.ttl = 30s}};
+  const DistributedLock empty{client_, "", {.ttl = 30s}};
   server_.command({"SET", "foreign", "x"});
   server_.command({"SET", "foreign, waited for", "x", "PX", "600000"});
   server_.command({"LPUSH", "list", "x"});
@@ -133,9 +133,9 @@ TEST_F(Inspecting, AListHasWhatIsHeldOrWaitedForInOrderOfName) {
 }
 
 TEST_F(Inspecting, AListTakesAPattern) {
-  const DistributedLock first{client_, "job:1", 30s};
-  const DistributedLock second{client_, "job:2", 30s};
-  const DistributedLock other{client_, "other", 30s};
+  const DistributedLock first{client_, "job:1", {.ttl = 30s}};
+  const DistributedLock second{client_, "job:2", {.ttl = 30s}};
+  const DistributedLock other{client_, "other", {.ttl = 30s}};
   server_.command({"SET", "job:waited", "x", "PX", "600000"});
   const Waiter waiter{server_, "job:waited"};
   ASSERT_TRUE(eventually([&] { return waiters_of("job:waited") == 1; }));
@@ -147,9 +147,9 @@ TEST_F(Inspecting, AListTakesAPattern) {
 
 TEST_F(Inspecting, AListStaysWithinThePrefix) {
   Client prefixed{server_.unix_url(), {.prefix = "app[*]:"}};
-  const DistributedLock outside{client_, "app[*x", 30s};
-  const DistributedLock alike{client_, "app*:b", 30s};
-  const DistributedLock inside{prefixed, "a", 30s};
+  const DistributedLock outside{client_, "app[*x", {.ttl = 30s}};
+  const DistributedLock alike{client_, "app*:b", {.ttl = 30s}};
+  const DistributedLock inside{prefixed, "a", {.ttl = 30s}};
   EXPECT_THAT(names_of(list_locks(prefixed)), ElementsAre("a"));
   EXPECT_EQ(inspect_lock(prefixed, "a").fence, inside.fence());
   EXPECT_EQ(inspect_lock(prefixed, "a").name, "a");
@@ -159,7 +159,8 @@ TEST_F(Inspecting, AListStaysWithinThePrefix) {
 TEST_F(Inspecting, AListIsWholeWithManyKeysAround) {
   std::vector<std::unique_ptr<DistributedLock>> held;
   for (int i = 0; i < 300; ++i) {
-    held.push_back(std::make_unique<DistributedLock>(client_, "lock" + std::to_string(i), 60s));
+    held.push_back(std::make_unique<DistributedLock>(client_, "lock" + std::to_string(i),
+                                                     LockOptions{.ttl = 60s}));
   }
   std::vector<std::string> words{"MSET"};
   for (int i = 0; i < 3000; ++i) words.insert(words.end(), {"noise" + std::to_string(i), "x"});
@@ -169,7 +170,7 @@ TEST_F(Inspecting, AListIsWholeWithManyKeysAround) {
 }
 
 TEST_F(Inspecting, NonsenseInARegistrationIsPassedOver) {
-  const DistributedLock held{client_, "a", 30s};
+  const DistributedLock held{client_, "a", {.ttl = 30s}};
   ASSERT_TRUE(eventually([&] { return !inspect_lock(client_, "a").holder.host.empty(); }));
   const auto client = inspect_lock(client_, "a").holder.client;
   server_.command({"SET", core::registration_key(client), "{\"host\":\"x\",\"pid\":\"no\"}"});
@@ -178,7 +179,7 @@ TEST_F(Inspecting, NonsenseInARegistrationIsPassedOver) {
 }
 
 TEST_F(Inspecting, ChangesNothing) {
-  const DistributedLock held{client_, "a", 30s};
+  const DistributedLock held{client_, "a", {.ttl = 30s}};
   const Waiter waiter{server_, "a"};
   ASSERT_TRUE(eventually([&] { return waiters_of("a") == 1; }));
   const auto dump = server_.command({"GET", "a"});
@@ -189,7 +190,7 @@ TEST_F(Inspecting, ChangesNothing) {
 }
 
 TEST_F(Inspecting, WorksOnAReplicaAndAFullServer) {
-  const DistributedLock held{client_, "a", 30s};
+  const DistributedLock held{client_, "a", {.ttl = 30s}};
   server_.command({"CONFIG", "SET", "maxmemory", "1"});
   EXPECT_TRUE(inspect_lock(client_, "a").held);
   EXPECT_EQ(list_locks(client_).size(), 1U);

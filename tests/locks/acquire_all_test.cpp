@@ -195,8 +195,8 @@ TEST_F(AcquireAll, LeasesOfAnyKindCanBeUsedAsOne) {
   Client other{server.url()};
   std::vector<Lease> mixed;
   mixed.push_back(Mutex{client, "a"}.acquire());
-  mixed.push_back(Semaphore{other, "gpu", {.permits = 2}}.acquire());
-  mixed.push_back(SharedMutex{client, "doc", {.ttl = 5s}}.acquire_shared());
+  mixed.push_back(Semaphore{other, "gpu", 2}.acquire());
+  mixed.push_back(SharedMutex{client, "doc", {.ttl = 5s}}.reader().acquire());
   Leases all{std::move(mixed)};
   EXPECT_TRUE(all.held());
   EXPECT_LT(all.valid_for(), 5s);

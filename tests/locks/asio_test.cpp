@@ -89,14 +89,15 @@ TEST_F(Asio, ACancellationSlotEndsTheWaitAndLeavesNothingBehind) {
 TEST_F(Asio, ReadersWritersAndPermitsAreAwaitedToo) {
   Client client{server.url()};
   SharedMutex pages{client, "pages"};
-  Semaphore gpu{client, "gpu", {.permits = 4}};
+  Semaphore gpu{client, "gpu", 4};
   auto work = [&]() -> net::awaitable<bool> {
-    auto reader = co_await dlock::asio::async_acquire_shared(pages, net::use_awaitable);
+    auto reader = co_await dlock::asio::async_acquire(pages.reader(), net::use_awaitable);
     auto another =
-        co_await dlock::asio::async_try_acquire_shared_for(pages, 1s, net::use_awaitable);
+        co_await dlock::asio::async_try_acquire_for(pages.reader(), 1s, net::use_awaitable);
     auto writer = co_await dlock::asio::async_try_acquire_for(pages, 0ms, net::use_awaitable);
-    auto permits = co_await dlock::asio::async_acquire(gpu, 3, net::use_awaitable);
-    auto more = co_await dlock::asio::async_try_acquire_for(gpu, 0ms, 2, net::use_awaitable);
+    auto permits = co_await dlock::asio::async_acquire(gpu.permits(3), net::use_awaitable);
+    auto more =
+        co_await dlock::asio::async_try_acquire_for(gpu.permits(2), 0ms, net::use_awaitable);
     co_await dlock::asio::async_release(std::move(reader), net::use_awaitable);
     co_await dlock::asio::async_release(std::move(*another), net::use_awaitable);
     auto alone = co_await dlock::asio::async_acquire(pages, net::use_awaitable);

@@ -304,7 +304,7 @@ Detached write_once(SharedMutex& mutex, int& pages, std::atomic<int>& done) {
 }
 
 Detached read_once(SharedMutex& mutex, const int& pages, int& read, std::atomic<int>& done) {
-  auto lease = co_await mutex.async_acquire_shared();
+  auto lease = co_await mutex.reader().async_acquire();
   read = pages;
   co_await async_release(std::move(lease));
   ++done;
@@ -331,8 +331,8 @@ TEST_F(Async, ReadersEnterTogetherAndAWriterIsTriedInVain) {
   Client client{server.url()};
   SharedMutex mutex{client, "pages"};
   Inbox first, second, writer, reader;
-  mutex.async_acquire_shared(first.handler());
-  mutex.async_try_acquire_shared_for(1s, second.handler());
+  mutex.reader().async_acquire(first.handler());
+  mutex.reader().async_try_acquire_for(1s, second.handler());
   auto one = first.result(), two = second.result();
   EXPECT_TRUE(one.lease->held() && two.lease->held());
   mutex.async_try_acquire_for(0ms, writer.handler());
@@ -345,7 +345,7 @@ TEST_F(Async, ReadersEnterTogetherAndAWriterIsTriedInVain) {
 
 Detached use_gpu(Semaphore& gpu, std::int64_t weight, std::atomic<std::int64_t>& used,
                  std::atomic<std::int64_t>& most, std::atomic<int>& done) {
-  auto lease = co_await gpu.async_acquire(weight);
+  auto lease = co_await gpu.permits(weight).async_acquire();
   most = std::max(most.load(), used += weight);
   used -= weight;
   co_await async_release(std::move(lease));
@@ -354,27 +354,27 @@ Detached use_gpu(Semaphore& gpu, std::int64_t weight, std::atomic<std::int64_t>&
 
 TEST_F(Async, PermitsAreAwaitedAndNeverExceeded) {
   Client client{server.url()};
-  Semaphore gpu{client, "gpu", {.permits = 4}};
+  Semaphore gpu{client, "gpu", 4};
   std::atomic<std::int64_t> used{0}, most{0};
   std::atomic<int> done{0};
   for (int i = 0; i < 100; ++i) use_gpu(gpu, 1 + i % 3, used, most, done);
   EXPECT_TRUE(eventually([&] { return done == 100; }, 30s));
   EXPECT_LE(most, 4);
   Inbox all, one;
-  gpu.async_acquire(4, all.handler());
+  gpu.permits(4).async_acquire(all.handler());
   auto lease = all.result().lease;
-  gpu.async_try_acquire_for(0ms, 1, one.handler());
+  gpu.async_try_acquire_for(0ms, one.handler());
   EXPECT_EQ(one.result().error, errc::timed_out);
-  EXPECT_THROW(gpu.async_acquire(5, one.handler()), UsageError);
+  EXPECT_THROW(gpu.permits(5).async_acquire(one.handler()), UsageError);
 }
 
 TEST_F(Async, ACancelledWaitForPermitsLeavesNothingBehind) {
   Client client{server.url()};
-  Semaphore gpu{client, "gpu", {.permits = 1}};
+  Semaphore gpu{client, "gpu", 1};
   auto held = gpu.try_acquire();
   std::stop_source stop;
   Inbox inbox;
-  gpu.async_acquire(1, inbox.handler(), stop.get_token());
+  gpu.async_acquire(inbox.handler(), stop.get_token());
   EXPECT_TRUE(come_to_wait("gpu", 1));
   stop.request_stop();
   EXPECT_EQ(inbox.result().error, errc::cancelled);

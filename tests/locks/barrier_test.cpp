@@ -28,7 +28,7 @@ class BarrierTest : public ClientTest {
   std::future<errc> arrives() {
     return std::async(std::launch::async, [this] {
       Client client{server.url()};
-      return reason_of([&] { (Barrier{client, "phase", {.parties = 3}}.arrive_and_wait()); });
+      return reason_of([&] { (Barrier{client, "phase", 3}.arrive_and_wait()); });
     });
   }
 
@@ -50,7 +50,7 @@ TEST_F(BarrierTest, PartiesGoThroughTogetherPhaseByPhase) {
     for (int i = 0; i < parties; ++i) {
       threads.emplace_back([&] {
         Client client{server.url()};
-        Barrier barrier{client, "phase", {.parties = parties}};
+        Barrier barrier{client, "phase", parties};
         for (int phase = 1; phase <= phases; ++phase) {
           ++arrived;
           barrier.arrive_and_wait();
@@ -65,7 +65,7 @@ TEST_F(BarrierTest, PartiesGoThroughTogetherPhaseByPhase) {
 
 TEST_F(BarrierTest, ManyPartiesAreWoken) {
   Client client{server.url()};
-  Barrier barrier{client, "phase", {.parties = 151}};
+  Barrier barrier{client, "phase", 151};
   std::list<std::jthread> threads;
   for (int i = 0; i < 150; ++i) {
     threads.emplace_back([&] { barrier.arrive_and_wait(); });
@@ -78,7 +78,7 @@ TEST_F(BarrierTest, ManyPartiesAreWoken) {
 TEST_F(BarrierTest, APartyThatWasKilledIsReportedToTheOthers) {
   Forked child{[&] {
     Client client{server.url()};
-    Barrier{client, "phase", {.parties = 3}}.arrive_and_wait();
+    Barrier{client, "phase", 3}.arrive_and_wait();
     return 0;
   }};
   EXPECT_TRUE(come_to_wait(key, 1));
@@ -90,7 +90,7 @@ TEST_F(BarrierTest, APartyThatWasKilledIsReportedToTheOthers) {
   EXPECT_EQ(arrives().get(), errc::broken) << "who comes later too";
 
   Client client{server.url()};
-  Barrier barrier{client, "phase", {.parties = 3}};
+  Barrier barrier{client, "phase", 3};
   EXPECT_THAT(words_of([&] { barrier.arrive_and_wait(); }), HasSubstr("\"phase\" is broken"));
   barrier.reset();
   auto first = arrives();
@@ -104,7 +104,7 @@ TEST_F(BarrierTest, WhoStopsWaitingBreaksIt) {
   auto other = arrives();
   EXPECT_TRUE(come_to_wait(key, 1));
   Client client{server.url()};
-  Barrier barrier{client, "phase", {.parties = 3}};
+  Barrier barrier{client, "phase", 3};
   EXPECT_EQ(barrier.name(), "phase");
   const Lease part = barrier.join();  // connects, so that the limit is not over before it arrives
   EXPECT_FALSE(barrier.arrive_and_wait_for(50ms));
@@ -113,7 +113,7 @@ TEST_F(BarrierTest, WhoStopsWaitingBreaksIt) {
 
 TEST_F(BarrierTest, WhoStoppedWaitingDoesNotCountWhenItComesBack) {
   Client client{server.url()};
-  Barrier barrier{client, "phase", {.parties = 2}};
+  Barrier barrier{client, "phase", 2};
   const Lease part = barrier.join();
   EXPECT_FALSE(barrier.arrive_and_wait_for(50ms));
   EXPECT_EQ(reason_of([&] { barrier.arrive_and_wait(); }), errc::broken);
@@ -121,7 +121,7 @@ TEST_F(BarrierTest, WhoStoppedWaitingDoesNotCountWhenItComesBack) {
 
 TEST_F(BarrierTest, AStopTokenEndsTheWait) {
   Client client{server.url()};
-  Barrier barrier{client, "phase", {.parties = 2}};
+  Barrier barrier{client, "phase", 2};
   std::stop_source stop;
   const std::jthread stopper{[&] {
     EXPECT_TRUE(come_to_wait(key, 1));
@@ -133,7 +133,7 @@ TEST_F(BarrierTest, AStopTokenEndsTheWait) {
 TEST_F(BarrierTest, AClientThatEndsBreaksIt) {
   auto other = arrives();
   std::optional<Client> client{std::in_place, server.url()};
-  Barrier barrier{*client, "phase", {.parties = 3}};
+  Barrier barrier{*client, "phase", 3};
   auto ends =
       std::async(std::launch::async, [&] { return reason_of([&] { barrier.arrive_and_wait(); }); });
   EXPECT_TRUE(come_to_wait(key, 2));
@@ -148,16 +148,16 @@ TEST_F(BarrierTest, AConnectionThatBreaksBreaksNothing) {
   EXPECT_TRUE(come_to_wait(key, 2));
   server.command({"CLIENT", "KILL", "TYPE", "pubsub"});
   Client client{server.url()};
-  Barrier{client, "phase", {.parties = 3}}.arrive_and_wait();
+  Barrier{client, "phase", 3}.arrive_and_wait();
   EXPECT_EQ(first.get(), errc{});
   EXPECT_EQ(second.get(), errc{});
 }
 
 TEST_F(BarrierTest, APartThatIsLostBreaksItAndOneThatLeavesDoesNot) {
   Client client{server.url()};
-  Barrier barrier{client, "phase", {.parties = 3}};
+  Barrier barrier{client, "phase", 3};
   Client mortal{server.url()};
-  Barrier same{mortal, "phase", {.parties = 3}};
+  Barrier same{mortal, "phase", 3};
   Lease leaves = same.join();
   std::optional<Lease> part{barrier.join()};
   same.leave(std::move(leaves));
@@ -171,7 +171,7 @@ TEST_F(BarrierTest, APartThatIsLostBreaksItAndOneThatLeavesDoesNot) {
 TEST_F(BarrierTest, OneThatOnlyLooksSeesThePhaseAndWhoHasArrived) {
   Client looks{server.url(), {.label = "joins"}};
   EXPECT_FALSE(inspect_barrier(looks, "phase"));
-  Barrier barrier{looks, "phase", {.parties = 3}};
+  Barrier barrier{looks, "phase", 3};
   const Lease part = barrier.join();
   auto other = arrives();
   const auto look = [&] { return inspect_barrier(looks, "phase").value(); };
@@ -194,11 +194,11 @@ TEST_F(BarrierTest, OneThatOnlyLooksSeesThePhaseAndWhoHasArrived) {
 
 TEST_F(BarrierTest, WhoSaysAnotherNumberOfPartiesIsTold) {
   Client client{server.url()};
-  Barrier{client, "phase", {.parties = 1}}.arrive_and_wait();
-  Barrier other{client, "phase", {.parties = 2}};
+  Barrier{client, "phase", 1}.arrive_and_wait();
+  Barrier other{client, "phase", 2};
   EXPECT_EQ(reason_of([&] { other.arrive_and_wait(); }), errc::usage);
   EXPECT_THAT(words_of([&] { other.reset(); }), HasSubstr("with 1 party,"));
-  EXPECT_EQ(reason_of([&] { (Barrier{client, "phase", {.parties = 0}}); }), errc::usage);
+  EXPECT_EQ(reason_of([&] { (Barrier{client, "phase", 0}); }), errc::usage);
 }
 
 }  // namespace

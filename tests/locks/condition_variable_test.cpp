@@ -58,7 +58,7 @@ TEST_F(Conditions, ANotificationWakesAWaiterWhichHoldsTheMutexAgain) {
     EXPECT_TRUE(come_to_wait_at("jobs", 1));
     EXPECT_TRUE(eventually([&] { return is_free("jobs"); })) << "given back for the wait";
     {
-      const DistributedLock lock{client, "jobs", 30s};
+      const DistributedLock lock{client, "jobs", {.ttl = 30s}};
       ready = true;
     }
     condition.notify_one();

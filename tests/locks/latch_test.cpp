@@ -30,13 +30,13 @@ TEST_F(LatchTest, LetsAllThroughWhenItIsAtZero) {
   std::atomic<int> passed = 0;
   for (int i = 0; i < 3; ++i) {
     threads.emplace_back([&, client = &clients.emplace_back(server.url())] {
-      Latch{*client, "ready", {.count = 2}}.wait();
+      Latch{*client, "ready", 2}.wait();
       ++passed;
     });
   }
   EXPECT_TRUE(come_to_wait(key, 3));
   Client client{server.url()};
-  Latch latch{client, "ready", {.count = 2}};
+  Latch latch{client, "ready", 2};
   EXPECT_EQ(latch.name(), "ready");
   latch.count_down();
   EXPECT_FALSE(latch.try_wait());
@@ -51,7 +51,7 @@ TEST_F(LatchTest, LetsAllThroughWhenItIsAtZero) {
 
 TEST_F(LatchTest, ManyAreWoken) {
   Client client{server.url()};
-  Latch latch{client, "ready", {.count = 1}};
+  Latch latch{client, "ready", 1};
   const auto fastest = fastest_of(3, [&] {
     std::list<std::jthread> threads;
     for (int i = 0; i < 150; ++i) {
@@ -67,7 +67,7 @@ TEST_F(LatchTest, ManyAreWoken) {
 
 TEST_F(LatchTest, AWaitEndsByItsLimitOrByAStopToken) {
   Client client{server.url()};
-  Latch latch{client, "ready", {.count = 1}};
+  Latch latch{client, "ready", 1};
   EXPECT_FALSE(latch.wait_for(20ms));
   std::stop_source stop;
   const std::jthread stopper{[&] {
@@ -79,9 +79,9 @@ TEST_F(LatchTest, AWaitEndsByItsLimitOrByAStopToken) {
 
 TEST_F(LatchTest, WhoSaysAnotherCountIsTold) {
   Client client{server.url()};
-  Latch latch{client, "ready", {.count = 5}};
+  Latch latch{client, "ready", 5};
   latch.count_down();
-  Latch other{client, "ready", {.count = 6}};
+  Latch other{client, "ready", 6};
   EXPECT_EQ(reason_of([&] { other.count_down(); }), errc::usage);
   EXPECT_EQ(reason_of([&] { other.wait(); }), errc::usage);
   EXPECT_THAT(words_of([&] { other.wait(); }), HasSubstr("\"ready\" was made with a count of 5"));
@@ -89,27 +89,26 @@ TEST_F(LatchTest, WhoSaysAnotherCountIsTold) {
 
 TEST_F(LatchTest, WhatMakesNoSenseIsRefused) {
   Client client{server.url()};
-  EXPECT_EQ(reason_of([&] { (Latch{client, "ready", {.count = 0}}); }), errc::usage);
-  EXPECT_EQ(reason_of([&] { (Latch{client, "ready", {.count = 1, .keep = 1ms}}); }), errc::usage);
-  Latch latch{client, "ready", {.count = 1}};
+  EXPECT_EQ(reason_of([&] { (Latch{client, "ready", 0}); }), errc::usage);
+  EXPECT_EQ(reason_of([&] { (Latch{client, "ready", 1, {.keep = 1ms}}); }), errc::usage);
+  Latch latch{client, "ready", 1};
   EXPECT_EQ(reason_of([&] { latch.count_down(0); }), errc::usage);
   EXPECT_FALSE(latch.try_wait());
 }
 
 TEST_F(LatchTest, ALatchThatIsLostEndsTheWait) {
   Client client{server.url()};
-  auto waits = std::async(std::launch::async, [&] {
-    return reason_of([&] { (Latch{client, "ready", {.count = 1}}.wait()); });
-  });
+  auto waits = std::async(std::launch::async,
+                          [&] { return reason_of([&] { (Latch{client, "ready", 1}.wait()); }); });
   EXPECT_TRUE(come_to_wait(key, 1));
   server.command({"FLUSHALL"});
   EXPECT_EQ(waits.get(), errc::broken);
-  (Latch{client, "ready", {.count = 1}}.count_down());
+  (Latch{client, "ready", 1}.count_down());
 }
 
 TEST_F(LatchTest, PartsAreLeasesThatAreCountedDown) {
   Client client{server.url()};
-  Latch latch{client, "ready", {.count = 2}};
+  Latch latch{client, "ready", 2};
   Lease first = latch.join();
   Lease second = latch.join();
   EXPECT_LT(first.fence(), second.fence());
@@ -124,9 +123,9 @@ TEST_F(LatchTest, PartsAreLeasesThatAreCountedDown) {
 
 TEST_F(LatchTest, APartThatIsGivenUpEndsTheWaits) {
   Client client{server.url()};
-  Latch latch{client, "ready", {.count = 2}};
+  Latch latch{client, "ready", 2};
   Client other{server.url()};
-  std::optional<Lease> part{Latch{other, "ready", {.count = 2}}.join()};
+  std::optional<Lease> part{Latch{other, "ready", 2}.join()};
   auto waits = std::async(std::launch::async, [&] { return reason_of([&] { latch.wait(); }); });
   EXPECT_TRUE(come_to_wait(key, 1));
   part.reset();
@@ -138,10 +137,10 @@ TEST_F(LatchTest, APartThatIsGivenUpEndsTheWaits) {
 
 TEST_F(LatchTest, APartOfADeadPartyEndsWithItsTtl) {
   Client client{server.url()};
-  Latch latch{client, "ready", {.count = 1, .ttl = 1s}};
+  Latch latch{client, "ready", 1, {.ttl = 1s}};
   Forked child{[&] {
     Client mortal{server.url()};
-    Latch same{mortal, "ready", {.count = 1, .ttl = 1s}};
+    Latch same{mortal, "ready", 1, {.ttl = 1s}};
     const Lease part = same.join();
     same.wait();
     return 0;
@@ -158,12 +157,12 @@ TEST_F(LatchTest, OneThatOnlyLooksSeesWhatIsLeftWhoJoinedAndWhoWaits) {
   Client looks{server.url()};
   EXPECT_FALSE(inspect_latch(looks, "ready"));
   Client joins{server.url(), {.label = "joins"}};
-  Latch latch{joins, "ready", {.count = 3}};
+  Latch latch{joins, "ready", 3};
   std::optional<Lease> part{latch.join()};
   latch.count_down();
   const std::jthread waiter{[&] {
     Client waits{server.url(), {.label = "waits"}};
-    EXPECT_EQ(reason_of([&] { (Latch{waits, "ready", {.count = 3}}.wait()); }), errc::broken);
+    EXPECT_EQ(reason_of([&] { (Latch{waits, "ready", 3}.wait()); }), errc::broken);
   }};
   const auto look = [&] { return inspect_latch(looks, "ready").value(); };
   EXPECT_TRUE(eventually(
@@ -184,8 +183,8 @@ TEST_F(LatchTest, OneThatOnlyLooksSeesWhatIsLeftWhoJoinedAndWhoWaits) {
 
 TEST_F(LatchTest, WhatIsNoPartOfItIsRefused) {
   Client client{server.url()};
-  Latch latch{client, "ready", {.count = 2}};
-  Latch other{client, "other", {.count = 2}};
+  Latch latch{client, "ready", 2};
+  Latch other{client, "other", 2};
   EXPECT_EQ(reason_of([&] { latch.count_down(other.join()); }), errc::usage);
   EXPECT_EQ(reason_of([&] { latch.count_down(Lease{}); }), errc::usage);
   Lease lost = latch.join();
@@ -197,7 +196,7 @@ TEST_F(LatchTest, WhatIsNoPartOfItIsRefused) {
 TEST_F(LatchTest, ConnectionsThatBreakCountOnce) {
   constexpr int count = 200;
   Client counts{server.url()};
-  Latch latch{counts, "ready", {.count = count + 1}};
+  Latch latch{counts, "ready", count + 1};
   std::atomic<bool> ends = false;
   {
     const std::jthread breaks{[&] {

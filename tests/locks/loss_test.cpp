@@ -40,7 +40,7 @@ TEST_F(LossTest, ADeletedKeyIsNoticedAtTheNextRenewal) {
 
 TEST_F(LossTest, AnOverwrittenKeyIsNoticedAndLeftAlone) {
   Client client{server.url(), careful};
-  const DistributedLock lock{client, "m", ttl};
+  const DistributedLock lock{client, "m", {.ttl = ttl}};
   LossWatch watch{lock};
   server.command({"SET", "m", "somebody else"});
   EXPECT_TRUE(watch.is_told_in_time());
@@ -52,7 +52,7 @@ TEST_F(LossTest, AnOverwrittenKeyIsNoticedAndLeftAlone) {
 TEST_F(LossTest, AnEvictedKeyIsNoticedAtTheNextRenewal) {
   server.command({"CONFIG", "SET", "maxmemory-policy", "volatile-random"});
   Client client{server.url(), careful};
-  const DistributedLock lock{client, "m", ttl};
+  const DistributedLock lock{client, "m", {.ttl = ttl}};
   LossWatch watch{lock};
   server.command({"CONFIG", "SET", "maxmemory", "1"});
   EXPECT_TRUE(watch.is_told_in_time());
@@ -64,7 +64,7 @@ TEST_F(LossTest, AnEvictedKeyIsNoticedAtTheNextRenewal) {
 
 TEST_F(LossTest, AServerThatIsGoneEndsTheLeaseBeforeItsTime) {
   Client client{server.url(), careful};
-  const DistributedLock lock{client, "m", ttl};
+  const DistributedLock lock{client, "m", {.ttl = ttl}};
   LossWatch watch{lock};
   server.kill9();
   EXPECT_TRUE(watch.is_told_in_time());
@@ -74,7 +74,7 @@ TEST_F(LossTest, AServerThatIsGoneEndsTheLeaseBeforeItsTime) {
 
 TEST_F(LossTest, AServerThatStandsStillEndsTheLeaseBeforeItsTime) {
   Client client{server.url(), careful};
-  std::optional<DistributedLock> lock{std::in_place, client, "m", ttl};
+  std::optional<DistributedLock> lock{std::in_place, client, "m", LockOptions{.ttl = ttl}};
   LossWatch watch{*lock};
   server.stop();
   EXPECT_TRUE(watch.is_told_in_time());
@@ -86,7 +86,7 @@ TEST_F(LossTest, AServerThatStandsStillIsNoticedInTimeAlsoWhileAConnectionIsTrie
   // Long enough for the request to time out and a connection to be under way when the time comes.
   for (const auto long_ttl : {5s, 7s}) {
     Client client{server.url()};
-    std::optional<DistributedLock> lock{std::in_place, client, "m", long_ttl};
+    std::optional<DistributedLock> lock{std::in_place, client, "m", LockOptions{.ttl = long_ttl}};
     LossWatch watch{*lock};
     server.stop();
     EXPECT_TRUE(watch.is_told_in_time());
@@ -135,7 +135,7 @@ TEST_F(LossTest, ByDefaultTheHolderIsToldWhileTheServerStillKeepsTheLockForIt) {
 
 TEST_F(LossTest, ALossIsToldToWhoAsksLater) {
   Client client{server.url()};
-  const DistributedLock lock{client, "m", 300ms};
+  const DistributedLock lock{client, "m", {.ttl = 300ms}};
   server.command({"DEL", "m"});
   ASSERT_TRUE(eventually([&] { return !lock.held(); }));
   EXPECT_TRUE(lock.lost().stop_requested());
@@ -146,9 +146,9 @@ TEST_F(LossTest, ALossIsToldToWhoAsksLater) {
 
 TEST_F(LossTest, ALossOfOneLeavesTheOthersInPeace) {
   Client client{server.url()};
-  const DistributedLock one{client, "one", ttl};
-  const DistributedLock two{client, "two", ttl};
-  const DistributedLock three{client, "three", ttl};
+  const DistributedLock one{client, "one", {.ttl = ttl}};
+  const DistributedLock two{client, "two", {.ttl = ttl}};
+  const DistributedLock three{client, "three", {.ttl = ttl}};
   LossWatch watch{two};
   server.command({"DEL", "two"});
   EXPECT_TRUE(watch.is_told_in_time());
@@ -203,8 +203,8 @@ TEST_F(LossTest, ACallbackMayDestroyTheLastHandles) {
 
 TEST_F(LossTest, ASlowCallbackKeepsNoOtherLeaseFromRenewal) {
   Client client{server.url()};
-  const DistributedLock kept{client, "kept", 300ms};
-  const DistributedLock gone{client, "gone", 300ms};
+  const DistributedLock kept{client, "kept", {.ttl = 300ms}};
+  const DistributedLock gone{client, "gone", {.ttl = 300ms}};
   std::atomic<bool> inside{false};
   std::atomic<bool> may_end{false};
   const std::stop_callback on_lost{gone.lost(), [&] {

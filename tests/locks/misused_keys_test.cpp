@@ -110,27 +110,27 @@ void use_mutex(Client& client) {
 void use_shared(Client& client) {
   const LockOptions options{.wait = 20s};
   hand_over(client, [&](Client& some) { return SharedMutex{some, "k", options}.acquire(); });
-  (void)SharedMutex{client, "k", options}.acquire_shared();
+  (void)SharedMutex{client, "k", options}.reader().acquire();
 }
 
 void use_semaphore(Client& client) {
-  const SemaphoreOptions options{.permits = 3, .wait = 20s};
-  hand_over(client, [&](Client& some) { return Semaphore{some, "k", options}.acquire(2); });
+  const LockOptions options{.wait = 20s};
+  hand_over(client,
+            [&](Client& some) { return Semaphore{some, "k", 3, options}.permits(2).acquire(); });
 }
 
 void use_latch(Client& client) {
-  Latch latch{client, "k", {.count = 2}};
+  Latch latch{client, "k", 2};
   latch.count_down();
   latch.count_down(latch.join());
   EXPECT_TRUE(latch.wait_for(20s));
 }
 
 void use_barrier(Client& client) {
-  Barrier barrier{client, "k", {}};
+  Barrier barrier{client, "k", 2};
   Client second{client.url()};
-  auto other = std::async(std::launch::async, [&] {
-    EXPECT_TRUE((Barrier{second, "k", {}}.arrive_and_wait_for(20s)));
-  });
+  auto other = std::async(std::launch::async,
+                          [&] { EXPECT_TRUE((Barrier{second, "k", 2}.arrive_and_wait_for(20s))); });
   EXPECT_TRUE(barrier.arrive_and_wait_for(20s));
   other.get();
   barrier.leave(barrier.join());
@@ -199,17 +199,16 @@ TEST_F(MisusedKeys, AbsurdFences) {
 }
 
 TEST_F(MisusedKeys, AbsurdNumbersOfPermits) {
-  const SemaphoreOptions options{.permits = 3};
   const auto use = [&](Client& client) {
-    const auto lease = Semaphore{client, "k", options}.try_acquire();
-    (void)Semaphore{client, "k", options}.try_acquire_for(1ms, 3);
+    const auto lease = Semaphore{client, "k", 3}.try_acquire();
+    (void)Semaphore{client, "k", 3}.permits(3).try_acquire_for(1ms);
     if (lease) lease->ensure_held();
   };
   for (const auto* member : {"=capacity", "=used", "=raised", "=seal1", "holder"}) {
     for (const auto& number : absurd) {
       server.command({"FLUSHALL"});
       Client holder{server.url()};
-      const auto lease = Semaphore{holder, "k", options}.acquire();
+      const auto lease = Semaphore{holder, "k", 3}.acquire();
       const auto name = std::string{member} == "holder" ? lease.token() : member;
       if (!run({"ZADD", "k", number, name})) continue;
       expect_mended_or_named("k", name + " = " + number, use);
@@ -218,9 +217,9 @@ TEST_F(MisusedKeys, AbsurdNumbersOfPermits) {
 }
 
 TEST_F(MisusedKeys, AbsurdNumbersOfLatches) {
-  const auto make = [](Client& client) { Latch{client, "k", {.count = 3}}.count_down(); };
+  const auto make = [](Client& client) { Latch{client, "k", 3}.count_down(); };
   const auto use = [](Client& client) {
-    Latch latch{client, "k", {.count = 3}};
+    Latch latch{client, "k", 3};
     (void)latch.try_wait();
     latch.count_down(latch.join());
     (void)inspect_latch(client, "k");
@@ -230,9 +229,9 @@ TEST_F(MisusedKeys, AbsurdNumbersOfLatches) {
 }
 
 TEST_F(MisusedKeys, AbsurdNumbersOfBarriers) {
-  const auto make = [](Client& client) { Barrier{client, "k", {}}.reset(); };
+  const auto make = [](Client& client) { Barrier{client, "k", 2}.reset(); };
   const auto use = [](Client& client) {
-    Barrier barrier{client, "k", {}};
+    Barrier barrier{client, "k", 2};
     (void)barrier.arrive_and_wait_for(1ms);
     (void)inspect_barrier(client, "k");
   };
@@ -289,15 +288,15 @@ TEST_F(MisusedKeys, AbsurdExpiries) {
   for (const bool has_none : {false, true}) {
     server.command({"FLUSHALL"});
     expect_mended_or_named("k", has_none ? "none" : longest, [&](Client& client) {
-      auto lease = Semaphore{client, "k", {}}.acquire();
+      auto lease = Semaphore{client, "k", 1}.acquire();
       if (has_none) {
         server.command({"PERSIST", "k"});
       } else {
         server.command({"PEXPIRE", "k", longest});
       }
-      EXPECT_FALSE((Semaphore{client, "k", {}}.try_acquire_for(50ms)));
+      EXPECT_FALSE((Semaphore{client, "k", 1}.try_acquire_for(50ms)));
       lease.release();
-      EXPECT_TRUE((Semaphore{client, "k", {}}.try_acquire()));
+      EXPECT_TRUE((Semaphore{client, "k", 1}.try_acquire()));
     });
   }
 }

@@ -43,7 +43,6 @@ TEST_F(Names, EveryByteIsAName) {
 
 TEST_F(Names, OddNamesWork) {
   const std::vector<std::string> names{
-      "",
       " ",
       "with spaces and\nnewlines\r\n",
       std::string{"zero\0inside", 11},
@@ -75,8 +74,7 @@ TEST_F(Names, OddNamesWork) {
 }
 
 TEST_F(Names, AllOfThemAreDifferentLocks) {
-  const std::vector<std::string> names{
-      "", "{", "}", "{}", "a", "{a}", "a ", "A", std::string(1, 0)};
+  const std::vector<std::string> names{"{", "}", "{}", "a", "{a}", "a ", "A", std::string(1, 0)};
   std::vector<Lease> leases;
   for (const auto& name : names) {
     auto lease = Mutex{here, name}.try_acquire();
@@ -102,12 +100,13 @@ TEST_F(Names, TheLongestNameWorksAndALongerOneIsRefused) {
 
 TEST_F(Names, ThoseThatAreKeysOfTheLibraryAreRefused) {
   for (const std::string name : {"dlock1:fence", "dlock1:q:x", "dlock1:client:0123456789abcdef"}) {
-    const auto lock = [&] { DistributedLock{here, name, {.wait = 0ms}}; };
+    const auto lock = [&] { (void)DistributedLock{here, name, {.wait = 0ms}}; };
     EXPECT_EQ(reason_of(lock), errc::usage) << name;
     EXPECT_THAT(words_of(lock), HasSubstr("dlock1:")) << name;
   }
   Client prefixed{server.url(), {.prefix = "dlock1:"}};
-  EXPECT_EQ(reason_of([&] { DistributedLock{prefixed, "fence", {.wait = 0ms}}; }), errc::usage);
+  EXPECT_EQ(reason_of([&] { (void)DistributedLock{prefixed, "fence", {.wait = 0ms}}; }),
+            errc::usage);
   expect_to_work("still working");
 }
 

@@ -60,13 +60,13 @@ TEST_F(Options, TheLongestSpansMeanForEver) {
   EXPECT_TRUE(run_once(client, "once", {.at_least = for_ever, .at_most = for_ever}, [] {}));
   EXPECT_FALSE(run_once(client, "once", {.at_least = 1ms, .at_most = 1s}, [] {}));
   EXPECT_GT(std::stoll(server.command({"PTTL", "once"})), milliseconds{9 * year}.count());
-  Latch{client, "latch", {.count = 1, .keep = for_ever, .ttl = for_ever}}.count_down();
+  Latch{client, "latch", 1, {.keep = for_ever, .ttl = for_ever}}.count_down();
   server.command({"DEL", "once", "dlock1:latch:latch"});
 }
 
 TEST_F(Options, AShortTtlIsRenewedInTime) {
   Client client{server.url(), {.drift_floor = 0ms}};
-  const DistributedLock lock{client, "m", 300ms};
+  const DistributedLock lock{client, "m", {.ttl = 300ms}};
   const auto end = SteadyClock::now() + 6 * 300ms;
   ASSERT_TRUE(eventually([&] { return SteadyClock::now() >= end || !lock.held(); }));
   EXPECT_GE(client.stats().renewals, 5U);
@@ -76,7 +76,7 @@ TEST_F(Options, TheShortestTtlEndsInALockOrAnError) {
   Client client{server.url()};
   for (int i = 0; i < 20; ++i) {
     try {
-      const DistributedLock lock{client, "m", 10ms};
+      const DistributedLock lock{client, "m", {.ttl = 10ms}};
       EXPECT_LT(lock.valid_for(), 10ms);
     } catch (const Unreachable& error) {
       EXPECT_THAT(error.what(), HasSubstr("longer ttl"));  // a slow machine
@@ -137,7 +137,7 @@ TEST_F(Options, AWrongUrlIsSaidWhenTheClientIsMade) {
 
 TEST_F(Options, TheDriftMarginIsTakenOffTheValidity) {
   Client careful{server.url(), {.drift_rate = 0.2, .drift_floor = 1s}};
-  const DistributedLock lock{careful, "m", 60s};
+  const DistributedLock lock{careful, "m", {.ttl = 60s}};
   EXPECT_LT(lock.valid_for(), 60s - 12s - 1s + 1ms);
   EXPECT_GT(lock.valid_for(), 30s);
 }

@@ -42,7 +42,7 @@ using Promise = ClientTest;
 TEST_F(Promise, ALockIsHeldInItsScope) {
   dlock::Client client{server.url()};
   {
-    dlock::DistributedLock lock{client, "register_user", 30s};
+    dlock::DistributedLock lock{client, "register_user", {.ttl = 30s}};
     EXPECT_TRUE(holds("register_user", lock));
     EXPECT_EQ(lock.name(), "register_user");
     EXPECT_GT(lock.fence(), 0);
@@ -58,7 +58,7 @@ TEST_F(Promise, ALockIsHeldInItsScope) {
 
 TEST_F(Promise, ALockCanBeReleasedBeforeItsScopeEnds) {
   dlock::Client client{server.url()};
-  dlock::DistributedLock lock{client, "register_user", 30s};
+  dlock::DistributedLock lock{client, "register_user", {.ttl = 30s}};
   lock.release();
   EXPECT_TRUE(is_free("register_user"));
   EXPECT_FALSE(lock);
@@ -131,7 +131,7 @@ TEST_F(Promise, WithoutAUrlThereIsAPrivateServer) {
     dlock::Client one;
     dlock::Client two{"local:"};
     EXPECT_EQ(one.url(), "local:");
-    dlock::DistributedLock lock{one, "register_user", 30s};
+    dlock::DistributedLock lock{one, "register_user", {.ttl = 30s}};
     EXPECT_NE(directory.server(), 0);
     EXPECT_FALSE((dlock::Mutex{two, "register_user"}.try_acquire()));
   }
@@ -142,16 +142,16 @@ TEST_F(Promise, WithoutAUrlThereIsAPrivateServer) {
 TEST_F(Promise, ThePrefixIsPartOfTheKeyAndNotOfTheName) {
   dlock::Client client{server.url(), {.prefix = "app:"}};
   dlock::Client plain{server.url()};
-  dlock::DistributedLock lock{client, "register_user", 30s};
+  dlock::DistributedLock lock{client, "register_user", {.ttl = 30s}};
   EXPECT_EQ(lock.name(), "register_user");
   EXPECT_TRUE(holds("app:register_user", lock));
-  dlock::DistributedLock same_name{plain, "register_user", 30s};  // another key
+  dlock::DistributedLock same_name{plain, "register_user", {.ttl = 30s}};  // another key
   EXPECT_FALSE((dlock::Mutex{plain, "app:register_user"}.try_lock()));
 }
 
 TEST_F(Promise, AClientSaysWhoItIs) {
   dlock::Client client{server.url(), {.label = "a \"label\"\n"}};
-  dlock::DistributedLock lock{client, "register_user", 30s};
+  dlock::DistributedLock lock{client, "register_user", {.ttl = 30s}};
   const auto id = lock.token().substr(core::token_prefix.size(), 16);
   const auto said = server.command({"GET", core::registration_key(id)});
   EXPECT_THAT(said, HasSubstr("\"pid\":" + std::to_string(::getpid())));

@@ -152,9 +152,9 @@ TEST_F(References, AThreadThatHoldsASharedMutexGetsNoMoreOfIt) {
     EXPECT_EQ(reason_of([&] { (void)mutex.try_acquire_for(10s); }), errc::usage);
     EXPECT_EQ(reason_of([&] { (void)mutex.try_acquire_until(SteadyClock::now() + 10s); }),
               errc::usage);
-    EXPECT_EQ(reason_of([&] { (void)mutex.acquire_shared(); }), errc::usage);
-    EXPECT_EQ(reason_of([&] { (void)mutex.try_acquire_shared(); }), errc::usage);
-    EXPECT_EQ(reason_of([&] { (void)mutex.try_acquire_shared_for(10s); }), errc::usage);
+    EXPECT_EQ(reason_of([&] { (void)mutex.reader().acquire(); }), errc::usage);
+    EXPECT_EQ(reason_of([&] { (void)mutex.reader().try_acquire(); }), errc::usage);
+    EXPECT_EQ(reason_of([&] { (void)mutex.reader().try_acquire_for(10s); }), errc::usage);
     EXPECT_EQ(reason_of([&] { (void)mutex.acquire_upgradeable(); }), errc::usage);
     EXPECT_EQ(reason_of([&] { (void)mutex.try_acquire_upgradeable(); }), errc::usage);
     EXPECT_EQ(reason_of([&] { (void)mutex.try_acquire_upgradeable_for(10s); }), errc::usage);
@@ -168,7 +168,7 @@ TEST_F(References, AThreadThatHoldsASharedMutexGetsNoMoreOfIt) {
   {
     const std::shared_lock lock{mutex};
     refuses_all();
-    std::jthread{[&] { EXPECT_TRUE(mutex.try_acquire_shared()); }}.join();
+    std::jthread{[&] { EXPECT_TRUE(mutex.reader().try_acquire()); }}.join();
   }
   EXPECT_TRUE(mutex.try_acquire());
 }

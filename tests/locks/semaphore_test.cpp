@@ -22,26 +22,26 @@ class Semaphores : public ClientTest {
 TEST_F(Semaphores, GivesAsManyPermitsAsThereAre) {
   Client client{server.url()};
   Client there{server.url()};
-  Semaphore semaphore{client, "gpu", {.permits = 3}};
-  Semaphore same{there, "gpu", {.permits = 3}};
+  Semaphore semaphore{client, "gpu", 3};
+  Semaphore same{there, "gpu", 3};
   auto first = semaphore.acquire();
-  auto second = same.acquire(2);
+  auto second = same.permits(2).acquire();
   EXPECT_GT(second.fence(), first.fence());
   EXPECT_FALSE(semaphore.try_acquire());
   EXPECT_FALSE(semaphore.try_acquire_for(10ms));
   EXPECT_FALSE(semaphore.try_acquire_until(std::chrono::system_clock::now()));
   EXPECT_EQ(used("gpu"), 3);
   second.release();
-  EXPECT_TRUE(semaphore.try_acquire(2));
+  EXPECT_TRUE(semaphore.permits(2).try_acquire());
   EXPECT_EQ(used("gpu"), 1);
 }
 
 TEST_F(Semaphores, AnUncontendedAcquireAndReleaseAreOneCommandEach) {
   Client client{server.url()};
-  Semaphore semaphore{client, "gpu", {.permits = 3}};
+  Semaphore semaphore{client, "gpu", 3};
   (void)semaphore.acquire();
   const auto before = client.stats().commands;
-  for (int i = 0; i < 10; ++i) (void)semaphore.acquire(2);
+  for (int i = 0; i < 10; ++i) (void)semaphore.permits(2).acquire();
   EXPECT_EQ(client.stats().commands - before, 20U);
 }
 
@@ -53,10 +53,10 @@ TEST_F(Semaphores, NeverMoreAreInsideThanThereArePermits) {
     for (int i = 0; i < 6; ++i) {
       threads.emplace_back([&, i] {
         Client client{server.url()};
-        Semaphore semaphore{client, "gpu", {.permits = 4}};
+        Semaphore semaphore{client, "gpu", 4};
         const int weight = 1 + i % 3;
         for (int round = 0; round < 25; ++round) {
-          const auto lease = semaphore.acquire(weight);
+          const auto lease = semaphore.permits(weight).acquire();
           const int now = inside += weight;
           for (int seen = most; now > seen && !most.compare_exchange_weak(seen, now);) {
           }
@@ -72,12 +72,12 @@ TEST_F(Semaphores, NeverMoreAreInsideThanThereArePermits) {
 
 TEST_F(Semaphores, WhoWantsManyIsNotOvertakenByThoseWhoWantFew) {
   Client client{server.url()};
-  Semaphore semaphore{client, "gpu", {.permits = 3}};
-  auto held = semaphore.acquire(2);
-  auto many = std::async(std::launch::async, [&] { return semaphore.acquire(3); });
+  Semaphore semaphore{client, "gpu", 3};
+  auto held = semaphore.permits(2).acquire();
+  auto many = std::async(std::launch::async, [&] { return semaphore.permits(3).acquire(); });
   ASSERT_TRUE(come_to_wait("gpu", 1));
   EXPECT_FALSE(semaphore.try_acquire()) << "one is free, but somebody waits";
-  auto few = std::async(std::launch::async, [&] { return semaphore.acquire(1); });
+  auto few = std::async(std::launch::async, [&] { return semaphore.permits(1).acquire(); });
   ASSERT_TRUE(come_to_wait("gpu", 2));
   held.release();
   auto lease = many.get();
@@ -88,18 +88,19 @@ TEST_F(Semaphores, WhoWantsManyIsNotOvertakenByThoseWhoWantFew) {
 
 TEST_F(Semaphores, AWeightThatCanNeverBeMetIsAnError) {
   Client client{server.url()};
-  Semaphore semaphore{client, "gpu", {.permits = 3}};
-  EXPECT_THAT(words_of([&] { (void)semaphore.acquire(4); }), HasSubstr("4 permits of \"gpu\""));
-  EXPECT_EQ(reason_of([&] { (void)semaphore.try_acquire(0); }), errc::usage);
-  EXPECT_EQ(reason_of([&] { (void)semaphore.try_acquire_for(1s, -1); }), errc::usage);
-  EXPECT_EQ(reason_of([&] { Semaphore(client, "gpu", {.permits = 0}); }), errc::usage);
-  EXPECT_EQ(reason_of([&] { Semaphore(client, "gpu", {.permits = 1 << 30}); }), errc::usage);
+  Semaphore semaphore{client, "gpu", 3};
+  EXPECT_THAT(words_of([&] { (void)semaphore.permits(4).acquire(); }),
+              HasSubstr("4 permits of \"gpu\""));
+  EXPECT_EQ(reason_of([&] { (void)semaphore.permits(0).try_acquire(); }), errc::usage);
+  EXPECT_EQ(reason_of([&] { (void)semaphore.permits(-1).try_acquire_for(1s); }), errc::usage);
+  EXPECT_EQ(reason_of([&] { Semaphore(client, "gpu", 0); }), errc::usage);
+  EXPECT_EQ(reason_of([&] { Semaphore(client, "gpu", 1 << 30); }), errc::usage);
 }
 
 TEST_F(Semaphores, ClientsThatDisagreeAboutTheNumberAreToldBothNumbers) {
   Client client{server.url()};
-  Semaphore semaphore{client, "gpu", {.permits = 3}};
-  Semaphore other{client, "gpu", {.permits = 8}};
+  Semaphore semaphore{client, "gpu", 3};
+  Semaphore other{client, "gpu", 8};
   auto held = semaphore.acquire();
   const auto words = words_of([&] { (void)other.acquire(); });
   EXPECT_THAT(words, HasSubstr("has 3 permits, this client says 8"));
@@ -111,25 +112,25 @@ TEST_F(Semaphores, ClientsThatDisagreeAboutTheNumberAreToldBothNumbers) {
 
 TEST_F(Semaphores, MorePermitsGoToThoseWhoWait) {
   Client client{server.url()};
-  Semaphore semaphore{client, "gpu", {.permits = 1}};
-  Semaphore other{client, "gpu", {.permits = 1}};
+  Semaphore semaphore{client, "gpu", 1};
+  Semaphore other{client, "gpu", 1};
   const auto held = semaphore.acquire();
   auto waits = std::async(std::launch::async, [&] { return other.acquire(); });
   ASSERT_TRUE(come_to_wait("gpu", 1));
-  semaphore.set_permits(2);
+  semaphore.resize(2);
   EXPECT_GT(waits.get().fence(), held.fence());
-  EXPECT_EQ(semaphore.permits(), 2);
+  EXPECT_EQ(semaphore.size(), 2);
   EXPECT_EQ(reason_of([&] { (void)other.acquire(); }), errc::usage) << "it says 1";
-  other.set_permits(2);
+  other.resize(2);
   EXPECT_TRUE(other.try_acquire());
 }
 
 TEST_F(Semaphores, FewerPermitsLeaveHoldersAloneAndNewOnesOut) {
   Client client{server.url()};
-  Semaphore semaphore{client, "gpu", {.permits = 3}};
+  Semaphore semaphore{client, "gpu", 3};
   auto first = semaphore.acquire();
   auto second = semaphore.acquire();
-  semaphore.set_permits(1);
+  semaphore.resize(1);
   first.ensure_held();
   first.release();
   EXPECT_FALSE(semaphore.try_acquire());
@@ -139,15 +140,15 @@ TEST_F(Semaphores, FewerPermitsLeaveHoldersAloneAndNewOnesOut) {
 
 TEST_F(Semaphores, AWaiterWhoseWeightIsMoreThanAreLeftIsToldSoon) {
   Client client{server.url()};
-  Semaphore semaphore{client, "gpu", {.permits = 3}};
-  Semaphore other{client, "gpu", {.permits = 3}};
+  Semaphore semaphore{client, "gpu", 3};
+  Semaphore other{client, "gpu", 3};
   const auto held = semaphore.acquire();
   const auto fastest = fastest_of(3, [&] {
-    semaphore.set_permits(3);
-    auto waits =
-        std::async(std::launch::async, [&] { return words_of([&] { (void)other.acquire(3); }); });
+    semaphore.resize(3);
+    auto waits = std::async(std::launch::async,
+                            [&] { return words_of([&] { (void)other.permits(3).acquire(); }); });
     EXPECT_TRUE(come_to_wait("gpu", 1));
-    semaphore.set_permits(2);
+    semaphore.resize(2);
     EXPECT_THAT(waits.get(), HasSubstr("has 2 permits, this client says 3"));
   });
   EXPECT_LT(fastest, 1500ms) << "told, not found by looking again";
@@ -155,8 +156,8 @@ TEST_F(Semaphores, AWaiterWhoseWeightIsMoreThanAreLeftIsToldSoon) {
 
 TEST_F(Semaphores, PermitsOfAHolderThatDiedComeBackAfterItsTtl) {
   Client client{server.url()};
-  Semaphore semaphore{client, "gpu", {.permits = 2, .ttl = 400ms, .renew = false}};
-  Semaphore lives{client, "gpu", {.permits = 2}};
+  Semaphore semaphore{client, "gpu", 2, {.ttl = 400ms, .renew = false}};
+  Semaphore lives{client, "gpu", 2};
   const auto other = lives.acquire();
   const auto fastest = fastest_of(3, [&] {
     auto held = semaphore.acquire();  // never renewed, as if its process had died
@@ -171,14 +172,14 @@ TEST_F(Semaphores, PermitsOfAHolderThatDiedComeBackAfterItsTtl) {
 
 TEST_F(Semaphores, AWaitEndsByItsLimitOrAStopTokenAndLeavesNothing) {
   Client client{server.url()};
-  Semaphore semaphore{client, "gpu", {.permits = 2, .wait = 30ms}};
-  const auto held = semaphore.try_acquire_for(30s, 2);
+  Semaphore semaphore{client, "gpu", 2, {.wait = 30ms}};
+  const auto held = semaphore.permits(2).try_acquire_for(30s);
   ASSERT_TRUE(held);
   EXPECT_EQ(reason_of([&] { (void)semaphore.acquire(); }), errc::timed_out);
   std::stop_source source;
-  Semaphore patient{client, "gpu", {.permits = 2}};
+  Semaphore patient{client, "gpu", 2};
   auto waits = std::async(std::launch::async, [&] {
-    return reason_of([&] { (void)patient.acquire(1, source.get_token()); });
+    return reason_of([&] { (void)patient.acquire(source.get_token()); });
   });
   ASSERT_TRUE(come_to_wait("gpu", 1));
   source.request_stop();
@@ -188,7 +189,7 @@ TEST_F(Semaphores, AWaitEndsByItsLimitOrAStopTokenAndLeavesNothing) {
 
 TEST_F(Semaphores, LeasesAreRenewedManyInOneCommandAndLostWhenTheKeyIsDeleted) {
   Client client{server.url()};
-  Semaphore semaphore{client, "gpu", {.permits = 9, .ttl = 600ms}};
+  Semaphore semaphore{client, "gpu", 9, {.ttl = 600ms}};
   std::vector<Lease> leases;
   for (int i = 0; i < 9; ++i) leases.push_back(semaphore.acquire());
   ASSERT_TRUE(eventually([&] { return client.stats().renewals >= 18; }));
@@ -206,7 +207,7 @@ TEST_F(Semaphores, LeasesAreRenewedManyInOneCommandAndLostWhenTheKeyIsDeleted) {
 
 TEST_F(Semaphores, AMutexAndPermitsOfOneNameRefuseEachOther) {
   Client client{server.url()};
-  Semaphore semaphore{client, "x", {.permits = 2}};
+  Semaphore semaphore{client, "x", 2};
   Mutex mutex{client, "x"};
   SharedMutex shared{client, "x"};
   {
@@ -219,13 +220,13 @@ TEST_F(Semaphores, AMutexAndPermitsOfOneNameRefuseEachOther) {
   {
     const auto held = mutex.acquire();
     EXPECT_EQ(reason_of([&] { (void)semaphore.acquire(); }), errc::not_a_lock);
-    EXPECT_EQ(reason_of([&] { semaphore.set_permits(3); }), errc::not_a_lock);
+    EXPECT_EQ(reason_of([&] { semaphore.resize(3); }), errc::not_a_lock);
     held.ensure_held();
   }
   {
     const auto held = shared.acquire();
     EXPECT_THAT(words_of([&] { (void)semaphore.acquire(); }), HasSubstr("reader-writer lock"));
-    EXPECT_THAT(words_of([&] { semaphore.set_permits(3); }), HasSubstr("reader-writer lock"));
+    EXPECT_THAT(words_of([&] { semaphore.resize(3); }), HasSubstr("reader-writer lock"));
   }
   server.command({"ZADD", "x", "1", "theirs"});
   EXPECT_EQ(reason_of([&] { (void)semaphore.acquire(); }), errc::not_a_lock);
@@ -235,7 +236,7 @@ TEST_F(Semaphores, AMutexAndPermitsOfOneNameRefuseEachOther) {
 
 TEST_F(Semaphores, ADowngradeTakesNoLeaseOfAnotherLock) {
   Client client{server.url()};
-  Semaphore semaphore{client, "gpu", {.permits = 2}};
+  Semaphore semaphore{client, "gpu", 2};
   SharedMutex shared{client, "doc"};
   auto lease = semaphore.acquire();
   EXPECT_EQ(reason_of([&] { (void)shared.downgrade(std::move(lease)); }), errc::usage);

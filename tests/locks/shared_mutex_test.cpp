@@ -91,14 +91,14 @@ TEST_F(SharedMutexes, ThreadsOfOneObjectReadTogether) {
 TEST_F(SharedMutexes, ReadersWhoComeBehindAWaitingWriterWaitAndThenEnterTogether) {
   Client client{server.url()};
   SharedMutex mutex{client, "doc"};
-  (void)mutex.acquire_shared();  // the server knows the scripts from here on
-  auto reader = mutex.acquire_shared();
+  (void)mutex.reader().acquire();  // the server knows the scripts from here on
+  auto reader = mutex.reader().acquire();
   auto writer = std::async(std::launch::async, [&] { return mutex.acquire(); });
   ASSERT_TRUE(come_to_wait("doc", 1));
-  EXPECT_FALSE(mutex.try_acquire_shared()) << "a writer waits";
+  EXPECT_FALSE(mutex.reader().try_acquire()) << "a writer waits";
   std::vector<std::future<Lease>> readers;
   for (int i = 0; i < 5; ++i) {
-    readers.push_back(std::async(std::launch::async, [&] { return mutex.acquire_shared(); }));
+    readers.push_back(std::async(std::launch::async, [&] { return mutex.reader().acquire(); }));
   }
   ASSERT_TRUE(come_to_wait("doc", 6));
   const auto before = client.stats().commands;
@@ -185,13 +185,13 @@ TEST_F(SharedMutexes, AWriterSeesWhatWritersBeforeItWrote) {
 TEST_F(SharedMutexes, AWaitingWriterThatDiedDoesNotHoldUpReadersForLong) {
   Client client{server.url()};
   SharedMutex mutex{client, "doc"};
-  const auto reader = mutex.acquire_shared();
+  const auto reader = mutex.reader().acquire();
   // A writer's queue entry whose client is gone.
   const auto token = "dlock1:00000000000000aa:" + std::string(32, 'b') + ":3000:1073741824";
   const auto fastest = fastest_of(3, [&] {
     const auto us = std::stoll(server.command({"TIME"})) * 1'000'000;
     server.command({"ZADD", core::lock_keys("doc").queue, std::to_string(us), token});
-    EXPECT_TRUE(mutex.try_acquire_shared_for(10s));
+    EXPECT_TRUE(mutex.reader().try_acquire_for(10s));
   });
   EXPECT_LT(fastest, 2s);
 }
@@ -201,7 +201,7 @@ TEST_F(SharedMutexes, AWriterGoesOnAsAReaderAndNobodyWritesInBetween) {
   SharedMutex mutex{client, "doc"};
   auto writer = mutex.acquire();
   const auto first = writer.fence();
-  auto reader_behind = std::async(std::launch::async, [&] { return mutex.acquire_shared(); });
+  auto reader_behind = std::async(std::launch::async, [&] { return mutex.reader().acquire(); });
   ASSERT_TRUE(come_to_wait("doc", 1));
   auto other = std::async(std::launch::async, [&] { return mutex.acquire(); });
   ASSERT_TRUE(come_to_wait("doc", 2));

@@ -160,31 +160,31 @@ TEST_F(LongSpans, ReadersWritersAndPermitsAreWaitedFor) {
   EXPECT_TRUE(
       waits_for(held.acquire(), "s", [&] { return mutex.try_acquire_for(seconds::max()); }));
   EXPECT_TRUE(
-      waits_for(held.acquire(), "s", [&] { return mutex.try_acquire_shared_for(hours::max()); }));
+      waits_for(held.acquire(), "s", [&] { return mutex.reader().try_acquire_for(hours::max()); }));
   EXPECT_TRUE(waits_for(held.acquire(), "s",
                         [&] { return mutex.try_acquire_upgradeable_for(minutes::max()); }));
   EXPECT_TRUE(waits_for(held.acquire(), "s", [&] {
-    return mutex.try_acquire_shared_until(std::chrono::sys_seconds::max());
+    return mutex.reader().try_acquire_until(std::chrono::sys_seconds::max());
   }));
-  auto reader = held.acquire_shared();
+  auto reader = held.reader().acquire();
   auto upgradeable = mutex.acquire_upgradeable();
   EXPECT_TRUE(waits_for(std::move(reader), "s",
                         [&] { return upgradeable.try_upgrade_for(Seconds{infinite}); }));
-  Semaphore permits{client, "p"};
-  EXPECT_TRUE(waits_for(Semaphore{holder, "p"}.acquire(), "p",
+  Semaphore permits{client, "p", 1};
+  EXPECT_TRUE(waits_for(Semaphore{holder, "p", 1}.acquire(), "p",
                         [&] { return permits.try_acquire_for(hours::max()); }));
 }
 
 TEST_F(LongSpans, PartiesWaitForEachOther) {
   Client client{server.url()};
-  Barrier first{holder, "b", {.parties = 2}};
-  Barrier second{client, "b", {.parties = 2}};
+  Barrier first{holder, "b", 2};
+  Barrier second{client, "b", 2};
   auto passes = std::async([&] { return first.arrive_and_wait_for(hours::max()); });
   EXPECT_TRUE(second.arrive_and_wait_for(seconds::max()));
   EXPECT_TRUE(passes.get());
-  Latch latch{holder, "l", {.count = 1, .keep = 1s}};
+  Latch latch{holder, "l", 1, {.keep = 1s}};
   auto opens = std::async([&] { return latch.wait_for(Seconds{infinite}); });
-  Latch{client, "l", {.count = 1, .keep = 1s}}.count_down();
+  Latch{client, "l", 1, {.keep = 1s}}.count_down();
   EXPECT_TRUE(opens.get());
   server.command({"FLUSHALL"});  // both stay for a while
 }

@@ -15,9 +15,9 @@ class Upgrade : public ClientTest {};
 TEST_F(Upgrade, OneAtATimeBesideReaders) {
   Client client{server.url()};
   SharedMutex mutex{client, "doc"};
-  const auto reader = mutex.acquire_shared();
+  const auto reader = mutex.reader().acquire();
   auto lease = mutex.acquire_upgradeable();
-  EXPECT_TRUE(mutex.try_acquire_shared());
+  EXPECT_TRUE(mutex.reader().try_acquire());
   EXPECT_FALSE(mutex.try_acquire_upgradeable());
   EXPECT_FALSE(mutex.try_acquire_upgradeable_for(5ms));
   EXPECT_FALSE(mutex.try_acquire());
@@ -30,19 +30,19 @@ TEST_F(Upgrade, OneAtATimeBesideReaders) {
 TEST_F(Upgrade, WaitsForTheReadersBeforeAllWhoWait) {
   Client client{server.url()};
   SharedMutex mutex{client, "doc"};
-  auto reader = mutex.acquire_shared();
+  auto reader = mutex.reader().acquire();
   auto lease = mutex.acquire_upgradeable();
   const auto fence = lease.fence();
   auto writer = std::async(std::launch::async, [&] { return mutex.acquire(); });
   ASSERT_TRUE(come_to_wait("doc", 1));
   auto upgrade = std::async(std::launch::async, [&] { lease.upgrade(); });
   ASSERT_TRUE(come_to_wait("doc", 2));
-  EXPECT_FALSE(mutex.try_acquire_shared());
+  EXPECT_FALSE(mutex.reader().try_acquire());
   reader.release();
   upgrade.get();
   EXPECT_TRUE(lease.upgraded());
   EXPECT_GT(lease.fence(), fence);
-  EXPECT_FALSE(mutex.try_acquire_shared());
+  EXPECT_FALSE(mutex.reader().try_acquire());
   EXPECT_EQ(waiting("doc"), 1) << "the writer still waits";
   lease.upgrade();  // nothing more to do
   lease.downgrade();
@@ -66,7 +66,7 @@ TEST_F(Upgrade, TwoUpgradersDoNotWaitForEachOther) {
         for (int round = 0; round < 10; ++round) {
           auto lease = mutex.acquire_upgradeable();
           {
-            const auto reader = mutex.try_acquire_shared();
+            const auto reader = mutex.reader().try_acquire();
           }
           lease.upgrade();
           EXPECT_EQ(++inside, 1);
@@ -105,7 +105,7 @@ TEST_F(Upgrade, AWaitForTheUpgradeEndsWithTheLeaseItself) {
   Client client{server.url()};
   SharedMutex mutex{client, "doc", {.ttl = 3s, .wait = 20s}};
   auto lease = mutex.acquire_upgradeable();
-  auto reader = mutex.acquire_shared();
+  auto reader = mutex.reader().acquire();
   auto upgrade =
       std::async(std::launch::async, [&] { return reason_of([&] { lease.upgrade(); }); });
   ASSERT_TRUE(come_to_wait("doc", 1));
@@ -125,7 +125,7 @@ TEST_F(Upgrade, ACancelledUpgradeLeavesTheLeaseAsItWas) {
   SharedMutex impatient{client, "doc", {.wait = 30ms}};
   SharedMutex mutex{client, "doc"};
   auto lease = std::move(*impatient.try_acquire_upgradeable_for(30s));
-  const auto reader = mutex.acquire_shared();
+  const auto reader = mutex.reader().acquire();
   EXPECT_EQ(reason_of([&] { lease.upgrade(); }), errc::timed_out);
   std::stop_source source;
   auto upgrade = std::async(std::launch::async, [&] {
@@ -136,7 +136,7 @@ TEST_F(Upgrade, ACancelledUpgradeLeavesTheLeaseAsItWas) {
   EXPECT_EQ(upgrade.get(), errc::cancelled);
   lease.ensure_held();
   EXPECT_TRUE(come_to_wait("doc", 0));
-  EXPECT_TRUE(mutex.try_acquire_shared());
+  EXPECT_TRUE(mutex.reader().try_acquire());
 }
 
 TEST_F(Upgrade, BecomesAReaderUpgradedOrNot) {

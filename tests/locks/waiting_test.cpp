@@ -33,7 +33,7 @@ class Waiting : public ClientTest {
 TEST_F(Waiting, TheLimitOfTheOptionsEndsTheCallsThatHaveNoneOfTheirOwn) {
   Client client{server.url()};
   Client there{server.url()};
-  const DistributedLock held{there, "m", 30s};
+  const DistributedLock held{there, "m", {.ttl = 30s}};
   Mutex mutex{client, "m", {.wait = 50ms}};
   RecursiveMutex recursive{client, "m", {.wait = 50ms}};
   EXPECT_EQ(reason_of([&] { mutex.lock(); }), errc::timed_out);
@@ -52,7 +52,7 @@ TEST_F(Waiting, ALimitOfZeroTriesOnce) {
   Mutex mutex{client, "m", {.wait = 0ms}};
   mutex.lock();
   mutex.unlock();
-  const DistributedLock held{there, "m", 30s};
+  const DistributedLock held{there, "m", {.ttl = 30s}};
   EXPECT_EQ(reason_of([&] { mutex.lock(); }), errc::timed_out);
   EXPECT_FALSE(mutex.try_acquire_for(-1h));
   EXPECT_EQ(waiting("m"), 0);
@@ -206,7 +206,7 @@ TEST_F(Waiting, WaitersGetTheLockInTheOrderInWhichTheyCame) {
   std::vector<std::future<void>> waits;
   for (int i = 0; i < count; ++i) {
     waits.push_back(std::async(std::launch::async, [&, i] {
-      const DistributedLock lock{*clients[i], "m", 30s};
+      const DistributedLock lock{*clients[i], "m"};
       const std::lock_guard enter{guard};
       order.push_back(i);
     }));
@@ -222,7 +222,8 @@ TEST_F(Waiting, TheNextInLineIsWokenByTheReleaseAndNotByATimer) {
   Client there{server.url()};
   const auto fastest = fastest_of(20, [&] {
     std::optional<Lease> held{Mutex{there, "m", {.ttl = 30s}}.acquire()};
-    auto wait = std::async(std::launch::async, [&] { DistributedLock{client, "m", 30s}; });
+    auto wait =
+        std::async(std::launch::async, [&] { (void)DistributedLock{client, "m", {.ttl = 30s}}; });
     EXPECT_TRUE(come_to_wait("m", 1));
     held.reset();
     wait.get();

@@ -97,7 +97,7 @@ TEST_F(Twins, HaveOneIdAndTokensOfTheirOwn) {
 TEST_F(Twins, ExcludeEachOther) {
   take_turns([](Client& client) { return Mutex{client, "k"}.acquire(); });
   take_turns([](Client& client) { return SharedMutex{client, "r"}.acquire(); });
-  take_turns([](Client& client) { return Semaphore{client, "s", {}}.acquire(); });
+  take_turns([](Client& client) { return Semaphore{client, "s", 1}.acquire(); });
 }
 
 TEST_F(Twins, GetTheirOwnGrantsAndLeaveThoseOfTheOther) {
@@ -113,11 +113,11 @@ TEST_F(Twins, GetTheirOwnGrantsAndLeaveThoseOfTheOther) {
 
 TEST_F(Twins, MeetAtGates) {
   auto opened = std::async(std::launch::async, [&] {
-    const bool met = Barrier{two, "b", {}}.arrive_and_wait_for(20s);
-    return Latch{two, "l", {}}.wait_for(20s) && met;
+    const bool met = Barrier{two, "b", 2}.arrive_and_wait_for(20s);
+    return Latch{two, "l", 1}.wait_for(20s) && met;
   });
-  EXPECT_TRUE((Barrier{one, "b", {}}.arrive_and_wait_for(20s)));
-  Latch{one, "l", {}}.count_down();
+  EXPECT_TRUE((Barrier{one, "b", 2}.arrive_and_wait_for(20s)));
+  Latch{one, "l", 1}.count_down();
   EXPECT_TRUE(opened.get());
 }
 

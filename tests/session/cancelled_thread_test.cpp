@@ -208,7 +208,7 @@ TEST_F(CancelledThread, IsEndedWhateverItWaitsFor) {
   const auto leads = Election{there, "e"}.campaign("v");
   auto observer = Election{client, "e"}.observe();
   EXPECT_TRUE(observer.next_for(20s));
-  Latch latch{client, "l", {.count = 1}};
+  Latch latch{client, "l", 1};
   const std::vector<std::function<void()>> waits{
       [&] { (void)mutex.acquire(); },
       [&] { (void)mutex.try_acquire_for(1h); },

@@ -22,7 +22,7 @@ class ClockStep : public ClientTest {
 TEST_F(ClockStep, ForwardGivesTheLockAwayAndItsHolderIsToldAtTheNextRenewal) {
   Client client{server.url()};
   Client there{server.url()};
-  const DistributedLock lock{client, "m", 900ms};
+  const DistributedLock lock{client, "m", {.ttl = 900ms}};
   LossWatch watch{lock};
   clock->advance(40s);
   const auto next = Mutex{there, "m"}.try_acquire();
@@ -37,7 +37,7 @@ TEST_F(ClockStep, BackLeavesTheLockToItsHolderAndFencesGrow) {
   Client there{server.url()};
   std::int64_t fence = 0;
   {
-    const DistributedLock lock{client, "m", 900ms};
+    const DistributedLock lock{client, "m", {.ttl = 900ms}};
     clock->advance(-40s);
     const auto renewals = client.stats().renewals;
     EXPECT_TRUE(eventually([&] { return client.stats().renewals >= renewals + 2; }));

@@ -38,7 +38,7 @@ class Commands : public ClientTest {
     const auto before = scripts();
     for (int i = 1; i < clients; ++i) {
       threads.push_back(std::async(std::launch::async, [&, i] {
-        for (int round = 0; round < rounds; ++round) DistributedLock{*all[i], "m"};
+        for (int round = 0; round < rounds; ++round) (void)DistributedLock{*all[i], "m"};
       }));
     }
     (void)come_to_wait("m", clients - 1);
@@ -68,7 +68,7 @@ TEST_F(Commands, AHundredAcquisitionsAreTwoHundredScripts) {
   Client client{server.url()};
   warm_up(client);
   const auto before = scripts();
-  for (int i = 0; i < 100; ++i) DistributedLock{client, "m"};
+  for (int i = 0; i < 100; ++i) (void)DistributedLock{client, "m"};
   EXPECT_EQ(scripts(), before + 200);
 }
 

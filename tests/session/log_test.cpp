@@ -52,7 +52,7 @@ class Log : public ClientTest {
 
 TEST_F(Log, ALossIsReported) {
   Client client{server.url(), {.log = journal.sink()}};
-  const DistributedLock lock{client, "payroll", 300ms};
+  const DistributedLock lock{client, "payroll", {.ttl = 300ms}};
   server.command({"DEL", "payroll"});
   EXPECT_TRUE(eventually([&] { return journal.says("lock lost: payroll"); })) << journal.all();
   EXPECT_THAT(journal.all(), StartsWith(std::to_string(static_cast<int>(LogLevel::error))));
@@ -61,7 +61,7 @@ TEST_F(Log, ALossIsReported) {
 
 TEST_F(Log, AConnectionThatBreaksIsReported) {
   Client client{server.url(), {.log = journal.sink()}};
-  const DistributedLock lock{client, "m", 30s};
+  const DistributedLock lock{client, "m", {.ttl = 30s}};
   server.command({"CLIENT", "KILL", "TYPE", "pubsub"});
   EXPECT_TRUE(eventually([&] { return journal.says("connection lost"); }));
   lock.ensure_held();
@@ -73,9 +73,9 @@ TEST_F(Log, AnOrdinaryLifeIsQuiet) {
     Client client{server.url(), {.log = journal.sink()}};
     Client there{server.url(), {.log = journal.sink()}};
     auto wait = std::async(std::launch::async, [&] {
-      for (int i = 0; i < 50; ++i) DistributedLock{there, "m"};
+      for (int i = 0; i < 50; ++i) (void)DistributedLock{there, "m"};
     });
-    for (int i = 0; i < 50; ++i) DistributedLock{client, "m"};
+    for (int i = 0; i < 50; ++i) (void)DistributedLock{client, "m"};
     wait.get();
     EXPECT_FALSE((Mutex{client, "m"}.try_acquire_for(1ms) && false));
   }
@@ -110,8 +110,8 @@ TEST_F(Log, ASlowSinkHoldsUpNobody) {
     (void)eventually([&] { return may_end.load(); }, 20s);
   };
   Client client{server.url(), {.log = slow}};
-  const DistributedLock kept{client, "kept", 300ms};
-  const DistributedLock gone{client, "gone", 300ms};
+  const DistributedLock kept{client, "kept", {.ttl = 300ms}};
+  const DistributedLock gone{client, "gone", {.ttl = 300ms}};
   server.command({"DEL", "gone"});
   ASSERT_TRUE(eventually([&] { return client.stats().lost == 1; }));
   const auto renewals = client.stats().renewals;

@@ -30,7 +30,7 @@ TEST_F(QuorumClient, AWriterGetsInAlthoughReadersKeepComing) {
       Client client{url()};
       SharedMutex doc{client, "doc"};
       while (!enough) {
-        const auto lease = doc.acquire_shared();
+        const auto lease = doc.reader().acquire();
         ++reading;
         std::this_thread::sleep_for(milliseconds{20 + random() % 20});
         --reading;
@@ -55,16 +55,16 @@ TEST_F(QuorumClient, TriesByThreadAndWithoutOneAgree) {
   SharedMutex doc{client, "doc"};
   SharedMutex same{client, "doc"};
   doc.lock_shared();
-  EXPECT_TRUE(same.try_acquire_shared());
+  EXPECT_TRUE(same.reader().try_acquire());
   EXPECT_FALSE(same.try_acquire());
   EXPECT_FALSE(same.try_acquire_for(50ms));
   std::promise<bool> got;
-  same.async_try_acquire_shared_for(
+  same.reader().async_try_acquire_for(
       10s, [&](const AcquireResult& result) { got.set_value(result.lease.has_value()); });
   EXPECT_TRUE(got.get_future().get());
   doc.unlock_shared();
   EXPECT_TRUE(doc.try_lock_for(10s));
-  EXPECT_FALSE(same.try_acquire_shared());
+  EXPECT_FALSE(same.reader().try_acquire());
   doc.unlock();
   EXPECT_TRUE(eventually([&] { return is_clear(); }));
 }

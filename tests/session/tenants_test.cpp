@@ -100,7 +100,7 @@ TEST_F(Tenants, OneCanUseEveryKindWithTheNarrowRights) {
   }
   {
     SharedMutex shared{client, "r"};
-    auto reader = std::optional{shared.acquire_shared()};
+    auto reader = std::optional{shared.reader().acquire()};
     auto writer = later([&] { return SharedMutex{other, "r", patient}.acquire(); });
     ASSERT_TRUE(come_to_wait("app:r", 1));
     reader.reset();
@@ -110,27 +110,26 @@ TEST_F(Tenants, OneCanUseEveryKindWithTheNarrowRights) {
     upgradeable.downgrade();
   }
   {
-    Semaphore semaphore{client, "s", {.permits = 2}};
-    auto lease = semaphore.acquire(2);
-    auto next =
-        later([&] { return Semaphore{other, "s", {.permits = 2, .wait = 20s}}.acquire(1); });
+    Semaphore semaphore{client, "s", 2};
+    auto lease = semaphore.permits(2).acquire();
+    auto next = later([&] { return Semaphore{other, "s", 2, {.wait = 20s}}.permits(1).acquire(); });
     ASSERT_TRUE(come_to_wait("app:s", 1));
-    semaphore.set_permits(3);
+    semaphore.resize(3);
     next.get().ensure_held();
     EXPECT_EQ(break_lock(other, "s", lease.fence()), BreakOutcome::broken);
   }
   {
-    Latch latch{client, "l", {.count = 2}};
-    auto waiting = later([&] { return Latch{other, "l", {.count = 2}}.wait_for(20s); });
+    Latch latch{client, "l", 2};
+    auto waiting = later([&] { return Latch{other, "l", 2}.wait_for(20s); });
     auto part = latch.join();
     latch.count_down();
     latch.count_down(std::move(part));
     EXPECT_TRUE(waiting.get());
   }
   {
-    Barrier barrier{client, "b", {}};
+    Barrier barrier{client, "b", 2};
     auto part = barrier.join();
-    auto arrived = later([&] { return Barrier{other, "b", {}}.arrive_and_wait_for(20s); });
+    auto arrived = later([&] { return Barrier{other, "b", 2}.arrive_and_wait_for(20s); });
     EXPECT_TRUE(barrier.arrive_and_wait_for(20s));
     EXPECT_TRUE(arrived.get());
     barrier.leave(std::move(part));
@@ -181,12 +180,12 @@ class Victim {
 
   Client holder, waiter;
   std::optional<Lease> mutex{Mutex{holder, "m"}.acquire()};
-  std::optional<Lease> reader{SharedMutex{holder, "r"}.acquire_shared()};
-  std::optional<Lease> permits{Semaphore{holder, "s", {.permits = 2}}.acquire(2)};
+  std::optional<Lease> reader{SharedMutex{holder, "r"}.reader().acquire()};
+  std::optional<Lease> permits{Semaphore{holder, "s", 2}.permits(2).acquire()};
   std::optional<Leadership> leads{Election{holder, "e"}.campaign("us")};
-  Latch latch{holder, "l", {.count = 1}};
+  Latch latch{holder, "l", 1};
   std::optional<Lease> part{latch.join()};
-  Barrier barrier{holder, "b", {}};
+  Barrier barrier{holder, "b", 2};
   std::atomic<bool> may_go = false;  ///< what the waits below need is given now
   bool once = run_once(holder, "o", {.at_least = 60s, .at_most = 60s}, [] {});
 
@@ -202,10 +201,10 @@ class Victim {
     };
     begin([&] { return Mutex{waiter, "m"}.try_acquire_for(60s).has_value(); });
     begin([&] { return SharedMutex{waiter, "r"}.try_acquire_for(60s).has_value(); });
-    begin([&] { return Semaphore{waiter, "s", {.permits = 2}}.try_acquire_for(60s).has_value(); });
+    begin([&] { return Semaphore{waiter, "s", 2}.try_acquire_for(60s).has_value(); });
     begin([&] { return Election{waiter, "e"}.try_campaign_for(60s, "next").has_value(); });
-    begin([&] { return Latch{waiter, "l", {.count = 1}}.wait_for(60s); });
-    begin([&] { return Barrier{waiter, "b", {}}.arrive_and_wait_for(60s); });
+    begin([&] { return Latch{waiter, "l", 1}.wait_for(60s); });
+    begin([&] { return Barrier{waiter, "b", 2}.arrive_and_wait_for(60s); });
     begin([&] {
       Mutex mutex{waiter, "c"};
       std::unique_lock lock{mutex};
@@ -390,13 +389,13 @@ TEST_F(Tenants, APlaceInAQueueWithALongClaimIsForThreeSecondsAtMost) {
     lease.release();
     EXPECT_GT(left("other:m"), 0) << "it is its turn";
     EXPECT_LE(left("other:m"), 3000);
-    auto permits = Semaphore{client, "s", {}}.acquire();
+    auto permits = Semaphore{client, "s", 1}.acquire();
     stand_in("other:s", std::string{claim} + ":1");
     permits.release();
     EXPECT_GT(left("other:s"), 0);
     EXPECT_LE(left("other:s"), 4000) << "and what the key outlives its holders by";
     EXPECT_TRUE((Mutex{client, "m"}.try_acquire_for(60s)));
-    EXPECT_TRUE((Semaphore{client, "s", {}}.try_acquire_for(60s)));
+    EXPECT_TRUE((Semaphore{client, "s", 1}.try_acquire_for(60s)));
   }
   EXPECT_LT(SteadyClock::now() - begin, 40s);
 }

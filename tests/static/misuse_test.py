@@ -25,7 +25,7 @@ MISUSES = {
     "a try whose outcome nobody sees":
         ("mutex.try_lock();", "(void)mutex.try_lock();", "nodiscard"),
     "permits that are let go at once":
-        ("semaphore.acquire(2);", "auto held = semaphore.acquire(2);", "nodiscard"),
+        ("semaphore.permits(2).acquire();", "auto held = semaphore.permits(2).acquire();", "nodiscard"),
     "a coroutine's wait that nobody awaits":
         ("mutex.async_acquire();", "(void)mutex.async_acquire();", "nodiscard"),
     "two owners of one lease":
@@ -39,8 +39,14 @@ MISUSES = {
         ('dlock::Mutex other{"redis://localhost", "name"};',
          'dlock::Client there{"redis://localhost"}; dlock::Mutex other{there, "name"};', "Client"),
     "a ttl without a unit":
-        ('dlock::DistributedLock other{client, "name", 30};',
-         'dlock::DistributedLock other{client, "name", 30s};', "30|int"),
+        ('dlock::DistributedLock other{client, "name", {.ttl = 30}};',
+         'dlock::DistributedLock other{client, "name", {.ttl = 30s}};', "30|int"),
+    "a ttl that looks like the longest wait":
+        ('dlock::DistributedLock other{client, "name", 250ms};',
+         'dlock::DistributedLock other{client, "name", {.wait = 250ms}};', "LockOptions"),
+    "a guard that is gone at once":
+        ('dlock::DistributedLock{client, "name"};', 'dlock::DistributedLock other{client, "name", {}};',
+         "nodiscard"),
     "readers of a lock that has none":
         ("std::shared_lock other{mutex};", "std::shared_lock other{shared};", "lock_shared"),
     "a semaphore as a mutex, whose holder would be nobody":

@@ -101,7 +101,7 @@ TEST_F(Replicas, AreWaitedForByWhateverTakesALock) {
   Client client{server.url()};
   const auto options = both(50ms);
   SharedMutex shared{client, "s", options};
-  Semaphore semaphore{client, "p", {.permits = 3, .min_replicas = 2, .replication_timeout = 50ms}};
+  Semaphore semaphore{client, "p", 3, {.min_replicas = 2, .replication_timeout = 50ms}};
   Election election{client, "e", options};
   const OnceOptions once{
       .at_least = 1min, .at_most = 1h, .min_replicas = 2, .replication_timeout = 50ms};
@@ -109,9 +109,9 @@ TEST_F(Replicas, AreWaitedForByWhateverTakesALock) {
   stop_both();
   const auto fails = [](auto take) { return reason_of(take) == errc::not_replicated; };
   EXPECT_TRUE(fails([&] { (void)shared.acquire(); }));
-  EXPECT_TRUE(fails([&] { (void)shared.try_acquire_shared(); }));
+  EXPECT_TRUE(fails([&] { (void)shared.reader().try_acquire(); }));
   EXPECT_TRUE(fails([&] { (void)shared.acquire_upgradeable(); }));
-  EXPECT_TRUE(fails([&] { (void)semaphore.acquire(2); }));
+  EXPECT_TRUE(fails([&] { (void)semaphore.permits(2).acquire(); }));
   EXPECT_TRUE(fails([&] { (void)election.campaign("value"); }));
   EXPECT_TRUE(fails([&] { (void)run_once(client, "o", once, [] { ADD_FAILURE(); }); }));
   EXPECT_TRUE(fails([&] { recursive.lock(); }));
@@ -130,7 +130,7 @@ TEST_F(Replicas, AnUpgradeThatTheyLackLeavesTheReader) {
   EXPECT_EQ(reason_of([&] { lease.upgrade(); }), errc::not_replicated);
   EXPECT_FALSE(lease.upgraded());
   lease.ensure_held();
-  EXPECT_TRUE((SharedMutex{client, "s"}.try_acquire_shared()));
+  EXPECT_TRUE((SharedMutex{client, "s"}.reader().try_acquire()));
 }
 
 TEST_F(Replicas, AreWaitedForAfterAGrantToo) {
@@ -179,8 +179,7 @@ TEST_F(Replicas, AreWaitedForByManyThreadsTogether) {
   for (int i = 0; i < 16; ++i) {
     threads.emplace_back([&, i] {
       const auto name = "m" + std::to_string(i % 8);
-      Semaphore semaphore{
-          client, "p", {.permits = 4, .min_replicas = 2, .replication_timeout = 20s}};
+      Semaphore semaphore{client, "p", 4, {.min_replicas = 2, .replication_timeout = 20s}};
       for (int round = 0; round < 5; ++round) {
         EXPECT_TRUE((Mutex{client, name, both()}.acquire().held()));
         EXPECT_TRUE(semaphore.acquire().held());

@@ -94,9 +94,9 @@ class Losing : public ::testing::Test {
 TEST_F(Losing, TakesALeaseOfEachKind) {
   lose(other, DistributedLock{client, "scope"});
   lose(other, Mutex{client, "mutex"}.acquire());
-  lose(other, SharedMutex{client, "document"}.acquire_shared());
+  lose(other, SharedMutex{client, "document"}.reader().acquire());
   lose(other, SharedMutex{client, "document"}.acquire());
-  lose(other, Semaphore{client, "gpu", {.permits = 4}}.acquire(3));
+  lose(other, Semaphore{client, "gpu", 4}.permits(3).acquire());
   lose(client, Mutex{client, "by its own client"}.acquire());
 }
 

@@ -6,7 +6,7 @@
 int main() {
   try {
     dlock::Client client{"redis+unix:///nonexistent/redis.sock"};
-    dlock::DistributedLock lock{client, "consumer", std::chrono::seconds{30}};
+    dlock::DistributedLock lock{client, "consumer", {.ttl = std::chrono::seconds{30}}};
   } catch (const dlock::Error& error) {
     std::cout << error.what() << '\n';
     return error.code() == dlock::errc::unreachable ? 0 : 1;
