@@ -65,10 +65,10 @@ struct GuardMemory {
 
   static_assert(std::atomic<std::int64_t>::is_always_lock_free);
 
-  [[nodiscard]] BootTime begin() const noexcept {
+  [[nodiscard]] runtime::BootTime begin() const noexcept {
     return std::chrono::nanoseconds{begin_ns.load()};
   }
-  [[nodiscard]] BootTime deadline() const noexcept {
+  [[nodiscard]] runtime::BootTime deadline() const noexcept {
     return std::chrono::nanoseconds{deadline_ns.load()};
   }
 };
@@ -128,7 +128,7 @@ class Watch {
   void on_timer() {
     std::uint64_t expirations = 0;
     [[maybe_unused]] const auto size = ::read(timer_, &expirations, sizeof expirations);
-    if (boot_now() < memory_.deadline()) {
+    if (runtime::boot_now() < memory_.deadline()) {
       arm_timer();
     } else {
       kill_command();
@@ -144,15 +144,15 @@ class Watch {
 
   // Soon after the start, as daemons begin then, and less and less often.
   void look() {
-    const auto begin = boot_now();
+    const auto begin = runtime::boot_now();
     record_.look(dlock_, ::getpid());
-    const auto took = boot_now() - begin;
+    const auto took = runtime::boot_now() - begin;
     pause_ = std::max(std::min(2 * pause_, longest_pause), most_of_processor * took);
   }
 
   void arm_timer() {
     itimerspec when{};
-    when.it_value = to_timespec(memory_.deadline());
+    when.it_value = runtime::to_timespec(memory_.deadline());
     ::timerfd_settime(timer_, TFD_TIMER_ABSTIME, &when, nullptr);
   }
 
@@ -185,9 +185,9 @@ class Watch {
   // One that dies closes its pipe just before its children become another's.
   void wait_for_dlock() const {
     pollfd end{pipe_, POLLIN, 0};
-    const auto until = boot_now() + longest_kill;
+    const auto until = runtime::boot_now() + longest_kill;
     while (::poll(&end, 1, 0) > 0 && (end.revents & POLLHUP) != 0 && is_dlock_there() &&
-           boot_now() < until) {
+           runtime::boot_now() < until) {
       nap(1ms);
     }
   }
@@ -211,8 +211,9 @@ class Watch {
   }
 
   bool kill_what_it_started() {
-    const auto end = boot_now() + longest_kill;
-    for (auto pause = 1ms; boot_now() < end; pause = std::min<decltype(pause)>(2 * pause, 50ms)) {
+    const auto end = runtime::boot_now() + longest_kill;
+    for (auto pause = 1ms; runtime::boot_now() < end;
+         pause = std::min<decltype(pause)>(2 * pause, 50ms)) {
       const auto left = what_is_left();
       if (left.empty()) {
         return is_dlock_there() || record_.knows_children_of(::getppid(), ::getpid());
@@ -226,7 +227,7 @@ class Watch {
   }
 
   static void nap(std::chrono::nanoseconds span) {
-    const timespec pause = to_timespec(span);
+    const timespec pause = runtime::to_timespec(span);
     ::nanosleep(&pause, nullptr);
   }
 
@@ -297,20 +298,20 @@ void Guard::arm(std::string_view mark, std::span<const std::int64_t> fences) noe
   const auto count = fences.size() <= most_fences ? fences.size() : 0;
   std::copy_n(fences.begin(), count, memory_->fences.begin());
   memory_->fence_count = count;
-  memory_->begin_ns = boot_now().count();
+  memory_->begin_ns = runtime::boot_now().count();
 }
 
-void Guard::set_deadline(BootTime deadline) noexcept {
+void Guard::set_deadline(runtime::BootTime deadline) noexcept {
   const bool first = memory_->deadline_ns.exchange(deadline.count()) == 0;
   if (first) poke();  // later ones it reads when its timer fires
 }
 
-BootTime Guard::deadline() const noexcept { return memory_->deadline(); }
+runtime::BootTime Guard::deadline() const noexcept { return memory_->deadline(); }
 
 bool Guard::enter() noexcept {
   memory_->group = ::getpid();
   memory_->phase = Phase::armed;
-  return boot_now() < memory_->deadline();
+  return runtime::boot_now() < memory_->deadline();
 }
 
 void Guard::watch() noexcept { poke(); }
@@ -319,9 +320,9 @@ bool Guard::leave() noexcept {
   auto expected = Phase::armed;
   if (memory_->phase.compare_exchange_strong(expected, Phase::idle)) return false;
   // It kills at this moment. Bounded, in case it was itself killed or stopped in the middle.
-  const auto end = boot_now() + longest_kill + 1s;
-  while (memory_->phase == Phase::killing && boot_now() < end) {
-    const timespec pause = to_timespec(std::chrono::milliseconds{1});
+  const auto end = runtime::boot_now() + longest_kill + 1s;
+  while (memory_->phase == Phase::killing && runtime::boot_now() < end) {
+    const timespec pause = runtime::to_timespec(std::chrono::milliseconds{1});
     ::nanosleep(&pause, nullptr);
   }
   return true;

@@ -8,8 +8,8 @@
 #include <span>
 #include <string_view>
 
-#include "cli/boot_time.hpp"
 #include "cli/descriptor.hpp"
+#include "runtime/boot_time.hpp"
 
 namespace dlock::cli {
 
@@ -42,8 +42,8 @@ class Guard {
   /// fences of what is held and may be given back.
   void arm(std::string_view mark, std::span<const std::int64_t> fences) noexcept;
   /// The command must be dead from then on. The first time before the command is started.
-  void set_deadline(BootTime deadline) noexcept;
-  [[nodiscard]] BootTime deadline() const noexcept;
+  void set_deadline(runtime::BootTime deadline) noexcept;
+  [[nodiscard]] runtime::BootTime deadline() const noexcept;
   /// In the command's process, between fork and exec: it is the leader of its group now, which is
   /// guarded from here on. False: the deadline has passed, it must not begin.
   [[nodiscard]] bool enter() noexcept;

@@ -8,8 +8,8 @@
 #include <map>
 #include <string_view>
 
-#include "cli/boot_time.hpp"
 #include "cli/process_tree.hpp"
+#include "runtime/boot_time.hpp"
 
 namespace dlock::cli {
 
@@ -20,7 +20,7 @@ inline constexpr const char* guard_name = "dlock-guard";
 class ProcessRecord {
  public:
   /// Says when the command began, all that it starts is younger, and in which session.
-  void begin(pid_t session, BootTime when);
+  void begin(pid_t session, runtime::BootTime when);
   /// Takes down the descendants of dlock. Often, as long as dlock is there.
   void look(pid_t dlock, pid_t guard);
   /// When dlock is gone: calls `visit` for each process that surely is the command's: that was

@@ -13,7 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include "cli/boot_time.hpp"
 #include "cli/command.hpp"
 #include "cli/duration.hpp"
 #include "cli/message.hpp"
@@ -29,6 +28,7 @@
 #include "dlock/once.hpp"
 #include "dlock/semaphore.hpp"
 #include "dlock/shared_mutex.hpp"
+#include "runtime/boot_time.hpp"
 
 namespace dlock::cli {
 
@@ -162,7 +162,7 @@ class Run {
 
   int use(const Client& client, const Held& held) {
     arm_guard(held.leases());
-    guard_.set_deadline(boot_now() + held.valid_for());
+    guard_.set_deadline(runtime::boot_now() + held.valid_for());
     const auto started =
         start_command(arguments_.command, variables(client, held.leases()), around_);
     if (started.problem != 0) {

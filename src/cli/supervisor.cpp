@@ -86,16 +86,19 @@ void Supervisor::collect() {
 void Supervisor::wait_for_event(const Descriptor& lost) {
   // Once lost, its event stays readable.
   pollfd ready[] = {{signals_.fd(), POLLIN, 0}, {ending_.lost ? -1 : lost.get(), POLLIN, 0}};
-  const auto left = std::max<BootTime>(next_look() - boot_now(), 0ns);
-  const auto pause = to_timespec(left);
+  const auto left = std::max<runtime::BootTime>(next_look() - runtime::boot_now(), 0ns);
+  const auto pause = runtime::to_timespec(left);
   (void)::ppoll(ready, 2, &pause, nullptr);
 }
 
-BootTime Supervisor::next_look() const {
-  auto next = ending_.lost ? boot_now() + 1h : next_move_;
+runtime::BootTime Supervisor::next_look() const {
+  auto next = ending_.lost ? runtime::boot_now() + 1h : next_move_;
   if (kill_at_ && !killed_) next = std::min(next, *kill_at_);
-  if (wants_terminal_) next = std::min<BootTime>(next, boot_now() + terminal_poll);
-  if (ended_) next = std::min<BootTime>(next, boot_now() + (killed_ ? killed_poll : rest_poll));
+  if (wants_terminal_)
+    next = std::min<runtime::BootTime>(next, runtime::boot_now() + terminal_poll);
+  if (ended_)
+    next = std::min<runtime::BootTime>(next,
+                                       runtime::boot_now() + (killed_ ? killed_poll : rest_poll));
   return next;
 }
 
@@ -158,10 +161,11 @@ void Supervisor::on_lost() {
   ending_.lost = true;
   ::kill(-command_, SIGTERM);
   ask_to_end(SIGTERM);
-  kill_by(std::min<BootTime>(boot_now() + settings_.kill_after, around_.guard.deadline()));
+  kill_by(std::min<runtime::BootTime>(runtime::boot_now() + settings_.kill_after,
+                                      around_.guard.deadline()));
   const auto why = why_lost(held_);
   // Before that time somebody broke it.
-  const bool is_time_up = around_.guard.deadline() - boot_now() <= most_margin;
+  const bool is_time_up = around_.guard.deadline() - runtime::boot_now() <= most_margin;
   if (!settings_.time_up.empty() && is_time_up) {
     complain("the time of the command under the lock {} is up ({}), ending it", settings_.lock,
              settings_.time_up);
@@ -219,7 +223,7 @@ void Supervisor::on_ended(const siginfo_t& info) {
   // One that was killed has left its work undone, and what it started with nobody to look after it.
   asked_to_end_ = asked_to_end_ || !exited;
   if (!asked_to_end_) return;
-  kill_by(boot_now() + settings_.kill_after);
+  kill_by(runtime::boot_now() + settings_.kill_after);
   if (!asked_before) ::kill(-command_, SIGTERM);
   std::vector<Process> others;
   for (const auto& process : processes()) {
@@ -231,24 +235,26 @@ void Supervisor::on_ended(const siginfo_t& info) {
 }
 
 void Supervisor::move_deadline() {
-  if (ending_.lost || boot_now() < next_move_) return;
-  const auto now = boot_now();
-  const BootTime left = held_.valid_for();
+  if (ending_.lost || runtime::boot_now() < next_move_) return;
+  const auto now = runtime::boot_now();
+  const runtime::BootTime left = held_.valid_for();
   if (left > 0ns) around_.guard.set_deadline(now + left);
   // Often when the end is near, so that a late renewal is seen in time.
-  next_move_ = now + std::max<BootTime>(left / 4, shortest_look);
+  next_move_ = now + std::max<runtime::BootTime>(left / 4, shortest_look);
 }
 
-void Supervisor::kill_by(BootTime when) { kill_at_ = kill_at_ ? std::min(*kill_at_, when) : when; }
+void Supervisor::kill_by(runtime::BootTime when) {
+  kill_at_ = kill_at_ ? std::min(*kill_at_, when) : when;
+}
 
 void Supervisor::kill_if_due() {
-  if (!kill_at_ || boot_now() < *kill_at_) return;
+  if (!kill_at_ || runtime::boot_now() < *kill_at_) return;
   if (!killed_) {
     if (settings_.verbose) note("killing what is left of the command");
     killed_ = true;
-    kill_at_ = boot_now() + after_kill;
+    kill_at_ = runtime::boot_now() + after_kill;
   } else {
-    kill_at_ = boot_now() + 1h;  // it was to be gone by now
+    kill_at_ = runtime::boot_now() + 1h;  // it was to be gone by now
     gave_up_ = true;
     for (const auto& process : processes()) {
       complain(

@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "cli/boot_time.hpp"
 #include "cli/command.hpp"
 #include "cli/held.hpp"
 #include "cli/process_tree.hpp"
 #include "cli/signals.hpp"
+#include "runtime/boot_time.hpp"
 
 namespace dlock::cli {
 
@@ -52,7 +52,7 @@ class Supervisor {
 
  private:
   void wait_for_event(const Descriptor& lost);
-  [[nodiscard]] BootTime next_look() const;
+  [[nodiscard]] runtime::BootTime next_look() const;
   void take_signals();
   void pass_on(Signals::Signal signal);
   void ask_to_end(int signal);
@@ -65,7 +65,7 @@ class Supervisor {
   void on_ended(const siginfo_t& info);
   void move_deadline();
   void kill_if_due();
-  void kill_by(BootTime when);
+  void kill_by(runtime::BootTime when);
   void kill_all();
   [[nodiscard]] std::vector<Process> processes() const;
   void tell_of_refused(std::span<const Process> refused);
@@ -78,8 +78,8 @@ class Supervisor {
   const Surroundings& around_;
   Settings settings_;
 
-  BootTime next_move_{};  ///< when to ask the lease again
-  std::optional<BootTime> kill_at_;
+  runtime::BootTime next_move_{};  ///< when to ask the lease again
+  std::optional<runtime::BootTime> kill_at_;
   bool killed_ = false;
   bool gave_up_ = false;  ///< on what was killed and is not gone
   bool interrupt_came_ = false;

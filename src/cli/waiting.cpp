@@ -11,13 +11,13 @@
 #include <thread>
 #include <utility>
 
-#include "cli/boot_time.hpp"
 #include "cli/descriptor.hpp"
 #include "cli/lock_text.hpp"
 #include "cli/message.hpp"
 #include "cli/text.hpp"
 #include "dlock/error.hpp"
 #include "dlock/inspect.hpp"
+#include "runtime/boot_time.hpp"
 
 namespace dlock::cli {
 
@@ -53,7 +53,7 @@ class Wait {
         signals_(signals) {}
 
   Waited run() {
-    const auto start = boot_now();
+    const auto start = runtime::boot_now();
     tell_at_ = start + (verbose_ ? 200ms : 1000ms);
     told_ = !verbose_ && ::isatty(STDERR_FILENO) == 0;
     std::jthread waiter{[this] { acquire_and_notify(); }};
@@ -61,11 +61,11 @@ class Wait {
     do {
       over = wait_for_event();
       take_signals();  // also those that came with the lock
-      if (!over && !told_ && boot_now() >= tell_at_) tell();
+      if (!over && !told_ && runtime::boot_now() >= tell_at_) tell();
     } while (!over);
     waiter.join();
     if (problem_ && !signal_) std::rethrow_exception(problem_);
-    const auto took = std::chrono::duration_cast<milliseconds>(boot_now() - start);
+    const auto took = std::chrono::duration_cast<milliseconds>(runtime::boot_now() - start);
     return {std::move(held_), signal_, took};
   }
 
@@ -82,7 +82,8 @@ class Wait {
   // Whether the waiting is over.
   bool wait_for_event() {
     pollfd ready[] = {{signals_.fd(), POLLIN, 0}, {done_.get(), POLLIN, 0}};
-    const auto pause = to_timespec(std::max<BootTime>(tell_at_ - boot_now(), 0ns));
+    const auto pause =
+        runtime::to_timespec(std::max<runtime::BootTime>(tell_at_ - runtime::boot_now(), 0ns));
     return ::ppoll(ready, 2, told_ ? nullptr : &pause, nullptr) > 0 && ready[1].revents != 0;
   }
 
@@ -126,7 +127,7 @@ class Wait {
   bool verbose_;
   Signals& signals_;
 
-  BootTime tell_at_{};
+  runtime::BootTime tell_at_{};
   bool told_ = false;
   std::optional<int> signal_;
   std::stop_source stop_;

@@ -1,7 +1,6 @@
 // Dialling: a connected, non-blocking socket to a host or a unix socket, within a time.
 #include "redis/dial.hpp"
 
-#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -100,13 +99,8 @@ int dial_unix(const std::string& path, Deadline deadline) {
   std::string name = path;
   runtime::Descriptor directory;  // open until the socket is connected
   if (name.size() >= sizeof address.sun_path) {
-    // A socket address holds 107 bytes; a handle on the directory gives every path a short name.
-    const auto slash = path.rfind('/');
-    const auto parent = slash == path.npos ? std::string{"./"} : path.substr(0, slash + 1);
-    directory.reset(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    if (!directory) unreachable(describe(errno));
-    name = "/proc/self/fd/" + std::to_string(directory.get()) + "/" +
-           path.substr(slash == path.npos ? 0 : slash + 1);
+    // A socket address holds 107 bytes.
+    if (!runtime::shorten(name, directory)) unreachable(describe(errno));
     if (name.size() >= sizeof address.sun_path) unreachable("the socket's file name is too long");
   }
   std::memcpy(address.sun_path, name.data(), name.size());

@@ -1,29 +1,24 @@
 // Loading OpenSSL.
 #include "redis/openssl.hpp"
 
-#include <dlfcn.h>
-
-#include <string>
-
 #include "dlock/error.hpp"
+#include "runtime/shared_library.hpp"
 
 namespace dlock::redis {
 namespace {
 
-// It stays: what it made may live until the program ends.
 OpenSsl load() {
   const auto complain = [] {
-    const char* const why = ::dlerror();
     throw UsageError(errc::usage,
                      "TLS needs OpenSSL 3, which is not installed: its package is libssl3 (" +
-                         std::string{why != nullptr ? why : "unknown reason"} + ")");
+                         runtime::SharedLibrary::problem() + ")");
   };
   // It brings libcrypto along, whose functions are found by it too.
-  void* const library = ::dlopen("libssl.so.3", RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) complain();
+  const runtime::SharedLibrary library{"libssl.so.3"};
+  if (!library) complain();
   OpenSsl functions{};
-#define DLOCK_FIND(name)                                                         \
-  functions.name = reinterpret_cast<decltype(&::name)>(::dlsym(library, #name)); \
+#define DLOCK_FIND(name)                                                     \
+  functions.name = reinterpret_cast<decltype(&::name)>(library.find(#name)); \
   if (functions.name == nullptr) complain();
   DLOCK_OPENSSL_FUNCTIONS(DLOCK_FIND)
 #undef DLOCK_FIND

@@ -47,6 +47,17 @@ bool open_pipe(Pipe& pipe, int flags) noexcept {
   return true;
 }
 
+bool shorten(std::string& path, Descriptor& directory) {
+  const auto slash = path.rfind('/');
+  const bool is_here = slash == path.npos;
+  const auto parent = is_here ? std::string{"./"} : path.substr(0, slash + 1);
+  directory.reset(::open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!directory) return false;
+  path = "/proc/self/fd/" + std::to_string(directory.get()) + "/" +
+         path.substr(is_here ? 0 : slash + 1);
+  return true;
+}
+
 void close_from(int first) noexcept {
   if (::close_range(static_cast<unsigned>(first), ~0U, 0) == 0 || close_listed_from(first)) return;
   rlimit limit{};

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <string>
 #include <utility>
 
 #include "runtime/cancellation.hpp"
@@ -43,6 +44,10 @@ struct Pipe {
 
 /// Opens a pipe that is closed on exec, with more `flags` of pipe2(2). False: errno says why not.
 [[nodiscard]] bool open_pipe(Pipe& pipe, int flags = 0) noexcept;
+
+/// Gives the file at `path` a short name, which is good for as long as `directory` is open. False:
+/// errno says why not.
+[[nodiscard]] bool shorten(std::string& path, Descriptor& directory);
 
 /// Closes all descriptors from `first` on, also where close_range() is refused. Safe between fork
 /// and exec; not for a program with threads.

@@ -5,7 +5,7 @@
 
 #include <chrono>
 
-namespace dlock::cli {
+namespace dlock::runtime {
 
 /// An instant on CLOCK_BOOTTIME. The same in all processes, so it may be shared between them.
 using BootTime = std::chrono::nanoseconds;
@@ -22,4 +22,4 @@ using BootTime = std::chrono::nanoseconds;
   return std::chrono::seconds{now.tv_sec} + std::chrono::nanoseconds{now.tv_nsec};
 }
 
-}  // namespace dlock::cli
+}  // namespace dlock::runtime
