@@ -14,6 +14,7 @@
 #include "cli/command.hpp"
 #include "cli/duration.hpp"
 #include "cli/help.hpp"
+#include "cli/suggestion.hpp"
 #include "cli/text.hpp"
 #include "dlock/version.hpp"
 
@@ -144,8 +145,8 @@ void take_names_and_command(std::string_view command, RunArguments& run, Words w
     return;
   }
   if (words.empty()) {
-    throw wrong(
-        fmt::format("what shall run? dlock {} NAME COMMAND, or -c 'SHELL COMMAND'", command));
+    throw wrong(fmt::format("the COMMAND is missing: dlock {} NAME COMMAND, or -c 'SHELL COMMAND'",
+                            command));
   }
   if (!marked && words[0].starts_with('-')) {
     throw wrong(
@@ -286,7 +287,7 @@ Arguments parse_elect(Words words) {
   if (json->count() > 0) throw WrongUsage("elect", "--json is for --listen and --show");
   run.kind = RunKind::leader;
   take_names_and_command("elect", run, words, {"--value", "VALUE", values}, shell_command);
-  if (values.size() > 1) throw WrongUsage("elect", "there can be only one --value");
+  if (values.size() > 1) throw WrongUsage("elect", "say --value only once");
   run.value = values.empty() ? host_name() : values[0];
   if (run.label.empty()) run.label = default_label(run, shell_command);
   return run;
@@ -336,6 +337,9 @@ Arguments parse_list(Words words) {
   add_store(app, list.store);
   app.add_flag("--json", list.json);
   app.add_option("PATTERN", list.pattern);
+  if (std::ranges::find(words, "--watch") != words.end()) {
+    throw WrongUsage("ls", "there is no --watch: 'watch dlock ls' lists again and again");
+  }
   parse(app, words);
   return list;
 }
@@ -374,16 +378,24 @@ Arguments parse_doctor(Words words) {
 Arguments parse_break(Words words) {
   BreakArguments breaking;
   std::string fence;
+  bool current = false;
   CLI::App app{"", "break"};
   add_store(app, breaking.store);
   app.add_flag("--json", breaking.json);
   app.add_option("NAME", breaking.name)->required();
-  app.add_option("--fence", fence)->required();
+  auto* by_fence = app.add_option("--fence", fence);
+  app.add_flag("--current", current)->excludes(by_fence);
   parse(app, words);
   breaking.name = checked_name("break", breaking.name);
+  if (current) return breaking;
+  if (by_fence->empty()) {
+    throw WrongUsage("break",
+                     "say --current to take the lock from its present holder, or --fence FENCE: "
+                     "'dlock info NAME' shows it");
+  }
   const auto* end = fence.data() + fence.size();
-  const auto [rest, error] = std::from_chars(fence.data(), end, breaking.fence);
-  if (error != std::errc{} || rest != end || breaking.fence <= 0) {
+  const auto [rest, error] = std::from_chars(fence.data(), end, breaking.fence.emplace());
+  if (error != std::errc{} || rest != end || *breaking.fence <= 0) {
     throw WrongUsage("break", "--fence is a positive whole number: 'dlock info NAME' shows it");
   }
   return breaking;
@@ -403,9 +415,8 @@ Arguments parse_command(const std::string& command, Words words) {
   } catch (const CLI::CallForHelp&) {
     return ShowText{help_text(command)};
   }
-  throw WrongUsage("", fmt::format("no such command: {}; to run something under a lock: "
-                                   "dlock run NAME COMMAND",
-                                   in_quotes(command)));
+  throw WrongUsage(
+      "", fmt::format("there is no command {}: {}", in_quotes(command), suggestion_for(command)));
 }
 
 }  // namespace

@@ -100,7 +100,7 @@ struct DoctorArguments {
 struct BreakArguments {
   StoreArguments store;
   std::string name;
-  std::int64_t fence = 0;
+  std::optional<std::int64_t> fence;  ///< none: that of the present holder
   bool json = false;
 };
 

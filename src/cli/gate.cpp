@@ -56,8 +56,7 @@ template <class Info>
 int show(const std::optional<Info>& gate, const WaitArguments& arguments, std::string_view what,
          std::string (*json)(const Info&), std::string (*details)(const Info&)) {
   if (!gate) {
-    complain("there is no {} {}: nobody has used it, or not for long", what,
-             in_quotes(arguments.name));
+    complain("there is no {} {}: nobody has used it recently", what, in_quotes(arguments.name));
     return exit_not_obtained;
   }
   return print(arguments.json ? json(*gate) + "\n" : details(*gate));

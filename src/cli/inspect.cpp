@@ -3,6 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
 #include "cli/lock_text.hpp"
 #include "cli/message.hpp"
 #include "cli/output.hpp"
@@ -28,12 +32,38 @@ Client connect(const StoreArguments& store) {
   return Client{store.url, options};
 }
 
-std::string break_json(const BreakArguments& arguments, BreakOutcome outcome,
-                       const LockInfo& after) {
+std::string break_json(const BreakArguments& arguments, std::optional<std::int64_t> fence,
+                       BreakOutcome outcome, const LockInfo& after) {
   JsonObject object;
-  object.bytes("name", arguments.name).text("fence", fmt::to_string(arguments.fence));
+  object.bytes("name", arguments.name);
+  fence ? object.text("fence", fmt::to_string(*fence)) : object.raw("fence", "null");
   object.text("outcome", outcome == BreakOutcome::broken ? "broken" : "not_holder");
   return object.raw("lock", lock_json(after)).str() + "\n";
+}
+
+// By which fence, if only one client of ours holds it.
+std::optional<std::int64_t> only_fence(const LockInfo& lock) {
+  const bool is_one = lock.holders.size() == 1 && lock.holders[0].fence != 0;
+  return is_one ? std::optional{lock.holders[0].fence} : std::nullopt;
+}
+
+// Why that holder could not be found.
+std::string why_not_broken(const LockInfo& lock, std::optional<std::int64_t> fence) {
+  const auto name = in_quotes(lock.name);
+  if (!lock.held) {
+    return fence ? fmt::format("nobody holds {} by fence {} (any more): it is free", name, *fence)
+                 : fmt::format("nobody holds {}", name);
+  }
+  if (lock.foreign) {
+    return fmt::format("{} is held {}, without a fence: delete its key to free it", name,
+                       held_by(lock));
+  }
+  if (fence) {
+    return fmt::format("nobody holds {} by fence {} (any more): it is held {}, fence {}", name,
+                       *fence, held_by(lock), lock.fence);
+  }
+  return fmt::format("{} has {} holders: take one by --fence, which 'dlock info' shows", name,
+                     lock.holders.size());
 }
 
 }  // namespace
@@ -47,7 +77,7 @@ int list(const ListArguments& arguments) {
     return print(json_array(objects) + "\n");
   }
   if (locks.empty()) {
-    note("nobody holds or waits for a lock there");
+    note("nobody holds a lock, and nobody waits for one");
     return 0;
   }
   return print(lock_table(locks, may_colour(STDOUT_FILENO)));
@@ -68,7 +98,7 @@ int deadlocks(const DeadlocksArguments& arguments) {
     return print(json_array(arrays) + "\n");
   }
   if (rings.empty()) {
-    note("nobody waits in a ring there");
+    note("no holders wait for each other");
     return 0;
   }
   std::string text;
@@ -78,23 +108,24 @@ int deadlocks(const DeadlocksArguments& arguments) {
 
 int break_holder(const BreakArguments& arguments) {
   Client client = connect(arguments.store);
-  const auto outcome = break_lock(client, arguments.name, arguments.fence);
-  const auto after = inspect_lock(client, arguments.name);
+  const auto before = inspect_lock(client, arguments.name);
+  const auto fence = arguments.fence ? arguments.fence : only_fence(before);
+  const auto outcome =
+      fence ? break_lock(client, arguments.name, *fence) : BreakOutcome::not_holder;
+  const bool is_broken = outcome == BreakOutcome::broken;
+  const auto after = fence ? inspect_lock(client, arguments.name) : before;
   if (arguments.json) {
-    const int printed = print(break_json(arguments, outcome, after));
-    return outcome == BreakOutcome::broken ? printed : exit_not_obtained;
+    const int printed = print(break_json(arguments, fence, outcome, after));
+    return is_broken ? printed : exit_not_obtained;
   }
-  if (outcome == BreakOutcome::broken) {
-    return print(fmt::format("{} was taken from the holder with fence {}\n",
-                             in_quotes(arguments.name), arguments.fence));
+  if (!is_broken) {
+    complain("{}", why_not_broken(after, fence));
+    return exit_not_obtained;
   }
-  const auto now = !after.held ? std::string{"it is free"}
-                   : after.foreign
-                       ? "it is held " + held_by(after)
-                       : fmt::format("it is held {}, fence {}", held_by(after), after.fence);
-  complain("nobody holds {} by fence {} (any more): {}", in_quotes(arguments.name), arguments.fence,
-           now);
-  return exit_not_obtained;
+  const auto who = std::ranges::find(before.holders, *fence, &HolderInfo::fence);
+  return print(fmt::format("{} was taken from {}, fence {}\n", in_quotes(arguments.name),
+                           who == before.holders.end() ? "its holder" : describe(who->party),
+                           *fence));
 }
 
 }  // namespace dlock::cli

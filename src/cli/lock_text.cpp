@@ -18,6 +18,11 @@ constexpr std::size_t widest_name = 60;
 
 bool has_many(const LockInfo& lock) { return lock.holders.size() > 1; }
 
+// Clients are registered while they live, and some minutes longer if they were killed.
+bool has_ended(const Party& party) {
+  return party.host.empty() && party.pid == 0 && !party.client.empty();
+}
+
 bool is_mutex(const LockInfo& lock) {
   return lock.kind == LockKind::mutex || lock.kind == LockKind::none;
 }
@@ -114,9 +119,8 @@ std::string_view broken(bool is_broken) { return is_broken ? "broken, " : ""; }
 }  // namespace
 
 std::string describe(const Party& party) {
-  if (party.host.empty() && party.pid == 0) {
-    return party.client.empty() ? "an unknown client" : "client " + printable(party.client);
-  }
+  if (has_ended(party)) return fmt::format("ended (client {})", printable(party.client));
+  if (party.host.empty() && party.pid == 0) return "an unknown client";
   auto text = fmt::format("{}:{} {}", printable(party.host), party.pid, printable(party.program));
   if (!party.label.empty()) text += fmt::format(" ({})", printable(party.label));
   return text;
@@ -134,6 +138,9 @@ std::string lock_details(const LockInfo& lock) {
   } else if (lock.held) {
     text += fmt::format("  holder    {}\n  fence     {}\n  held for  {}\n  ttl left  {}\n",
                         holder(lock), fence(lock), held_for(lock), ttl_left(lock));
+    if (has_ended(lock.holder)) {
+      text += "  why       its program was killed; or it keeps a period (--at-least)\n";
+    }
   }
   return text + waiter_lines("waiting", lock.waiters);
 }

@@ -65,7 +65,7 @@ int exit_code_of(errc code) {
 int main(std::span<const std::string> words) {
   const InheritedDescriptors descriptors;
   if (words.empty()) {
-    say(Tone::problem, "what shall I do?");
+    say(Tone::problem, "missing command");
     fmt::print(stderr, "\n{}", help_text(""));
     return exit_usage;
   }

@@ -123,6 +123,8 @@ class Run {
 
   int operator()() {
     Client client{arguments_.store.url, client_options(arguments_)};
+    tell("the locks are at {}{}", client.url(),
+         client.url().starts_with("local:") ? ", which only this machine uses" : "");
     auto waited = wait_for_locks(client, arguments_.names, acquisition(client, arguments_),
                                  arguments_.wait, arguments_.verbose, signals_);
     if (!waited.held) return waited.signal ? give_up(*waited.signal) : not_obtained();
@@ -152,10 +154,10 @@ class Run {
 
   int not_obtained() const {
     if (arguments_.kind == RunKind::once) {
-      note("{} runs elsewhere, or ran less than {} ago: not run", lock_,
+      note("not run: {} runs elsewhere, or ran less than {} ago", lock_,
            format_duration(arguments_.at_least));
     } else if (arguments_.verbose || ::isatty(STDERR_FILENO) == 1) {
-      complain("{} is held by somebody else; 'dlock info' shows by whom", lock_);
+      complain("could not obtain {}: somebody else holds it; 'dlock info' shows who", lock_);
     }
     return arguments_.conflict_exit_code;
   }
@@ -166,9 +168,9 @@ class Run {
     const auto started =
         start_command(arguments_.command, variables(client, held.leases()), around_);
     if (started.problem != 0) {
-      complain(
-          "cannot run {}: {}", in_quotes(arguments_.command[0]),
-          started.problem == ETIME ? "the lock ran out first" : std::strerror(started.problem));
+      complain("cannot run {}: {}", in_quotes(arguments_.command[0]),
+               started.problem == ETIME ? "its lock had run out before it started"
+                                        : std::strerror(started.problem));
       return exit_code_of_start(started.problem);
     }
     Supervisor supervisor{started.pid,

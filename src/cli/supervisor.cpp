@@ -69,8 +69,11 @@ Ending Supervisor::run() {
   }
   if (around_.guard.leave() && !ending_.lost) {
     ending_.lost = true;
-    complain("lost the lock {} while the command ran: not looked after in time, it was killed",
-             settings_.lock);
+    complain(
+        "lost the lock {} while the command ran: dlock did not run in time, so its guard killed "
+        "the "
+        "command",
+        settings_.lock);
   }
   collect();
   return ending_;
@@ -110,8 +113,8 @@ void Supervisor::pass_on(Signals::Signal signal) {
   if (signal.number == SIGCHLD && !signal.was_sent) {
     if (around_.guard.has_ended()) {
       complain(
-          "the guard of the lock {} was killed: if dlock is killed or stopped now, what the "
-          "command started may go on beside the next holder",
+          "the guard of the lock {} was killed: if dlock is killed or stopped now, processes that "
+          "the command started may go on beside the next holder",
           settings_.lock);
     }
     collect_orphans(std::array{command_, around_.guard.pid()});
@@ -167,10 +170,10 @@ void Supervisor::on_lost() {
   // Before that time somebody broke it.
   const bool is_time_up = around_.guard.deadline() - runtime::boot_now() <= most_margin;
   if (!settings_.time_up.empty() && is_time_up) {
-    complain("the time of the command under the lock {} is up ({}), ending it", settings_.lock,
+    complain("ending the command: its time under the lock {} is up ({})", settings_.lock,
              settings_.time_up);
   } else {
-    complain("lost the lock {} while the command ran, ending it: {}", settings_.lock, why);
+    complain("lost the lock {} while the command ran, ending the command: {}", settings_.lock, why);
   }
 }
 
@@ -203,7 +206,7 @@ void Supervisor::on_stopped(int signal) {
 
 // Ctrl-Z: the user's shell shall see a job that stopped. Nobody renews the lease meanwhile.
 void Supervisor::stop_too() {
-  note("stopped: the lock {} is kept for {} from now, then the command is killed", settings_.lock,
+  note("stopped: dlock keeps the lock {} for {}, and then kills the command", settings_.lock,
        format_duration(held_.valid_for()));
   around_.terminal.take_back(command_);
   wants_terminal_ = true;
@@ -258,8 +261,8 @@ void Supervisor::kill_if_due() {
     gave_up_ = true;
     for (const auto& process : processes()) {
       complain(
-          "process {} ({}), which the command started, does not end although it was killed: it may "
-          "go on working beside the next holder of the lock {}",
+          "process {} ({}), which the command started, was killed and does not end: it may go on "
+          "beside the next holder of the lock {}",
           process.pid, in_quotes(process.name), settings_.lock);
     }
   }
@@ -284,7 +287,7 @@ void Supervisor::tell_of_refused(std::span<const Process> refused) {
     if (!refused_.insert(process.pid).second) continue;
     complain(
         "cannot end process {} ({}), which the command started and which runs as another "
-        "user: it may go on working beside the next holder of the lock {}",
+        "user: it may go on beside the next holder of the lock {}",
         process.pid, in_quotes(process.name), settings_.lock);
   }
 }

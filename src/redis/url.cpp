@@ -403,8 +403,8 @@ Endpoint parse_url(std::string_view url) {
   if (take_prefix(url, "local:")) return parse_local(url);
   if (url.starts_with("unix:")) reject("write the URL of a socket as redis+unix:///path");
   reject(
-      "it must start with redis://, rediss://, redis+sentinel://, redis+cluster://, "
-      "redis+quorum://, redis+unix:// or local:");
+      "it must start with local:, redis://, rediss://, redis+sentinel://, redis+cluster://, "
+      "redis+quorum:// or redis+unix://");
 }
 
 }  // namespace dlock::redis

@@ -71,7 +71,7 @@ class Deadlocks(CliCase):
     def test_without_a_ring_it_says_so(self):
         result = self.dlock("deadlocks")
         self.assertEqual((result.returncode, result.stdout), (0, b""))
-        self.assertRegex(self.assert_one_message(result.stderr), "nobody waits in a ring")
+        self.assertRegex(self.assert_one_message(result.stderr), "no holders wait for each other")
 
 
 if __name__ == "__main__":

@@ -162,6 +162,24 @@ class Inspect(CliCase):
         holder.send(signal.SIGCONT)
         self.assertEqual(holder.wait(), 73)
 
+    def test_break_in_one_step_takes_the_lock_from_the_only_holder(self):
+        free = self.dlock("break", "x", "--current")
+        self.assertEqual((free.returncode, free.stderr), (75, b"dlock: nobody holds 'x'\n"))
+        holder = self.hold("x")
+        result = self.dlock("break", "x", "--current")
+        self.assertRegex(result.stdout.decode(),
+                         rf"\A'x' was taken from \S+:{holder.pid} dlock .*, fence \d+\n\Z")
+        self.assertEqual(holder.wait(), 73)
+        both = [self.hold("g", "--permits=2") for _ in range(2)]
+        result = self.dlock("break", "g", "--current")
+        self.assertEqual((result.returncode, b"2 holders" in result.stderr), (75, True), result)
+        self.release(*both)
+        self.server.command("SET", "x", "mine")
+        result = self.dlock("break", "x", "--current")
+        self.assertEqual((result.returncode, b"another library" in result.stderr), (75, True), result)
+        self.assertEqual(self.server.command("GET", "x"), b"mine")
+        self.server.command("DEL", "x")
+
     def test_break_never_takes_the_lock_of_another_library(self):
         self.server.command("SET", "x", "someone")
         result = self.dlock("break", "x", "--fence", "77")

@@ -17,6 +17,8 @@ class Once(CliCase):
         first = self.run_once()
         self.assertEqual((first.returncode, first.stdout, first.stderr), (0, b"ran\n", b""))
         self.assertTrue(290_000 < self.ttl_ms("job") <= 300_000)
+        self.assertIn(b"ended (client ", self.dlock("ls").stdout)
+        self.assertIn(b"--at-least", self.dlock("info", "job").stdout)
         second = self.run_once()
         self.assertEqual((second.returncode, second.stdout), (0, b""))
         self.assertIn("'job' runs elsewhere, or ran less than 5 min 0 s ago",

@@ -44,7 +44,9 @@ class ExitStatus(CliCase):
             self.assertEqual((result.returncode, result.stdout, result.stderr), (75, b"", b""))
         result = self.dlock("run", "-nv", "x", "--", "echo", "ran")
         self.assertEqual(result.returncode, 75)
-        self.assertIn("'x'", self.assert_one_message(result.stderr))
+        where, why = result.stderr.decode().splitlines()
+        self.assertEqual(where, f"dlock: the locks are at {self.server.url}")
+        self.assertIn("could not obtain 'x'", why)
         holder.close_stdin()
         self.assertEqual(holder.wait(), 0)
         self.assertEqual(self.dlock("run", "-n", "x", "--", "echo", "ran").stdout, b"ran\n")
@@ -90,7 +92,7 @@ class Options(CliCase):
     def test_no_renew_ends_the_command_when_the_ttl_is_over(self):
         result = self.dlock("run", "--no-renew", "--ttl", "500ms", "x", "--", "sleep", "1000")
         self.assertEqual(result.returncode, 73)
-        self.assertIn("the time of the command under the lock 'x' is up (--no-renew, --ttl 500 ms)",
+        self.assertIn("its time under the lock 'x' is up (--no-renew, --ttl 500 ms)",
                       self.assert_one_message(result.stderr))
 
     def test_with_renewal_the_command_outlives_the_ttl(self):

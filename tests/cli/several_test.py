@@ -71,7 +71,7 @@ class Several(CliCase):
         for arguments, says in [(["a", "--and"], "--and needs a NAME"),
                                 (["a", "--and", ""], "unset"),
                                 (["a", "--and", "a", "--", "true"], "twice"),
-                                (["a", "--and", "b"], "what shall run"),
+                                (["a", "--and", "b"], "COMMAND is missing"),
                                 (["-s", "a", "--and", "b", "--", "true"], "takes mutexes"),
                                 (["--at-least", "5m", "a", "--and", "b", "--", "true"], "takes mutexes"),
                                 (["--permits", "2", "a", "--and", "b", "--", "true"], "takes mutexes")]:

@@ -162,7 +162,7 @@ class OnTerminal(CliCase):
                 command = self.type_run(session)
                 self.assertTrue(eventually(lambda: session.foreground() == command, PATIENCE))
                 session.type("\x1a")
-                session.expect("stopped: the lock 'x' is kept for")
+                session.expect("stopped: dlock keeps the lock 'x' for")
                 self.assertTrue(eventually(lambda: session.foreground() == session.pid, PATIENCE))
                 session.type("echo at-the-pro''mpt\n")
                 session.expect("at-the-prompt")

@@ -16,6 +16,7 @@ class Usage(CliCase):
     def test_without_arguments_the_help_goes_to_stderr(self):
         result = self.dlock()
         self.assertEqual((result.returncode, result.stdout), (64, b""))
+        self.assertTrue(result.stderr.startswith(b"dlock: missing command\n"), result)
         self.assertIn(b"dlock run backup", result.stderr)
 
     def test_each_command_has_a_short_help_with_examples(self):
@@ -34,7 +35,7 @@ class Usage(CliCase):
     def test_help_for_what_does_not_exist_says_so(self):
         result = self.dlock("help", "dance")
         self.assertEqual(result.returncode, 64)
-        self.assertIn(b"no such command: 'dance'", result.stderr)
+        self.assertIn(b"there is no command 'dance'", result.stderr)
 
     def test_the_help_names_exactly_the_options_that_exist(self):
         known = {"run": {"--url", "--prefix", "--ttl", "--no-renew", "-w", "--wait", "-n", "--nonblock",
@@ -55,7 +56,8 @@ class Usage(CliCase):
                  "doctor": {"--url", "--prefix", "--clock", "--keys", "--json", "-h", "--help"},
                  "ls": {"--url", "--prefix", "--json", "-h", "--help"},
                  "info": {"--url", "--prefix", "--json", "-h", "--help"},
-                 "break": {"--url", "--prefix", "--json", "--fence", "-h", "--help"}}
+                 "break": {"--url", "--prefix", "--json", "--fence", "--current", "-h",
+                           "--help"}}
         for command, options in known.items():
             text = self.dlock(command, "--help").stdout.decode()
             listed = set()
@@ -73,10 +75,14 @@ class Usage(CliCase):
 
     def test_wrong_usage_is_64_and_says_what_to_do(self):
         for arguments, says in [
-            (["lock", "x"], "dlock run NAME COMMAND"),
+            (["flock", "x"], "dlock run NAME COMMAND"),
+            (["unlock", "x"], "dlock break NAME --current"),
+            (["top"], "watch dlock ls"),
+            (["doktor"], "did you mean 'dlock doctor'?"),
+            (["ls", "--watch"], "watch dlock ls"),
             (["run"], "NAME and a COMMAND are missing"),
-            (["run", "x"], "what shall run"),
-            (["run", "x", "--"], "what shall run"),
+            (["run", "x"], "the COMMAND is missing"),
+            (["run", "x", "--"], "the COMMAND is missing"),
             (["run", "", "true"], "unset"),
             (["run", "--", "", "true"], "unset"),
             (["run", "x", ""], "unset"),
@@ -97,8 +103,8 @@ class Usage(CliCase):
              "longer than zero"),
             (["elect"], "NAME and a COMMAND are missing: dlock elect"),
             (["elect", "x", "--value"], "--value needs a VALUE"),
-            (["elect", "x", "--value", "v"], "what shall run"),
-            (["elect", "--value", "v", "x", "--value", "w", "true"], "only one --value"),
+            (["elect", "x", "--value", "v"], "the COMMAND is missing"),
+            (["elect", "--value", "v", "x", "--value", "w", "true"], "--value only once"),
             (["elect", "-c", "", "x"], "-c is empty"),
             (["elect", "--listen"], "take a NAME"),
             (["elect", "--show", "x", "true"], "take a NAME"),
@@ -122,7 +128,8 @@ class Usage(CliCase):
             (["info", "x", "y"], "y"),
             (["ls", "x", "y"], "y"),
             (["ls", "--fence", "3"], "--fence"),
-            (["break", "x"], "--fence"),
+            (["break", "x"], "say --current"),
+            (["break", "x", "--current", "--fence", "7"], "excludes"),
             (["break", "--fence", "7"], "NAME"),
             (["break", "x", "--fence", "7x"], "whole number"),
             (["break", "x", "--fence", "-7"], "--fence"),
