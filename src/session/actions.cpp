@@ -1,4 +1,4 @@
-// Actions: what the engines want done, and what the event loop drives.
+// Actions: what the router wants done, and what the event loop drives.
 #include <algorithm>
 
 #include "runtime/clock.hpp"
@@ -56,12 +56,9 @@ ScriptText script_of(const core::Command& command) {
 
 }  // namespace
 
-// The next thing to be done by the clock, by the engines or about connecting.
+// The next thing to be done by the clock, by the router or about connecting.
 std::optional<core::Instant> Session::next_timer() const {
-  auto next = quorum_alarm_;
-  for (const auto alarm : alarms_) {
-    next = std::min(next, alarm);
-  }
+  auto next = router_.next_timer();
   for (const auto& node : nodes_) {
     if (node->connector.is_busy()) {
       next = std::min(next, node->connect_by);
@@ -86,17 +83,7 @@ void Session::serve(const runtime::PollSet& ready) {
       take_input(node);
     }
   }
-  const auto at = now();
-  for (std::size_t i = 0; i < alarms_.size(); ++i) {
-    if (alarms_[i] <= at) {
-      lines_[i]->engine.on_timer(at);
-      touch(*lines_[i]);
-    }
-  }
-  if (quorum_alarm_ <= at) {
-    quorum_->on_timer(at);
-    touch_quorum();
-  }
+  router_.on_timer(now());
   carry_out();
 }
 
@@ -110,59 +97,25 @@ void Session::add_sockets(runtime::PollSet& into) const {
 
 // --- actions ------------------------------------------------------------------------------------
 
-// What touches an engine says so, that its actions are carried out and its timer is known.
-void Session::touch(Shard& line) {
-  if (!line.is_touched) {
-    line.is_touched = true;
-    touched_.push_back(&line);
-  }
-}
-
-void Session::touch_quorum() { quorum_is_touched_ = true; }
-
-// Whether anything was done.
-bool Session::carry_out_of_lines() {
+// Whether there were any.
+bool Session::perform_actions() {
   bool acted = false;
-  while (!touched_.empty()) {
-    auto& line = *touched_.back();
-    touched_.pop_back();
-    for (line.engine.take_actions(actions_); !actions_.empty();
-         line.engine.take_actions(actions_)) {
-      acted = true;
-      for (auto& action : actions_) {
-        perform(line, action);
-      }
+  while (const auto server = router_.take_actions(actions_)) {
+    acted = true;
+    for (auto& action : actions_) {
+      perform(*server, action);
     }
-    line.is_touched = false;
-    alarms_[line.index] = line.engine.next_timer().value_or(never);
-    const bool was_idle = std::exchange(line.is_idle, line.engine.idle());
-    busy_lines_ += static_cast<std::size_t>(was_idle) - static_cast<std::size_t>(line.is_idle);
+    actions_.clear();
   }
   return acted;
 }
 
-// After any call of it, its engines may have something to do too.
-bool Session::carry_out_of_quorum() {
-  if (!std::exchange(quorum_is_touched_, false)) {
-    return false;
-  }
-  for (const auto& line : lines_) {
-    touch(*line);
-  }
-  quorum_->take_actions(actions_);
-  for (auto& action : actions_) {
-    answer_users(action);
-  }
-  quorum_alarm_ = quorum_->next_timer().value_or(never);
-  return true;
-}
-
 void Session::carry_out(EventLoop::Write write) {
-  while (carry_out_of_lines() || carry_out_of_quorum()) {
+  while (perform_actions()) {
     loop_.write(write);
   }
   rescue();
-  if (settling_ && is_settled() && !settled_.is_answered()) {
+  if (settling_ && router_.settled() && !settled_.is_answered()) {
     loop_.answer(settled_);
   }
 }
@@ -182,29 +135,21 @@ void Session::flush() {
   }
 }
 
-// Does what an engine wants.
-void Session::perform(Shard& line, core::Action& action) {
+void Session::perform(core::ServerId server, core::Action& action) {
   if (auto* send = std::get_if<core::Send>(&action)) {
-    if (line.is_connected) {
+    if (auto& line = *lines_[server]; line.is_connected) {
       write(line, send->command);
     }
   } else if (std::holds_alternative<core::Connect>(action)) {
-    connect(line);
+    connect(line_at(server));
   } else if (auto* disconnect = std::get_if<core::Disconnect>(&action)) {
-    if (line.is_connected) {
+    if (auto& line = *lines_[server]; line.is_connected) {
       end_connection(*line.node, disconnect->why, &line);
     }
+  } else if (std::holds_alternative<core::Unanswered>(action)) {
+    note_unanswered(*lines_[server]);
   } else {
-    const auto* const released = std::get_if<core::Released>(&action);
-    if (released != nullptr && released->kind == core::Released::Kind::unknown) {
-      note_silence(line);
-    }
-    if (quorum_ && !std::holds_alternative<core::Report>(action)) {
-      quorum_->on_part(now(), line.index, action);
-      touch_quorum();
-    } else {
-      answer_users(action);
-    }
+    answer_users(action);
   }
 }
 

@@ -1,4 +1,5 @@
-// Lines and nodes: which engine talks to which server, over a connection that several may share.
+// Shards and server links: over which connection each server of the router is reached. Several of
+// its servers, the slots of a cluster, may share one.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine/engine.hpp"
+#include "core/router/router.hpp"
 #include "redis/connection.hpp"
 #include "store/connector.hpp"
 
@@ -15,19 +16,14 @@ namespace dlock::detail {
 
 struct ServerLink;
 
-/// An engine, and the server it talks to. A single server has one; on a cluster each slot that is
-/// used has one, and moves from node to node; of a quorum each server has one.
+/// How a server of the router is reached. That of a slot moves from node to node.
 struct Shard {
-  Shard(core::Engine::Settings settings, std::size_t at) : engine(std::move(settings)), index(at) {}
+  explicit Shard(core::ServerId its_server) : server(its_server) {}
 
-  core::Engine engine;
-  const std::size_t index;     ///< among the lines
-  std::uint16_t slot = 0;      ///< cluster
+  const core::ServerId server;
   ServerLink* node = nullptr;  ///< none: the node of the slot is not known
-  bool is_connected = false;   ///< the engine was told of a connection of `node`
-  bool wants_node = false;     ///< the engine asked for a connection
-  bool is_touched = false;     ///< there may be actions to be carried out
-  bool is_idle = true;
+  bool is_connected = false;   ///< the router was told of a connection of `node`
+  bool wants_node = false;     ///< the router asked for a connection
 };
 
 /// A server, and the one connection to it.

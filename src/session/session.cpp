@@ -35,17 +35,20 @@ void tell(const LogSink& sink, LogLevel level, std::string_view text) {
 Session::Session(redis::Endpoint endpoint, ClientOptions options)
     : config_(std::move(endpoint), std::move(options)),
       loop_(*this, callbacks_),
+      router_(router_settings()),
       callbacks_(config_.options.request_timeout,
                  [sink = config_.options.log](const std::string& what) {
                    tell(sink, LogLevel::error, "a handler or callback threw: " + what);
                  }) {
   if (is_quorum()) {
-    form_quorum();
+    for (core::ServerId server = 0; server < router_.servers(); ++server) {
+      settle_on(line_at(server), node_at(config_.endpoint.at(config_.endpoint.addresses[server])));
+    }
   } else if (config_.is_cluster()) {
     // The first look for such a key takes a millisecond: not with the mutex held.
     static_cast<void>(core::fence_key_on(0));
   } else {
-    settle_on(add_line(0), node_at(config_.endpoint));
+    settle_on(line_at(0), node_at(config_.endpoint));
   }
 }
 
@@ -56,7 +59,7 @@ Session::~Session() {
   {
     Lock lock{loop_};
     close_all();
-    if (!is_settled()) {
+    if (!router_.settled()) {
       settling_ = true;
       const auto deadline = now() + config_.options.request_timeout;
       loop_.wait_until(lock, settled_, deadline);
@@ -65,10 +68,7 @@ Session::~Session() {
     for (const auto& node : nodes_) {
       node->connector.abandon();
     }
-    for (const auto& line : lines_) {
-      line->engine.withdraw(now());
-      touch(*line);
-    }
+    router_.withdraw(now());
     carry_out();
     loop_.flush();
     loop_.end_background();
@@ -96,17 +96,8 @@ void Session::close() {
   callbacks_.finish(config_.options.request_timeout);
 }
 
-// The engines of a quorum go on: its leases need them.
 void Session::close_all() {
-  if (quorum_) {
-    quorum_->close(now());
-    touch_quorum();
-  } else {
-    for (const auto& line : lines_) {
-      line->engine.close(now());
-      touch(*line);
-    }
-  }
+  router_.close(now());
   carry_out();
 }
 
@@ -206,13 +197,7 @@ void Session::cancel(const Call& call) {
   if (!call.asked) {
     return;
   }
-  if (quorum_) {
-    quorum_->cancel(now(), id_of(call));
-    touch_quorum();
-  } else {
-    call.line->engine.cancel(now(), id_of(call));
-    touch(*call.line);
-  }
+  router_.cancel(now(), *call.asked, id_of(call));
   carry_out();
   loop_.recheck_sleep();
 }
@@ -232,8 +217,7 @@ core::Released::Kind Session::release(const core::LeaseRecord& lease) {
 void Session::abandon(Lock& lock, Call& call) {
   loop_.leave(lock, call);
   if (!call.is_answered()) {
-    quorum_ ? quorum_->cancel(now(), id_of(call)) : call.line->engine.cancel(now(), id_of(call));
-    quorum_ ? touch_quorum() : touch(*call.line);
+    router_.cancel(now(), *call.asked, id_of(call));
     carry_out();
   }
   if (const auto* const obtained = std::get_if<core::Obtained>(&call.answer);
@@ -300,33 +284,16 @@ void Session::tell_whole(core::LeaseRecord& lost) {
 
 Client::Stats Session::stats() {
   const Lock lock{loop_};
-  Client::Stats sum{};
-  const auto add = [&sum](const core::Counters& c) {
-    sum.acquired += c.acquired;
-    sum.granted += c.granted;
-    sum.passed += c.passed;
-    sum.released += c.released;
-    sum.lost += c.lost;
-    sum.timed_out += c.timed_out;
-    sum.renewals += c.renewals;
-    sum.reconnects += c.reconnects;
-    sum.commands += c.commands;
-  };
-  if (quorum_) {
-    add(quorum_->counters());
-    return sum;
-  }
-  for (const auto& line : lines_) {
-    add(line->engine.counters());
-  }
-  return sum;
-}
-
-bool Session::is_settled() const {
-  const auto silent = [](const auto& line) { return is_silent(*line); };
-  return (!quorum_ || quorum_->settled() || std::any_of(lines_.begin(), lines_.end(), silent)) &&
-         std::all_of(lines_.begin(), lines_.end(),
-                     [&](const auto& line) { return line->engine.settled() || silent(line); });
+  const auto counters = router_.counters();
+  return {.acquired = counters.acquired,
+          .granted = counters.granted,
+          .passed = counters.passed,
+          .released = counters.released,
+          .lost = counters.lost,
+          .timed_out = counters.timed_out,
+          .renewals = counters.renewals,
+          .reconnects = counters.reconnects,
+          .commands = counters.commands};
 }
 
 void Session::log(LogLevel level, std::string text) {

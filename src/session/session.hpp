@@ -1,5 +1,5 @@
-// Session: what the handles of a client call. It asks the engines, waits for their answers, and
-// carries out what they want; `EventLoop` has the threads for it.
+// Session: what the handles of a client call. It asks the router, waits for its answers, and
+// carries out its actions; `EventLoop` has the threads for it.
 #pragma once
 
 #include <atomic>
@@ -19,8 +19,7 @@
 #include <variant>
 #include <vector>
 
-#include "core/engine/engine.hpp"
-#include "core/quorum/quorum.hpp"
+#include "core/router/router.hpp"
 #include "dlock/client.hpp"
 #include "dlock/options.hpp"
 #include "redis/connection.hpp"
@@ -125,9 +124,8 @@ class Session : private EventLoop::Work {
   struct AsyncCall;
   /// What a blocked thread waits for, or what a handler is to be called with.
   struct Call : EventLoop::Waiter {
-    Shard* line = nullptr;  ///< whose engine answers; of a quorum: none
-    bool asked = false;
-    bool gives_lease = true;  ///< else what it obtains is nothing to be given back
+    std::optional<core::ServerId> asked;  ///< what `core::Router::cancel` needs; none: not asked
+    bool gives_lease = true;              ///< else what it obtains is nothing to be given back
     Answer answer;
     std::shared_ptr<EventLoop::AsyncWaiter> handler;  ///< itself, if nobody is blocked
   };
@@ -145,21 +143,20 @@ class Session : private EventLoop::Work {
                                                           const core::LeaseRecord* former);
   void cancel(const Call& call);
   void abandon(Lock& lock, Call& call);
-  /// With the mutex held: what is asked of an engine, or of the quorum.
-  void ask(core::Instant begin, Call& call, core::AcquireRequest wish,
+  /// With the mutex held.
+  void ask(core::Instant begin, Call& call, core::AcquireRequest&& wish,
            const core::LeaseRecord* former = nullptr);
-  [[nodiscard]] static bool is_silent(const Shard& line);
-  void note_silence(Shard& line);
+  void note_unanswered(Shard& line);
+  void count_as_silent(ServerLink& node, bool is_silent);
   void ask_for_release(const core::LeaseRecord& lease);
 
   // What follows is called with the mutex held.
   void wait_for_all(Lock& lock, std::vector<Call>& calls);
 
   // topology.cpp: lines, nodes, and which line is on which node.
-  Shard& add_line(std::uint16_t slot);
-  void form_quorum();
+  [[nodiscard]] core::Router::Settings router_settings() const;
   void close_all();
-  [[nodiscard]] Shard& line_of(std::string_view key);
+  [[nodiscard]] Shard& line_at(core::ServerId server);
   [[nodiscard]] ServerLink& node_at(const redis::Endpoint& endpoint);
   void connect(Shard& line);
   void settle_on(Shard& line, ServerLink& node);
@@ -175,17 +172,10 @@ class Session : private EventLoop::Work {
   void watch_primary();
   void take_input(ServerLink& node);
 
-  void touch(Shard& line);
-  void touch_quorum();
-  bool carry_out_of_lines();
-  bool carry_out_of_quorum();
-  [[nodiscard]] bool is_settled() const;
   void carry_out(EventLoop::Write write);
 
   // actions.cpp: what the event loop drives.
-  [[nodiscard]] bool is_idle() const override {
-    return busy_lines_ == 0 && (!quorum_ || quorum_->idle());
-  }
+  [[nodiscard]] bool is_idle() const override { return router_.idle(); }
   [[nodiscard]] std::optional<core::Instant> next_timer() const override;
   void add_sockets(runtime::PollSet& into) const override;
   void serve(const runtime::PollSet& ready) override;
@@ -193,7 +183,8 @@ class Session : private EventLoop::Work {
   [[nodiscard]] bool wants_write() const override;
   void flush() override;
 
-  void perform(Shard& line, core::Action& action);
+  bool perform_actions();
+  void perform(core::ServerId server, core::Action& action);
   void answer_users(core::Action& action);
   void write(Shard& line, const core::Command& command);
   void answer(Call& call);
@@ -203,17 +194,10 @@ class Session : private EventLoop::Work {
   const StoreConfig config_;
 
   EventLoop loop_;  ///< its mutex protects all that follows
-  std::vector<std::unique_ptr<Shard>> lines_;
-  std::vector<core::Instant> alarms_;  ///< of their timers, in the same order; apart, to be quick
-  std::vector<Shard*> touched_;
-  std::size_t busy_lines_ = 0;
+  core::Router router_;
+  std::vector<std::unique_ptr<Shard>> lines_;  ///< by server of the router
   std::vector<std::unique_ptr<ServerLink>> nodes_;
-  // Of a quorum:
-  std::unique_ptr<core::Quorum> quorum_;
-  core::Instant quorum_alarm_ = core::Instant::max();
-  bool quorum_is_touched_ = false;
   // Of a cluster:
-  std::unordered_map<std::uint16_t, Shard*> line_by_slot_;
   std::vector<redis::SlotRange> slots_;
   bool slots_are_old_ = true;
   Surveyor surveyor_;

@@ -29,13 +29,10 @@ std::vector<std::shared_ptr<core::LeaseRecord>> Session::try_all(
   }
   Lock lock{loop_};
   loop_.ensure_background();
-  auto& line = line_of(keys.front());
+  const auto asked = router_.acquire_all(begin, std::move(wishes));
   for (auto& call : calls) {
-    call.line = &line;
-    call.asked = true;
+    call.asked = asked;
   }
-  line.engine.acquire_all(begin, std::move(wishes));
-  touch(line);
   carry_out(EventLoop::Write::soon);
   loop_.recheck_sleep();
   // It may run at once, on this thread, and takes the mutex.

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/wire/keys.hpp"
 #include "runtime/clock.hpp"
 #include "runtime/random.hpp"
 #include "session/primary_watch.hpp"
@@ -15,8 +14,6 @@ namespace {
 using Kind = redis::Endpoint::Kind;
 using std::chrono::milliseconds;
 
-// So many ids an engine may give to its leases before they would be those of the next.
-constexpr std::uint64_t ids_of_a_line = std::uint64_t{1} << 44;
 // Connecting ends by itself in its time, unless a name server keeps it longer.
 constexpr milliseconds grace{100};
 constexpr int patience = 5;  // request timeouts that waits go on for while no server answers
@@ -37,89 +34,52 @@ bool is_of_a_moving_slot(std::string_view error) {
 
 // --- lines and nodes ----------------------------------------------------------------------------
 
-Shard& Session::add_line(std::uint16_t slot) {
-  core::Engine::Settings settings;
-  settings.client = config_.client_id;
-  settings.registration = describe_self(config_.options.label);
-  settings.drift = {config_.options.drift_rate, config_.options.drift_floor};
-  settings.safety_margin = config_.options.safety_margin;
-  settings.request_timeout = config_.options.request_timeout;
-  settings.patience = patience * config_.options.request_timeout;
-  settings.random = random_bits;
-  settings.last_id = lines_.size() * ids_of_a_line;
+core::Router::Settings Session::router_settings() const {
+  const auto& options = config_.options;
+  core::Router::Settings settings;
   if (config_.is_cluster()) {
-    settings.client = core::client_on(slot, random_bits()[0]);
-    settings.fence_key = core::fence_key_on(slot);
+    settings.mode = core::Router::Mode::cluster;
+  } else if (is_quorum()) {
+    settings.mode = core::Router::Mode::quorum;
+    settings.servers = config_.endpoint.addresses.size();
   }
-  auto& line = *lines_.emplace_back(std::make_unique<Shard>(std::move(settings), lines_.size()));
-  line.slot = slot;
-  alarms_.push_back(core::Instant::max());
-  return line;
+  auto& engine = settings.engine;
+  engine.client = config_.client_id;
+  engine.registration = describe_self(options.label);
+  engine.drift = {options.drift_rate, options.drift_floor};
+  engine.safety_margin = options.safety_margin;
+  engine.request_timeout = options.request_timeout;
+  engine.patience = patience * options.request_timeout;
+  engine.random = random_bits;
+  return settings;
 }
 
-// The one that serves a lock key.
-Shard& Session::line_of(std::string_view key) {
-  if (!config_.is_cluster()) {
-    return *lines_.front();
+Shard& Session::line_at(core::ServerId server) {
+  while (lines_.size() <= server) {
+    lines_.push_back(std::make_unique<Shard>(lines_.size()));
   }
-  const auto slot = core::slot_of(key);
-  auto& line = line_by_slot_[slot];
-  if (line == nullptr) {
-    line = &add_line(slot);
-  }
-  return *line;
+  return *lines_[server];
 }
 
-void Session::form_quorum() {
-  std::vector<core::Engine*> engines;
-  for (const auto& address : config_.endpoint.addresses) {
-    auto& line = add_line(0);
-    settle_on(line, node_at(config_.endpoint.at(address)));
-    engines.push_back(&line.engine);
-  }
-  core::Quorum::Settings settings;
-  settings.request_timeout = config_.options.request_timeout;
-  settings.patience = patience * config_.options.request_timeout;
-  settings.random = random_bits;
-  quorum_ = std::make_unique<core::Quorum>(std::move(settings), engines);
-}
-
-void Session::ask(core::Instant begin, Call& call, core::AcquireRequest wish,
+void Session::ask(core::Instant begin, Call& call, core::AcquireRequest&& wish,
                   const core::LeaseRecord* former) {
-  call.asked = true;
-  if (quorum_) {
-    former != nullptr ? quorum_->exchange(begin, id_of(call), wish, *former)
-                      : quorum_->acquire(begin, id_of(call), std::move(wish));
-    touch_quorum();
-    return;
-  }
-  call.line = &line_of(wish.key);
-  former != nullptr ? call.line->engine.exchange(begin, id_of(call), std::move(wish), *former)
-                    : call.line->engine.acquire(begin, id_of(call), std::move(wish));
-  touch(*call.line);
+  call.asked = former != nullptr ? router_.exchange(begin, id_of(call), std::move(wish), *former)
+                                 : router_.acquire(begin, id_of(call), std::move(wish));
 }
 
-void Session::ask_for_release(const core::LeaseRecord& lease) {
-  if (quorum_) {
-    for (const auto& line : lines_) {
-      line->engine.count_as_silent(line->node->is_silent);
-    }
-    quorum_->release(now(), lease);
-    touch_quorum();
-    return;
-  }
-  auto& line = line_of(lease.key);
-  line.engine.count_as_silent(is_silent(line));
-  line.engine.release(now(), lease);
-  touch(line);
-}
-
-bool Session::is_silent(const Shard& line) { return line.node != nullptr && line.node->is_silent; }
+void Session::ask_for_release(const core::LeaseRecord& lease) { router_.release(now(), lease); }
 
 // After a release had no answer in its time.
-void Session::note_silence(Shard& line) {
+void Session::note_unanswered(Shard& line) {
   if (line.node != nullptr && line.node->heard + config_.options.request_timeout <= now()) {
-    line.node->is_silent = true;
+    count_as_silent(*line.node, true);
+  }
+}
+
+void Session::count_as_silent(ServerLink& node, bool is_silent) {
+  node.is_silent = is_silent;
+  for (const auto* const line : node.lines) {
+    router_.count_as_silent(line->server, is_silent);
   }
 }
 
@@ -140,6 +100,7 @@ void Session::settle_on(Shard& line, ServerLink& node) {
   }
   line.node = &node;
   node.lines.push_back(&line);
+  router_.count_as_silent(line.server, node.is_silent);
 }
 
 // --- connecting ---------------------------------------------------------------------------------
@@ -152,18 +113,17 @@ void Session::connect(Shard& line) {
       survey();
       return;
     }
+    const auto slot = router_.slot(line.server);
     const auto range = std::find_if(slots_.begin(), slots_.end(), [&](const auto& some) {
-      return some.first <= line.slot && line.slot <= some.last;
+      return some.first <= slot && slot <= some.last;
     });
     if (range == slots_.end()) {
       line.wants_node = false;
       slots_are_old_ = true;
       // In a failover that may pass: waits go on for their patience.
-      line.engine.on_connect_failed(now(), errc::unreachable,
-                                    config_.url + ": no node of the cluster has slot " +
-                                        std::to_string(line.slot) +
-                                        "; see CLUSTER INFO on its nodes");
-      touch(line);
+      router_.on_connect_failed(now(), line.server, errc::unreachable,
+                                config_.url + ": no node of the cluster has slot " +
+                                    std::to_string(slot) + "; see CLUSTER INFO on its nodes");
       return;
     }
     settle_on(line, node_at(config_.endpoint.at(range->primary, Kind::cluster_node)));
@@ -179,9 +139,7 @@ void Session::connect(Shard& line) {
 void Session::join(Shard& line, bool old_is_dead) {
   line.wants_node = false;
   line.is_connected = true;
-  line.engine.on_connected(now(), old_is_dead);
-  line.engine.on_timer(now());
-  touch(line);
+  router_.on_connected(now(), line.server, old_is_dead);
 }
 
 // Takes the line off its node, whose connection goes on for others.
@@ -189,8 +147,7 @@ void Session::part(Shard& line, const std::string& why) {
   line.is_connected = false;
   std::replace(line.node->owed.begin(), line.node->owed.end(), &line, static_cast<Shard*>(nullptr));
   slots_are_old_ = true;
-  line.engine.on_disconnected(now(), why);
-  touch(line);
+  router_.on_disconnected(now(), line.server, why);
 }
 
 // `knows`: the one who wanted it.
@@ -200,16 +157,16 @@ void Session::end_connection(ServerLink& node, const std::string& why, const Sha
   slots_are_old_ = true;
   for (auto* const line : node.lines) {
     if (std::exchange(line->is_connected, false) && line != knows) {
-      line->engine.on_disconnected(now(), why);
-      touch(*line);
+      router_.on_disconnected(now(), line->server, why);
     }
   }
   connection->abort();
 }
 
 void Session::dial(ServerLink& node) {
-  const bool kills = std::any_of(node.lines.begin(), node.lines.end(),
-                                 [](const Shard* line) { return line->engine.has_unanswered(); });
+  const bool kills = std::any_of(node.lines.begin(), node.lines.end(), [&](const Shard* line) {
+    return router_.engine(line->server).has_unanswered();
+  });
   const auto kill = kills ? node.connection_id : 0;
   node.connect_by = now() + config_.options.connect_timeout + grace +
                     (kill != 0 ? 2 * config_.options.request_timeout : milliseconds::zero());
@@ -245,8 +202,7 @@ void Session::take_connection(ServerLink& node) {
       join(*line, dialled->old_is_dead);
     } else {
       line->wants_node = false;
-      line->engine.on_connect_failed(now(), dialled->code, dialled->what);
-      touch(*line);
+      router_.on_connect_failed(now(), line->server, dialled->code, dialled->what);
     }
   }
 }
@@ -292,8 +248,7 @@ void Session::take_survey() {
       connect(*line);
     } else {
       line->wants_node = false;
-      line->engine.on_connect_failed(now(), surveyed->code, surveyed->what);
-      touch(*line);
+      router_.on_connect_failed(now(), line->server, surveyed->code, surveyed->what);
     }
   }
 }
@@ -311,9 +266,7 @@ void Session::take_rescued() {
     return;
   }
   for (const auto& [lease, sent] : rescued->kept) {
-    auto& line = line_of(lease->key);
-    line.engine.on_unblocked(now(), *lease, sent);
-    touch(line);
+    router_.on_unblocked(now(), *lease, sent);
   }
   if (!rescued->problem.empty()) {
     log(LogLevel::warning, "renewal failed while a slot moves: " + rescued->problem);
@@ -339,7 +292,7 @@ void Session::watch_primary() {
 
 // --- input --------------------------------------------------------------------------------------
 
-/// Feeds the engines with what a connection reads.
+/// Feeds the router with what a connection reads.
 class Session::Intake final : public redis::Receiver {
  public:
   Intake(Session& client, ServerLink& node) : client_(client), node_(node), at_(now()) {}
@@ -353,7 +306,9 @@ class Session::Intake final : public redis::Receiver {
       return;
     }
     node_.heard = at_;
-    node_.is_silent = false;
+    if (node_.is_silent) {
+      client_.count_as_silent(node_, false);
+    }
     auto* const line = node_.owed.front();
     node_.owed.pop_front();
     if (line == nullptr) {
@@ -380,13 +335,11 @@ class Session::Intake final : public redis::Receiver {
       reply.code = error.code;
       reply.what = std::move(error.what);
     }
-    line->engine.on_reply(at_, reply);
-    client_.touch(*line);
+    client_.router_.on_reply(at_, line->server, reply);
   }
   void on_message(std::string_view channel, std::string_view payload) override {
     if (auto* const line = listener(channel)) {
-      line->engine.on_message(at_, payload);
-      client_.touch(*line);
+      client_.router_.on_message(at_, line->server, payload);
     }
   }
   void on_unsubscribed(std::string_view channel) override {
@@ -405,10 +358,9 @@ class Session::Intake final : public redis::Receiver {
     if (!client_.config_.is_cluster()) {
       return node_.lines.front();
     }
-    const auto found = client_.line_by_slot_.find(core::slot_of(channel));
-    const bool here = found != client_.line_by_slot_.end() && found->second->node == &node_ &&
-                      found->second->is_connected;
-    return here ? found->second : nullptr;
+    const auto server = client_.router_.find(channel);
+    auto* const line = server ? &client_.line_at(*server) : nullptr;
+    return line != nullptr && line->node == &node_ && line->is_connected ? line : nullptr;
   }
 
   Session& client_;

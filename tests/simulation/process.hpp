@@ -99,6 +99,7 @@ class Process final : public Wire {
   void carry_out(const core::FenceWritten&) {}
   void carry_out(const core::Queued&) {}
   void carry_out(const core::RenewalBlocked&) {}
+  void carry_out(const core::Unanswered&) {}
   void carry_out(const core::Connect& action);
   void carry_out(const core::Disconnect& action);
   void carry_out(const core::Report& action);

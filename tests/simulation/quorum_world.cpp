@@ -595,8 +595,11 @@ bool QuorumWorld::are_served() const {
 }
 
 bool QuorumWorld::done() const {
-  return are_served() && std::all_of(clients_.begin(), clients_.end(),
-                                     [](const auto& client) { return client->quorum->idle(); });
+  return are_served() && std::all_of(clients_.begin(), clients_.end(), [](const auto& client) {
+           return client->quorum->idle() &&
+                  std::all_of(client->engines.begin(), client->engines.end(),
+                              [](const auto& engine) { return engine->idle(); });
+         });
 }
 
 void QuorumWorld::run() {

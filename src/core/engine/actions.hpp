@@ -65,7 +65,8 @@ struct Released {  ///< a release was answered, or will not be in time
   LeaseId lease = 0;
   Kind kind{};
 };
-struct Lost {  ///< tell the holder; user code must not run on the caller's stack
+struct Unanswered {};  ///< the server did not answer a release in time: does it answer anybody?
+struct Lost {          ///< tell the holder; user code must not run on the caller's stack
   std::shared_ptr<LeaseRecord> lease;
 };
 struct Renewed {  ///< a renewal of a part of a lease was confirmed: its end moved
@@ -93,13 +94,26 @@ struct Report {  ///< for the log
   LogLevel level{};
   std::string text;
 };
-using Action = std::variant<Send, Obtained, Refusal, Released, Lost, Renewed, RenewalBlocked,
-                            FenceWritten, Queued, Connect, Disconnect, Report>;
+using Action = std::variant<Send, Obtained, Refusal, Released, Unanswered, Lost, Renewed,
+                            RenewalBlocked, FenceWritten, Queued, Connect, Disconnect, Report>;
 
 /// What the engine counts.
 struct Counters {
   std::uint64_t acquired = 0, granted = 0, passed = 0, released = 0, lost = 0, timed_out = 0,
                 renewals = 0, reconnects = 0, commands = 0;
+
+  Counters& operator+=(const Counters& other) {
+    acquired += other.acquired;
+    granted += other.granted;
+    passed += other.passed;
+    released += other.released;
+    lost += other.lost;
+    timed_out += other.timed_out;
+    renewals += other.renewals;
+    reconnects += other.reconnects;
+    commands += other.commands;
+    return *this;
+  }
 };
 
 /// What a machine has for its caller.

@@ -153,6 +153,7 @@ void Departures::on_timer(Instant now, bool is_connected, const std::function<vo
     const bool is_over = departure.until <= now;
     if (departure.lease != 0 && (is_over || departure.answer_by <= now)) {
       output_.act(Released{std::exchange(departure.lease, 0), Released::Kind::unknown});
+      output_.act(Unanswered{});
     }
     if (is_over) {
       entry = all_.erase(entry);

@@ -76,7 +76,7 @@ class Engine {
   /// Answered by exactly one Released, within one request timeout; at once if no answer can be
   /// expected.
   void release(Instant now, const LeaseRecord& lease);
-  /// Whether the server is known to answer nothing, as the caller found with an earlier release.
+  /// Whether the server is known to answer nothing: from now on no release is waited for.
   void count_as_silent(bool silent) { is_silent_ = silent; }
   /// Has the server write down `counter` as the fence of `lease`, whose record nobody else reads.
   /// `is_new`: nobody was told it yet, so of permits the server may find that it is not free.
@@ -119,8 +119,8 @@ class Engine {
   /// No waits, no leases, no releases under way.
   [[nodiscard]] bool idle() const { return cohorts_.empty() && departures_.empty(); }
   /// No releases that are worth waiting for: none of a lease, and none that the server has not
-  /// answered.
-  [[nodiscard]] bool settled() const { return departures_.settled(); }
+  /// answered; or the server is silent.
+  [[nodiscard]] bool settled() const { return is_silent_ || departures_.settled(); }
   [[nodiscard]] const Counters& counters() const { return output_.counters; }
   [[nodiscard]] const std::string& client() const { return settings_.client; }
 

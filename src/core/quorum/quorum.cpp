@@ -143,7 +143,7 @@ Quorum::LinePtr Quorum::line_of(const LeaseRecord& lease) const {
 
 // --- events -------------------------------------------------------------------------------------
 
-void Quorum::on_part(Instant now, std::size_t node, const Action& action) {
+bool Quorum::on_part(Instant now, std::size_t node, const Action& action) {
   if (const auto* obtained = std::get_if<Obtained>(&action)) {
     on_obtained(now, node, *obtained);
   } else if (const auto* refusal = std::get_if<Refusal>(&action)) {
@@ -158,7 +158,10 @@ void Quorum::on_part(Instant now, std::size_t node, const Action& action) {
     on_fence_written(now, node, *written);
   } else if (const auto* queued = std::get_if<Queued>(&action)) {
     on_queued(now, node, *queued);
+  } else {
+    return false;
   }
+  return true;
 }
 
 void Quorum::on_timer(Instant now) {
@@ -245,31 +248,6 @@ void Quorum::arm(const LinePtr& line) {
   if (when && !line->timer) {
     line->timer = timers_.insert(Timer{*when, line->id, line}).first;
   }
-}
-
-// --- what there is ------------------------------------------------------------------------------
-
-bool Quorum::idle() const {
-  return lines_.empty() && departures_.empty() &&
-         std::all_of(nodes_.begin(), nodes_.end(),
-                     [](const Node& node) { return node.engine->idle(); });
-}
-
-bool Quorum::settled() const {
-  return departures_.empty() && std::all_of(nodes_.begin(), nodes_.end(), [](const Node& node) {
-           return node.engine->settled();
-         });
-}
-
-Counters Quorum::counters() const {
-  auto sum = output_.counters;
-  for (const auto& node : nodes_) {
-    const auto& part = node.engine->counters();
-    sum.renewals += part.renewals;
-    sum.reconnects += part.reconnects;
-    sum.commands += part.commands;
-  }
-  return sum;
 }
 
 }  // namespace dlock::core

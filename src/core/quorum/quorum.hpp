@@ -55,10 +55,9 @@ class Quorum {
   /// Ends all waits; leases go on. The engines must not be closed before their leases are over.
   void close(Instant now);
 
-  /// What the engine of `node`, the place among `nodes`, answered. To be called for each of its
-  /// Obtained, Refusal, Released, Lost, Renewed, FenceWritten and Queued, in order; harmless for
-  /// other actions.
-  void on_part(Instant now, std::size_t node, const Action& action);
+  /// What the engine of `node`, the place among `nodes`, wants or answers, in order. Says whether
+  /// it was for the quorum: Obtained, Refusal, Released, Lost, Renewed, FenceWritten or Queued.
+  bool on_part(Instant now, std::size_t node, const Action& action);
 
   /// To be called when `next_timer()` has come; the engines have timers of their own.
   void on_timer(Instant now);
@@ -71,11 +70,10 @@ class Quorum {
     into.swap(output_.actions);
   }
 
-  /// No waits, no leases, no releases under way, here or in an engine.
-  [[nodiscard]] bool idle() const;
-  [[nodiscard]] bool settled() const;
-  /// Leases, not their parts; of commands, renewals and reconnects the sum over the servers.
-  [[nodiscard]] Counters counters() const;
+  /// No waits, no leases, no releases under way; the engines may have some.
+  [[nodiscard]] bool idle() const { return lines_.empty() && departures_.empty(); }
+  /// Of leases; parts, commands, renewals and reconnects are counted by the engines.
+  [[nodiscard]] const Counters& counters() const { return output_.counters; }
   /// How many servers are a majority.
   [[nodiscard]] std::size_t majority() const { return majority_; }
 

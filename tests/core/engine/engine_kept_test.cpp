@@ -44,7 +44,7 @@ TEST_F(EngineKept, ARepeatedReleaseSendsWhatIsLeft) {
   script.error(errc::store_unusable);
   script.expect({});
   script.at(3250ms + 500us).timer();
-  script.expect({"1 released or not", "release job T1 kept for 750"});
+  script.expect({"1 released or not", "unanswered", "release job T1 kept for 750"});
   script.error(errc::store_unusable);
   script.at(4s).timer();
   script.expect({"release job T1"});

@@ -274,6 +274,7 @@ std::string EngineScript::line(const Action& action) {
   if (const auto* queued = std::get_if<Queued>(&action)) {
     return std::to_string(queued->waiter) + (queued->heard ? " queued" : " not heard");
   }
+  if (std::holds_alternative<Unanswered>(action)) return "unanswered";
   return std::holds_alternative<Connect>(action) ? "connect" : "disconnect";
 }
 

@@ -1,4 +1,4 @@
-// QuorumScript: a quorum, its engines, and what they do as lines of text.
+// QuorumScript: a quorum, and what its router does as lines of text.
 #include "core/quorum/quorum_script.hpp"
 
 #include "core/wire/sha1.hpp"
@@ -48,20 +48,15 @@ std::string text_of(const std::vector<std::string>& lines) {
 
 }  // namespace
 
-Quorum::Settings QuorumScript::settings() {
-  Quorum::Settings settings;
-  settings.random = [] { return RandomBits{0, 0}; };  // half of a wait is all of it
+Router::Settings QuorumScript::settings(std::size_t servers) {
+  Router::Settings settings{Router::Mode::quorum, servers, EngineScript::settings()};
+  // Half of a wait is all of it.
+  settings.engine.random = [calls = std::uint64_t{0}]() mutable { return RandomBits{++calls, 0}; };
   return settings;
 }
 
 QuorumScript::QuorumScript(std::size_t servers)
-    : now_(start), commands_(servers), connecting_(servers) {
-  std::vector<Engine*> nodes;
-  for (std::size_t node = 0; node < servers; ++node) {
-    engines_.push_back(std::make_unique<Engine>(EngineScript::settings()));
-    nodes.push_back(engines_.back().get());
-  }
-  quorum_ = std::make_unique<Quorum>(settings(), nodes);
+    : now_(start), router_(settings(servers)), commands_(servers), connecting_(servers) {
   for (std::size_t node = 0; node < servers; ++node) {
     connect(static_cast<char>('a' + node));
   }
@@ -86,32 +81,33 @@ void QuorumScript::reply(char server, std::string_view text) {
     whole = std::string{echo_of(first)} + " ";
   }
   whole += text;
-  engine(server).on_reply(now_, {.text = whole});
+  router_.on_reply(now_, place(server), {.text = whole});
   note();
 }
 
 void QuorumScript::error(char server, errc code) {
   commands_.at(place(server)).pop_front();
-  engine(server).on_reply(
-      now_, {.text = "ERR", .is_error = true, .code = code, .what = "refused by the server"});
+  router_.on_reply(
+      now_, place(server),
+      {.text = "ERR", .is_error = true, .code = code, .what = "refused by the server"});
   note();
 }
 
 void QuorumScript::disconnect(char server) {
   commands_.at(place(server)).clear();
-  engine(server).on_disconnected(now_, "reset by peer");
+  router_.on_disconnected(now_, place(server), "reset by peer");
   note();
 }
 
 void QuorumScript::connect_fails(char server, errc code) {
   connecting_.at(place(server)) = false;
-  engine(server).on_connect_failed(now_, code, "no connection");
+  router_.on_connect_failed(now_, place(server), code, "no connection");
   note();
 }
 
 void QuorumScript::connect(char server) {
   connecting_.at(place(server)) = false;
-  engine(server).on_connected(now_, true);
+  router_.on_connected(now_, place(server), true);
   note();
   reply(server, "OK");
   reply(server, "OK");
@@ -122,22 +118,16 @@ void QuorumScript::message(char server, std::string_view text) {
   if (text.starts_with("grant ")) {
     message += ' ' + sha1_hex("11.12 " + message + " 11.12");  // the seal of every lock
   }
-  engine(server).on_message(now_, message);
+  router_.on_message(now_, place(server), message);
   note();
 }
 
 void QuorumScript::pass_until(Duration when) {
   for (;;) {
-    std::optional<Instant> next = quorum_->next_timer();
-    for (const auto& each : engines_) {
-      const auto timer = each->next_timer();
-      if (timer) next = std::min(next.value_or(*timer), *timer);
-    }
-    if (!next || *next > start + when) break;
-    now_ = std::max(now_, *next);
-    for (const auto& each : engines_) each->on_timer(now_);
-    note();
-    quorum_->on_timer(now_);
+    const auto next = router_.next_timer();
+    if (next > start + when) break;
+    now_ = std::max(now_, next);
+    router_.on_timer(now_);
     note();
   }
   at(when);
@@ -145,7 +135,7 @@ void QuorumScript::pass_until(Duration when) {
 
 void QuorumScript::obtain(WaiterId waiter, AcquireRequest wish) {
   acquire(waiter, std::move(wish));
-  for (std::size_t node = 0; node < engines_.size(); ++node) {
+  for (std::size_t node = 0; node < router_.servers(); ++node) {
     reply(static_cast<char>('a' + node), "acquired 5");
   }
   forget();
@@ -153,21 +143,15 @@ void QuorumScript::obtain(WaiterId waiter, AcquireRequest wish) {
 
 void QuorumScript::note() {
   std::vector<Action> actions;
-  for (bool any = true; any;) {
-    any = false;
-    for (std::size_t node = 0; node < engines_.size(); ++node) {
-      for (auto& action : engines_[node]->take_actions()) {
-        any = true;
-        carry_out(node, action);
-        quorum_->on_part(now_, node, action);
-      }
+  while (const auto server = router_.take_actions(actions)) {
+    for (const auto& action : actions) {
+      carry_out(*server, action);
+      tell(action);
     }
   }
-  quorum_->take_actions(actions);
-  for (const auto& action : actions) tell(action);
 }
 
-void QuorumScript::carry_out(std::size_t node, const Action& action) {
+void QuorumScript::carry_out(ServerId node, const Action& action) {
   const auto server = static_cast<char>('a' + node);
   if (const auto* send = std::get_if<Send>(&action)) {
     const auto& command = send->command;

@@ -1,4 +1,4 @@
-// QuorumScript: a test as a script, of events for a quorum and its engines, and what it must do.
+// QuorumScript: a test as a script, of events for a router with a quorum, and what it must do.
 #pragma once
 
 #include <deque>
@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/quorum/quorum.hpp"
+#include "core/router/router.hpp"
 
 namespace dlock::core {
 
@@ -17,24 +17,23 @@ namespace dlock::core {
 class QuorumScript {
  public:
   explicit QuorumScript(std::size_t servers = 3);
-  static Quorum::Settings settings();
 
   QuorumScript& at(Duration when);
 
   // Events.
   void acquire(WaiterId waiter, AcquireRequest wish = {.key = "job"}) {
-    quorum_->acquire(now_, waiter, std::move(wish)), note();
+    router_.acquire(now_, waiter, std::move(wish)), note();
   }
-  void cancel(WaiterId waiter) { quorum_->cancel(now_, waiter), note(); }
-  void release(WaiterId waiter) { quorum_->release(now_, *leases.at(waiter)), note(); }
-  void close() { quorum_->close(now_), note(); }
+  void cancel(WaiterId waiter) { router_.cancel(now_, 0, waiter), note(); }
+  void release(WaiterId waiter) { router_.release(now_, *leases.at(waiter)), note(); }
+  void close() { router_.close(now_), note(); }
   /// The reply to the oldest command of a server, without its echo.
   void reply(char server, std::string_view text);
   void error(char server, errc code);
   void disconnect(char server);
   void connect_fails(char server, errc code = errc::unreachable);
   void connect(char server);
-  /// All timers until then, of the engines and the quorum, in their order.
+  /// All timers until then, in their order.
   void pass_until(Duration when);
   void message(char server, std::string_view text);
   /// Ours, with the fence `counter`, on all servers. Leaves nothing to look at.
@@ -47,22 +46,21 @@ class QuorumScript {
   [[nodiscard]] Duration end(WaiterId waiter) const;
   [[nodiscard]] const std::vector<std::string>& lines() const { return lines_; }
 
-  Quorum& quorum() { return *quorum_; }
-  Engine& engine(char server) { return *engines_.at(place(server)); }
+  [[nodiscard]] const Router& router() const { return router_; }
   /// The token of the last acquire that a server was sent.
   std::map<char, Token> tokens;
   std::map<WaiterId, std::shared_ptr<LeaseRecord>> leases;
   std::string refusal;  ///< the last sentence
 
  private:
-  static std::size_t place(char server) { return static_cast<std::size_t>(server - 'a'); }
+  static Router::Settings settings(std::size_t servers);
+  static ServerId place(char server) { return static_cast<ServerId>(server - 'a'); }
   void note();
-  void carry_out(std::size_t node, const Action& action);
+  void carry_out(ServerId server, const Action& action);
   void tell(const Action& action);
 
   Instant now_;
-  std::vector<std::unique_ptr<Engine>> engines_;
-  std::unique_ptr<Quorum> quorum_;
+  Router router_;
   std::vector<std::deque<Command>> commands_;
   std::vector<bool> connecting_;
   std::vector<std::string> lines_;

@@ -1,0 +1,245 @@
+// Router: which engine a call or an event is for, and what engines and quorum say to each other.
+#include "core/router/router.hpp"
+
+#include <algorithm>
+
+#include "core/wire/keys.hpp"
+
+namespace dlock::core {
+namespace {
+
+/// How many ids an engine may give to its leases before they would be those of the next.
+constexpr std::uint64_t ids_of_an_engine = std::uint64_t{1} << 44;
+constexpr auto never = Instant::max();
+
+}  // namespace
+
+Router::Router(Settings settings) : settings_(std::move(settings)) {
+  if (settings_.mode == Mode::cluster) {
+    return;
+  }
+  std::vector<Engine*> engines;
+  for (std::size_t i = 0; i < settings_.servers; ++i) {
+    engines.push_back(&add(0).engine);
+  }
+  if (settings_.mode == Mode::quorum) {
+    const auto& of_each = settings_.engine;
+    quorum_ = std::make_unique<Quorum>(
+        Quorum::Settings{of_each.request_timeout, of_each.patience, of_each.random}, engines);
+  }
+}
+
+Router::~Router() = default;
+
+Router::Shard& Router::add(std::uint16_t slot) {
+  auto settings = settings_.engine;
+  settings.last_id = shards_.size() * ids_of_an_engine;
+  if (settings_.mode == Mode::cluster) {
+    settings.client = client_on(slot, settings.random()[0]);
+    settings.fence_key = fence_key_on(slot);
+  }
+  alarms_.push_back(never);
+  return *shards_.emplace_back(std::make_unique<Shard>(std::move(settings), shards_.size(), slot));
+}
+
+Router::Shard& Router::of(std::string_view key) {
+  if (settings_.mode != Mode::cluster) {
+    return *shards_.front();
+  }
+  const auto slot = slot_of(key);
+  auto& shard = by_slot_[slot];
+  if (shard == nullptr) {
+    shard = &add(slot);
+  }
+  return *shard;
+}
+
+std::optional<ServerId> Router::find(std::string_view key) const {
+  if (settings_.mode != Mode::cluster) {
+    return 0;
+  }
+  const auto found = by_slot_.find(slot_of(key));
+  return found == by_slot_.end() ? std::nullopt : std::optional{found->second->server};
+}
+
+// What calls an engine says so, that its actions are taken and its timer is known.
+Engine& Router::touch(Instant now, Shard& shard) {
+  now_ = std::max(now_, now);
+  if (!shard.is_touched) {
+    shard.is_touched = true;
+    touched_.push_back(&shard);
+  }
+  return shard.engine;
+}
+
+// After any call of the quorum its engines may have something to do too.
+Quorum& Router::touch_quorum(Instant now) {
+  quorum_is_touched_ = true;
+  for (auto shard = shards_.rbegin(); shard != shards_.rend(); ++shard) {
+    touch(now, **shard);
+  }
+  return *quorum_;
+}
+
+// --- what users do ------------------------------------------------------------------------------
+
+ServerId Router::acquire(Instant now, WaiterId waiter, AcquireRequest&& request) {
+  if (quorum_) {
+    touch_quorum(now).acquire(now, waiter, std::move(request));
+    return 0;
+  }
+  auto& shard = of(request.key);
+  touch(now, shard).acquire(now, waiter, std::move(request));
+  return shard.server;
+}
+
+ServerId Router::acquire_all(Instant now,
+                             std::vector<std::pair<WaiterId, AcquireRequest>> requests) {
+  if (quorum_) {
+    touch_quorum(now).acquire_all(now, requests);
+    return 0;
+  }
+  auto& shard = of(requests.front().second.key);
+  touch(now, shard).acquire_all(now, std::move(requests));
+  return shard.server;
+}
+
+ServerId Router::exchange(Instant now, WaiterId waiter, AcquireRequest&& request,
+                          const LeaseRecord& lease) {
+  if (quorum_) {
+    touch_quorum(now).exchange(now, waiter, request, lease);
+    return 0;
+  }
+  auto& shard = of(request.key);
+  touch(now, shard).exchange(now, waiter, std::move(request), lease);
+  return shard.server;
+}
+
+void Router::cancel(Instant now, ServerId asked, WaiterId waiter) {
+  quorum_ ? touch_quorum(now).cancel(now, waiter) : touch(now, *shards_[asked]).cancel(now, waiter);
+}
+
+void Router::release(Instant now, const LeaseRecord& lease) {
+  quorum_ ? touch_quorum(now).release(now, lease) : touch(now, of(lease.key)).release(now, lease);
+}
+
+// The engines of a quorum go on: its leases need them.
+void Router::close(Instant now) {
+  if (quorum_) {
+    touch_quorum(now).close(now);
+    return;
+  }
+  for (const auto& shard : shards_) {
+    touch(now, *shard).close(now);
+  }
+}
+
+void Router::withdraw(Instant now) {
+  for (const auto& shard : shards_) {
+    touch(now, *shard).withdraw(now);
+  }
+}
+
+// --- what servers do ----------------------------------------------------------------------------
+
+void Router::on_connected(Instant now, ServerId server, bool old_is_dead) {
+  auto& engine = touch(now, *shards_[server]);
+  engine.on_connected(now, old_is_dead);
+  engine.on_timer(now);
+}
+
+void Router::on_connect_failed(Instant now, ServerId server, errc code, const std::string& what) {
+  touch(now, *shards_[server]).on_connect_failed(now, code, what);
+}
+
+void Router::on_disconnected(Instant now, ServerId server, const std::string& why) {
+  touch(now, *shards_[server]).on_disconnected(now, why);
+}
+
+void Router::on_reply(Instant now, ServerId server, const Reply& reply) {
+  touch(now, *shards_[server]).on_reply(now, reply);
+}
+
+void Router::on_message(Instant now, ServerId server, std::string_view message) {
+  touch(now, *shards_[server]).on_message(now, message);
+}
+
+void Router::count_as_silent(ServerId server, bool is_silent) {
+  shards_[server]->engine.count_as_silent(is_silent);
+}
+
+void Router::on_unblocked(Instant now, const LeaseRecord& lease, Instant sent) {
+  touch(now, of(lease.key)).on_unblocked(now, lease, sent);
+}
+
+void Router::on_timer(Instant now) {
+  now_ = std::max(now_, now);
+  for (auto server = alarms_.size(); server-- > 0;) {  // the last that is touched acts first
+    if (alarms_[server] <= now) {
+      touch(now, *shards_[server]).on_timer(now);
+    }
+  }
+  if (quorum_alarm_ <= now) {
+    touch_quorum(now).on_timer(now);
+  }
+}
+
+// --- what is to be done -------------------------------------------------------------------------
+
+std::optional<ServerId> Router::take_touched(std::vector<Action>& into) {
+  for (;;) {
+    while (!touched_.empty()) {
+      auto& shard = *touched_.back();
+      touched_.pop_back();
+      shard.is_touched = false;
+      shard.engine.take_actions(into);
+      if (quorum_) {
+        take_to_quorum(shard.server, into);
+      }
+      alarms_[shard.server] = shard.engine.next_timer().value_or(never);
+      const bool was_idle = std::exchange(shard.is_idle, shard.engine.idle());
+      busy_ += static_cast<std::size_t>(was_idle) - static_cast<std::size_t>(shard.is_idle);
+      if (!into.empty()) {
+        return shard.server;
+      }
+    }
+    if (!std::exchange(quorum_is_touched_, false)) {
+      return std::nullopt;
+    }
+    quorum_->take_actions(into);
+    quorum_alarm_ = quorum_->next_timer().value_or(never);
+    if (!into.empty()) {
+      return 0;
+    }
+  }
+}
+
+void Router::take_to_quorum(ServerId server, std::vector<Action>& actions) {
+  const auto taken = std::erase_if(
+      actions, [&](const Action& action) { return quorum_->on_part(now_, server, action); });
+  if (taken > 0) {
+    touch_quorum(now_);
+  }
+}
+
+bool Router::settled() const {
+  return std::all_of(shards_.begin(), shards_.end(),
+                     [](const auto& shard) { return shard->engine.settled(); });
+}
+
+Counters Router::counters() const {
+  Counters sum;
+  for (const auto& shard : shards_) {
+    sum += shard->engine.counters();
+  }
+  if (quorum_) {
+    auto leases = quorum_->counters();
+    leases.renewals = sum.renewals;
+    leases.reconnects = sum.reconnects;
+    leases.commands = sum.commands;
+    return leases;
+  }
+  return sum;
+}
+
+}  // namespace dlock::core
