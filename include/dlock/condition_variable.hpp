@@ -19,8 +19,9 @@
 namespace dlock {
 
 namespace detail {
+class ConditionWait;
 class LockSpec;
-}
+}  // namespace detail
 
 /// Waits until another program says that something has changed that a `Mutex` guards. Thread-safe.
 /// A condition variable may have the same name as a mutex, and is not tied to one; all who wait at
@@ -112,6 +113,7 @@ class DLOCK_API ConditionVariable {
   bool wait_in(Lock& lock, const std::stop_token& stop,
                std::optional<std::chrono::milliseconds> span);
 
+  friend class detail::ConditionWait;
   std::shared_ptr<const detail::LockSpec> gate_;
 };
 

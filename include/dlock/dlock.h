@@ -116,6 +116,8 @@ typedef struct dlock_client_options {
   dlock_log_handler log;    /**< where reports go; nowhere */
   void* log_context;        /**< its first argument */
   dlock_queue* queue;       /**< the client, and all that is made with it, belongs to it; to none */
+  int64_t log_to_queue; /**< not zero: reports are DLOCK_EVENT_LOG events of `queue`, in place of
+                           calls of `log`; their context is the number in `log_context` */
 } dlock_client_options;
 
 /** Makes a client; does not connect. `url`: as of the C++ library, README.md has the forms; NULL or
@@ -129,6 +131,23 @@ DLOCK_API const char* dlock_client_url(const dlock_client* client);
  * more is acquired. Blocks for at most two request timeouts. No callback is called after it, unless
  * it was called by one, or one runs longer than that. */
 DLOCK_API void dlock_client_free(dlock_client* client);
+
+/** What a client has counted since it was made. */
+typedef struct dlock_stats {
+  size_t size;         /**< sizeof(dlock_stats), set by the caller, for members added later */
+  uint64_t acquired;   /**< acquisitions that ended with a lease */
+  uint64_t granted;    /**< of these, the ones that another client's release handed over */
+  uint64_t passed;     /**< of these, the ones that another thread of this client passed on */
+  uint64_t released;   /**< releases that the server confirmed, or that were passed on */
+  uint64_t lost;       /**< leases that ended while they were still wanted */
+  uint64_t timed_out;  /**< waits that ended without the lock */
+  uint64_t renewals;   /**< renewals of leases */
+  uint64_t reconnects; /**< connections made after the first one */
+  uint64_t commands;   /**< commands sent to the server */
+} dlock_stats;
+/** Writes the counters of the client to `stats`, whose `size` the caller has set. Does not block.
+ */
+DLOCK_API dlock_status dlock_client_stats(const dlock_client* client, dlock_stats* stats);
 
 /** Settings of a lock. Zero is the default. */
 typedef struct dlock_lock_options {
@@ -156,8 +175,29 @@ DLOCK_API dlock_status dlock_writer_new(dlock_client* client, const char* name, 
 DLOCK_API dlock_status dlock_permits_new(dlock_client* client, const char* name, size_t length,
                                          int64_t permits, int64_t weight,
                                          const dlock_lock_options* options, dlock_lock** lock);
+/** A reader who may become the writer by dlock_lease_upgrade(): beside readers, but only one such
+ * reader at a time. */
+DLOCK_API dlock_status dlock_upgradeable_new(dlock_client* client, const char* name, size_t length,
+                                             const dlock_lock_options* options, dlock_lock** lock);
+/** Several mutexes, to be held all at once: `count` of `names`, from 1, none of them twice.
+ * `lengths`: of each name, or NULL if each ends with a NUL.
+ *
+ * dlock_acquire() takes them in one step if all are free. Otherwise it waits for one after another,
+ * in an order that is the same for all clients, so that they cannot deadlock; when it fails,
+ * nothing is held. The lease is one for all of them: it is lost as soon as one lock is lost, and a
+ * release gives all of them back. dlock_acquire() returns DLOCK_USAGE for a name that is there
+ * twice. */
+DLOCK_API dlock_status dlock_all_new(dlock_client* client, const char* const* names,
+                                     const size_t* lengths, size_t count,
+                                     const dlock_lock_options* options, dlock_lock** lock);
 /** Waits and leases go on. */
 DLOCK_API void dlock_lock_free(dlock_lock* lock);
+/** Changes the number of permits of a semaphore, in `lock` and in the store. New permits go to the
+ * waiters. Holders of permits that are taken away keep them until they release them. Other handles
+ * that say the old number get DLOCK_USAGE when they acquire. DLOCK_USAGE if `lock` is not one of
+ * dlock_permits_new(), or for a number that is not from 1 to 2^30 - 1. Blocks for at most one
+ * request timeout. */
+DLOCK_API dlock_status dlock_permits_resize(dlock_lock* lock, int64_t permits);
 
 /** Something that ends waits. */
 DLOCK_API dlock_status dlock_cancel_new(dlock_cancel** cancel);
@@ -176,8 +216,9 @@ DLOCK_API dlock_status dlock_acquire(dlock_lock* lock, int64_t timeout_ms, dlock
  * `message` is that of an error, valid during the call; NULL for DLOCK_OK. */
 typedef void (*dlock_acquire_handler)(void* context, dlock_status status, dlock_lease* lease,
                                       const char* message);
-/** dlock_acquire() without a thread that waits. Does not block. If this returns DLOCK_OK, `handler`
- * is called once, on the client's callback thread, perhaps before this returns; else never. */
+/** dlock_acquire() without a thread that waits; DLOCK_USAGE for locks of dlock_upgradeable_new()
+ * and dlock_all_new(). Does not block. If this returns DLOCK_OK, `handler` is called once, on the
+ * client's callback thread, perhaps before this returns; else never. */
 DLOCK_API dlock_status dlock_acquire_async(dlock_lock* lock, int64_t timeout_ms,
                                            dlock_cancel* cancel, dlock_acquire_handler handler,
                                            void* context);
@@ -190,6 +231,12 @@ DLOCK_API const char* dlock_lease_token(const dlock_lease* lease);
 /** The fencing token: greater than that of every holder before. Resources should refuse smaller
  * ones. 0 for NULL. */
 DLOCK_API int64_t dlock_lease_fence(const dlock_lease* lease);
+/** How many locks the lease holds: 1, or the number of names of dlock_all_new(), whose first name,
+ * token and fence the functions above return. 0 for NULL. */
+DLOCK_API size_t dlock_lease_count(const dlock_lease* lease);
+/** The fence of the lock with this index, from 0, in the order of the names of dlock_all_new(). 0
+ * if there is no such lock. */
+DLOCK_API int64_t dlock_lease_fence_at(const dlock_lease* lease, size_t index);
 /** What is left of it by our own clock, the drift taken off; 0 when it is over or given back. */
 DLOCK_API int64_t dlock_lease_valid_for_ms(const dlock_lease* lease);
 /** DLOCK_OK while it holds; DLOCK_LOST, saying why; DLOCK_USAGE after a release. */
@@ -215,63 +262,76 @@ DLOCK_API dlock_status dlock_lease_release(dlock_lease* lease);
 typedef void (*dlock_release_handler)(void* context, dlock_status status, const char* message);
 /** dlock_lease_release() without blocking. If this returns DLOCK_OK, `handler` is called once, on
  * the client's callback thread; in this one, before this returns, if there is nothing to release.
- * DLOCK_USAGE for a leadership. */
+ * DLOCK_USAGE for a leadership, and for leases of dlock_upgradeable_new() and dlock_all_new(). */
 DLOCK_API dlock_status dlock_lease_release_async(dlock_lease* lease, dlock_release_handler handler,
                                                  void* context);
 /** Releases, if that was not done. Waits for a dlock_lost_handler of this lease that runs, unless
  * it is called by it; none is called later. */
 DLOCK_API void dlock_lease_free(dlock_lease* lease);
 
-/** What a dlock_event tells. Expect new ones. */
-typedef enum dlock_event_kind {
-  DLOCK_EVENT_ACQUIRED = 1, /**< dlock_acquire_queued() ended, with a lease or without */
-  DLOCK_EVENT_RELEASED = 2, /**< dlock_lease_release_queued() ended */
-  DLOCK_EVENT_LOST = 3,     /**< a lease of dlock_acquire_queued() is lost, and not yet freed */
-  DLOCK_EVENT_CLOSED = 4    /**< dlock_client_free_queued() ended */
-} dlock_event_kind;
+/** Makes a lease of dlock_upgradeable_new() the writer: waits until the readers have gone, for at
+ * most `timeout_ms`; 0: only if there is no reader. Readers who come meanwhile wait behind it, and
+ * nobody writes in between. The fence grows. Does nothing for the writer. DLOCK_TIMED_OUT and
+ * DLOCK_CANCELLED leave the lease as it was; DLOCK_LOST if it ended meanwhile; DLOCK_USAGE for
+ * other leases. `cancel`: may be NULL. A release ends the wait with DLOCK_CANCELLED. */
+DLOCK_API dlock_status dlock_lease_upgrade(dlock_lease* lease, int64_t timeout_ms,
+                                           dlock_cancel* cancel);
+/** Makes an upgraded lease what it was before dlock_lease_upgrade(). DLOCK_USAGE if it is not
+ * upgraded; otherwise as dlock_lease_release(). Blocks for at most one request timeout. */
+DLOCK_API dlock_status dlock_lease_downgrade(dlock_lease* lease);
+/** Not zero while the lease is the writer by dlock_lease_upgrade(). */
+DLOCK_API int dlock_lease_is_upgraded(const dlock_lease* lease);
+/** Makes a reader of a writer, or of an upgradeable reader, in one step: nobody writes in between.
+ * `lease` is used up, and still to be freed. DLOCK_LOST if it had ended; DLOCK_USAGE for other
+ * leases. Blocks for at most one request timeout. */
+DLOCK_API dlock_status dlock_lease_downgrade_to_reader(dlock_lease* lease, dlock_lease** reader);
 
-/** An event of a queue. */
-typedef struct dlock_event {
-  size_t size;           /**< sizeof(dlock_event), said by the caller */
-  dlock_event_kind kind; /**< what happened */
-  dlock_status status;   /**< how the call ended */
-  uint64_t context;    /**< the number given to the call; to the acquisition, if a lease is lost */
-  dlock_lease* lease;  /**< what was acquired, or NULL; belongs to the reader */
-  const char* message; /**< of an error, valid until the next event is taken; or NULL */
-} dlock_event;
+/** Where programs wait until another program says that something has changed. */
+typedef struct dlock_condition dlock_condition;
 
-/** Makes a queue, for programs and runtimes with an event loop: instead of a callback, the loop
- * gets a descriptor that becomes readable, and takes events where it likes. No code of the program
- * is then called by the library, and no thread of the library waits for the loop.
+/** A condition. It may have the name of a lock, and belongs to none; all who wait at one condition
+ * should hold the same mutex. */
+DLOCK_API dlock_status dlock_condition_new(dlock_client* client, const char* name, size_t length,
+                                           dlock_condition** condition);
+/** Waits go on. */
+DLOCK_API void dlock_condition_free(dlock_condition* condition);
+/** Gives `*lease`, a lease of dlock_acquire(), back, waits for a notification, for at most
+ * `timeout_ms`, and acquires the same lock again, however long that takes. No notification is
+ * missed between the two. Look again at what you wait for: a wait may end without a notification.
  *
- * `descriptor`: a stream socket, non-blocking and closed by exec, that belongs to the caller. When
- * it is readable, read and forget what is there, and then call dlock_queue_next() until it returns
- * 0.
- *
- * The queue ends when the descriptor is closed, by the caller or because the runtime that polled it
- * was ended. Its waits are then cancelled, the leases that belong to it are released, which is
- * reported to the log of their client, or to stderr if that has none, and everything that belongs
- * to it is freed. So nothing of it may be used then, by any thread. What belongs to it: the clients
- * that were made with `dlock_client_options.queue`, all handles that were made with them, and their
- * leases, as long as they are not freed. shutdown() ends it too, where a forked child may have the
- * descriptor open. */
-DLOCK_API dlock_status dlock_queue_new(dlock_queue** queue, int* descriptor);
-/** Takes the next event. 0: there is none. One thread at a time. Does not block. */
-DLOCK_API int dlock_queue_next(dlock_queue* queue, dlock_event* event);
-/** Ends the wait of that context, if there is one, with DLOCK_CANCELLED. Does not block. */
-DLOCK_API void dlock_queue_cancel(dlock_queue* queue, uint64_t context);
-/** dlock_acquire() into the queue of the lock's client; DLOCK_USAGE if it has none. Does not block.
- * If this returns DLOCK_OK, one DLOCK_EVENT_ACQUIRED with `context` will come; else none.
- * `context`: any number that no other wait of the queue has. When the lease is lost, one
- * DLOCK_EVENT_LOST with the same number follows. */
-DLOCK_API dlock_status dlock_acquire_queued(dlock_lock* lock, int64_t timeout_ms, uint64_t context);
-/** dlock_lease_release() into the queue, and dlock_lease_free(). Does not block. If this returns
- * DLOCK_OK, the handle is gone, no DLOCK_EVENT_LOST of it will be added, and one
- * DLOCK_EVENT_RELEASED with `context` will come. DLOCK_USAGE for a leadership. */
-DLOCK_API dlock_status dlock_lease_release_queued(dlock_lease* lease, uint64_t context);
-/** dlock_client_free() on a thread of the library. Does not block. If this returns DLOCK_OK, the
- * handle is gone, and one DLOCK_EVENT_CLOSED with `context` will come. */
-DLOCK_API dlock_status dlock_client_free_queued(dlock_client* client, uint64_t context);
+ * `*lease` is then a new lease, with a fence of its own, also for DLOCK_TIMED_OUT and
+ * DLOCK_CANCELLED. After any other error it is NULL if the lock could not be acquired again, or as
+ * it was if it was not given back: DLOCK_LOST if the lock was lost before, DLOCK_USAGE for a lease
+ * of something else. The former lease is freed. `cancel`: may be NULL. */
+DLOCK_API dlock_status dlock_condition_wait(dlock_condition* condition, dlock_lease** lease,
+                                            int64_t timeout_ms, dlock_cancel* cancel);
+/** Wakes whoever has waited longest, if somebody waits. Blocks for at most one request timeout. */
+DLOCK_API dlock_status dlock_condition_notify_one(dlock_condition* condition);
+/** Wakes all who wait now. */
+DLOCK_API dlock_status dlock_condition_notify_all(dlock_condition* condition);
+
+/** What dlock_inspect() looks at. */
+typedef enum dlock_subject {
+  DLOCK_SUBJECT_LOCKS = 1,    /**< an array of all locks that are held or waited for; the name is a
+                                 pattern as of Redis' KEYS, or empty for all */
+  DLOCK_SUBJECT_LOCK = 2,     /**< the lock of that name, whether or not it is held */
+  DLOCK_SUBJECT_LATCH = 3,    /**< the latch of that name; `null` if nobody used it lately */
+  DLOCK_SUBJECT_BARRIER = 4,  /**< the barrier of that name; likewise */
+  DLOCK_SUBJECT_DEADLOCKS = 5 /**< an array of rings of waits that have lasted 2 s; no name */
+} dlock_subject;
+/** Says who holds and who waits, as one JSON text, as `dlock ls`, `info`, `latch --show`, `barrier
+ * --show` and `deadlocks` print it with `--json`. Times are in milliseconds. Fences are strings, as
+ * they outgrow the numbers of many JSON readers. `*json` is to be freed by dlock_text_free(). Uses
+ * a connection of its own. */
+DLOCK_API dlock_status dlock_inspect(dlock_client* client, dlock_subject subject, const char* name,
+                                     size_t length, char** json);
+/** Frees a text of dlock_inspect(). */
+DLOCK_API void dlock_text_free(char* text);
+/** Takes the lock away from the holder with this fence, never from a later one. `*broken` is 1 if
+ * that holder has lost it, and 0 if nobody holds it with this fence. The holder's process is asked
+ * first, for `patience_ms`, 0 meaning 1000; then the server's record decides. */
+DLOCK_API dlock_status dlock_break_lock(dlock_client* client, const char* name, size_t length,
+                                        int64_t fence, int64_t patience_ms, int* broken);
 
 /** Settings of work that is done once in a period. Zero is the default. */
 typedef struct dlock_once_options {
@@ -392,5 +452,7 @@ DLOCK_API dlock_status dlock_barrier_reset(dlock_barrier* barrier);
 #ifdef __cplusplus
 }
 #endif
+
+#include "dlock/queue.h"
 
 #endif

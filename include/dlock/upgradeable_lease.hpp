@@ -62,6 +62,8 @@ class DLOCK_API UpgradeableLease {
 
   /// As `Lease::name()`.
   [[nodiscard]] const std::string& name() const noexcept;
+  /// As `Lease::token()`: that of the reader, also while it is the writer.
+  [[nodiscard]] const std::string& token() const noexcept;
   /// As `Lease::fence()`; grows by `upgrade()`.
   [[nodiscard]] std::int64_t fence() const noexcept;
   /// As `Lease::lost()`. A writer's lease is lost when either of its halves is.

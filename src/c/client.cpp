@@ -1,20 +1,25 @@
 // dlock_client.
+#include <algorithm>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <system_error>
 
 #include "c/arguments.hpp"
+#include "c/background.hpp"
 #include "c/handles.hpp"
 #include "c/options.hpp"
 #include "c/status.hpp"
 #include "runtime/background_thread.hpp"
+#include "session/session.hpp"
 
 using namespace dlock;
 
 namespace {
 
-ClientOptions client_options(const dlock_client_options& from) {
+ClientOptions client_options(const dlock_client_options& from,
+                             const std::shared_ptr<dlock_queue>& queue) {
   ClientOptions options;
   options.connect_timeout = c::span_of(from.connect_timeout_ms).value_or(options.connect_timeout);
   options.request_timeout = c::span_of(from.request_timeout_ms).value_or(options.request_timeout);
@@ -28,6 +33,15 @@ ClientOptions client_options(const dlock_client_options& from) {
                                                                std::string_view text) {
       log(context, static_cast<dlock_log_level>(level), std::string{text}.c_str());
     };
+  } else if (from.log_to_queue != 0) {
+    c::require(queue != nullptr, "the queue, to which the log is to go,");
+    const auto context = reinterpret_cast<std::uintptr_t>(from.log_context);
+    options.log = [queue, context](LogLevel level, std::string_view text) {
+      c::Event line{DLOCK_EVENT_LOG, context};
+      line.text = text;
+      line.number = static_cast<std::int64_t>(level);
+      queue->push_log(std::move(line));
+    };
   }
   return options;
 }
@@ -38,8 +52,9 @@ dlock_status dlock_client_new(const char* url, const dlock_client_options* optio
                               dlock_client** client) {
   return c::make(client, "client", [&] {
     const auto from = c::read_options(options);
-    return new dlock_client{from.queue != nullptr ? from.queue->shared_from_this() : nullptr,
-                            Client{url != nullptr ? url : "", client_options(from)}};
+    const auto queue = from.queue != nullptr ? from.queue->shared_from_this() : nullptr;
+    return c::handle<dlock_client>(queue,
+                                   Client{url != nullptr ? url : "", client_options(from, queue)});
   });
 }
 
@@ -47,18 +62,43 @@ const char* dlock_client_url(const dlock_client* client) {
   return client != nullptr ? client->client.url().c_str() : nullptr;
 }
 
-void dlock_client_free(dlock_client* client) { delete client; }
+dlock_status dlock_client_stats(const dlock_client* client, dlock_stats* stats) {
+  return c::guarded([&] {
+    c::require(client != nullptr, "client");
+    c::require(stats != nullptr, "stats");
+    const auto size = stats->size;
+    if (size < sizeof size) {
+      throw_error(errc::usage, "the size of the stats is not set: say {.size = sizeof stats}");
+    }
+    const auto from = client->client.stats();
+    const dlock_stats all{sizeof all,      from.acquired, from.granted,   from.passed,
+                          from.released,   from.lost,     from.timed_out, from.renewals,
+                          from.reconnects, from.commands};
+    std::memcpy(stats, &all, std::min(size, sizeof all));
+    stats->size = size;
+  });
+}
+
+void dlock_client::close() noexcept {
+  if (const auto& session = client.state(); !session->is_forked()) {
+    session->close();
+  }
+}
+
+void dlock_client_free(dlock_client* client) {
+  if (client != nullptr) {
+    client->free();
+  }
+}
 
 dlock_status dlock_client_free_queued(dlock_client* client, std::uint64_t context) {
   return c::guarded([&] {
     c::require(client != nullptr, "client");
     const auto queue = c::queue_of(*client);
-    if (queue->is_forked()) {
-      throw_error(errc::forked, "this process is a fork: its parent has the queue");
-    }
+    c::check_process(*queue);
     client->leave();
     const auto free = [client, queue, context] {
-      delete client;
+      client->free();
       queue->push({DLOCK_EVENT_CLOSED, context});
     };
     try {

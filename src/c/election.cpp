@@ -3,10 +3,13 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include "c/arguments.hpp"
+#include "c/background.hpp"
 #include "c/handles.hpp"
 #include "c/status.hpp"
 
@@ -16,10 +19,6 @@ struct dlock_election : c::Belonging {
   dlock_election(dlock_client& of, std::string_view name, const LockOptions& options)
       : Belonging(of.queue()), election(of.client, name, options) {}
   Election election;
-};
-
-struct dlock_leader {
-  Leader leader;
 };
 
 struct dlock_observer : c::Belonging {
@@ -32,37 +31,55 @@ dlock_status dlock_election_new(dlock_client* client, const char* name, std::siz
                                 const dlock_lock_options* options, dlock_election** election) {
   return c::make(election, "election", [&] {
     c::require(client != nullptr, "client");
-    return new dlock_election{*client, c::bytes(name, length), c::lock_options(options)};
+    return c::handle<dlock_election>(*client, c::bytes(name, length), c::lock_options(options));
   });
 }
 
-void dlock_election_free(dlock_election* election) { delete election; }
+void dlock_election_free(dlock_election* election) {
+  if (election != nullptr) {
+    election->free();
+  }
+}
+
+namespace {
+
+Leadership campaign(Election& election, std::string_view value, c::Limit limit,
+                    const std::stop_token& stop) {
+  auto won = limit ? election.try_campaign_for(*limit, value, stop)
+                   : std::optional{election.campaign(value, stop)};
+  if (!won) {
+    throw_error(errc::timed_out, *limit > limit->zero() ? "another candidate still leads"
+                                                        : "another candidate leads");
+  }
+  return std::move(*won);
+}
+
+void proclaim(dlock_lease& lease, std::string_view value) {
+  const std::lock_guard alone{lease.changing};
+  auto* const leadership = lease.as<Leadership>();
+  if (leadership == nullptr || !*leadership) {
+    throw_error(errc::usage, "this lease leads no election, or was released");
+  }
+  leadership->proclaim(value);
+}
+
+}  // namespace
 
 dlock_status dlock_election_campaign(dlock_election* election, const char* value,
                                      std::size_t length, std::int64_t timeout_ms,
                                      dlock_cancel* cancel, dlock_lease** lease) {
   return c::make(lease, "lease", [&] {
     c::require(election != nullptr, "election");
-    const auto limit = c::limit_of(timeout_ms);
-    const auto says = c::bytes(value, length);
-    auto won = limit ? election->election.try_campaign_for(*limit, says, c::token_of(cancel))
-                     : std::optional{election->election.campaign(says, c::token_of(cancel))};
-    if (!won) {
-      throw_error(errc::timed_out,
-                  timeout_ms > 0 ? "we did not lead in time" : "somebody else leads");
-    }
-    return new dlock_lease{election->queue(), std::move(*won)};
+    return c::handle<dlock_lease>(election->queue(),
+                                  campaign(election->election, c::bytes(value, length),
+                                           c::limit_of(timeout_ms), c::token_of(cancel)));
   });
 }
 
 dlock_status dlock_lease_proclaim(dlock_lease* lease, const char* value, std::size_t length) {
   return c::guarded([&] {
     c::check(lease);
-    const std::lock_guard alone{lease->changing};
-    if (!lease->leadership) {
-      throw_error(errc::usage, "this lease leads no election, or was released");
-    }
-    lease->leadership.proclaim(c::bytes(value, length));
+    proclaim(*lease, c::bytes(value, length));
   });
 }
 
@@ -96,13 +113,87 @@ dlock_status dlock_election_observe(dlock_election* election, dlock_leader_handl
   return c::make(observer, "observer", [&] {
     c::require(election != nullptr, "election");
     c::require(handler != nullptr, "handler");
-    return new dlock_observer{
+    return c::handle<dlock_observer>(
         election->queue(),
         election->election.observe([handler, context](const LeaderChange& change) {
           const dlock_leader leader{change.leader};
           handler(context, change.kind == LeaderChange::Kind::vacant ? nullptr : &leader);
-        })};
+        }));
   });
 }
 
-void dlock_observer_free(dlock_observer* observer) { delete observer; }
+void dlock_observer_free(dlock_observer* observer) {
+  if (observer != nullptr) {
+    observer->free();
+  }
+}
+
+dlock_status dlock_election_campaign_queued(dlock_election* election, const char* value,
+                                            std::size_t length, std::int64_t timeout_ms,
+                                            std::uint64_t context) {
+  return c::guarded([&] {
+    c::require(election != nullptr, "election");
+    c::in_background(
+        c::queue_of(*election), {DLOCK_EVENT_ACQUIRED, context},
+        [its = c::kept(election), says = std::string{c::bytes(value, length)},
+         limit = c::limit_of(timeout_ms)](const std::stop_token& stop, c::Event& event) {
+          event.lease = c::handle<dlock_lease>(nullptr, campaign(its->election, says, limit, stop));
+        });
+  });
+}
+
+dlock_status dlock_lease_proclaim_queued(dlock_lease* lease, const char* value, std::size_t length,
+                                         std::uint64_t context) {
+  return c::guarded([&] {
+    c::check(lease);
+    c::in_background(c::queue_of(*lease), {DLOCK_EVENT_DONE, context},
+                     [had = c::kept(lease), says = std::string{c::bytes(value, length)}](
+                         const std::stop_token&, c::Event&) { proclaim(*had, says); });
+  });
+}
+
+dlock_status dlock_election_leader_queued(dlock_election* election, std::uint64_t context) {
+  return c::guarded([&] {
+    c::require(election != nullptr, "election");
+    c::in_background(c::queue_of(*election), {DLOCK_EVENT_DONE, context},
+                     [its = c::kept(election)](const std::stop_token&, c::Event& event) {
+                       if (auto found = its->election.leader()) {
+                         event.leader = dlock_leader{std::move(*found)};
+                       }
+                     });
+  });
+}
+
+dlock_status dlock_election_observe_queued(dlock_election* election, std::uint64_t context,
+                                           dlock_observer** observer) {
+  return c::make(observer, "observer", [&] {
+    c::require(election != nullptr, "election");
+    const auto queue = c::queue_of(*election);
+    return c::handle<dlock_observer>(
+        queue, election->election.observe([queue, context](const LeaderChange& change) {
+          c::Event event{DLOCK_EVENT_LEADER, context};
+          if (change.kind != LeaderChange::Kind::vacant) {
+            event.leader = dlock_leader{change.leader};
+          }
+          queue->push(std::move(event));
+        }));
+  });
+}
+
+dlock_status dlock_observer_free_queued(dlock_observer* observer, std::uint64_t context) {
+  return c::guarded([&] {
+    c::require(observer != nullptr, "observer");
+    const auto queue = c::queue_of(*observer);
+    c::check_process(*queue);
+    auto last = c::kept(observer);
+    observer->free();
+    try {
+      c::in_background(queue, {DLOCK_EVENT_CLOSED, context},
+                       [last](const std::stop_token&, c::Event&) mutable { last.reset(); });
+      last.reset();
+    } catch (const std::system_error&) {
+      last.reset();  // no thread to be had: the caller has to wait
+      queue->push({DLOCK_EVENT_CLOSED, context});
+    }
+  });
+}

@@ -2,36 +2,32 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <functional>
-#include <list>
-#include <mutex>
+#include <memory>
 #include <optional>
 #include <stop_token>
-#include <string>
 #include <utility>
 
+#include "c/lease.hpp"
 #include "c/queue.hpp"
 #include "dlock/client.hpp"
 #include "dlock/dlock.h"
-#include "dlock/leadership.hpp"
-#include "dlock/lease.hpp"
 #include "dlock/lease_source.hpp"
-#include "runtime/fork.hpp"
+#include "dlock/semaphore.hpp"
+#include "dlock/shared_mutex.hpp"
 
 namespace dlock::c {
 
 using Limit = std::optional<std::chrono::milliseconds>;  ///< of a wait; none: for ever
 
-/// A C function and the pointer that goes with it.
-struct LostCall {
-  dlock_lost_handler handler;
-  void* context;
-  void operator()() const { handler(context); }
+/// How to get what a lock handle stands for.
+struct Ways {
+  std::optional<LeaseSource> source{};
+  /// Instead of a source, of what is no plain lease: needs a thread. None: `Limit` passed.
+  std::function<std::optional<Right>(Limit, std::stop_token)> take_special{};
+  std::shared_ptr<SharedMutex> shared_mutex{};  ///< of a reader, writer or upgradeable reader
+  std::shared_ptr<Semaphore> semaphore{};       ///< of permits
 };
-
-/// Throws `UsageError` for NULL, and in a forked child.
-void check(const dlock_lease* lease);
 
 }  // namespace dlock::c
 
@@ -40,65 +36,18 @@ void check(const dlock_lease* lease);
 struct dlock_client : dlock::c::Belonging {
   dlock_client(std::shared_ptr<dlock_queue> of, dlock::Client&& made)
       : Belonging(std::move(of)), client(std::move(made)) {}
+  void close() noexcept override;
   dlock::Client client;
 };
 
 struct dlock_lock : dlock::c::Belonging {
-  dlock_lock(std::shared_ptr<dlock_queue> of, dlock::LeaseSource made)
-      : Belonging(std::move(of)), source(std::move(made)) {}
-  const dlock::LeaseSource source;
+  dlock_lock(std::shared_ptr<dlock_queue> of, dlock::c::Ways made)
+      : Belonging(std::move(of)), ways(std::move(made)) {}
+  /// Throws `TimedOut`.
+  [[nodiscard]] dlock::c::Right take(dlock::c::Limit limit, std::stop_token stop) const;
+  const dlock::c::Ways ways;
 };
 
 struct dlock_cancel {
   std::stop_source source;
-};
-
-/// Thread-safe, unlike the lease or leadership it has.
-struct dlock_lease : dlock::c::Belonging {
-  dlock_lease(std::shared_ptr<dlock_queue> of, dlock::Lease&& obtained)
-      : dlock_lease(std::move(of), obtained) {
-    lease = std::move(obtained);
-  }
-  dlock_lease(std::shared_ptr<dlock_queue> of, dlock::Leadership&& won)
-      : dlock_lease(std::move(of), won.lease()) {
-    leadership = std::move(won);
-  }
-  std::string abandon() override;
-  /// Pushes an event when it is lost.
-  void tell_loss(std::uint64_t context) noexcept;
-
-  // These outlast a release.
-  const std::string name;
-  const std::string token;
-  const std::int64_t fence;
-  const std::uint64_t generation = dlock::detail::fork_generation();
-
-  std::mutex changing;  ///< by who changes a leadership; taken before the other
-  mutable std::mutex mutex;
-  dlock::Lease lease;
-  dlock::Leadership leadership;
-  std::stop_token lost;  ///< since somebody asked for it
-  std::list<std::stop_callback<dlock::c::LostCall>> watches;
-  std::uint64_t context = 0;  ///< of the events about it
-
-  /// With the mutex.
-  [[nodiscard]] const dlock::Lease& held() const noexcept {
-    return leadership ? leadership.lease() : lease;
-  }
-  /// Somebody may look at the handle while it is given back.
-  [[nodiscard]] dlock::Lease take() {
-    const std::lock_guard lock{mutex};
-    return std::move(lease);
-  }
-  [[nodiscard]] dlock::Leadership take_leadership() {
-    const std::lock_guard lock{mutex};
-    return std::move(leadership);
-  }
-  [[nodiscard]] bool is_forked() const noexcept {
-    return generation != dlock::detail::fork_generation();
-  }
-
- private:
-  dlock_lease(std::shared_ptr<dlock_queue> owner, const dlock::Lease& of)
-      : Belonging(std::move(owner)), name(of.name()), token(of.token()), fence(of.fence()) {}
 };

@@ -1,13 +1,13 @@
 // dlock_lock and dlock_cancel: what is acquired, and how.
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "c/arguments.hpp"
+#include "c/background.hpp"
 #include "c/handles.hpp"
 #include "c/status.hpp"
 #include "dlock/mutex.hpp"
-#include "dlock/semaphore.hpp"
-#include "dlock/shared_mutex.hpp"
 
 using namespace dlock;
 
@@ -22,13 +22,13 @@ void start(const LeaseSource& source, c::Limit limit, AcquireHandler handler,
   }
 }
 
-// `make(client, options)` makes the source of the leases of `lock`.
+// `make(client, options)` makes the `Ways` to what `lock` stands for.
 template <class Make>
 dlock_status make_lock(dlock_client* client, const dlock_lock_options* options, dlock_lock** lock,
                        Make make) {
   return c::make(lock, "lock", [&] {
     c::require(client != nullptr, "client");
-    return new dlock_lock{client->queue(), make(client->client, c::lock_options(options))};
+    return c::handle<dlock_lock>(client->queue(), make(client->client, c::lock_options(options)));
   });
 }
 
@@ -36,38 +36,59 @@ dlock_status make_lock(dlock_client* client, const dlock_lock_options* options, 
 
 dlock_status dlock_mutex_new(dlock_client* client, const char* name, std::size_t length,
                              const dlock_lock_options* options, dlock_lock** lock) {
-  return make_lock(client, options, lock,
-                   [&](Client& owner, const LockOptions& settings) -> LeaseSource {
-                     return Mutex{owner, c::bytes(name, length), settings};
-                   });
+  return make_lock(client, options, lock, [&](Client& owner, const LockOptions& settings) {
+    return c::Ways{.source = Mutex{owner, c::bytes(name, length), settings}};
+  });
 }
 
 dlock_status dlock_reader_new(dlock_client* client, const char* name, std::size_t length,
                               const dlock_lock_options* options, dlock_lock** lock) {
-  return make_lock(client, options, lock,
-                   [&](Client& owner, const LockOptions& settings) -> LeaseSource {
-                     return SharedMutex{owner, c::bytes(name, length), settings}.reader();
-                   });
+  return make_lock(client, options, lock, [&](Client& owner, const LockOptions& settings) {
+    const auto mutex = std::make_shared<SharedMutex>(owner, c::bytes(name, length), settings);
+    return c::Ways{.source = mutex->reader(), .shared_mutex = mutex};
+  });
 }
 
 dlock_status dlock_writer_new(dlock_client* client, const char* name, std::size_t length,
                               const dlock_lock_options* options, dlock_lock** lock) {
-  return make_lock(client, options, lock,
-                   [&](Client& owner, const LockOptions& settings) -> LeaseSource {
-                     return SharedMutex{owner, c::bytes(name, length), settings}.writer();
-                   });
+  return make_lock(client, options, lock, [&](Client& owner, const LockOptions& settings) {
+    const auto mutex = std::make_shared<SharedMutex>(owner, c::bytes(name, length), settings);
+    return c::Ways{.source = mutex->writer(), .shared_mutex = mutex};
+  });
 }
 
 dlock_status dlock_permits_new(dlock_client* client, const char* name, std::size_t length,
                                std::int64_t permits, std::int64_t weight,
                                const dlock_lock_options* options, dlock_lock** lock) {
-  return make_lock(
-      client, options, lock, [&](Client& owner, const LockOptions& settings) -> LeaseSource {
-        return Semaphore{owner, c::bytes(name, length), permits, settings}.permits(weight);
-      });
+  return make_lock(client, options, lock, [&](Client& owner, const LockOptions& settings) {
+    const auto all = std::make_shared<Semaphore>(owner, c::bytes(name, length), permits, settings);
+    return c::Ways{.source = all->permits(weight), .semaphore = all};
+  });
 }
 
-void dlock_lock_free(dlock_lock* lock) { delete lock; }
+void dlock_lock_free(dlock_lock* lock) {
+  if (lock != nullptr) {
+    lock->free();
+  }
+}
+
+c::Right dlock_lock::take(c::Limit limit, std::stop_token stop) const {
+  if (ways.source && !limit) {
+    return ways.source->acquire(std::move(stop));
+  }
+  std::optional<c::Right> obtained;
+  if (ways.source) {
+    obtained = ways.source->try_acquire_for(*limit, std::move(stop));
+  } else {
+    obtained = ways.take_special(limit, std::move(stop));
+  }
+  if (!obtained) {
+    throw_error(errc::timed_out, *limit > limit->zero() ? "could not acquire the lock within " +
+                                                              std::to_string(limit->count()) + " ms"
+                                                        : "the lock is not free");
+  }
+  return std::move(*obtained);
+}
 
 dlock_status dlock_cancel_new(dlock_cancel** cancel) {
   return c::make(cancel, "cancel", [] { return new dlock_cancel; });
@@ -85,14 +106,8 @@ dlock_status dlock_acquire(dlock_lock* lock, std::int64_t timeout_ms, dlock_canc
                            dlock_lease** lease) {
   return c::make(lease, "lease", [&] {
     c::require(lock != nullptr, "lock");
-    const auto limit = c::limit_of(timeout_ms);
-    auto obtained = limit ? lock->source.try_acquire_for(*limit, c::token_of(cancel))
-                          : std::optional{lock->source.acquire(c::token_of(cancel))};
-    if (!obtained) {
-      throw_error(errc::timed_out,
-                  timeout_ms > 0 ? "the lock was not ours in time" : "the lock is not free");
-    }
-    return new dlock_lease{lock->queue(), std::move(*obtained)};
+    return c::handle<dlock_lease>(
+        lock->queue(), lock->take(c::limit_of(timeout_ms), c::token_of(cancel)), c::kept(lock));
   });
 }
 
@@ -101,12 +116,17 @@ dlock_status dlock_acquire_async(dlock_lock* lock, std::int64_t timeout_ms, dloc
   return c::guarded([&] {
     c::require(lock != nullptr, "lock");
     c::require(handler != nullptr, "handler");
+    if (!lock->ways.source) {
+      throw_error(errc::usage,
+                  "an upgradeable reader and several locks are acquired by dlock_acquire() or "
+                  "dlock_acquire_queued()");
+    }
     start(
-        lock->source, c::limit_of(timeout_ms),
-        [handler, context, queue = lock->queue()](AcquireResult result) {
+        *lock->ways.source, c::limit_of(timeout_ms),
+        [handler, context, its = c::kept(lock)](AcquireResult result) {
           dlock_lease* lease = nullptr;
-          const auto status =
-              c::guarded([&] { lease = new dlock_lease{queue, std::move(result).get()}; });
+          const auto status = c::guarded(
+              [&] { lease = c::handle<dlock_lease>(its->queue(), std::move(result).get(), its); });
           const std::string message = dlock_last_error();  // what the handler calls may fail too
           handler(context, status, lease, status == DLOCK_OK ? nullptr : message.c_str());
         },
@@ -119,19 +139,27 @@ dlock_status dlock_acquire_queued(dlock_lock* lock, std::int64_t timeout_ms,
   return c::guarded([&] {
     c::require(lock != nullptr, "lock");
     const auto& queue = c::queue_of(*lock);
+    if (!lock->ways.source) {
+      c::in_background(queue, {DLOCK_EVENT_ACQUIRED, context},
+                       [its = c::kept(lock), limit = c::limit_of(timeout_ms)](
+                           const std::stop_token& stop, c::Event& event) {
+                         event.lease = c::handle<dlock_lease>(nullptr, its->take(limit, stop), its);
+                       });
+      return;
+    }
     auto stop = queue->begin_wait(context);
     const auto pending = std::make_shared<c::Pending>(
         queue, c::Event{DLOCK_EVENT_ACQUIRED, context, DLOCK_CANCELLED, "the client was freed"});
-    const auto handler = [pending](AcquireResult result) {
-      std::unique_ptr<dlock_lease> lease;
+    const auto handler = [pending, its = c::kept(lock)](AcquireResult result) {
+      dlock_lease* lease = nullptr;
       const auto status = c::guarded(
-          [&] { lease = std::make_unique<dlock_lease>(nullptr, std::move(result).get()); });
-      if (pending->end(status, lease.get())) {
-        lease.release();  // NOLINT(bugprone-unused-return-value): the queue has it
+          [&] { lease = c::handle<dlock_lease>(nullptr, std::move(result).get(), its); });
+      if (!pending->end(status, lease) && lease != nullptr) {
+        lease->free();
       }
     };
     try {
-      start(lock->source, c::limit_of(timeout_ms), handler, std::move(stop));
+      start(*lock->ways.source, c::limit_of(timeout_ms), handler, std::move(stop));
     } catch (...) {
       pending->take_back();
       queue->end_wait(context);

@@ -35,6 +35,12 @@ void Belonging::leave() {
   }
 }
 
+void Belonging::free() noexcept {
+  leave();
+  close();
+  const auto last = std::move(self_);
+}
+
 Pending::~Pending() {
   if (queue_) {
     guarded([&] { queue_->push(std::move(event_)); });
@@ -114,10 +120,11 @@ bool dlock_queue::push(Event event) {
     if (has_ended_) {
       return false;
     }
-    if (event.kind == DLOCK_EVENT_ACQUIRED) {
+    if (event.kind == DLOCK_EVENT_ACQUIRED || event.kind == DLOCK_EVENT_DONE) {
       waits_.erase(event.context);
     }
-    if (event.lease != nullptr) {
+    log_lines_ += static_cast<std::size_t>(event.kind == DLOCK_EVENT_LOG);
+    if (event.lease != nullptr) {  // which belongs to none yet
       event.lease->queue_ = shared_from_this();
       join(*event.lease);
     }
@@ -131,6 +138,17 @@ bool dlock_queue::push(Event event) {
   return true;
 }
 
+void dlock_queue::push_log(Event line) {
+  constexpr std::size_t max_lines = 1000;  // of a reader that does not come round
+  {
+    const std::lock_guard lock{mutex_};
+    if (log_lines_ >= max_lines) {
+      return;
+    }
+  }
+  push(std::move(line));
+}
+
 const c::Event* dlock_queue::next() {
   const std::lock_guard lock{mutex_};
   if (events_.empty()) {
@@ -139,6 +157,7 @@ const c::Event* dlock_queue::next() {
   }
   taken_ = std::move(events_.front());
   events_.pop_front();
+  log_lines_ -= static_cast<std::size_t>(taken_.kind == DLOCK_EVENT_LOG);
   return &taken_;
 }
 
@@ -191,8 +210,8 @@ void dlock_queue::end() {
   if (!first.empty()) {
     complain(first + (others > 0 ? ", and " + std::to_string(others) + " others with it" : ""));
   }
-  for (; !belongings.empty(); belongings.pop_back()) {
-    delete belongings.back();
+  for (auto* const belonging : belongings) {
+    belonging->free();
   }
 }
 
@@ -218,9 +237,15 @@ int dlock_queue_next(dlock_queue* queue, dlock_event* event) {
   if (taken->lease != nullptr) {
     taken->lease->tell_loss(taken->context);
   }
-  const dlock_event all{
-      sizeof all,     taken->kind,  taken->status,
-      taken->context, taken->lease, taken->status == DLOCK_OK ? nullptr : taken->message.c_str()};
+  const dlock_event all{sizeof all,
+                        taken->kind,
+                        taken->status,
+                        taken->context,
+                        taken->lease,
+                        taken->status == DLOCK_OK ? nullptr : taken->message.c_str(),
+                        taken->text.empty() ? nullptr : taken->text.c_str(),
+                        taken->leader ? &*taken->leader : nullptr,
+                        taken->number};
   const auto size = event->size;
   std::memcpy(event, &all, std::min(size, sizeof all));
   event->size = size;

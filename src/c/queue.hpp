@@ -6,20 +6,26 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <unordered_map>
 #include <utility>
 
 #include "dlock/dlock.h"
+#include "dlock/leader_observer.hpp"
 #include "runtime/fork.hpp"
+
+struct dlock_leader {
+  dlock::Leader leader;
+};
 
 namespace dlock::c {
 
-/// A handle that the queue frees when its reader is gone, unless its owner did before.
-class Belonging {
+/// A handle that the queue frees when its reader is gone, unless its owner did before. Made by
+/// `handle()`; a call that goes on when its handle is freed keeps it by `kept()`.
+class Belonging : public std::enable_shared_from_this<Belonging> {
  public:
-  Belonging() = default;
   explicit Belonging(std::shared_ptr<dlock_queue> queue);
   virtual ~Belonging();
   Belonging(const Belonging&) = delete;
@@ -29,15 +35,36 @@ class Belonging {
   [[nodiscard]] const std::shared_ptr<dlock_queue>& queue() const noexcept { return queue_; }
   /// Belongs to none from now on.
   void leave();
+  /// What dlock_*_free() does: its owner has it no more.
+  void free() noexcept;
+  /// What is to be over when free() returns, also if a call goes on.
+  virtual void close() noexcept {}
   /// Nobody can use it any more, and soon it is freed: what is given back here is so without
   /// waiting for each other. What is to be reported of that, if the client's log does not say it.
   virtual std::string abandon() { return {}; }
 
  private:
   friend struct ::dlock_queue;
+  template <class Handle, class... Arguments>
+  friend Handle* handle(Arguments&&... arguments);
+  std::shared_ptr<Belonging> self_;  ///< its owner's share; none after free()
   std::shared_ptr<dlock_queue> queue_;
   std::list<Belonging*>::iterator place_;
 };
+
+/// A new handle, which belongs to whoever gets it.
+template <class Handle, class... Arguments>
+[[nodiscard]] Handle* handle(Arguments&&... arguments) {
+  auto made = std::make_shared<Handle>(std::forward<Arguments>(arguments)...);
+  made->self_ = made;
+  return made.get();
+}
+
+/// Not freed while somebody has this.
+template <class Handle>
+[[nodiscard]] std::shared_ptr<Handle> kept(Handle* handle) {
+  return std::static_pointer_cast<Handle>(handle->shared_from_this());
+}
 
 /// What a reader of the queue is told.
 struct Event {
@@ -46,6 +73,9 @@ struct Event {
   dlock_status status = DLOCK_OK;
   std::string message{};
   dlock_lease* lease = nullptr;  ///< a belonging of the queue
+  std::string text{};            ///< a result, or a line of the log
+  std::optional<dlock_leader> leader{};
+  std::int64_t number = 0;
 };
 
 /// The event in which a call will end. Pushes it also if the handler that has this is dropped.
@@ -96,6 +126,8 @@ struct dlock_queue : std::enable_shared_from_this<dlock_queue> {
 
   /// False when the reader is gone. Otherwise what `event` has belongs to the queue.
   bool push(Event event);
+  /// The same with a line of the log, which is dropped when the reader is too far behind.
+  void push_log(Event line);
   /// The next event; null when there is none. Valid until the next call.
   [[nodiscard]] const Event* next();
 
@@ -111,7 +143,8 @@ struct dlock_queue : std::enable_shared_from_this<dlock_queue> {
   Event taken_;  ///< of the reader
   std::mutex mutex_;
   std::deque<Event> events_;
-  bool is_told_ = false;  ///< the reader will take events
+  std::size_t log_lines_ = 0;  ///< among these
+  bool is_told_ = false;       ///< the reader will take events
   bool has_ended_ = false;
   std::unordered_map<std::uint64_t, std::stop_source> waits_;
   std::list<Belonging*> belongings_;

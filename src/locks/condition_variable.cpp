@@ -6,6 +6,7 @@
 
 #include "core/wire/gate.hpp"
 #include "dlock/error.hpp"
+#include "locks/condition_wait.hpp"
 #include "locks/lock_spec.hpp"
 
 namespace dlock {
@@ -38,22 +39,30 @@ bool ConditionVariable::wait_in(Lock& lock, const std::stop_token& stop,
   }
   lock.mutex()->adopt();  // it may have been locked by another thread
   lock.mutex()->lease().ensure_held();
-  auto& client = *gate_->client;
-  const auto place = client.at_gate(gate_->key, {Kind::condition, "enter"});
-  lock.unlock();
+  return detail::ConditionWait::wait(
+      *this, [&lock] { lock.unlock(); }, [&lock] { lock.lock(); }, stop, span);
+}
+
+bool detail::ConditionWait::wait(const ConditionVariable& at, const std::function<void()>& unlock,
+                                 const std::function<void()>& lock, const std::stop_token& stop,
+                                 std::optional<milliseconds> span) {
+  const auto& spec = *at.gate_;
+  auto& client = *spec.client;
+  const auto place = client.at_gate(spec.key, {Kind::condition, "enter"});
+  unlock();
   bool woken = false;
   try {
     // From here on whoever notifies finds us in the queue, if this is to be heard or not.
     const auto limit = span ? std::optional{std::max(*span, milliseconds{1})} : std::nullopt;
     core::Gate gate{Kind::condition, {}, {}, place->token, std::to_string(place->fence.counter)};
-    woken = client.at_gate(gate_->key, std::move(gate), limit, stop) != nullptr;
+    woken = client.at_gate(spec.key, std::move(gate), limit, stop) != nullptr;
   } catch (const Cancelled&) {
     woken = false;
   } catch (...) {
-    lock.lock();
+    lock();
     throw;
   }
-  lock.lock();
+  lock();
   return woken;
 }
 

@@ -127,6 +127,11 @@ const std::string& UpgradeableLease::name() const noexcept {
   return state_ ? state_->lock->name : detail::no_name();
 }
 
+// Only a release or a move changes it, and these are for one thread at a time.
+const std::string& UpgradeableLease::token() const noexcept {
+  return state_ ? state_->base.token() : detail::no_name();
+}
+
 std::int64_t UpgradeableLease::fence() const noexcept {
   if (!state_) {
     return 0;

@@ -157,6 +157,53 @@ class Interface(ProcessCase):
         self.assert_passes(running)
         self.assertRegex(running.stderr, r'dlock: the lock "a" \(fence \d+\) is given back')
 
+    def test_calls_of_all_kinds_end_in_an_event_loop(self):
+        self.leaves_keys = True  # the rest of a period, and a latch
+        self.assert_passes(self.start_test("queued_calls"))
+
+    def test_an_election_is_seen_by_an_event_loop(self):
+        self.assert_passes(self.start_test("queued_elections"))
+
+    def test_an_event_loop_gets_the_log(self):
+        self.assert_passes(self.start_test("queued_log"))
+
+    def test_calls_of_all_kinds_end_with_their_event_loop(self):
+        self.leaves_keys = True  # a broken barrier, and a latch
+        running = self.start_test("hanging_up_in_calls")
+        running.expect("waits")
+        self.assertTrue(eventually(
+            lambda: self.server.command("ZCARD", self.queue("b")) == 1
+            and self.server.command("EXISTS", "a", "c") == 1, PATIENCE))
+        self.go_on(running)
+        running.expect("over")
+        self.assertTrue(eventually(
+            lambda: self.server.command("ZCARD", self.queue("b")) == 0
+            and self.server.command("EXISTS", "a", "c") == 0, PATIENCE))
+        self.go_on(running)
+        self.assert_passes(running)
+
+    def test_several_locks_are_one_lease(self):
+        self.assert_passes(self.start_test("several_locks"))
+
+    def test_a_reader_may_become_the_writer(self):
+        self.assert_passes(self.start_test("upgrades"))
+
+    def test_conditions_are_waited_for(self):
+        self.assert_passes(self.start_test("conditions"))
+
+    def test_the_number_of_permits_may_change(self):
+        self.assert_passes(self.start_test("changing_permits"))
+
+    def test_locks_are_looked_at_and_broken(self):
+        self.leaves_keys = True  # a latch and a barrier stay
+        self.assert_passes(self.start_test("looking"))
+
+    def test_a_client_counts(self):
+        self.assert_passes(self.start_test("counting"))
+
+    def test_help_for_tests(self):
+        self.assert_passes(self.start_test("test_server"))
+
     def test_what_is_wrong_with_a_queue_is_said(self):
         self.assert_passes(self.start_test("queue_errors"))
 

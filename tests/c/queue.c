@@ -1,43 +1,9 @@
 /* Queues: calls that end in an event loop, and what ends with it. */
-#include "support.h"
+#include "loop.h"
 
-#include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-
-typedef struct {
-  dlock_queue* queue;
-  int descriptor;
-  dlock_client* client;
-  dlock_lock* lock; /* a */
-} loop;
-
-static loop new_loop(const char* url) {
-  loop made = {0};
-  CHECK(dlock_queue_new(&made.queue, &made.descriptor) == DLOCK_OK);
-  dlock_client_options options = {.size = sizeof options, .queue = made.queue};
-  CHECK(dlock_client_new(url, &options, &made.client) == DLOCK_OK);
-  made.lock = new_mutex(made.client, "a");
-  return made;
-}
-
-/* Waits for the next event, as an event loop does. */
-static dlock_event next_event(const loop* from) {
-  dlock_event event = {.size = sizeof event};
-  while (!dlock_queue_next(from->queue, &event)) {
-    struct pollfd readable = {.fd = from->descriptor, .events = POLLIN};
-    CHECK(poll(&readable, 1, LONG_MS) == 1);
-    char byte = 0;
-    CHECK(read(from->descriptor, &byte, 1) == 1);
-  }
-  return event;
-}
-
-static int is_empty(const loop* from) {
-  dlock_event event = {.size = sizeof event};
-  return !dlock_queue_next(from->queue, &event);
-}
 
 static dlock_lease* acquire_queued(const loop* by, uint64_t context) {
   CHECK(dlock_acquire_queued(by->lock, DLOCK_FOREVER, context) == DLOCK_OK);

@@ -106,6 +106,23 @@ void once(void);
 void latches(void);
 void barriers(void);
 
+/* The tests in more_than_one.c. */
+void several_locks(void);
+void upgrades(void);
+void conditions(void);
+void changing_permits(void);
+
+/* The tests in looking.c. */
+void looking(void);
+void counting(void);
+void test_server(void);
+
+/* The tests in queued_calls.c. */
+void queued_calls(void);
+void queued_elections(void);
+void queued_log(void);
+void hanging_up_in_calls(void);
+
 /* The tests in callbacks.c. */
 void freeing_in_callbacks(void);
 void losing_in_callbacks(void);

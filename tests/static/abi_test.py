@@ -31,8 +31,8 @@ class Abi(unittest.TestCase):
         listed = (SOURCE / "tests/static/libdlock.symbols").read_text().split("\n")
         listed = {line for line in listed if line and line[0] != "#"}
         self.assertEqual({symbol for symbol in shown() if "@DLOCK_CXX_" not in symbol}, listed)
-        header = (SOURCE / "include/dlock/dlock.h").read_text()
-        declared = set(re.findall(r"\b(dlock_\w+)\(", re.sub(r"/\*.*?\*/", "", header, flags=re.S)))
+        headers = "".join(header.read_text() for header in (SOURCE / "include/dlock").glob("*.h"))
+        declared = set(re.findall(r"\b(dlock_\w+)\(", re.sub(r"/\*.*?\*/", "", headers, flags=re.S)))
         self.assertEqual({symbol.split("@")[0] for symbol in listed}, declared)
 
     def test_cpp_has_what_is_public_and_nothing_else(self):

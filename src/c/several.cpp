@@ -1,0 +1,43 @@
+// Several mutexes as one lock.
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "c/arguments.hpp"
+#include "c/handles.hpp"
+#include "c/status.hpp"
+#include "dlock/acquire_all.hpp"
+#include "dlock/mutex.hpp"
+
+using namespace dlock;
+
+dlock_status dlock_all_new(dlock_client* client, const char* const* names,
+                           const std::size_t* lengths, std::size_t count,
+                           const dlock_lock_options* options, dlock_lock** lock) {
+  return c::make(lock, "lock", [&] {
+    c::require(client != nullptr, "client");
+    c::require(names != nullptr, "names");
+    if (count == 0) {
+      throw_error(errc::usage, "there is no name among those to lock");
+    }
+    const auto settings = c::lock_options(options);
+    std::vector<std::string> all;
+    for (std::size_t i = 0; i < count; ++i) {
+      c::require(names[i] != nullptr, "one of the names");
+      all.emplace_back(c::bytes(names[i], lengths != nullptr ? lengths[i] : DLOCK_TEXT));
+      static_cast<void>(Mutex{client->client, all.back(), settings});  // throws what is wrong
+    }
+    c::Ways ways;
+    ways.take_special = [owner = c::kept(client), all = std::move(all), settings](
+                            c::Limit limit,
+                            const std::stop_token& stop) -> std::optional<c::Right> {
+      if (!limit) {
+        return acquire_all(owner->client, all, settings, stop);
+      }
+      return try_acquire_all_for(owner->client, all, *limit, settings, stop);
+    };
+    return c::handle<dlock_lock>(client->queue(), std::move(ways));
+  });
+}

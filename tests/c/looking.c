@@ -1,0 +1,140 @@
+/* Looking at locks, breaking them, counters, and help for tests. */
+#include "support.h"
+
+#include <dlock/testing.h>
+#include <inttypes.h>
+
+static int says(dlock_client* client, dlock_subject subject, const char* name, const char* part) {
+  char* json = NULL;
+  CHECK(dlock_inspect(client, subject, name, DLOCK_TEXT, &json) == DLOCK_OK && json != NULL);
+  const int found = strstr(json, part) != NULL;
+  if (!found) {
+    fprintf(stderr, "%s is not in %s\n", part, json);
+  }
+  dlock_text_free(json);
+  return found;
+}
+
+void looking(void) {
+  const dlock_client_options options = {.size = sizeof options, .label = "here", .prefix = "p:"};
+  dlock_client* client = NULL;
+  CHECK(dlock_client_new(NULL, &options, &client) == DLOCK_OK);
+  CHECK(says(client, DLOCK_SUBJECT_LOCKS, "", "[]"));
+  CHECK(says(client, DLOCK_SUBJECT_LOCK, "a", "\"held\":false"));
+  CHECK(says(client, DLOCK_SUBJECT_LATCH, "l", "null"));
+  CHECK(says(client, DLOCK_SUBJECT_BARRIER, "g", "null"));
+  CHECK(says(client, DLOCK_SUBJECT_DEADLOCKS, "", "[]"));
+
+  dlock_lock* mutex = new_mutex(client, "a");
+  dlock_lease* lease = acquire(mutex);
+  char fence[64];
+  snprintf(fence, sizeof fence, "\"fence\":\"%" PRId64 "\"", dlock_lease_fence(lease));
+  CHECK(says(client, DLOCK_SUBJECT_LOCK, "a", fence));
+  CHECK(says(client, DLOCK_SUBJECT_LOCK, "a", "\"label\":\"here\""));
+  CHECK(says(client, DLOCK_SUBJECT_LOCKS, "[a-c]", "[{\"name\":\"a\""));
+  CHECK(says(client, DLOCK_SUBJECT_LOCKS, "b*", "[]"));
+
+  dlock_latch* latch = NULL;
+  dlock_barrier* barrier = NULL;
+  dlock_lease* parts[2] = {NULL};
+  CHECK(dlock_latch_new(client, "l", DLOCK_TEXT, 2, NULL, &latch) == DLOCK_OK);
+  CHECK(dlock_latch_join(latch, &parts[0]) == DLOCK_OK);
+  CHECK(dlock_barrier_new(client, "g", DLOCK_TEXT, 3, NULL, &barrier) == DLOCK_OK);
+  CHECK(dlock_barrier_join(barrier, &parts[1]) == DLOCK_OK);
+  CHECK(says(client, DLOCK_SUBJECT_LATCH, "l", "\"left\":2"));
+  CHECK(says(client, DLOCK_SUBJECT_BARRIER, "g", "\"parties\":3"));
+  CHECK(dlock_latch_count_down_part(latch, parts[0]) == DLOCK_OK);
+  CHECK(dlock_barrier_leave(barrier, parts[1]) == DLOCK_OK);
+  dlock_lease_free(parts[0]);
+  dlock_lease_free(parts[1]);
+  dlock_latch_free(latch);
+  dlock_barrier_free(barrier);
+
+  answer lost = ANSWER;
+  int broken = -1;
+  CHECK(dlock_lease_on_lost(lease, on_lost, &lost) == DLOCK_OK);
+  CHECK(dlock_break_lock(client, "a", DLOCK_TEXT, 1, 0, &broken) == DLOCK_OK && broken == 0);
+  CHECK(dlock_lease_ensure_held(lease) == DLOCK_OK);
+  CHECK(dlock_break_lock(client, "a", DLOCK_TEXT, dlock_lease_fence(lease), 5000, &broken) ==
+        DLOCK_OK);
+  CHECK(broken == 1);
+  await(&lost);
+  CHECK(dlock_lease_ensure_held(lease) == DLOCK_LOST);
+  dlock_lease_free(lease);
+  dlock_lock_free(mutex);
+
+  char* json = NULL;
+  CHECK(dlock_inspect(NULL, DLOCK_SUBJECT_LOCK, "a", 1, &json) == DLOCK_USAGE && json == NULL);
+  CHECK(dlock_inspect(client, DLOCK_SUBJECT_LOCK, "a", 1, NULL) == DLOCK_USAGE);
+  CHECK(dlock_inspect(client, DLOCK_SUBJECT_LOCK, NULL, 1, &json) == DLOCK_USAGE);
+  CHECK(dlock_inspect(client, (dlock_subject)77, "a", 1, &json) == DLOCK_USAGE);
+  CHECK(strstr(dlock_last_error(), "77") != NULL);
+  CHECK(dlock_break_lock(client, "a", 1, 1, 0, NULL) == DLOCK_USAGE);
+  CHECK(dlock_break_lock(NULL, "a", 1, 1, 0, &broken) == DLOCK_USAGE);
+  dlock_text_free(NULL);
+  dlock_client_free(client);
+}
+
+void counting(void) {
+  dlock_client* client = new_client();
+  dlock_stats stats = {.size = sizeof stats, .lost = 9};
+  CHECK(dlock_client_stats(client, &stats) == DLOCK_OK);
+  CHECK(stats.acquired == 0 && stats.lost == 0 && stats.size == sizeof stats);
+  dlock_lock* mutex = new_mutex(client, "a");
+  dlock_lease* lease = acquire(mutex);
+  dlock_lease* other = NULL;
+  CHECK(dlock_acquire(mutex, 20, NULL, &other) == DLOCK_TIMED_OUT);
+  CHECK(dlock_lease_release(lease) == DLOCK_OK);
+  dlock_lease_free(lease);
+  CHECK(dlock_client_stats(client, &stats) == DLOCK_OK);
+  CHECK(stats.acquired == 1 && stats.released == 1 && stats.timed_out == 1 && stats.commands > 1);
+  /* A program that knows fewer of them. */
+  dlock_stats older = {.size = offsetof(dlock_stats, granted), .granted = 77};
+  CHECK(dlock_client_stats(client, &older) == DLOCK_OK);
+  CHECK(older.acquired == 1 && older.granted == 77);
+  dlock_stats unset = {0};
+  CHECK(dlock_client_stats(client, &unset) == DLOCK_USAGE);
+  CHECK(dlock_client_stats(client, NULL) == DLOCK_USAGE);
+  CHECK(dlock_client_stats(NULL, &stats) == DLOCK_USAGE);
+  dlock_lock_free(mutex);
+  dlock_client_free(client);
+}
+
+void test_server(void) {
+  dlock_test_server* server = NULL;
+  CHECK(dlock_test_server_new(&server) == DLOCK_OK);
+  const dlock_client_options options = {.size = sizeof options, .request_timeout_ms = 100};
+  dlock_client* client = NULL;
+  CHECK(dlock_client_new(dlock_test_server_url(server), &options, &client) == DLOCK_OK);
+  dlock_lock* mutex = new_mutex(client, "a");
+  dlock_lease* lease = acquire(mutex);
+  CHECK(dlock_lease_lose(client, lease) == DLOCK_OK);
+  CHECK(dlock_lease_is_lost(lease) && dlock_lease_ensure_held(lease) == DLOCK_LOST);
+  CHECK(dlock_lease_lose(client, lease) == DLOCK_LOST);
+  CHECK(dlock_lease_release(lease) == DLOCK_LOST);
+  CHECK(dlock_lease_lose(client, lease) == DLOCK_USAGE);
+  dlock_lease_free(lease);
+
+  CHECK(dlock_test_server_pause(server) == DLOCK_OK);
+  CHECK(try_acquire(mutex, &lease) == DLOCK_UNREACHABLE);
+  CHECK(dlock_test_server_resume(server) == DLOCK_OK);
+  CHECK(dlock_acquire(mutex, LONG_MS, NULL, &lease) == DLOCK_OK);
+  dlock_lease_free(lease);
+  dlock_lock_free(mutex);
+  dlock_client_free(client);
+  char url[256];
+  snprintf(url, sizeof url, "%s", dlock_test_server_url(server));
+  dlock_test_server_free(server);
+  CHECK(dlock_client_new(url, &options, &client) == DLOCK_OK);
+  mutex = new_mutex(client, "a");
+  CHECK(try_acquire(mutex, &lease) == DLOCK_UNREACHABLE);
+  dlock_lock_free(mutex);
+  dlock_client_free(client);
+
+  CHECK(dlock_test_server_new(NULL) == DLOCK_USAGE);
+  CHECK(dlock_test_server_pause(NULL) == DLOCK_USAGE);
+  CHECK(dlock_test_server_resume(NULL) == DLOCK_USAGE);
+  CHECK(dlock_test_server_url(NULL) == NULL);
+  CHECK(dlock_lease_lose(NULL, NULL) == DLOCK_USAGE);
+  dlock_test_server_free(NULL);
+}
