@@ -213,7 +213,7 @@ class Api:
             file = header.rpartition("/")[2]
             rows += f"| [{file}]({page_of(file)}) | {re.match(r'.*?([.] |$)', about)[0]} |\n"
         return ("# The API of C++ and C\n\n`#include <dlock/dlock.hpp>` has all of C++ but `asio.hpp` and "
-                "`testing.hpp`, `#include <dlock/dlock.h>` all of C.\n\n"
+                "`testing.hpp`, `#include <dlock/dlock.h>` all of C but `testing.h`.\n\n"
                 f"| header | what it is |\n| --- | --- |\n{rows}")
 
 
