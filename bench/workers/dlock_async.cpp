@@ -11,7 +11,7 @@ namespace {
 class Handlers : public Run {
  public:
   Handlers(const Server& server, const Start& start) : start_(start), client_(server.url) {
-    const DistributedLock warm{client_, start.warm_name(0), start.ttl};
+    const DistributedLock warm{client_, start.warm_name(0), {.ttl = start.ttl}};
   }
 
   Result go(const Window& window) override {

@@ -14,7 +14,7 @@ class Threads : public Run {
   Threads(const Server& server, const Start& start, int clients) : start_(start) {
     for (int i = 0; i < clients; ++i) clients_.push_back(std::make_unique<Client>(server.url));
     for (int worker = 0; worker < clients; ++worker) {
-      const DistributedLock warm{client_of(worker), start.warm_name(worker), start.ttl};
+      const DistributedLock warm{client_of(worker), start.warm_name(worker), {.ttl = start.ttl}};
     }
   }
 

@@ -1,4 +1,4 @@
-// Process: events to the engine, its actions to the network and the threads.
+// Process: events to the router, its actions to the network and the threads.
 #include "simulation/process.hpp"
 
 #include <utility>
@@ -26,7 +26,7 @@ std::string describe(const core::Command& command) {
 
 }  // namespace
 
-core::Engine::Settings Process::settings(Stage& stage, Random& random, ProcessId id) {
+core::Router::Settings Process::settings(Stage& stage, Random& random, ProcessId id) {
   core::Engine::Settings settings;
   settings.client = core::hex(random.bits() << 16 | id);
   settings.registration = "{}";
@@ -35,7 +35,7 @@ core::Engine::Settings Process::settings(Stage& stage, Random& random, ProcessId
   }
   settings.request_timeout = request_timeout;
   settings.random = [&random] { return core::RandomBits{random.bits(), random.bits()}; };
-  return settings;
+  return {core::Router::Mode::single, 1, std::move(settings)};
 }
 
 Process::Process(Stage& stage, Network& network, ProcessId id)
@@ -46,7 +46,7 @@ Process::Process(Stage& stage, Network& network, ProcessId id)
       clock_{random_.number<std::int64_t>(1, 1'000'000'000'000'000),
              random_.chance(0.6) ? (random_.chance(0.5) ? 1 : -1) * stage.plan.drift_ppm
                                  : random_.number(-stage.plan.drift_ppm, stage.plan.drift_ppm)},
-      engine_(settings(stage, random_, id)) {
+      router_(settings(stage, random_, id)) {
   network.join(id, *this);
 }
 
@@ -64,7 +64,7 @@ void Process::acquire(Caller& caller, core::WaiterId waiter, core::AcquireReques
            (wish.wait ? "" : ", try") + (wish.max_hold ? ", max_hold" : "");
   });
   waiters_[waiter] = {&caller, now(), wish.deadline};
-  engine_.acquire(now(), waiter, std::move(wish));
+  router_.acquire(now(), waiter, std::move(wish));
   perform();
 }
 
@@ -76,7 +76,7 @@ void Process::acquire_all(Caller& caller,
     });
     waiters_[waiter] = {&caller, now(), wish.deadline};
   }
-  engine_.acquire_all(now(), std::move(wishes));
+  router_.acquire_all(now(), std::move(wishes));
   perform();
 }
 
@@ -89,13 +89,13 @@ void Process::exchange(Caller& caller, core::WaiterId waiter, core::AcquireReque
   holders_.erase(lease.id);
   network_.server().referee().ended(lease.id, id_, lease.key);
   waiters_[waiter] = {&caller, now(), wish.deadline};
-  engine_.exchange(now(), waiter, std::move(wish), lease);
+  router_.exchange(now(), waiter, std::move(wish), lease);
   perform();
 }
 
 void Process::cancel(core::WaiterId waiter) {
   note(waiter, "cancels", [&] { return "cancels waiter " + std::to_string(waiter); });
-  engine_.cancel(now(), waiter);
+  router_.cancel(now(), 0, waiter);
   perform();
   if (waiters_.contains(waiter)) {
     Referee::fail("answers", "a cancelled wait was not answered at once");
@@ -111,7 +111,7 @@ void Process::release(Caller& caller, const core::LeaseRecord& lease) {
     // And as long as the release is under way; the clocks differ a little.
     kept_until_ = std::max(kept_until_, stage_.now() + left + request_timeout);
   }
-  engine_.release(now(), lease);
+  router_.release(now(), lease);
   perform();
 }
 
@@ -127,7 +127,7 @@ void Process::later(Duration delay, std::function<void()> what) {
 
 void Process::finish() {
   finishing_ = true;
-  engine_.close(now());
+  router_.close(now());
   perform();
 }
 
@@ -147,7 +147,7 @@ void Process::connected(LinkId link, bool old_is_dead) {
       return std::string{"is connected"} + (old_is_dead ? "" : ", the old may not be dead");
     });
     link_ = link;
-    engine_.on_connected(now(), old_is_dead);
+    router_.on_connected(now(), 0, old_is_dead);
     perform();
   });
 }
@@ -155,7 +155,7 @@ void Process::connected(LinkId link, bool old_is_dead) {
 void Process::connect_failed(errc code, const std::string& what) {
   read([this, code, what] {
     note(0, "failed", [&] { return "cannot connect: " + what; });
-    engine_.on_connect_failed(now(), code, what);
+    router_.on_connect_failed(now(), 0, code, what);
     perform();
   });
 }
@@ -166,12 +166,13 @@ void Process::reply(LinkId link, const Answer& answer) {
       return;
     }
     note(link, answer.text, [&] { return "reads " + answer.text; });
-    engine_.on_reply(now(), {.text = answer.text,
-                             .is_error = answer.is_error,
-                             .unknown_script = answer.unknown_script,
-                             .passing = answer.passing,
-                             .code = answer.code,
-                             .what = answer.is_error ? answer.text : ""});
+    router_.on_reply(now(), 0,
+                     {.text = answer.text,
+                      .is_error = answer.is_error,
+                      .unknown_script = answer.unknown_script,
+                      .passing = answer.passing,
+                      .code = answer.code,
+                      .what = answer.is_error ? answer.text : ""});
     perform();
   });
 }
@@ -180,7 +181,7 @@ void Process::message(LinkId link, const std::string& text) {
   read([this, link, text] {
     if (link == link_) {
       note(link, text, [&] { return "is told " + text; });
-      engine_.on_message(now(), text);
+      router_.on_message(now(), 0, text);
       perform();
     }
   });
@@ -192,7 +193,7 @@ void Process::closed(LinkId link, const std::string& why) {
       note(link, "closed", [&] { return "loses its connection: " + why; });
       link_ = 0;
       network_.hang_up(link);
-      engine_.on_disconnected(now(), why);
+      router_.on_disconnected(now(), 0, why);
       perform();
     }
   });
@@ -262,20 +263,20 @@ void Process::wake() {
   if (steps_ > most_steps) {
     Referee::fail("busy", "p" + std::to_string(id_) + " wakes again and again at one instant");
   }
-  engine_.on_timer(now());
+  router_.on_timer(now());
   perform();
 }
 
 void Process::arm() {
-  const auto next = engine_.next_timer();
+  const auto next = router_.next_timer();
   if (next == armed_ || stopped()) {
     return;
   }
   armed_ = next;
   const auto alarm = ++alarm_;
-  if (next) {
+  if (next != core::Instant::max()) {
     const auto& late = stage_.plan.lateness;
-    stage_.agenda.at(clock_.when(*next) + random_.between(late.low, late.high), [this, alarm] {
+    stage_.agenda.at(clock_.when(next) + random_.between(late.low, late.high), [this, alarm] {
       if (alive_ && alarm == alarm_ && !stopped()) {
         wake();
       }
@@ -283,17 +284,22 @@ void Process::arm() {
   }
 }
 
-void Process::perform() {
-  for (auto& action : engine_.take_actions()) {
-    std::visit([this](auto& one) { carry_out(one); }, action);
-  }
-  network_.server().referee().check(id_);
-  look_around();
-  if (finishing_ && engine_.idle() && alive_) {
-    engine_.withdraw(now());
-    for (auto& action : engine_.take_actions()) {
+void Process::carry_out_actions() {
+  std::vector<core::Action> actions;
+  while (router_.take_actions(actions)) {
+    for (auto& action : actions) {
       std::visit([this](auto& one) { carry_out(one); }, action);
     }
+  }
+}
+
+void Process::perform() {
+  carry_out_actions();
+  network_.server().referee().check(id_);
+  look_around();
+  if (finishing_ && router_.idle() && alive_) {
+    router_.withdraw(now());
+    carry_out_actions();
     note(0, "exits", [] { return "exits"; });
     alive_ = false;
     network_.abandon(id_, false);
@@ -308,9 +314,9 @@ void Process::perform() {
 // Who wants nothing has nothing on the server, but what it keeps others out of.
 void Process::look_around() const {
   auto& server = network_.server();
-  if (engine_.idle() && stage_.now() > kept_until_ && holders_.empty() && link_ != 0 &&
+  if (router_.idle() && stage_.now() > kept_until_ && holders_.empty() && link_ != 0 &&
       !network_.has_under_way(id_) && !server.has_old_data() && stage_.plan.clock_is_sane()) {
-    if (const auto left = server.remains(engine_.client()); !left.empty()) {
+    if (const auto left = server.remains(router_.engine(0).client()); !left.empty()) {
       Referee::fail("leftovers", "p" + std::to_string(id_) + " is idle, but " + left);
     }
   }

@@ -1,4 +1,4 @@
-// Process: a client with the real engine, and around it what the shell is in the product: a clock,
+// Process: a client with the real router, and around it what the shell is in the product: a clock,
 // timers, one connection at a time. It can be stopped and killed.
 #pragma once
 
@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/engine/engine.hpp"
+#include "core/router/router.hpp"
 #include "simulation/clock.hpp"
 #include "simulation/network.hpp"
 #include "simulation/stage.hpp"
@@ -61,7 +61,6 @@ class Process final : public Wire {
   [[nodiscard]] bool stopped() const { return stopped_until_ > stage_.now(); }
   [[nodiscard]] bool ever_stopped() const { return ever_stopped_; }
   [[nodiscard]] ProcessId id() const { return id_; }
-  [[nodiscard]] const core::Engine& engine() const { return engine_; }
 
   // Wire
   void connected(LinkId link, bool old_is_dead) override;
@@ -69,7 +68,7 @@ class Process final : public Wire {
   void reply(LinkId link, const Answer& answer) override;
   void message(LinkId link, const std::string& text) override;
   void closed(LinkId link, const std::string& why) override;
-  bool has_unanswered() override { return engine_.has_unanswered(); }
+  bool has_unanswered() override { return router_.engine(0).has_unanswered(); }
   void acted_late() override;
 
  private:
@@ -83,10 +82,11 @@ class Process final : public Wire {
     std::shared_ptr<core::LeaseRecord> lease;
   };
 
-  [[nodiscard]] static core::Engine::Settings settings(Stage& stage, Random& random, ProcessId id);
+  [[nodiscard]] static core::Router::Settings settings(Stage& stage, Random& random, ProcessId id);
   void read(std::function<void()> event);
   void go_on();
   void wake();
+  void carry_out_actions();
   void perform();
   void look_around() const;
   Caller* answered(core::WaiterId waiter);
@@ -112,7 +112,7 @@ class Process final : public Wire {
   ProcessId id_;
   Random random_;
   Clock clock_;
-  core::Engine engine_;
+  core::Router router_;
   LinkId link_ = 0;  ///< 0: none
   bool alive_ = true, finishing_ = false, ever_stopped_ = false;
   Time stopped_until_{};

@@ -50,12 +50,17 @@ struct QuorumWorld::User {
 };
 
 struct QuorumWorld::Client {
+  Client(core::Router::Settings settings, Clock its_clock)
+      : clock(its_clock),
+        links(settings.servers),
+        id(settings.engine.client),
+        router(std::move(settings)) {}
+
   Clock clock;
-  std::vector<std::unique_ptr<core::Engine>> engines;
-  std::unique_ptr<core::Quorum> quorum;
   std::vector<Link> links;
   std::vector<User> users;
   std::string id;
+  core::Router router;
   Time stopped_until{};
   Time excused_until{};  ///< a server lost a part of its lease
   bool ever_stopped = false;
@@ -103,30 +108,17 @@ QuorumWorld::QuorumWorld(std::uint64_t seed) : random_(seed) {
   const bool has_crowd = mutex_share_ < 1 && random_.chance(0.4);
   const auto clients = random_.number(1, 4);
   for (int number = 0; number < clients; ++number) {
-    auto& client = *clients_.emplace_back(std::make_unique<Client>());
-    client.clock = {random_.number<std::int64_t>(0, 1'000'000'000'000),
-                    random_.number(-most_ppm, most_ppm)};
-    client.id = core::hex(random_.bits());
-    client.links.resize(nodes);
-    std::vector<core::Engine*> engines;
-    for (std::size_t node = 0; node < nodes; ++node) {
-      core::Engine::Settings settings;
-      settings.client = client.id;
-      settings.registration = "{}";
-      settings.request_timeout = request_timeout;
-      settings.random = [random = random_.fork()]() mutable {
-        return core::RandomBits{random.bits(), random.bits()};
-      };
-      client.engines.push_back(std::make_unique<core::Engine>(std::move(settings)));
-      engines.push_back(client.engines.back().get());
-    }
-    core::Quorum::Settings settings;
-    settings.request_timeout = request_timeout;
-    settings.patience = seconds{5};
-    settings.random = [random = random_.fork()]() mutable {
-      return core::RandomBits{random.bits(), random.bits()};
+    core::Router::Settings settings{core::Router::Mode::quorum, nodes, {}};
+    settings.engine.client = core::hex(random_.bits());
+    settings.engine.registration = "{}";
+    settings.engine.request_timeout = request_timeout;
+    settings.engine.patience = seconds{5};
+    settings.engine.random = [random = std::make_shared<Random>(random_.fork())] {
+      return core::RandomBits{random->bits(), random->bits()};
     };
-    client.quorum = std::make_unique<core::Quorum>(std::move(settings), engines);
+    auto& client = *clients_.emplace_back(std::make_unique<Client>(
+        std::move(settings), Clock{random_.number<std::int64_t>(0, 1'000'000'000'000),
+                                   random_.number(-most_ppm, most_ppm)}));
     client.users.resize(random_.chance(0.5) ? 1 : 3);
     if (has_crowd) {
       client.users.resize(client.users.size() + 2);
@@ -152,8 +144,8 @@ void QuorumWorld::dial(Client& client, std::size_t node) {
     if (works && agenda_.now() < link.mute_until) {  // it fails when nothing answers
       agenda_.in(request_timeout, [this, &client, node] {
         in_client(client, [this, &client, node] {
-          client.engines[node]->on_connect_failed(client.clock.at(agenda_.now()), errc::unreachable,
-                                                  "timed out");
+          client.router.on_connect_failed(client.clock.at(agenda_.now()), node, errc::unreachable,
+                                          "timed out");
         });
       });
       return;
@@ -161,16 +153,15 @@ void QuorumWorld::dial(Client& client, std::size_t node) {
     ++link.epoch;  // the old connection is killed
     link.subscribed = false;
     in_client(client, [this, &client, node, works, epoch = link.epoch] {
-      auto& engine = *client.engines[node];
       const auto at = client.clock.at(agenda_.now());
       auto& own = client.links[node];
       if (!works || own.epoch != epoch) {
-        engine.on_connect_failed(at, errc::unreachable, "refused");
+        client.router.on_connect_failed(at, node, errc::unreachable, "refused");
         return;
       }
       own.open = true;
       own.up_free = own.down_free = agenda_.now();
-      engine.on_connected(at, true);
+      client.router.on_connected(at, node, true);
     });
   });
 }
@@ -180,7 +171,7 @@ void QuorumWorld::cut(Client& client, std::size_t node, bool told) {
   const bool was_open = std::exchange(link.open, false);
   if (told && was_open) {
     in_client(client, [this, &client, node] {
-      client.engines[node]->on_disconnected(client.clock.at(agenda_.now()), "reset");
+      client.router.on_disconnected(client.clock.at(agenda_.now()), node, "reset");
     });
   }
 }
@@ -214,6 +205,11 @@ void QuorumWorld::execute(Client& client, std::size_t node, std::uint64_t epoch,
       text = server.store.run(server.time(agenda_.now()), name, command.keys, command.args);
       tally_.raised += verb == core::Verb::write_fence && text.ends_with("raised") ? 1 : 0;
       tally_.beaten += text.find(" passed ") != text.npos ? 1 : 0;
+      tally_.retaken += verb == core::Verb::acquire && text.find(" acquired ") != text.npos &&
+                                std::any_of(client.users.begin(), client.users.end(),
+                                            [](const User& user) { return user.lease != nullptr; })
+                            ? 1
+                            : 0;
     }
   }
   link.subscribed = link.subscribed || command.verb == core::Verb::subscribe;
@@ -229,7 +225,7 @@ void QuorumWorld::reply(Client& client, std::size_t node, std::uint64_t epoch, s
   }
   in_client(client, [this, &client, node, epoch, text = std::move(text)] {
     if (client.links[node].open && client.links[node].epoch == epoch) {
-      client.engines[node]->on_reply(client.clock.at(agenda_.now()), {.text = text});
+      client.router.on_reply(client.clock.at(agenda_.now()), node, {.text = text});
     }
   });
 }
@@ -246,7 +242,7 @@ int QuorumWorld::publish(std::size_t node, std::string_view channel, std::string
                           text = std::string{message}] {
       const auto& own = client->links[node];
       if (own.open && own.epoch == epoch) {
-        client->engines[node]->on_message(client->clock.at(agenda_.now()), text);
+        client->router.on_message(client->clock.at(agenda_.now()), node, text);
       }
     };
     agenda_.at(link.down_free, [this, client = client.get(), node, epoch = link.epoch, deliver] {
@@ -273,19 +269,9 @@ void QuorumWorld::in_client(Client& client, std::function<void()> event) {
 
 void QuorumWorld::perform(Client& client) {
   std::vector<core::Action> actions;
-  for (bool any = true; any;) {
-    any = false;
-    for (std::size_t node = 0; node < client.engines.size(); ++node) {
-      for (const auto& action : client.engines[node]->take_actions()) {
-        any = true;
-        carry_out(client, node, action);
-        client.quorum->on_part(client.clock.at(agenda_.now()), node, action);
-      }
-    }
-    client.quorum->take_actions(actions);
+  while (const auto node = client.router.take_actions(actions)) {
     for (const auto& action : actions) {
-      any = true;
-      told(client, action);
+      carry_out(client, *node, action);
     }
   }
   arm(client);
@@ -293,29 +279,18 @@ void QuorumWorld::perform(Client& client) {
 }
 
 void QuorumWorld::arm(Client& client) {
-  auto next = client.quorum->next_timer();
-  for (const auto& engine : client.engines) {
-    if (const auto timer = engine->next_timer()) {
-      next = std::min(next.value_or(*timer), *timer);
-    }
-  }
-  if (next == client.armed || !next) {
+  const auto next = client.router.next_timer();
+  if (next == client.armed || next == core::Instant::max()) {
     return;
   }
   client.armed = next;
-  const auto when = std::max(client.clock.when(*next), agenda_.now());
+  const auto when = std::max(client.clock.when(next), agenda_.now());
   agenda_.at(when, [this, &client, alarm = ++client.alarm] {
     if (alarm != client.alarm) {
       return;
     }
     client.armed.reset();
-    in_client(client, [this, &client] {
-      const auto at = client.clock.at(agenda_.now());
-      for (const auto& engine : client.engines) {
-        engine->on_timer(at);
-      }
-      client.quorum->on_timer(at);
-    });
+    in_client(client, [this, &client] { client.router.on_timer(client.clock.at(agenda_.now())); });
   });
 }
 
@@ -328,13 +303,12 @@ void QuorumWorld::carry_out(Client& client, std::size_t node, const core::Action
     dial(client, node);
   } else if (std::holds_alternative<core::Disconnect>(action)) {
     cut(client, node, false);
-  } else if (std::holds_alternative<core::Obtained>(action)) {
-    const auto holds = [](const User& user) { return user.lease != nullptr; };
-    tally_.retaken += std::any_of(client.users.begin(), client.users.end(), holds) ? 1 : 0;
+  } else {
+    tell(client, action);
   }
 }
 
-void QuorumWorld::told(Client& client, const core::Action& action) {
+void QuorumWorld::tell(Client& client, const core::Action& action) {
   const auto find = [&client](auto is_it) -> User* {
     const auto found = std::find_if(client.users.begin(), client.users.end(), is_it);
     return found == client.users.end() ? nullptr : &*found;
@@ -435,17 +409,17 @@ void QuorumWorld::begin(Client& client, User& user) {
     agenda_.in(random_.spread(microseconds{100}, seconds{1}),
                [this, &client, waiter = user.waiter] {
                  in_client(client, [this, &client, waiter] {
-                   client.quorum->cancel(client.clock.at(agenda_.now()), waiter);
+                   client.router.cancel(client.clock.at(agenda_.now()), 0, waiter);
                  });
                });
   }
-  client.quorum->acquire(now, user.waiter, std::move(wish));
+  client.router.acquire(now, user.waiter, std::move(wish));
 }
 
 void QuorumWorld::end(Client& client, User& user) {
   const auto lease = std::exchange(user.lease, nullptr);
   user.releasing = lease->id;
-  client.quorum->release(client.clock.at(agenda_.now()), *lease);
+  client.router.release(client.clock.at(agenda_.now()), *lease);
 }
 
 void QuorumWorld::next_round(Client& client, User& user) {
@@ -595,11 +569,8 @@ bool QuorumWorld::are_served() const {
 }
 
 bool QuorumWorld::done() const {
-  return are_served() && std::all_of(clients_.begin(), clients_.end(), [](const auto& client) {
-           return client->quorum->idle() &&
-                  std::all_of(client->engines.begin(), client->engines.end(),
-                              [](const auto& engine) { return engine->idle(); });
-         });
+  return are_served() && std::all_of(clients_.begin(), clients_.end(),
+                                     [](const auto& client) { return client->router.idle(); });
 }
 
 void QuorumWorld::run() {

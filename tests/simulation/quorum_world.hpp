@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/quorum/quorum.hpp"
+#include "core/router/router.hpp"
 #include "simulation/clock.hpp"
 #include "simulation/random.hpp"
 #include "simulation/stage.hpp"
@@ -58,7 +58,7 @@ class QuorumWorld {
   void perform(Client& client);
   void arm(Client& client);
   void carry_out(Client& client, std::size_t node, const core::Action& action);
-  void told(Client& client, const core::Action& action);
+  void tell(Client& client, const core::Action& action);
   void begin(Client& client, User& user);
   void end(Client& client, User& user);
   void next_round(Client& client, User& user);

@@ -143,9 +143,7 @@ void Router::withdraw(Instant now) {
 // --- what servers do ----------------------------------------------------------------------------
 
 void Router::on_connected(Instant now, ServerId server, bool old_is_dead) {
-  auto& engine = touch(now, *shards_[server]);
-  engine.on_connected(now, old_is_dead);
-  engine.on_timer(now);
+  touch(now, *shards_[server]).on_connected(now, old_is_dead);
 }
 
 void Router::on_connect_failed(Instant now, ServerId server, errc code, const std::string& what) {
