@@ -8,7 +8,8 @@ import process from 'node:process';
 import koffi from 'koffi';
 
 const library = koffi.load(process.env.DLOCK_LIBRARY || 'libdlock.so.1');
-const of = (prototype) => library.func(prototype);
+/** The C function with that prototype. */
+export const of = (prototype) => library.func(prototype);
 const newLock = (kind, more = '') =>
   of(`int dlock_${kind}_new(void *client, void *name, size_t length${more}, void *options, void *lock)`);
 
@@ -26,6 +27,11 @@ export const c = {
   newReader: newLock('reader'),
   newWriter: newLock('writer'),
   newPermits: newLock('permits', ', int64_t permits, int64_t weight'),
+  newUpgradeable: newLock('upgradeable'),
+  newAll: of(
+    'int dlock_all_new(void *client, void *names, void *lengths, size_t count, void *options, void *lock)',
+  ),
+  resize: of('int dlock_permits_resize_queued(void *lock, int64_t permits, uint64_t context)'),
   freeLock: of('void dlock_lock_free(void *lock)'),
   acquire: of('int dlock_acquire_queued(void *lock, int64_t timeout_ms, uint64_t context)'),
   leaseToken: of('const char *dlock_lease_token(void *lease)'),
@@ -33,6 +39,52 @@ export const c = {
   leaseValidFor: of('int64_t dlock_lease_valid_for_ms(void *lease)'),
   ensureHeld: of('int dlock_lease_ensure_held(void *lease)'),
   release: of('int dlock_lease_release_queued(void *lease, uint64_t context)'),
+  freeLease: of('void dlock_lease_free(void *lease)'),
+  leaseCount: of('size_t dlock_lease_count(void *lease)'),
+  leaseFenceAt: of('int64_t dlock_lease_fence_at(void *lease, size_t index)'),
+  isUpgraded: of('int dlock_lease_is_upgraded(void *lease)'),
+  upgrade: of('int dlock_lease_upgrade_queued(void *lease, int64_t timeout_ms, uint64_t context)'),
+  downgrade: of('int dlock_lease_downgrade_queued(void *lease, uint64_t context)'),
+  toReader: of('int dlock_lease_downgrade_to_reader_queued(void *lease, uint64_t context)'),
+  stats: of('int dlock_client_stats(void *client, void *stats)'),
+  inspect: of(
+    'int dlock_inspect_queued(void *client, int subject, void *name, size_t length, uint64_t context)',
+  ),
+  breakLock: of(`int dlock_break_lock_queued(void *client, void *name, size_t length, int64_t fence,
+    int64_t patience_ms, uint64_t context)`),
+  beginOnce: of(`int dlock_once_begin_queued(void *client, void *name, size_t length, void *options,
+    uint64_t context)`),
+
+  newCondition: of('int dlock_condition_new(void *client, void *name, size_t length, void *condition)'),
+  freeCondition: of('void dlock_condition_free(void *condition)'),
+  waitCondition: of(`int dlock_condition_wait_queued(void *condition, void *lease, int64_t timeout_ms,
+    uint64_t context)`),
+  notifyOne: of('int dlock_condition_notify_one_queued(void *condition, uint64_t context)'),
+  notifyAll: of('int dlock_condition_notify_all_queued(void *condition, uint64_t context)'),
+  newLatch: newLock('latch', ', int64_t count'),
+  freeLatch: of('void dlock_latch_free(void *latch)'),
+  countDown: of('int dlock_latch_count_down_queued(void *latch, int64_t n, uint64_t context)'),
+  countDownPart: of('int dlock_latch_count_down_part_queued(void *latch, void *part, uint64_t context)'),
+  joinLatch: of('int dlock_latch_join_queued(void *latch, uint64_t context)'),
+  waitLatch: of('int dlock_latch_wait_queued(void *latch, int64_t timeout_ms, uint64_t context)'),
+  newBarrier: newLock('barrier', ', int64_t parties'),
+  freeBarrier: of('void dlock_barrier_free(void *barrier)'),
+  waitBarrier: of('int dlock_barrier_wait_queued(void *barrier, int64_t timeout_ms, uint64_t context)'),
+  joinBarrier: of('int dlock_barrier_join_queued(void *barrier, uint64_t context)'),
+  leaveBarrier: of('int dlock_barrier_leave_queued(void *barrier, void *part, uint64_t context)'),
+  resetBarrier: of('int dlock_barrier_reset_queued(void *barrier, uint64_t context)'),
+
+  newElection: newLock('election'),
+  freeElection: of('void dlock_election_free(void *election)'),
+  campaign: of(`int dlock_election_campaign_queued(void *election, void *value, size_t length,
+    int64_t timeout_ms, uint64_t context)`),
+  proclaim: of('int dlock_lease_proclaim_queued(void *lease, void *value, size_t length, uint64_t context)'),
+  leader: of('int dlock_election_leader_queued(void *election, uint64_t context)'),
+  observe: of('int dlock_election_observe_queued(void *election, uint64_t context, void *observer)'),
+  freeObserver: of('int dlock_observer_free_queued(void *observer, uint64_t context)'),
+  leaderValue: of('void *dlock_leader_value(void *leader, void *length)'),
+  leaderTerm: of('int64_t dlock_leader_term(void *leader)'),
+  leaderRevision: of('int64_t dlock_leader_revision(void *leader)'),
 };
 
 /** What went wrong: `code` tells errors apart, `message` says what to do. */
@@ -68,30 +120,63 @@ export function madeQueue() {
   return { handle: handle[0], descriptor: descriptor[0] };
 }
 
-// A dlock_event: size, kind and status, context, lease, message.
-const event = new BigUint64Array(5);
+// A dlock_event: size, kind and status, context, lease, message, text, leader, number.
+const event = new BigUint64Array(8);
 const halves = new Int32Array(event.buffer);
 event[0] = BigInt(event.byteLength);
 
 /** The next event of the queue; null if there is none. */
 export function nextEvent(queue) {
   if (!c.nextEvent(queue, event)) return null;
-  const [, , context, lease, message] = event;
+  const [, , context, lease, message, text, leader, value] = event;
   return {
     kind: halves[2],
     number: Number(context),
     lease,
     error: halves[3] ? errorOf(halves[3], koffi.decode(message, 'char', -1)) : null,
+    text: text ? koffi.decode(text, 'char', -1) : null,
+    leader: leader ? leaderOf(leader) : null,
+    value: Number(BigInt.asIntN(64, value)),
   };
 }
 
+function leaderOf(leader) {
+  const value = c.leaderValue(leader, handle);
+  return {
+    value: Buffer.from(koffi.view(value, Number(handle[0])).slice(0)).toString(),
+    term: BigInt(c.leaderTerm(leader)),
+    revision: Number(c.leaderRevision(leader)),
+  };
+}
+
+const COUNTERS = [
+  'acquired', 'granted', 'passed', 'released', 'lost', 'timedOut', 'renewals', 'reconnects', 'commands',
+];
+
+/** A dlock_stats, as an object. */
+export function statsOf(client) {
+  const words = new BigUint64Array(1 + COUNTERS.length);
+  words[0] = BigInt(words.byteLength);
+  check(c.stats(client, words));
+  return Object.fromEntries(COUNTERS.map((name, index) => [name, Number(words[1 + index])]));
+}
+
+/** Calls `function_` with an array of C texts, and one of their lengths. */
+export function withNames(names, function_) {
+  const texts = names.map((name) => (name.length ? name : Buffer.alloc(1))); // an address, also of none
+  const addresses = BigUint64Array.from(texts, (text) => BigInt(koffi.address(text)));
+  const result = function_(addresses, BigUint64Array.from(names, ({ length }) => BigInt(length)));
+  texts.length = 0; // not before
+  return result;
+}
+
 /** Calls `function_` with a dlock_client_options. Zero and undefined are its defaults. */
-export function withClientOptions(from, queue, function_) {
+export function withClientOptions(from, queue, logNumber, function_) {
   const texts = [from.prefix, from.label].map((text) => text && Buffer.from(`${text}\0`));
   const [prefix, label] = texts.map((text) => (text ? koffi.address(text) : 0n));
   const spans = [from.connectTimeout, from.requestTimeout, 0, 0, from.safetyMargin];
-  const log = [0n, 0n];
-  const result = function_(structOf(...spans, prefix, label, ...log, queue));
+  const log = [0n, logNumber];
+  const result = function_(structOf(...spans, prefix, label, ...log, queue, logNumber ? 1 : 0));
   texts.length = 0; // not before
   return result;
 }
@@ -106,8 +191,8 @@ export const lockOptions = (from) =>
     from.replicationTimeout,
   );
 
-// With its size before them: members of 8 bytes.
-function structOf(...members) {
+/** Options that are all numbers, with their size before them: members of 8 bytes. */
+export function structOf(...members) {
   const words = BigInt64Array.from([0, ...members], (member) => BigInt(member ?? 0));
   words[0] = BigInt(words.byteLength);
   return words;

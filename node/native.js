@@ -2,14 +2,17 @@
 import { Buffer } from 'node:buffer';
 import process from 'node:process';
 
-import { DlockError, c, check, lockOptions, made, withClientOptions } from './library.js';
+import {
+  DlockError, c, check, lockOptions, made, statsOf, withClientOptions, withNames,
+} from './library.js';
 import { Queue } from './queue.js';
 
 export { DlockError } from './library.js';
 
 export const version = c.version();
 
-const queue = new Queue();
+/** Of this thread. */
+export const queue = new Queue();
 
 // For a message or a log, which it cannot leave: it may come from anybody.
 function quoted(name) {
@@ -18,58 +21,120 @@ function quoted(name) {
   return `"${text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escaped)}"`;
 }
 
+const LEVELS = ['debug', 'info', 'warning', 'error'];
+
+export const bytesOf = (name) => (typeof name === 'string' ? Buffer.from(name) : name);
+
+/** As `queue.call`; `signal` ends the wait, which then rejects with its reason. */
+export async function waiting(signal, begin, end, keeps) {
+  signal?.throwIfAborted();
+  let number;
+  const abort = () => queue.cancel(number);
+  signal?.addEventListener('abort', abort);
+  try {
+    return await queue.call((its) => begin((number = its)), end, keeps);
+  } catch (error) {
+    signal?.throwIfAborted(); // its reason, not ours
+    throw error;
+  } finally {
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+/** Something that is freed when its owner is garbage: `free(handle)` does not block. */
+export class NativeHandle {
+  #free;
+
+  constructor(owner, handle, free) {
+    this.handle = handle;
+    this.#free = free;
+    queue.own(owner, this);
+  }
+
+  forget() {
+    if (queue.isOpen) this.#free(this.handle);
+  }
+}
+
 /** What a Client has. */
 export class NativeClient {
   #handle;
   #closed;
+  #logNumber = 0;
 
   constructor(url, options, client) {
-    this.#handle = withClientOptions(options, queue.handle, (settings) =>
+    const { log } = options;
+    if (log) this.#logNumber = queue.newNumber();
+    this.#handle = withClientOptions(options, queue.handle, this.#logNumber, (settings) =>
       made(c.newClient, url ?? null, settings),
     );
+    if (log) queue.listen(this.#logNumber, ({ text, value }) => text && log(LEVELS[value], text));
     this.url = c.clientUrl(this.#handle);
     queue.own(client, this);
   }
 
-  /** What a Lease has; rejects with a DlockError. `client` stays alive meanwhile. */
-  async acquire(name, options, client) {
+  /** Throws when it is closed. */
+  get handle() {
     queue.check();
     if (!this.#handle) throw new DlockError('DLOCK_CANCELLED', 'the client is closed');
+    return this.#handle;
+  }
+
+  get stats() {
+    return statsOf(this.handle);
+  }
+
+  /** What a Lease has; rejects with a DlockError. `client` stays alive meanwhile. */
+  async acquire(name, options, client) {
     const { wait, signal } = options;
     const lock = this.#lock(name, options);
-    let number;
-    const begin = (its) => {
-      number = its;
+    const begin = (number) => {
       try {
-        return c.acquire(lock, wait ?? -1, its);
+        return c.acquire(lock, wait ?? -1, number);
       } finally {
         c.freeLock(lock);
       }
     };
-    const abort = () => queue.cancel(number);
-    signal?.addEventListener('abort', abort);
-    try {
-      // At once: by the time it is awaited it may be lost.
-      return await queue.call(begin, (...lease) => new NativeLease(name, ...lease), client);
-    } finally {
-      signal?.removeEventListener('abort', abort);
-    }
+    // At once: by the time it is awaited it may be lost.
+    return waiting(signal, begin, (event) => new NativeLease(name, event), client);
+  }
+
+  /** Changes the number of permits. */
+  async resize(name, permits, client) {
+    const lock = this.#lock(name, { permits });
+    const begin = (number) => {
+      try {
+        return c.resize(lock, permits, number);
+      } finally {
+        c.freeLock(lock);
+      }
+    };
+    await waiting(undefined, begin, () => {}, client);
   }
 
   #lock(name, options) {
-    const { shared, exclusive, permits, weight = 1 } = options;
-    const bytes = typeof name === 'string' ? Buffer.from(name) : name;
-    const its = [this.#handle, bytes, bytes.length];
+    const { all, shared, exclusive, upgradeable, permits, weight = 1 } = options;
     const settings = lockOptions(options);
+    if (all) {
+      return withNames(all.map(bytesOf), (names, lengths) =>
+        made(c.newAll, this.handle, names, lengths, all.length, settings),
+      );
+    }
+    const bytes = bytesOf(name);
+    const its = [this.handle, bytes, bytes.length];
     if (permits && !shared && !exclusive) return made(c.newPermits, ...its, permits, weight, settings);
-    return made(shared ? c.newReader : exclusive ? c.newWriter : c.newMutex, ...its, settings);
+    const make = upgradeable ? c.newUpgradeable : shared ? c.newReader : exclusive ? c.newWriter : c.newMutex;
+    return made(make, ...its, settings);
   }
 
   /** Ends all waits. Twice is the same. */
   close() {
     const handle = this.#handle;
     this.#handle = null;
-    if (handle) this.#closed = queue.call((number) => c.freeClient(handle, number));
+    if (handle) {
+      const end = () => queue.unlisten(this.#logNumber);
+      this.#closed = queue.call((number) => c.freeClient(handle, number), end);
+    }
     return this.#closed;
   }
 
@@ -86,13 +151,69 @@ export class NativeLease {
   #lost; // why
   #loss; // as soon as somebody wants to be told
 
-  constructor(name, number, handle) {
+  /** Of an event of an acquisition. */
+  constructor(name, event) {
     this.#name = name;
+    this.#take(event);
+  }
+
+  #take({ number, lease }) {
     this.#number = number;
-    this.#handle = handle;
-    this.token = c.leaseToken(handle);
-    this.fence = BigInt(c.leaseFence(handle));
+    this.#handle = lease;
+    this.token = c.leaseToken(lease);
+    this.readFences();
     queue.watch(number, () => this.#tell(this.#reason()));
+  }
+
+  /** They grow by an upgrade, and outlast a release. */
+  readFences() {
+    const count = Number(c.leaseCount(this.#handle));
+    this.fences = Array.from({ length: count }, (_, index) => BigInt(c.leaseFenceAt(this.#handle, index)));
+  }
+
+  get fence() {
+    return this.fences[0];
+  }
+
+  get isUpgraded() {
+    return this.#handle && queue.isOpen ? c.isUpgraded(this.#handle) !== 0 : false;
+  }
+
+  /** Throws when it was released. */
+  get handle() {
+    if (!this.#handle) throw new DlockError('DLOCK_USAGE', 'this lease was released');
+    queue.check();
+    return this.#handle;
+  }
+
+  /** A call that uses the lease up; `begin(handle, number)`. */
+  async spend(begin, end) {
+    const handle = this.handle;
+    queue.disown(this);
+    queue.unwatch(this.#number);
+    this.#handle = null;
+    try {
+      return await queue.call((number) => begin(handle, number), end);
+    } finally {
+      if (queue.isOpen) c.freeLease(handle);
+    }
+  }
+
+  /** Waits at a condition, and has another lease of the same lock then; whether it was notified. */
+  async waitAt(condition, wait, signal, lease) {
+    const handle = this.handle;
+    const begin = (number) => {
+      check(c.waitCondition(condition, handle, wait ?? -1, number));
+      queue.unwatch(this.#number);
+      this.#handle = null;
+      return 0;
+    };
+    const end = (event) => {
+      if (event.lease) this.#take(event);
+      if (event.error && event.error.code !== 'DLOCK_TIMED_OUT') throw event.error;
+      return !event.error;
+    };
+    return waiting(signal, begin, end, lease);
   }
 
   /** When nobody can reach `lease` any more the lock is given back. */
@@ -115,9 +236,7 @@ export class NativeLease {
   }
 
   ensureHeld() {
-    if (!this.#handle) throw new DlockError('DLOCK_USAGE', 'this lease was released');
-    queue.check();
-    check(c.ensureHeld(this.#handle));
+    check(c.ensureHeld(this.handle));
   }
 
   async release() {

@@ -7,6 +7,8 @@ import { Socket } from 'node:net';
 import { DlockError, c, check, madeQueue, nextEvent } from './library.js';
 
 const LOST = 3;
+const LEADER = 6;
+const LOG = 7;
 
 // The asynchronous context of whoever is first is not that of all.
 const apart = AsyncResource.bind((function_) => function_());
@@ -36,11 +38,21 @@ function listen(descriptor, queue) {
   return socket.unref();
 }
 
+function settle({ resolve, reject, end }, event) {
+  try {
+    resolve(end(event));
+  } catch (error) {
+    reject(error);
+  }
+}
+
 export class Queue {
   #handle;
   #socket;
-  #calls = new Map(); // those under way, by number; while one is, the process does not end
+  #calls = new Map(); // those under way, by number
   #leases = new Map(); // what is to be told when a lease is lost, by the number of its acquisition
+  #listeners = new Map(); // who gets the leaders of an observer, or a client's log, by its number
+  #users = 0; // while there are any, the process does not end
   #last = 0;
 
   /** Of what belongs to the queue. Throws when the thread's end is near. */
@@ -62,19 +74,42 @@ export class Queue {
     }
   }
 
-  /** Calls `begin` with a number. A promise for what `end` returns, called with the number and what was
-   * acquired when that is over. `keeps` stays alive until then. */
+  /** Calls `begin` with a number. A promise for what `end` returns, called with the event when that is
+   * over; after an error only if there is a lease all the same. `keeps` stays alive until then. */
   call(begin, end = () => {}, keeps = null) {
     return new Promise((resolve, reject) => {
       this.check();
-      const number = ++this.#last;
+      const number = this.newNumber();
       check(begin(number));
       this.#calls.set(number, { resolve, reject, end, keeps });
-      if (this.#calls.size === 1) {
-        inUse.add(this);
-        this.#socket.ref();
-      }
+      this.use();
     });
+  }
+
+  newNumber() {
+    return ++this.#last;
+  }
+
+  /** The process does not end before as many calls of `unuse`. */
+  use() {
+    if (++this.#users > 1) return;
+    inUse.add(this);
+    this.#socket.ref();
+  }
+
+  unuse() {
+    if (--this.#users > 0) return;
+    inUse.delete(this);
+    this.#socket.unref();
+  }
+
+  /** `listener` gets the events of that number which end no call. */
+  listen(number, listener) {
+    this.#listeners.set(number, listener);
+  }
+
+  unlisten(number) {
+    this.#listeners.delete(number);
   }
 
   cancel(number) {
@@ -116,9 +151,13 @@ export class Queue {
         this.#leases.get(number)?.();
         continue;
       }
+      if (kind === LEADER || kind === LOG) {
+        this.#listeners.get(number)?.(event);
+        continue;
+      }
       const call = this.#finish(number);
-      if (error) call?.reject(error);
-      else call?.resolve(call.end(number, lease));
+      if (error && !lease) call?.reject(error);
+      else if (call) settle(call, event);
     }
   }
 
@@ -127,14 +166,12 @@ export class Queue {
     const why = new DlockError('DLOCK_CANCELLED', 'the socket of dlock was closed');
     for (const number of [...this.#calls.keys()]) this.#finish(number).reject(why);
     for (const lost of this.#leases.values()) lost();
+    for (const listener of this.#listeners.values()) listener({ error: why });
   }
 
   #finish(number) {
     const call = this.#calls.get(number);
-    if (this.#calls.delete(number) && this.#calls.size === 0) {
-      inUse.delete(this);
-      this.#socket.unref();
-    }
+    if (this.#calls.delete(number)) this.unuse();
     return call;
   }
 }

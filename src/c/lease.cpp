@@ -36,11 +36,20 @@ void c::check(const dlock_lease* lease) {
 
 namespace {
 
-// Of several locks the first stands for all.
-const Lease& first_of(const Lease& lease) { return lease; }
-const Lease& first_of(const Leadership& leadership) { return leadership.lease(); }
-const Lease& first_of(const Leases& all) { return all[0]; }
-const UpgradeableLease& first_of(const UpgradeableLease& lease) { return lease; }
+// `look` gets the lease, or that of a leadership; of several locks the first stands for all.
+template <class Look>
+auto look_at_first(const c::Right& right, Look look) {
+  if (const auto* const leadership = std::get_if<Leadership>(&right)) {
+    return look(leadership->lease());
+  }
+  if (const auto* const all = std::get_if<Leases>(&right)) {
+    return look((*all)[0]);
+  }
+  if (const auto* const upgradeable = std::get_if<UpgradeableLease>(&right)) {
+    return look(*upgradeable);
+  }
+  return look(std::get<Lease>(right));
+}
 
 template <class Look>
 auto look(const c::Right& right, Look at) {
@@ -54,7 +63,7 @@ std::vector<std::int64_t> fences_of(const c::Right& right) {
       fences.push_back(lease.fence());
     }
   } else {
-    fences.push_back(look(right, [](const auto& had) { return first_of(had).fence(); }));
+    fences.push_back(look_at_first(right, [](const auto& had) { return had.fence(); }));
   }
   return fences;
 }
@@ -75,8 +84,8 @@ void push_loss(void* context) {
 dlock_lease::dlock_lease(std::shared_ptr<dlock_queue> of, c::Right obtained,
                          std::shared_ptr<const dlock_lock> from)
     : Belonging(std::move(of)),
-      name(look(obtained, [](const auto& had) { return first_of(had).name(); })),
-      token(look(obtained, [](const auto& had) { return first_of(had).token(); })),
+      name(look_at_first(obtained, [](const auto& had) { return had.name(); })),
+      token(look_at_first(obtained, [](const auto& had) { return had.token(); })),
       fences(fences_of(obtained)),
       fence(fences.front()),
       right(std::move(obtained)),

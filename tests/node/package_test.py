@@ -18,7 +18,11 @@ from redis_server import RedisServer  # noqa: E402
 
 # What a user may write, for tsc; what must be an error says so.
 USER = """
-import { acquire, Client, DlockError, tryAcquire, withLock, type Lease } from 'dlock';
+import {
+  acquire, acquireAll, Barrier, Client, ConditionVariable, DlockError, Election, Latch, runOnce,
+  tryAcquire, withLock, type Lease, type LockInfo, type UpgradeableLease,
+} from 'dlock';
+import { lose, Server } from 'dlock/testing';
 
 const client = new Client('redis://localhost', { prefix: 'p:' });
 const fence: bigint = await client.withLock('a', { ttl: 5_000, wait: 100 }, async (l) => l.fence);
@@ -40,6 +44,29 @@ await acquire('a', { ttl: '30s' });
 // @ts-expect-error: it may be null
 lease.release();
 console.log(fence, text);
+
+const up: UpgradeableLease = await client.acquire('rw', { upgradeable: true });
+const upgraded: boolean = await up.tryUpgrade({ wait: 10 });
+const fences: bigint[] = (await acquireAll(['a', 'b'], { wait: 10 })).fences;
+// @ts-expect-error: only mutexes
+await acquireAll(['a'], { shared: true });
+const did: boolean = await runOnce('nightly', { atLeast: 1 }, async () => {});
+for await (const change of new Election(client, 'e', { ttl: 5_000 }).observe()) {
+  if (change.kind === 'vacant') break;
+  const leads: string = change.leader.value;
+  console.log(leads, upgraded, fences, did);
+}
+const open: boolean = await new Latch(client, 'l', 2).wait({ wait: 10 });
+await new Barrier(client, 'g', 2).wait({ signal: AbortSignal.timeout(1) });
+await new ConditionVariable(client, 'c').wait(up);
+const infos: LockInfo[] = await client.listLocks();
+await client.breakLock('a', infos[0]?.fence ?? 0n);
+{
+  using server = new Server();
+  const logged = new Client(server.url, { log: (level, line) => console.log(level, line, open) });
+  await lose(logged, await logged.acquire('a'));
+  console.log(logged.stats().acquired);
+}
 await client.close();
 """
 
@@ -90,6 +117,9 @@ class Package(unittest.TestCase):
 
     def test_it_locks(self):
         self.passes("lock.test.mjs")
+
+    def test_the_rest_of_the_family(self):
+        self.passes("family.test.mjs")
 
     def test_runtimes_end(self):
         self.passes("runtime.test.mjs")

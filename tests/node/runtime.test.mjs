@@ -63,6 +63,17 @@ const ENDS = {
   'come to its end': HOLDS,
   'terminated with waits': `
     acquire('b'); acquire('b', { wait: 1e7 }); ${HOLDS} await sleep(1e8);`,
+  'terminated with calls of all kinds': `
+    const { Barrier, ConditionVariable, Election, Latch } = await import('dlock');
+    const other = new Client();
+    const lease = await other.acquire('c', holdsFor);
+    new ConditionVariable(other, 'c').wait(lease);
+    new Latch(other, 'l', 1).wait();
+    new Barrier(other, 'g', 2).wait();
+    new Election(other, 'e').observe().next();
+    new Election(other, 'd').campaign('us');
+    other.acquireAll(['x', 'd']);
+    ${HOLDS} await sleep(1e8);`,
   'terminated with a client that closes': `
     const other = new Client();
     await other.acquire('a', holdsFor);
@@ -253,7 +264,7 @@ async function newInstance() {
       .replace(/^import ({[^}]*}) from ('.*');/gm, 'const $1 = await load($2);')
       .replace(/^export {[^}]*} from ('.*');/gm, 'Object.assign(exports, await load($1));')
       .replace(/^export ({[^}]*});/gm, 'Object.assign(exports, $1);')
-      .replace(/^export (const|class|function) (\w+)/gm, (_, kind, name) => `${kind} ${names.push(name) && name}`);
+      .replace(/^export (const|class|(?:async )?function) (\w+)/gm, (_, kind, name) => `${kind} ${names.push(name) && name}`);
     await runInThisContext(`(async (load, exports) => {${code}\nObject.assign(exports, {${names}}); })`)(load, exports);
     return exports;
   };
