@@ -2,6 +2,7 @@
 /// Errors: one category, one code for each thing a caller can do something about.
 #pragma once
 
+#include <stdexcept>
 #include <string>
 #include <system_error>
 
@@ -40,10 +41,16 @@ enum class errc {
 /// Base of all exceptions of this library. `code()` tells them apart, `what()` says what to do.
 class DLOCK_API Error : public std::system_error {
  public:
-  /// `what` is put before the message of `code`.
-  Error(errc code, const std::string& what) : std::system_error(make_error_code(code), what) {}
+  /// `what` stands alone: unlike in `std::system_error`, the message of `code` does not follow it.
+  Error(errc code, const std::string& what)
+      : std::system_error(make_error_code(code)), text_(what) {}
+  /// What went wrong, and what to do about it.
+  [[nodiscard]] const char* what() const noexcept override { return text_.what(); }
   /// The code as the enum.
   [[nodiscard]] errc reason() const noexcept { return static_cast<errc>(code().value()); }
+
+ private:
+  std::runtime_error text_;  // its copies share the text: copying it cannot fail
 };
 
 /// `errc::usage` and `errc::forked`.

@@ -192,9 +192,7 @@ std::vector<nb::object>& errors() {
 void raise(const Error& error) {
   const auto number = static_cast<std::size_t>(error.code().value());
   const auto& made = errors().at(number < errors().size() ? number : 0);
-  const auto code = ": " + error.code().message();
-  std::string_view text{error.what()};
-  while (text.ends_with(code)) text.remove_suffix(code.size());  // the class says so
+  const std::string_view text{error.what()};
   if (auto* const what = PyUnicode_DecodeUTF8(text.data(), std::ssize(text), "replace")) {
     PyErr_SetObject(made.ptr(), what);
     Py_DECREF(what);

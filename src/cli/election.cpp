@@ -71,7 +71,7 @@ int listen(const Election& election, bool json) {
       complained = false;
     } catch (const Unreachable& error) {
       if (!answered) throw;
-      if (!complained) complain("{}; trying again", explain(error));
+      if (!complained) complain("{}; trying again", error.what());
       complained = true;
     }
   }

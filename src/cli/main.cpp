@@ -76,7 +76,7 @@ int main(std::span<const std::string> words) {
              wrong.command().empty() ? "" : wrong.command() + " ");
     return exit_usage;
   } catch (const Error& error) {
-    complain("{}", explain(error));
+    complain("{}", error.what());
     return exit_code_of(error.reason());
   } catch (const std::system_error& error) {
     complain("{}", error.what());

@@ -12,14 +12,6 @@ bool may_colour(int fd) noexcept {
   return (refused == nullptr || *refused == '\0') && ::isatty(fd) == 1;
 }
 
-std::string explain(const Error& error) {
-  std::string text = error.what();
-  const auto code = ": " + error.code().message();
-  // More than once if one error was made of another's text.
-  while (text.ends_with(code)) text.resize(text.size() - code.size());
-  return text;
-}
-
 void say(Tone tone, std::string_view text) noexcept {
   try {
     std::string line;

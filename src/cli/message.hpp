@@ -7,8 +7,6 @@
 #include <string_view>
 #include <utility>
 
-#include "dlock/error.hpp"
-
 namespace dlock::cli {
 
 enum class Tone { note, problem };
@@ -26,9 +24,6 @@ template <class... Values>
 void complain(fmt::format_string<Values...> format, Values&&... values) {
   say(Tone::problem, fmt::format(format, std::forward<Values>(values)...));
 }
-
-/// What happened and what to do: the error's text without the name of its code at the end.
-[[nodiscard]] std::string explain(const Error& error);
 
 /// Whether output on `fd` may be coloured: a terminal, and the user did not set NO_COLOR.
 [[nodiscard]] bool may_colour(int fd) noexcept;

@@ -244,10 +244,10 @@ class Run {
       held.release();
       tell("released {}", lock_);
     } catch (const LockLost& error) {
-      if (!lost_) complain("lost the lock {}: {}", lock_, explain(error));
+      if (!lost_) complain("lost the lock {}: {}", lock_, error.what());
       lost_ = true;
     } catch (const Error& error) {
-      if (!lost_) complain("could not release {}: {}", lock_, explain(error));
+      if (!lost_) complain("could not release {}: {}", lock_, error.what());
     }
     return !lost_;
   }

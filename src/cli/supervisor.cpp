@@ -32,7 +32,7 @@ std::string why_lost(const Held& held) {
   try {
     held.ensure_held();
   } catch (const Error& error) {
-    return explain(error);
+    return error.what();
   }
   return "its validity is about to end";
 }

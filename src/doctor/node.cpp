@@ -55,7 +55,7 @@ Node::Node(const Connection::Settings& settings, std::string address, NodeFacts:
   try {
     connection_ = Connection::open(settings);
   } catch (const Error& error) {
-    facts_.problem = without_code(error);
+    facts_.problem = error.what();
     problem_code_ = error.reason();
   }
 }
@@ -65,7 +65,7 @@ std::vector<Reply> Node::call_all(const std::vector<std::vector<std::string>>& c
   try {
     return connection_->call_all(commands, timeout_);
   } catch (const Error& error) {
-    facts_.problem = without_code(error);
+    facts_.problem = error.what();
     problem_code_ = error.reason();
     connection_.reset();
     return {};

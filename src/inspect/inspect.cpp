@@ -144,7 +144,7 @@ void visit_quorum(detail::Session& state, Visit visit) {
       visit(reader);
       ++answers;
     } catch (const Unreachable& error) {
-      problem = redis::without_code(error);
+      problem = error.what();
     }
   }
   if (answers <= servers.size() / 2) throw_error(errc::unreachable, problem);

@@ -68,8 +68,8 @@ std::vector<SlotRange> fetch_slots(const Connection::Settings& settings,
     } catch (const Error& error) {
       if (error.reason() != errc::unreachable || problem.empty()) {
         code = error.reason();
-        problem = "no node of the cluster says where the slots are; the last error: " +
-                  without_code(error);
+        problem = std::string{"no node of the cluster says where the slots are; the last error: "} +
+                  error.what();
       }
     }
   }

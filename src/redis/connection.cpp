@@ -240,7 +240,7 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& setting
     } catch (const Unreachable& error) {
       throw Unreachable(errc::unreachable, "the primary that the Sentinels name, " + primary.host +
                                                ":" + std::to_string(primary.port) + ": " +
-                                               without_code(error));
+                                               error.what());
     }
   }
   if (endpoint.kind == Endpoint::Kind::cluster) {
@@ -282,7 +282,7 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open_first(const Settings& s
     try {
       return open(there, now + (deadline - now) / left--);
     } catch (const Unreachable& error) {
-      problem = there.endpoint.display() + ": " + without_code(error);
+      problem = there.endpoint.display() + ": " + error.what();
     }
   }
   throw Unreachable(errc::unreachable, "none of the servers answers; the last error: " + problem);
@@ -297,7 +297,7 @@ std::unique_ptr<Connection> Connection::open(const Settings& settings) {
     return std::unique_ptr<Connection>(new Connection(std::move(impl)));
   } catch (const Error& error) {
     // Every message says which store it is about.
-    throw_error(error.reason(), settings.endpoint.display() + ": " + without_code(error));
+    throw_error(error.reason(), settings.endpoint.display() + ": " + error.what());
   }
 }
 

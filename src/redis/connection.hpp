@@ -129,7 +129,4 @@ struct ServerError {
 };
 [[nodiscard]] ServerError classify(std::string_view error_reply);
 
-/// The text of an error without that of its code at the end, to make another error of.
-[[nodiscard]] std::string without_code(const Error& error);
-
 }  // namespace dlock::redis

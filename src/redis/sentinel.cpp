@@ -57,7 +57,7 @@ Endpoint::Address Sentinels::primary(Deadline deadline) {
     } catch (const Error& error) {
       if (error.reason() != errc::unreachable || problem.empty()) {
         code = error.reason();
-        problem = "no Sentinel knows the primary; the last error: " + without_code(error);
+        problem = std::string{"no Sentinel knows the primary; the last error: "} + error.what();
       }
     }
     connection_.reset();

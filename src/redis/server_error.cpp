@@ -125,11 +125,4 @@ ServerError classify(std::string_view error_reply) {
   return {errc::store_unusable, "the server answered with an error: " + cut(error_reply)};
 }
 
-std::string without_code(const Error& error) {
-  std::string what = error.what();
-  const auto suffix = ": " + error.code().message();
-  if (what.ends_with(suffix)) what.resize(what.size() - suffix.size());
-  return what;
-}
-
 }  // namespace dlock::redis

@@ -31,7 +31,7 @@ Dialled dial(const Connector::Request& request) {
     result.connection = redis::Connection::open(request.settings);
     result.old_is_dead = kill_old(*result.connection, request);
   } catch (const Error& error) {
-    result = {nullptr, true, error.reason(), redis::without_code(error)};
+    result = {nullptr, true, error.reason(), error.what()};
   } catch (const std::exception& error) {
     result = {nullptr, true, errc::unreachable,
               "cannot connect to " + request.settings.endpoint.display() + ": " + error.what()};
@@ -45,7 +45,7 @@ Surveyed survey(const redis::Connection::Settings& settings,
     const auto deadline = std::chrono::steady_clock::now() + settings.connect_timeout;
     return {redis::fetch_slots(settings, known, deadline), {}, {}};
   } catch (const Error& error) {
-    return {{}, error.reason(), settings.endpoint.display() + ": " + redis::without_code(error)};
+    return {{}, error.reason(), settings.endpoint.display() + ": " + error.what()};
   } catch (const std::exception& error) {
     return {{}, errc::unreachable, settings.endpoint.display() + ": " + error.what()};
   }

@@ -139,7 +139,7 @@ void Replication::serve(std::vector<Request> batch) {
     answer = ask(leases, batch.front().terms);
   } catch (const Error& error) {
     const std::lock_guard lock{mutex_};
-    problem = ends_ ? cancelled() : Failure{error.reason(), redis::without_code(error)};
+    problem = ends_ ? cancelled() : Failure{error.reason(), error.what()};
   }
   std::span<const std::optional<std::int64_t>> rest{answer};
   for (auto& request : batch) {

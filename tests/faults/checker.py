@@ -104,7 +104,7 @@ def endless_waits(process):
 
 def failed_waits(process):
     for failed in process.failed_waits:
-        if not failed["why"].endswith("store unreachable"):
+        if not failed["why"].startswith("store unreachable:"):
             yield Violation("failed_wait", f"{process.name}: {failed}")
 
 

@@ -213,11 +213,11 @@ class Checker(unittest.TestCase):
         self.assert_found()
 
     def test_a_wait_that_fails_while_servers_answer(self):
-        self.made.fail(self.made.ask("a", at=1), at=2, why="moved: store not usable")
+        self.made.fail(self.made.ask("a", at=1), at=2, why="store not usable: moved")
         self.assert_found("failed_wait")
 
     def test_a_wait_that_fails_as_nobody_answers(self):
-        self.made.fail(self.made.ask("a", at=1), at=2, why="no connection: store unreachable")
+        self.made.fail(self.made.ask("a", at=1), at=2, why="store unreachable: no connection")
         self.assert_found()
 
     def test_a_loss_told_after_the_end_is_late(self):

@@ -139,7 +139,8 @@ class Turn {
     return ",\"until\":" + std::to_string(now + lease_->valid_for() / 1us);
   }
   void fail(const Error& error) {
-    records_.say("failed", me() + ",\"why\":" + quoted(error.what()));
+    records_.say("failed",
+                 me() + ",\"why\":" + quoted(error.code().message() + ": " + error.what()));
   }
 
   Records& records_;

@@ -20,6 +20,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 // Not a legal name, so that no name server is asked.
 const std::string no_such_host(100, 'x');
@@ -178,12 +179,9 @@ TEST(Login, NobodyThereIsUnreachable) {
   EXPECT_THAT(failure_of("redis://" + no_such_host).what, HasSubstr("resolved"));
 }
 
-TEST(Login, AnErrorNamesItsCauseOnce) {
+TEST(Login, AnErrorDoesNotRepeatTheMessageOfItsCode) {
   const auto failure = failure_of("redis://127.0.0.1:1");
-  const auto text = make_error_code(errc::unreachable).message();
-  const auto first = failure.what.find(text);
-  ASSERT_NE(first, std::string::npos) << failure.what;
-  EXPECT_EQ(failure.what.find(text, first + 1), std::string::npos) << failure.what;
+  EXPECT_THAT(failure.what, Not(HasSubstr(make_error_code(errc::unreachable).message())));
 }
 
 TEST(Login, APeerThatHangsUpIsUnreachable) {
