@@ -6,7 +6,7 @@
 #include "election/election_view.hpp"
 #include "election/proclamation.hpp"
 #include "locks/lock_spec.hpp"
-#include "store/panel.hpp"
+#include "store/server_set.hpp"
 
 namespace dlock {
 namespace {
@@ -46,8 +46,8 @@ std::optional<Leadership> Election::try_campaign_in(std::chrono::milliseconds sp
 }
 
 std::optional<Leader> Election::leader() const {
-  detail::Panel panel{spec_->client->config(), spec_->key};
-  return detail::look_at_election(panel, spec_->key).leader;
+  detail::ServerSet servers{spec_->client->config(), spec_->key};
+  return detail::look_at_election(servers, spec_->key).leader;
 }
 
 LeaderObserver Election::observe() const {

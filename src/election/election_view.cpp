@@ -43,7 +43,7 @@ ElectionState read(std::string_view vote) {
 }
 
 // How many say that somebody leads, by term.
-std::map<std::int64_t, std::size_t> count_terms(const Panel::Votes& votes) {
+std::map<std::int64_t, std::size_t> count_terms(const ServerSet::Votes& votes) {
   std::map<std::int64_t, std::size_t> counts;
   for (const auto& vote : votes) {
     if (const auto leader = read(vote).leader) ++counts[leader->term];
@@ -54,15 +54,16 @@ std::map<std::int64_t, std::size_t> count_terms(const Panel::Votes& votes) {
 }  // namespace
 
 // Of what the leader has said, the last: a majority that has it shares a server with each other.
-ElectionState look_at_election(Panel& panel, const std::string& key, const PanelLimits& limits) {
+ElectionState look_at_election(ServerSet& servers, const std::string& key,
+                               const RunLimits& limits) {
   const std::array keys{key, core::leader_key(key)};
-  const auto leads = [&](const auto& term) { return term.second >= panel.majority(); };
-  const auto decide = [&](const Panel::Votes& votes, std::size_t open) {
+  const auto leads = [&](const auto& term) { return term.second >= servers.majority(); };
+  const auto decide = [&](const ServerSet::Votes& votes, std::size_t open) {
     std::size_t most = 0;
     for (const auto& [term, count] : count_terms(votes)) most = std::max(most, count);
-    return most >= panel.majority() || most + open < panel.majority();
+    return most >= servers.majority() || most + open < servers.majority();
   };
-  const auto votes = panel.run({script::leader, script::leader_sha, keys, {}}, decide, limits);
+  const auto votes = servers.run({script::leader, script::leader_sha, keys, {}}, decide, limits);
   const auto terms = count_terms(votes);
   const auto term = std::ranges::find_if(terms, leads);
   ElectionState state;
@@ -78,8 +79,8 @@ ElectionState look_at_election(Panel& panel, const std::string& key, const Panel
 }
 
 ElectionView::ElectionView(std::shared_ptr<Session> client, std::string key)
-    : client_(std::move(client)), key_(std::move(key)), panel_(client_->config(), key_) {
-  panel_.listen(core::leader_key(key_));
+    : client_(std::move(client)), key_(std::move(key)), servers_(client_->config(), key_) {
+  servers_.listen(core::leader_key(key_));
 }
 
 std::optional<LeaderChange> ElectionView::next(std::optional<Clock::time_point> deadline,
@@ -133,8 +134,8 @@ void ElectionView::fail_for_now(Clock::time_point last) {
 
 // A single server's message that arrives before its reply is dropped: the script ran after what it
 // tells of.
-std::optional<LeaderChange> ElectionView::look(const PanelLimits& limits) {
-  auto state = look_at_election(panel_, key_, limits);
+std::optional<LeaderChange> ElectionView::look(const RunLimits& limits) {
+  auto state = look_at_election(servers_, key_, limits);
   // The lock is there up to and including its last millisecond.
   const auto pause = state.left ? std::min(*state.left + 1ms, look_again) : look_again;
   look_at_ = Clock::now() + pause;
@@ -158,13 +159,13 @@ std::optional<LeaderChange> ElectionView::change_to(std::optional<Leader> leader
 }
 
 void ElectionView::take_news() {
-  if (panel_.take_news()) look_at_ = {};
+  if (servers_.take_news()) look_at_ = {};
 }
 
 void ElectionView::sleep_until(Clock::time_point end) {
   const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
   std::vector<pollfd> ready{{wake_.fd(), POLLIN, 0}};
-  panel_.watch(ready);
+  servers_.watch(ready);
   (void)::poll(ready.data(), ready.size(), static_cast<int>(std::max(left, 0ms).count()));
 }
 

@@ -10,7 +10,7 @@
 #include "dlock/leader_observer.hpp"
 #include "runtime/event_fd.hpp"
 #include "session/session.hpp"
-#include "store/panel.hpp"
+#include "store/server_set.hpp"
 
 namespace dlock::detail {
 
@@ -19,9 +19,9 @@ struct ElectionState {
   std::optional<Leader> leader;
   std::optional<std::chrono::milliseconds> left;  ///< none: it is free, or has no end
 };
-/// What a majority says. Throws as `Panel::run`.
-[[nodiscard]] ElectionState look_at_election(Panel& panel, const std::string& key,
-                                             const PanelLimits& limits = {});
+/// What a majority says. Throws as `ServerSet::run`.
+[[nodiscard]] ElectionState look_at_election(ServerSet& servers, const std::string& key,
+                                             const RunLimits& limits = {});
 
 /// One caller at a time.
 class ElectionView {
@@ -36,7 +36,7 @@ class ElectionView {
 
  private:
   std::optional<LeaderChange> look_if_due(Clock::time_point end, const std::stop_token& stop);
-  std::optional<LeaderChange> look(const PanelLimits& limits);
+  std::optional<LeaderChange> look(const RunLimits& limits);
   std::optional<LeaderChange> change_to(std::optional<Leader> leader);
   void fail_for_now(Clock::time_point last);
   void take_news();
@@ -44,7 +44,7 @@ class ElectionView {
 
   const std::shared_ptr<Session> client_;
   const std::string key_;
-  Panel panel_;
+  ServerSet servers_;
   bool told_ = false;             ///< whether anything was reported
   std::optional<Leader> leader_;  ///< as reported
   Clock::time_point look_at_{};

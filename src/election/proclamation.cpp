@@ -39,7 +39,7 @@ Proclamation::Proclamation(const Lease& lease)
       lease_(LeaseState::of(lease)->record),
       name_(lease.name()),
       period_(std::max(std::chrono::ceil<milliseconds>(lease_->ttl), milliseconds{1s})),
-      panel_(client_->config(), lease_->key) {}
+      servers_(client_->config(), lease_->key) {}
 
 void Proclamation::proclaim(std::string_view value, const std::stop_token& stop) {
   const std::lock_guard lock{mutex_};
@@ -74,25 +74,25 @@ void Proclamation::send(const std::stop_token& stop) {
                                                   revision,
                                                   life_ms,
                                                   value_};
-  const auto count_followers = [](const Panel::Votes& votes) {
+  const auto count_followers = [](const ServerSet::Votes& votes) {
     return static_cast<std::size_t>(std::ranges::count_if(
         votes, [](const auto& vote) { return !vote.ends_with(" not_leader"); }));
   };
-  const auto decide = [&](const Panel::Votes& votes, std::size_t open) {
+  const auto decide = [&](const ServerSet::Votes& votes, std::size_t open) {
     const auto followers = count_followers(votes);
-    return followers >= panel_.majority() || followers + open < panel_.majority();
+    return followers >= servers_.majority() || followers + open < servers_.majority();
   };
   const auto votes =
-      panel_.run({script::proclaim, script::proclaim_sha, keys, arguments}, decide, {stop});
+      servers_.run({script::proclaim, script::proclaim_sha, keys, arguments}, decide, {stop});
   for (const auto& vote : votes) {
     if (const auto mute = vote.find(" mute "); mute != std::string::npos) {
       client_->log(LogLevel::warning, "could not tell the observers of \"" + name_ +
                                           "\": " + redis::classify(vote.substr(mute + 6)).what);
     }
   }
-  if (count_followers(votes) >= panel_.majority()) return;
+  if (count_followers(votes) >= servers_.majority()) return;
   // A lease on many servers may be about to be written down anew on some.
-  if (panel_.size() > 1 && lease_->left(now()) > core::Duration::zero()) {
+  if (servers_.size() > 1 && lease_->left(now()) > core::Duration::zero()) {
     throw_error(errc::unreachable, "the value of the leader of \"" + name_ +
                                        "\" is not on a majority of the servers yet; dlock tries "
                                        "again");
@@ -106,7 +106,7 @@ void Proclamation::send(const std::stop_token& stop) {
 // majority had: so sooner at first.
 void Proclamation::keep() {
   std::unique_lock lock{mutex_};
-  const auto first = panel_.size() == 1 ? period_ : first_repeat;
+  const auto first = servers_.size() == 1 ? period_ : first_repeat;
   for (auto pause = first;;) {
     const auto revision = revision_;
     if (changed_.wait_for(lock, pause, [&] { return withdrawn_ || revision_ != revision; })) {
@@ -131,22 +131,22 @@ void Proclamation::keep() {
 
 void Proclamation::withdraw() noexcept {
   const runtime::Cancellation none{PTHREAD_CANCEL_DISABLE};
-  const auto end = Panel::Clock::now() + client_->options().request_timeout;
+  const auto end = ServerSet::Clock::now() + client_->options().request_timeout;
   ends_.request_stop();
   {
     const std::lock_guard lock{mutex_};
     try {
-      if (!std::exchange(withdrawn_, true) && panel_.is_connected()) {
+      if (!std::exchange(withdrawn_, true) && servers_.is_connected()) {
         const std::array keys{core::leader_key(lease_->key)};
         const auto counter = std::to_string(lease_->fence.counter);
         const auto sequence = std::to_string(lease_->fence.sequence);
         const std::array<std::string_view, 4> arguments{
             core::echo_of(lease_->token), core::client_of(lease_->token), counter, sequence};
-        const auto decide = [](const Panel::Votes& /*votes*/, std::size_t open) {
+        const auto decide = [](const ServerSet::Votes& /*votes*/, std::size_t open) {
           return open == 0;
         };
-        (void)panel_.run({script::resign, script::resign_sha, keys, arguments}, decide,
-                         {{}, end, farewell});
+        (void)servers_.run({script::resign, script::resign_sha, keys, arguments}, decide,
+                           {{}, end, farewell});
       }
     } catch (const std::exception& error) {
       // Without its lock the value does not count.

@@ -14,7 +14,7 @@
 #include "core/engine/hold.hpp"
 #include "dlock/lease.hpp"
 #include "session/session.hpp"
-#include "store/panel.hpp"
+#include "store/server_set.hpp"
 
 namespace dlock::detail {
 
@@ -51,7 +51,7 @@ class Proclamation {
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  Panel panel_;
+  ServerSet servers_;
   std::string value_;
   std::int64_t revision_ = 0;
   bool withdrawn_ = false;

@@ -1,4 +1,4 @@
-// Panel: the servers that have a key, asked as one: a single one, or each of a quorum's. Who is
+// ServerSet: the servers that have a key, asked as one: a single one, or each of a quorum's. Who is
 // slow or gone is not waited for when there is a majority without.
 #pragma once
 
@@ -35,7 +35,7 @@ struct ScriptCall {
 };
 
 /// What ends a run that the servers do not decide.
-struct PanelLimits {
+struct RunLimits {
   std::stop_token stop{};
   std::chrono::steady_clock::time_point end = std::chrono::steady_clock::time_point::max();
   /// When a majority has replied.
@@ -44,7 +44,7 @@ struct PanelLimits {
 
 /// Over connections beside the client's shared ones, which come back by themselves: of a cluster to
 /// the node that has the key. Not thread-safe.
-class Panel {
+class ServerSet {
  public:
   using Clock = std::chrono::steady_clock;
   using Milliseconds = std::chrono::milliseconds;
@@ -54,15 +54,15 @@ class Panel {
   using Decides = std::function<bool(const Votes& votes, std::size_t open)>;
 
   /// Connects when first needed.
-  Panel(const StoreConfig& config, std::string_view key);
-  Panel(const Panel&) = delete;
-  Panel& operator=(const Panel&) = delete;
+  ServerSet(const StoreConfig& config, std::string_view key);
+  ServerSet(const ServerSet&) = delete;
+  ServerSet& operator=(const ServerSet&) = delete;
 
   /// Runs a script on all, whose replies are texts. Returns when they decide, or when nobody else
   /// can be expected to reply; when a majority has replied, after `patience` at the latest. Throws
   /// `Unreachable`, `Refused` or `StoreUnusable` when no majority does, and `Cancelled`.
   [[nodiscard]] Votes run(const ScriptCall& call, const Decides& decide,
-                          const PanelLimits& limits = {});
+                          const RunLimits& limits = {});
   /// Whether there are connections to a majority.
   [[nodiscard]] bool is_connected() const;
   /// Subscribes to `channel` everywhere, before anything that is run later.

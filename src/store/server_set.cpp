@@ -1,5 +1,5 @@
 // A round: ask all, count what they say, and leave those behind that say nothing.
-#include "store/panel.hpp"
+#include "store/server_set.hpp"
 
 #include <algorithm>
 #include <array>
@@ -32,9 +32,9 @@ bool knows_others(const redis::Endpoint& endpoint) {
 }  // namespace
 
 /// Takes what one server sends.
-class Panel::Intake final : public redis::Receiver {
+class ServerSet::Intake final : public redis::Receiver {
  public:
-  Intake(Panel& panel, Server& server) : panel_(panel), server_(server) {}
+  Intake(ServerSet& set, Server& server) : set_(set), server_(server) {}
 
   void on_reply(const redis::ReplyView& reply) override {
     if (!problem.what.empty()) {
@@ -51,9 +51,9 @@ class Panel::Intake final : public redis::Receiver {
     const auto& endpoint = server_.settings.endpoint;
     const auto error = [&] {
       auto what = redis::classify(reply.text);
-      const bool is_misused = what.code == errc::not_a_lock && panel_.call_ != nullptr;
+      const bool is_misused = what.code == errc::not_a_lock && set_.call_ != nullptr;
       what.what = endpoint.display() + ": " +
-                  (is_misused ? core::misuse_of(panel_.call_->keys.front()) : what.what);
+                  (is_misused ? core::misuse_of(set_.call_->keys.front()) : what.what);
       return what;
     };
     if (is_error && knows_others(endpoint) && is_of_another_server(reply.text)) {
@@ -61,7 +61,7 @@ class Panel::Intake final : public redis::Receiver {
       is_elsewhere = true;
     } else if (round == 0) {
       if (is_error) problem = error();
-    } else if (round != panel_.round_ || panel_.call_ == nullptr) {
+    } else if (round != set_.round_ || set_.call_ == nullptr) {
       return;  // too late
     } else if (is_error && reply.text.starts_with("NOSCRIPT")) {
       is_unknown_script = true;
@@ -69,11 +69,11 @@ class Panel::Intake final : public redis::Receiver {
       server_.problem = error();
     } else {
       server_.voted = true;
-      panel_.votes_.emplace_back(reply.text);
+      set_.votes_.emplace_back(reply.text);
     }
   }
   void on_message(std::string_view /*channel*/, std::string_view /*payload*/) override {
-    panel_.has_news_ = true;
+    set_.has_news_ = true;
   }
   void on_unsubscribed(std::string_view /*channel*/) override {
     problem = {errc::unreachable, "the server ended the subscription"};
@@ -84,11 +84,11 @@ class Panel::Intake final : public redis::Receiver {
   bool is_unknown_script = false;
 
  private:
-  Panel& panel_;
+  ServerSet& set_;
   Server& server_;
 };
 
-Panel::Panel(const StoreConfig& config, std::string_view key)
+ServerSet::ServerSet(const StoreConfig& config, std::string_view key)
     : timeout_(config.options.request_timeout) {
   config.check_process();
   auto settings = config.connection_settings();
@@ -105,11 +105,12 @@ Panel::Panel(const StoreConfig& config, std::string_view key)
   }
 }
 
-Panel::Votes Panel::run(const ScriptCall& call, const Decides& decide, const PanelLimits& limits) {
+ServerSet::Votes ServerSet::run(const ScriptCall& call, const Decides& decide,
+                                const RunLimits& limits) {
   const std::stop_callback on_stop{limits.stop, [this] { wake_->notify(); }};
   struct Round {
-    Panel& panel;
-    ~Round() { panel.call_ = nullptr; }
+    ServerSet& set;
+    ~Round() { set.call_ = nullptr; }
   } const round{*this};
   begin_round(call);
   const auto enough_at = Clock::now() + std::min(limits.patience, longest_wait);
@@ -126,7 +127,7 @@ Panel::Votes Panel::run(const ScriptCall& call, const Decides& decide, const Pan
   return std::move(votes_);
 }
 
-void Panel::begin_round(const ScriptCall& call) {
+void ServerSet::begin_round(const ScriptCall& call) {
   call_ = nullptr;
   go_on();  // with what was left behind
   ++round_;
@@ -144,7 +145,7 @@ void Panel::begin_round(const ScriptCall& call) {
   }
 }
 
-void Panel::dial(Server& server) {
+void ServerSet::dial(Server& server) {
   const auto now = Clock::now();
   server.problem.reset();
   server.dialled = true;
@@ -153,7 +154,7 @@ void Panel::dial(Server& server) {
   server.connector.start({server.settings, 0, timeout_}, [wake = wake_] { wake->notify(); });
 }
 
-void Panel::take_dialled(Server& server) {
+void ServerSet::take_dialled(Server& server) {
   auto dialled = server.connector.take();
   if (!dialled) return;
   if (!dialled->connection) {
@@ -173,7 +174,7 @@ void Panel::take_dialled(Server& server) {
   }
 }
 
-void Panel::ask(Server& server, bool whole) {
+void ServerSet::ask(Server& server, bool whole) {
   const auto key_count = std::to_string(call_->keys.size());
   std::vector<std::string_view> fields{whole ? "EVAL" : "EVALSHA",
                                        whole ? call_->script : call_->sha, key_count};
@@ -185,7 +186,7 @@ void Panel::ask(Server& server, bool whole) {
   if (!server.connection->flush()) drop(server, server.connection->problem());
 }
 
-void Panel::receive(Server& server) {
+void ServerSet::receive(Server& server) {
   Intake intake{*this, server};
   if (!server.connection->receive(intake) || !server.connection->flush()) {
     drop(server, server.connection->problem());
@@ -199,7 +200,7 @@ void Panel::receive(Server& server) {
 }
 
 // A connection that was idle may have ended unseen: then there is another one, once a round.
-void Panel::drop(Server& server, const std::string& why) {
+void ServerSet::drop(Server& server, const std::string& why) {
   const bool again =
       call_ != nullptr && !server.voted && !server.dialled && server.dial_at <= Clock::now();
   give_up(server, {errc::unreachable, server.settings.endpoint.display() + ": " + why});
@@ -210,7 +211,7 @@ void Panel::drop(Server& server, const std::string& why) {
 }
 
 // To who has the key now.
-void Panel::follow(Server& server, redis::ServerError problem) {
+void ServerSet::follow(Server& server, redis::ServerError problem) {
   give_up(server, std::move(problem));
   if (call_ != nullptr && server.moves++ < most_moves) {
     server.suspect = false;
@@ -219,7 +220,7 @@ void Panel::follow(Server& server, redis::ServerError problem) {
 }
 
 // Until the next round.
-void Panel::give_up(Server& server, redis::ServerError problem) {
+void ServerSet::give_up(Server& server, redis::ServerError problem) {
   has_news_ = has_news_ || (server.connection && call_ == nullptr);
   server.connector.abandon();
   server.connection.reset();
@@ -230,7 +231,7 @@ void Panel::give_up(Server& server, redis::ServerError problem) {
 }
 
 // Takes what there is, and gives up who had its time.
-void Panel::go_on() {
+void ServerSet::go_on() {
   wake_->clear();
   for (auto& server : servers_) {
     take_dialled(server);
@@ -243,7 +244,7 @@ void Panel::go_on() {
   }
 }
 
-void Panel::wait(Clock::time_point end) {
+void ServerSet::wait(Clock::time_point end) {
   std::vector<pollfd> ready;
   watch(ready);
   for (const auto& server : servers_) {
@@ -254,7 +255,7 @@ void Panel::wait(Clock::time_point end) {
   (void)::poll(ready.data(), ready.size(), static_cast<int>(span.count()));
 }
 
-void Panel::watch(std::vector<pollfd>& ready) {
+void ServerSet::watch(std::vector<pollfd>& ready) {
   ready.push_back({wake_->fd(), POLLIN, 0});
   for (const auto& server : servers_) {
     if (!server.connection) continue;
@@ -264,32 +265,32 @@ void Panel::watch(std::vector<pollfd>& ready) {
   }
 }
 
-bool Panel::is_connected() const {
+bool ServerSet::is_connected() const {
   const auto connected = std::ranges::count_if(
       servers_, [](const Server& server) { return server.connection != nullptr; });
   return static_cast<std::size_t>(connected) >= majority();
 }
 
-bool Panel::take_news() {
+bool ServerSet::take_news() {
   go_on();
   return std::exchange(has_news_, false);
 }
 
 // Suspects only while without them there can be no majority.
-bool Panel::is_expected(const Server& server) const {
+bool ServerSet::is_expected(const Server& server) const {
   const bool open = server.connector.is_busy() || server.asked;
   return open && !server.voted && !server.problem &&
          (!server.suspect || votes_.size() < majority());
 }
 
-std::optional<Panel::Clock::time_point> Panel::deadline_of(const Server& server,
-                                                           milliseconds timeout) {
+std::optional<ServerSet::Clock::time_point> ServerSet::deadline_of(const Server& server,
+                                                                   milliseconds timeout) {
   if (server.connector.is_busy()) return server.dial_by;
   if (server.owed.empty()) return std::nullopt;
   return server.owed.front().sent + timeout;
 }
 
-void Panel::fail() const {
+void ServerSet::fail() const {
   const auto is_failure = [](const Server& server) {
     return server.problem && server.problem->code != errc::unreachable;
   };
