@@ -27,9 +27,9 @@ constexpr milliseconds retry = 100ms;
 constexpr int patience = 5;  // request timeouts, as a waiter has
 
 // The reply of leader.lua.
-ElectionState read(std::string_view vote) {
+ElectionState read(std::string_view reply) {
   ElectionState state;
-  core::Words words{vote};
+  core::Words words{reply};
   std::int64_t left_ms = 0;
   if (core::parse_exact(words.next(), left_ms)) state.left = milliseconds{left_ms};
   core::Fence term;
@@ -43,10 +43,10 @@ ElectionState read(std::string_view vote) {
 }
 
 // How many say that somebody leads, by term.
-std::map<std::int64_t, std::size_t> count_terms(const ServerSet::Votes& votes) {
+std::map<std::int64_t, std::size_t> count_terms(const ServerSet::Replies& replies) {
   std::map<std::int64_t, std::size_t> counts;
-  for (const auto& vote : votes) {
-    if (const auto leader = read(vote).leader) ++counts[leader->term];
+  for (const auto& reply : replies) {
+    if (const auto leader = read(reply).leader) ++counts[leader->term];
   }
   return counts;
 }
@@ -58,17 +58,17 @@ ElectionState look_at_election(ServerSet& servers, const std::string& key,
                                const RunLimits& limits) {
   const std::array keys{key, core::leader_key(key)};
   const auto leads = [&](const auto& term) { return term.second >= servers.majority(); };
-  const auto decide = [&](const ServerSet::Votes& votes, std::size_t open) {
+  const auto decide = [&](const ServerSet::Replies& replies, std::size_t open) {
     std::size_t most = 0;
-    for (const auto& [term, count] : count_terms(votes)) most = std::max(most, count);
+    for (const auto& [term, count] : count_terms(replies)) most = std::max(most, count);
     return most >= servers.majority() || most + open < servers.majority();
   };
-  const auto votes = servers.run({script::leader, script::leader_sha, keys, {}}, decide, limits);
-  const auto terms = count_terms(votes);
+  const auto replies = servers.run({script::leader, script::leader_sha, keys, {}}, decide, limits);
+  const auto terms = count_terms(replies);
   const auto term = std::ranges::find_if(terms, leads);
   ElectionState state;
-  for (const auto& vote : votes) {
-    auto [leader, left] = read(vote);
+  for (const auto& reply : replies) {
+    auto [leader, left] = read(reply);
     if (left && (!state.left || *left < *state.left)) state.left = left;
     if (term != terms.end() && leader && leader->term == term->first &&
         (!state.leader || leader->revision > state.leader->revision)) {

@@ -74,23 +74,23 @@ void Proclamation::send(const std::stop_token& stop) {
                                                   revision,
                                                   life_ms,
                                                   value_};
-  const auto count_followers = [](const ServerSet::Votes& votes) {
+  const auto count_followers = [](const ServerSet::Replies& replies) {
     return static_cast<std::size_t>(std::ranges::count_if(
-        votes, [](const auto& vote) { return !vote.ends_with(" not_leader"); }));
+        replies, [](const auto& reply) { return !reply.ends_with(" not_leader"); }));
   };
-  const auto decide = [&](const ServerSet::Votes& votes, std::size_t open) {
-    const auto followers = count_followers(votes);
+  const auto decide = [&](const ServerSet::Replies& replies, std::size_t open) {
+    const auto followers = count_followers(replies);
     return followers >= servers_.majority() || followers + open < servers_.majority();
   };
-  const auto votes =
+  const auto replies =
       servers_.run({script::proclaim, script::proclaim_sha, keys, arguments}, decide, {stop});
-  for (const auto& vote : votes) {
-    if (const auto mute = vote.find(" mute "); mute != std::string::npos) {
+  for (const auto& reply : replies) {
+    if (const auto mute = reply.find(" mute "); mute != std::string::npos) {
       client_->log(LogLevel::warning, "could not tell the observers of \"" + name_ +
-                                          "\": " + redis::classify(vote.substr(mute + 6)).what);
+                                          "\": " + redis::classify(reply.substr(mute + 6)).what);
     }
   }
-  if (count_followers(votes) >= servers_.majority()) return;
+  if (count_followers(replies) >= servers_.majority()) return;
   // A lease on many servers may be about to be written down anew on some.
   if (servers_.size() > 1 && lease_->left(now()) > core::Duration::zero()) {
     throw_error(errc::unreachable, "the value of the leader of \"" + name_ +
@@ -142,7 +142,7 @@ void Proclamation::withdraw() noexcept {
         const auto sequence = std::to_string(lease_->fence.sequence);
         const std::array<std::string_view, 4> arguments{
             core::echo_of(lease_->token), core::client_of(lease_->token), counter, sequence};
-        const auto decide = [](const ServerSet::Votes& /*votes*/, std::size_t open) {
+        const auto decide = [](const ServerSet::Replies& /*replies*/, std::size_t open) {
           return open == 0;
         };
         (void)servers_.run({script::resign, script::resign_sha, keys, arguments}, decide,

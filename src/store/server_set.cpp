@@ -68,8 +68,8 @@ class ServerSet::Intake final : public redis::Receiver {
     } else if (is_error) {
       server_.problem = error();
     } else {
-      server_.voted = true;
-      set_.votes_.emplace_back(reply.text);
+      server_.replied = true;
+      set_.replies_.emplace_back(reply.text);
     }
   }
   void on_message(std::string_view /*channel*/, std::string_view /*payload*/) override {
@@ -105,8 +105,8 @@ ServerSet::ServerSet(const StoreConfig& config, std::string_view key)
   }
 }
 
-ServerSet::Votes ServerSet::run(const ScriptCall& call, const Decides& decide,
-                                const RunLimits& limits) {
+ServerSet::Replies ServerSet::run(const ScriptCall& call, const Decides& decide,
+                                  const RunLimits& limits) {
   const std::stop_callback on_stop{limits.stop, [this] { wake_->notify(); }};
   struct Round {
     ServerSet& set;
@@ -115,16 +115,16 @@ ServerSet::Votes ServerSet::run(const ScriptCall& call, const Decides& decide,
   begin_round(call);
   const auto enough_at = Clock::now() + std::min(limits.patience, longest_wait);
   const auto expects = [this](const Server& server) { return is_expected(server); };
-  while (!decide(votes_, size() - votes_.size()) && std::ranges::any_of(servers_, expects)) {
+  while (!decide(replies_, size() - replies_.size()) && std::ranges::any_of(servers_, expects)) {
     if (limits.stop.stop_requested())
       throw_error(errc::cancelled, "the wait for the servers was cancelled");
-    const auto end = votes_.size() >= majority() ? enough_at : limits.end;
+    const auto end = replies_.size() >= majority() ? enough_at : limits.end;
     if (end <= Clock::now()) break;
     wait(end);
     go_on();
   }
-  if (votes_.size() < majority()) fail();
-  return std::move(votes_);
+  if (replies_.size() < majority()) fail();
+  return std::move(replies_);
 }
 
 void ServerSet::begin_round(const ScriptCall& call) {
@@ -132,9 +132,9 @@ void ServerSet::begin_round(const ScriptCall& call) {
   go_on();  // with what was left behind
   ++round_;
   call_ = &call;
-  votes_.clear();
+  replies_.clear();
   for (auto& server : servers_) {
-    server.asked = server.voted = server.dialled = false;
+    server.asked = server.replied = server.dialled = false;
     server.moves = 0;
     if (server.connection) {
       server.problem.reset();
@@ -202,7 +202,7 @@ void ServerSet::receive(Server& server) {
 // A connection that was idle may have ended unseen: then there is another one, once a round.
 void ServerSet::drop(Server& server, const std::string& why) {
   const bool again =
-      call_ != nullptr && !server.voted && !server.dialled && server.dial_at <= Clock::now();
+      call_ != nullptr && !server.replied && !server.dialled && server.dial_at <= Clock::now();
   give_up(server, {errc::unreachable, server.settings.endpoint.display() + ": " + why});
   if (again) {
     server.suspect = false;
@@ -279,8 +279,8 @@ bool ServerSet::take_news() {
 // Suspects only while without them there can be no majority.
 bool ServerSet::is_expected(const Server& server) const {
   const bool open = server.connector.is_busy() || server.asked;
-  return open && !server.voted && !server.problem &&
-         (!server.suspect || votes_.size() < majority());
+  return open && !server.replied && !server.problem &&
+         (!server.suspect || replies_.size() < majority());
 }
 
 std::optional<ServerSet::Clock::time_point> ServerSet::deadline_of(const Server& server,

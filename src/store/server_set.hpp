@@ -49,9 +49,9 @@ class ServerSet {
   using Clock = std::chrono::steady_clock;
   using Milliseconds = std::chrono::milliseconds;
   /// What the servers replied, in no order.
-  using Votes = std::vector<std::string>;
-  /// Whether what `votes` say stands, whatever `open` others may say.
-  using Decides = std::function<bool(const Votes& votes, std::size_t open)>;
+  using Replies = std::vector<std::string>;
+  /// Whether what `replies` say stands, whatever `open` others may say.
+  using Decides = std::function<bool(const Replies& replies, std::size_t open)>;
 
   /// Connects when first needed.
   ServerSet(const StoreConfig& config, std::string_view key);
@@ -61,8 +61,8 @@ class ServerSet {
   /// Runs a script on all, whose replies are texts. Returns when they decide, or when nobody else
   /// can be expected to reply; when a majority has replied, after `patience` at the latest. Throws
   /// `Unreachable`, `Refused` or `StoreUnusable` when no majority does, and `Cancelled`.
-  [[nodiscard]] Votes run(const ScriptCall& call, const Decides& decide,
-                          const RunLimits& limits = {});
+  [[nodiscard]] Replies run(const ScriptCall& call, const Decides& decide,
+                            const RunLimits& limits = {});
   /// Whether there are connections to a majority.
   [[nodiscard]] bool is_connected() const;
   /// Subscribes to `channel` everywhere, before anything that is run later.
@@ -74,7 +74,7 @@ class ServerSet {
 
   /// How many there are.
   [[nodiscard]] std::size_t size() const noexcept { return servers_.size(); }
-  /// How many votes are a majority.
+  /// How many replies are a majority.
   [[nodiscard]] std::size_t majority() const noexcept { return size() / 2 + 1; }
 
  private:
@@ -93,10 +93,10 @@ class ServerSet {
     Clock::time_point dial_by{};
     /// It did not answer in time, or cannot be reached: others do not wait for it.
     bool suspect = false;
-    std::optional<redis::ServerError> problem{};  ///< why it did not vote when last asked
+    std::optional<redis::ServerError> problem{};  ///< why it did not reply when last asked
     // Of this round:
     bool asked = false;
-    bool voted = false;
+    bool replied = false;
     bool dialled = false;
     int moves = 0;
   };
@@ -123,7 +123,7 @@ class ServerSet {
   bool has_news_ = false;
   std::uint64_t round_ = 0;
   const ScriptCall* call_ = nullptr;  ///< of this round
-  Votes votes_;
+  Replies replies_;
 };
 
 }  // namespace dlock::detail
