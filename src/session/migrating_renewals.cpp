@@ -9,7 +9,7 @@
 #include "core/wire/command.hpp"
 #include "runtime/clock.hpp"
 #include "script/scripts.hpp"
-#include "store/servers.hpp"
+#include "store/side_connections.hpp"
 #include "store/store_config.hpp"
 
 namespace dlock::detail {
@@ -42,7 +42,7 @@ redis::Reply call(redis::Connection& node, const core::LeaseRecord& lease, milli
 }
 
 // Whether the lease was kept.
-bool keep(Servers& servers, const core::LeaseRecord& lease, milliseconds timeout) {
+bool keep(SideConnections& servers, const core::LeaseRecord& lease, milliseconds timeout) {
   auto reply = call(servers.of(lease.key), lease, timeout);
   if (reply.kind == redis::ReplyView::Kind::error && reply.text.starts_with("ASK ")) {
     auto& target = servers.at(address_of(reply.text, servers.address_of(lease.key)));
@@ -59,7 +59,8 @@ bool keep(Servers& servers, const core::LeaseRecord& lease, milliseconds timeout
   return echoes && (letter == "k" || letter == "b");
 }
 
-Rescued rescue(Servers& servers, milliseconds timeout, const MigratingRenewals::Leases& leases) {
+Rescued rescue(SideConnections& servers, milliseconds timeout,
+               const MigratingRenewals::Leases& leases) {
   Rescued result;
   try {
     for (const auto& lease : leases) {
@@ -76,7 +77,7 @@ Rescued rescue(Servers& servers, milliseconds timeout, const MigratingRenewals::
 
 void MigratingRenewals::start(const StoreConfig& config, Leases leases,
                               std::function<void()> wake) {
-  const auto servers = std::make_shared<Servers>(config, config.endpoint);
+  const auto servers = std::make_shared<SideConnections>(config, config.endpoint);
   BackgroundTask::start(
       [servers, timeout = config.options.request_timeout, leases = std::move(leases)] {
         return rescue(*servers, timeout, leases);

@@ -92,7 +92,8 @@ ServerSet::ServerSet(const StoreConfig& config, std::string_view key)
     : timeout_(config.options.request_timeout) {
   config.check_process();
   auto settings = config.connection_settings();
-  // As `Servers` has it: the shared connection's name is what that one's successor kills by.
+  // As `SideConnections` has it: the shared connection's name is what that one's successor kills
+  // by.
   settings.client_name += ":inspect";
   if (!config.is_quorum()) {
     settings.slot = core::slot_of(key);

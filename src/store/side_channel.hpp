@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "redis/connection.hpp"
-#include "store/servers.hpp"
+#include "store/side_connections.hpp"
 #include "store/store_config.hpp"
 
 namespace dlock::detail {
@@ -19,7 +19,7 @@ namespace dlock::detail {
 /// Not thread-safe. All members throw `Unreachable`, `Refused` or `StoreUnusable`.
 class SideChannel {
  public:
-  /// Connects. `stop`: as of `Servers`.
+  /// Connects. `stop`: as of `SideConnections`.
   explicit SideChannel(const StoreConfig& config, std::stop_token stop = {})
       : SideChannel(config, config.endpoint, std::move(stop)) {}
   /// To one of a quorum's servers, where each has its own view.
@@ -75,7 +75,7 @@ class SideChannel {
 
   const StoreConfig& config_;
   const std::chrono::milliseconds timeout_;
-  Servers servers_;
+  SideConnections servers_;
 };
 
 }  // namespace dlock::detail

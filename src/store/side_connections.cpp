@@ -1,5 +1,5 @@
-// Servers: connections beside the client's shared ones.
-#include "store/servers.hpp"
+// SideConnections: connections beside the client's shared ones.
+#include "store/side_connections.hpp"
 
 #include <poll.h>
 
@@ -16,7 +16,8 @@ namespace dlock::detail {
 
 using redis::Endpoint;
 
-Servers::Servers(const StoreConfig& config, const Endpoint& endpoint, std::stop_token stop)
+SideConnections::SideConnections(const StoreConfig& config, const Endpoint& endpoint,
+                                 std::stop_token stop)
     : settings_(config.connection_settings()),
       is_cluster_(endpoint.kind == Endpoint::Kind::cluster),
       stop_(std::move(stop)),
@@ -27,20 +28,20 @@ Servers::Servers(const StoreConfig& config, const Endpoint& endpoint, std::stop_
   settings_.client_name += ":inspect";
 }
 
-void Servers::HangUp::operator()() const noexcept {
+void SideConnections::HangUp::operator()() const noexcept {
   servers.wake_->notify();
   const std::lock_guard lock{servers.mutex_};
   for (const auto& [address, connection] : servers.connections_) connection->hang_up();
 }
 
-void Servers::check_stop() const {
+void SideConnections::check_stop() const {
   if (stop_.stop_requested())
     throw_error(errc::cancelled, "the wait for the servers was cancelled");
 }
 
 // What came of it. A name server may take longer than any connection.
 template <class BackgroundTask>
-auto Servers::await(BackgroundTask& errand) {
+auto SideConnections::await(BackgroundTask& errand) {
   constexpr std::chrono::milliseconds grace{100};
   const auto deadline = std::chrono::steady_clock::now() + settings_.connect_timeout + grace;
   for (;;) {
@@ -55,7 +56,7 @@ auto Servers::await(BackgroundTask& errand) {
   }
 }
 
-void Servers::survey() {
+void SideConnections::survey() {
   if (!ranges_.empty()) return;
   std::vector<Endpoint::Address> known;
   for (const auto& [address, connection] : connections_) known.push_back(address);
@@ -66,7 +67,7 @@ void Servers::survey() {
   ranges_ = std::move(surveyed.ranges);
 }
 
-redis::Connection& Servers::at(const Endpoint::Address& address) {
+redis::Connection& SideConnections::at(const Endpoint::Address& address) {
   const auto found = connections_.find(address);
   if (found != connections_.end()) return *found->second;
   auto settings = settings_;
@@ -80,11 +81,11 @@ redis::Connection& Servers::at(const Endpoint::Address& address) {
   return *connections_.emplace(address, std::move(dialled.connection)).first->second;
 }
 
-redis::Connection& Servers::of(std::string_view key) {
+redis::Connection& SideConnections::of(std::string_view key) {
   return at(is_cluster_ ? address_of(key) : Endpoint::Address{});
 }
 
-const Endpoint::Address& Servers::address_of(std::string_view key) {
+const Endpoint::Address& SideConnections::address_of(std::string_view key) {
   survey();
   const auto slot = core::slot_of(key);
   const auto range = std::find_if(ranges_.begin(), ranges_.end(), [&](const auto& some) {
@@ -99,7 +100,7 @@ const Endpoint::Address& Servers::address_of(std::string_view key) {
   return range->primary;
 }
 
-std::vector<redis::Connection*> Servers::all() {
+std::vector<redis::Connection*> SideConnections::all() {
   if (!is_cluster_) return {&at({})};
   survey();
   std::set<Endpoint::Address> primaries;

@@ -1,4 +1,4 @@
-// Servers: connections beside the client's shared ones.
+// SideConnections: connections beside the client's shared ones.
 #pragma once
 
 #include <chrono>
@@ -18,11 +18,12 @@
 namespace dlock::detail {
 
 /// Connects when first needed. Not thread-safe. Throws as `redis::Connection::open`.
-class Servers {
+class SideConnections {
  public:
   /// To `endpoint` alone, or where that is the client's, to where its locks are. `stop` ends what
   /// is waited for, at once: connecting with `Cancelled`, and the connections that there are.
-  Servers(const StoreConfig& config, const redis::Endpoint& endpoint, std::stop_token stop = {});
+  SideConnections(const StoreConfig& config, const redis::Endpoint& endpoint,
+                  std::stop_token stop = {});
 
   /// To the server that has `key`, or of a channel its messages.
   [[nodiscard]] redis::Connection& of(std::string_view key);
@@ -37,7 +38,7 @@ class Servers {
 
  private:
   struct HangUp {
-    Servers& servers;
+    SideConnections& servers;
     void operator()() const noexcept;
   };
   void survey();
