@@ -200,7 +200,7 @@ class Session : private EventLoop::Work {
   // Of a cluster:
   std::vector<redis::SlotRange> slots_;
   bool slots_are_old_ = true;
-  Surveyor surveyor_;
+  SlotSurvey surveyor_;
   core::Instant survey_by_;  ///< if it is busy
   std::vector<std::shared_ptr<core::LeaseRecord>> stranded_;
   MigratingRenewals rescuer_;

@@ -62,8 +62,8 @@ void Connector::start(Request request, std::function<void()> wake) {
                         std::move(wake));
 }
 
-void Surveyor::start(redis::Connection::Settings settings,
-                     std::vector<redis::Endpoint::Address> known, std::function<void()> wake) {
+void SlotSurvey::start(redis::Connection::Settings settings,
+                       std::vector<redis::Endpoint::Address> known, std::function<void()> wake) {
   BackgroundTask::start(
       [settings = std::move(settings), known = std::move(known)] {
         return survey(settings, known);

@@ -43,7 +43,7 @@ struct Surveyed {
 };
 
 /// Asks a cluster where its slots are. Not thread-safe.
-class Surveyor : public BackgroundTask<Surveyed> {
+class SlotSurvey : public BackgroundTask<Surveyed> {
  public:
   /// Begins to ask, `known` nodes first.
   void start(redis::Connection::Settings settings, std::vector<redis::Endpoint::Address> known,

@@ -60,7 +60,7 @@ void SideConnections::survey() {
   if (!ranges_.empty()) return;
   std::vector<Endpoint::Address> known;
   for (const auto& [address, connection] : connections_) known.push_back(address);
-  Surveyor surveyor;
+  SlotSurvey surveyor;
   surveyor.start(settings_, std::move(known), [wake = wake_] { wake->notify(); });
   auto surveyed = await(surveyor);
   if (surveyed.ranges.empty()) throw_error(surveyed.code, surveyed.what);
