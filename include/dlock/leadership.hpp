@@ -15,7 +15,7 @@
 namespace dlock {
 
 namespace detail {
-class Proclamation;
+class LeaderValue;
 }
 
 /// The right to lead, for a time. Move-only, for any thread; `const` members and `proclaim` are
@@ -26,7 +26,7 @@ class DLOCK_API Leadership {
   /// Leads nothing.
   Leadership() noexcept;
   /// For the library's own classes.
-  Leadership(Lease lease, std::unique_ptr<detail::Proclamation> proclamation) noexcept;
+  Leadership(Lease lease, std::unique_ptr<detail::LeaderValue> leader_value) noexcept;
   ~Leadership();
   /// Takes over; the other leads nothing then.
   Leadership(Leadership&&) noexcept;
@@ -60,7 +60,7 @@ class DLOCK_API Leadership {
  private:
   void give_up() noexcept;
   Lease lease_;
-  std::unique_ptr<detail::Proclamation> proclamation_;
+  std::unique_ptr<detail::LeaderValue> leader_value_;
 };
 
 }  // namespace dlock

@@ -4,18 +4,18 @@
 #include <utility>
 
 #include "election/election_view.hpp"
-#include "election/proclamation.hpp"
+#include "election/leader_value.hpp"
 #include "locks/lock_spec.hpp"
 #include "store/server_set.hpp"
 
 namespace dlock {
 namespace {
 
-std::unique_ptr<detail::Proclamation> proclaimed(const Lease& lease, std::string_view value,
-                                                 const std::stop_token& stop) {
-  auto proclamation = std::make_unique<detail::Proclamation>(lease);
-  proclamation->proclaim(value, stop);
-  return proclamation;
+std::unique_ptr<detail::LeaderValue> proclaimed(const Lease& lease, std::string_view value,
+                                                const std::stop_token& stop) {
+  auto leader_value = std::make_unique<detail::LeaderValue>(lease);
+  leader_value->proclaim(value, stop);
+  return leader_value;
 }
 
 }  // namespace
@@ -28,8 +28,8 @@ Election::~Election() { detail::destroy(spec_); }
 Leadership Election::campaign(std::string_view value, std::stop_token stop) {
   detail::check_proclaimed(value);
   auto lease = spec_->take_or_throw(stop);
-  auto proclamation = proclaimed(lease, value, stop);
-  return Leadership{std::move(lease), std::move(proclamation)};
+  auto leader_value = proclaimed(lease, value, stop);
+  return Leadership{std::move(lease), std::move(leader_value)};
 }
 
 std::optional<Leadership> Election::try_campaign(std::string_view value) {
@@ -41,8 +41,8 @@ std::optional<Leadership> Election::try_campaign_in(std::chrono::milliseconds sp
   detail::check_proclaimed(value);
   auto lease = spec_->take(span, stop);
   if (!lease) return std::nullopt;
-  auto proclamation = proclaimed(*lease, value, stop);
-  return std::optional<Leadership>{std::in_place, std::move(*lease), std::move(proclamation)};
+  auto leader_value = proclaimed(*lease, value, stop);
+  return std::optional<Leadership>{std::in_place, std::move(*lease), std::move(leader_value)};
 }
 
 std::optional<Leader> Election::leader() const {

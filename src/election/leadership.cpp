@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "election/proclamation.hpp"
+#include "election/leader_value.hpp"
 #include "locks/lease_state.hpp"
 #include "locks/thread_leases.hpp"
 
@@ -11,8 +11,8 @@ namespace dlock {
 
 Leadership::Leadership() noexcept = default;
 
-Leadership::Leadership(Lease lease, std::unique_ptr<detail::Proclamation> proclamation) noexcept
-    : lease_(std::move(lease)), proclamation_(std::move(proclamation)) {
+Leadership::Leadership(Lease lease, std::unique_ptr<detail::LeaderValue> leader_value) noexcept
+    : lease_(std::move(lease)), leader_value_(std::move(leader_value)) {
   detail::bind_to_thread(detail::LeaseState::of(lease_));  // until this is moved
 }
 
@@ -23,7 +23,7 @@ Leadership::Leadership(Leadership&&) noexcept = default;
 Leadership& Leadership::operator=(Leadership&& other) noexcept {
   if (this != &other) {
     give_up();
-    proclamation_ = std::move(other.proclamation_);
+    leader_value_ = std::move(other.leader_value_);
     lease_ = std::move(other.lease_);
   }
   return *this;
@@ -31,22 +31,22 @@ Leadership& Leadership::operator=(Leadership&& other) noexcept {
 
 // The value goes before the lock, or observers could see it beside the next leader's lease.
 void Leadership::give_up() noexcept {
-  if (proclamation_ && proclamation_->client()->is_forked()) {
-    detail::leave_to_parent(std::shared_ptr<detail::Proclamation>{std::move(proclamation_)});
+  if (leader_value_ && leader_value_->client()->is_forked()) {
+    detail::leave_to_parent(std::shared_ptr<detail::LeaderValue>{std::move(leader_value_)});
   }
-  proclamation_.reset();
+  leader_value_.reset();
 }
 
-std::string Leadership::value() const { return proclamation_ ? proclamation_->value() : ""; }
+std::string Leadership::value() const { return leader_value_ ? leader_value_->value() : ""; }
 
 void Leadership::proclaim(std::string_view value) {
   detail::check_proclaimed(value);
   lease_.ensure_held();
-  proclamation_->proclaim(value);
+  leader_value_->proclaim(value);
 }
 
 void Leadership::resign() {
-  if (lease_) proclamation_->client()->check_process();
+  if (lease_) leader_value_->client()->check_process();
   give_up();
   lease_.release();
 }

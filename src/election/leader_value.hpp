@@ -1,4 +1,4 @@
-// Proclamation: what a leader says, and the thread that keeps it on the server.
+// LeaderValue: what a leader says, and the thread that keeps it on the server.
 #pragma once
 
 #include <chrono>
@@ -23,13 +23,13 @@ void check_proclaimed(std::string_view value);
 
 /// Thread-safe. It counts for as long as the lock has the holder's token, so it need not end with
 /// the lease to the moment: its key lives three times as long as it takes to keep it again.
-class Proclamation {
+class LeaderValue {
  public:
   /// Of the holder of `lease`.
-  explicit Proclamation(const Lease& lease);
-  ~Proclamation() { withdraw(); }
-  Proclamation(const Proclamation&) = delete;
-  Proclamation& operator=(const Proclamation&) = delete;
+  explicit LeaderValue(const Lease& lease);
+  ~LeaderValue() { withdraw(); }
+  LeaderValue(const LeaderValue&) = delete;
+  LeaderValue& operator=(const LeaderValue&) = delete;
 
   /// Writes the value, for the first time or another. Throws `LockLost`; after anything else it is
   /// written in the background. `stop` ends that with `Cancelled`.

@@ -1,5 +1,5 @@
 // Writing down what a leader says, again and again.
-#include "election/proclamation.hpp"
+#include "election/leader_value.hpp"
 
 #include <algorithm>
 #include <array>
@@ -34,14 +34,14 @@ void check_proclaimed(std::string_view value) {
   }
 }
 
-Proclamation::Proclamation(const Lease& lease)
+LeaderValue::LeaderValue(const Lease& lease)
     : client_(LeaseState::of(lease)->client),
       lease_(LeaseState::of(lease)->record),
       name_(lease.name()),
       period_(std::max(std::chrono::ceil<milliseconds>(lease_->ttl), milliseconds{1s})),
       servers_(client_->config(), lease_->key) {}
 
-void Proclamation::proclaim(std::string_view value, const std::stop_token& stop) {
+void LeaderValue::proclaim(std::string_view value, const std::stop_token& stop) {
   const std::lock_guard lock{mutex_};
   value_ = value;
   ++revision_;
@@ -55,13 +55,13 @@ void Proclamation::proclaim(std::string_view value, const std::stop_token& stop)
   }
 }
 
-std::string Proclamation::value() const {
+std::string LeaderValue::value() const {
   const std::lock_guard lock{mutex_};
   return value_;
 }
 
 // With the mutex held. Throws when no majority has it now.
-void Proclamation::send(const std::stop_token& stop) {
+void LeaderValue::send(const std::stop_token& stop) {
   const std::array keys{lease_->key, core::leader_key(lease_->key)};
   const auto counter = std::to_string(lease_->fence.counter);
   const auto sequence = std::to_string(lease_->fence.sequence);
@@ -104,7 +104,7 @@ void Proclamation::send(const std::stop_token& stop) {
 
 // Every period. Of several servers one may have got its part of the lock, or the value, after the
 // majority had: so sooner at first.
-void Proclamation::keep() {
+void LeaderValue::keep() {
   std::unique_lock lock{mutex_};
   const auto first = servers_.size() == 1 ? period_ : first_repeat;
   for (auto pause = first;;) {
@@ -129,7 +129,7 @@ void Proclamation::keep() {
   }
 }
 
-void Proclamation::withdraw() noexcept {
+void LeaderValue::withdraw() noexcept {
   const runtime::Cancellation none{PTHREAD_CANCEL_DISABLE};
   const auto end = ServerSet::Clock::now() + client_->options().request_timeout;
   ends_.request_stop();
