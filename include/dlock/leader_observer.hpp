@@ -17,7 +17,7 @@
 namespace dlock {
 
 namespace detail {
-class ElectionView;
+class ElectionWatcher;
 struct WatchState;
 }  // namespace detail
 
@@ -49,7 +49,7 @@ struct LeaderChange {
 class DLOCK_API LeaderObserver {
  public:
   /// For the library's own classes.
-  explicit LeaderObserver(std::unique_ptr<detail::ElectionView> view) noexcept;
+  explicit LeaderObserver(std::unique_ptr<detail::ElectionWatcher> watcher) noexcept;
   ~LeaderObserver();
   /// Takes over; the other may only be assigned to or destroyed then.
   LeaderObserver(LeaderObserver&&) noexcept;
@@ -70,7 +70,7 @@ class DLOCK_API LeaderObserver {
  private:
   std::optional<LeaderChange> next_in(std::chrono::milliseconds span, std::stop_token stop);
   friend class LeaderWatch;
-  std::unique_ptr<detail::ElectionView> view_;
+  std::unique_ptr<detail::ElectionWatcher> watcher_;
 };
 
 /// Called with each change, in order, on a thread of its own. What it throws goes to the client's

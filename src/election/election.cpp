@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "election/election_view.hpp"
+#include "election/election_watcher.hpp"
 #include "election/leader_value.hpp"
 #include "locks/lock_spec.hpp"
 #include "store/server_set.hpp"
@@ -51,7 +51,7 @@ std::optional<Leader> Election::leader() const {
 }
 
 LeaderObserver Election::observe() const {
-  return LeaderObserver{std::make_unique<detail::ElectionView>(spec_->client, spec_->key)};
+  return LeaderObserver{std::make_unique<detail::ElectionWatcher>(spec_->client, spec_->key)};
 }
 
 LeaderWatch Election::observe(LeaderHandler handler) const {

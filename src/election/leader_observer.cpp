@@ -9,21 +9,21 @@
 #include <utility>
 
 #include "dlock/error.hpp"
-#include "election/election_view.hpp"
+#include "election/election_watcher.hpp"
 #include "locks/lease_state.hpp"
 #include "runtime/background_thread.hpp"
 #include "runtime/cancellation.hpp"
 
 namespace dlock {
 
-using detail::ElectionView;
+using detail::ElectionWatcher;
 
-LeaderObserver::LeaderObserver(std::unique_ptr<ElectionView> view) noexcept
-    : view_(std::move(view)) {}
+LeaderObserver::LeaderObserver(std::unique_ptr<ElectionWatcher> watcher) noexcept
+    : watcher_(std::move(watcher)) {}
 
 LeaderObserver::~LeaderObserver() {
-  if (view_ && view_->client()->is_forked()) {
-    detail::leave_to_parent(std::shared_ptr<ElectionView>{std::move(view_)});
+  if (watcher_ && watcher_->client()->is_forked()) {
+    detail::leave_to_parent(std::shared_ptr<ElectionWatcher>{std::move(watcher_)});
   }
 }
 
@@ -31,17 +31,17 @@ LeaderObserver::LeaderObserver(LeaderObserver&&) noexcept = default;
 
 LeaderObserver& LeaderObserver::operator=(LeaderObserver&& other) noexcept {
   if (this != &other) {
-    const LeaderObserver former{std::move(view_)};
-    view_ = std::move(other.view_);
+    const LeaderObserver former{std::move(watcher_)};
+    watcher_ = std::move(other.watcher_);
   }
   return *this;
 }
 
-LeaderChange LeaderObserver::next(std::stop_token stop) { return *view_->next({}, stop); }
+LeaderChange LeaderObserver::next(std::stop_token stop) { return *watcher_->next({}, stop); }
 
 std::optional<LeaderChange> LeaderObserver::next_in(std::chrono::milliseconds span,
                                                     std::stop_token stop) {
-  return view_->next(detail::deadline_in(span), stop);
+  return watcher_->next(detail::deadline_in(span), stop);
 }
 
 namespace detail {
@@ -109,7 +109,7 @@ struct WatchState {
 }  // namespace detail
 
 LeaderWatch::LeaderWatch(LeaderObserver observer, LeaderHandler handler) {
-  auto client = observer.view_->client();
+  auto client = observer.watcher_->client();
   state_ = std::make_shared<detail::WatchState>(std::move(observer), std::move(client),
                                                 std::move(handler));
   state_->thread = detail::background_thread([state = state_] { state->run(); });

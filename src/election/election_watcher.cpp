@@ -1,5 +1,5 @@
 // The observer's loop: look, sleep until told or until it is time, look again.
-#include "election/election_view.hpp"
+#include "election/election_watcher.hpp"
 
 #include <poll.h>
 
@@ -78,13 +78,13 @@ ElectionState look_at_election(ServerSet& servers, const std::string& key,
   return state;
 }
 
-ElectionView::ElectionView(std::shared_ptr<Session> client, std::string key)
+ElectionWatcher::ElectionWatcher(std::shared_ptr<Session> client, std::string key)
     : client_(std::move(client)), key_(std::move(key)), servers_(client_->config(), key_) {
   servers_.listen(core::leader_key(key_));
 }
 
-std::optional<LeaderChange> ElectionView::next(std::optional<Clock::time_point> deadline,
-                                               const std::stop_token& stop) {
+std::optional<LeaderChange> ElectionWatcher::next(std::optional<Clock::time_point> deadline,
+                                                  const std::stop_token& stop) {
   client_->check_process();
   wake_.clear();
   const std::stop_callback on_stop{stop, [this] { wake_.notify(); }};
@@ -103,8 +103,8 @@ std::optional<LeaderChange> ElectionView::next(std::optional<Clock::time_point> 
   }
 }
 
-std::optional<LeaderChange> ElectionView::look_if_due(Clock::time_point end,
-                                                      const std::stop_token& stop) {
+std::optional<LeaderChange> ElectionWatcher::look_if_due(Clock::time_point end,
+                                                         const std::stop_token& stop) {
   const auto now = Clock::now();
   if (now < look_at_) return std::nullopt;
   if (!unanswered_since_) unanswered_since_ = now;
@@ -124,7 +124,7 @@ std::optional<LeaderChange> ElectionView::look_if_due(Clock::time_point end,
 }
 
 // Called while an error is handled: throws it on when it has lasted for too long.
-void ElectionView::fail_for_now(Clock::time_point last) {
+void ElectionWatcher::fail_for_now(Clock::time_point last) {
   const auto now = Clock::now();
   look_at_ = now + retry;
   if (now < last) return;
@@ -134,7 +134,7 @@ void ElectionView::fail_for_now(Clock::time_point last) {
 
 // A single server's message that arrives before its reply is dropped: the script ran after what it
 // tells of.
-std::optional<LeaderChange> ElectionView::look(const RunLimits& limits) {
+std::optional<LeaderChange> ElectionWatcher::look(const RunLimits& limits) {
   auto state = look_at_election(servers_, key_, limits);
   // The lock is there up to and including its last millisecond.
   const auto pause = state.left ? std::min(*state.left + 1ms, look_again) : look_again;
@@ -142,7 +142,7 @@ std::optional<LeaderChange> ElectionView::look(const RunLimits& limits) {
   return change_to(std::move(state.leader));
 }
 
-std::optional<LeaderChange> ElectionView::change_to(std::optional<Leader> leader) {
+std::optional<LeaderChange> ElectionWatcher::change_to(std::optional<Leader> leader) {
   using Kind = LeaderChange::Kind;
   // What was said while a majority was still missing may have been seen already.
   if (leader && leader_ && leader->term == leader_->term && leader->revision < leader_->revision) {
@@ -158,11 +158,11 @@ std::optional<LeaderChange> ElectionView::change_to(std::optional<Leader> leader
   return std::nullopt;
 }
 
-void ElectionView::take_news() {
+void ElectionWatcher::take_news() {
   if (servers_.take_news()) look_at_ = {};
 }
 
-void ElectionView::sleep_until(Clock::time_point end) {
+void ElectionWatcher::sleep_until(Clock::time_point end) {
   const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
   std::vector<pollfd> ready{{wake_.fd(), POLLIN, 0}};
   servers_.watch(ready);

@@ -1,4 +1,4 @@
-// ElectionView: looks at an election, and is told when to look again.
+// ElectionWatcher: looks at an election, and is told when to look again.
 #pragma once
 
 #include <chrono>
@@ -24,11 +24,11 @@ struct ElectionState {
                                              const RunLimits& limits = {});
 
 /// One caller at a time.
-class ElectionView {
+class ElectionWatcher {
  public:
   using Clock = std::chrono::steady_clock;
 
-  ElectionView(std::shared_ptr<Session> client, std::string key);
+  ElectionWatcher(std::shared_ptr<Session> client, std::string key);
   /// None: the deadline passed. Throws as `LeaderObserver::next`.
   [[nodiscard]] std::optional<LeaderChange> next(std::optional<Clock::time_point> deadline,
                                                  const std::stop_token& stop);
