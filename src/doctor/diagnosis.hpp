@@ -8,8 +8,8 @@
 
 #include "dlock/doctor.hpp"
 #include "doctor/key_walk.hpp"
-#include "doctor/node.hpp"
 #include "doctor/rights.hpp"
+#include "doctor/server_probe.hpp"
 
 namespace dlock::detail {
 

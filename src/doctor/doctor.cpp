@@ -9,7 +9,7 @@
 
 #include "dlock/error.hpp"
 #include "doctor/diagnosis.hpp"
-#include "doctor/node.hpp"
+#include "doctor/server_probe.hpp"
 #include "redis/cluster.hpp"
 #include "session/session.hpp"
 
@@ -18,8 +18,8 @@ namespace {
 
 using detail::Examination;
 using redis::Endpoint;
-using redis::Node;
 using redis::NodeFacts;
+using redis::ServerProbe;
 using std::chrono::steady_clock;
 using Role = NodeFacts::Role;
 
@@ -57,16 +57,16 @@ class Servers {
     }
   }
   struct Server {
-    std::unique_ptr<Node> node;
+    std::unique_ptr<ServerProbe> node;
     bool has_locks;  // as far as the URL goes
   };
   [[nodiscard]] const std::vector<Server>& list() const { return list_; }
   [[nodiscard]] const Endpoint& endpoint() const { return settings_.endpoint; }
 
  private:
-  Node& add(const redis::Connection::Settings& settings, std::string address, Role role) {
-    list_.push_back({std::make_unique<Node>(settings, std::move(address), role, timeout_,
-                                            settings_.endpoint.service),
+  ServerProbe& add(const redis::Connection::Settings& settings, std::string address, Role role) {
+    list_.push_back({std::make_unique<ServerProbe>(settings, std::move(address), role, timeout_,
+                                                   settings_.endpoint.service),
                      false});
     return *list_.back().node;
   }

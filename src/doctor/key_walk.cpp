@@ -36,7 +36,7 @@ std::int64_t key_count(const redis::NodeFacts& facts, int db) {
 bool is_queue(std::string_view key) { return key.starts_with("dlock1:q"); }
 
 // The one reply to a command; none if the server is silent now, or refuses, which `why` then says.
-std::optional<Reply> ask(redis::Node& node, const Words& command, std::string& why) {
+std::optional<Reply> ask(redis::ServerProbe& node, const Words& command, std::string& why) {
   auto replies = node.call_all({command});
   if (replies.empty()) {
     why = node.facts().problem;
@@ -50,7 +50,7 @@ std::optional<Reply> ask(redis::Node& node, const Words& command, std::string& w
 }
 
 // Those of `keys` without an expiry that are ours: by their names, or by what a lock key holds.
-Words endless_among(redis::Node& node, const Words& keys, std::string& why) {
+Words endless_among(redis::ServerProbe& node, const Words& keys, std::string& why) {
   std::vector<Words> commands;
   for (const auto& key : keys) commands.push_back({"PTTL", key});
   const auto expiries = node.call_all(commands);
@@ -77,7 +77,7 @@ Words endless_among(redis::Node& node, const Words& keys, std::string& why) {
 }
 
 // Those of `queues` that have waiters, none of whose clients listens for a grant.
-Words orphaned_among(redis::Node& node, const Words& queues, std::string& why) {
+Words orphaned_among(redis::ServerProbe& node, const Words& queues, std::string& why) {
   std::vector<Words> commands;
   for (const auto& queue : queues)
     commands.push_back({"ZRANGE", queue, "0", std::string{looked_at}});
@@ -109,7 +109,7 @@ void append(Words& all, const Words& some) {
   }
 }
 
-void look_at(redis::Node& node, const Words& keys, KeyFacts& facts) {
+void look_at(redis::ServerProbe& node, const Words& keys, KeyFacts& facts) {
   append(facts.endless, endless_among(node, keys, facts.unknown));
   Words queues;
   std::ranges::copy_if(keys, std::back_inserter(queues), is_queue);
@@ -118,7 +118,7 @@ void look_at(redis::Node& node, const Words& keys, KeyFacts& facts) {
 
 }  // namespace
 
-KeyFacts walk_keys(redis::Node& node, const WalkOptions& options) {
+KeyFacts walk_keys(redis::ServerProbe& node, const WalkOptions& options) {
   KeyFacts facts;
   Words patterns{escape_glob(options.prefix) + "*"};
   if (!options.prefix.empty()) patterns.emplace_back("dlock1:*");
@@ -150,7 +150,7 @@ KeyFacts walk_keys(redis::Node& node, const WalkOptions& options) {
   return facts;
 }
 
-void look_again(redis::Node& node, KeyFacts& facts) {
+void look_again(redis::ServerProbe& node, KeyFacts& facts) {
   if (facts.orphaned.empty()) return;
   std::string why;
   const auto still = orphaned_among(node, facts.orphaned, why);

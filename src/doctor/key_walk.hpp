@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "doctor/node.hpp"
+#include "doctor/server_probe.hpp"
 
 namespace dlock::detail {
 
@@ -29,9 +29,9 @@ struct WalkOptions {
 };
 
 /// Walks. `node` was asked already.
-[[nodiscard]] KeyFacts walk_keys(redis::Node& node, const WalkOptions& options);
+[[nodiscard]] KeyFacts walk_keys(redis::ServerProbe& node, const WalkOptions& options);
 
 /// Drops from the orphaned those that are so no more: their waiters were reconnecting, or left.
-void look_again(redis::Node& node, KeyFacts& facts);
+void look_again(redis::ServerProbe& node, KeyFacts& facts);
 
 }  // namespace dlock::detail

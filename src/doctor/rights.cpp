@@ -109,7 +109,7 @@ Words probe_of(const Right& right, std::string_view prefix, const Allowed& allow
   return words;
 }
 
-std::vector<redis::Reply> ask(redis::Node& node, const std::vector<Words>& probes) {
+std::vector<redis::Reply> ask(redis::ServerProbe& node, const std::vector<Words>& probes) {
   std::vector<Words> commands;
   for (const auto& probe : probes) {
     Words& command = commands.emplace_back(Words{"EVAL", std::string{check_script}, "0"});
@@ -127,7 +127,7 @@ std::string grant_of(const Right& right, std::string_view prefix) {
 
 std::span<const Right> all_rights() { return rights; }
 
-RightsFacts find_missing_rights(redis::Node& node, std::string_view prefix) {
+RightsFacts find_missing_rights(redis::ServerProbe& node, std::string_view prefix) {
   const auto locks = samples_of("PREFIX*", prefix);
   const auto beside = samples_of("dlock1:*", prefix);
   const auto first = ask(node, {use_of(locks), use_of(beside), {"SSUBSCRIBE"}, {"SPUBLISH"}});

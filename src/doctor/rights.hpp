@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "doctor/node.hpp"
+#include "doctor/server_probe.hpp"
 
 namespace dlock::detail {
 
@@ -37,6 +37,6 @@ struct RightsFacts {
 };
 
 /// Asks the server, without using any of them but EVAL: by a script that does nothing else.
-[[nodiscard]] RightsFacts find_missing_rights(redis::Node& node, std::string_view prefix);
+[[nodiscard]] RightsFacts find_missing_rights(redis::ServerProbe& node, std::string_view prefix);
 
 }  // namespace dlock::detail

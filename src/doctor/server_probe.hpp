@@ -1,5 +1,5 @@
-// Node: what one server, or Sentinel, says about itself and its clock, by commands that change
-// nothing.
+// ServerProbe: what one server, or Sentinel, says about itself and its clock, by commands that
+// change nothing.
 #pragma once
 
 #include <chrono>
@@ -43,11 +43,11 @@ struct NodeFacts {
 
 /// Not thread-safe. No member throws for what the server does: `facts().problem` says it, and the
 /// node is not asked again.
-class Node {
+class ServerProbe {
  public:
   /// Connects. Role sentinel: to a Sentinel for `service`.
-  Node(const Connection::Settings& settings, std::string address, NodeFacts::Role role,
-       std::chrono::milliseconds timeout, std::string service = {});
+  ServerProbe(const Connection::Settings& settings, std::string address, NodeFacts::Role role,
+              std::chrono::milliseconds timeout, std::string service = {});
 
   /// Asks it for all but the clock.
   void ask();

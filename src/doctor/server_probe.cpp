@@ -1,5 +1,5 @@
 // Asking one server about itself.
-#include "doctor/node.hpp"
+#include "doctor/server_probe.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -47,8 +47,9 @@ std::string display_address(std::string_view host, int port) {
   return (is_ipv6 ? "[" + name + "]" : name) + ":" + std::to_string(port);
 }
 
-Node::Node(const Connection::Settings& settings, std::string address, NodeFacts::Role role,
-           std::chrono::milliseconds timeout, std::string service)
+ServerProbe::ServerProbe(const Connection::Settings& settings, std::string address,
+                         NodeFacts::Role role, std::chrono::milliseconds timeout,
+                         std::string service)
     : timeout_(timeout), service_(std::move(service)) {
   facts_.address = std::move(address);
   facts_.role = role;
@@ -60,7 +61,7 @@ Node::Node(const Connection::Settings& settings, std::string address, NodeFacts:
   }
 }
 
-std::vector<Reply> Node::call_all(const std::vector<std::vector<std::string>>& commands) {
+std::vector<Reply> ServerProbe::call_all(const std::vector<std::vector<std::string>>& commands) {
   if (!answers()) return {};
   try {
     return connection_->call_all(commands, timeout_);
@@ -72,7 +73,7 @@ std::vector<Reply> Node::call_all(const std::vector<std::vector<std::string>>& c
   }
 }
 
-Reply Node::call(const std::vector<std::string>& fields) {
+Reply ServerProbe::call(const std::vector<std::string>& fields) {
   auto replies = call_all({fields});
   if (replies.empty()) return {};
   if (replies[0].kind == ReplyView::Kind::error) {
@@ -83,14 +84,14 @@ Reply Node::call(const std::vector<std::string>& fields) {
   return std::move(replies[0]);
 }
 
-void Node::ask_fields(const std::vector<std::string>& fields, NodeFacts::Fields& into) {
+void ServerProbe::ask_fields(const std::vector<std::string>& fields, NodeFacts::Fields& into) {
   const auto reply = call(fields);
   for (std::size_t i = 0; i + 1 < reply.elements.size(); i += 2) {
     into.insert_or_assign(reply.elements[i].text, reply.elements[i + 1].text);
   }
 }
 
-void Node::ask() {
+void ServerProbe::ask() {
   NodeFacts::Fields greeting;
   ask_fields({"HELLO"}, greeting);
   facts_.server = greeting["server"];
@@ -108,7 +109,7 @@ void Node::ask() {
              facts_.config);
 }
 
-void Node::read_clock() {
+void ServerProbe::read_clock() {
   std::optional<ClockReading> best;
   const auto until = steady_clock::now() + reading_time;
   for (int i = 0; i < readings_at_once && answers() && (i == 0 || steady_clock::now() < until);
