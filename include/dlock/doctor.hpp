@@ -68,7 +68,7 @@ struct CheckupOptions {
   /// From zero to a year.
   Span clock_span{1'000};
   /// How many keys of a server are walked over at most.
-  std::int64_t most_keys = 1'000'000;
+  std::int64_t max_keys = 1'000'000;
   /// Is told how far the walk over the keys is; `total` is 0 if not known.
   std::function<void(std::int64_t walked, std::int64_t total)> progress{};
 };

@@ -164,7 +164,7 @@ int examine(const DoctorArguments& arguments) {
   Client client{arguments.store.url, options};
   CheckupOptions how;
   how.clock_span = arguments.clock;
-  how.most_keys = arguments.keys;
+  how.max_keys = arguments.keys;
   Progress progress;
   if (::isatty(STDERR_FILENO) == 1) how.progress = std::ref(progress);
   const auto checkup = check_up(client, how);

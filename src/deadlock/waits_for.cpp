@@ -15,8 +15,8 @@ namespace {
 
 constexpr std::string_view note_life_ms = "10000";  // a note that is not renewed is of the dead
 // What one search asks the store, which all who wait long do every two seconds.
-constexpr std::size_t most_locks = 64;
-constexpr std::size_t most_notes = 256;
+constexpr std::size_t max_locks = 64;
+constexpr std::size_t max_notes = 256;
 
 // The holders without whom nobody gets it. Of a semaphore with several any one may let go.
 std::vector<std::string> followed(const LockInfo& lock) {
@@ -107,7 +107,7 @@ struct WaitsFor::Search {
   Ring way{};
 
   bool follow(const std::string& key) {
-    if (seen.size() >= most_locks || !seen.insert(key).second) return false;
+    if (seen.size() >= max_locks || !seen.insert(key).second) return false;
     const auto holders = source.holders_of(key);
     for (const auto& token : holders) {
       if (std::ranges::find(tokens, token) != tokens.end()) {
@@ -150,7 +150,7 @@ struct WaitsFor::Live {
     return holders;
   }
   std::optional<Note> note_of(const std::string& token) {
-    return read++ < most_notes ? notes.read(token) : std::nullopt;
+    return read++ < max_notes ? notes.read(token) : std::nullopt;
   }
 };
 

@@ -182,18 +182,18 @@ void judge_persistence(const Facts& node, bool is_private, Findings& findings) {
 
 void judge_clients(const Facts& node, Findings& findings) {
   findings.begin("clients", node.address);
-  const auto most = number_in(node.info, "maxclients");
+  const auto limit = number_in(node.info, "maxclients");
   const auto now = number_in(node.info, "connected_clients");
-  if (!most || !now) return findings.unknown(why_unknown(node, "INFO"));
-  const auto what = std::to_string(*now) + " of maxclients " + std::to_string(*most);
+  if (!limit || !now) return findings.unknown(why_unknown(node, "INFO"));
+  const auto what = std::to_string(*now) + " of maxclients " + std::to_string(*limit);
   const std::string why =
       "each process that uses locks needs a connection; the server refuses connections over the "
       "limit, even from a holder that reconnects to renew";
   const std::string fix = "raise maxclients (and the server's limit of open files), or close some";
-  const auto room = *most - *now;
+  const auto room = *limit - *now;
   if (room < 2) {
     findings.add(Grade::danger, what + ": full", why, fix);
-  } else if (*now * 10 >= *most * 8 || room < 32) {
+  } else if (*now * 10 >= *limit * 8 || room < 32) {
     findings.add(Grade::warning, what + ": nearly full", why, fix);
   } else {
     findings.add(Grade::ok, what);
@@ -231,13 +231,13 @@ void judge_scripts(const Facts& node, Findings& findings) {
 
 void judge_pubsub(const Facts& node, Findings& findings) {
   findings.begin("pubsub", node.address);
-  constexpr std::int64_t least = 1 << 20;
+  constexpr std::int64_t min_bytes = 1 << 20;
   const auto words = words_of(text_in(node.config, "client-output-buffer-limit"));
   const auto at = std::ranges::find(words, "pubsub");
   if (words.end() - at < 4) return findings.unknown(why_unknown(node, "CONFIG GET"));
   const auto hard = integer(at[1]), soft = integer(at[2]);
   const auto what = "client-output-buffer-limit pubsub " + at[1] + " " + at[2] + " " + at[3];
-  if ((hard > 0 && hard < least) || (soft > 0 && soft < least / 4)) {
+  if ((hard > 0 && hard < min_bytes) || (soft > 0 && soft < min_bytes / 4)) {
     return findings.add(Grade::warning, what,
                         "the server disconnects a waiter that is slow for a moment, instead of "
                         "telling it that it holds the lock",
@@ -284,16 +284,16 @@ void judge_replication(const Facts& node, bool fails_over, Findings& findings) {
     findings.add(Grade::warning, "no replica is connected",
                  "without a replica, nothing can take the primary's place", "start one: REPLICAOF");
   }
-  const auto least = number_in(node.config, "min-replicas-to-write");
-  if (!least) return findings.unknown(why_unknown(node, "CONFIG GET"));
-  if (*least == 0) {
+  const auto min_replicas = number_in(node.config, "min-replicas-to-write");
+  if (!min_replicas) return findings.unknown(why_unknown(node, "CONFIG GET"));
+  if (*min_replicas == 0) {
     return findings.add(
         Grade::warning, "min-replicas-to-write 0",
         "a primary that is cut off from its Sentinels and replicas goes on granting locks, "
         "beside the new primary, until it is back",
         "CONFIG SET min-replicas-to-write 1, CONFIG SET min-replicas-max-lag 10");
   }
-  findings.add(Grade::ok, "min-replicas-to-write " + std::to_string(*least) +
+  findings.add(Grade::ok, "min-replicas-to-write " + std::to_string(*min_replicas) +
                               ", min-replicas-max-lag " +
                               text_in(node.config, "min-replicas-max-lag"));
 }

@@ -24,12 +24,12 @@ using std::chrono::steady_clock;
 using Role = NodeFacts::Role;
 
 constexpr int clock_rounds = 5;
-constexpr std::chrono::hours longest_clock_span{24 * 366};
+constexpr std::chrono::hours max_clock_span{24 * 366};
 
 // The servers of a store.
-class Servers {
+class Probes {
  public:
-  explicit Servers(const detail::StoreConfig& config)
+  explicit Probes(const detail::StoreConfig& config)
       : settings_(config.connection_settings()), timeout_(config.options.request_timeout) {
     settings_.client_name += ":doctor";
   }
@@ -127,7 +127,7 @@ class Servers {
   std::vector<Server> list_;
 };
 
-void watch_clocks(const Servers& servers, std::chrono::milliseconds span) {
+void watch_clocks(const Probes& servers, std::chrono::milliseconds span) {
   const auto begin = steady_clock::now();
   for (int i = 0; i < clock_rounds; ++i) {
     std::this_thread::sleep_until(begin + span * i / (clock_rounds - 1));
@@ -162,7 +162,7 @@ Grade Checkup::worst() const noexcept {
 Checkup check_up(Client& client, const CheckupOptions& options) {
   auto& state = *client.state();
   state.check_process();
-  Servers servers{state.config()};
+  Probes servers{state.config()};
   Examination examination;
   examination.fails_over = servers.endpoint().kind == Endpoint::Kind::sentinel ||
                            servers.endpoint().kind == Endpoint::Kind::cluster;
@@ -170,11 +170,11 @@ Checkup check_up(Client& client, const CheckupOptions& options) {
   examination.prefix = state.options().prefix;
   examination.drift_rate = state.options().drift_rate;
   examination.request_timeout = state.options().request_timeout;
-  if (options.clock_span < Span::zero() || options.clock_span > longest_clock_span) {
+  if (options.clock_span < Span::zero() || options.clock_span > max_clock_span) {
     throw_error(errc::usage, "clock_span must be from zero to a year");
   }
   servers.find();
-  const detail::WalkOptions walk{examination.prefix, servers.endpoint().db, options.most_keys,
+  const detail::WalkOptions walk{examination.prefix, servers.endpoint().db, options.max_keys,
                                  options.progress};
   for (const auto& [node, has_locks] : servers.list()) {
     auto& examined = examination.nodes.emplace_back();

@@ -19,8 +19,8 @@ using redis::Reply;
 using Kind = redis::ReplyView::Kind;
 using Words = std::vector<std::string>;
 
-constexpr std::int64_t step = 500;            // keys walked over by one SCAN, about
-constexpr std::string_view looked_at = "99";  // of a queue: the first hundred
+constexpr std::int64_t step = 500;                  // keys walked over by one SCAN, about
+constexpr std::string_view checked_waiters = "99";  // of a queue: the first hundred
 
 // Of INFO's `db0:keys=5,expires=0,...`; 0: not known.
 std::int64_t key_count(const redis::NodeFacts& facts, int db) {
@@ -80,7 +80,7 @@ Words endless_among(redis::ServerProbe& node, const Words& keys, std::string& wh
 Words orphaned_among(redis::ServerProbe& node, const Words& queues, std::string& why) {
   std::vector<Words> commands;
   for (const auto& queue : queues)
-    commands.push_back({"ZRANGE", queue, "0", std::string{looked_at}});
+    commands.push_back({"ZRANGE", queue, "0", std::string{checked_waiters}});
   const auto members = node.call_all(commands);
   std::map<std::string, std::set<std::string>> queues_of;  // by channel
   std::set<std::string> orphaned;
@@ -128,7 +128,7 @@ KeyFacts walk_keys(redis::ServerProbe& node, const WalkOptions& options) {
     std::string cursor = "0";
     std::int64_t walked = 0;
     do {
-      if (walked >= options.most_keys) {
+      if (walked >= options.max_keys) {
         facts.cut = true;
         break;
       }

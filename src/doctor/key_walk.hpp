@@ -24,7 +24,7 @@ struct KeyFacts {
 struct WalkOptions {
   std::string prefix;  ///< of the names of locks
   int db = 0;
-  std::int64_t most_keys = 0;
+  std::int64_t max_keys = 0;
   std::function<void(std::int64_t walked, std::int64_t total)> progress{};  ///< or none
 };
 

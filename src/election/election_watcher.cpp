@@ -59,9 +59,9 @@ ElectionState look_at_election(ServerSet& servers, const std::string& key,
   const std::array keys{key, core::leader_key(key)};
   const auto leads = [&](const auto& term) { return term.second >= servers.majority(); };
   const auto decide = [&](const ServerSet::Replies& replies, std::size_t open) {
-    std::size_t most = 0;
-    for (const auto& [term, count] : count_terms(replies)) most = std::max(most, count);
-    return most >= servers.majority() || most + open < servers.majority();
+    std::size_t largest = 0;
+    for (const auto& [term, count] : count_terms(replies)) largest = std::max(largest, count);
+    return largest >= servers.majority() || largest + open < servers.majority();
   };
   const auto replies = servers.run({script::leader, script::leader_sha, keys, {}}, decide, limits);
   const auto terms = count_terms(replies);

@@ -20,15 +20,15 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr std::size_t most_bytes = 64 * 1024;
-constexpr milliseconds first_repeat = 50ms;
+constexpr std::size_t max_bytes = 64 * 1024;
+constexpr milliseconds initial_pause = 50ms;
 constexpr milliseconds retry = 1s;
 constexpr milliseconds farewell = 100ms;  // for the servers behind a majority
 
 }  // namespace
 
 void check_proclaimed(std::string_view value) {
-  if (value.size() > most_bytes) {
+  if (value.size() > max_bytes) {
     throw_error(errc::usage, "a leader's value may have at most 64 KiB, this one has " +
                                  std::to_string(value.size()) + " bytes");
   }
@@ -106,12 +106,12 @@ void LeaderValue::send(const std::stop_token& stop) {
 // majority had: so sooner at first.
 void LeaderValue::keep() {
   std::unique_lock lock{mutex_};
-  const auto first = servers_.size() == 1 ? period_ : first_repeat;
-  for (auto pause = first;;) {
+  const auto initial = servers_.size() == 1 ? period_ : initial_pause;
+  for (auto pause = initial;;) {
     const auto revision = revision_;
     if (changed_.wait_for(lock, pause, [&] { return withdrawn_ || revision_ != revision; })) {
       if (withdrawn_) return;
-      pause = first;
+      pause = initial;
       continue;
     }
     try {

@@ -19,7 +19,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t most_at_once = 100;  // so that no call takes the server long
+constexpr std::size_t max_batch = 100;  // so that no call takes the server long
 
 // Of a lock that nobody holds: only a reader-writer lock can be told from a semaphore, by weights
 // that no sensible semaphore has.
@@ -132,7 +132,7 @@ std::map<std::string, LockInfo> LockReader::look(std::span<const std::string> ke
   const std::array<std::string_view, 1> mode{wanted == Wanted::ours ? "ours" : "all"};
   std::map<std::string, LockInfo> locks;
   while (!keys.empty()) {
-    auto count = std::min(keys.size(), most_at_once);
+    auto count = std::min(keys.size(), max_batch);
     while (!config().are_together(keys.first(count))) --count;
     look_at_some(keys.first(count), wanted, mode, locks);
     keys = keys.subspan(count);

@@ -17,7 +17,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t most_at_once = 128;  // leases in one script call, and requests in one batch
+constexpr std::size_t max_batch = 128;  // leases in one script call, and requests in one batch
 
 Replication::Failure cancelled() {
   return {errc::cancelled, "the wait for replicas was cancelled; the lock was released"};
@@ -115,7 +115,7 @@ std::vector<Replication::Request> Replication::take_batch() {
   const auto terms = requests_.front().terms;
   std::deque<Request> others;
   for (auto& request : requests_) {
-    const bool goes_along = request.terms == terms && batch.size() < most_at_once;
+    const bool goes_along = request.terms == terms && batch.size() < max_batch;
     goes_along ? batch.push_back(std::move(request)) : others.push_back(std::move(request));
   }
   requests_ = std::move(others);
@@ -204,7 +204,7 @@ Replication::Places Replication::renew(const Records& leases) {
   }
   for (const auto& [what, some] : together) {
     for (std::span<const std::size_t> rest{some}; !rest.empty();) {
-      const auto now = rest.first(std::min(rest.size(), most_at_once));
+      const auto now = rest.first(std::min(rest.size(), max_batch));
       renew_some(leases, now, places);
       rest = rest.subspan(now.size());
     }

@@ -15,8 +15,8 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds pause{100};  ///< at least, between two connections to a server
-constexpr milliseconds longest_wait = std::chrono::hours{1};  ///< what poll() can take
-constexpr int most_moves = 5;                                 ///< while a cluster settles
+constexpr milliseconds max_wait = std::chrono::hours{1};  ///< what poll() can take
+constexpr int max_moves = 5;                              ///< while a cluster settles
 
 // The key is on another node, or the server is no primary any more.
 bool is_of_another_server(std::string_view error) {
@@ -114,7 +114,7 @@ ServerSet::Replies ServerSet::run(const ScriptCall& call, const Decides& decide,
     ~Round() { set.call_ = nullptr; }
   } const round{*this};
   begin_round(call);
-  const auto enough_at = Clock::now() + std::min(limits.patience, longest_wait);
+  const auto enough_at = Clock::now() + std::min(limits.patience, max_wait);
   const auto expects = [this](const Server& server) { return is_expected(server); };
   while (!decide(replies_, size() - replies_.size()) && std::ranges::any_of(servers_, expects)) {
     if (limits.stop.stop_requested())
@@ -214,7 +214,7 @@ void ServerSet::drop(Server& server, const std::string& why) {
 // To who has the key now.
 void ServerSet::follow(Server& server, redis::ServerError problem) {
   give_up(server, std::move(problem));
-  if (call_ != nullptr && server.moves++ < most_moves) {
+  if (call_ != nullptr && server.moves++ < max_moves) {
     server.suspect = false;
     dial(server);
   }
@@ -252,7 +252,7 @@ void ServerSet::wait(Clock::time_point end) {
     if (const auto deadline = deadline_of(server, timeout_)) end = std::min(end, *deadline);
   }
   const auto left = std::chrono::ceil<milliseconds>(end - Clock::now());
-  const auto span = std::clamp(left, milliseconds::zero(), longest_wait);
+  const auto span = std::clamp(left, milliseconds::zero(), max_wait);
   (void)::poll(ready.data(), ready.size(), static_cast<int>(span.count()));
 }
 

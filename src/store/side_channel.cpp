@@ -33,9 +33,9 @@ const redis::Reply& SideChannel::element(const redis::Reply& reply, std::size_t 
 
 // A cluster may say that the key is elsewhere, a few times while it settles.
 redis::Reply SideChannel::ask(std::string_view key, std::span<const std::string_view> fields) {
-  constexpr int most_moves = 5;
+  constexpr int max_moves = 5;
   auto reply = servers_.of(key).call(fields, timeout_);
-  for (int moves = 0; moves < most_moves && reply.kind == redis::ReplyView::Kind::error &&
+  for (int moves = 0; moves < max_moves && reply.kind == redis::ReplyView::Kind::error &&
                       reply.text.starts_with("MOVED ");
        ++moves) {
     servers_.look_again();
