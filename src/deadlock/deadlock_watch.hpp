@@ -1,9 +1,9 @@
-// DeadlockWatch: waits that last long, of threads that hold other locks meanwhile.
+// DeadlockWatch: watches long waits of threads that hold other locks.
 //
-// Such a wait is written down in the store, by the tokens that its thread holds. Whoever waits long
-// follows the notes from holder to holder. When they come back to a lock of its own, and do so
-// again after all of them were renewed, all in the ring have waited for each other in between: one
-// of them gives up.
+// The watch notes such a wait in the store, under each token that the thread holds. It then follows
+// the notes from holder to holder. If they lead back to a lock of its own thread, and again after
+// all of them were renewed, then all holders in the ring waited for each other in between, and one
+// gives up.
 #pragma once
 
 #include <chrono>
@@ -24,26 +24,26 @@
 
 namespace dlock::detail {
 
-/// Thread-safe. Has a thread of its own from the first such wait on.
+/// Thread-safe. Has its own thread from the first such wait on.
 class DeadlockWatch final : public Companion {
  public:
   explicit DeadlockWatch(Session& client) : client_(client) {}
-  /// Blocks until a request timeout has passed since `end`, at most.
+  /// Blocks for at most one request timeout since `end`.
   ~DeadlockWatch() override;
   DeadlockWatch(const DeadlockWatch&) = delete;
   DeadlockWatch& operator=(const DeadlockWatch&) = delete;
 
-  /// That of `client`.
+  /// The watch of `client`.
   [[nodiscard]] static DeadlockWatch& of(Session& client);
 
-  /// Looks at no wait any more, and takes its notes back. Does not wait for that.
+  /// Stops watching, and begins to remove its notes. Does not wait.
   void end() override;
 
-  /// The tokens of what a thread holds.
+  /// Returns the tokens that a thread holds.
   using Tokens = std::function<std::vector<std::string>()>;
 
-  /// A wait of the calling thread for `key`, as long as this lives. The watch asks on a thread of
-  /// its own what the waiting one has `held`.
+  /// A wait of the calling thread for `key`, as long as this object lives. The watch calls `held`
+  /// on its own thread.
   class Wait {
    public:
     Wait(DeadlockWatch& watch, const std::string& key, Tokens held, const std::stop_token& stop);
@@ -51,9 +51,9 @@ class DeadlockWatch final : public Companion {
     Wait(const Wait&) = delete;
     Wait& operator=(const Wait&) = delete;
 
-    /// Requested when the wait is to end: by the user, or for the sake of the others in a ring.
+    /// Requested when the wait must end: by the user, or because of a ring.
     [[nodiscard]] std::stop_token stop() const { return stop_.get_token(); }
-    /// The ring, if that is why.
+    /// The ring, if that is the reason.
     [[nodiscard]] std::optional<std::string> ring() const;
 
    private:
@@ -68,10 +68,10 @@ class DeadlockWatch final : public Companion {
     std::stop_source stop_;
     std::stop_callback<Forward> forward_;
 
-    // Of the watch, guarded by its mutex.
-    std::string id_;                   ///< in its notes; empty: it has not been looked at
+    // The watch's, guarded by its mutex.
+    std::string id_;  ///< WAIT in its notes; empty: the watch has not looked at it yet
     std::vector<std::string> tokens_;  ///< that its thread holds
-    std::int64_t renewed_ = 0;         ///< how often they were written
+    std::int64_t renewed_ = 0;         ///< how often its notes were written
     std::chrono::steady_clock::time_point due_;
     Ring suspected_;  ///< seen before
     std::optional<std::string> ring_;
@@ -87,9 +87,9 @@ class DeadlockWatch final : public Companion {
   Session& client_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::optional<std::chrono::steady_clock::time_point> ends_by_;  ///< none: goes on
+  std::optional<std::chrono::steady_clock::time_point> ends_by_;  ///< nullopt: it goes on
   bool is_over_ = false;                                          ///< the thread is
-  std::stop_source stop_;                                         ///< of what it waits for
+  std::stop_source stop_;                                         ///< ends its own waits
   std::list<Wait*> waits_;
   std::set<std::string> noted_;  ///< tokens with a note in the store
   std::thread thread_;

@@ -1,4 +1,4 @@
-// WaitsFor: who waits for what, as noted in the store, and rings of it.
+// WaitsFor: notes in the store about who waits for what, and the rings that they form.
 #include "deadlock/waits_for.hpp"
 
 #include <algorithm>
@@ -13,12 +13,13 @@
 namespace dlock::detail {
 namespace {
 
-constexpr std::string_view note_life_ms = "10000";  // a note that is not renewed is of the dead
-// What one search asks the store, which all who wait long do every two seconds.
+constexpr std::string_view note_life_ms =
+    "10000";  // a note that nobody renews belongs to a dead client
+// Limits of one search, which every long wait does every two seconds.
 constexpr std::size_t max_locks = 64;
 constexpr std::size_t max_notes = 256;
 
-// The holders without whom nobody gets it. Of a semaphore with several any one may let go.
+// The holders that all must let go. A semaphore with several holders has none: any may let go.
 std::vector<std::string> followed(const LockInfo& lock) {
   std::vector<std::string> tokens;
   if (lock.foreign || (lock.kind == LockKind::semaphore && lock.holders.size() > 1)) return tokens;
@@ -45,7 +46,7 @@ bool is_confirmed(Ring& suspected, const Ring& seen) {
     suspected = seen;
     return false;
   }
-  // Compared with how it was first seen, so that all have time to renew theirs.
+  // Compares with the first sight of the ring, so that all have had time to renew their notes.
   return std::ranges::equal(seen, suspected, [](const Link& now, const Link& then) {
     return now.note.renewed > then.note.renewed;
   });
@@ -97,7 +98,7 @@ std::optional<Note> WaitsFor::read(const std::string& token) {
   return parse_note(store_.text_at(core::note_key(token)));
 }
 
-// A search over what one source says of holders and of notes.
+// A search over the holders and notes of one source.
 template <class Source>
 struct WaitsFor::Search {
   Source& source;
@@ -127,7 +128,7 @@ struct WaitsFor::Search {
   }
 };
 
-// The store as it is, asked a bounded number of times.
+// Source: the live store, asked a limited number of times.
 struct WaitsFor::Live {
   WaitsFor& notes;
   std::int64_t turn;
@@ -140,7 +141,7 @@ struct WaitsFor::Live {
     auto holders = lock ? followed(*lock) : std::vector<std::string>{};
     const auto link = std::ranges::find(suspected, key, &Link::key);
     if (link == suspected.end() || holders.size() < 2) return holders;
-    // It must be looked at again, and may be in no part of this turn.
+    // This lock needs another look, because this turn's part may not contain that holder.
     const auto place = std::ranges::find(holders, link->token);
     if (place != holders.end()) {
       std::iter_swap(holders.begin(), place);
@@ -154,7 +155,7 @@ struct WaitsFor::Live {
   }
 };
 
-// All that there was at one time.
+// Source: everything that existed at one time.
 struct WaitsFor::Snapshot {
   std::map<std::string, Note> notes{};
   std::map<std::string, std::vector<std::string>> holders{};

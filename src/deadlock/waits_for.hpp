@@ -1,4 +1,4 @@
-// WaitsFor: who waits for what, as noted in the store, and rings of it.
+// WaitsFor: notes in the store about who waits for what, and the rings that they form.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +15,14 @@ namespace dlock::detail {
 
 /// What the holder of a token waits for.
 struct Note {
-  std::string wait;          ///< tells this wait from others of the same holder
+  std::string wait;          ///< identifies this wait among those of the same holder
   std::int64_t renewed = 0;  ///< grows while it lasts
-  std::string key;           ///< of the lock that is waited for
+  std::string key;           ///< of the lock that the holder waits for
 };
-/// None: it is no note.
+/// Nullopt: it is not a note.
 [[nodiscard]] std::optional<Note> parse_note(std::string_view text);
 
-/// A lock in a ring: its holder waits for the next one's, and that of the last for the first's.
+/// A lock in a ring: its holder waits for the next lock, the holder of the last for the first.
 struct Link {
   std::string key;
   std::string token;  ///< the holder's
@@ -30,17 +30,17 @@ struct Link {
 };
 using Ring = std::vector<Link>;
 
-/// Whether `seen` is the ring that was `suspected`, of the same waits, and all of them were renewed
-/// since. If it is another, that one is suspected from now on.
+/// Whether `seen` is the `suspected` ring with the same waits, and all of them were renewed since.
+/// If it is another ring, it becomes the suspected one.
 [[nodiscard]] bool is_confirmed(Ring& suspected, const Ring& seen);
 
-/// Who is in the ring, by names without `prefix`.
+/// The locks and holders of the ring, by names without `prefix`.
 [[nodiscard]] std::vector<DeadlockLink> links_of(LockReader& store, const Ring& ring,
                                                  std::string_view prefix);
 /// The same for an error message.
 [[nodiscard]] std::string describe(LockReader& store, const Ring& ring, std::string_view prefix);
 
-/// The notes of one store. Not thread-safe; throws as `LockReader`.
+/// The notes of one store. Not thread-safe. Throws the errors of `LockReader`.
 class WaitsFor {
  public:
   explicit WaitsFor(LockReader& store) : store_(store) {}
@@ -49,14 +49,13 @@ class WaitsFor {
   void erase(const std::string& token);
   [[nodiscard]] std::optional<Note> read(const std::string& token);
 
-  /// The way from `key` over its holders, and what they wait for, back to one of `tokens`. That
-  /// one's link comes last, with `own` as its note. Asks the store a bounded number of times: of
-  /// many holders it follows a part, another for each `own.renewed`, and the way that was
-  /// `suspected` first.
+  /// Follows the holders of `key`, and what they wait for, back to one of `tokens`. The link of
+  /// that token comes last, with `own` as its note. Asks the store a limited number of times: among
+  /// many holders it follows some, others for each `own.renewed`, and the `suspected` ring first.
   [[nodiscard]] std::optional<Ring> ring(const std::string& key,
                                          std::span<const std::string> tokens, const Note& own,
                                          const Ring& suspected = {});
-  /// All rings there are, each once.
+  /// All present rings, each once.
   [[nodiscard]] std::vector<Ring> rings();
 
  private:

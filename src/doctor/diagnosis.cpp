@@ -1,4 +1,4 @@
-// Judging a store as a whole: who is there, clocks, rights and keys.
+// Judges a store as a whole: its servers, clocks, rights and keys.
 #include "doctor/diagnosis.hpp"
 
 #include <algorithm>
@@ -23,7 +23,7 @@ std::string name_of(Role role) {
   return role == Role::primary ? "primary" : role == Role::replica ? "replica" : "sentinel";
 }
 
-// Three digits or so, in the unit that fits.
+// About three digits, in a suitable unit.
 std::string in_words(microseconds span) {
   const auto us = std::abs(span.count());
   const auto tenths = [&](std::int64_t unit, const char* name) {
@@ -41,7 +41,7 @@ microseconds error_of(const redis::ClockReading& reading) {
   return reading.round_trip / 2 + microseconds{1};
 }
 
-// Its clock against ours that does not step, by which leases are timed.
+// The drift of its clock against this machine's steady clock, which times leases.
 std::optional<CheckedNode::Measured<double>> drift_of(const Facts& node) {
   if (node.clock.size() < 2) return std::nullopt;
   const auto& first = node.clock.front();
@@ -70,7 +70,7 @@ CheckedNode summary_of(const Facts& node) {
   return summary;
 }
 
-// A private server's is part of its answer, and empty when it is gone.
+// A private server reports its directory; an empty one is gone.
 void judge_directory(const Facts& node, const std::string& what, Findings& findings) {
   const auto directory = node.config.find("dir");
   if (directory == node.config.end() || !directory->second.empty()) {
@@ -103,7 +103,7 @@ void judge_presence(const ExaminedNode& node, const CheckedNode& summary,
                "check that it runs, its address as seen from this machine, and its passwords");
 }
 
-// The server that is to have the locks must be one that takes writes.
+// The server that has the locks must accept writes.
 void judge_role(const Facts& node, Findings& findings) {
   if (node.role != Role::replica) return;
   findings.begin("node", node.address);
@@ -139,7 +139,7 @@ void judge_round_trip(const Facts& node, const CheckedNode& summary, millisecond
   }
 }
 
-// Between this machine and the server.
+// Judges the drift between this machine and the server.
 void judge_drift(const Facts& node, const CheckedNode& summary, double allowed,
                  Findings& findings) {
   if (!summary.clock_drift) return;
@@ -170,20 +170,20 @@ void judge_drift(const Facts& node, const CheckedNode& summary, double allowed,
   }
 }
 
-// Fences go on from the clock of the server that took over.
+// After a failover, fences follow the clock of the new server.
 void judge_clocks_together(const std::vector<CheckedNode>& nodes, Findings& findings) {
   const CheckedNode* latest = nullptr;
   const CheckedNode* earliest = nullptr;
   for (const auto& node : nodes) {
     if (node.role == "sentinel" || !node.clock_offset) continue;
     if (latest == nullptr || node.clock_offset->value >= latest->clock_offset->value) {
-      latest = &node;  // the last of those that agree, where `earliest` is the first
+      latest = &node;  // of equal offsets the last, while `earliest` is the first
     }
     if (earliest == nullptr || node.clock_offset->value < earliest->clock_offset->value) {
       earliest = &node;
     }
   }
-  if (latest == earliest) return;  // there is one, or none
+  if (latest == earliest) return;  // one server, or none
   findings.begin("clock", "");
   const auto apart = latest->clock_offset->value - earliest->clock_offset->value;
   const auto error = latest->clock_offset->error + earliest->clock_offset->error;
@@ -258,7 +258,7 @@ void judge_rights(const Facts& node, const RightsFacts& rights, const std::strin
                   Findings& findings) {
   findings.begin("rights", node.address);
   if (!rights.unknown.empty()) {
-    // The one who asks is EVAL, which locks need.
+    // The doctor asks by EVAL, which locks need too.
     findings.unknown(rights.unknown);
     return findings.add(Grade::danger, "missing to have locks: +eval", "locks fail",
                         "ACL SETUSER USER +eval");
@@ -313,7 +313,7 @@ void judge_keys(const Facts& node, const KeyFacts& keys, Findings& findings) {
       "if this goes on, find out why the programs ended");
 }
 
-// Who the Sentinels say is the primary.
+// Judges whether the Sentinels name the same primary.
 void judge_agreement(const std::vector<ExaminedNode>& nodes, Findings& findings) {
   std::set<std::string> primaries;
   for (const auto& node : nodes) {

@@ -1,4 +1,4 @@
-// Diagnosis: from what is known of a store's servers to findings. Pure: no connection, no clock.
+// Diagnosis: makes findings of the facts about a store's servers. Pure: no connection, no clock.
 #pragma once
 
 #include <chrono>
@@ -15,29 +15,30 @@ namespace dlock::detail {
 
 struct ExaminedNode {
   redis::NodeFacts facts{};
-  bool has_locks = false;  ///< the store, or one of those that make it; not a copy, nor a Sentinel
+  bool has_locks = false;  ///< it is the store or a part of it; not a copy, not a Sentinel
   RightsFacts rights;      ///< if it has locks
-  KeyFacts keys;           ///< the same
+  KeyFacts keys;           ///< if it has locks
 };
 
-/// All that was learned of a store.
+/// All facts about a store.
 struct Examination {
   std::vector<ExaminedNode> nodes;
-  bool is_private = false;  ///< for this machine alone: holders do not outlive its crash
-  bool fails_over = false;  ///< others put a replica in the primary's place when it is gone
+  bool is_private =
+      false;  ///< serves this machine alone: its holders do not outlive a crash of the machine
+  bool fails_over = false;  ///< something promotes a replica when the primary is gone
   std::string prefix{};
-  double drift_rate = 0.01;  ///< that is allowed for
+  double drift_rate = 0.01;  ///< that the client allows for
   std::chrono::milliseconds request_timeout{2'000};
 };
 
 [[nodiscard]] Checkup diagnose(const Examination& examination);
 
-/// Where the findings go.
+/// Collects findings.
 class Findings {
  public:
   explicit Findings(std::vector<Finding>& list) : list_(list) {}
 
-  /// What follows is about this: a subject of one node, or of all.
+  /// The next findings are about this subject, of one node or (empty) of all.
   void begin(std::string subject, std::string node) {
     subject_ = std::move(subject);
     node_ = std::move(node);
@@ -45,7 +46,7 @@ class Findings {
   void add(Grade grade, std::string what, std::string why = {}, std::string fix = {}) {
     list_.push_back({grade, subject_, node_, std::move(what), std::move(why), std::move(fix)});
   }
-  /// A refused command left it open. The reason is that of redis::classify.
+  /// The server refused the command that would tell. `reason` is a text of redis::classify.
   void unknown(std::string_view reason);
 
  private:
@@ -54,7 +55,7 @@ class Findings {
   std::string node_;
 };
 
-// The parts: each adds one or more findings about its subject.
+// Each of these adds one or more findings about its subject.
 void judge_eviction(const redis::NodeFacts& node, Findings& findings);
 void judge_persistence(const redis::NodeFacts& node, bool is_private, Findings& findings);
 void judge_clients(const redis::NodeFacts& node, Findings& findings);
@@ -63,13 +64,13 @@ void judge_pubsub(const redis::NodeFacts& node, Findings& findings);
 void judge_replication(const redis::NodeFacts& node, bool fails_over, Findings& findings);
 void judge_sentinel(const redis::NodeFacts& node, Findings& findings);
 
-/// Where the replicas of this server are, as it knows them.
+/// The addresses of this server's replicas, as it knows them.
 [[nodiscard]] std::vector<redis::Endpoint::Address> replicas_of(const redis::NodeFacts& node);
 
-/// The number that a field holds; none: it does not, or is not there.
+/// The number in a field; nullopt: the field is missing or has no number.
 [[nodiscard]] std::optional<std::int64_t> number_in(const redis::NodeFacts::Fields& fields,
                                                     std::string_view name);
-/// The text of a field; empty: it is not there.
+/// The text of a field; empty: the field is missing.
 [[nodiscard]] std::string text_in(const redis::NodeFacts::Fields& fields, std::string_view name);
 
 }  // namespace dlock::detail

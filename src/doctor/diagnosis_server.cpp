@@ -1,4 +1,4 @@
-// Judging a server's settings and state: memory, disk, clients, scripts, messages, replicas.
+// Judges a server's settings and state: memory, disk, clients, scripts, messages, replicas.
 #include <algorithm>
 #include <charconv>
 
@@ -24,7 +24,7 @@ std::string counted(std::int64_t number, std::string_view what) {
   return std::to_string(number) + " " + std::string{what} + (number == 1 ? "" : "s");
 }
 
-// The words of a setting that is a list.
+// The words of a list-valued setting.
 std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> words;
   while (!text.empty()) {
@@ -65,7 +65,7 @@ void judge_memory(const Facts& node, Findings& findings) {
   }
 }
 
-// What is written to disk at once, and so outlives a restart, with an append-only file.
+// Judges what survives a restart with an append-only file.
 void judge_append_only(const Facts& node, bool is_private, Findings& findings) {
   if (text_in(node.info, "aof_last_write_status") == "err") {
     findings.add(Grade::danger, "the append-only file cannot be written",

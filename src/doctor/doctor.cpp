@@ -1,4 +1,4 @@
-// The doctor: finds a store's servers, asks them all, and has them judged.
+// The doctor: finds the servers of a store, asks all of them, and judges the answers.
 #include "dlock/doctor.hpp"
 
 #include <algorithm>
@@ -26,7 +26,7 @@ using Role = NodeFacts::Role;
 constexpr int clock_rounds = 5;
 constexpr std::chrono::hours max_clock_span{24 * 366};
 
-// The servers of a store.
+// A probe for each server of a store.
 class Probes {
  public:
   explicit Probes(const detail::StoreConfig& config)
@@ -34,7 +34,7 @@ class Probes {
     settings_.client_name += ":doctor";
   }
 
-  // Throws if the server that is to have the locks does not let us; of several, if none does.
+  // Throws if the server with the locks refuses the doctor; of several servers, if all do.
   void find() {
     const auto stores = places();
     bool any = false;
@@ -58,7 +58,7 @@ class Probes {
   }
   struct Server {
     std::unique_ptr<ServerProbe> node;
-    bool has_locks;  // as far as the URL goes
+    bool has_locks;  // according to the URL
   };
   [[nodiscard]] const std::vector<Server>& list() const { return list_; }
   [[nodiscard]] const Endpoint& endpoint() const { return settings_.endpoint; }
@@ -71,7 +71,7 @@ class Probes {
     return *list_.back().node;
   }
 
-  // Where the locks are. Adds the Sentinels that say so.
+  // The addresses of the servers with the locks. Adds the Sentinels that name them.
   std::vector<Endpoint> places() {
     const auto& endpoint = settings_.endpoint;
     std::vector<Endpoint> stores;
@@ -113,7 +113,7 @@ class Probes {
     }
   }
 
-  // As the primary knows them.
+  // The replicas that the primary knows.
   void add_replicas(const NodeFacts& store, const Endpoint& primary) {
     for (const auto& [host, port] : detail::replicas_of(store)) {
       auto there = settings_;

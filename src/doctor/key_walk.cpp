@@ -19,10 +19,11 @@ using redis::Reply;
 using Kind = redis::ReplyView::Kind;
 using Words = std::vector<std::string>;
 
-constexpr std::int64_t step = 500;                  // keys walked over by one SCAN, about
-constexpr std::string_view checked_waiters = "99";  // of a queue: the first hundred
+constexpr std::int64_t step = 500;  // keys in one SCAN, about
+constexpr std::string_view checked_waiters =
+    "99";  // last index of those checked: the first hundred of a queue
 
-// Of INFO's `db0:keys=5,expires=0,...`; 0: not known.
+// From INFO's `db0:keys=5,expires=0,...`; 0: unknown.
 std::int64_t key_count(const redis::NodeFacts& facts, int db) {
   constexpr std::string_view name = "keys=";
   const auto found = facts.info.find("db" + std::to_string(db));
@@ -35,7 +36,7 @@ std::int64_t key_count(const redis::NodeFacts& facts, int db) {
 
 bool is_queue(std::string_view key) { return key.starts_with("dlock1:q"); }
 
-// The one reply to a command; none if the server is silent now, or refuses, which `why` then says.
+// The reply to a command; nullopt if the server is silent or refuses, and then `why` says why.
 std::optional<Reply> ask(redis::ServerProbe& node, const Words& command, std::string& why) {
   auto replies = node.call_all({command});
   if (replies.empty()) {
@@ -49,7 +50,7 @@ std::optional<Reply> ask(redis::ServerProbe& node, const Words& command, std::st
   return std::move(replies[0]);
 }
 
-// Those of `keys` without an expiry that are ours: by their names, or by what a lock key holds.
+// The keys of dlock's among `keys` that have no expiry: by name, or by what a lock key holds.
 Words endless_among(redis::ServerProbe& node, const Words& keys, std::string& why) {
   std::vector<Words> commands;
   for (const auto& key : keys) commands.push_back({"PTTL", key});
@@ -76,7 +77,7 @@ Words endless_among(redis::ServerProbe& node, const Words& keys, std::string& wh
   return ours;
 }
 
-// Those of `queues` that have waiters, none of whose clients listens for a grant.
+// The queues that have waiters, but no waiter whose client listens for a grant.
 Words orphaned_among(redis::ServerProbe& node, const Words& queues, std::string& why) {
   std::vector<Words> commands;
   for (const auto& queue : queues)

@@ -58,7 +58,7 @@ constexpr std::array rights{
 
 constexpr std::string_view check_script = "return redis.acl_check_cmd(unpack(ARGV)) and 1 or 0";
 
-// Names that `pattern`, which ends with a star, is for: it may be granted as what is narrower.
+// Names that match `pattern`, which ends with a star: the right may be granted more narrowly.
 Words samples_of(std::string_view pattern, std::string_view prefix) {
   const auto lock = std::string{prefix} + "dlock-doctor";
   if (pattern == "PREFIX*") return {lock};
@@ -88,14 +88,14 @@ Words command_of(std::string_view grant) {
   return words;
 }
 
-// What is allowed, to ask for the rest with.
+// Allowed keys and commands, with which to ask for the other rights.
 struct Allowed {
   std::string key;      // none: empty
   std::string publish;  // a command that takes a channel; none: empty
 };
 
-// A command that needs this right, and else only what is allowed; empty if there is none. EVAL is
-// allowed: it does the asking.
+// A command that needs this right and otherwise only allowed ones; empty if there is none. EVAL is
+// allowed, since it does the asking.
 Words probe_of(const Right& right, std::string_view prefix, const Allowed& allowed) {
   const auto name = right.grant.substr(1);
   if (right.grant[0] == '~') return use_of(samples_of(name, prefix));
@@ -151,7 +151,7 @@ RightsFacts find_missing_rights(redis::ServerProbe& node, std::string_view prefi
   std::vector<Words> probes;
   for (const auto& right : rights) {
     auto probe = probe_of(right, prefix, allowed);
-    if (probe.empty()) continue;  // nobody can tell, until others are granted
+    if (probe.empty()) continue;  // unknown until other rights are granted
     asked.push_back(right);
     probes.push_back(std::move(probe));
   }

@@ -1,5 +1,5 @@
-// Rights: what a user must be allowed on the server, as docs/protocol.md lists it, and finding out
-// which of it is missing.
+// Rights: those that a user needs on the server, as docs/protocol.md lists them, and which of them
+// are missing.
 #pragma once
 
 #include <span>
@@ -27,16 +27,16 @@ struct Right {
   bool keyed = false;  ///< a command that takes a key first
 };
 
-/// All of them but `+select`.
+/// All rights but `+select`.
 [[nodiscard]] std::span<const Right> all_rights();
 
 struct RightsFacts {
-  std::string unknown;         ///< why it could not be found out
-  std::vector<Right> missing;  ///< their words as they are to be granted are in `grants`
+  std::string unknown;         ///< why the server did not say
+  std::vector<Right> missing;  ///< `grants` has the words that grant them
   std::vector<std::string> grants;
 };
 
-/// Asks the server, without using any of them but EVAL: by a script that does nothing else.
+/// Asks the server by a script that does nothing else, and so uses no right but EVAL.
 [[nodiscard]] RightsFacts find_missing_rights(redis::ServerProbe& node, std::string_view prefix);
 
 }  // namespace dlock::detail

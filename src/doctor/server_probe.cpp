@@ -1,4 +1,4 @@
-// Asking one server about itself.
+// Asks one server about itself.
 #include "doctor/server_probe.hpp"
 
 #include <algorithm>
@@ -16,7 +16,8 @@ using std::chrono::microseconds;
 using std::chrono::steady_clock;
 using std::chrono::system_clock;
 
-// Of the clock in one go, to take the best of: so many, or for so long.
+// Readings of the clock in one go, of which the best counts: at most this many, for at most this
+// long.
 constexpr int readings_at_once = 8;
 constexpr std::chrono::milliseconds reading_time{100};
 

@@ -22,9 +22,10 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr milliseconds look_again = 2500ms;  // as a waiter of a lock: repairs what was lost
+constexpr milliseconds look_again =
+    2500ms;  // like a waiter for a lock: finds what a lost message would have told
 constexpr milliseconds retry = 100ms;
-constexpr int patience = 5;  // request timeouts, as a waiter has
+constexpr int patience = 5;  // in request timeouts, like a waiter's
 
 // The reply of leader.lua.
 ElectionState read(std::string_view reply) {
@@ -42,7 +43,7 @@ ElectionState read(std::string_view reply) {
   return state;
 }
 
-// How many say that somebody leads, by term.
+// By term: how many servers name that leader.
 std::map<std::int64_t, std::size_t> count_terms(const ServerSet::Replies& replies) {
   std::map<std::int64_t, std::size_t> counts;
   for (const auto& reply : replies) {
@@ -53,7 +54,7 @@ std::map<std::int64_t, std::size_t> count_terms(const ServerSet::Replies& replie
 
 }  // namespace
 
-// Of what the leader has said, the last: a majority that has it shares a server with each other.
+// The leader's last value counts: any two majorities share a server, so one server here has it.
 ElectionState look_at_election(ServerSet& servers, const std::string& key,
                                const RunLimits& limits) {
   const std::array keys{key, core::leader_key(key)};
@@ -123,7 +124,7 @@ std::optional<LeaderChange> ElectionWatcher::look_if_due(Clock::time_point end,
   return std::nullopt;
 }
 
-// Called while an error is handled: throws it on when it has lasted for too long.
+// To be called in a handler: rethrows the error if it has lasted for too long.
 void ElectionWatcher::fail_for_now(Clock::time_point last) {
   const auto now = Clock::now();
   look_at_ = now + retry;
@@ -132,11 +133,10 @@ void ElectionWatcher::fail_for_now(Clock::time_point last) {
   throw;
 }
 
-// A single server's message that arrives before its reply is dropped: the script ran after what it
-// tells of.
+// Drops a single server's message that arrives before its reply: the script ran after the change.
 std::optional<LeaderChange> ElectionWatcher::look(const RunLimits& limits) {
   auto state = look_at_election(servers_, key_, limits);
-  // The lock is there up to and including its last millisecond.
+  // The lock exists until the end of its last millisecond.
   const auto pause = state.left ? std::min(*state.left + 1ms, look_again) : look_again;
   look_at_ = Clock::now() + pause;
   return change_to(std::move(state.leader));
@@ -144,7 +144,7 @@ std::optional<LeaderChange> ElectionWatcher::look(const RunLimits& limits) {
 
 std::optional<LeaderChange> ElectionWatcher::change_to(std::optional<Leader> leader) {
   using Kind = LeaderChange::Kind;
-  // What was said while a majority was still missing may have been seen already.
+  // This change may have been reported already, while a majority was still missing.
   if (leader && leader_ && leader->term == leader_->term && leader->revision < leader_->revision) {
     return std::nullopt;
   }

@@ -1,4 +1,4 @@
-// ElectionWatcher: looks at an election, and is told when to look again.
+// ElectionWatcher: looks at an election, and again at each message.
 #pragma once
 
 #include <chrono>
@@ -14,12 +14,12 @@
 
 namespace dlock::detail {
 
-/// Who leads, and how long the server keeps the lock if nobody renews it.
+/// The leader, and how long the server keeps the lock if nobody renews it.
 struct ElectionState {
   std::optional<Leader> leader;
-  std::optional<std::chrono::milliseconds> left;  ///< none: it is free, or has no end
+  std::optional<std::chrono::milliseconds> left;  ///< nullopt: it is free, or does not expire
 };
-/// What a majority says. Throws as `ServerSet::run`.
+/// What a majority says. Throws the errors of `ServerSet::run`.
 [[nodiscard]] ElectionState look_at_election(ServerSet& servers, const std::string& key,
                                              const RunLimits& limits = {});
 
@@ -29,7 +29,7 @@ class ElectionWatcher {
   using Clock = std::chrono::steady_clock;
 
   ElectionWatcher(std::shared_ptr<Session> client, std::string key);
-  /// None: the deadline passed. Throws as `LeaderObserver::next`.
+  /// Nullopt: the deadline passed. Throws the errors of `LeaderObserver::next`.
   [[nodiscard]] std::optional<LeaderChange> next(std::optional<Clock::time_point> deadline,
                                                  const std::stop_token& stop);
   [[nodiscard]] const std::shared_ptr<Session>& client() const noexcept { return client_; }
@@ -46,7 +46,7 @@ class ElectionWatcher {
   const std::string key_;
   ServerSet servers_;
   bool told_ = false;             ///< whether anything was reported
-  std::optional<Leader> leader_;  ///< as reported
+  std::optional<Leader> leader_;  ///< the one that was reported last
   Clock::time_point look_at_{};
   std::optional<Clock::time_point> unanswered_since_;
   EventFd wake_;

@@ -1,4 +1,4 @@
-// Writing down what a leader says, again and again.
+// Writes a leader's value to the servers, again and again.
 #include "election/leader_value.hpp"
 
 #include <algorithm>
@@ -60,7 +60,7 @@ std::string LeaderValue::value() const {
   return value_;
 }
 
-// With the mutex held. Throws when no majority has it now.
+// To be called with the mutex held. Throws if no majority has the value now.
 void LeaderValue::send(const std::stop_token& stop) {
   const std::array keys{lease_->key, core::leader_key(lease_->key)};
   const auto counter = std::to_string(lease_->fence.counter);
@@ -91,7 +91,7 @@ void LeaderValue::send(const std::stop_token& stop) {
     }
   }
   if (count_followers(replies) >= servers_.majority()) return;
-  // A lease on many servers may be about to be written down anew on some.
+  // The lease may be about to be taken again on some servers.
   if (servers_.size() > 1 && lease_->left(now()) > core::Duration::zero()) {
     throw_error(errc::unreachable, "the value of the leader of \"" + name_ +
                                        "\" is not on a majority of the servers yet; dlock tries "
@@ -102,8 +102,8 @@ void LeaderValue::send(const std::stop_token& stop) {
                               ") has ended: its lock was lost");
 }
 
-// Every period. Of several servers one may have got its part of the lock, or the value, after the
-// majority had: so sooner at first.
+// Repeats the value every period, on several servers sooner at first: one of them may have got its
+// part of the lock, or the value, after the majority had it.
 void LeaderValue::keep() {
   std::unique_lock lock{mutex_};
   const auto initial = servers_.size() == 1 ? period_ : initial_pause;

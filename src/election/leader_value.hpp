@@ -1,4 +1,4 @@
-// LeaderValue: what a leader says, and the thread that keeps it on the server.
+// LeaderValue: a leader's value, and the thread that keeps it on the servers.
 #pragma once
 
 #include <chrono>
@@ -21,21 +21,21 @@ namespace dlock::detail {
 /// Throws `UsageError` for a value that is too long.
 void check_proclaimed(std::string_view value);
 
-/// Thread-safe. It counts for as long as the lock has the holder's token, so it need not end with
-/// the lease to the moment: its key lives three times as long as it takes to keep it again.
+/// Thread-safe. The value counts only while the lock has the holder's token, so it may outlive the
+/// lease: its key lives for three periods.
 class LeaderValue {
  public:
-  /// Of the holder of `lease`.
+  /// The value of the holder of `lease`.
   explicit LeaderValue(const Lease& lease);
   ~LeaderValue() { withdraw(); }
   LeaderValue(const LeaderValue&) = delete;
   LeaderValue& operator=(const LeaderValue&) = delete;
 
-  /// Writes the value, for the first time or another. Throws `LockLost`; after anything else it is
-  /// written in the background. `stop` ends that with `Cancelled`.
+  /// Writes the value. Throws `LockLost`. After any other error a thread goes on writing it. `stop`
+  /// ends the call with `Cancelled`.
   void proclaim(std::string_view value, const std::stop_token& stop = {});
-  /// Takes it back, if there is a connection to do it by; else it is left to expire. Blocks for at
-  /// most one request timeout.
+  /// Deletes the value if there is a connection; otherwise the value expires. Blocks for at most
+  /// one request timeout.
   void withdraw() noexcept;
   [[nodiscard]] std::string value() const;
   [[nodiscard]] const std::shared_ptr<Session>& client() const noexcept { return client_; }
@@ -55,7 +55,7 @@ class LeaderValue {
   std::string value_;
   std::int64_t revision_ = 0;
   bool withdrawn_ = false;
-  std::stop_source ends_;  ///< what the keeper waits for
+  std::stop_source ends_;  ///< ends the waits of the keeper
   std::thread keeper_;
 };
 

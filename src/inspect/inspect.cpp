@@ -24,8 +24,8 @@ using std::chrono::steady_clock;
 
 using Locks = std::map<std::string, LockInfo>;
 
-// The locks held by clients of ours: keys under their own names, strings or, of permits, sorted
-// sets.
+// The locks that clients of dlock hold: keys under their own names; strings, or sorted sets for
+// permits.
 void collect_held(LockReader& reader, const std::string& prefix, std::string_view pattern,
                   Locks& locks) {
   const auto key_pattern = detail::escape_glob(prefix).append(pattern);
@@ -37,7 +37,7 @@ void collect_held(LockReader& reader, const std::string& prefix, std::string_vie
   }
 }
 
-// The locks that are waited for, whoever holds them: by their queues.
+// The locks with waiters, whoever holds them: found by their queues.
 void collect_waited_for(LockReader& reader, const std::string& prefix, std::string_view pattern,
                         Locks& locks) {
   reader.scan("dlock1:q*", "zset", [&](const std::vector<std::string>& queues) {
@@ -53,14 +53,13 @@ void collect_waited_for(LockReader& reader, const std::string& prefix, std::stri
   });
 }
 
-// What a look at the key says of the holder by `fence`; none: it still has the lock, by this
-// record.
+// What the key says about the holder with `fence`; nullopt: by this record it still holds the lock.
 std::optional<BreakOutcome> outcome_so_far(LockReader& reader, const std::string& key,
                                            core::Fence fence) {
   const auto reply = reader.call({"GET", key});
   const auto value = core::parse_value(reply.text);
   if (!value || value->fence.counter != fence.counter) return BreakOutcome::broken;
-  // Its process has recorded, as we asked, that it passed the lock on inside itself.
+  // As asked, its process has recorded that it passed the lock on inside itself.
   if (value->fence.sequence > fence.sequence) return BreakOutcome::not_holder;
   return std::nullopt;
 }
@@ -76,7 +75,7 @@ std::optional<BreakOutcome> wait_for_outcome(milliseconds patience, Look look) {
   return std::nullopt;
 }
 
-// How many servers have a lock of which `is_it` is true.
+// The number of servers with a lock for which `is_it` is true.
 template <class Condition>
 std::size_t votes(const std::vector<Locks>& views, const std::string& key, Condition is_it) {
   return static_cast<std::size_t>(std::ranges::count_if(views, [&](const Locks& view) {
@@ -85,8 +84,8 @@ std::size_t votes(const std::vector<Locks>& views, const std::string& key, Condi
   }));
 }
 
-// Holders of permits whom a majority has by the same fence. What others have is no hold: they wait
-// for the rest of it.
+// Holders of permits that a majority has with the same fence. The others do not hold: they wait for
+// more parts.
 void keep_agreed_holders(const std::vector<Locks>& views, std::size_t majority,
                          const std::string& key, LockInfo& lock) {
   std::map<std::int64_t, HolderInfo> holders;
@@ -109,7 +108,7 @@ void keep_agreed_holders(const std::vector<Locks>& views, std::size_t majority,
   if (!lock.held) lock.permits = 0;
 }
 
-// What the servers of a quorum have in common: what a majority has by the same fence.
+// What the servers of a quorum agree on: what a majority has with the same fence.
 Locks agreed(const std::vector<Locks>& views, std::size_t majority) {
   Locks locks;
   for (const auto& view : views) {
@@ -150,7 +149,7 @@ void visit_quorum(detail::Session& state, Visit visit) {
   if (answers <= servers.size() / 2) throw_error(errc::unreachable, problem);
 }
 
-// What `look` finds, with the names of the parties.
+// What `look` finds, with the parties' names.
 template <class Look>
 Locks look_at(detail::Session& state, Look look) {
   std::vector<Locks> views;
@@ -168,7 +167,7 @@ Locks look_at(detail::Session& state, Look look) {
   return std::move(views.front());
 }
 
-// Of a mutex.
+// Breaks a mutex.
 BreakOutcome break_mutex(LockReader& reader, const core::LockKeys& names, core::Fence fence,
                          milliseconds patience) {
   const std::array keys{names.lock, names.queue, names.seen,
@@ -187,7 +186,7 @@ BreakOutcome break_mutex(LockReader& reader, const core::LockKeys& names, core::
     if (outcome) return *outcome;
   }
   if (run("force") == "broken") return BreakOutcome::broken;
-  // It may have let go by itself since we last looked.
+  // The holder may have let go since the last look.
   return outcome_so_far(reader, names.lock, fence).value_or(BreakOutcome::not_holder);
 }
 
@@ -224,7 +223,7 @@ BreakOutcome break_on(LockReader& reader, const core::LockKeys& names, core::Fen
   return break_permits(reader, names, fence, patience);
 }
 
-// The holder is over when a majority of the servers has let it go; the others forget it in time.
+// The hold is over when a majority of the servers has released it; the others forget it in time.
 BreakOutcome break_on_majority(detail::Session& state, const core::LockKeys& names,
                                core::Fence fence, milliseconds patience) {
   auto outcome = BreakOutcome::not_holder;

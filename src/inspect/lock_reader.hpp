@@ -13,7 +13,7 @@
 
 namespace dlock::detail {
 
-/// Says of the whole lock what its first holder says. A mutex has no other.
+/// Copies what its first holder says to the whole lock. A mutex has only one holder.
 void show_first(LockInfo& lock);
 
 /// Not thread-safe. All members throw `Unreachable`, `Refused` or `StoreUnusable`.
@@ -21,17 +21,17 @@ class LockReader : public SideChannel {
  public:
   using SideChannel::SideChannel;
 
-  /// Which of the keys asked for are in the answer.
+  /// Which of the keys the answer contains.
   enum class Wanted {
     all,   ///< all; throws `errc::not_a_lock` if one is something else
-    used,  ///< those that are held or waited for; what is not a lock is passed over
-    ours,  ///< those that are held by clients of ours
+    used,  ///< those that are held or waited for; keys that are not locks are skipped
+    ours,  ///< those that clients of dlock hold
   };
-  /// The locks with these keys, by key. Names and parties are not filled in, but for client ids.
+  /// The locks with these keys, by key. Fills in no names, and of the parties only client ids.
   [[nodiscard]] std::map<std::string, LockInfo> look(std::span<const std::string> keys,
                                                      Wanted wanted);
-  /// Who has the lock with this key: of permits with many holders a part, another for each `turn`.
-  /// Passed over, as of `Wanted::used`: null.
+  /// The lock with this key and its holders; if there are many, a part of them, another for each
+  /// `turn`. Nullopt if `Wanted::used` would skip it.
   [[nodiscard]] std::optional<LockInfo> holders_of(const std::string& key, std::int64_t turn);
   /// Fills in what clients registered about themselves.
   void name_parties(std::map<std::string, LockInfo>& locks);

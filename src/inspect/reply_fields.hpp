@@ -1,4 +1,4 @@
-// What the scripts that only look reply with: numbers, times of the server, tokens.
+// The fields of the replies of scripts that only look: numbers, times of the server, tokens.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace dlock::detail {
 
-/// 0 if it is none.
+/// 0 if it is not a number.
 [[nodiscard]] inline std::int64_t integer(std::string_view text) {
   std::int64_t number = 0;
   return core::parse_number(text, number) ? number : 0;

@@ -7,8 +7,8 @@
 namespace dlock::detail {
 namespace {
 
-// Whether nothing sent on connection `old` can still be carried out. Kills it if need be, but only
-// if it is ours: after a restart of the server its number may be somebody else's.
+// Whether the server will execute nothing more of the connection `old`. Kills it if necessary, but
+// only if it is this client's: after a restart of the server, another client may have its number.
 bool kill_old(redis::Connection& connection, const Connector::Request& request) {
   if (request.kill == 0 || request.kill == connection.id()) {
     return true;

@@ -1,4 +1,4 @@
-// Connector: makes a connection, and sure that the one before is dead.
+// Connector: makes a connection, and makes sure that the previous one is dead.
 #pragma once
 
 #include <chrono>
@@ -14,10 +14,10 @@
 
 namespace dlock::detail {
 
-/// What came of it.
+/// The result of an attempt.
 struct Dialled {
-  std::unique_ptr<redis::Connection> connection;  ///< none: see `code` and `what`
-  bool old_is_dead = true;  ///< nothing sent on the connection before can still be carried out
+  std::unique_ptr<redis::Connection> connection;  ///< null: see `code` and `what`
+  bool old_is_dead = true;  ///< the server will execute nothing more of the previous connection
   errc code = errc::unreachable;
   std::string what;
 };
@@ -27,7 +27,7 @@ class Connector : public BackgroundTask<Dialled> {
  public:
   struct Request {
     redis::Connection::Settings settings;
-    std::int64_t kill = 0;  ///< the server's id of the connection before, if it must be dead; or 0
+    std::int64_t kill = 0;  ///< the server's id of the previous connection, to be killed; 0: none
     std::chrono::milliseconds request_timeout{};
   };
 
@@ -35,9 +35,9 @@ class Connector : public BackgroundTask<Dialled> {
   void start(Request request, std::function<void()> wake);
 };
 
-/// What a cluster said of its slots.
+/// Where the slots of a cluster are.
 struct Surveyed {
-  std::vector<redis::SlotRange> ranges;  ///< none: see `code` and `what`
+  std::vector<redis::SlotRange> ranges;  ///< empty: see `code` and `what`
   errc code = errc::unreachable;
   std::string what;
 };

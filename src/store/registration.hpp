@@ -13,7 +13,7 @@ namespace dlock::detail {
 [[nodiscard]] std::string describe_self(std::string_view label);
 
 /// Reads what `describe_self` writes: a flat JSON object with the members host, pid, program and
-/// label; others are passed over. None for anything else, as anybody can write to the store.
+/// label; it skips other members. Nullopt for anything else, because anybody can write there.
 [[nodiscard]] std::optional<Party> parse_registration(std::string_view json);
 
 }  // namespace dlock::detail

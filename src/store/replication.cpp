@@ -1,4 +1,4 @@
-// Replication: renew, WAIT, and what it means.
+// Replication: renew, WAIT, and judge the answer.
 #include "store/replication.hpp"
 
 #include <algorithm>
@@ -106,7 +106,7 @@ void Replication::run() {
   for (auto& request : left) request.then(cancelled());
 }
 
-// Those that ask for the same as the first. None at the end.
+// The requests with the same terms as the first one. Empty at the end.
 std::vector<Replication::Request> Replication::take_batch() {
   std::unique_lock lock{mutex_};
   changed_.wait(lock, [this] { return ends_ || !requests_.empty(); });
@@ -155,7 +155,7 @@ void Replication::serve(std::vector<Request> batch) {
 Replication::Outcome Replication::judge(
     const Request& request, std::span<const std::optional<std::int64_t>> replicas) const {
   const auto at = now();
-  const auto fewest = *std::ranges::min_element(replicas);  // none is less than any number
+  const auto fewest = *std::ranges::min_element(replicas);  // nullopt is less than any number
   if (!fewest || std::any_of(request.leases.begin(), request.leases.end(), [at](const auto& one) {
         return one->left(at) == core::Duration::zero();
       })) {
@@ -175,7 +175,7 @@ Replication::Outcome Replication::judge(
   return std::nullopt;
 }
 
-// A connection from before may have ended unseen, or lead to a former primary: then once more.
+// An old connection may have ended unnoticed, or lead to a former primary: then it asks again.
 Replication::Answer Replication::ask(const Records& leases, const Terms& terms) {
   for (bool fresh = !store_;; fresh = true) {
     try {
@@ -197,7 +197,7 @@ Replication::Answer Replication::ask(const Records& leases, const Terms& terms) 
 
 Replication::Places Replication::renew(const Records& leases) {
   Places places(leases.size());
-  // A script serves one kind, and on a cluster one slot: those that share a fence counter.
+  // A script serves one kind of lock, and on a cluster one slot, that is, one fence counter.
   std::map<std::pair<std::string, core::Kind>, std::vector<std::size_t>> together;
   for (std::size_t i = 0; i < leases.size(); ++i) {
     together[{config_.fence_key_for(leases[i]->key), leases[i]->kind}].push_back(i);
@@ -238,7 +238,7 @@ void Replication::renew_some(const Records& leases, std::span<const std::size_t>
   }
 }
 
-// One server after the other, in the time for all: their replicas go on meanwhile.
+// Asks one server after the other within the common time: all replicas go on meanwhile.
 Replication::Answer Replication::wait_for_replicas(const Places& places, const Terms& terms) {
   const auto number = std::to_string(terms.replicas);
   const auto end = std::chrono::steady_clock::now() + terms.timeout;
@@ -252,7 +252,7 @@ Replication::Answer Replication::wait_for_replicas(const Places& places, const T
     const auto [at, is_new] = replicas.try_emplace(server, 0);
     if (is_new) {
       const auto left = std::chrono::ceil<milliseconds>(end - std::chrono::steady_clock::now());
-      const auto span = std::max(left, milliseconds{1});  // 0 would be for ever
+      const auto span = std::max(left, milliseconds{1});  // 0 would mean no limit
       const auto reply =
           store_->call_on(*server, {"WAIT", number, std::to_string(span.count())}, span);
       if (!core::parse_number(reply.text, at->second)) at->second = 0;

@@ -1,8 +1,8 @@
-// Replication: leases that count only when so many replicas have them.
+// Replication: leases that count only once enough replicas have them.
 //
-// WAIT waits for what its own connection wrote, so each lease is renewed on the connection that
-// then waits: a write that is later than the acquisition, to the server that still has it. That
-// connection is not the shared one, where everything behind a WAIT would wait too.
+// WAIT waits for what its own connection wrote. So each lease is first renewed on the connection
+// that then waits: a write that follows the acquisition, on the server that still has the lease.
+// That connection is not the shared one, where a WAIT would delay everything behind it.
 #pragma once
 
 #include <chrono>
@@ -26,8 +26,8 @@
 
 namespace dlock::detail {
 
-/// Thread-safe. Has a connection and a thread of its own; what is asked for meanwhile shares the
-/// next WAIT.
+/// Thread-safe. Has its own connection and thread. Requests that come during a WAIT share the next
+/// one.
 class Replication {
  public:
   using Records = std::vector<std::shared_ptr<core::LeaseRecord>>;
@@ -37,27 +37,27 @@ class Replication {
     std::chrono::milliseconds timeout{};
     friend bool operator==(const Terms&, const Terms&) = default;
   };
-  /// Why leases may not count: what the acquisition is to fail with.
+  /// Why the leases do not count: the error of the acquisition.
   struct Failure {
     errc code{};
     std::string what;
   };
-  /// None: so many replicas have all of them, and they still hold.
+  /// Nullopt: enough replicas have all leases, and the leases still hold.
   using Outcome = std::optional<Failure>;
   using Handler = std::function<void(Outcome)>;
 
-  /// Handlers run on `callbacks`. Both outlive this. Throws `std::system_error` when there can be
-  /// no thread.
+  /// Handlers run on `callbacks`. Both outlive this. Throws `std::system_error` if the
+  /// thread cannot be started.
   Replication(const StoreConfig& config, Callbacks& callbacks);
   ~Replication();
   Replication(const Replication&) = delete;
   Replication& operator=(const Replication&) = delete;
 
-  /// Waits; `stop` ends that with `errc::cancelled`. The leases are the caller's, whatever comes.
+  /// Waits; `stop` ends the wait with `errc::cancelled`. The caller keeps the leases in any case.
   [[nodiscard]] Outcome await(Records leases, Terms terms, const std::stop_token& stop);
-  /// Cancels what is waited for, now and later. Does not wait.
+  /// Cancels all waits, present and future. Does not wait.
   void end();
-  /// As `await`, without waiting: `then` is called on the callback thread.
+  /// The same without waiting: calls `then` on the callback thread.
   void start(Records leases, Terms terms, const std::stop_token& stop, Handler then);
 
  private:
@@ -65,11 +65,11 @@ class Replication {
     Records leases;
     Terms terms;
     std::stop_token stop;
-    Handler then;  ///< called on the thread here
+    Handler then;  ///< this class's thread calls it
   };
-  /// How many replicas have each lease; none: it is not on the server any more.
+  /// How many replicas have each lease; nullopt: the server no longer has it.
   using Answer = std::vector<std::optional<std::int64_t>>;
-  /// Where each lease was renewed; none: it is not on the server any more.
+  /// Where each lease was renewed; null: the server no longer has it.
   using Places = std::vector<redis::Connection*>;
 
   void add(Request request);
@@ -89,7 +89,7 @@ class Replication {
   std::condition_variable changed_;
   std::deque<Request> requests_;
   bool ends_ = false;
-  std::stop_source stop_;               ///< of what the thread waits for
+  std::stop_source stop_;               ///< ends the wait of the thread
   std::unique_ptr<SideChannel> store_;  ///< the thread's
   std::thread thread_;
 };

@@ -1,4 +1,4 @@
-// A round: ask all, count what they say, and leave those behind that say nothing.
+// A round: ask all servers, count their replies, and leave the silent ones behind.
 #include "store/server_set.hpp"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ constexpr milliseconds pause{100};  ///< at least, between two connections to a 
 constexpr milliseconds max_wait = std::chrono::hours{1};  ///< what poll() can take
 constexpr int max_moves = 5;                              ///< while a cluster settles
 
-// The key is on another node, or the server is no primary any more.
+// The key is on another node, or the server is no longer a primary.
 bool is_of_another_server(std::string_view error) {
   return error.starts_with("MOVED ") || error.starts_with("READONLY") ||
          error.starts_with("MASTERDOWN");
@@ -79,8 +79,8 @@ class ServerSet::Intake final : public redis::Receiver {
     problem = {errc::unreachable, "the server ended the subscription"};
   }
 
-  redis::ServerError problem{};  ///< it answers nothing any more
-  bool is_elsewhere = false;     ///< ... what was asked for
+  redis::ServerError problem{};  ///< it will answer nothing more
+  bool is_elsewhere = false;     ///< another node has the key
   bool is_unknown_script = false;
 
  private:
@@ -170,7 +170,7 @@ void ServerSet::take_dialled(Server& server) {
   if (call_ != nullptr) {
     ask(server, false);
   } else {
-    has_news_ = true;  // since it was gone
+    has_news_ = true;  // a message may have been missed
     if (!server.connection->flush()) drop(server, server.connection->problem());
   }
 }
@@ -200,7 +200,7 @@ void ServerSet::receive(Server& server) {
   }
 }
 
-// A connection that was idle may have ended unseen: then there is another one, once a round.
+// An idle connection may have ended unnoticed: then it makes another one, once in a round.
 void ServerSet::drop(Server& server, const std::string& why) {
   const bool again =
       call_ != nullptr && !server.replied && !server.dialled && server.dial_at <= Clock::now();
@@ -211,7 +211,7 @@ void ServerSet::drop(Server& server, const std::string& why) {
   }
 }
 
-// To who has the key now.
+// Turns to the server that has the key now.
 void ServerSet::follow(Server& server, redis::ServerError problem) {
   give_up(server, std::move(problem));
   if (call_ != nullptr && server.moves++ < max_moves) {
@@ -220,7 +220,7 @@ void ServerSet::follow(Server& server, redis::ServerError problem) {
   }
 }
 
-// Until the next round.
+// Skips the server until the next round.
 void ServerSet::give_up(Server& server, redis::ServerError problem) {
   has_news_ = has_news_ || (server.connection && call_ == nullptr);
   server.connector.abandon();
@@ -231,7 +231,7 @@ void ServerSet::give_up(Server& server, redis::ServerError problem) {
   server.problem = std::move(problem);
 }
 
-// Takes what there is, and gives up who had its time.
+// Takes what has arrived, and gives up the servers whose time is over.
 void ServerSet::go_on() {
   wake_->clear();
   for (auto& server : servers_) {
@@ -277,7 +277,7 @@ bool ServerSet::take_news() {
   return std::exchange(has_news_, false);
 }
 
-// Suspects only while without them there can be no majority.
+// Waits for suspects only while no majority is possible without them.
 bool ServerSet::is_expected(const Server& server) const {
   const bool open = server.connector.is_busy() || server.asked;
   return open && !server.replied && !server.problem &&

@@ -1,5 +1,5 @@
-// ServerSet: the servers that have a key, asked as one: a single one, or each of a quorum's. Who is
-// slow or gone is not waited for when there is a majority without.
+// ServerSet: runs a script on all servers that have a key: on the only one, or on each server of a
+// quorum. It does not wait for slow or dead servers if there is a majority without them.
 #pragma once
 
 #include <poll.h>
@@ -26,7 +26,7 @@ namespace dlock::detail {
 
 class StoreConfig;
 
-/// A script of ours, and what it is run with.
+/// A script, its keys and its arguments.
 struct ScriptCall {
   std::string_view script;
   std::string_view sha;
@@ -34,23 +34,23 @@ struct ScriptCall {
   std::span<const std::string_view> arguments;
 };
 
-/// What ends a run that the servers do not decide.
+/// When a run ends although the replies do not decide.
 struct RunLimits {
   std::stop_token stop{};
   std::chrono::steady_clock::time_point end = std::chrono::steady_clock::time_point::max();
-  /// When a majority has replied.
+  /// How long to wait for the others once a majority has replied.
   std::chrono::milliseconds patience = std::chrono::milliseconds::max();
 };
 
-/// Over connections beside the client's shared ones, which come back by themselves: of a cluster to
-/// the node that has the key. Not thread-safe.
+/// Has connections beside the client's shared ones, and reconnects by itself; on a cluster, to the
+/// node that has the key. Not thread-safe.
 class ServerSet {
  public:
   using Clock = std::chrono::steady_clock;
   using Milliseconds = std::chrono::milliseconds;
-  /// What the servers replied, in no order.
+  /// The replies, in no order.
   using Replies = std::vector<std::string>;
-  /// Whether what `replies` say stands, whatever `open` others may say.
+  /// Whether `replies` decide, whatever the `open` other servers will reply.
   using Decides = std::function<bool(const Replies& replies, std::size_t open)>;
 
   /// Connects when first needed.
@@ -58,43 +58,44 @@ class ServerSet {
   ServerSet(const ServerSet&) = delete;
   ServerSet& operator=(const ServerSet&) = delete;
 
-  /// Runs a script on all, whose replies are texts. Returns when they decide, or when nobody else
-  /// can be expected to reply; when a majority has replied, after `patience` at the latest. Throws
-  /// `Unreachable`, `Refused` or `StoreUnusable` when no majority does, and `Cancelled`.
+  /// Runs a script, whose replies are texts, on all servers. Returns when the replies decide, or
+  /// when no other server is expected to reply; at the latest `patience` after a majority has
+  /// replied. Throws `Unreachable`, `Refused` or `StoreUnusable` if no majority replies, and
+  /// `Cancelled`.
   [[nodiscard]] Replies run(const ScriptCall& call, const Decides& decide,
                             const RunLimits& limits = {});
   /// Whether there are connections to a majority.
   [[nodiscard]] bool is_connected() const;
-  /// Subscribes to `channel` everywhere, before anything that is run later.
+  /// Subscribes to `channel` on all servers, before it runs anything else.
   void listen(std::string channel) { channel_ = std::move(channel); }
-  /// Adds what becomes readable when there may be news.
+  /// Adds the descriptors that become readable when there may be news.
   void watch(std::vector<pollfd>& ready);
-  /// Reads what came. True: a message, or something may have been missed.
+  /// Reads what arrived. True: a message came, or one may have been missed.
   [[nodiscard]] bool take_news();
 
-  /// How many there are.
+  /// The number of servers.
   [[nodiscard]] std::size_t size() const noexcept { return servers_.size(); }
-  /// How many replies are a majority.
+  /// The number of replies that make a majority.
   [[nodiscard]] std::size_t majority() const noexcept { return size() / 2 + 1; }
 
  private:
   class Intake;
 
   struct Owed {
-    std::uint64_t round = 0;  ///< of `run`; 0: a subscription's
+    std::uint64_t round = 0;  ///< number of the `run`; 0: of the subscription
     Clock::time_point sent;
   };
   struct Server {
     redis::Connection::Settings settings{};
     Connector connector{};
     std::unique_ptr<redis::Connection> connection{};
-    std::deque<Owed> owed{};      ///< replies, in their order
-    Clock::time_point dial_at{};  ///< not before: it may be one that hangs up again and again
+    std::deque<Owed> owed{};      ///< the replies to come, in order
+    Clock::time_point dial_at{};  ///< not before this: a server may hang up again and again
     Clock::time_point dial_by{};
-    /// It did not answer in time, or cannot be reached: others do not wait for it.
+    /// It timed out or is unreachable: runs skip it until it answers again.
     bool suspect = false;
     std::optional<redis::ServerError> problem{};  ///< why it did not reply when last asked
-    // Of this round:
+    // In this round:
     bool asked = false;
     bool replied = false;
     bool dialled = false;
@@ -122,7 +123,7 @@ class ServerSet {
   std::string channel_;
   bool has_news_ = false;
   std::uint64_t round_ = 0;
-  const ScriptCall* call_ = nullptr;  ///< of this round
+  const ScriptCall* call_ = nullptr;  ///< in this round
   Replies replies_;
 };
 

@@ -31,7 +31,7 @@ const redis::Reply& SideChannel::element(const redis::Reply& reply, std::size_t 
   return index < reply.elements.size() ? reply.elements[index] : none;
 }
 
-// A cluster may say that the key is elsewhere, a few times while it settles.
+// While a cluster settles, it may say a few times that the key is elsewhere.
 redis::Reply SideChannel::ask(std::string_view key, std::span<const std::string_view> fields) {
   constexpr int max_moves = 5;
   auto reply = servers_.of(key).call(fields, timeout_);

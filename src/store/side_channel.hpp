@@ -19,10 +19,10 @@ namespace dlock::detail {
 /// Not thread-safe. All members throw `Unreachable`, `Refused` or `StoreUnusable`.
 class SideChannel {
  public:
-  /// Connects. `stop`: as of `SideConnections`.
+  /// Connects. `stop` ends every wait, as in `SideConnections`.
   explicit SideChannel(const StoreConfig& config, std::stop_token stop = {})
       : SideChannel(config, config.endpoint, std::move(stop)) {}
-  /// To one of a quorum's servers, where each has its own view.
+  /// Connects to one server of a quorum, each of which has its own view.
   SideChannel(const StoreConfig& config, const redis::Endpoint& endpoint,
               std::stop_token stop = {});
 
@@ -32,22 +32,21 @@ class SideChannel {
   redis::Reply call(std::initializer_list<std::string_view> fields) {
     return call(std::span{fields.begin(), fields.size()});
   }
-  /// Runs a script of ours, whose keys are together.
+  /// Runs a script whose keys are on one server.
   redis::Reply run(std::string_view script, std::string_view sha, std::span<const std::string> keys,
                    std::span<const std::string_view> arguments);
 
-  /// The text at a key, at most 1 MiB; empty also if somebody else uses the key for something else.
+  /// The text at a key, at most 1 MiB. Also empty if the key holds another type.
   [[nodiscard]] std::string text_at(const std::string& key);
 
   /// Sends a command that has no key, and may take `longer` than others. Throws on an error reply.
   redis::Reply call_on(redis::Connection& server, std::initializer_list<std::string_view> fields,
                        std::chrono::milliseconds longer = {});
 
-  /// For the messages of a channel that was subscribed to by `call`; and what was last sent for
-  /// the key.
+  /// The connection for `key`: for the messages of a channel that `call` subscribed to.
   [[nodiscard]] redis::Connection& connection_of(std::string_view key) { return servers_.of(key); }
 
-  /// Walks over the keys that match, in steps; some come twice.
+  /// Walks over the matching keys in steps; some keys may come twice.
   template <class Visit>
   void scan(std::string_view pattern, std::string_view type, Visit visit) {
     for (auto* const server : servers_.all()) {
@@ -66,7 +65,7 @@ class SideChannel {
   [[nodiscard]] const StoreConfig& config() const noexcept { return config_; }
 
  protected:
-  /// An empty reply if there are not so many.
+  /// The element at `index`, or an empty reply if there are fewer.
   static const redis::Reply& element(const redis::Reply& reply, std::size_t index);
   [[noreturn]] void fail(std::string_view error_reply, std::string_view key) const;
 

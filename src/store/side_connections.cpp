@@ -24,7 +24,7 @@ SideConnections::SideConnections(const StoreConfig& config, const Endpoint& endp
       on_stop_(stop_, HangUp{*this}) {
   config.check_process();
   settings_.endpoint = endpoint;
-  // A name of its own: the shared connection's is what that one's successor kills by.
+  // It needs another name: by the shared connection's name, the next shared connection kills it.
   settings_.client_name += ":inspect";
 }
 
@@ -39,7 +39,7 @@ void SideConnections::check_stop() const {
     throw_error(errc::cancelled, "the wait for the servers was cancelled");
 }
 
-// What came of it. A name server may take longer than any connection.
+// The result. A name server may take longer than any connection.
 template <class BackgroundTask>
 auto SideConnections::await(BackgroundTask& errand) {
   constexpr std::chrono::milliseconds grace{100};

@@ -17,23 +17,23 @@
 
 namespace dlock::detail {
 
-/// Connects when first needed. Not thread-safe. Throws as `redis::Connection::open`.
+/// Connects when first needed. Not thread-safe. Throws the errors of `redis::Connection::open`.
 class SideConnections {
  public:
-  /// To `endpoint` alone, or where that is the client's, to where its locks are. `stop` ends what
-  /// is waited for, at once: connecting with `Cancelled`, and the connections that there are.
+  /// For `endpoint` alone; for the client's own endpoint, for all servers with its locks. `stop`
+  /// ends every wait at once: it hangs up all connections, and connecting throws `Cancelled`.
   SideConnections(const StoreConfig& config, const redis::Endpoint& endpoint,
                   std::stop_token stop = {});
 
-  /// To the server that has `key`, or of a channel its messages.
+  /// The connection to the server that has `key`, a key or a channel.
   [[nodiscard]] redis::Connection& of(std::string_view key);
-  /// To a node of the cluster.
+  /// The connection to a node of the cluster.
   [[nodiscard]] redis::Connection& at(const redis::Endpoint::Address& address);
-  /// Of the node of the cluster that has `key`.
+  /// The address of the node of the cluster that has `key`.
   [[nodiscard]] const redis::Endpoint::Address& address_of(std::string_view key);
-  /// To all that have keys; of a quorum, to one.
+  /// Connections to all servers that have keys; on a quorum, to one server.
   [[nodiscard]] std::vector<redis::Connection*> all();
-  /// A cluster said that a key is elsewhere.
+  /// To be called when a cluster says that a key is elsewhere: forgets where the slots are.
   void look_again() { ranges_.clear(); }
 
  private:
@@ -50,7 +50,7 @@ class SideConnections {
   const bool is_cluster_;
   std::vector<redis::SlotRange> ranges_;
   const std::shared_ptr<EventFd> wake_ = std::make_shared<EventFd>();
-  std::mutex mutex_;  ///< of the connections: for `stop`, which comes from another thread
+  std::mutex mutex_;  ///< guards the connections: `stop` comes from another thread
   std::map<redis::Endpoint::Address, std::unique_ptr<redis::Connection>> connections_;
   const std::stop_token stop_;
   const std::stop_callback<HangUp> on_stop_;

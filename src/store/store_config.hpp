@@ -11,8 +11,7 @@
 
 namespace dlock::detail {
 
-/// Immutable. Whatever connects to the store beside the shared connections needs no more of a
-/// client. Thread-safe.
+/// Immutable and thread-safe. All that a connection beside the shared ones needs of a client.
 class StoreConfig {
  public:
   StoreConfig(redis::Endpoint where, ClientOptions client_options);
@@ -22,17 +21,17 @@ class StoreConfig {
   const std::string url;  ///< without the password
   const std::string client_id;
 
-  /// Each lock is on a majority of several servers.
+  /// Whether each lock is on a majority of several servers.
   [[nodiscard]] bool is_quorum() const noexcept {
     return endpoint.kind == redis::Endpoint::Kind::quorum;
   }
-  /// Each slot is on one of several servers.
+  /// Whether each slot is on one of several servers.
   [[nodiscard]] bool is_cluster() const noexcept {
     return endpoint.kind == redis::Endpoint::Kind::cluster;
   }
-  /// For a connection beside the shared ones.
+  /// The settings of a connection beside the shared ones.
   [[nodiscard]] redis::Connection::Settings connection_settings() const;
-  /// The key of the counter that gives the lock `key` its fences.
+  /// The key of the fence counter for the lock `key`.
   [[nodiscard]] std::string fence_key_for(std::string_view key) const;
   /// Whether one script can see all `keys`.
   [[nodiscard]] bool are_together(std::span<const std::string> keys) const;
