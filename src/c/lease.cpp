@@ -219,7 +219,7 @@ dlock_status dlock_lease_on_lost(dlock_lease* lease, dlock_lost_handler handler,
       const std::lock_guard lock{lease->mutex};
       ask_for_loss(*lease);
       if (!lease->holds()) {
-        throw_error(errc::usage, "this lease was released: it cannot be lost any more");
+        throw_error(errc::usage, "this lease was released, so it cannot be lost");
       }
       lost = lease->lost;
     }

@@ -123,9 +123,9 @@ Leases acquire_all(Client& client, const std::vector<std::string>& names, LockOp
   // In place, as leases that are moved are not the calling thread's any more.
   auto leases = Several{client, names, options}.take(options.wait, stop);
   if (!leases) {
-    throw_error(errc::timed_out, "the " + std::to_string(names.size()) +
-                                     " locks were not ours together within " +
-                                     std::to_string(options.wait->count()) + " ms");
+    throw_error(errc::timed_out, "could not acquire all " + std::to_string(names.size()) +
+                                     " locks within " + std::to_string(options.wait->count()) +
+                                     " ms");
   }
   return Leases{std::move(*leases)};
 }

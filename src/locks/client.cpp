@@ -35,7 +35,7 @@ void check(const ClientOptions& options) {
   if (!is_timeout(options.connect_timeout) || !is_timeout(options.request_timeout)) {
     throw_error(errc::usage,
                 "connect_timeout and request_timeout must be longer than zero and at most a year, "
-                "or for ever");
+                "or unlimited");
   }
   if (!(options.drift_rate >= 0 && options.drift_rate < 0.5) || !is_margin(options.drift_floor)) {
     throw_error(errc::usage,

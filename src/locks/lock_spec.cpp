@@ -22,7 +22,8 @@ constexpr milliseconds longest_replication = std::chrono::hours{1};
 constexpr std::int64_t most_replicas = 1'000'000;
 
 std::string too_late(const std::string& name, milliseconds limit) {
-  return "the lock \"" + name + "\" was not ours within " + std::to_string(limit.count()) + " ms";
+  return "could not acquire the lock \"" + name + "\" within " + std::to_string(limit.count()) +
+         " ms; 'dlock info' shows its holder";
 }
 
 LockOptions finite(LockOptions options) {
@@ -55,7 +56,7 @@ LockSpec::LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_o
   }
   if (options.ttl < milliseconds{10} || options.ttl > longest_ttl) {
     throw_error(errc::usage, "ttl is " + std::to_string(options.ttl.count()) +
-                                 " ms; it must be from 10 ms to 10 years, or for ever");
+                                 " ms; it must be from 10 ms to 10 years, or unlimited");
   }
   if (options.max_hold && *options.max_hold <= milliseconds::zero()) {
     throw_error(errc::usage, "max_hold must be longer than zero");
@@ -71,7 +72,7 @@ LockSpec::LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_o
   if (options.replication_timeout <= milliseconds::zero() ||
       options.replication_timeout > longest_replication) {
     throw_error(errc::usage,
-                "replication_timeout must be longer than zero and at most an hour, or for ever");
+                "replication_timeout must be longer than zero and at most an hour, or unlimited");
   }
 }
 
