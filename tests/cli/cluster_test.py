@@ -180,7 +180,7 @@ class Cluster(CliCase):
         self.assertEqual([holder.wait(), *(waiter.wait() for waiter in waiters)], [0, 0, 0],
                          [holder.stderr, *(waiter.stderr for waiter in waiters)])
 
-    def test_a_node_that_is_none_says_so(self):
+    def test_a_server_that_is_no_cluster_node_says_so(self):
         port = self.cluster.servers[0].port
         result = self.dlock("run", "--url", f"redis://127.0.0.1:{port}", "job", "--", "true")
         self.assertEqual(result.returncode, 69)

@@ -28,7 +28,7 @@ class Deadlocks(CliCase):
         self.assertEqual((result.returncode, result.stderr), (0, b""))
         return json.loads(result.stdout)
 
-    def test_of_two_runs_in_opposite_orders_one_gives_up(self):
+    def test_one_of_two_runs_in_opposite_orders_gives_up(self):
         runs = self.go("a", "b")
         self.assertTrue(eventually(self.rings, PATIENCE))
         shown = self.dlock("deadlocks").stdout.decode()
@@ -41,7 +41,7 @@ class Deadlocks(CliCase):
             self.assertRegex(told[0], f'"{held}" is held by [^;]*, which waits for "{wanted}"')
         self.assertEqual(self.rings(), [])
 
-    def test_of_three_one_gives_up(self):
+    def test_one_of_three_gives_up(self):
         codes = sorted(run.wait() for run in self.go("a", "b", "c"))
         self.assertEqual(codes, [0, 0, 75])
 
@@ -64,7 +64,7 @@ class Deadlocks(CliCase):
         self.assertEqual((other.wait(), first.wait()), (0, 0))
         first.expect("background has b")
 
-    def test_who_waits_for_the_lock_of_the_run_around_it_is_told(self):
+    def test_a_wait_for_the_lock_of_the_run_around_it_is_refused(self):
         result = self.dlock("run", "a", "--", "sh", "-c", f"'{DLOCK}' run a -- true; echo $?")
         self.assertEqual(result.stdout, b"75\n")
 

@@ -52,7 +52,7 @@ class Elect(CliCase):
             self.resign(leader)
         self.assertLess(terms[0], terms[1])
 
-    def test_who_campaigns_later_waits_or_says_that_it_does_not(self):
+    def test_a_later_campaign_waits_or_says_that_it_does_not(self):
         leader = self.lead("web", "--value", "first")
         self.assertEqual(self.dlock("elect", "-n", "web", "true").returncode, 75)
         self.assertEqual(self.dlock("elect", "-n", "-E", "9", "web", "true").returncode, 9)

@@ -46,7 +46,7 @@ class Gates(CliCase):
             self.assertEqual(self.dlock("barrier", "--parties", "2", "ready").returncode, 0)
             self.assertEqual(first.wait(), 0)
 
-    def test_who_gives_up_breaks_a_barrier_until_it_is_reset(self):
+    def test_a_waiter_that_gives_up_breaks_a_barrier_until_it_is_reset(self):
         first = self.wait_at("barrier", "--parties", "3")
         second = self.wait_at("barrier", "--parties", "3", "-w", "1s", waiters=2)
         self.assertEqual(second.wait(), 75)

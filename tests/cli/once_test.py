@@ -36,7 +36,7 @@ class Once(CliCase):
         self.assertEqual(failed.returncode, 1)
         self.assertEqual(self.run_once().stdout, b"")
 
-    def test_who_runs_for_longer_than_that_frees_it_at_the_end(self):
+    def test_a_job_longer_than_at_least_frees_the_lock_at_its_end(self):
         holder = self.hold("job", "--at-least", "1ms")
         self.assertGreater(self.ttl_ms("job"), 3_500_000)
         self.assertEqual(self.run_once().stdout, b"")
@@ -44,12 +44,12 @@ class Once(CliCase):
         self.assertEqual(holder.wait(), 0)
         self.assertEqual(self.keys(), [])
 
-    def test_who_takes_longer_than_at_most_is_ended(self):
+    def test_a_job_longer_than_at_most_is_ended(self):
         late = self.dlock("run", "--at-least", "10ms", "--at-most", "400ms", "job", "--", "sleep", "60")
         self.assertEqual(late.returncode, 73)
         self.assertIn("is up (--at-most 400 ms)", self.assert_one_message(late.stderr))
 
-    def test_a_holder_that_is_killed_blocks_for_at_most_so_long(self):
+    def test_a_killed_holder_blocks_until_at_most(self):
         holder = self.hold("job", "--at-least", "1ms", "--at-most", "2s")
         self.leaves_keys = True  # its registration
         holder.process.kill()

@@ -70,7 +70,7 @@ class Quorum(CliCase):
         self.servers[2].kill9()
         self.assertGreater(self.fence(), first, "the others were told")
 
-    def test_of_some_who_try_at_once_somebody_gets_it(self):
+    def test_one_of_many_tries_at_once_succeeds(self):
         """Each is near to another server, as are cron jobs in three places: it gets that one first."""
         proxies = [Proxy(server.port) for server in self.servers]
         for proxy in proxies:

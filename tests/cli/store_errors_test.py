@@ -24,7 +24,7 @@ class StoreErrors(CliCase):
     def use(self, url):
         self.environment["DLOCK_URL"] = url
 
-    def test_a_url_that_is_none_is_wrong_usage(self):
+    def test_a_malformed_url_is_wrong_usage(self):
         for url in ("nonsense", "http://host", "redis://", "redis://host:port", "redis://host:99999",
                     f"redis://:{SECRET}@host:x", "redis://host/db", "redis+unix://"):
             with self.subTest(url=url):

@@ -70,7 +70,7 @@ class Tree(CliCase):
                 self.assertEqual(running.wait(), 73)
                 self.assert_gone(*self.workers())
 
-    def test_who_kills_the_commands_first_process_ends_it_all(self):
+    def test_killing_the_commands_first_process_ends_it_all(self):
         for name, script in ESCAPES.items():
             with self.subTest(name):
                 running = self.run_escape('echo "main $$"; ' + script)
@@ -154,7 +154,7 @@ class Tree(CliCase):
         self.assertTrue(eventually(look))
         return found[0]
 
-    def test_who_runs_as_another_user_is_named(self):
+    def test_a_process_of_another_user_is_named(self):
         if os.getuid() != 0 or not shutil.which("setpriv"):
             self.skipTest("needs root and setpriv")
         # A program that anybody may start and that then runs as root, as sudo does.

@@ -71,12 +71,12 @@ class Deadlocks : public ClientTest {
   }
 };
 
-TEST_F(Deadlocks, OfTwoInOppositeOrdersOneGivesUp) {
+TEST_F(Deadlocks, OneOfTwoInOppositeOrdersGivesUp) {
   EXPECT_EQ(go_round({"a", "b"}, lock), 1);
   EXPECT_TRUE(nothing_is_noted());
 }
 
-TEST_F(Deadlocks, OfThreeOneGivesUp) { EXPECT_EQ(go_round({"a", "b", "c"}, lock), 1); }
+TEST_F(Deadlocks, OneOfThreeGivesUp) { EXPECT_EQ(go_round({"a", "b", "c"}, lock), 1); }
 
 TEST_F(Deadlocks, AMutexThatIsLockedByItsThreadCountsToo) {
   EXPECT_EQ(go_round({"a", "b"},
@@ -87,7 +87,7 @@ TEST_F(Deadlocks, AMutexThatIsLockedByItsThreadCountsToo) {
             1);
 }
 
-TEST_F(Deadlocks, ALimitOfTheWaitIsNoReasonNotToTell) {
+TEST_F(Deadlocks, AWaitWithALimitIsToldToo) {
   EXPECT_EQ(go_round({"a", "b"},
                      [](Client& client, const std::string& name) {
                        EXPECT_TRUE((Mutex{client, name}.try_acquire_for(60s)));
@@ -95,7 +95,7 @@ TEST_F(Deadlocks, ALimitOfTheWaitIsNoReasonNotToTell) {
             1);
 }
 
-TEST_F(Deadlocks, OfAThreadWithManyLocksTheLatestAreNoted) {
+TEST_F(Deadlocks, AThreadWithManyLocksNotesTheLatest) {
   Client other{server.url()};
   std::optional<DistributedLock> held{std::in_place, other, "held"};
   std::jthread waits{[&] {
@@ -232,7 +232,7 @@ TEST_F(Deadlocks, AReaderAmongManyIsSeenInARing) {
   EXPECT_EQ(told, 1);
 }
 
-TEST_F(Deadlocks, SeveralThatAreWaitedForInOrderCountToo) {
+TEST_F(Deadlocks, LocksThatAcquireAllHoldCountToo) {
   Client one{server.url()};
   Client two{server.url()};
   std::optional<DistributedLock> b{std::in_place, two, "b"};
@@ -397,7 +397,7 @@ TEST_F(Deadlocks, LeasesThatWereHandedOverTogetherAreNotTheirFormerThreads) {
   EXPECT_NO_THROW(waits.get());
 }
 
-TEST_F(Deadlocks, ALongWaitIsNone) {
+TEST_F(Deadlocks, ALongWaitIsNoDeadlock) {
   Client one{server.url()};
   Client two{server.url()};
   std::optional<Lease> b{Mutex{two, "b"}.acquire()};
@@ -436,7 +436,7 @@ TEST_F(Deadlocks, ALeaseThatWasHandedOverIsNotItsFormerThreads) {
   EXPECT_NO_THROW(waits.get());
 }
 
-TEST_F(Deadlocks, ThoseInARingAreListedWhileItLasts) {
+TEST_F(Deadlocks, ARingIsListedWhileItLasts) {
   Client looks{server.url()};
   auto round = std::async(std::launch::async, [&] { return go_round({"a", "b"}, lock); });
   std::vector<std::vector<DeadlockLink>> rings;
@@ -450,7 +450,7 @@ TEST_F(Deadlocks, ThoseInARingAreListedWhileItLasts) {
   EXPECT_TRUE(eventually([&] { return list_deadlocks(looks).empty(); }));
 }
 
-TEST_F(Deadlocks, WhoHoldsNothingElseLeavesNoNote) {
+TEST_F(Deadlocks, AWaitOfAThreadWithoutLocksLeavesNoNote) {
   Client one{server.url()};
   Client two{server.url()};
   Client three{server.url()};

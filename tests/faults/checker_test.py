@@ -207,7 +207,7 @@ class Checker(unittest.TestCase):
         self.made.stick("a")
         self.assert_found("endless_wait")
 
-    def test_who_was_killed_need_not_come_to_an_end(self):
+    def test_a_killed_process_need_not_come_to_an_end(self):
         self.made.ask("a", at=1)
         self.made.kill("a")
         self.assert_found()
@@ -236,13 +236,13 @@ class Checker(unittest.TestCase):
         self.made.hold("a", since=1, until=4, fence=10)
         self.assert_found("late_loss")
 
-    def test_who_was_stopped_cannot_be_told(self):
+    def test_a_stopped_process_cannot_be_told(self):
         held = self.made.hold("a", since=1, until=4, fence=10)
         self.made.stall("a", since=3.7, until=9)
         self.made.lose(held, at=9.1)
         self.assert_found()
 
-    def test_who_runs_again_is_told_at_once(self):
+    def test_a_process_that_runs_again_is_told_at_once(self):
         held = self.made.hold("a", since=1, until=4, fence=10)
         self.made.stall("a", since=3.7, until=9)
         self.made.lose(held, at=9.5)

@@ -100,7 +100,7 @@ TEST_F(Breaking, GoesByTheRecordWhenTheHolderIsDead) {
   EXPECT_FALSE(inspect_lock(client_, "a").held);
 }
 
-TEST_F(Breaking, WaitsOnlySoLongForAHolderThatDoesNotAnswer) {
+TEST_F(Breaking, TakesTheLockFromAHolderThatDoesNotAnswer) {
   // A subscriber that hears the question and does nothing.
   const std::string client = "0123456789abcdef";
   const std::string token = "dlock1:" + client + ":0123456789abcdef0123456789abcdef:3000";

@@ -107,7 +107,7 @@ TEST_F(LocalExclusion, StartsNoSecondServerBesideOneThatIsUsedAndCannotBeReached
   EXPECT_NE(directory_.processes(), std::vector{server});
 }
 
-TEST_F(LocalExclusion, HoldsForOneWhoSeesAnotherDirectoryThere) {
+TEST_F(LocalExclusion, HoldsForAProcessThatSeesAnotherDirectoryThere) {
   const auto holder = connect(directory_);
   set(*holder, "held");
   Forked service{[&] {
@@ -134,7 +134,7 @@ TEST_F(LocalExclusion, HoldsForAllSpellingsOfTheDirectory) {
   EXPECT_EQ(connection->call({"GET", "k"}, patience).text, "held");
 }
 
-TEST_F(LocalExclusion, HoldsAmongManyWhoComeAsTheDirectoryGoes) {
+TEST_F(LocalExclusion, HoldsAmongManyProcessesThatStartAsTheDirectoryGoes) {
   const auto holder = connect(directory_);
   set(*holder, "0");
   const auto server = directory_.processes();

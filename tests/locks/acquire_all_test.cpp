@@ -122,7 +122,7 @@ TEST_F(AcquireAll, AnErrorWithOneLeavesNothing) {
   server.command({"DEL", "c"});
 }
 
-TEST_F(AcquireAll, OneThatIsLostWhileTheOthersAreWaitedForIsTold) {
+TEST_F(AcquireAll, ALossDuringTheWaitForTheOthersIsReported) {
   Client client{server.url()};
   Client other{server.url()};
   std::optional<Lease> taken = Mutex{other, "b"}.acquire();

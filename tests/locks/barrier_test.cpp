@@ -100,7 +100,7 @@ TEST_F(BarrierTest, APartyThatWasKilledIsReportedToTheOthers) {
   EXPECT_EQ(second.get(), errc{});
 }
 
-TEST_F(BarrierTest, WhoStopsWaitingBreaksIt) {
+TEST_F(BarrierTest, AWaiterThatGivesUpBreaksIt) {
   auto other = arrives();
   EXPECT_TRUE(come_to_wait(key, 1));
   Client client{server.url()};
@@ -111,7 +111,7 @@ TEST_F(BarrierTest, WhoStopsWaitingBreaksIt) {
   EXPECT_EQ(other.get(), errc::broken);
 }
 
-TEST_F(BarrierTest, WhoStoppedWaitingDoesNotCountWhenItComesBack) {
+TEST_F(BarrierTest, APartyThatGaveUpDoesNotCountWhenItComesBack) {
   Client client{server.url()};
   Barrier barrier{client, "phase", 2};
   const Lease part = barrier.join();
@@ -168,7 +168,7 @@ TEST_F(BarrierTest, APartThatIsLostBreaksItAndOneThatLeavesDoesNot) {
   EXPECT_EQ(reason_of([&] { barrier.leave(Lease{}); }), errc::usage);
 }
 
-TEST_F(BarrierTest, OneThatOnlyLooksSeesThePhaseAndWhoHasArrived) {
+TEST_F(BarrierTest, InspectionShowsThePhaseAndTheArrivals) {
   Client looks{server.url(), {.label = "joins"}};
   EXPECT_FALSE(inspect_barrier(looks, "phase"));
   Barrier barrier{looks, "phase", 3};
@@ -192,7 +192,7 @@ TEST_F(BarrierTest, OneThatOnlyLooksSeesThePhaseAndWhoHasArrived) {
   EXPECT_EQ(look().phase, seen.phase + 1);
 }
 
-TEST_F(BarrierTest, WhoSaysAnotherNumberOfPartiesIsTold) {
+TEST_F(BarrierTest, AnotherNumberOfPartiesIsRefused) {
   Client client{server.url()};
   Barrier{client, "phase", 1}.arrive_and_wait();
   Barrier other{client, "phase", 2};

@@ -256,7 +256,7 @@ TEST_F(SideConnection, OfACandidateEndsByAStopToken) {
   EXPECT_TRUE(eventually([&] { return is_free("e"); }));
 }
 
-TEST_F(SideConnection, OfALeaderKeepsItNotFromResigning) {
+TEST_F(SideConnection, OfALeaderDoesNotDelayItsResignation) {
   Election election{*client, "e", {.ttl = 2s}};
   std::optional<Leadership> leads{election.campaign("v")};
   relay.accept_no_more();
@@ -270,7 +270,7 @@ TEST_F(SideConnection, OfALeaderKeepsItNotFromResigning) {
   EXPECT_TRUE(watch.is_in_time());
 }
 
-TEST_F(SideConnection, OfAWatchThatWasConnectedKeepsItNotFromEnding) {
+TEST_F(SideConnection, OfAConnectedWatchDoesNotDelayItsEnd) {
   Election election{*client, "e"};
   std::promise<void> told;
   std::optional<LeaderWatch> watches{

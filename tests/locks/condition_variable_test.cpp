@@ -127,7 +127,7 @@ TEST_F(Conditions, NotifyAllWakesMoreThanOneCallOfTheScriptTakes) {
   EXPECT_EQ(woken, 150);
 }
 
-TEST_F(Conditions, NotifyOneWakesTheOneWhoCameFirst) {
+TEST_F(Conditions, NotifyOneWakesTheFirstWaiter) {
   Client client{server.url()};
   ConditionVariable condition{client, "jobs"};
   std::atomic<bool> ready = false;
@@ -143,7 +143,7 @@ TEST_F(Conditions, NotifyOneWakesTheOneWhoCameFirst) {
   EXPECT_TRUE(eventually([&] { return second.woken.load(); }));
 }
 
-TEST_F(Conditions, WhoIsGoneIsPassedOver) {
+TEST_F(Conditions, ADeadWaiterIsSkipped) {
   Client client{server.url()};
   const auto queue = core::lock_keys(gate("jobs")).queue;
   const auto fastest = fastest_of(3, [&] {
@@ -216,7 +216,7 @@ TEST_F(Conditions, AStopTokenEndsAWait) {
   EXPECT_TRUE(eventually([&] { return waiting(gate("jobs")) == 0; }));
 }
 
-TEST_F(Conditions, NobodyIsToldNothing) {
+TEST_F(Conditions, NotifyingNobodyIsNoError) {
   Client client{server.url()};
   ConditionVariable condition{client, "jobs"};
   condition.notify_one();
@@ -236,7 +236,7 @@ TEST_F(Conditions, AWaiterWhoseConnectionBreaksIsWokenAllTheSame) {
   EXPECT_TRUE(eventually([&] { return waiter.woken.load(); }));
 }
 
-TEST_F(Conditions, WhoDoesNotHoldTheMutexCannotWait) {
+TEST_F(Conditions, AWaitWithoutTheMutexIsRefused) {
   Client client{server.url()};
   Mutex mutex{client, "jobs", {.ttl = 300ms, .renew = false}};
   ConditionVariable condition{client, "jobs"};

@@ -77,7 +77,7 @@ TEST_F(LatchTest, AWaitEndsByItsLimitOrByAStopToken) {
   EXPECT_EQ(reason_of([&] { latch.wait(stop.get_token()); }), errc::cancelled);
 }
 
-TEST_F(LatchTest, WhoSaysAnotherCountIsTold) {
+TEST_F(LatchTest, AnotherCountIsRefused) {
   Client client{server.url()};
   Latch latch{client, "ready", 5};
   latch.count_down();
@@ -87,7 +87,7 @@ TEST_F(LatchTest, WhoSaysAnotherCountIsTold) {
   EXPECT_THAT(words_of([&] { other.wait(); }), HasSubstr("\"ready\" was made with a count of 5"));
 }
 
-TEST_F(LatchTest, WhatMakesNoSenseIsRefused) {
+TEST_F(LatchTest, OptionsThatMakeNoSenseAreRefused) {
   Client client{server.url()};
   EXPECT_EQ(reason_of([&] { (Latch{client, "ready", 0}); }), errc::usage);
   EXPECT_EQ(reason_of([&] { (Latch{client, "ready", 1, {.keep = 1ms}}); }), errc::usage);
@@ -153,7 +153,7 @@ TEST_F(LatchTest, APartOfADeadPartyEndsWithItsTtl) {
   server.command({"FLUSHALL"});  // what the dead one left
 }
 
-TEST_F(LatchTest, OneThatOnlyLooksSeesWhatIsLeftWhoJoinedAndWhoWaits) {
+TEST_F(LatchTest, InspectionShowsTheCountThePartsAndTheWaiters) {
   Client looks{server.url()};
   EXPECT_FALSE(inspect_latch(looks, "ready"));
   Client joins{server.url(), {.label = "joins"}};
@@ -181,7 +181,7 @@ TEST_F(LatchTest, OneThatOnlyLooksSeesWhatIsLeftWhoJoinedAndWhoWaits) {
   EXPECT_TRUE(look().joined.empty());
 }
 
-TEST_F(LatchTest, WhatIsNoPartOfItIsRefused) {
+TEST_F(LatchTest, ALeaseThatIsNoPartOfItIsRefused) {
   Client client{server.url()};
   Latch latch{client, "ready", 2};
   Latch other{client, "other", 2};

@@ -133,7 +133,7 @@ TEST_F(LossTest, ByDefaultTheHolderIsToldWhileTheServerStillKeepsTheLockForIt) {
   EXPECT_TRUE(was_kept);
 }
 
-TEST_F(LossTest, ALossIsToldToWhoAsksLater) {
+TEST_F(LossTest, ALateCallerLearnsOfTheLoss) {
   Client client{server.url()};
   const DistributedLock lock{client, "m", {.ttl = 300ms}};
   server.command({"DEL", "m"});

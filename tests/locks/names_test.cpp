@@ -98,7 +98,7 @@ TEST_F(Names, TheLongestNameWorksAndALongerOneIsRefused) {
   const DistributedLock just_fits{prefixed, longest.substr(1)};
 }
 
-TEST_F(Names, ThoseThatAreKeysOfTheLibraryAreRefused) {
+TEST_F(Names, KeysOfTheLibraryAreRefused) {
   for (const std::string name : {"dlock1:fence", "dlock1:q:x", "dlock1:client:0123456789abcdef"}) {
     const auto lock = [&] { (void)DistributedLock{here, name, {.wait = 0ms}}; };
     EXPECT_EQ(reason_of(lock), errc::usage) << name;

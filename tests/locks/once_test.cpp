@@ -74,7 +74,7 @@ TEST_F(Once, WorkThatTakesTooLongIsToldAndSoIsTheCaller) {
             errc::lost);
 }
 
-TEST_F(Once, AMutexOfThatNameIsGotWhenTheKeptTimeIsOver) {
+TEST_F(Once, AMutexOfThatNameIsFreeWhenThePeriodIsOver) {
   Client client{server.url()};
   Client other{server.url()};
   auto lease = begin_once(client, "job", {.at_least = 500ms, .at_most = 1h});

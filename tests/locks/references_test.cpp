@@ -75,7 +75,7 @@ TEST_F(References, TheFirstUnlockLeavesTheLeasesOfTheOthers) {
   mine.ensure_held();
 }
 
-TEST_F(References, WhoHasNotLockedIsGivenNobodysLease) {
+TEST_F(References, AThreadThatDidNotLockGetsNoLease) {
   Client client{server.url()};
   Mutex mutex{client, "m"};
   RecursiveMutex recursive{client, "r"};

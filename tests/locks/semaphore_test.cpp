@@ -70,7 +70,7 @@ TEST_F(Semaphores, NeverMoreAreInsideThanThereArePermits) {
   EXPECT_GE(most, 2) << "nobody was inside together";
 }
 
-TEST_F(Semaphores, WhoWantsManyIsNotOvertakenByThoseWhoWantFew) {
+TEST_F(Semaphores, LightWaitersDoNotOvertakeAHeavyOne) {
   Client client{server.url()};
   Semaphore semaphore{client, "gpu", 3};
   auto held = semaphore.permits(2).acquire();
@@ -110,7 +110,7 @@ TEST_F(Semaphores, ClientsThatDisagreeAboutTheNumberAreToldBothNumbers) {
   EXPECT_TRUE(other.try_acquire()) << "nobody holds any more";
 }
 
-TEST_F(Semaphores, MorePermitsGoToThoseWhoWait) {
+TEST_F(Semaphores, NewPermitsGoToTheWaiters) {
   Client client{server.url()};
   Semaphore semaphore{client, "gpu", 1};
   Semaphore other{client, "gpu", 1};

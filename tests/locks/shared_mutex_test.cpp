@@ -88,7 +88,7 @@ TEST_F(SharedMutexes, ThreadsOfOneObjectReadTogether) {
   mutex.lease().ensure_held();
 }
 
-TEST_F(SharedMutexes, ReadersWhoComeBehindAWaitingWriterWaitAndThenEnterTogether) {
+TEST_F(SharedMutexes, ReadersBehindAWaitingWriterWaitAndThenEnterTogether) {
   Client client{server.url()};
   SharedMutex mutex{client, "doc"};
   (void)mutex.reader().acquire();  // the server knows the scripts from here on

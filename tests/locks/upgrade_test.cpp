@@ -27,7 +27,7 @@ TEST_F(Upgrade, OneAtATimeBesideReaders) {
   lease.ensure_held();
 }
 
-TEST_F(Upgrade, WaitsForTheReadersBeforeAllWhoWait) {
+TEST_F(Upgrade, WaitsForTheReadersBeforeAllWaiters) {
   Client client{server.url()};
   SharedMutex mutex{client, "doc"};
   auto reader = mutex.reader().acquire();

@@ -202,7 +202,7 @@ class Elections(FamilyCase):
         self.assertTrue(eventually(
             lambda: kinds.append(observer.next(LONG).kind) or kinds[-1] == "vacant"), kinds)
 
-    def test_a_leader_that_is_not_any_more_is_told(self):
+    def test_a_former_leader_is_told(self):
         leadership = Election(self.redis, "web", lock_ttl=0.5).campaign("host-1")
         self.redis.delete("web")
         self.assertTrue(leadership.lost.wait(LONG))

@@ -85,7 +85,7 @@ class Locks(LockCase):
         other.release()
         self.assertRaises(UsageError, other.release)
 
-    def test_who_must_have_it_gets_an_exception(self):
+    def test_a_required_lock_raises_when_it_is_taken(self):
         with self.lock():
             with self.assertRaises(LockTimeout) as caught:
                 self.lock(wait=0.05).__enter__()

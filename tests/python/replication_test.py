@@ -51,7 +51,7 @@ class Replication(PackageCase):
             with lock:
                 self.assertTrue(self.replica.command("EXISTS", name))
 
-    def test_else_it_is_an_error_and_the_lock_is_free(self):
+    def test_without_the_replica_it_is_an_error_and_the_lock_is_free(self):
         options = {"min_replicas": 1, "replication_timeout": 0.1}
         self.replica.stop()
         for lock in self.locks(**options):

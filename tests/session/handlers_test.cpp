@@ -125,7 +125,7 @@ TEST_F(Handlers, CallsMadeWhenTheClientIsGoneAreAnswered) {
   EXPECT_FALSE(release.get_future().get());
 }
 
-TEST_F(Handlers, WhatABlockedOneKeepsFromRunningIsDropped) {
+TEST_F(Handlers, AreDroppedIfABlockedOneKeepsThemFromRunning) {
   std::promise<void> begun, go_on;
   auto gone_on = go_on.get_future().share();
   const auto kept = std::make_shared<int>();
@@ -148,7 +148,7 @@ TEST_F(Handlers, WhatABlockedOneKeepsFromRunningIsDropped) {
   EXPECT_EQ(end.calls() + end.late(), 0);
 }
 
-TEST_F(Handlers, OneThatEndsItsClientIsFollowedByTheOthers) {
+TEST_F(Handlers, RunEvenAfterOneThatEndsItsClient) {
   std::promise<void> let_go, last;
   std::optional<Client> client{std::in_place, server.url()};
   std::atomic<bool> is_done{false};
@@ -167,7 +167,7 @@ TEST_F(Handlers, OneThatEndsItsClientIsFollowedByTheOthers) {
   last.get_future().get();
 }
 
-TEST_F(Handlers, OneThatThrowsTakesNoOtherAlongAndIsReported) {
+TEST_F(Handlers, RunEvenAfterOneThatThrowsWhichIsReported) {
   std::mutex mutex;
   std::vector<std::string> lines;
   {
@@ -229,7 +229,7 @@ TEST_F(Handlers, AnObserversHandlerThatThrowsIsCalledAgain) {
   EXPECT_TRUE(eventually([&] { return lines == 2; }));
 }
 
-TEST_F(Handlers, OneThatEndsItsThreadIsFollowedByTheOthers) {
+TEST_F(Handlers, RunEvenAfterOneThatEndsItsThread) {
   Client client{server.url()};
   std::atomic<int> calls{0};
   for (int i = 0; i < 20; ++i) {

@@ -42,7 +42,7 @@ class Refusal : public ClientTest {
   }
 };
 
-TEST_F(Refusal, NobodyAtTheAddressIsSaidAtOnceAlsoToWhoWouldWait) {
+TEST_F(Refusal, AnUnreachableAddressIsReportedAtOnceEvenToAWait) {
   const auto begin = SteadyClock::now();
   EXPECT_EQ(try_at("redis://127.0.0.1:1"), errc::unreachable);
   EXPECT_EQ(wait_at("redis://127.0.0.1:1"), errc::unreachable);
@@ -118,7 +118,7 @@ TEST_F(Refusal, AUserWithoutTheChannelsMayLockButNotWait) {
   EXPECT_TRUE(eventually([&] { return waiting("m") == 0; }));
 }
 
-TEST_F(Refusal, AUserWhoMayNotPublishGivesBackAndTheNextLooksAgain) {
+TEST_F(Refusal, WithoutTheRightToPublishAReleaseWorksAndTheNextLooksAgain) {
   std::atomic<int> reports{0};
   const auto log = [&](LogLevel level, std::string_view text) {
     reports += level == LogLevel::error && text.find("cannot publish grants") != text.npos ? 1 : 0;
@@ -135,7 +135,7 @@ TEST_F(Refusal, AUserWhoMayNotPublishGivesBackAndTheNextLooksAgain) {
   EXPECT_TRUE(eventually([&] { return reports > 0; }));
 }
 
-TEST_F(Refusal, AUserWhoMayNotEndConnectionsStillLosesNothingWhenItsOwnBreaks) {
+TEST_F(Refusal, WithoutTheRightToKillConnectionsABrokenOneLosesNothing) {
   Client client{url_of_user({"-client|kill", "-client|list"})};
   Client there{server.url()};
   constexpr auto ttl = 500ms;

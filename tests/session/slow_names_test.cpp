@@ -29,7 +29,7 @@ namespace {
 
 class SlowNames : public testing::TestWithParam<std::string> {};
 
-TEST_P(SlowNames, DoNotKeepWhoWaitsLongerThanTheConnectTimeout) {
+TEST_P(SlowNames, DoNotDelayAWaitBeyondTheConnectTimeout) {
   Client client{GetParam() + silent, {.connect_timeout = 200ms}};
   Mutex mutex{client, "a"};
   const auto begin = SteadyClock::now();

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::uint64_t default_seeds = 150;
 
-TEST(QuorumSimulation, AMajorityExcludesFencesGrowNobodyWaitsForEverAndNothingIsLeft) {
+TEST(QuorumSimulation, AMajorityExcludesFencesGrowWaitsEndAndNothingIsLeft) {
   const char* only = std::getenv("DLOCK_QUORUM_SEED");
   const char* many = std::getenv("DLOCK_QUORUM_SEEDS");
   const auto first = only != nullptr ? std::strtoull(only, nullptr, 10) : 0;

@@ -27,7 +27,7 @@ TEST(EngineTogether, IfOneIsNotFreeNoneIsAndNothingIsLeft) {
   script.expect_idle();
 }
 
-TEST(EngineTogether, OneThatThisClientHasOrWaitsForMakesAllBusy) {
+TEST(EngineTogether, ALockThatThisClientHasOrWaitsForMakesAllBusy) {
   EngineScript script;
   script.at(0ms).obtain(9, {.key = "b"});
   script.at(1ms).acquire_all({"a", "b"});

@@ -22,7 +22,7 @@ TEST(EngineCancel, AQueuedWaiterLeavesTheServersQueue) {
   script.expect_idle();
 }
 
-TEST(EngineCancel, OfAWaiterWhoseRequestIsOutTheReleaseFollowsTheRequest) {
+TEST(EngineCancel, TheReleaseOfAWaiterFollowsItsOpenRequest) {
   EngineScript script;
   script.at(0ms).acquire(1);
   script.at(1ms).cancel(1);
@@ -171,7 +171,7 @@ TEST(EngineCancel, ADeadlineThatWasPassedBeforeStillSendsOneRequest) {
   script.expect({"1 timed out", "release job T1"});
 }
 
-TEST(EngineCancel, OfATryThatNobodyAnsweredTheDeadlineIsAFailure) {
+TEST(EngineCancel, TheDeadlineOfAnUnansweredTryIsAFailure) {
   EngineScript script;
   auto wish = until(1s);
   wish.wait = false;

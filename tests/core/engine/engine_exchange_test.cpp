@@ -34,7 +34,7 @@ TEST_F(EngineExchange, IsOneRequest) {
   script.expect_idle();
 }
 
-TEST_F(EngineExchange, OfALeaseThatTheServerForgotIsRefused) {
+TEST_F(EngineExchange, ALeaseThatTheServerForgotIsRefused) {
   exchange();
   script.take();
   script.reply("T2 busy -1 not_held");
@@ -42,7 +42,7 @@ TEST_F(EngineExchange, OfALeaseThatTheServerForgotIsRefused) {
   script.expect_idle();
 }
 
-TEST_F(EngineExchange, OfALeaseThatRanOutIsRefusedAndCleared) {
+TEST_F(EngineExchange, ALeaseThatRanOutIsRefusedAndCleared) {
   script.at(40s);
   script.engine.exchange(Instant{} + 1h + 40s, 2, permits(1), *script.leases.at(1));
   script.cancel(99);

@@ -79,7 +79,7 @@ TEST(EnginePassing, WithLessThanTwoThirdsOfTheValidityLeftTheLockIsYielded) {
   }
 }
 
-TEST(EnginePassing, AWaiterWhoWantsAnotherTtlGetsALeaseOfItsOwn) {
+TEST(EnginePassing, AWaiterWithAnotherTtlGetsItsOwnLease) {
   EngineScript script;
   script.at(0ms).obtain(1);
   script.acquire(2, {.key = "job", .ttl = 10s});

@@ -37,7 +37,7 @@ TEST(EnginePermits, ATryIsNotRefusedForWhatThisClientHoldsItself) {
   script.expect({"2 busy"});
 }
 
-TEST(EnginePermits, WhoHoldsSomeGoesBeforeAllOthers) {
+TEST(EnginePermits, AnUpgradeGoesBeforeAllOthers) {
   EngineScript script;
   auto wish = permits(3);
   wish.permits->first = true;

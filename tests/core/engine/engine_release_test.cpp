@@ -149,7 +149,7 @@ TEST(EngineRelease, OneThatAlwaysFailsEndsWithTheLease) {
   script.expect_idle();
 }
 
-TEST(EngineRelease, OfACancelledWaitARefusalIsTheEnd) {
+TEST(EngineRelease, ARefusalEndsTheReleaseOfACancelledWait) {
   EngineScript script;
   script.at(0ms).queue(1);
   script.at(1s).cancel(1);
@@ -159,7 +159,7 @@ TEST(EngineRelease, OfACancelledWaitARefusalIsTheEnd) {
   script.expect_idle();
 }
 
-TEST(EngineRelease, OfACancelledWaitOtherErrorsAreWaitedOutUntilTheServerForgetsTheWaiter) {
+TEST(EngineRelease, TheReleaseOfACancelledWaitIsRepeatedUntilTheServerForgetsTheWaiter) {
   EngineScript script;
   script.at(0ms).queue(1, {.key = "job", .ttl = 1s});
   script.at(1s).cancel(1);
@@ -256,7 +256,7 @@ TEST(EngineRelease, OfALeaseLostBeforeTheTokenIsClearedAwayForAsLongAsTheServerM
   script.expect({"subscribe", "enroll", "release job T1"});
 }
 
-TEST(EngineRelease, OfALeaseThatTheServerSaidIsGoneNothingIsSent) {
+TEST(EngineRelease, NothingIsSentForALeaseThatTheServerForgot) {
   EngineScript script;
   script.at(0ms).obtain(1);
   script.at(10s).timer();
@@ -267,7 +267,7 @@ TEST(EngineRelease, OfALeaseThatTheServerSaidIsGoneNothingIsSent) {
   script.expect_idle();
 }
 
-TEST(EngineRelease, WaitersWhoCannotBeToldAreReported) {
+TEST(EngineRelease, WaitersThatCannotBeToldAreReported) {
   EngineScript script;
   script.at(0ms).obtain(1);
   script.at(1s).release(1);

@@ -28,7 +28,7 @@ class WaitersTest : public testing::Test {
   std::shared_ptr<Lock> lock = std::make_shared<Lock>();
 };
 
-TEST_F(WaitersTest, TheFirstWhoCameIsTheFirstServed) {
+TEST_F(WaitersTest, TheFirstToComeIsTheFirstServed) {
   enter(7);
   enter(3);
   waiters.hand_to_front(*lock, nullptr);
@@ -64,7 +64,7 @@ TEST_F(WaitersTest, AWaitThatEndedHasNoDeadline) {
   EXPECT_EQ(waiters.next_deadline(), std::nullopt);
 }
 
-TEST_F(WaitersTest, OfTheRefusedThoseThatTimedOutAreCounted) {
+TEST_F(WaitersTest, RefusalsByTimeOutAreCounted) {
   enter(1, at(1s));
   enter(2, at(1s));
   enter(3);

@@ -58,7 +58,7 @@ TEST(QuorumShared, AGrantIsAPart) {
   script.expect({"c release", "1 obtained 9.0"});
 }
 
-TEST(QuorumShared, PartsThatAreTooFewAreGivenBackForOnePlaceInAllQueues) {
+TEST(QuorumShared, TooFewPartsAreReleasedForOnePlaceInAllQueues) {
   QuorumScript script;
   script.at(0ms).acquire(1, writer());
   script.reply('b', queued);
@@ -99,7 +99,7 @@ TEST(QuorumShared, APartIsNotKeptLongerForTheNextThatIsTooFew) {
   }
 }
 
-TEST(QuorumShared, WhoHasNoPartJustWaits) {
+TEST(QuorumShared, AWaiterWithoutPartsJustWaits) {
   QuorumScript script;
   script.at(0ms).acquire(1, writer());
   for (const char server : {'a', 'b', 'c'}) script.reply(server, queued);
@@ -198,7 +198,7 @@ TEST(QuorumShared, ALostPartIsTakenAgainWithoutWaiting) {
   script.expect({"c raise 5 used"});
 }
 
-TEST(QuorumShared, WhoHasAMajorityLeavesTheOtherQueues) {
+TEST(QuorumShared, AWaiterWithAMajorityLeavesTheOtherQueues) {
   QuorumScript script;
   script.at(0ms).acquire(1, reader());
   script.reply('a', "acquired 5");

@@ -114,7 +114,7 @@ TEST_F(BarrierScripts, APartyNotHeardOfBreaksItForAll) {
   EXPECT_THAT(waiting(), IsEmpty());
 }
 
-TEST_F(BarrierScripts, TheOldestFindsOutAboutTheNext) {
+TEST_F(BarrierScripts, TheOldestWaiterFindsOutAboutTheNext) {
   const auto phase = arrives(waiter(1));
   pass(49ms);
   arrives(waiter(2));
@@ -123,13 +123,13 @@ TEST_F(BarrierScripts, TheOldestFindsOutAboutTheNext) {
   EXPECT_THAT(ear(2).take(), ElementsAre("next " + waiter(2) + " 0"));
 }
 
-TEST_F(BarrierScripts, WhoArrivesFindsOutAsWell) {
+TEST_F(BarrierScripts, AnArrivalFindsOutAsWell) {
   arrives(waiter(1));
   pass(60s);
   EXPECT_EQ(arrive(waiter(2)), "broken");
 }
 
-TEST_F(BarrierScripts, WhoStopsWaitingBreaksIt) {
+TEST_F(BarrierScripts, AWaiterThatGivesUpBreaksIt) {
   const auto phase = arrives(waiter(1));
   arrives(waiter(2));
   EXPECT_EQ(leave(waiter(1)), "released");
@@ -139,7 +139,7 @@ TEST_F(BarrierScripts, WhoStopsWaitingBreaksIt) {
   EXPECT_EQ(arrive(waiter(2), phase), "broken");
 }
 
-TEST_F(BarrierScripts, WhoLeavesTooLateBreaksNothing) {
+TEST_F(BarrierScripts, ALateLeaveBreaksNothing) {
   const auto phase = arrives(waiter(1));
   arrives(waiter(2));
   arrive(waiter(3));
@@ -178,7 +178,7 @@ TEST_F(BarrierScripts, AnotherNumberOfPartiesIsRefused) {
   EXPECT_EQ(arrive(waiter(2), "", 4), "other 3");
 }
 
-TEST_F(BarrierScripts, WhoWaitsAtOneThatWasLostIsToldAndNotLetThrough) {
+TEST_F(BarrierScripts, AWaiterAtALostBarrierIsToldAndNotLetThrough) {
   const auto phase = arrives(waiter(1));
   store.command({"DEL", lock});
   EXPECT_EQ(arrive(waiter(1), phase), "broken");
@@ -188,7 +188,7 @@ TEST_F(BarrierScripts, WhoWaitsAtOneThatWasLostIsToldAndNotLetThrough) {
   EXPECT_THAT(waiting(), ElementsAre(waiter(2)));
 }
 
-TEST_F(BarrierScripts, NothingStaysForEver) {
+TEST_F(BarrierScripts, AllItsKeysExpire) {
   arrives(waiter(1));
   arrives(waiter(2));
   EXPECT_EQ(store.command({"PTTL", Store::queue_key(lock)}), "600000");

@@ -61,7 +61,7 @@ TEST_F(ConditionScripts, OneIsTheOldest) {
   EXPECT_THAT(ear(2).take(), IsEmpty());
 }
 
-TEST_F(ConditionScripts, WhoIsGoneIsPassedOver) {
+TEST_F(ConditionScripts, ADeadWaiterIsSkipped) {
   for (int number = 0; number < 10; ++number) enter(dead_waiter(number));
   pass(1us);
   const auto token = waiter(1);
@@ -74,7 +74,7 @@ TEST_F(ConditionScripts, WhoIsGoneIsPassedOver) {
   EXPECT_THAT(ear(1).take(), ElementsAre(StartsWith("grant " + token)));
 }
 
-TEST_F(ConditionScripts, WhoWasNotHeardOfForLongIsDead) {
+TEST_F(ConditionScripts, AWaiterThatWasSilentForLongIsDead) {
   const auto silent = waiter(1);
   enter(silent);
   const auto token = waiter(2);
@@ -89,7 +89,7 @@ TEST_F(ConditionScripts, WhoWasNotHeardOfForLongIsDead) {
   EXPECT_EQ(store.command({"KEYS", "*"}), "");
 }
 
-TEST_F(ConditionScripts, MoreThan64TakeSeveralCallsAndThoseWhoComeLaterAreLeft) {
+TEST_F(ConditionScripts, MoreThan64TakeSeveralCallsWhichLeaveLaterWaiters) {
   for (int number = 0; number < 70; ++number) enter(dead_waiter(number));
   const auto latest = now();
   const auto token = waiter(1);
@@ -105,7 +105,7 @@ TEST_F(ConditionScripts, MoreThan64TakeSeveralCallsAndThoseWhoComeLaterAreLeft) 
   EXPECT_THAT(ear(1).take(), ElementsAre(StartsWith("grant " + token)));
 }
 
-TEST_F(ConditionScripts, OneIsLookedForBehind64WhoAreGone) {
+TEST_F(ConditionScripts, ALiveWaiterBehind64DeadOnesIsWoken) {
   for (int number = 0; number < 64; ++number) enter(dead_waiter(number));
   pass(1us);
   const auto latest = now();
@@ -115,14 +115,14 @@ TEST_F(ConditionScripts, OneIsLookedForBehind64WhoAreGone) {
   EXPECT_THAT(waiting(), IsEmpty());
 }
 
-TEST_F(ConditionScripts, WhoLeavesIsNotWoken) {
+TEST_F(ConditionScripts, AWaiterThatLeftIsNotWoken) {
   const auto token = waiter(1);
   enter(token);
   EXPECT_EQ(leave(token), "released");
   EXPECT_THAT(waiting(), IsEmpty());
 }
 
-TEST_F(ConditionScripts, WhoLeavesAfterItWasNotifiedPassesThatOn) {
+TEST_F(ConditionScripts, AWaiterThatLeavesAfterItsNotificationPassesItOn) {
   const auto token = waiter(1);
   enter(token);
   pass(1us);

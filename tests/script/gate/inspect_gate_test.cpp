@@ -27,7 +27,7 @@ class GateInspection : public ScriptTest {
   std::string now() { return std::to_string(store.clock().now().count()); }
 };
 
-TEST_F(GateInspection, WhatIsNotThereIsNothing) { EXPECT_EQ(look(), "(nil)"); }
+TEST_F(GateInspection, AMissingGateIsNil) { EXPECT_EQ(look(), "(nil)"); }
 
 TEST_F(GateInspection, ALatchShowsWhatIsLeftWhoJoinedAndWhoWaits) {
   const auto part = take_part(1);

@@ -82,7 +82,7 @@ TEST_F(LatchScripts, MoreThan64AreWokenOneCallAfterTheOther) {
   EXPECT_THAT(waiting(), IsEmpty());
 }
 
-TEST_F(LatchScripts, WhoLeavesIsNotWoken) {
+TEST_F(LatchScripts, AWaiterThatLeftIsNotWoken) {
   at_latch(waiter(1), "wait");
   at_latch(waiter(2), "wait");
   EXPECT_EQ(leave(waiter(1)), "released");
@@ -134,7 +134,7 @@ TEST_F(LatchScripts, APartThatIsOverDoesNotCount) {
   EXPECT_EQ(store.command({"HGET", lock, "left"}), "3");
 }
 
-TEST_F(LatchScripts, ItGoesAwayAndSaysSoToWhoWaitsWithATicket) {
+TEST_F(LatchScripts, ItExpiresAndTellsAWaiterWithATicket) {
   at_latch(waiter(1), "wait");
   EXPECT_EQ(store.command({"PTTL", lock}), "60000");
   pass(50s);

@@ -39,7 +39,7 @@ TEST_F(AcquireAllScript, IfOneIsHeldItTakesNone) {
   EXPECT_EQ(store.state("other").value, "(nil)");
 }
 
-TEST_F(AcquireAllScript, AFreeOneThatSomebodyWaitsForGoesToHim) {
+TEST_F(AcquireAllScript, AFreeLockWithAWaiterGoesToTheWaiter) {
   hold(make_token(101, 0));
   queue(waiter(1));
   store.command({"DEL", lock});
@@ -48,7 +48,7 @@ TEST_F(AcquireAllScript, AFreeOneThatSomebodyWaitsForGoesToHim) {
   EXPECT_EQ(store.state("other").value, "(nil)");
 }
 
-TEST_F(AcquireAllScript, OneThatOnlyTheDeadWaitForIsTaken) {
+TEST_F(AcquireAllScript, ALockWithOnlyDeadWaitersIsTaken) {
   hold(make_token(101, 0));
   queue(dead_waiter(1));
   store.command({"DEL", lock});

@@ -123,7 +123,7 @@ TEST_F(Foreign, ClientsGetTheirTurnAlsoFromAHolderThatYields) {
   EXPECT_THAT(acquire(next_of_first), StartsWith("acquired "));
 }
 
-TEST_F(Foreign, ClientsTurnIsNotWaitedForWhenNobodyElseWaits) {
+TEST_F(Foreign, ClientsGetNoTurnWhenNobodyElseWaits) {
   seen_before();
   release(second);
   release(first);

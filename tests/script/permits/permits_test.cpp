@@ -103,7 +103,7 @@ TEST_F(PermitsScripts, TwoHoldersNeverWriteTheSameNewFence) {
   EXPECT_EQ(raise(token_of(2, 1), second), "raised") << "it may be less than others'";
 }
 
-TEST_F(PermitsScripts, AFenceOfWhoLeftIsNotWrittenAgain) {
+TEST_F(PermitsScripts, TheFenceOfAFormerHolderIsNotWrittenAgain) {
   const auto first = counter_in(take(wants(1, 1)));
   const auto second = counter_in(take(wants(2, 1), 5s));
   const auto third = counter_in(take(wants(3, 1)));
@@ -158,7 +158,7 @@ TEST_F(PermitsScripts, ARepeatSetsTheFullExpiryAgainAndKeepsTheCounter) {
   EXPECT_EQ(used(), "-3");
 }
 
-TEST_F(PermitsScripts, WhoHoldsLeavesTheQueue) {
+TEST_F(PermitsScripts, AHolderLeavesTheQueue) {
   take(wants(1, 3));
   store.command({"ZADD", Store::queue_key(lock), "5", token_of(1, 3)});
   take(token_of(1, 3));
@@ -168,7 +168,7 @@ TEST_F(PermitsScripts, WhoHoldsLeavesTheQueue) {
   EXPECT_THAT(waiting(), IsEmpty());
 }
 
-TEST_F(PermitsScripts, AHolderThatIsOverIsTakenOffByWhoeverLooks) {
+TEST_F(PermitsScripts, EveryScriptRemovesAnExpiredHolder) {
   take(wants(1, 3), 5s);
   take(wants(2, 1), 60s);
   pass(5s);
@@ -196,7 +196,7 @@ TEST_F(PermitsScripts, ManyEnterTogetherFromTheHeadUntilOneDoesNotFit) {
   EXPECT_EQ(used(), "-3");
 }
 
-TEST_F(PermitsScripts, WhoComesBehindAWaiterWaitsThoughItWouldFit) {
+TEST_F(PermitsScripts, NobodyOvertakesAWaiterEvenIfItFits) {
   take(wants(1, 3));
   pass(1ms);
   take(wants(2, 2));
@@ -263,7 +263,7 @@ TEST_F(PermitsScripts, TheCapacityOfAReaderWriterLockCannotBeChanged) {
   EXPECT_THAT(store.resize(lock, shared), StartsWith("-ERR"));
 }
 
-TEST_F(PermitsScripts, TheFirstGoBeforeAllWhoWait) {
+TEST_F(PermitsScripts, WaitFirstGoesBeforeAllWaiters) {
   take(wants(1, 1));
   take(wants(2, 2));
   pass(1ms);
