@@ -17,7 +17,8 @@ std::string disagreement(const std::string& key, std::int64_t asked, std::int64_
   }
   return "the semaphore " + name + " has " + permits + ", this client says " +
          std::to_string(asked) +
-         ": use the same number everywhere, or change it with Semaphore::set_permits()";
+         ": use the same number everywhere, or change it (C++: Semaphore::resize(), Python: "
+         "set_permits())";
 }
 
 }  // namespace dlock::core
