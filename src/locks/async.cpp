@@ -63,9 +63,10 @@ void async_release(Lease lease, ReleaseHandler handler) {
   state->client->async_release(
       *state->record, [state, handler = std::move(handler)](detail::Session::Answer& answer) {
         const auto outcome = std::get<core::Released>(answer).kind;
-        state->log(outcome);
         if (handler) {
           handler(error_of(outcome));
+        } else {
+          state->log(outcome);
         }
       });
 }

@@ -170,7 +170,7 @@ void Session::answer_users(core::Action& action) {
       answer(call);
     }
   } else if (auto* lost = std::get_if<core::Lost>(&action)) {
-    log(LogLevel::error, "lock lost: " + lost->lease->key);
+    log(LogLevel::warning, "lock lost: " + lost->lease->key);
     if (lost->lease->lost.stop_possible()) {
       callbacks_.post([source = lost->lease->lost]() mutable { source.request_stop(); },
                       Callbacks::Fate::runs);

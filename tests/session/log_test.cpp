@@ -55,7 +55,7 @@ TEST_F(Log, ALossIsReported) {
   const DistributedLock lock{client, "payroll", {.ttl = 300ms}};
   server.command({"DEL", "payroll"});
   EXPECT_TRUE(eventually([&] { return journal.says("lock lost: payroll"); })) << journal.all();
-  EXPECT_THAT(journal.all(), StartsWith(std::to_string(static_cast<int>(LogLevel::error))));
+  EXPECT_THAT(journal.all(), StartsWith(std::to_string(static_cast<int>(LogLevel::warning))));
   EXPECT_FALSE(journal.came_from(std::this_thread::get_id()));
 }
 

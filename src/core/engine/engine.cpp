@@ -127,7 +127,8 @@ void Engine::time_out(Instant now) {
     refuse(now, cohort, waiter, {waiter->id, Refusal::Kind::timed_out, {}, {}});
   } else {
     refuse(now, cohort, waiter,
-           {waiter->id, Refusal::Kind::failed, errc::unreachable, "no server answered in time"});
+           {waiter->id, Refusal::Kind::failed, errc::unreachable,
+            link_.explained("no server answered in time")});
   }
 }
 

@@ -163,7 +163,7 @@ class Engine {
   void need_connection();
   void drop(Instant now, const std::string& why);
   void drop_shifted(Instant now, const Pending& pending);
-  void forget_connection(Instant now);
+  void forget_connection(Instant now, const std::string& why);
   void take_back_inflight(Instant now);
   void fail_all(Instant now, errc code, const std::string& what, bool only_impatient);
   void link_timer(Instant now);

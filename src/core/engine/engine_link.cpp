@@ -143,10 +143,10 @@ void Engine::leave_token_behind(Instant now, const CohortPtr& cohort) {
 // --- the end of a connection
 // ----------------------------------------------------------------------
 
-void Engine::forget_connection(Instant now) {
+void Engine::forget_connection(Instant now, const std::string& why) {
   link_.on_disconnected();
   fence_counter_.on_disconnected();
-  const bool is_over = link_.on_trouble(now);
+  const bool is_over = link_.on_trouble(now, why);
   take_back_inflight(now);
   renewals_.on_disconnected();
   const bool at_once = link_.may_reconnect_at_once();
@@ -154,7 +154,8 @@ void Engine::forget_connection(Instant now) {
     link_.reconnect_later(now, settings_.random());  // the last one brought nothing good either
   }
   if (is_over) {
-    fail_all(now, errc::unreachable, "the server accepts connections but does not answer", false);
+    fail_all(now, errc::unreachable,
+             link_.explained("the server accepts connections but does not answer"), false);
   }
   if (!wants_connection()) {
     link_.stop_reconnecting();
@@ -202,7 +203,7 @@ void Engine::take_back_inflight(Instant now) {
 void Engine::drop(Instant now, const std::string& why) {
   act(Report{LogLevel::warning, "connection dropped: " + why});
   act(Disconnect{why});
-  forget_connection(now);
+  forget_connection(now, why);
 }
 
 // The reply is to another request, so that of `pending` is still to come.
@@ -214,13 +215,13 @@ void Engine::drop_shifted(Instant now, const Pending& pending) {
 void Engine::on_disconnected(Instant now, const std::string& why) {
   if (link_.is_connected()) {
     act(Report{LogLevel::warning, "connection lost: " + why});
-    forget_connection(now);
+    forget_connection(now, why);
   }
 }
 
 void Engine::on_connect_failed(Instant now, errc code, const std::string& what) {
   link_.on_connect_failed();
-  const bool is_over = link_.on_trouble(now);
+  const bool is_over = link_.on_trouble(now, what);
   act(Report{LogLevel::warning, what});
   const bool hopeless = code != errc::unreachable || !link_.was_ever_connected() || is_over;
   link_.reconnect_later(now, settings_.random());

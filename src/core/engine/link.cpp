@@ -36,14 +36,22 @@ void Link::on_disconnected() {
 
 void Link::on_good_reply() {
   trouble_since_.reset();
+  trouble_.clear();
   delay_ = {};
 }
 
-bool Link::on_trouble(Instant now) {
+bool Link::on_trouble(Instant now, std::string_view why) {
+  if (!why.empty()) {
+    trouble_ = why;
+  }
   if (!trouble_since_) {
     trouble_since_ = now;
   }
   return now - *trouble_since_ >= patience_;
+}
+
+std::string Link::explained(const std::string& what) const {
+  return trouble_.empty() ? what : what + "; the last problem: " + trouble_;
 }
 
 void Link::forget_idle_trouble(Instant now) {

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "core/wire/time.hpp"
@@ -45,8 +46,11 @@ class Link {
   void on_subscribe_failed(Error error) { subscribe_error_ = std::move(error); }
   [[nodiscard]] const std::optional<Error>& subscribe_error() const { return subscribe_error_; }
 
-  /// The server does not answer as it should. Whether that has outlasted the patience.
-  bool on_trouble(Instant now);
+  /// The server does not answer as it should, and `why`, if that is new. Whether that has outlasted
+  /// the patience.
+  bool on_trouble(Instant now, std::string_view why = {});
+  /// `what` with the reason of the last trouble, if there was any.
+  [[nodiscard]] std::string explained(const std::string& what) const;
   [[nodiscard]] bool is_in_trouble() const { return trouble_since_.has_value(); }
   /// What was while nobody waited does not count.
   void forget_idle_trouble(Instant now);
@@ -86,6 +90,7 @@ class Link {
   std::optional<Instant> enrolled_;
   std::optional<Error> subscribe_error_;
   std::optional<Instant> trouble_since_;  ///< no good reply since
+  std::string trouble_;                   ///< why, the last time
   std::optional<Instant> reconnect_at_;
   Duration delay_{};  ///< the last wait before a new connection; zero: the last one was good
 };

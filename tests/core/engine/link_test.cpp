@@ -71,6 +71,16 @@ TEST_F(LinkTest, TroubleOutlastsThePatienceUnlessAGoodReplyEndsIt) {
   EXPECT_FALSE(link.on_trouble(at(20s)));
 }
 
+TEST_F(LinkTest, TheLastTroubleIsToldUntilAGoodReply) {
+  EXPECT_EQ(link.explained("no answer"), "no answer");
+  (void)link.on_trouble(at(0s), "refused");
+  (void)link.on_trouble(at(1s), "reset");
+  (void)link.on_trouble(at(2s));
+  EXPECT_EQ(link.explained("no answer"), "no answer; the last problem: reset");
+  link.on_good_reply();
+  EXPECT_EQ(link.explained("no answer"), "no answer");
+}
+
 TEST_F(LinkTest, TroubleWhileNobodyWaitedDoesNotCount) {
   (void)link.on_trouble(at(0s));
   link.forget_idle_trouble(at(60s));
