@@ -18,7 +18,7 @@ namespace nb = nanobind;
 /// an interpreter that is ending ends a thread that asks for the GIL wherever it stands, and with
 /// C++ below it the process. So no call gives up the GIL while it is not counted, nor runs Python
 /// code, which may.
-class Gate {
+class GilGate {
  public:
   /// Whether the caller may take the GIL; then it must `leave()`.
   static bool enter() noexcept {
@@ -65,13 +65,13 @@ class WithoutGil {
   }
   ~WithoutGil() {
     gil_.reset();
-    if (is_inside_) Gate::leave();
+    if (is_inside_) GilGate::leave();
   }
   WithoutGil(const WithoutGil&) = delete;
   WithoutGil& operator=(const WithoutGil&) = delete;
 
  private:
-  const bool is_inside_ = Gate::enter();
+  const bool is_inside_ = GilGate::enter();
   std::optional<nb::gil_scoped_release> gil_;
 };
 
@@ -81,12 +81,12 @@ class Callback {
   /// With the GIL.
   explicit Callback(nb::callable function) : function_(std::move(function)) {}
   ~Callback() {
-    if (Gate::enter()) {
+    if (GilGate::enter()) {
       {
         const nb::gil_scoped_acquire gil;
         function_.reset();
       }
-      Gate::leave();
+      GilGate::leave();
     } else {
       static_cast<void>(function_.release());  // the interpreter is ending, and all goes with it
     }
@@ -98,7 +98,7 @@ class Callback {
   /// Python reports errors that nobody can catch. Nothing once the interpreter is ending.
   template <class Arguments>
   void call(Arguments arguments) const noexcept {
-    if (!Gate::enter()) return;
+    if (!GilGate::enter()) return;
     {
       const nb::gil_scoped_acquire gil;
       try {
@@ -109,7 +109,7 @@ class Callback {
         // Out of memory for the arguments: what they stood for is dropped.
       }
     }
-    Gate::leave();
+    GilGate::leave();
   }
 
  private:

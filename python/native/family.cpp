@@ -1,6 +1,6 @@
 // Upgrades, several locks at once, work once in a period, elections, gates and conditions.
 //
-// Each call that may wait takes `limit` and `in_main_thread`, as Door::acquire does.
+// Each call that may wait takes `limit` and `in_main_thread`, as PyLeaseSource::acquire does.
 #include "family.hpp"
 
 #include <nanobind/stl/optional.h>
@@ -58,7 +58,7 @@ class PyUpgradeable : public HeldBy<UpgradeableLease> {
   }
 };
 
-/// What a reader-writer lock has beside its two doors.
+/// What a reader-writer lock has beside its two sources.
 class PySharedMutex {
  public:
   PySharedMutex(PyClient& client, const std::string& name, const Terms& terms)

@@ -1,4 +1,4 @@
-// The rest of the family: what is more than one lease at one door.
+// The rest of the family: what is more than one source of leases.
 #pragma once
 
 #include <nanobind/nanobind.h>

@@ -33,7 +33,7 @@ bool Event::wait(std::optional<std::chrono::milliseconds> limit) {
   for (;;) {
     const auto now = monotonic_now();
     if (limit && now - start >= *limit) return ::sem_trywait(&semaphore_) == 0;
-    if (Gate::is_closed()) throw Cancelled(errc::cancelled, "the program is ending");
+    if (GilGate::is_closed()) throw Cancelled(errc::cancelled, "the program is ending");
     const auto end = std::min(now + longest_wait, limit ? start + *limit : nanoseconds::max());
     const timespec until{.tv_sec = static_cast<time_t>(end.count() / 1'000'000'000),
                          .tv_nsec = static_cast<long>(end.count() % 1'000'000'000)};

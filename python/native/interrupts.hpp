@@ -47,9 +47,9 @@ inline thread_local std::stop_token bound_stop;
 /// program, and the stop that is bound to the thread.
 template <class Function>
 auto interruptible(bool in_main_thread, Function function) {
-  if (Gate::is_closed()) throw Cancelled(errc::cancelled, "the program is ending");
+  if (GilGate::is_closed()) throw Cancelled(errc::cancelled, "the program is ending");
   std::stop_source stop;
-  const std::stop_callback at_end{Gate::closing(), [&] { stop.request_stop(); }};
+  const std::stop_callback at_end{GilGate::closing(), [&] { stop.request_stop(); }};
   const std::stop_callback when_bound{bound_stop, [&] { stop.request_stop(); }};
   if (!in_main_thread) {
     const WithoutGil without_gil;

@@ -50,10 +50,11 @@ class PyStop {
 };
 
 /// A lease source: a mutex, one side of a reader-writer lock, or permits.
-class Door {
+class PyLeaseSource {
  public:
-  Door(const PyClient& client, LeaseSource source) : Door(client.obtained(), std::move(source)) {}
-  Door(PyClient::Moment obtained, LeaseSource source)
+  PyLeaseSource(const PyClient& client, LeaseSource source)
+      : PyLeaseSource(client.obtained(), std::move(source)) {}
+  PyLeaseSource(PyClient::Moment obtained, LeaseSource source)
       : obtained_(std::move(obtained)), source_(std::move(source)) {}
 
   /// None if it did not come in time. `in_main_thread`: signals are looked after meanwhile.
@@ -89,7 +90,7 @@ class Door {
     }
   }
   std::optional<Lease> acquire_here(Limit limit) {
-    if (Gate::is_closed()) throw Cancelled(errc::cancelled, "the program is ending");
+    if (GilGate::is_closed()) throw Cancelled(errc::cancelled, "the program is ending");
     const WithoutGil without_gil;
     return limit ? source_.try_acquire_for(*limit) : std::optional{source_.acquire()};
   }
@@ -150,19 +151,19 @@ class Door {
   LeaseSource source_;
 };
 
-Door mutex(PyClient& client, const std::string& name, const Terms& terms) {
+PyLeaseSource mutex(PyClient& client, const std::string& name, const Terms& terms) {
   return {client, Mutex{*client.get(), name, options_of<LockOptions>(terms)}};
 }
 
-Door writer(PyClient& client, const std::string& name, const Terms& terms) {
+PyLeaseSource writer(PyClient& client, const std::string& name, const Terms& terms) {
   return {client, SharedMutex{*client.get(), name, options_of<LockOptions>(terms)}.writer()};
 }
 
-Door reader(PyClient& client, const std::string& name, const Terms& terms) {
+PyLeaseSource reader(PyClient& client, const std::string& name, const Terms& terms) {
   return {client, SharedMutex{*client.get(), name, options_of<LockOptions>(terms)}.reader()};
 }
 
-/// Permits: a door for each weight.
+/// Permits: a source for each weight.
 class PySemaphore {
  public:
   PySemaphore(PyClient& client, const std::string& name, std::int64_t permits, const Terms& terms)
@@ -175,7 +176,9 @@ class PySemaphore {
     const WithoutGil without_gil;
     lock->resize(permits);
   }
-  [[nodiscard]] Door door(std::int64_t weight) const { return {obtained_, lock_->permits(weight)}; }
+  [[nodiscard]] PyLeaseSource permits(std::int64_t weight) const {
+    return {obtained_, lock_->permits(weight)};
+  }
 
  private:
   PyClient::Moment obtained_;
@@ -199,9 +202,9 @@ void raise(const Error& error) {
   }
 }
 
-// Nothing of this runs Python code, which would be under C++ (see Gate): the package's classes have
-// none, and a collection of garbage has to wait. But for signal handlers in the main thread, which
-// no end of an interpreter ends, and what they raise counts more.
+// Nothing of this runs Python code, which would be under C++ (see GilGate): the package's classes
+// have none, and a collection of garbage has to wait. But for signal handlers in the main thread,
+// which no end of an interpreter ends, and what they raise counts more.
 void translate(const std::exception_ptr& thrown, void*) {
   try {
     std::rethrow_exception(thrown);
@@ -231,8 +234,8 @@ NB_MODULE(_dlock, m) {
   nb::register_exception_translator(translate);
 
   m.def("set_errors", [](std::vector<nb::object> classes) { errors() = std::move(classes); });
-  m.def("close_gate", &Gate::close, nb::call_guard<nb::gil_scoped_release>());
-  m.def("reset_gate", &Gate::reset);
+  m.def("close_gate", &GilGate::close, nb::call_guard<nb::gil_scoped_release>());
+  m.def("reset_gate", &GilGate::reset);
 
   nb::class_<PyClient>(m, "Client")
       .def(nb::init<const std::string&, const std::string&, const nb::bytes&, nb::callable>())
@@ -253,16 +256,17 @@ NB_MODULE(_dlock, m) {
       .def(nb::init<>())
       .def("request", &PyStop::request)
       .def("bind", &PyStop::bind);
-  nb::class_<Door>(m, "Door")
-      .def("acquire", &Door::acquire, nb::arg("limit").none(), nb::arg("in_main_thread"))
-      .def("start", &Door::start, nb::arg("limit").none(), nb::arg("done"), nb::arg("stop"));
+  nb::class_<PyLeaseSource>(m, "LeaseSource")
+      .def("acquire", &PyLeaseSource::acquire, nb::arg("limit").none(), nb::arg("in_main_thread"))
+      .def("start", &PyLeaseSource::start, nb::arg("limit").none(), nb::arg("done"),
+           nb::arg("stop"));
   m.def("mutex", &mutex);
   m.def("reader", &reader);
   m.def("writer", &writer);
   nb::class_<PySemaphore>(m, "Semaphore")
       .def(nb::init<PyClient&, const std::string&, std::int64_t, const Terms&>())
       .def("set_permits", &PySemaphore::set_permits)
-      .def("door", &PySemaphore::door);
+      .def("permits", &PySemaphore::permits);
   add_family(m);
   add_inspection(m);
 }

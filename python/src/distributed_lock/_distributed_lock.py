@@ -14,7 +14,7 @@ from ._locks import (
     DEFAULT_REPLICATION_TIMEOUT,
     DEFAULT_TTL,
     Acquisitions,
-    mutex_sides,
+    mutex_sources,
     refuse,
     terms_of,
     timed_out,
@@ -39,7 +39,7 @@ class _Common(Owner[Lease]):
                  replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT,
                  **others: NoReturn) -> None:
         refuse(type(self).__name__, others)
-        self._sides = mutex_sides(client, lock_name, name, wait, prefix, terms_of(
+        self._sources = mutex_sources(client, lock_name, name, wait, prefix, terms_of(
             lock_ttl, renew, max_hold, min_replicas, replication_timeout))
         self._renew = renew
         self._acquisitions = Acquisitions(on_lost)
@@ -48,7 +48,7 @@ class _Common(Owner[Lease]):
         return self._acquisitions.ownership
 
     def _label(self) -> str:
-        return self._sides.label
+        return self._sources.label
 
     def _kept(self) -> Lease | None:
         entry = self._owners().of(caller())
@@ -57,7 +57,7 @@ class _Common(Owner[Lease]):
     @property
     def name(self) -> str:
         """The name, without the prefix."""
-        return self._sides.one.name
+        return self._sources.one.name
 
     @property
     def lease(self) -> Lease:
@@ -95,7 +95,7 @@ class _Common(Owner[Lease]):
         return lease is not None and lease.held
 
     def _looking(self) -> Callable[[], LockInfo]:
-        return inspecting(self._sides.one.client(), self.name)
+        return inspecting(self._sources.one.client(), self.name)
 
     def ensure_held(self) -> None:
         """As Lease.ensure_held()."""
@@ -126,7 +126,7 @@ class _Common(Owner[Lease]):
             return None
         if timeout is not None and seconds_of(timeout) < 0:
             raise UsageError(f"the timeout is negative: {timeout}")
-        return self._sides.wait if timeout is None else timeout
+        return self._sources.wait if timeout is None else timeout
 
 
 class DistributedLock(_Common, Blocks[Lease]):
@@ -158,7 +158,7 @@ class DistributedLock(_Common, Blocks[Lease]):
         `timeout` seconds. Ctrl-C ends the wait. Raises UsageError if this thread holds it
         already."""
         limit = self._limit(blocking, timeout)
-        return self._acquisitions.acquire(self._sides.one, limit, caller(),
+        return self._acquisitions.acquire(self._sources.one, limit, caller(),
                                           is_block=False) is not None
 
     def release(self) -> None:
@@ -175,12 +175,12 @@ class DistributedLock(_Common, Blocks[Lease]):
         return self.held
 
     def _enter(self, who: Caller) -> None:
-        side, wait = self._sides.one, self._sides.wait
-        if self._acquisitions.acquire(side, wait, who, is_block=True) is None:
-            raise timed_out(side.key, wait)  # else no call: a signal handler may raise in it
+        source, wait = self._sources.one, self._sources.wait
+        if self._acquisitions.acquire(source, wait, who, is_block=True) is None:
+            raise timed_out(source.key, wait)  # else no call: a signal handler may raise in it
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        return self._sides.held_by(function, self._acquisitions)
+        return self._sources.held_by(function, self._acquisitions)
 
 
 class AsyncDistributedLock(_Common, AsyncBlocks[Lease]):
@@ -198,7 +198,7 @@ class AsyncDistributedLock(_Common, AsyncBlocks[Lease]):
 
     async def _acquire(self, blocking: bool, timeout: Seconds | None, who: Caller) -> bool:
         limit = self._limit(blocking, timeout)
-        return await self._acquisitions.acquire_async(self._sides.one, limit, who,
+        return await self._acquisitions.acquire_async(self._sources.one, limit, who,
                                                       is_block=False) is not None
 
     @coroutine_function
@@ -215,7 +215,7 @@ class AsyncDistributedLock(_Common, AsyncBlocks[Lease]):
         return self.held
 
     async def _enter_async(self, who: Caller) -> None:
-        await self._acquisitions.enter_async(self._sides.one, self._sides.wait, who)
+        await self._acquisitions.enter_async(self._sources.one, self._sources.wait, who)
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
-        return self._sides.held_by(function, self._acquisitions, is_async=True)
+        return self._sources.held_by(function, self._acquisitions, is_async=True)

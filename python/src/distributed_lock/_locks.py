@@ -68,19 +68,19 @@ def terms_of(ttl: Seconds, renew: bool, max_hold: Seconds | None, min_replicas: 
             milliseconds(replication_timeout, "replication_timeout"))
 
 
-class Side(PerProcess[_dlock.Door]):
+class NamedSource(PerProcess[_dlock.LeaseSource]):
     """One way into a lock. `excludes_itself`: nobody can have two of it."""
 
     def __init__(self, store: Store, name: str, prefix: str,
-                 make: Callable[[_dlock.Client], _dlock.Door], *,
+                 make: Callable[[_dlock.Client], _dlock.LeaseSource], *,
                  excludes_itself: bool = True) -> None:
         super().__init__(store, name, prefix, make)
         self.excludes_itself = excludes_itself
 
     def acquire(self, timeout: Seconds | None) -> Lease | None:
         """None when the time has passed, or at once with a timeout of 0."""
-        door, limit = self.get(), limit_of(timeout)
-        lease = blocking(lambda in_main_thread: door.acquire(limit, in_main_thread))
+        source, limit = self.get(), limit_of(timeout)
+        lease = blocking(lambda in_main_thread: source.acquire(limit, in_main_thread))
         return None if lease is None else Lease(lease, self.name)
 
     async def acquire_async(self, timeout: Seconds | None) -> Lease | None:
@@ -124,28 +124,29 @@ class Acquisitions:
         self.ownership: Ownership[Lease] = Ownership()
         self._on_lost = on_lost
 
-    def acquire(self, side: Side, timeout: Seconds | None, who: Caller, *, is_block: bool
+    def acquire(self, source: NamedSource, timeout: Seconds | None, who: Caller, *, is_block: bool
                 ) -> Entry[Lease] | None:
         """For the thread that calls."""
-        if side.excludes_itself:
-            self.ownership.refuse_second(side.name, who)
-        lease = side.acquire(timeout)
+        if source.excludes_itself:
+            self.ownership.refuse_second(source.name, who)
+        lease = source.acquire(timeout)
         return None if lease is None else self._added(lease, who, is_block, None)
 
-    async def acquire_async(self, side: Side, timeout: Seconds | None, who: Caller, *,
+    async def acquire_async(self, source: NamedSource, timeout: Seconds | None, who: Caller, *,
                             is_block: bool) -> Entry[Lease] | None:
         """For the task that called, whatever other one waits in its place."""
-        if side.excludes_itself:
-            self.ownership.refuse_second(side.name, caller())
-        lease = await side.acquire_async(timeout)
+        if source.excludes_itself:
+            self.ownership.refuse_second(source.name, caller())
+        lease = await source.acquire_async(timeout)
         if lease is None:
             return None
         return self._added(lease, who, is_block, who.task or current_task())
 
-    async def enter_async(self, side: Side, timeout: Seconds | None, who: Caller) -> Lease:
+    async def enter_async(self, source: NamedSource, timeout: Seconds | None, who: Caller
+                          ) -> Lease:
         """For a block. Raises LockTimeout."""
-        entry = await self.acquire_async(side, timeout, who, is_block=True)
-        return checked(entry, side.key, timeout).lease
+        entry = await self.acquire_async(source, timeout, who, is_block=True)
+        return checked(entry, source.key, timeout).lease
 
     async def exit_async(self, name: str, who: Caller, error: BaseException | None) -> None:
         """For its end."""
@@ -167,17 +168,19 @@ class Acquisitions:
 class Hold:
     """A block that holds a lease, once; for threads and for asyncio. It may end elsewhere."""
 
-    def __init__(self, acquisitions: Acquisitions, side: Side, timeout: Seconds | None) -> None:
+    def __init__(self, acquisitions: Acquisitions, source: NamedSource,
+                 timeout: Seconds | None) -> None:
         self._acquisitions = acquisitions
-        self._side = side
+        self._source = source
         self._timeout = timeout
         self._entry: Entry[Lease] | None = None
         self._is_over = False
 
     def __enter__(self) -> None:
-        self._entry = self._acquisitions.acquire(self._side, self._timeout, caller(), is_block=True)
+        self._entry = self._acquisitions.acquire(self._source, self._timeout, caller(),
+                                                 is_block=True)
         if self._entry is None:  # else no call: a signal handler may raise in it
-            raise timed_out(self._side.key, self._timeout)
+            raise timed_out(self._source.key, self._timeout)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
@@ -185,9 +188,9 @@ class Hold:
 
     async def __aenter__(self) -> None:
         self._entry = checked(
-            await self._acquisitions.acquire_async(self._side, self._timeout, caller(),
+            await self._acquisitions.acquire_async(self._source, self._timeout, caller(),
                                                    is_block=True),
-            self._side.key, self._timeout)
+            self._source.key, self._timeout)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
                         trace: TracebackType | None) -> None:
@@ -208,8 +211,8 @@ class AsyncLease:
     """`async with` around one lease: what the acquire_async() of the locks returns. May be entered
     again, and by several tasks: each has a lease of its own."""
 
-    def __init__(self, side: Side, timeout: Seconds | None) -> None:
-        self._side = side
+    def __init__(self, source: NamedSource, timeout: Seconds | None) -> None:
+        self._source = source
         self._timeout = timeout
         self._acquisitions = Acquisitions()
 
@@ -217,17 +220,17 @@ class AsyncLease:
         return self._wait().__await__()
 
     async def _wait(self) -> Lease:
-        return checked(await self._side.acquire_async(self._timeout), self._side.key,
+        return checked(await self._source.acquire_async(self._timeout), self._source.key,
                        self._timeout)
 
     @coroutine_function
     def __aenter__(self) -> Coroutine[Any, Any, Lease]:
-        return self._acquisitions.enter_async(self._side, self._timeout, caller())
+        return self._acquisitions.enter_async(self._source, self._timeout, caller())
 
     @coroutine_function
     def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
                   trace: TracebackType | None) -> Coroutine[Any, Any, None]:
-        return self._acquisitions.exit_async(self._side.name, caller(), error)
+        return self._acquisitions.exit_async(self._source.name, caller(), error)
 
 
 def timed_out(key: str, timeout: Seconds | None) -> LockTimeout:
@@ -245,12 +248,12 @@ def checked(lease: T | None, key: str, timeout: Seconds | None) -> T:
     return lease
 
 
-class Sides(OfProcess):
+class NamedSources(OfProcess):
     """The way into a lock: of one name, or in a decorator of those that the arguments make. `wait`:
     the longest wait where a caller says no other."""
 
     def __init__(self, lock_name: str, name: Naming, wait: Seconds | None,
-                 make: Callable[[str], Side]) -> None:
+                 make: Callable[[str], NamedSource]) -> None:
         self._naming = naming_of(lock_name, name)
         self.wait = checked_wait(wait)
         self._make = make
@@ -264,14 +267,15 @@ class Sides(OfProcess):
         return quoted(self._one.name) if self.is_fixed else f"name={self._naming!r}"
 
     @property
-    def one(self) -> Side:
+    def one(self) -> NamedSource:
         """Raises UsageError if the name comes from arguments."""
         if not self.is_fixed:
             raise UsageError("the name of this lock comes from the arguments of a function: use it "
                              "as a decorator, or say lock_name")
         return self._one
 
-    def for_calls_of(self, function: Callable[..., object]) -> Callable[[Args, Kwargs], Side]:
+    def for_calls_of(self, function: Callable[..., object]
+                     ) -> Callable[[Args, Kwargs], NamedSource]:
         """Raises UsageError if the function has no such arguments."""
         if self.is_fixed:
             return lambda args, kwargs: self._one
@@ -283,8 +287,8 @@ class Sides(OfProcess):
         """The function, decorated."""
 
         def block_for(inner: Callable[..., object]) -> Callable[[Args, Kwargs], Block]:
-            side = self.for_calls_of(inner)
-            return lambda args, kwargs: Hold(acquisitions, side(args, kwargs), self.wait)
+            source = self.for_calls_of(inner)
+            return lambda args, kwargs: Hold(acquisitions, source(args, kwargs), self.wait)
 
         return decorated(function, block_for, is_async=is_async)
 
@@ -300,39 +304,39 @@ class LeaseSource:
     Errors: LockTimeout, LockBusy, Unreachable, Refused, StoreUnusable with NotReplicated, UsageError.
     """
 
-    def __init__(self, sides: Sides) -> None:
-        self._sides = sides
+    def __init__(self, sources: NamedSources) -> None:
+        self._sources = sources
         self._acquisitions = Acquisitions()  # of with-blocks and decorated functions
 
     @property
     def name(self) -> str:
         """The name, without the prefix."""
-        return self._sides.one.name
+        return self._sources.one.name
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._sides.label}>"
+        return f"<{type(self).__name__} {self._sources.label}>"
 
     def acquire(self, timeout: Seconds | None = None) -> Lease:
         """Waits for a lease. Ctrl-C ends the wait."""
         limit = self._limit(timeout)
-        return checked(self._sides.one.acquire(limit), self._sides.one.key, limit)
+        return checked(self._sources.one.acquire(limit), self._sources.one.key, limit)
 
     def try_acquire(self, timeout: Seconds = 0) -> Lease | None:
         """None instead of LockTimeout and LockBusy."""
-        return self._sides.one.acquire(timeout)
+        return self._sources.one.acquire(timeout)
 
     def acquire_async(self, timeout: Seconds | None = None) -> AsyncLease:
         """For `async with`, or `await` it: waits without a thread."""
-        return AsyncLease(self._sides.one, self._limit(timeout))
+        return AsyncLease(self._sources.one, self._limit(timeout))
 
     def _limit(self, timeout: Seconds | None) -> Seconds | None:
-        return self._sides.wait if timeout is None else timeout
+        return self._sources.wait if timeout is None else timeout
 
     def __enter__(self) -> Lease:
-        side, limit = self._sides.one, self._sides.wait
-        entry = self._acquisitions.acquire(side, limit, caller(), is_block=True)
+        source, limit = self._sources.one, self._sources.wait
+        entry = self._acquisitions.acquire(source, limit, caller(), is_block=True)
         if entry is None:  # else no call: a signal handler may raise in it
-            raise timed_out(side.key, limit)
+            raise timed_out(source.key, limit)
         return entry.lease
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
@@ -343,7 +347,7 @@ class LeaseSource:
 
     @coroutine_function
     def __aenter__(self) -> Coroutine[Any, Any, Lease]:
-        return self._acquisitions.enter_async(self._sides.one, self._sides.wait, caller())
+        return self._acquisitions.enter_async(self._sources.one, self._sources.wait, caller())
 
     @coroutine_function
     def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
@@ -355,7 +359,7 @@ class LeaseSource:
         functions, generators and asynchronous ones, methods, and objects that are called like
         these; UsageError for others. A call that is made in the body of the same waits for itself:
         UsageError, if the lock excludes it."""
-        return self._sides.held_by(function, self._acquisitions)
+        return self._sources.held_by(function, self._acquisitions)
 
 
 class Mutex(LeaseSource):
@@ -376,11 +380,11 @@ class Mutex(LeaseSource):
                  **others: NoReturn) -> None:
         refuse("Mutex", others)
         terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
-        super().__init__(mutex_sides(client, lock_name, name, wait, prefix, terms))
+        super().__init__(mutex_sources(client, lock_name, name, wait, prefix, terms))
 
 
-def mutex_sides(client: Store, lock_name: str, name: Naming, wait: Seconds | None, prefix: str,
-                terms: _dlock.Terms) -> Sides:
+def mutex_sources(client: Store, lock_name: str, name: Naming, wait: Seconds | None, prefix: str,
+                terms: _dlock.Terms) -> NamedSources:
     """The one way into a mutex."""
-    return Sides(lock_name, name, wait, lambda each: Side(
+    return NamedSources(lock_name, name, wait, lambda each: NamedSource(
         client, each, prefix, lambda inner: _dlock.mutex(inner, each, terms)))

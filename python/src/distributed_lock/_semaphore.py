@@ -14,8 +14,8 @@ from ._locks import (
     DEFAULT_TTL,
     AsyncLease,
     LeaseSource,
-    Side,
-    Sides,
+    NamedSource,
+    NamedSources,
     refuse,
     terms_of,
 )
@@ -52,9 +52,9 @@ class Semaphore:
                                  lambda inner: make(inner, lock_name or "name"))
 
         def weighing(weight: int) -> LeaseSource:
-            return LeaseSource(Sides(lock_name, name, wait, lambda each: Side(
+            return LeaseSource(NamedSources(lock_name, name, wait, lambda each: NamedSource(
                 client, each, prefix, lambda inner: (
-                    self._inner.get() if each == lock_name else make(inner, each)).door(weight),
+                    self._inner.get() if each == lock_name else make(inner, each)).permits(weight),
                 excludes_itself=False)))
 
         self._weighing = weighing
@@ -66,7 +66,7 @@ class Semaphore:
         return self._one.name
 
     def __repr__(self) -> str:
-        return f"<Semaphore {self._one._sides.label}, {self._permits} permits>"
+        return f"<Semaphore {self._one._sources.label}, {self._permits} permits>"
 
     @property
     def permits(self) -> int:

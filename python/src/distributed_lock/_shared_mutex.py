@@ -11,8 +11,8 @@ from ._locks import (
     DEFAULT_REPLICATION_TIMEOUT,
     DEFAULT_TTL,
     LeaseSource,
-    Side,
-    Sides,
+    NamedSource,
+    NamedSources,
     checked,
     refuse,
     terms_of,
@@ -91,10 +91,10 @@ class SharedMutex:
                  **others: NoReturn) -> None:
         refuse("SharedMutex", others)
         terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
-        self.read = LeaseSource(Sides(lock_name, name, wait, lambda each: Side(
+        self.read = LeaseSource(NamedSources(lock_name, name, wait, lambda each: NamedSource(
             client, each, prefix, lambda inner: _dlock.reader(inner, each, terms),
             excludes_itself=False)))
-        self.write = LeaseSource(Sides(lock_name, name, wait, lambda each: Side(
+        self.write = LeaseSource(NamedSources(lock_name, name, wait, lambda each: NamedSource(
             client, each, prefix, lambda inner: _dlock.writer(inner, each, terms))))
         one = lock_name or "name"  # or many, of arguments: then acquire_upgradeable() has none
         self._both = PerProcess(client, one, prefix, lambda inner: _dlock.SharedMutex(
@@ -106,7 +106,7 @@ class SharedMutex:
         return self.read.name
 
     def __repr__(self) -> str:
-        return f"<SharedMutex {self.read._sides.label}>"
+        return f"<SharedMutex {self.read._sources.label}>"
 
     def acquire_upgradeable(self, timeout: Seconds | None = None) -> UpgradeableLease:
         """Waits for the lease of a reader who may become the writer. As Mutex.acquire()."""
