@@ -171,7 +171,7 @@ class PySemaphore {
         lock_(std::make_shared<Semaphore>(*client.get(), name, permits,
                                           options_of<LockOptions>(terms))) {}
 
-  void set_permits(std::int64_t permits) {
+  void resize(std::int64_t permits) {
     const auto lock = lock_;
     const WithoutGil without_gil;
     lock->resize(permits);
@@ -265,7 +265,7 @@ NB_MODULE(_dlock, m) {
   m.def("writer", &writer);
   nb::class_<PySemaphore>(m, "Semaphore")
       .def(nb::init<PyClient&, const std::string&, std::int64_t, const Terms&>())
-      .def("set_permits", &PySemaphore::set_permits)
+      .def("resize", &PySemaphore::resize)
       .def("permits", &PySemaphore::permits);
   add_family(m);
   add_inspection(m);

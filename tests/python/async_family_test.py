@@ -68,7 +68,7 @@ class AsyncFamily(PackageCase):
                 await lease.upgrade_async()
                 self.assertTrue(lease.upgraded)
             gpus = Semaphore(self.redis, "gpu", permits=1)
-            await gpus.set_permits_async(2)
+            await gpus.resize_async(2)
             self.assertEqual(gpus.permits, 2)
 
             filled, items = ConditionVariable(self.redis, "filled"), []

@@ -87,12 +87,12 @@ class Shared(FamilyCase):
         first = gpus.acquire()
         waiting = self.pool.submit(gpus.acquire)
         self.lock_waiters("gpu", 1)
-        gpus.set_permits(2)
+        gpus.resize(2)
         self.assertEqual(gpus.permits, 2)
         second = waiting.result(LONG)
         self.assertIsNone(gpus.try_acquire())
         self.assertRaises(UsageError, Semaphore(self.redis, "gpu", permits=1).try_acquire)
-        self.assertRaises(UsageError, gpus.set_permits, 0)
+        self.assertRaises(UsageError, gpus.resize, 0)
         self.assertEqual(gpus.permits, 2)
         first.release()
         second.release()
@@ -100,12 +100,14 @@ class Shared(FamilyCase):
 
     def test_each_lock_is_a_block_that_gives_a_lease(self):
         document = SharedMutex(self.redis, "document")
-        mutex = Mutex(self.redis, "job", wait=0.01, prefix="p:")
+        mutex = Mutex(self.redis, "job", prefix="p:")
+        hasty = Mutex(self.redis, "job", prefix="p:", wait=0.01)
         with mutex as lease, Semaphore(self.redis, "gpu", permits=2) as permit, (
                 document.read) as one, document.read as other:
             leases = [lease, permit, one, other]
             self.assertEqual(len({each.fence for each in leases}), 4)
-            self.assertRaisesRegex(LockTimeout, '"p:job" within 0.01 s', mutex.acquire)
+            self.assertRaisesRegex(LockTimeout, '"p:job" within 0.01 s', hasty.acquire)
+            self.assertRaises(LockTimeout, hasty.__enter__)
             self.assertRaisesRegex(UsageError, "wait for itself", mutex.__enter__)
             self.assertTrue(all(each.held for each in leases))
         self.assertFalse(any(each.held for each in leases))

@@ -85,7 +85,7 @@ document.downgrade(upgradeable).release()
 gpus = Semaphore(lock_name="gpu", permits=1)
 with gpus.acquire():
     assert others_ran(gpus.try_acquire, 1, 0.05) is None
-    gpus.set_permits(2)
+    gpus.resize(2)
     gpus.try_acquire().release()
 with mutex.acquire():
     assert others_ran(lambda: try_acquire_all(None, ["job", "other"], timeout=0.05)) is None

@@ -73,21 +73,21 @@ class Semaphore:
         """How many this object says there are."""
         return self._permits
 
-    def set_permits(self, permits: int) -> None:
-        """Changes the number, here and on the server. More: they go to who waits. Fewer: holders
-        keep theirs until they release them. Clients that go on saying the old number are refused
-        with UsageError. Raises UsageError for a number out of range."""
+    def resize(self, permits: int) -> None:
+        """Changes the number of permits, here and on the server. Waiters get new permits at once;
+        holders keep theirs until they release them. Clients that go on saying the old number get
+        UsageError. Raises UsageError for a number out of range."""
         assert self.name  # else UsageError: there are many
-        brief(partial(self._inner.get().set_permits, permits))
+        brief(partial(self._inner.get().resize, permits))
         self._permits = permits
 
-    async def set_permits_async(self, permits: int) -> None:
+    async def resize_async(self, permits: int) -> None:
         """The same in asyncio. A cancellation does not stop it."""
         assert self.name
         inner = self._inner.get()
 
         def change() -> None:
-            inner.set_permits(permits)
+            inner.resize(permits)
             self._permits = permits
 
         await in_thread(change, finish=True)
