@@ -153,11 +153,11 @@ TEST(Url, TakesThePrivateServerAndItsDirectory) {
 
 TEST(Url, RefusesWhatItDoesNotUnderstandAndSaysWhat) {
   const std::pair<std::string_view, std::string_view> cases[] = {
-      {"", "must start with redis://"},
-      {"localhost", "must start with redis://"},
-      {"localhost:6379", "must start with redis://"},
-      {"http://localhost", "must start with redis://"},
-      {"redis:/localhost", "must start with redis://"},
+      {"", "must start with local:, redis://"},
+      {"localhost", "must start with local:, redis://"},
+      {"localhost:6379", "must start with local:, redis://"},
+      {"http://localhost", "must start with local:, redis://"},
+      {"redis:/localhost", "must start with local:, redis://"},
       {"rediss://h?c=x", "options of rediss: are"},
       {"rediss://h?ca", "no value"},
       {"rediss://h?ca=", "no value"},
