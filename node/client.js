@@ -65,7 +65,7 @@ export class Client {
   constructor(url, options = {}) {
     const { log } = options;
     if (log !== undefined && typeof log !== 'function') throw new TypeError('log must be a function');
-    const given = withSpans(options, 'connectTimeout', 'requestTimeout', 'safetyMargin');
+    const given = withSpans(options, 'connectTimeout', 'requestTimeout', 'safetyMargin', 'patience');
     this.#native = new NativeClient(url, given, this);
     this.url = this.#native.url;
     this.threadBound = CLIENT;

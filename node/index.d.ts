@@ -36,6 +36,8 @@ export interface ClientOptions {
   requestTimeout?: number;
   /** How long before its end a lease counts as lost; a tenth of the ttl, at most 1 s. */
   safetyMargin?: number;
+  /** How long waits go on while no server answers, from the start on; 10 s. */
+  patience?: number;
   /** Put before each name to make its key; none. */
   prefix?: string;
   /** Shown by `dlock info`; none. */

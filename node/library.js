@@ -176,7 +176,8 @@ export function withClientOptions(from, queue, logNumber, function_) {
   const [prefix, label] = texts.map((text) => (text ? koffi.address(text) : 0n));
   const spans = [from.connectTimeout, from.requestTimeout, 0, 0, from.safetyMargin];
   const log = [0n, logNumber];
-  const result = function_(structOf(...spans, prefix, label, ...log, queue, logNumber ? 1 : 0));
+  const last = [logNumber ? 1 : 0, from.patience];
+  const result = function_(structOf(...spans, prefix, label, ...log, queue, ...last));
   texts.length = 0; // not before
   return result;
 }

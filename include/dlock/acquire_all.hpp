@@ -13,6 +13,7 @@
 #include "dlock/client.hpp"
 #include "dlock/export.h"
 #include "dlock/lease.hpp"
+#include "dlock/lease_source.hpp"
 #include "dlock/options.hpp"
 #include "dlock/until.hpp"
 
@@ -24,84 +25,111 @@ class LeasesState;
 
 /// Several leases that are used as one: those of `acquire_all`, or others that belong together, of
 /// any kind. Move-only; `const` members are thread-safe. The destructor releases all of them, and
-/// blocks as that of one `Lease`.
+/// blocks for at most one request timeout in all, as that of one `Lease`.
 class DLOCK_API Leases {
  public:
   /// Holds nothing.
   Leases() noexcept = default;
-  /// Takes them over, in their order.
-  explicit Leases(std::vector<Lease> leases);
+  /// Takes `leases` over, in their order.
+  [[nodiscard]] explicit Leases(std::vector<Lease> leases);
   ~Leases();
-  /// Takes them over; the other has none then.
+  /// Takes over the leases of `other`, which then has none.
   Leases(Leases&& other) noexcept;
-  /// Releases its own as the destructor does, and takes over those of `other`.
+  /// Releases its own leases as the destructor does, and takes over those of `other`.
   Leases& operator=(Leases&& other) noexcept;
   Leases(const Leases&) = delete;
   Leases& operator=(const Leases&) = delete;
 
-  /// How many there are. They stand in the order in which they were asked for; after a release
-  /// there are none.
+  /// How many leases there are, in the order in which they were asked for. After a release they are
+  /// still there, with their names and fences, but hold nothing.
   [[nodiscard]] std::size_t size() const noexcept;
-  /// `index` is less than `size()`. Each has a fence of its own.
+  /// The lease at `index`, which is less than `size()`. Each has a fence of its own.
   [[nodiscard]] const Lease& operator[](std::size_t index) const noexcept;
-  /// The first, for loops over all.
+  /// The first lease, for loops over all.
   [[nodiscard]] std::vector<Lease>::const_iterator begin() const noexcept;
-  /// Behind the last.
+  /// Behind the last lease.
   [[nodiscard]] std::vector<Lease>::const_iterator end() const noexcept;
 
-  /// Requested when `Lease::lost()` of any of them is. The others go on until they are released.
+  /// A token that is requested when `Lease::lost()` of any of them is. The other leases go on until
+  /// they are released.
   [[nodiscard]] std::stop_token lost() const;
-  /// What is left until the first of them ends.
+  /// The shortest `Lease::valid_for()` of all; zero if there are none.
   [[nodiscard]] std::chrono::milliseconds valid_for() const noexcept;
-  /// Whether all of them hold; false for none.
+  /// Whether all of them hold; false if there are none.
   [[nodiscard]] bool held() const noexcept;
-  /// Throws as `Lease::ensure_held()` for the first that does not hold.
+  /// Throws what `Lease::ensure_held()` throws for the first that does not hold. Throws
+  /// `UsageError` if there are none.
   void ensure_held() const;
-  /// Gives all back, in one go. Throws when all is done: `LockLost` if one had ended before, else
-  /// `Unreachable` if the server did not answer. Releasing twice does nothing.
+  /// Gives all leases back, in one go. When all is done, throws `LockLost` if one of them had ended
+  /// before, or else `Unreachable` if the server did not answer. Does nothing if they hold nothing.
   void release();
 
   /// Whether there is something to release.
-  [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
+  [[nodiscard]] explicit operator bool() const noexcept;
 
  private:
   void unbind() const noexcept;
   std::shared_ptr<detail::LeasesState> state_;
 };
 
-/// Waits until it has all mutexes `names`, and returns their leases in the order of `names`. Takes
-/// them in one step if all are free. If not, waits for one after the other, in an order that is the
-/// same for all who use this function, so that these cannot deadlock; it holds those it has while
-/// it waits for the rest. Nothing is held when it throws.
+/// Waits until it has a lease from each of `sources`, and returns them in that order. Takes them in
+/// one step if all are free mutexes of one client with equal options. Otherwise it waits for one
+/// after the other, in an order that is the same for everybody who uses this function, so that its
+/// callers cannot deadlock; it holds the leases it has while it waits for the rest. It holds
+/// nothing when it throws. Thread-safe.
 ///
-/// With `LockOptions::renew` false the time of the first runs while the others are waited for.
+///     auto all = dlock::acquire_all({account, document.reader(), gpus.permits(2)});
 ///
-/// Throws `UsageError` for no names and for a name that stands there twice, `LockLost` when one was
-/// lost before the last was there, else as `Mutex::acquire()`. Thread-safe.
-[[nodiscard]] DLOCK_API Leases acquire_all(Client& client, const std::vector<std::string>& names,
-                                           LockOptions options = {},
+/// Waits for at most the shortest `LockOptions::wait` of all sources. With `LockOptions::renew`
+/// off, the time of the first lease runs while the others are waited for.
+///
+/// Throws `UsageError` if there are no sources or two of one name, `LockLost` when a lease was lost
+/// before the last one came, and otherwise what `LeaseSource::acquire()` throws.
+[[nodiscard]] DLOCK_API Leases acquire_all(const std::vector<LeaseSource>& sources,
                                            const std::stop_token& stop = {});
-/// All, if all are free now and nobody waits for one, else none.
-[[nodiscard]] DLOCK_API std::optional<Leases> try_acquire_all(Client& client,
-                                                              const std::vector<std::string>& names,
-                                                              LockOptions options = {});
+/// Returns a lease from each of `sources` if all are free now and nobody waits for one of them.
+/// Throws what `acquire_all` throws.
+[[nodiscard]] DLOCK_API std::optional<Leases> try_acquire_all(
+    const std::vector<LeaseSource>& sources);
 
 namespace detail {
-[[nodiscard]] DLOCK_API std::optional<Leases> acquire_all_in(Client& client,
-                                                             const std::vector<std::string>& names,
-                                                             std::chrono::milliseconds span,
-                                                             LockOptions options,
-                                                             const std::stop_token& stop);
+[[nodiscard]] DLOCK_API std::optional<Leases> acquire_all_in(
+    const std::vector<LeaseSource>& sources, std::chrono::milliseconds span,
+    const std::stop_token& stop);
+/// A mutex for each of `names`.
+[[nodiscard]] DLOCK_API std::vector<LeaseSource> mutexes(Client& client,
+                                                         const std::vector<std::string>& names,
+                                                         const LockOptions& options);
 }  // namespace detail
 
-/// All, if they come within `span`; zero or less tries once. Throws `Cancelled` when `stop` ends
-/// the wait.
+/// Returns a lease from each of `sources` if all come within `span`; a span of zero or less tries
+/// once. `stop` ends the wait with `Cancelled`. Throws what `acquire_all` throws.
+template <class Rep, class Period>
+[[nodiscard]] std::optional<Leases> try_acquire_all_for(
+    const std::vector<LeaseSource>& sources, const std::chrono::duration<Rep, Period>& span,
+    const std::stop_token& stop = {}) {
+  return detail::acquire_all_in(sources, detail::in_ms(span), stop);
+}
+
+/// `acquire_all` of the mutexes `names`, all with `options`.
+[[nodiscard]] inline Leases acquire_all(Client& client, const std::vector<std::string>& names,
+                                        const LockOptions& options = {},
+                                        const std::stop_token& stop = {}) {
+  return acquire_all(detail::mutexes(client, names, options), stop);
+}
+/// `try_acquire_all` of the mutexes `names`, all with `options`.
+[[nodiscard]] inline std::optional<Leases> try_acquire_all(Client& client,
+                                                           const std::vector<std::string>& names,
+                                                           const LockOptions& options = {}) {
+  return try_acquire_all(detail::mutexes(client, names, options));
+}
+/// `try_acquire_all_for` of the mutexes `names`, all with `options`.
 template <class Rep, class Period>
 [[nodiscard]] std::optional<Leases> try_acquire_all_for(
     Client& client, const std::vector<std::string>& names,
-    const std::chrono::duration<Rep, Period>& span, LockOptions options = {},
+    const std::chrono::duration<Rep, Period>& span, const LockOptions& options = {},
     const std::stop_token& stop = {}) {
-  return detail::acquire_all_in(client, names, detail::in_ms(span), options, stop);
+  return try_acquire_all_for(detail::mutexes(client, names, options), span, stop);
 }
 
 }  // namespace dlock

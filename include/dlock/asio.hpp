@@ -15,9 +15,11 @@
 #error "<dlock/asio.hpp> needs Asio or Boost.Asio"
 #endif
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -202,6 +204,40 @@ class Operation final : public Waiting {
   const std::shared_ptr<WaitingRoom> room_;
 };
 
+/// Completes a link when a lease is lost or the wait is cancelled. Keeps itself until then.
+template <class Link>
+class LossWatch {
+ public:
+  static void start(std::shared_ptr<const Link> link, const std::stop_token& lost) {
+    const auto watch = std::make_shared<LossWatch>();
+    watch->self_ = watch;
+    watch->link_ = std::move(link);
+    const auto end = [one = watch.get()](const char* error) { one->end(error); };
+    watch->on_loss_.emplace(lost, [end] { end(nullptr); });
+    watch->on_cancel_.emplace(watch->link_->stop(),
+                              [end] { end("the wait for a loss was cancelled"); });
+  }
+
+ private:
+  void end(const char* error) {
+    if (is_over_.exchange(true)) return;
+    const auto last = std::move(self_);
+    link_->complete(error == nullptr ? nullptr
+                                     : std::make_exception_ptr(Cancelled{errc::cancelled, error}));
+  }
+
+  std::atomic<bool> is_over_{false};
+  std::shared_ptr<LossWatch> self_;
+  std::shared_ptr<const Link> link_;
+  std::optional<std::stop_callback<std::function<void()>>> on_loss_;
+  std::optional<std::stop_callback<std::function<void()>>> on_cancel_;
+};
+
+template <class Link>
+void watch_loss(std::shared_ptr<const Link> link, const std::stop_token& lost) {
+  LossWatch<Link>::start(std::move(link), lost);
+}
+
 template <class Result, class Get>
 std::pair<std::exception_ptr, Result> caught(Get get) {
   try {
@@ -295,6 +331,19 @@ auto async_release(Lease lease, CompletionToken&& token) {
         });
       },
       token, std::move(lease));
+}
+
+/// Waits until `lease` is lost. Completes with `void(std::exception_ptr)`: no exception when it is
+/// lost, `Cancelled` when the handler's cancellation slot ended the wait. A release does not end
+/// it: cancel it before, as `co_await (work() || async_lost(lease, use_awaitable))` does.
+template <class CompletionToken>
+auto async_lost(const Lease& lease, CompletionToken&& token) {
+  return detail::net::async_initiate<CompletionToken, void(std::exception_ptr)>(
+      [](auto handler, std::stop_token lost) {
+        detail::Operation<decltype(handler)>::run(
+            std::move(handler), [&](const auto& link) { detail::watch_loss(link, lost); });
+      },
+      token, lease.lost());
 }
 
 }  // namespace dlock::asio

@@ -40,7 +40,8 @@ struct DLOCK_API AcquireResult {
 /// answered as always.
 using AcquireHandler = std::function<void(AcquireResult)>;
 /// Receives no error when the server confirmed the release, `errc::lost` when the lease had ended
-/// before, `errc::unreachable` when there was no answer (the release is then repeated). As above.
+/// before, `errc::unreachable` when there was no answer (the release is then repeated). Called
+/// once, where and how an `AcquireHandler` is.
 using ReleaseHandler = std::function<void(std::error_code)>;
 
 namespace detail {
@@ -109,7 +110,7 @@ class AcquireAwaiter {
 
 }  // namespace detail
 
-/// What `co_await mutex.async_acquire()` waits for. Throws as `Mutex::acquire()`.
+/// What `co_await source.async_acquire()` waits for. Throws what `LeaseSource::acquire()` throws.
 class [[nodiscard]] AsyncAcquire : public detail::AcquireAwaiter {
  public:
   using AcquireAwaiter::AcquireAwaiter;
@@ -117,8 +118,8 @@ class [[nodiscard]] AsyncAcquire : public detail::AcquireAwaiter {
   [[nodiscard]] Lease await_resume() { return result().get(); }
 };
 
-/// What `co_await mutex.async_try_acquire_for(...)` waits for. Throws as
-/// `Mutex::try_acquire_for()`.
+/// What `co_await source.async_try_acquire_for(...)` waits for. Throws what
+/// `LeaseSource::try_acquire_for()` throws.
 class [[nodiscard]] AsyncTryAcquire : public detail::AcquireAwaiter {
  public:
   using AcquireAwaiter::AcquireAwaiter;
@@ -144,7 +145,7 @@ inline void detail::AcquireAwaiter::await_suspend(std::coroutine_handle<> waitin
       awaited->end.get_token());
 }
 
-/// What `co_await async_release(...)` waits for. Throws as `Lease::release()`.
+/// What `co_await async_release(...)` waits for. Throws what `Lease::release()` throws.
 class [[nodiscard]] AsyncRelease {
  public:
   /// Takes over what is to be released; releases when it is awaited, at the latest at its own end.

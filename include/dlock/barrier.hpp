@@ -22,16 +22,17 @@ namespace detail {
 class LockSpec;
 }
 
-/// Lets the parties through when all have arrived; then it is closed again for the next phase.
-/// Thread-safe; each thread that waits is a party. The first who uses a name says how many there
-/// are; a client that says another number gets `UsageError`. It may have the name of a lock.
+/// Lets the parties through when all have arrived, and then closes again for the next phase.
+/// Thread-safe; each thread that waits is a party. The first client that uses a name says how many
+/// parties there are; a client that says another number gets `UsageError`. A barrier may have the
+/// name of a lock.
 ///
-/// Nobody waits for a party that is known not to come: if one that has arrived dies (not heard of
-/// for 15 s) or stops waiting (a limit, a stop token, the end of its client), the barrier is
-/// broken. Then all who wait, and all who arrive after that, get `Broken`, until somebody calls
-/// `reset()` or nobody came for 10 min; as Java's `CyclicBarrier`. A party that dies before it
-/// arrives is known only if it had joined: that its part ended breaks the barrier too. Else give
-/// the wait a limit.
+/// Nobody waits for a party that is known not to come. When a party that has arrived dies (the
+/// server has not heard of it for 15 s) or stops waiting (a limit, a stop token, the end of its
+/// client), the barrier is broken. All that wait, and all that arrive after that, then get
+/// `Broken`, until somebody calls `reset()` or nobody has come for 10 min, as with Java's
+/// `CyclicBarrier`. A party that dies before it arrives is noticed only if it had joined: the end
+/// of its part breaks the barrier too. Otherwise give the wait a limit.
 ///
 /// There is no `arrive_and_drop`: the number of parties is for good, each client says it.
 ///
@@ -47,22 +48,23 @@ class DLOCK_API Barrier {
 
   /// Arrives, and waits for the others. `stop` ends the wait with `Cancelled`.
   void arrive_and_wait(std::stop_token stop = {});
-  /// ... for at most `span`. Returns whether all arrived. If not, the barrier is broken; but not if
-  /// the server did not hear of us in that time, so that we had not arrived: then `reset()` tells
-  /// the others.
+  /// Arrives, and waits for the others for at most `span`. Returns whether all arrived. If not, the
+  /// barrier is broken, unless this party never reached the server in that time and so had not
+  /// arrived; then `reset()` tells the others.
   template <class Rep, class Period>
   [[nodiscard]] bool arrive_and_wait_for(const std::chrono::duration<Rep, Period>& span,
                                          std::stop_token stop = {}) {
     return wait_in(detail::in_ms(span), std::move(stop));
   }
-  /// Takes one of as many parts as there are parties, and shows by that, until it leaves, that it
-  /// is there, arrived or not: a lease that is renewed as those of locks are, with a fence of its
-  /// own. One that is released without leaving, as by an exception, counts as dead, from the phase
-  /// then present on until `reset()`. `UsageError` when all are taken.
+  /// Takes one of the parts, of which there are as many as parties. It shows the others, until
+  /// `leave()`, that this party lives, arrived or not. The part is a lease that is renewed as those
+  /// of locks are, with a fence of its own. A part that is released without `leave()`, as by an
+  /// exception, counts as dead, from the present phase on until `reset()`. Throws `UsageError` when
+  /// all parts are taken.
   [[nodiscard]] Lease join();
   /// Gives a part back without breaking the barrier. Throws `LockLost` if it had ended.
   void leave(Lease part);
-  /// Begins a new phase, with the parts that are left. Those who wait in the present one get
+  /// Begins a new phase, with the parts that are left. Parties that wait in the present phase get
   /// `Broken`.
   void reset();
 

@@ -25,9 +25,20 @@ class Session;
 /// throws `errc::forked` there, and destructors leave the parent's connection alone.
 class DLOCK_API Client {
  public:
-  /// URLs: `redis://[user[:password]@]host[:port][/db]`, `redis+unix:///path[?db=n]`, `local:` (a
-  /// private server of this user on this machine, started when needed). Empty: the environment
-  /// variable `DLOCK_URL`, and without it `local:`. Does not connect.
+  /// Does not connect. `url` says where the store is:
+  ///
+  /// - `redis://[user[:password]@]host[:port][/db]`: one server. `rediss://` is the same with TLS,
+  ///   and may end in `?ca=FILE&cert=FILE&key=FILE&name=HOST&verify=no`.
+  /// - `redis+sentinel://host[:port],.../service[/db]`: the primary that Sentinels know.
+  /// - `redis+cluster://host[:port],...`: a cluster.
+  /// - `redis+quorum://host[:port],...`: a majority of independent servers (Redlock).
+  /// - `redis+unix:///path[?db=n]`: one server, by its socket.
+  /// - `local:` or `local:/directory`: a private server of this user on this machine, started when
+  ///   needed. It excludes nobody on another machine.
+  ///
+  /// `rediss+sentinel:`, `rediss+cluster:` and `rediss+quorum:` use TLS. All parts may be
+  /// percent-encoded. Empty: the environment variable `DLOCK_URL`, and without it `local:`.
+  ///
   /// Throws `UsageError` when the URL or an option is not valid.
   explicit Client(std::string_view url = {}, ClientOptions options = {});
   /// Ends what is still waiting, with `Cancelled`, and closes. Blocks for at most one request

@@ -24,19 +24,19 @@ class LockSpec;
 }  // namespace detail
 
 /// Waits until another program says that something has changed that a `Mutex` guards. Thread-safe.
-/// A condition variable may have the same name as a mutex, and is not tied to one; all who wait at
-/// one name should use the same.
+/// A condition variable may have the same name as a mutex, and is not tied to one; all that wait at
+/// one name should use the same mutex.
 ///
-/// A waiter stands in the server's queue before it lets go of the mutex, so no notification after
-/// that is missed. Waits may end without one, as with the standard's: use a predicate. Served in
-/// order of arrival. A waiter that is gone is passed over; one that takes its notification and dies
-/// before it acts on it takes that along: give `wait_for` a limit where the others must go on then,
-/// and look again.
+/// A waiter enters the server's queue before it gives the mutex back, so it misses no notification
+/// after that. Waits may end without a notification, as those of the standard do: use a predicate.
+/// Waiters are served in order of arrival. A waiter that is gone is passed over; one that takes its
+/// notification and dies before it acts on it takes the notification along. Where the others must
+/// go on then, give `wait_for` a limit and look again.
 ///
-/// All waits give the mutex back and take it again before they return or throw, also with
-/// `std::unique_lock`s of another client. As with `Mutex::lock()` taking it may throw, `TimedOut`
-/// too if `LockOptions::wait` is set; then the lock is not owned. While it is not held anybody may
-/// hold it: the fence of `lease()` is another one after a wait.
+/// All waits give the mutex back, and take it again before they return or throw; the
+/// `std::unique_lock` may be of another client. Taking it may throw, as `Mutex::lock()` does, also
+/// `TimedOut` when `LockOptions::wait` has passed; the lock is then not owned. Others may hold the
+/// mutex in between, so `lease()` has another fence after a wait.
 ///
 /// Errors: `Unreachable`, `Refused`, `StoreUnusable`; of waits also `LockLost` if the mutex was
 /// lost before, and `UsageError` if `lock` does not own it.
@@ -45,43 +45,44 @@ class DLOCK_API ConditionVariable {
   /// What waits give back and take again.
   using Lock = std::unique_lock<Mutex>;
 
-  /// Throws `UsageError` as `Mutex`.
+  /// Sends nothing. Throws `UsageError` as the constructor of `Mutex` does.
   ConditionVariable(Client& client, std::string_view name);
   ~ConditionVariable();
   ConditionVariable(const ConditionVariable&) = delete;
   ConditionVariable& operator=(const ConditionVariable&) = delete;
 
-  /// Wakes the one who has waited longest, if somebody waits.
+  /// Wakes the waiter that has waited longest, if there is one.
   void notify_one();
-  /// Wakes all who wait now.
+  /// Wakes all that wait now.
   void notify_all();
 
-  /// Waits for a notification, or for nothing.
+  /// Waits for a notification; may also return without one.
   void wait(Lock& lock) { static_cast<void>(wait_in(lock, {}, std::nullopt)); }
-  /// Waits until `predicate()`, which is called with the mutex held.
+  /// Waits until `predicate()` is true. It is called with the mutex held.
   template <class Predicate>
   void wait(Lock& lock, Predicate predicate) {
     while (!predicate()) {
       wait(lock);
     }
   }
-  /// ... or until `stop` is requested. Returns `predicate()`.
+  /// Waits until `predicate()` is true or `stop` is requested. Returns `predicate()`.
   template <class Predicate>
   bool wait(Lock& lock, std::stop_token stop, Predicate predicate) {
     return wait_by(lock, stop, std::nullopt, predicate);
   }
-  /// Waits for at most `span`, then for the mutex.
+  /// Waits for a notification for at most `span`, and then for the mutex.
   template <class Rep, class Period>
   std::cv_status wait_for(Lock& lock, const std::chrono::duration<Rep, Period>& span) {
     return wait_in(lock, {}, detail::in_ms(span)) ? std::cv_status::no_timeout
                                                   : std::cv_status::timeout;
   }
-  /// Waits until `predicate()`, for at most `span`. Returns `predicate()`.
+  /// Waits until `predicate()` is true, for at most `span`. Returns `predicate()`.
   template <class Rep, class Period, class Predicate>
   bool wait_for(Lock& lock, const std::chrono::duration<Rep, Period>& span, Predicate predicate) {
     return wait_by(lock, {}, detail::deadline_in(span), predicate);
   }
-  /// ... or until `stop` is requested.
+  /// Waits until `predicate()` is true or `stop` is requested, for at most `span`. Returns
+  /// `predicate()`.
   template <class Rep, class Period, class Predicate>
   bool wait_for(Lock& lock, std::stop_token stop, const std::chrono::duration<Rep, Period>& span,
                 Predicate predicate) {

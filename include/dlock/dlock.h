@@ -118,6 +118,8 @@ typedef struct dlock_client_options {
   dlock_queue* queue;       /**< the client, and all that is made with it, belongs to it; to none */
   int64_t log_to_queue; /**< not zero: reports are DLOCK_EVENT_LOG events of `queue`, in place of
                            calls of `log`; their context is the number in `log_context` */
+  int64_t patience_ms;  /**< how long waits go on while no server answers, from the start on; 10000,
+                           -1: not at all */
 } dlock_client_options;
 
 /** Makes a client; does not connect. `url`: as of the C++ library, README.md has the forms; NULL or

@@ -26,5 +26,6 @@ namespace dlock {}
 #include "dlock/options.hpp"
 #include "dlock/semaphore.hpp"
 #include "dlock/shared_mutex.hpp"
+#include "dlock/stop_on_either.hpp"
 #include "dlock/upgradeable_lease.hpp"
 #include "dlock/version.hpp"

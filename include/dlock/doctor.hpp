@@ -74,8 +74,9 @@ struct CheckupOptions {
 };
 
 /// Connects to all servers and looks, by commands that change nothing, on connections of its own.
-/// What the user has no right to is a finding. Takes `clock_span` and some round trips. Throws as
-/// `Mutex` if the server that is to have the locks does not let us look at all.
+/// A right that the user lacks is a finding. Takes `clock_span` and some round trips. Throws
+/// `Unreachable`, `Refused` or `StoreUnusable` if the server that is to have the locks cannot be
+/// looked at at all.
 [[nodiscard]] DLOCK_API Checkup check_up(Client& client, const CheckupOptions& options = {});
 
 }  // namespace dlock

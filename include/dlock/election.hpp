@@ -23,34 +23,36 @@ namespace detail {
 class LockSpec;
 }
 
-/// A `Mutex` whose holder is the leader and says a value to all: an address, most often.
-/// Thread-safe. Candidates are served in order of arrival. A crashed leader is followed by the next
-/// candidate after its ttl; one that cannot renew is told by `Leadership::lost` before that.
+/// A `Mutex` whose holder is the leader and tells all others a value, most often its address.
+/// Thread-safe. Candidates are served in order of arrival. When a leader crashes, the next
+/// candidate leads after its ttl; a leader that cannot renew learns it from `Leadership::lost()`
+/// before that.
 ///
-/// It is the lock of its name: a `Mutex` of the same name excludes the leader, and `dlock ls`,
-/// `info` and `break` know it.
+/// The election is the lock of its name: a `Mutex` of the same name excludes the leader, and
+/// `dlock ls`, `info` and `break` know it.
 class DLOCK_API Election {
  public:
-  /// Throws `UsageError` as `Mutex`.
+  /// Sends nothing. Throws `UsageError` as the constructor of `Mutex` does.
   Election(Client& client, std::string_view name, LockOptions options = {});
   ~Election();
   Election(const Election&) = delete;
   Election& operator=(const Election&) = delete;
 
-  /// Waits until we lead, and proclaims `value`: at most 64 KiB of any bytes, else `UsageError`.
-  /// `stop` ends the wait with `Cancelled`. Throws `TimedOut` if `LockOptions::wait` is set and
-  /// passes, `LockLost` if it ended before it could be proclaimed, and as `Mutex::acquire`.
+  /// Waits until this candidate leads, and proclaims `value`: at most 64 KiB of any bytes, or else
+  /// it throws `UsageError`. `stop` ends the wait with `Cancelled`. Throws `TimedOut` when
+  /// `LockOptions::wait` is set and has passed, `LockLost` if the leadership ended before the value
+  /// was proclaimed, and otherwise what `LeaseSource::acquire()` throws.
   [[nodiscard]] Leadership campaign(std::string_view value, std::stop_token stop = {});
-  /// Leads if nobody else does.
+  /// Leads, and proclaims `value`, if nobody else leads now. Throws as `campaign()` does.
   [[nodiscard]] std::optional<Leadership> try_campaign(std::string_view value);
-  /// Leads if it comes to that in time.
+  /// Waits for at most `span` to lead. Throws as `campaign()` does.
   template <class Rep, class Period>
   [[nodiscard]] std::optional<Leadership> try_campaign_for(
       const std::chrono::duration<Rep, Period>& span, std::string_view value,
       std::stop_token stop = {}) {
     return try_campaign_in(detail::in_ms(span), value, std::move(stop));
   }
-  /// The same with a deadline of any clock.
+  /// Waits until `deadline`, which may be of any clock, to lead. Throws as `campaign()` does.
   template <class Clock, class Span>
   [[nodiscard]] std::optional<Leadership> try_campaign_until(
       const std::chrono::time_point<Clock, Span>& deadline, std::string_view value,
@@ -58,15 +60,17 @@ class DLOCK_API Election {
     return try_campaign_in(detail::until(deadline), value, std::move(stop));
   }
 
-  /// Who leads now; none if nobody does, or has not proclaimed yet. On a connection of its own;
-  /// needs no candidacy. Throws as `Mutex::acquire`.
+  /// The present leader; none if there is none, or if it has not proclaimed a value yet. Asks over
+  /// a connection of its own. Candidates and others may ask. Throws `Unreachable`, `Refused` or
+  /// `StoreUnusable` when the store cannot be used.
   [[nodiscard]] std::optional<Leader> leader() const;
-  /// Sees who leads, and each change of it.
+  /// Reports who leads, and each change of it.
   [[nodiscard]] LeaderObserver observe() const;
-  /// The same by a handler, on a thread of its own, until what is returned is destroyed.
+  /// Calls `handler` with who leads, and with each change, on a thread of its own, until the
+  /// returned object is destroyed.
   [[nodiscard]] LeaderWatch observe(LeaderHandler handler) const;
 
-  /// The name, without the prefix.
+  /// The name, without the client's prefix.
   [[nodiscard]] const std::string& name() const noexcept;
 
  private:

@@ -15,13 +15,13 @@ namespace dlock {
 enum class errc {
   usage = 1,       ///< the call itself is wrong: a bad URL, ttl, name, or a recursive lock
   unreachable,     ///< no server answered: connect failed, or a request got no reply in time
-  refused,         ///< the server does not let us: authentication, or an ACL right is missing
+  refused,         ///< the server refuses this client: wrong credentials, or a right is missing
   read_only,       ///< the server is a read-only replica
   loading,         ///< the server is still loading its data
   out_of_memory,   ///< the server is at `maxmemory` and may not evict
   not_a_lock,      ///< the key holds something that is not a lock (wrong type)
   store_unusable,  ///< any other state in which the server does not take writes
-  timed_out,       ///< the wait limit passed and the lock was not ours
+  timed_out,       ///< the lock was not acquired within the limit of the wait
   cancelled,       ///< a `std::stop_token` ended the wait
   lost,            ///< the lease ended while it was still wanted
   forked,          ///< this process is a fork of the one that made the client
@@ -38,7 +38,8 @@ enum class errc {
   return {static_cast<int>(code), error_category()};
 }
 
-/// Base of all exceptions of this library. `code()` tells them apart, `what()` says what to do.
+/// Base of all exceptions of this library. `code()` tells them apart, `what()` says what happened
+/// and what to do about it.
 class DLOCK_API Error : public std::system_error {
  public:
   /// `what` stands alone: unlike in `std::system_error`, the message of `code` does not follow it.

@@ -4,7 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,10 +16,10 @@
 
 namespace dlock {
 
-/// A client as it registered itself; fields are empty when its registration has expired, or when
-/// the lock is held by another library.
+/// A client as it registered itself. Fields are empty when its registration has expired, or when
+/// another library holds the lock.
 struct Party {
-  std::string client;    ///< the client's id, 16 hexadecimal digits; empty: not one of ours
+  std::string client;    ///< the client's id, 16 hexadecimal digits; empty: of another library
   std::string host;      ///< the name of its machine
   std::int64_t pid = 0;  ///< of its process, on that machine
   std::string program;   ///< the name of what runs there
@@ -44,12 +44,12 @@ enum class LockKind {
 /// One holder. A `Mutex` has one at most.
 struct HolderInfo {
   Party party;                                        ///< who holds
-  std::string token;                                  ///< as `Lease::token`
+  std::string token;                                  ///< its `Lease::token()`
   std::int64_t fence = 0;                             ///< 0: not known
   std::int64_t weight = 1;                            ///< how many permits it has
   std::string role;                                   ///< in a `SharedMutex`: `reader`, `writer`,
                                                       ///< `upgradeable` or its `upgrade`
-  std::chrono::milliseconds since{};                  ///< as `LockInfo::since`
+  std::chrono::milliseconds since{};                  ///< how long it has held it
   std::optional<std::chrono::milliseconds> ttl_left;  ///< none: it has no end
 };
 
@@ -73,11 +73,13 @@ struct LockInfo {
 
 /// The locks of this client's prefix that are held by dlock or waited for, in order of name.
 /// `pattern` is a glob as of Redis' KEYS over names without the prefix. Scans the key space in
-/// small steps on a connection of its own; a snapshot of nothing in particular. Throws as `Mutex`.
+/// small steps over a connection of its own, so the result is no snapshot of one moment. Throws
+/// `Unreachable`, `Refused` or `StoreUnusable` when the store cannot be used.
 [[nodiscard]] DLOCK_API std::vector<LockInfo> list_locks(Client& client,
                                                          std::string_view pattern = "*");
 
-/// One lock. Throws as `Mutex`.
+/// The lock `name`, free or held: also who holds it after a wait has timed out. Throws `UsageError`
+/// for an empty name, and what `list_locks` throws.
 [[nodiscard]] DLOCK_API LockInfo inspect_lock(Client& client, std::string_view name);
 
 /// A `Latch` as the server sees it.
@@ -101,11 +103,12 @@ struct BarrierInfo {
                                     ///< after 15 s it breaks the barrier
 };
 
-/// None: nobody has used it yet, or not for long. On a connection of its own; needs not to know the
-/// count. Throws as `Mutex`.
+/// The latch `name`; none if nobody has used it yet, or not for long. Asks over a connection of its
+/// own, and does not need to know the count. Throws what `inspect_lock` throws.
 [[nodiscard]] DLOCK_API std::optional<LatchInfo> inspect_latch(Client& client,
                                                                std::string_view name);
-/// The same of a barrier.
+/// The barrier `name`; none if nobody has used it yet, or not for long. Throws what `inspect_lock`
+/// throws.
 [[nodiscard]] DLOCK_API std::optional<BarrierInfo> inspect_barrier(Client& client,
                                                                    std::string_view name);
 
@@ -115,11 +118,33 @@ enum class BreakOutcome {
   not_holder,  ///< nobody holds it by that fence (any more); nothing was changed
 };
 
-/// Takes the lock from the holder that has `fence`, never from a later one. The holder's process
-/// is asked first, so that a lock passed on inside it is told apart; when it does not answer within
-/// `patience` the server's record decides. Throws as `Mutex`.
+/// Takes the lock from the holder that has `fence`, never from a later one. Asks the holder's
+/// process first, which knows whether it has passed the lock on inside itself; if that does not
+/// answer within `patience`, the server's record decides. Throws what `inspect_lock` throws.
 [[nodiscard]] DLOCK_API BreakOutcome break_lock(Client& client, std::string_view name,
                                                 std::int64_t fence,
                                                 Span patience = std::chrono::seconds{1});
+
+/// @name Text
+/// One line for logs and for people. What a stranger wrote (names, hosts, labels) is escaped. The
+/// format may change; programs read the members.
+/// @{
+[[nodiscard]] DLOCK_API std::string to_string(const Party& value);
+[[nodiscard]] DLOCK_API std::string to_string(const WaiterInfo& value);
+[[nodiscard]] DLOCK_API std::string to_string(LockKind value);
+[[nodiscard]] DLOCK_API std::string to_string(const HolderInfo& value);
+[[nodiscard]] DLOCK_API std::string to_string(const LockInfo& value);
+[[nodiscard]] DLOCK_API std::string to_string(const LatchInfo& value);
+[[nodiscard]] DLOCK_API std::string to_string(const BarrierInfo& value);
+[[nodiscard]] DLOCK_API std::string to_string(BreakOutcome value);
+DLOCK_API std::ostream& operator<<(std::ostream& out, const Party& value);
+DLOCK_API std::ostream& operator<<(std::ostream& out, const WaiterInfo& value);
+DLOCK_API std::ostream& operator<<(std::ostream& out, const LockKind& value);
+DLOCK_API std::ostream& operator<<(std::ostream& out, const HolderInfo& value);
+DLOCK_API std::ostream& operator<<(std::ostream& out, const LockInfo& value);
+DLOCK_API std::ostream& operator<<(std::ostream& out, const LatchInfo& value);
+DLOCK_API std::ostream& operator<<(std::ostream& out, const BarrierInfo& value);
+DLOCK_API std::ostream& operator<<(std::ostream& out, const BreakOutcome& value);
+/// @}
 
 }  // namespace dlock

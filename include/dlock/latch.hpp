@@ -22,13 +22,14 @@ namespace detail {
 class LockSpec;
 }
 
-/// Is counted down by any clients, and opens for good when it is at zero. Thread-safe. The first
-/// who uses a name makes the latch, with its count; a client that says another count gets
-/// `UsageError`. A latch goes away when it was not used for `LatchOptions::keep`, so use a fresh
+/// A counter that any client may count down, and that opens for good at zero. Thread-safe. The
+/// first client that uses a name makes the latch, with its count; a client that says another count
+/// gets `UsageError`. A latch goes away when it was not used for `LatchOptions::keep`, so use a new
 /// name for each occasion. It may have the name of a lock.
 ///
-/// Who dies before it counted down leaves the others waiting, unless it had joined: then its part
-/// ends with its ttl, and the waits end with `Broken`. Else give them a limit.
+/// A program that dies before it has counted down leaves the others waiting, unless it had joined:
+/// then its part ends with its ttl, and the waits end with `Broken`. Otherwise give the waits a
+/// limit.
 ///
 /// Errors: `Unreachable`, `Refused`, `StoreUnusable`, `UsageError` as said; of waits also `Broken`
 /// if a part ended without being counted down and the latch is not at zero, or if the server lost
@@ -45,12 +46,13 @@ class DLOCK_API Latch {
   /// Counts down by `n`, from 1, but not below zero. Counted exactly once, whatever happens to the
   /// connection, if it returns; if it throws, maybe.
   void count_down(std::int64_t n = 1);
-  /// Takes one of as many parts as the count is, and shows by that, until it is counted down, that
-  /// somebody will: a lease that is renewed as those of locks are, with a fence of its own. One
-  /// that is released without, as by an exception, counts as dead. `UsageError` when all are taken.
+  /// Takes one of the parts, of which there are as many as the count. It shows the others that
+  /// somebody is going to count it down. The part is a lease that is renewed as those of locks are,
+  /// with a fence of its own. A part that is released instead, as by an exception, counts as dead.
+  /// Throws `UsageError` when all parts are taken.
   [[nodiscard]] Lease join();
-  /// Counts down by one for a part, and gives it back. Throws `LockLost` or `Broken`, and does not
-  /// count, if it had ended: somebody may have done its work already.
+  /// Counts down by one for a part, and gives the part back. Throws `LockLost` or `Broken`, and
+  /// does not count, if the part had ended: somebody else may have done its work already.
   void count_down(Lease part);
   /// Whether it is at zero. One round trip.
   [[nodiscard]] bool try_wait();

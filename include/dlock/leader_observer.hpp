@@ -40,27 +40,28 @@ struct LeaderChange {
   Leader leader;  ///< who leads now; empty if vacant
 };
 
-/// Sees an election as it goes on, on a connection of its own. One thread at a time.
+/// Reports the changes of an election, over a connection of its own. For one thread at a time.
 ///
-/// Changes come in order. What changes twice before it is seen comes as one change, so the last
-/// state is never missed, one in between may be. The server tells at once who was elected, said
-/// something new, or resigned. A leader that crashed is vacant when its lock has ended by the
-/// server's clock; what was not told is seen within 2.5 s.
+/// Changes come in order. Two changes that happen before the first is seen come as one, so a state
+/// in between may be missed, but never the last one. The server reports at once when a leader is
+/// elected, proclaims something, or resigns. A leader that crashed counts as gone when its lock has
+/// ended by the server's clock. A report that was lost is made up for within 2.5 s.
 class DLOCK_API LeaderObserver {
  public:
   /// For the library's own classes.
   explicit LeaderObserver(std::unique_ptr<detail::ElectionWatcher> watcher) noexcept;
   ~LeaderObserver();
-  /// Takes over; the other may only be assigned to or destroyed then.
+  /// Takes over the observation of the other, which may then only be assigned to or destroyed.
   LeaderObserver(LeaderObserver&&) noexcept;
-  /// The same, in place of what it saw.
+  /// Ends its own observation, and takes over that of the other.
   LeaderObserver& operator=(LeaderObserver&&) noexcept;
 
-  /// Waits for the next change; the first is what is so now. `stop` ends the wait with `Cancelled`,
-  /// within a request timeout. Throws `Unreachable` when there was no answer for five request
-  /// timeouts, `Refused`, and `StoreUnusable`; it may be called again after any of them.
+  /// Waits for the next change; the first is the present state. `stop` ends the wait with
+  /// `Cancelled`, within one request timeout. Throws `Unreachable` when no server has answered for
+  /// `ClientOptions::patience`, `Refused`, and `StoreUnusable`; it may be called again after each.
   [[nodiscard]] LeaderChange next(std::stop_token stop = {});
-  /// A change if it comes in time.
+  /// Waits for at most `span`, and returns the next change if it came in time. Throws as `next()`
+  /// does.
   template <class Rep, class Period>
   [[nodiscard]] std::optional<LeaderChange> next_for(const std::chrono::duration<Rep, Period>& span,
                                                      std::stop_token stop = {}) {
@@ -73,20 +74,20 @@ class DLOCK_API LeaderObserver {
   std::unique_ptr<detail::ElectionWatcher> watcher_;
 };
 
-/// Called with each change, in order, on a thread of its own. What it throws goes to the client's
-/// log.
+/// Receives each change, in order, on a thread of its own. What it throws is reported to the
+/// client's log.
 using LeaderHandler = std::function<void(const LeaderChange&)>;
 
 /// Calls a handler with the changes of an election until it is destroyed, or its `Client` is.
-/// Errors go to the client's log; it tries again.
+/// Errors are reported to the client's log, and it tries again.
 class DLOCK_API LeaderWatch {
  public:
-  /// As `Election::observe(LeaderHandler)`: begins at once.
+  /// Begins at once to call `handler` with what `observer` reports.
   LeaderWatch(LeaderObserver observer, LeaderHandler handler);
-  /// Waits for a call of the handler under way, unless it is that which destroys this, and for at
-  /// most one request timeout more.
+  /// Waits for a call of the handler that is under way (unless that call destroys this object), and
+  /// for at most one request timeout more.
   ~LeaderWatch();
-  /// Takes over.
+  /// Takes over the watch of the other.
   LeaderWatch(LeaderWatch&&) noexcept = default;
   LeaderWatch& operator=(LeaderWatch&&) = delete;
 

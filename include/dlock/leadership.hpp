@@ -18,9 +18,9 @@ namespace detail {
 class LeaderValue;
 }
 
-/// The right to lead, for a time. Move-only, for any thread; `const` members and `proclaim` are
-/// thread-safe. The destructor resigns: it never throws, and blocks for at most two request
-/// timeouts.
+/// The right to lead, for a time. Move-only; any thread may use it. `const` members and
+/// `proclaim()` are thread-safe. The destructor resigns: it never throws, and blocks for at most
+/// two request timeouts.
 class DLOCK_API Leadership {
  public:
   /// Leads nothing.
@@ -28,30 +28,36 @@ class DLOCK_API Leadership {
   /// For the library's own classes.
   Leadership(Lease lease, std::unique_ptr<detail::LeaderValue> leader_value) noexcept;
   ~Leadership();
-  /// Takes over; the other leads nothing then.
+  /// Takes over the leadership of the other, which then leads nothing.
   Leadership(Leadership&&) noexcept;
-  /// Resigns as the destructor does, and takes over.
+  /// Resigns as the destructor does, and takes over the leadership of `other`.
   Leadership& operator=(Leadership&& other) noexcept;
 
-  /// Grows with each leader of this name: the fence, for resources that refuse smaller ones.
+  /// The fence of the leader's lease: a number that grows with each leader of this name, for
+  /// resources that reject smaller ones. Stays after resigning. See `Lease::fence()` about JSON.
   [[nodiscard]] std::int64_t term() const noexcept { return lease_.fence(); }
-  /// The lock that is held: by it `dlock info` and `dlock break` know this leader.
+  /// The lease of the lock behind the election, by which `dlock info` and `dlock break` know this
+  /// leader.
   [[nodiscard]] const Lease& lease() const noexcept { return lease_; }
-  /// Requested before another can lead, by the safety margin. See `Lease::lost`.
+  /// A token that is requested before another can lead, by the safety margin. See `Lease::lost()`.
   [[nodiscard]] std::stop_token lost() const { return lease_.lost(); }
-  /// See `Lease::valid_for`.
+  /// For how long this process may still rely on leading, less the drift margin; zero when it is
+  /// over.
   [[nodiscard]] std::chrono::milliseconds valid_for() const noexcept { return lease_.valid_for(); }
-  /// See `Lease::held`.
+  /// Whether it still leads.
   [[nodiscard]] bool held() const noexcept { return lease_.held(); }
-  /// Throws `LockLost` if `!held()`; `UsageError` after resigning or in a forked child.
+  /// Throws `LockLost`, with the reason, if `!held()`. Throws `UsageError` after resigning and in a
+  /// forked child.
   void ensure_held() const { lease_.ensure_held(); }
 
   /// What was proclaimed last.
   [[nodiscard]] std::string value() const;
-  /// Says something else to all who observe: at most 64 KiB of any bytes. Throws as `ensure_held`,
-  /// `UsageError` for more, and `Unreachable`: the new value is then written in the background.
+  /// Tells all observers a new value of at most 64 KiB of any bytes. Throws what `ensure_held()`
+  /// throws, `UsageError` for a longer value, and `Unreachable` if the server did not answer; the
+  /// value is then written in the background.
   void proclaim(std::string_view value);
-  /// Ends it; whoever campaigns next leads. Throws as `Lease::release`. Twice does nothing.
+  /// Gives the leadership up; the next candidate leads. Throws `LockLost` if it had ended before,
+  /// and `Unreachable` if the server did not answer. Does nothing when it was done before.
   void resign();
 
   /// Whether there is something to resign from.

@@ -18,15 +18,18 @@ namespace detail {
 class LeaseState;
 }
 
-/// A held lock. Move-only; may be used and released by any thread (the handle owns the lock, not
-/// the thread). `const` members are thread-safe. The destructor releases: it never throws, and
-/// blocks for at most one request timeout; a release whose outcome is unknown is repeated in the
-/// background until the lease has run out. When one had no answer, others to the same server do not
-/// wait for one until it answers again, so many leases take one timeout together. A thread that
-/// must not block at all, as that of an event loop, uses `async_release`.
+/// A held lock. Move-only. Any thread may use and release it: the handle owns the lock, not the
+/// thread. `const` members are thread-safe.
 ///
-/// A lease is a promise with an end: a process that is stopped past `valid_for()` can act late.
-/// Pass `fence()` to the resource and let it refuse smaller ones (docs/guarantees.md).
+/// The destructor releases the lock. It never throws. It blocks until the server has confirmed, but
+/// at most for one request timeout; a release that was not confirmed is repeated in the background
+/// until the lease has run out. While a server does not answer, only the first release waits for
+/// it, so that many leases take one timeout together. A thread that must not block at all, such as
+/// one that runs an event loop, gives its leases to `async_release()` instead.
+///
+/// A lease ends: a process that is stopped for longer than `valid_for()` can act late without
+/// knowing. Pass `fence()` to the resource, and let the resource reject smaller ones
+/// (docs/guarantees.md).
 class DLOCK_API Lease {
  public:
   /// Holds nothing.
@@ -34,39 +37,51 @@ class DLOCK_API Lease {
   /// For the library's own classes.
   explicit Lease(std::shared_ptr<detail::LeaseState> state) noexcept : state_(std::move(state)) {}
   ~Lease();
-  /// Takes over; `other` holds nothing then.
+  /// Takes over the lease of `other`, which then holds nothing.
   Lease(Lease&& other) noexcept;
-  /// Releases as the destructor does, and takes over.
+  /// Releases its own lease as the destructor does, and takes over that of `other`.
   Lease& operator=(Lease&& other) noexcept;
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
 
-  /// The lock's name, without the prefix. Empty for a lease that never held.
+  /// The lock's name, without the client's prefix. Stays after a release; empty for a lease that
+  /// was never acquired or was moved from.
   [[nodiscard]] const std::string& name() const noexcept;
-  /// What stands for this holder in the lock key, without its fence: fresh for each acquisition.
+  /// The random text that identifies this holder in the lock's key, without the fence. Each
+  /// acquisition has a new one. Stays after a release.
   [[nodiscard]] const std::string& token() const noexcept;
-  /// The fencing token: strictly growing per name over all holders everywhere (design rule "a
-  /// hybrid clock", after Kleppmann's fencing tokens). 0 for a lease that never held.
+  /// The fencing token: a number that grows with each acquisition of a name, by any client
+  /// anywhere. Stays after a release; 0 for a lease that was never acquired or was moved from.
+  ///
+  /// It can be greater than 2^53, which JSON readers that use floating point (JavaScript) round:
+  /// pass it as text there.
   [[nodiscard]] std::int64_t fence() const noexcept;
-  /// Requested before the lease can end (by the safety margin), or as soon as it is known to have
-  /// ended. Not requested by an ordinary release. Callbacks run on a thread of the library.
+  /// A token that is requested before the lease can end (by the safety margin), or as soon as it is
+  /// known to have ended. An ordinary release does not request it. Callbacks run on a thread of the
+  /// library. To wait for a loss and for something else, use `wait_lost()` or `StopOnEither`.
   [[nodiscard]] std::stop_token lost() const;
-  /// What is left of the validity by our own clock, drift margin taken off; zero when it is over.
+  /// Blocks until the lease is lost, or `stop` is requested. Returns whether it is lost. An
+  /// ordinary release does not end the wait. Throws `UsageError` for a lease that holds nothing.
+  bool wait_lost(std::stop_token stop = {}) const;
+  /// For how long this process may still rely on the lease: what is left by its own clock, less the
+  /// drift margin. Zero when it is over.
   [[nodiscard]] std::chrono::milliseconds valid_for() const noexcept;
-  /// Whether this still holds: `valid_for()` is not zero and nothing is known against it.
+  /// Whether the lease still holds: `valid_for()` is not zero, and it is not known to be lost.
   [[nodiscard]] bool held() const noexcept;
-  /// Throws `LockLost` if `!held()`, saying why; `UsageError` after a release or in a forked child.
+  /// Throws `LockLost`, with the reason, if `!held()`. Throws `UsageError` for a lease that holds
+  /// nothing, and in a forked child.
   void ensure_held() const;
-  /// Gives the lock back. Throws `LockLost` if the lease had ended before, `Unreachable` if the
-  /// server did not answer (the release is then repeated in the background, until it runs out).
-  /// Releasing twice does nothing.
+  /// Gives the lock back. Throws `LockLost` if the lease had ended before, and `Unreachable` if the
+  /// server did not answer; the release is then repeated in the background until the lease has run
+  /// out. Does nothing for a lease that holds nothing.
   void release();
 
   /// Whether there is something to release.
-  [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
+  [[nodiscard]] explicit operator bool() const noexcept;
 
  protected:
-  /// The calling thread will give it back: to be found in a deadlock. A move takes that back.
+  /// Notes that the calling thread will give it back, for the detection of deadlocks. A move takes
+  /// that back.
   void bind() const;
 
  private:

@@ -1,5 +1,5 @@
 /// @file
-/// Once in a period: work that several schedulers start, and one of them shall do.
+/// Once in a period: run a job once, however many schedulers start it.
 #pragma once
 
 #include <chrono>
@@ -20,24 +20,25 @@ namespace dlock {
 
 /// For how long work that was begun keeps others from beginning it.
 struct OnceOptions {
-  /// At least so long since it began, however short it was: longer than the schedulers may be
-  /// apart, and shorter than their period. Positive.
+  /// The shortest time since the work began, even if it is done sooner. Longer than the schedulers'
+  /// clocks may be apart, and shorter than their period. Positive.
   Span at_least{60'000};
-  /// At most so long: what the work may take, and how long a process that died in it blocks the
-  /// others. The lease is not renewed. At least `at_least` and 10 ms, at most 10 years;
-  /// `hours::max()` means that.
+  /// The longest time: what the work may take, and for how long a process that died in it blocks
+  /// the others. The lease is not renewed. At least `at_least` and 10 ms, at most 10 years, which
+  /// `hours::max()` stands for.
   Span at_most{3'600'000};
-  /// As `LockOptions::min_replicas`.
+  /// At least this many replicas must have the lock too, as `LockOptions::min_replicas` says.
   std::int64_t min_replicas = 0;
-  /// As `LockOptions::replication_timeout`.
+  /// The longest time to wait for those replicas.
   Span replication_timeout{1'000};
 };
 
-/// A lease to do the work, or none: somebody does it, or did not long ago, or waits for a `Mutex`
-/// of this name. One round trip at most. A release of the lease before `at_least` has passed, also
-/// by its destructor, gives the lock back only then. Thread-safe.
+/// Returns a lease to do the work, or none if somebody does it now, did it not long ago, or waits
+/// for a `Mutex` of this name. Takes at most one round trip. A release of the lease before
+/// `at_least` has passed, also by its destructor, gives the lock back only then. Thread-safe.
 ///
-/// Throws `UsageError` for options that make no sense, else as `Mutex::try_acquire()`.
+/// Throws `UsageError` for options out of range, and otherwise what `LeaseSource::try_acquire()`
+/// throws.
 [[nodiscard]] DLOCK_API std::optional<Lease> begin_once(Client& client, std::string_view name,
                                                         OnceOptions options = {});
 

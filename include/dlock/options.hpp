@@ -1,5 +1,8 @@
 /// @file
-/// Options: one line a knob, each with a default that is right for most programs.
+/// Options: each has a name, and a default that is right for most programs.
+///
+/// Write them by name, as in `{.ttl = 10s, .wait = 2s}`. C++ wants the names in the order of the
+/// members below, which is the same for all kinds of lock.
 #pragma once
 
 #include <chrono>
@@ -16,69 +19,81 @@ namespace dlock {
 /// How much a log line matters.
 enum class LogLevel { debug, info, warning, error };
 
-/// Receives the library's own reports: reconnects, losses, degraded hand-offs. Called from library
-/// threads, one call at a time for a client, and not after the client's end; must not call back
-/// into that client. What it throws is dropped. Never gets a password.
+/// Receives the library's own reports: reconnects, losses, degraded hand-offs. It is called from
+/// library threads, one call at a time for each client, and not after the client's end. It must not
+/// call back into that client. What it throws is dropped. It never gets a password.
 using LogSink = std::function<void(LogLevel, std::string_view)>;
 
 /// Settings of a `Client`. All durations are real time, counted also while the machine sleeps.
 struct ClientOptions {
-  /// Longest time to connect and log in, before `errc::unreachable`.
+  /// The longest time to connect and log in once; then that attempt has failed.
   Span connect_timeout{2'000};
-  /// Longest time to wait for one reply before the connection counts as dead; the server counts as
-  /// unreachable for a waiting `lock()` when five of these pass without a usable connection.
+  /// The longest time to wait for one reply; then the connection counts as dead, and the client
+  /// connects again.
   Span request_timeout{2'000};
-  /// How much faster or slower than the server's our clock may run: a part of the span measured ...
+  /// How long calls that wait for a lock go on while no server answers, be it when the client first
+  /// connects or later: a service may start before its Redis. Then they throw `Unreachable`. A
+  /// shorter limit of the wait counts instead. Zero: not at all. Calls that only try fail at the
+  /// first attempt, and so does the first connection where waiting would not help: the login is
+  /// refused, the host name is unknown, or a private server cannot be started.
+  Span patience{10'000};
+  /// By how much this machine's clock may run faster or slower than the server's: as a part of the
+  /// time measured ...
   double drift_rate = 0.01;
-  /// ... and a fixed part. Both are taken off every validity.
+  /// ... and as a fixed time. Both are taken off the validity of each lease.
   Span drift_floor{2};
-  /// How long before the end of validity `lost()` fires; none: a tenth of the ttl, at most 1 s.
+  /// How long before the end of its validity `Lease::lost()` fires. None: a tenth of the ttl, at
+  /// most 1 s.
   std::optional<Span> safety_margin{};
-  /// Put before each lock name to make its key. Empty as with redis-py and others: the key is the
+  /// Put before each lock name to make its key. Empty, as with redis-py and others: the key is the
   /// name.
   std::string prefix{};
-  /// For people who look: shown by `dlock info` next to host, pid and program.
+  /// For people who look: `dlock info` shows it next to host, pid and program.
   std::string label{};
-  /// Where reports go; none: nowhere.
+  /// Where reports go. None: nowhere.
   LogSink log{};
 };
 
 /// Settings of one lock.
 struct LockOptions {
-  /// With `renew`: how long the lock outlives a crashed holder, since the library renews it every
-  /// third of this. Without: how long the holder has, from the acquisition. From 10 ms to
-  /// 10 years, which the longest spans (`hours::max()`) stand for.
+  /// How long the lock outlives its holder if that crashes: the library renews the lease each third
+  /// of this time. It does not limit how long you wait for the lock (that is `wait`), nor how long
+  /// you hold it (that is `max_hold`). With `renew` off: how long the holder has, from the
+  /// acquisition on. From 10 ms to 10 years; the longest spans (`hours::max()`) mean 10 years.
   Span ttl{30'000};
-  /// Longest time to wait for the lock in calls that take no time limit of their own; none: for
+  /// The longest time to wait for the lock, in calls that take no limit of their own. None: for
   /// ever.
   std::optional<Span> wait{};
-  /// Renew the lease in the background until it is released (default), or let it run out after
-  /// `ttl`.
+  /// Whether the lease is renewed in the background until it is released, or runs out after `ttl`.
   bool renew = true;
-  /// Longest time to hold: after it the lease is not renewed any more and counts as lost; none: for
-  /// ever.
+  /// The longest time to hold the lock: then the lease is not renewed any more and counts as lost.
+  /// None: for ever.
   std::optional<Span> max_hold{};
-  /// Count as acquired only when so many replicas have the lock as well (WAIT): then it outlives a
-  /// failover to one of those, not one to another. 0: do not ask. Parts of latches and barriers,
-  /// and downgrades, do not ask.
+  /// Counts as acquired only when at least this many replicas have the lock as well (WAIT). Then it
+  /// outlives a failover to one of those, but not to another one. 0: do not ask. Latches, barriers
+  /// and downgrades do not ask.
   std::int64_t min_replicas = 0;
-  /// Longest time to wait for them, after any wait for the lock; then it is given back, and that is
-  /// `errc::not_replicated`. The lease's time runs meanwhile; if it ended: `errc::lost`.
+  /// The longest time to wait for those replicas, after any wait for the lock. Then the lock is
+  /// given back, with `errc::not_replicated`. The lease's time runs meanwhile; if it has ended, the
+  /// error is `errc::lost`.
   Span replication_timeout{1'000};
+
+  /// Whether all are equal.
+  friend bool operator==(const LockOptions&, const LockOptions&) = default;
 };
 
 /// Settings of a `Latch`.
 struct LatchOptions {
-  /// How long it stays on the server after it was last counted down or waited for, also at zero.
-  /// From 1 s.
+  /// How long the latch stays on the server after it was last counted down or waited for, also at
+  /// zero. At least 1 s.
   Span keep{std::chrono::hours{1}};
-  /// How long a part (`Latch::join`) outlives its crashed holder. As `LockOptions::ttl`.
+  /// How long a part (`Latch::join`) outlives its holder if that crashes, from 10 ms to 10 years.
   Span ttl{30'000};
 };
 
 /// Settings of a `Barrier`.
 struct BarrierOptions {
-  /// How long a part (`Barrier::join`) outlives its crashed holder. As `LockOptions::ttl`.
+  /// How long a part (`Barrier::join`) outlives its holder if that crashes, from 10 ms to 10 years.
   Span ttl{30'000};
 };
 

@@ -27,8 +27,12 @@ namespace dlock {
 /// holds one. A client that says another number is refused with `UsageError` until then. A
 /// semaphore and a `Mutex` or `SharedMutex` cannot have the same name at the same time.
 ///
-/// There are no priorities in a queue. To keep permits in reserve for important work, use a second
-/// semaphore: see examples/priorities.cpp.
+/// There are no priorities in a queue. To keep a permit in reserve for important work, let all
+/// other work also take a permit of a second, smaller semaphore, and that first:
+///
+///     dlock::Semaphore batch{client, "gpu batch", 3};  // of the 4
+///     auto place = batch.acquire();                    // batch jobs only
+///     auto gpu = gpus.acquire();
 class DLOCK_API Semaphore : public LeaseSource {
  public:
   /// `size`: how many permits there are, from 1 to 2^30 - 1; all clients must say the same. Sends

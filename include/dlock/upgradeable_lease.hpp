@@ -19,9 +19,10 @@ namespace detail {
 struct UpgradeableState;
 }  // namespace detail
 
-/// The right to read beside readers, of one holder at a time, who can become the writer without
-/// letting anybody write in between. Move-only. `const` members are thread-safe; the others are for
-/// one thread at a time. The destructor releases, as that of `Lease`.
+/// The lease of a reader that can become the writer without letting anybody write in between. One
+/// holder at a time has such a lease, beside ordinary readers. Move-only. `const` members are
+/// thread-safe; the others are for one thread at a time. The destructor releases and blocks as that
+/// of `Lease` does.
 class DLOCK_API UpgradeableLease {
  public:
   /// Holds nothing.
@@ -29,52 +30,59 @@ class DLOCK_API UpgradeableLease {
   /// For the library's own classes.
   explicit UpgradeableLease(std::shared_ptr<detail::UpgradeableState> state) noexcept;
   ~UpgradeableLease();
-  /// Takes over; the other holds nothing then.
-  UpgradeableLease(UpgradeableLease&&) noexcept;
-  /// Releases as the destructor does, and takes over.
+  /// Takes over the lease of `other`, which then holds nothing.
+  UpgradeableLease(UpgradeableLease&& other) noexcept;
+  /// Releases its own lease as the destructor does, and takes over that of `other`.
   UpgradeableLease& operator=(UpgradeableLease&& other) noexcept;
   UpgradeableLease(const UpgradeableLease&) = delete;
   UpgradeableLease& operator=(const UpgradeableLease&) = delete;
 
-  /// Becomes the writer: waits until the readers have gone, before all others who wait; readers who
-  /// come meanwhile wait behind. Nothing if it is the writer already. Throws `Cancelled` when
-  /// `stop` ends the wait and `TimedOut` when `LockOptions::wait` passes (the lease is as before
-  /// then), and `LockLost` if the lease ends meanwhile.
+  /// Becomes the writer: waits until the readers have gone, before all others that wait; readers
+  /// that arrive meanwhile wait behind it. Does nothing if it is the writer already. Throws
+  /// `Cancelled` when `stop` ends the wait and `TimedOut` when `LockOptions::wait` has passed; the
+  /// lease is then as before. Throws `LockLost` if the lease ends meanwhile.
   void upgrade(std::stop_token stop = {});
-  /// Becomes the writer if there is no reader now.
+  /// Becomes the writer if there is no reader now. Takes at most one round trip.
   [[nodiscard]] bool try_upgrade();
-  /// Waits at most so long.
+  /// Waits for at most `span` to become the writer; a span of zero or less tries once.
   template <class Rep, class Period>
   [[nodiscard]] bool try_upgrade_for(const std::chrono::duration<Rep, Period>& span,
                                      std::stop_token stop = {}) {
     return try_upgrade_in(detail::in_ms(span), std::move(stop));
   }
-  /// The same with a deadline of any clock.
+  /// Waits until `deadline`, which may be of any clock, to become the writer.
   template <class Clock, class Span>
   [[nodiscard]] bool try_upgrade_until(const std::chrono::time_point<Clock, Span>& deadline,
                                        std::stop_token stop = {}) {
     return try_upgrade_in(detail::until(deadline), std::move(stop));
   }
-  /// From the writer back to what it was before `upgrade()`. Throws as `Lease::release()`.
+  /// Goes from the writer back to what it was before `upgrade()`. Throws what `release()` throws,
+  /// and `UsageError` if it is not the writer.
   void downgrade();
   /// Whether it is the writer.
   [[nodiscard]] bool upgraded() const noexcept;
 
-  /// As `Lease::name()`.
+  /// The lock's name, without the client's prefix. Stays after a release.
   [[nodiscard]] const std::string& name() const noexcept;
-  /// As `Lease::token()`: that of the reader, also while it is the writer.
+  /// The token of the reader's lease, also while it is the writer. Stays after a release.
   [[nodiscard]] const std::string& token() const noexcept;
-  /// As `Lease::fence()`; grows by `upgrade()`.
+  /// The fencing token, as `Lease::fence()` describes it; `upgrade()` makes it greater. Stays after
+  /// a release.
   [[nodiscard]] std::int64_t fence() const noexcept;
-  /// As `Lease::lost()`. A writer's lease is lost when either of its halves is.
+  /// A token that is requested as that of `Lease::lost()`. A writer's lease is lost when the
+  /// reader's lease below it is, or what it took by `upgrade()`.
   [[nodiscard]] std::stop_token lost() const;
-  /// As `Lease::valid_for()`.
+  /// For how long this process may still rely on the lease, less the drift margin; zero when it is
+  /// over.
   [[nodiscard]] std::chrono::milliseconds valid_for() const noexcept;
-  /// As `Lease::held()`.
+  /// Whether the lease still holds, upgraded or not.
   [[nodiscard]] bool held() const noexcept;
-  /// As `Lease::ensure_held()`.
+  /// Throws `LockLost`, with the reason, if `!held()`. Throws `UsageError` for a lease that holds
+  /// nothing, and in a forked child.
   void ensure_held() const;
-  /// As `Lease::release()`.
+  /// Gives the lock back. Throws `LockLost` if the lease had ended before, and `Unreachable` if the
+  /// server did not answer; the release is then repeated in the background. Does nothing for a
+  /// lease that holds nothing.
   void release();
   /// Whether there is something to release.
   [[nodiscard]] explicit operator bool() const noexcept { return state_ != nullptr; }
@@ -84,6 +92,8 @@ class DLOCK_API UpgradeableLease {
   void unbind() const noexcept;
   bool try_upgrade_in(std::optional<std::chrono::milliseconds> limit, std::stop_token stop);
   std::shared_ptr<detail::UpgradeableState> state_;
+  Lease past_;                   ///< the reader's, when released: its name and token
+  std::int64_t past_fence_ = 0;  ///< ... and the greatest fence
 };
 
 }  // namespace dlock

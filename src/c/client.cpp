@@ -26,6 +26,8 @@ ClientOptions client_options(const dlock_client_options& from,
   options.drift_rate = from.drift_rate == 0 ? options.drift_rate : from.drift_rate;
   options.drift_floor = c::span_of(from.drift_floor_ms).value_or(options.drift_floor);
   options.safety_margin = c::span_of(from.safety_margin_ms);
+  options.patience =
+      from.patience_ms < 0 ? Span{} : Span{c::span_of(from.patience_ms).value_or(options.patience)};
   options.prefix = from.prefix != nullptr ? from.prefix : "";
   options.label = from.label != nullptr ? from.label : "";
   if (from.log != nullptr) {

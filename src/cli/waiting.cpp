@@ -115,6 +115,9 @@ class Wait {
       if (!info.held || is_us(info.holder)) return false;  // ours already, of several
       note("waiting for {}, held {}", in_quotes(info.name), held_by(info));
       return true;
+    } catch (const Unreachable& error) {
+      note("{}; trying again", error.what());
+      return true;
     } catch (const Error&) {
       return false;
     }

@@ -25,7 +25,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds look_again =
     2500ms;  // like a waiter for a lock: finds what a lost message would have told
 constexpr milliseconds retry = 100ms;
-constexpr int patience = 5;  // in request timeouts, like a waiter's
 
 // The reply of leader.lua.
 ElectionState read(std::string_view reply) {
@@ -110,7 +109,7 @@ std::optional<LeaderChange> ElectionWatcher::look_if_due(Clock::time_point end,
   if (now < look_at_) return std::nullopt;
   if (!unanswered_since_) unanswered_since_ = now;
   const auto timeout = client_->options().request_timeout;
-  const auto last = *unanswered_since_ + patience * timeout;
+  const auto last = *unanswered_since_ + client_->options().patience;
   try {
     auto change = look({stop, std::min(end, std::max(last, now + timeout))});
     unanswered_since_.reset();

@@ -257,7 +257,7 @@ std::vector<LockInfo> list_locks(Client& client, std::string_view pattern) {
 
 LockInfo inspect_lock(Client& client, std::string_view name) {
   auto& state = *client.state();
-  const std::array key{state.options().prefix + std::string{name}};
+  const std::array key{state.config().key_of(name)};
   auto locks =
       look_at(state, [&](LockReader& reader) { return reader.look(key, LockReader::Wanted::all); });
   auto lock = std::move(locks[key[0]]);
@@ -267,7 +267,7 @@ LockInfo inspect_lock(Client& client, std::string_view name) {
 
 BreakOutcome break_lock(Client& client, std::string_view name, std::int64_t fence, Span patience) {
   auto& state = *client.state();
-  const auto names = core::lock_keys(state.options().prefix + std::string{name});
+  const auto names = core::lock_keys(state.config().key_of(name));
   const auto parts = core::Fence::of(fence);
   if (!state.is_quorum()) {
     LockReader reader{state.config()};

@@ -55,7 +55,7 @@ GateInfo read_gate(std::span<const redis::Reply> parts) {
 
 std::optional<GateInfo> look(Client& client, Kind kind, std::string_view name) {
   auto& state = *client.state();
-  const auto key = core::gate_key(kind, state.options().prefix + std::string{name});
+  const auto key = core::gate_key(kind, state.config().key_of(name));
   const auto names = core::lock_keys(key);
   const std::array keys{names.lock, names.queue, names.seen, core::parts_key(key)};
   LockReader reader{state.config()};

@@ -1,4 +1,4 @@
-// Several mutexes at once: in one step if all are free, else one after the other.
+// Several locks at once: in one step if all are free mutexes, else one after the other.
 #include "dlock/acquire_all.hpp"
 
 #include <algorithm>
@@ -19,33 +19,41 @@ using Limit = std::optional<milliseconds>;
 
 class Several {
  public:
-  Several(Client& client, const std::vector<std::string>& names, const LockOptions& options) {
-    if (names.empty()) {
-      throw_error(errc::usage, "there is no name among those to lock");
+  explicit Several(const std::vector<LeaseSource>& sources) : sources_(sources) {
+    if (sources.empty()) {
+      throw_error(errc::usage, "there is nothing to lock: the list is empty");
     }
-    for (const auto& name : names) {
-      specs_.push_back(std::make_shared<detail::LockSpec>(client, name, options));
-    }
-    order_.resize(names.size());
+    order_.resize(sources.size());
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     std::sort(order_.begin(), order_.end(),
-              [&](std::size_t a, std::size_t b) { return specs_[a]->key < specs_[b]->key; });
-    const auto twice = std::adjacent_find(
-        order_.begin(), order_.end(),
-        [&](std::size_t a, std::size_t b) { return specs_[a]->key == specs_[b]->key; });
+              [&](std::size_t a, std::size_t b) { return key(a) < key(b); });
+    const auto twice =
+        std::adjacent_find(order_.begin(), order_.end(),
+                           [&](std::size_t a, std::size_t b) { return key(a) == key(b); });
     if (twice != order_.end()) {
-      throw_error(errc::usage,
-                  "the name \"" + specs_[*twice]->name + "\" stands twice among those to lock");
+      throw_error(errc::usage, "the lock \"" + sources[*twice].name() +
+                                   "\" stands twice among those to acquire");
     }
+  }
+
+  /// The shortest of all.
+  [[nodiscard]] Limit wait() const {
+    Limit shortest;
+    for (const auto& source : sources_) {
+      const auto& own = source.spec()->options.wait;
+      if (own && (!shortest || *own < *shortest)) {
+        shortest = *own;
+      }
+    }
+    return shortest;
   }
 
   /// They are the calling thread's, until they are moved one by one.
   std::optional<std::vector<Lease>> take(Limit limit, const std::stop_token& stop) const {
     const auto begin = detail::now();
     const bool tries = limit && *limit <= milliseconds::zero();
-    const auto keys = all_keys();
-    if (keys.size() > 1 && specs_[0]->client->config().are_together(keys)) {
-      auto leases = take_at_once(keys, stop);
+    if (can_be_had_at_once()) {
+      auto leases = take_at_once(stop);
       if (leases || tries) {
         return leases;
       }
@@ -54,29 +62,46 @@ class Several {
   }
 
  private:
+  /// Two of one key are one lock, unless they are in two stores.
+  [[nodiscard]] std::pair<const std::string&, const std::string&> key(std::size_t index) const {
+    const auto& spec = *sources_[index].spec();
+    return {spec.key, spec.client->url()};
+  }
+  [[nodiscard]] const detail::LockSpec& first() const { return *sources_[0].spec(); }
+
   std::vector<std::string> all_keys() const {
     std::vector<std::string> keys;
-    for (const auto& spec : specs_) {
-      keys.push_back(spec->key);
+    for (const auto& source : sources_) {
+      keys.push_back(source.spec()->key);
     }
     return keys;
   }
 
-  std::optional<std::vector<Lease>> take_at_once(const std::vector<std::string>& keys,
-                                                 const std::stop_token& stop) const {
-    auto records = specs_[0]->client->try_all(keys, specs_[0]->options, stop);
+  /// Whether one call of the server can have them all.
+  bool can_be_had_at_once() const {
+    const auto is_alike = [&](const LeaseSource& source) {
+      const auto& spec = *source.spec();
+      return source.weight() == 0 && spec.client == first().client &&
+             spec.options == first().options;
+    };
+    return sources_.size() > 1 && std::ranges::all_of(sources_, is_alike) &&
+           first().client->config().are_together(all_keys());
+  }
+
+  std::optional<std::vector<Lease>> take_at_once(const std::stop_token& stop) const {
+    auto records = first().client->try_all(all_keys(), first().options, stop);
     if (records.empty()) {
       return std::nullopt;
     }
     try {
-      specs_[0]->await_replicas(records, stop);
+      first().await_replicas(records, stop);
     } catch (...) {
-      specs_[0]->client->release_all(records);
+      first().client->release_all(records);
       throw;
     }
     std::vector<Lease> leases;
     for (std::size_t i = 0; i < records.size(); ++i) {
-      leases.push_back(specs_[i]->lease_of(std::move(records[i])));
+      leases.push_back(sources_[i].spec()->lease_of(std::move(records[i])));
     }
     for (const auto& lease : leases) {
       detail::bind_to_thread(detail::LeaseState::of(lease));
@@ -86,13 +111,14 @@ class Several {
 
   std::optional<std::vector<Lease>> take_in_order(core::Instant begin, Limit limit,
                                                   const std::stop_token& stop) const {
-    Taken taken{std::vector<Lease>(specs_.size())};
+    Taken taken{std::vector<Lease>(sources_.size())};
     for (const auto index : order_) {
       auto left = limit;
       if (limit && *limit > milliseconds::zero()) {
         left = *limit - std::chrono::duration_cast<milliseconds>(detail::now() - begin);
       }
-      auto lease = specs_[index]->take(left, stop);
+      const auto& spec = *sources_[index].spec();
+      auto lease = spec.take(left, stop, spec.permits(sources_[index].weight()));
       if (!lease) {
         return std::nullopt;
       }
@@ -112,34 +138,41 @@ class Several {
     ~Taken() { const Leases all{std::move(leases)}; }
   };
 
-  std::vector<std::shared_ptr<const detail::LockSpec>> specs_;
+  const std::vector<LeaseSource>& sources_;
   std::vector<std::size_t> order_;  ///< of their keys: the same for all who lock some of them
 };
 
 }  // namespace
 
-Leases acquire_all(Client& client, const std::vector<std::string>& names, LockOptions options,
-                   const std::stop_token& stop) {
+Leases acquire_all(const std::vector<LeaseSource>& sources, const std::stop_token& stop) {
+  const Several several{sources};
+  const auto limit = several.wait();
   // In place, as leases that are moved are not the calling thread's any more.
-  auto leases = Several{client, names, options}.take(options.wait, stop);
+  auto leases = several.take(limit, stop);
   if (!leases) {
-    throw_error(errc::timed_out, "could not acquire all " + std::to_string(names.size()) +
-                                     " locks within " + std::to_string(options.wait->count()) +
-                                     " ms");
+    throw_error(errc::timed_out, "could not acquire all " + std::to_string(sources.size()) +
+                                     " locks within " + std::to_string(limit->count()) + " ms");
   }
   return Leases{std::move(*leases)};
 }
 
-std::optional<Leases> try_acquire_all(Client& client, const std::vector<std::string>& names,
-                                      LockOptions options) {
-  return detail::acquire_all_in(client, names, milliseconds::zero(), options, {});
+std::optional<Leases> try_acquire_all(const std::vector<LeaseSource>& sources) {
+  return detail::acquire_all_in(sources, milliseconds::zero(), {});
 }
 
-std::optional<Leases> detail::acquire_all_in(Client& client, const std::vector<std::string>& names,
-                                             milliseconds span, LockOptions options,
-                                             const std::stop_token& stop) {
-  auto leases = Several{client, names, options}.take(span, stop);
+std::optional<Leases> detail::acquire_all_in(const std::vector<LeaseSource>& sources,
+                                             milliseconds span, const std::stop_token& stop) {
+  auto leases = Several{sources}.take(span, stop);
   return leases ? std::optional<Leases>{std::in_place, std::move(*leases)} : std::nullopt;
+}
+
+std::vector<LeaseSource> detail::mutexes(Client& client, const std::vector<std::string>& names,
+                                         const LockOptions& options) {
+  std::vector<LeaseSource> sources;
+  for (const auto& name : names) {
+    sources.emplace_back(std::make_shared<LockSpec>(client, name, options), 0);
+  }
+  return sources;
 }
 
 }  // namespace dlock

@@ -66,7 +66,7 @@ void async_release(Lease lease, ReleaseHandler handler) {
         if (handler) {
           handler(error_of(outcome));
         } else {
-          state->log(outcome);
+          state->log(*state->client, outcome);
         }
       });
 }

@@ -37,6 +37,9 @@ void check(const ClientOptions& options) {
                 "connect_timeout and request_timeout must be longer than zero and at most a year, "
                 "or unlimited");
   }
+  if (!is_margin(options.patience)) {
+    throw_error(errc::usage, "patience must be from zero to a year, or for ever");
+  }
   if (!(options.drift_rate >= 0 && options.drift_rate < 0.5) || !is_margin(options.drift_floor)) {
     throw_error(errc::usage,
                 "drift_rate must be from 0 to 0.5, and drift_floor from zero to a year");
@@ -49,7 +52,7 @@ void check(const ClientOptions& options) {
 }  // namespace
 
 Client::Client(std::string_view url, ClientOptions options) {
-  for (auto* timeout : {&options.connect_timeout, &options.request_timeout}) {
+  for (auto* timeout : {&options.connect_timeout, &options.request_timeout, &options.patience}) {
     *timeout = Span{detail::unless_for_ever(*timeout, longest)};
   }
   check(options);

@@ -8,6 +8,7 @@
 #include "locks/lease_state.hpp"
 #include "locks/thread_leases.hpp"
 #include "runtime/clock.hpp"
+#include "runtime/futex_event.hpp"
 
 namespace dlock {
 namespace {
@@ -57,9 +58,20 @@ void leave_to_parent(std::shared_ptr<const void> state) noexcept {
   }
 }
 
+const std::shared_ptr<LeaseState>& LeaseState::nothing() {
+  static const auto& none = *new std::shared_ptr<LeaseState>;
+  return none;
+}
+
+void LeaseState::refuse_empty(const Lease& lease) {
+  throw_error(errc::usage, lease.state_
+                               ? "the lease of \"" + lease.name() + "\" was released already"
+                               : "this lease is empty (moved from, or never acquired)");
+}
+
 void LeaseState::release_quietly() noexcept {
   try {
-    log(client->release(*record));
+    log(*client, client->release(*record));
   } catch (...) {
     // A destructor has nobody to tell.
     return;
@@ -79,19 +91,19 @@ void LeaseState::check(core::Released::Kind outcome) const {
   }
 }
 
-void LeaseState::log(core::Released::Kind outcome) const {
+void LeaseState::log(Session& owner, core::Released::Kind outcome) const {
   if (outcome == core::Released::Kind::not_held) {
-    client->log(LogLevel::error, "released too late: " + reason(*record, name));
+    owner.log(LogLevel::error, "released too late: " + reason(*record, name));
   } else if (outcome == core::Released::Kind::unknown) {
-    client->log(LogLevel::warning,
-                "the release of \"" + name + "\" was not answered; it is repeated");
+    owner.log(LogLevel::warning,
+              "the release of \"" + name + "\" was not answered; it is repeated");
   }
 }
 
 }  // namespace detail
 
 Lease::~Lease() {
-  if (state_) {
+  if (*this) {
     if (state_->client->is_forked()) {
       detail::leave_to_parent(std::move(state_));
     } else {
@@ -99,6 +111,8 @@ Lease::~Lease() {
     }
   }
 }
+
+Lease::operator bool() const noexcept { return state_ && state_->client; }
 
 // Into other hands, it may be: whose thread holds it is not known any more.
 Lease::Lease(Lease&& other) noexcept : state_(std::move(other.state_)) {
@@ -127,25 +141,37 @@ const std::string& Lease::token() const noexcept {
 std::int64_t Lease::fence() const noexcept { return state_ ? state_->record->fence.number() : 0; }
 
 std::stop_token Lease::lost() const {
-  return state_ ? state_->client->lost(*state_->record) : std::stop_token{};
+  return *this ? state_->client->lost(*state_->record) : std::stop_token{};
+}
+
+bool Lease::wait_lost(std::stop_token stop) const {
+  const auto lost = this->lost();
+  if (!lost.stop_possible()) {
+    detail::LeaseState::refuse_empty(*this);
+  }
+  detail::FutexEvent event;
+  const auto wake = [&event]() noexcept { event.raise(1); };
+  const std::stop_callback on_loss{lost, wake};
+  const std::stop_callback on_stop{std::move(stop), wake};
+  event.await();
+  return lost.stop_requested();
 }
 
 std::chrono::milliseconds Lease::valid_for() const noexcept {
-  if (!state_ || state_->client->is_forked()) {
+  if (!*this || state_->client->is_forked()) {
     return {};
   }
   return std::chrono::duration_cast<std::chrono::milliseconds>(state_->record->left(detail::now()));
 }
 
 bool Lease::held() const noexcept {
-  return state_ && !state_->client->is_forked() &&
+  return *this && !state_->client->is_forked() &&
          state_->record->left(detail::now()) > core::Duration::zero();
 }
 
 void Lease::ensure_held() const {
-  if (!state_) {
-    throw_error(errc::usage,
-                "this lease holds nothing: it was released, moved from, or never held");
+  if (!*this) {
+    detail::LeaseState::refuse_empty(*this);
   }
   state_->client->check_process();
   if (!held()) {
@@ -154,12 +180,12 @@ void Lease::ensure_held() const {
 }
 
 void Lease::release() {
-  if (!state_) {
+  if (!*this) {
     return;
   }
   state_->client->check_process();
-  const auto state = std::exchange(state_, nullptr);
-  state->check(state->client->release(*state->record));
+  const auto client = state_->let_go();
+  state_->check(client->release(*state_->record));
 }
 
 }  // namespace dlock

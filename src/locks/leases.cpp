@@ -67,31 +67,38 @@ class LeasesState {
 namespace {
 
 /// Gives all of them back, those of one client in one go.
-void release_all(std::vector<Lease>& leases, auto on_outcome) {
-  std::vector<std::shared_ptr<LeaseState>> states;
-  for (auto& lease : leases) {
-    if (auto state = LeaseState::take_from(lease)) {
-      states.push_back(std::move(state));
+void release_all(const std::vector<Lease>& leases, auto on_outcome) {
+  struct One {
+    std::shared_ptr<LeaseState> state;
+    std::shared_ptr<Session> client;
+  };
+  std::vector<One> all;
+  all.reserve(leases.size());
+  for (const auto& lease : leases) {
+    if (const auto& state = LeaseState::of(lease)) {
+      all.push_back({state, nullptr});
+      all.back().client = state->let_go();
     }
   }
-  for (auto first = states.begin(); first != states.end();) {
-    const auto& client = (*first)->client;
-    const auto last = std::find_if(first, states.end(),
-                                   [&](const auto& state) { return state->client != client; });
+  for (auto first = all.begin(); first != all.end();) {
+    const auto client = first->client;
+    const auto last =
+        std::find_if(first, all.end(), [&](const One& one) { return one.client != client; });
     std::vector<std::shared_ptr<core::LeaseRecord>> records;
     std::transform(first, last, std::back_inserter(records),
-                   [](const auto& state) { return state->record; });
-    const auto outcomes = client->release_all(records);
-    for (const auto outcome : outcomes) {
-      on_outcome(**first++, outcome);
+                   [](const One& one) { return one.state->record; });
+    for (const auto outcome : client->release_all(records)) {
+      on_outcome(*first->state, *client, outcome);
+      ++first;
     }
   }
 }
 
 void release_quietly(std::vector<Lease>& leases) noexcept {
   try {
-    release_all(leases,
-                [](const LeaseState& state, core::Released::Kind outcome) { state.log(outcome); });
+    release_all(leases, [](const LeaseState& state, Session& client, core::Released::Kind outcome) {
+      state.log(client, outcome);
+    });
   } catch (...) {
     // A destructor has nobody to tell.
     return;
@@ -141,7 +148,11 @@ std::vector<Lease>::const_iterator Leases::end() const noexcept {
   return (state_ ? state_->leases : none()).end();
 }
 
-std::stop_token Leases::lost() const { return state_ ? state_->lost() : std::stop_token{}; }
+Leases::operator bool() const noexcept {
+  return std::any_of(begin(), end(), [](const Lease& lease) { return static_cast<bool>(lease); });
+}
+
+std::stop_token Leases::lost() const { return *this ? state_->lost() : std::stop_token{}; }
 
 std::chrono::milliseconds Leases::valid_for() const noexcept {
   const auto first = std::min_element(
@@ -155,7 +166,7 @@ bool Leases::held() const noexcept {
 
 void Leases::ensure_held() const {
   if (size() == 0) {
-    throw_error(errc::usage, "these leases hold nothing: they were released, moved from, or none");
+    throw_error(errc::usage, "these leases are empty (moved from, or never acquired)");
   }
   for (const auto& lease : *this) {
     lease.ensure_held();
@@ -163,23 +174,22 @@ void Leases::ensure_held() const {
 }
 
 void Leases::release() {
-  if (!state_) {
+  if (!*this) {
     return;
   }
   state_->check_process();
-  const auto state = std::exchange(state_, nullptr);
   std::exception_ptr lost;
   std::exception_ptr unknown;
-  detail::release_all(state->leases,
-                      [&](const detail::LeaseState& lease, core::Released::Kind outcome) {
-                        try {
-                          lease.check(outcome);
-                        } catch (const LockLost&) {
-                          lost = std::current_exception();
-                        } catch (const Unreachable&) {
-                          unknown = std::current_exception();
-                        }
-                      });
+  detail::release_all(state_->leases, [&](const detail::LeaseState& lease, detail::Session&,
+                                          core::Released::Kind outcome) {
+    try {
+      lease.check(outcome);
+    } catch (const LockLost&) {
+      lost = std::current_exception();
+    } catch (const Unreachable&) {
+      unknown = std::current_exception();
+    }
+  });
   if (lost || unknown) {
     std::rethrow_exception(lost ? lost : unknown);
   }

@@ -16,20 +16,22 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::size_t most_bytes = 512 * 1024;
-constexpr milliseconds longest_ttl = std::chrono::hours{24 * 3660};
-constexpr milliseconds longest_replication = std::chrono::hours{1};
-constexpr std::int64_t most_replicas = 1'000'000;
+constexpr std::size_t max_key_bytes = 512 * 1024;
+constexpr milliseconds max_ttl = std::chrono::hours{24 * 3660};
+constexpr milliseconds max_replication_timeout = std::chrono::hours{1};
+constexpr std::int64_t max_replicas = 1'000'000;
 
 std::string too_late(const std::string& name, milliseconds limit) {
-  return "could not acquire the lock \"" + name + "\" within " + std::to_string(limit.count()) +
-         " ms; 'dlock info' shows its holder";
+  return limit > milliseconds::zero()
+             ? "could not acquire the lock \"" + name + "\" within " +
+                   std::to_string(limit.count()) + " ms; 'dlock info' shows its holder"
+             : "the lock \"" + name + "\" is not free";
 }
 
 LockOptions finite(LockOptions options) {
-  options.ttl = Span{unless_for_ever(options.ttl, longest_ttl)};
+  options.ttl = Span{unless_for_ever(options.ttl, max_ttl)};
   options.replication_timeout =
-      Span{unless_for_ever(options.replication_timeout, longest_replication)};
+      Span{unless_for_ever(options.replication_timeout, max_replication_timeout)};
   return options;
 }
 
@@ -39,13 +41,10 @@ LockSpec::LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_o
                    std::int64_t permits)
     : client(owner.state()),
       name(lock_name),
-      key(client->options().prefix + name),
+      key(client->config().key_of(name)),
       options(finite(lock_options)),
       capacity(permits) {
-  if (name.empty()) {
-    throw_error(errc::usage, "a name must not be empty; is a variable not set?");
-  }
-  if (key.size() > most_bytes) {
+  if (key.size() > max_key_bytes) {
     throw_error(errc::usage,
                 "a lock's name with its prefix may have at most 512 KiB, this one has " +
                     std::to_string(key.size()) + " bytes");
@@ -54,14 +53,14 @@ LockSpec::LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_o
     throw_error(errc::usage, "keys that begin with \"" + std::string{core::token_prefix} +
                                  "\" are the library's own; choose another name or prefix");
   }
-  if (options.ttl < milliseconds{10} || options.ttl > longest_ttl) {
+  if (options.ttl < milliseconds{10} || options.ttl > max_ttl) {
     throw_error(errc::usage, "ttl is " + std::to_string(options.ttl.count()) +
                                  " ms; it must be from 10 ms to 10 years, or unlimited");
   }
   if (options.max_hold && *options.max_hold <= milliseconds::zero()) {
     throw_error(errc::usage, "max_hold must be longer than zero");
   }
-  if (options.min_replicas < 0 || options.min_replicas > most_replicas) {
+  if (options.min_replicas < 0 || options.min_replicas > max_replicas) {
     throw_error(errc::usage, "min_replicas must be from 0 to 1,000,000");
   }
   if (options.min_replicas > 0 && client->is_quorum()) {
@@ -70,7 +69,7 @@ LockSpec::LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_o
                 "replicas, and a majority of them has the lock anyway");
   }
   if (options.replication_timeout <= milliseconds::zero() ||
-      options.replication_timeout > longest_replication) {
+      options.replication_timeout > max_replication_timeout) {
     throw_error(errc::usage,
                 "replication_timeout must be longer than zero and at most an hour, or unlimited");
   }

@@ -13,7 +13,7 @@
 namespace dlock::detail {
 namespace {
 
-constexpr std::size_t most_tokens = 64;  ///< each is a key in the store while a wait is long
+constexpr std::size_t max_tokens = 64;  ///< each is a key in the store while a wait is long
 
 }  // namespace
 
@@ -58,10 +58,9 @@ bool ThreadLeases::any() {
 
 std::vector<std::string> ThreadLeases::tokens(const Session& client) const {
   auto tokens = tokens_of_outer_runs();
-  for (auto each = leases_.rbegin(); each != leases_.rend() && tokens.size() < most_tokens;
-       ++each) {
+  for (auto each = leases_.rbegin(); each != leases_.rend() && tokens.size() < max_tokens; ++each) {
     const auto lease = each->lock();
-    if (lease && lease->client.get() == &client && lease->thread == thread_) {
+    if (lease && lease->session == &client && lease->thread == thread_) {
       tokens.push_back(lease->record->token);
     }
   }
@@ -71,7 +70,7 @@ std::vector<std::string> ThreadLeases::tokens(const Session& client) const {
 ThreadLeases::Conflict ThreadLeases::conflict(const LockSpec& wanted,
                                               const std::optional<core::Permits>& permits) const {
   const auto excludes = [&](const LeaseState& lease) {
-    if (lease.client != wanted.client || lease.record->key != wanted.key ||
+    if (lease.session != wanted.client.get() || lease.record->key != wanted.key ||
         lease.record->left(now()) == core::Duration::zero()) {
       return false;
     }
@@ -80,7 +79,7 @@ ThreadLeases::Conflict ThreadLeases::conflict(const LockSpec& wanted,
                    : lease.record->kind == core::Kind::mutex;
   };
   auto found = Conflict::none;
-  auto looked_at = std::min(leases_.size(), most_tokens);
+  auto looked_at = std::min(leases_.size(), max_tokens);
   for (auto each = leases_.rbegin(); looked_at > 0; ++each, --looked_at) {
     const auto lease = each->lock();
     if (!lease || lease->thread != thread_ || lease->locked_through == nullptr) {

@@ -15,10 +15,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-[[noreturn]] void refuse_empty() {
-  throw_error(errc::usage, "this lease holds nothing: it was released, moved from, or never held");
-}
-
 }  // namespace
 
 UpgradeableLease::UpgradeableLease() noexcept = default;
@@ -33,7 +29,9 @@ UpgradeableLease::~UpgradeableLease() {
 }
 
 UpgradeableLease::UpgradeableLease(UpgradeableLease&& other) noexcept
-    : state_(std::move(other.state_)) {
+    : state_(std::move(other.state_)),
+      past_(std::move(other.past_)),
+      past_fence_(std::exchange(other.past_fence_, 0)) {
   unbind();
 }
 
@@ -50,6 +48,8 @@ UpgradeableLease& UpgradeableLease::operator=(UpgradeableLease&& other) noexcept
   if (this != &other) {
     const UpgradeableLease former{std::move(state_)};
     state_ = std::move(other.state_);
+    past_ = std::move(other.past_);
+    past_fence_ = std::exchange(other.past_fence_, 0);
     unbind();
   }
   return *this;
@@ -57,11 +57,11 @@ UpgradeableLease& UpgradeableLease::operator=(UpgradeableLease&& other) noexcept
 
 void UpgradeableLease::upgrade(std::stop_token stop) {
   if (!state_) {
-    refuse_empty();
+    detail::LeaseState::refuse_empty(past_);
   }
   const auto limit = state_->lock->options.wait;
   if (!try_upgrade_in(limit, std::move(stop))) {
-    throw_error(errc::timed_out, "the lock \"" + name() + "\" could not be upgraded within " +
+    throw_error(errc::timed_out, "could not upgrade the lock \"" + name() + "\" within " +
                                      std::to_string(limit.value_or(milliseconds{}).count()) +
                                      " ms");
   }
@@ -124,17 +124,17 @@ bool UpgradeableLease::upgraded() const noexcept {
 }
 
 const std::string& UpgradeableLease::name() const noexcept {
-  return state_ ? state_->lock->name : detail::no_name();
+  return state_ ? state_->lock->name : past_.name();
 }
 
 // Only a release or a move changes it, and these are for one thread at a time.
 const std::string& UpgradeableLease::token() const noexcept {
-  return state_ ? state_->base.token() : detail::no_name();
+  return state_ ? state_->base.token() : past_.token();
 }
 
 std::int64_t UpgradeableLease::fence() const noexcept {
   if (!state_) {
-    return 0;
+    return past_fence_;
   }
   const std::lock_guard lock{state_->mutex};
   return std::max(state_->base.fence(), state_->rest.fence());
@@ -181,7 +181,7 @@ bool UpgradeableLease::held() const noexcept {
 
 void UpgradeableLease::ensure_held() const {
   if (!state_) {
-    refuse_empty();
+    detail::LeaseState::refuse_empty(past_);
   }
   state_->lock->client->check_process();
   const std::lock_guard lock{state_->mutex};
@@ -199,12 +199,15 @@ void UpgradeableLease::release() {
   state_->lock->client->check_process();
   const auto state = std::exchange(state_, nullptr);
   std::exception_ptr problem;
-  try {
-    state->rest.release();
-  } catch (const Error&) {
-    problem = std::current_exception();
+  for (auto* half : {&state->rest, &state->base}) {
+    try {
+      half->release();
+    } catch (const Error&) {
+      problem = std::current_exception();
+    }
   }
-  state->base.release();
+  past_fence_ = std::max(state->rest.fence(), state->base.fence());
+  past_ = std::move(state->base);
   if (problem) {
     std::rethrow_exception(problem);
   }

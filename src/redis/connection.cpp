@@ -295,6 +295,8 @@ std::unique_ptr<Connection> Connection::open(const Settings& settings) {
   try {
     auto impl = Impl::open(settings, steady_clock::now() + settings.connect_timeout);
     return std::unique_ptr<Connection>(new Connection(std::move(impl)));
+  } catch (const UnknownHost& error) {
+    throw UnknownHost{errc::unreachable, settings.endpoint.display() + ": " + error.what()};
   } catch (const Error& error) {
     // Every message says which store it is about.
     throw_error(error.reason(), settings.endpoint.display() + ": " + error.what());

@@ -54,7 +54,9 @@ Addresses resolve(const std::string& host, int port) {
   const int outcome = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
   if (outcome != 0) {
     const auto why = outcome == EAI_SYSTEM ? describe(errno) : std::string{::gai_strerror(outcome)};
-    unreachable("the host name cannot be resolved (" + why + "); check its spelling");
+    const auto text = "the host name cannot be resolved (" + why + "); check its spelling";
+    if (outcome == EAI_AGAIN) unreachable(text);  // the name server may come back
+    throw UnknownHost{errc::unreachable, text};
   }
   return Addresses{list};
 }

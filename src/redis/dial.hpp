@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "dlock/error.hpp"
 #include "runtime/deadline.hpp"
 
 namespace dlock::redis {
@@ -12,9 +13,15 @@ namespace dlock::redis {
 using runtime::Deadline;
 using runtime::wait_for;
 
+/// A host name that does not resolve.
+class UnknownHost : public Unreachable {
+ public:
+  using Unreachable::Unreachable;
+};
+
 /// Connects to the first address of `host` that takes the connection; each gets its share of the
 /// time. The socket has close-on-exec, non-blocking and TCP_NODELAY set, and belongs to the caller.
-/// Throws `Unreachable` with the reason alone (the caller knows the URL).
+/// Throws `Unreachable` or `UnknownHost` with the reason alone (the caller knows the URL).
 [[nodiscard]] int dial_tcp(const std::string& host, int port, Deadline deadline);
 
 /// The same for a list of addresses as of getaddrinfo, which remains the caller's.

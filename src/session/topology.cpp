@@ -16,7 +16,6 @@ using std::chrono::milliseconds;
 
 // Connecting ends by itself in its time, unless a name server keeps it longer.
 constexpr milliseconds grace{100};
-constexpr int patience = 5;  // request timeouts that waits go on for while no server answers
 
 bool is_of_another_role(std::string_view error) {
   return error.starts_with("READONLY") || error.starts_with("MASTERDOWN");
@@ -49,7 +48,7 @@ core::Router::Settings Session::router_settings() const {
   engine.drift = {options.drift_rate, options.drift_floor};
   engine.safety_margin = options.safety_margin;
   engine.request_timeout = options.request_timeout;
-  engine.patience = patience * options.request_timeout;
+  engine.patience = options.patience;
   engine.random = random_bits;
   return settings;
 }
@@ -202,7 +201,8 @@ void Session::take_connection(ServerLink& node) {
       join(*line, dialled->old_is_dead);
     } else {
       line->wants_node = false;
-      router_.on_connect_failed(now(), line->server, dialled->code, dialled->what);
+      router_.on_connect_failed(now(), line->server, dialled->code, dialled->what,
+                                dialled->may_recover);
     }
   }
 }

@@ -31,7 +31,10 @@ Dialled dial(const Connector::Request& request) {
     result.connection = redis::Connection::open(request.settings);
     result.old_is_dead = kill_old(*result.connection, request);
   } catch (const Error& error) {
-    result = {nullptr, true, error.reason(), error.what()};
+    const bool is_started_by_us = request.settings.endpoint.kind == redis::Endpoint::Kind::local;
+    const bool may_recover =
+        !is_started_by_us && dynamic_cast<const redis::UnknownHost*>(&error) == nullptr;
+    result = {nullptr, true, error.reason(), error.what(), may_recover};
   } catch (const std::exception& error) {
     result = {nullptr, true, errc::unreachable,
               "cannot connect to " + request.settings.endpoint.display() + ": " + error.what()};

@@ -20,6 +20,7 @@ struct Dialled {
   bool old_is_dead = true;  ///< the server will execute nothing more of the previous connection
   errc code = errc::unreachable;
   std::string what;
+  bool may_recover = true;  ///< another attempt may succeed, as when the server is starting
 };
 
 /// One attempt at a time. Not thread-safe.

@@ -27,6 +27,13 @@ redis::Connection::Settings StoreConfig::connection_settings() const {
           .find_local = redis::find_local_server};
 }
 
+std::string StoreConfig::key_of(std::string_view name) const {
+  if (name.empty()) {
+    throw_error(errc::usage, "a name must not be empty; is a variable not set?");
+  }
+  return std::string{options.prefix}.append(name);
+}
+
 std::string StoreConfig::fence_key_for(std::string_view key) const {
   return is_cluster() ? core::fence_key_on(core::slot_of(key)) : std::string{core::fence_key};
 }

@@ -31,6 +31,8 @@ class StoreConfig {
   }
   /// The settings of a connection beside the shared ones.
   [[nodiscard]] redis::Connection::Settings connection_settings() const;
+  /// The key of the lock `name`. Throws `UsageError` for an empty name.
+  [[nodiscard]] std::string key_of(std::string_view name) const;
   /// The key of the fence counter for the lock `key`.
   [[nodiscard]] std::string fence_key_for(std::string_view key) const;
   /// Whether one script can see all `keys`.

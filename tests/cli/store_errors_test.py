@@ -6,7 +6,7 @@ import unittest
 
 from cli_case import CliCase, DLOCK, RedisServer, clean_environment, eventually
 
-COMMANDS = (["run", "x", "--", "echo", "ran"], ["run", "-n", "x", "--", "echo", "ran"], ["ls"], ["info", "x"],
+COMMANDS = (["run", "--wait", "100ms", "x", "--", "echo", "ran"], ["run", "-n", "x", "--", "echo", "ran"], ["ls"], ["info", "x"],
             ["break", "x", "--fence", "77"])
 SECRET = "s3cr3t-p4ss"
 
@@ -44,7 +44,7 @@ class StoreErrors(CliCase):
 
     def test_a_host_that_does_not_exist_is_69(self):
         self.use(f"redis://:{SECRET}@no-such-host.invalid")
-        self.assert_refused("run", "x", "true", says="no-such-host.invalid")
+        self.assert_refused("run", "-n", "x", "true", says="no-such-host.invalid")
 
     def test_a_server_that_hangs_is_69(self):
         self.server.stop()
@@ -59,7 +59,7 @@ class StoreErrors(CliCase):
             server.bind(("127.0.0.1", 0))
             server.listen()
             self.use(f"redis://127.0.0.1:{server.getsockname()[1]}")
-            process = self.start("run", "x", "true")
+            process = self.start("run", "--wait", "100ms", "x", "true")
             while not process.is_over():
                 server.settimeout(0.1)
                 try:

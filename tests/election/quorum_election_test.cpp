@@ -152,7 +152,7 @@ TEST_F(QuorumElection, WhatAMinoritySaysDoesNotCount) {
 }
 
 TEST_F(QuorumElection, WithoutAMajorityNobodyCanSay) {
-  Client client{url(), {.request_timeout = 200ms}};
+  Client client{url(), {.request_timeout = 200ms, .patience = 1s}};
   const Election election{client, "e"};
   servers[0].kill9();
   EXPECT_FALSE(election.leader());

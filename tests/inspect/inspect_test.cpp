@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <sstream>
+
 #include "core/wire/keys.hpp"
 #include "inspect/inspecting.hpp"
 #include "support/wait.hpp"
@@ -118,7 +120,6 @@ TEST_F(Inspecting, AListHasWhatIsHeldOrWaitedForInOrderOfName) {
   const DistributedLock b{client_, "b", {.ttl = 30s}};
   const DistributedLock a{client_, "a", {.ttl = 30s}};
   const DistributedLock odd{client_, "odd }{\n\xff*", {.ttl = 30s}};
-  const DistributedLock empty{client_, "", {.ttl = 30s}};
   server_.command({"SET", "foreign", "x"});
   server_.command({"SET", "foreign, waited for", "x", "PX", "600000"});
   server_.command({"LPUSH", "list", "x"});
@@ -126,9 +127,9 @@ TEST_F(Inspecting, AListHasWhatIsHeldOrWaitedForInOrderOfName) {
   const Waiter waiter{server_, "foreign, waited for"};
   ASSERT_TRUE(eventually([&] { return waiters_of("foreign, waited for") == 1; }));
   const auto locks = list_locks(client_);
-  EXPECT_THAT(names_of(locks), ElementsAre("", "a", "b", "foreign, waited for", "odd }{\n\xff*"));
-  EXPECT_EQ(locks[1].fence, a.fence());
-  EXPECT_TRUE(locks[3].foreign);
+  EXPECT_THAT(names_of(locks), ElementsAre("a", "b", "foreign, waited for", "odd }{\n\xff*"));
+  EXPECT_EQ(locks[0].fence, a.fence());
+  EXPECT_TRUE(locks[2].foreign);
   EXPECT_EQ(locks[3].waiters.size(), 1U);
 }
 
@@ -205,6 +206,21 @@ TEST_F(Inspecting, AnUnreachableServerIsAnError) {
   EXPECT_THROW((void)inspect_lock(nowhere, "a"), Unreachable);
   EXPECT_THROW((void)list_locks(nowhere), Unreachable);
   EXPECT_THROW((void)break_lock(nowhere, "a", 1), Unreachable);
+}
+
+TEST_F(Inspecting, WhatIsReturnedCanBeWritten) {
+  const Lease lease = Mutex{client_, "a\nb", {.ttl = 30s}}.acquire();
+  std::ostringstream out;
+  out << inspect_lock(client_, "a\nb") << '\n' << inspect_lock(client_, "free");
+  EXPECT_THAT(
+      out.str(),
+      testing::MatchesRegex(
+          "mutex \"a\\\\nb\": [^\n]* \\(pid [0-9]+ on [^\n]*\\)[^\n]* holds since [0-9]+ ms, "
+          "fence [0-9]+, ends in [0-9]+ ms; 0 waiting\nlock \"free\": free; 0 waiting"));
+  Latch{client_, "l", 2}.count_down();
+  EXPECT_EQ(to_string(*inspect_latch(client_, "l")),
+            "latch \"l\": 1 of 2 left, 0 parts joined, 0 waiting");
+  server_.command({"FLUSHALL"});
 }
 
 TEST_F(Inspecting, MissingRightsAreAnError) {

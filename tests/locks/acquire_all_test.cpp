@@ -31,7 +31,9 @@ TEST_F(AcquireAll, TakesAllInTwoRoundTripsAndGivesAllBack) {
   EXPECT_GT(leases.valid_for(), 25s);
   leases.release();
   EXPECT_FALSE(leases);
-  EXPECT_EQ(leases.size(), 0U);
+  EXPECT_EQ(leases.size(), 3U);
+  EXPECT_EQ(leases[0].name(), "b");
+  EXPECT_GT(leases[0].fence(), 0);
   EXPECT_FALSE(leases.held());
   EXPECT_TRUE(is_free("a") && is_free("b") && is_free("c"));
   EXPECT_NO_THROW(leases.release());
@@ -203,6 +205,28 @@ TEST_F(AcquireAll, LeasesOfAnyKindCanBeUsedAsOne) {
   Leases moved = std::move(all);
   moved = Leases{};
   EXPECT_TRUE(is_clean() || eventually([&] { return is_free("a"); }));
+}
+
+TEST_F(AcquireAll, SourcesOfAnyKindAreAcquiredTogether) {
+  Client client{server.url()};
+  Client other{server.url()};
+  const Mutex mutex{client, "a"};
+  const SharedMutex document{client, "doc"};
+  const Semaphore gpus{client, "gpu", 3, {.wait = 30ms}};
+  {
+    const auto all = acquire_all({mutex, document.reader(), gpus.permits(2)});
+    EXPECT_TRUE(all.held());
+    EXPECT_EQ(all[1].name(), "doc");
+    EXPECT_TRUE(document.reader().try_acquire()) << "beside another reader";
+    EXPECT_FALSE((Mutex{other, "a"}.try_acquire()));
+    EXPECT_FALSE(try_acquire_all({Mutex{client, "b"}, gpus.permits(2)})) << "one is left";
+    EXPECT_FALSE(try_acquire_all_for({Mutex{client, "b"}, gpus.permits(2)}, 10ms));
+    EXPECT_TRUE(is_free("b"));
+    EXPECT_EQ(reason_of([&] { (void)acquire_all({Mutex{client, "b"}, gpus.permits(2)}); }),
+              errc::timed_out)
+        << "within the shortest wait of all";
+  }
+  EXPECT_EQ(reason_of([&] { (void)acquire_all({gpus, gpus.permits(2)}); }), errc::usage);
 }
 
 TEST_F(AcquireAll, AReleaseThatIsNotAnsweredTakesOneRequestTimeoutForAll) {

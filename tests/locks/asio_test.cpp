@@ -57,7 +57,7 @@ TEST_F(Asio, ACoroutineOfAsioAwaitsTheLock) {
 }
 
 TEST_F(Asio, ErrorsArriveAsTheLibrarysExceptions) {
-  Client client{"redis://127.0.0.1:1"};
+  Client client{"redis://127.0.0.1:1", {.patience = 50ms}};
   Mutex mutex{client, "m"};
   auto lease =
       net::co_spawn(loop, dlock::asio::async_acquire(mutex, net::use_awaitable), net::use_future);
@@ -106,6 +106,25 @@ TEST_F(Asio, ReadersWritersAndPermitsAreAwaitedToo) {
   auto as_expected = net::co_spawn(loop, work, net::use_future);
   loop.run();
   EXPECT_TRUE(as_expected.get());
+}
+
+TEST_F(Asio, ALossIsAwaitedUntilItComesOrTheWaitIsCancelled) {
+  Client client{server.url()};
+  auto lease = Mutex{client, "m", {.ttl = 300ms}}.acquire();
+  auto lost =
+      net::co_spawn(loop, dlock::asio::async_lost(lease, net::use_awaitable), net::use_future);
+  net::cancellation_signal signal;
+  std::optional<bool> is_cancelled;
+  dlock::asio::async_lost(
+      lease, net::bind_cancellation_slot(signal.slot(), [&](const std::exception_ptr& error) {
+        is_cancelled = error != nullptr;
+        server.command({"DEL", "m"});
+      }));
+  net::post(loop, [&] { signal.emit(net::cancellation_type::all); });
+  loop.run();
+  lost.get();
+  EXPECT_EQ(is_cancelled, true);
+  EXPECT_THROW(lease.release(), LockLost);
 }
 
 TEST_F(Asio, ThousandsOfCoroutinesCountInOneThread) {

@@ -223,7 +223,7 @@ TEST_F(Async, AStopThatRacesTheAnswerGivesOneOfBothAndLeavesNothing) {
 }
 
 TEST_F(Async, AnUnreachableServerIsAnError) {
-  Client client{"redis://127.0.0.1:1"};
+  Client client{"redis://127.0.0.1:1", {.patience = 50ms}};
   Inbox inbox;
   Mutex{client, "m"}.async_acquire(inbox.handler());
   auto result = inbox.result();

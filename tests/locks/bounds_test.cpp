@@ -23,7 +23,7 @@ namespace dlock::test {
 namespace {
 
 // A request timeout, and a connect timeout that nobody is to wait for.
-const ClientOptions options{.connect_timeout = 60s, .request_timeout = 200ms};
+const ClientOptions options{.connect_timeout = 60s, .request_timeout = 200ms, .patience = 1s};
 constexpr auto bound = 15s;  // many times what it takes, and much less than the connect timeout
 
 class Stopwatch {

@@ -131,12 +131,32 @@ TEST_F(LeaseTest, AReleaseIsNotALoss) {
   EXPECT_EQ(reason_of([&] { lease.ensure_held(); }), errc::usage);
 }
 
+TEST_F(LeaseTest, ItsNameAndFenceStayWhenItIsReleased) {
+  Client client{server.url(), {.prefix = "p:"}};
+  auto lease = Mutex{client, "m"}.acquire();
+  const auto fence = lease.fence();
+  const auto token = lease.token();
+  lease.release();
+  EXPECT_FALSE(lease);
+  EXPECT_FALSE(lease.held());
+  EXPECT_EQ(lease.valid_for(), 0ms);
+  EXPECT_FALSE(lease.lost().stop_possible());
+  EXPECT_EQ(lease.name(), "m");
+  EXPECT_EQ(lease.fence(), fence);
+  EXPECT_EQ(lease.token(), token);
+  EXPECT_THAT(words_of([&] { lease.ensure_held(); }), HasSubstr("\"m\" was released"));
+  async_release(std::move(lease), {});
+  EXPECT_EQ(lease.fence(), 0);  // NOLINT(bugprone-use-after-move): as the header says
+  EXPECT_THAT(words_of([&] { lease.ensure_held(); }), HasSubstr("is empty"));
+}
+
 TEST_F(LeaseTest, AReleaseAfterTheLossSaysSo) {
   Client client{server.url()};
   auto lease = Mutex{client, "m"}.acquire();
   server.command({"DEL", "m"});
   EXPECT_THROW(lease.release(), LockLost);
   EXPECT_FALSE(lease);
+  EXPECT_GT(lease.fence(), 0);
   lease.release();  // nothing to give back any more
 }
 

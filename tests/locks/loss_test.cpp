@@ -38,6 +38,25 @@ TEST_F(LossTest, ADeletedKeyIsNoticedAtTheNextRenewal) {
   EXPECT_THROW(lease.release(), LockLost);
 }
 
+TEST_F(LossTest, ItCanBeWaitedForTogetherWithAnotherToken) {
+  Client client{server.url(), careful};
+  auto lease = Mutex{client, "m", {.ttl = ttl}}.acquire();
+  std::stop_source stop;
+  const StopOnEither by_stop{stop.get_token(), lease.lost()};
+  std::jthread watcher{[&](const std::stop_token& own) { EXPECT_FALSE(lease.wait_lost(own)); }};
+  watcher.request_stop();
+  watcher.join();
+  EXPECT_FALSE(by_stop.get_token().stop_requested());
+  stop.request_stop();
+  EXPECT_TRUE(by_stop.get_token().stop_requested());
+  const StopOnEither by_loss{std::stop_token{}, lease.lost()};
+  server.command({"DEL", "m"});
+  EXPECT_TRUE(lease.wait_lost());
+  EXPECT_TRUE(eventually([&] { return by_loss.get_token().stop_requested(); }));
+  EXPECT_THROW(lease.release(), LockLost);
+  EXPECT_EQ(reason_of([&] { lease.wait_lost(); }), errc::usage);
+}
+
 TEST_F(LossTest, AnOverwrittenKeyIsNoticedAndLeftAlone) {
   Client client{server.url(), careful};
   const DistributedLock lock{client, "m", {.ttl = ttl}};

@@ -1,4 +1,5 @@
 // Names: any bytes, of any length up to 512 KiB, each a lock of its own.
+#include <functional>
 #include <future>
 #include <string>
 #include <vector>
@@ -96,6 +97,32 @@ TEST_F(Names, TheLongestNameWorksAndALongerOneIsRefused) {
   Client prefixed{server.url(), {.prefix = "p"}};
   EXPECT_EQ(reason_of([&] { const Mutex mutex{prefixed, longest}; }), errc::usage);
   const DistributedLock just_fits{prefixed, longest.substr(1)};
+}
+
+TEST_F(Names, AnEmptyOneIsRefusedByAllThatHaveNames) {
+  Client prefixed{server.url(), {.prefix = "p:"}};
+  for (auto* client : {&here, &prefixed}) {
+    const std::vector<std::function<void()>> all{
+        [&] { const Mutex mutex{*client, ""}; },
+        [&] { const RecursiveMutex mutex{*client, ""}; },
+        [&] { const SharedMutex mutex{*client, ""}; },
+        [&] { const Semaphore semaphore{*client, "", 2}; },
+        [&] { const DistributedLock lock{*client, ""}; },
+        [&] { (void)acquire_all(*client, {"a", ""}); },
+        [&] { (void)begin_once(*client, ""); },
+        [&] { const Election election{*client, ""}; },
+        [&] { const Latch latch{*client, "", 1}; },
+        [&] { const Barrier barrier{*client, "", 2}; },
+        [&] { const ConditionVariable condition{*client, ""}; },
+        [&] { (void)inspect_lock(*client, ""); },
+        [&] { (void)inspect_latch(*client, ""); },
+        [&] { (void)break_lock(*client, "", 1); },
+    };
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      EXPECT_EQ(reason_of(all[i]), errc::usage) << i;
+      EXPECT_THAT(words_of(all[i]), HasSubstr("name must not be empty")) << i;
+    }
+  }
 }
 
 TEST_F(Names, KeysOfTheLibraryAreRefused) {

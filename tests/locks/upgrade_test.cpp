@@ -48,9 +48,12 @@ TEST_F(Upgrade, WaitsForTheReadersBeforeAllWaiters) {
   lease.downgrade();
   EXPECT_FALSE(lease.upgraded());
   EXPECT_EQ(reason_of([&] { lease.downgrade(); }), errc::usage);
+  const auto last = lease.fence();
   lease.release();
   EXPECT_GT(writer.get().fence(), fence);
   EXPECT_FALSE(lease);
+  EXPECT_EQ(lease.name(), "doc");
+  EXPECT_EQ(lease.fence(), last);
   EXPECT_EQ(reason_of([&] { lease.upgrade(); }), errc::usage);
 }
 

@@ -42,23 +42,34 @@ class Refusal : public ClientTest {
   }
 };
 
-TEST_F(Refusal, AnUnreachableAddressIsReportedAtOnceEvenToAWait) {
+TEST_F(Refusal, NobodyAtTheAddressIsToldToATryAtOnceAndToAWaitAfterItsPatience) {
   const auto begin = SteadyClock::now();
   EXPECT_EQ(try_at("redis://127.0.0.1:1"), errc::unreachable);
-  EXPECT_EQ(wait_at("redis://127.0.0.1:1"), errc::unreachable);
-  EXPECT_EQ(wait_at("redis+unix:///no/such/socket"), errc::unreachable);
-  EXPECT_LT(SteadyClock::now() - begin, 5s) << "half of the patience for a server once seen";
-  EXPECT_THAT(words_at("redis://127.0.0.1:1"), HasSubstr("127.0.0.1:1"));
-  EXPECT_THROW(
-      {
-        Client client{"redis://127.0.0.1:1"};
-        const DistributedLock lock(client, "m");
-      },
-      Unreachable);
+  EXPECT_LT(SteadyClock::now() - begin, 5s) << "half of the patience";
+  for (const auto* url : {"redis://127.0.0.1:1", "redis+unix:///no/such/socket"}) {
+    EXPECT_EQ(wait_at(url, 100ms), errc::unreachable) << "the shorter limit counts";
+    Client client{url, {.patience = 100ms}};
+    EXPECT_THAT(words_of([&] { const DistributedLock lock(client, "m"); }),
+                HasSubstr(std::string{url}.substr(8)));
+  }
+  EXPECT_LT(SteadyClock::now() - begin, 8s);
+}
+
+TEST_F(Refusal, AServerThatStartsLaterIsWaitedFor) {
+  for (const bool was_connected : {false, true}) {
+    Client client{server.url()};
+    if (was_connected) (void)Mutex{client, "m"}.acquire();
+    server.kill9();
+    auto waits = std::async(std::launch::async,
+                            [&] { return reason_of([&] { (void)Mutex{client, "m"}.acquire(); }); });
+    EXPECT_EQ(waits.wait_for(100ms), std::future_status::timeout);
+    server.restart();
+    EXPECT_EQ(waits.get(), errc{}) << was_connected;
+  }
 }
 
 TEST_F(Refusal, AServerThatNeverAnswersIsUnreachableInTime) {
-  Client client{server.url(), {.connect_timeout = 200ms, .request_timeout = 200ms}};
+  Client client{server.url(), {.connect_timeout = 200ms, .request_timeout = 200ms, .patience = 1s}};
   server.stop();
   const auto begin = SteadyClock::now();
   EXPECT_EQ(reason_of([&] { (void)Mutex{client, "m"}.try_acquire(); }), errc::unreachable);
@@ -70,7 +81,8 @@ TEST_F(Refusal, AServerThatNeverAnswersIsUnreachableInTime) {
 
 TEST_F(Refusal, SomethingElseThanRedisIsUnreachable) {
   const FakePeer peer{"HTTP/1.1 400 Bad Request\r\n\r\n"};
-  EXPECT_EQ(wait_at(peer.url()), errc::unreachable);
+  Client client{peer.url(), {.patience = 100ms}};
+  EXPECT_EQ(reason_of([&] { (void)Mutex{client, "m"}.acquire(); }), errc::unreachable);
 }
 
 TEST_F(Refusal, AWrongPasswordIsRefused) {

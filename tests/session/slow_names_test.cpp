@@ -30,7 +30,7 @@ namespace {
 class SlowNames : public testing::TestWithParam<std::string> {};
 
 TEST_P(SlowNames, DoNotDelayAWaitBeyondTheConnectTimeout) {
-  Client client{GetParam() + silent, {.connect_timeout = 200ms}};
+  Client client{GetParam() + silent, {.connect_timeout = 200ms, .patience = 100ms}};
   Mutex mutex{client, "a"};
   const auto begin = SteadyClock::now();
   EXPECT_EQ(reason_of([&] { (void)mutex.acquire(); }), errc::unreachable);

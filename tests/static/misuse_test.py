@@ -40,7 +40,7 @@ MISUSES = {
          'dlock::Client there{"redis://localhost"}; dlock::Mutex other{there, "name"};', "Client"),
     "a ttl without a unit":
         ('dlock::DistributedLock other{client, "name", {.ttl = 30}};',
-         'dlock::DistributedLock other{client, "name", {.ttl = 30s}};', "30|int"),
+         'dlock::DistributedLock other{client, "name", {.ttl = 30s}};', "LockOptions"),
     "a ttl that looks like the longest wait":
         ('dlock::DistributedLock other{client, "name", 250ms};',
          'dlock::DistributedLock other{client, "name", {.wait = 250ms}};', "LockOptions"),

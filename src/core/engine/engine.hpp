@@ -93,7 +93,8 @@ class Engine {
   // replies come in the order of the commands sent.
   /// `old_is_dead`: nothing that was sent on an earlier connection can still be carried out.
   void on_connected(Instant now, bool old_is_dead);
-  void on_connect_failed(Instant now, errc code, const std::string& what);
+  /// `may_recover`: another attempt may succeed, so that waits go on for their patience.
+  void on_connect_failed(Instant now, errc code, const std::string& what, bool may_recover = true);
   void on_disconnected(Instant now, const std::string& why);
   void on_reply(Instant now, const Reply& reply);
   /// The server kept a lease whose renewal was blocked, in answer to a request for its ttl that

@@ -219,11 +219,12 @@ void Engine::on_disconnected(Instant now, const std::string& why) {
   }
 }
 
-void Engine::on_connect_failed(Instant now, errc code, const std::string& what) {
+void Engine::on_connect_failed(Instant now, errc code, const std::string& what, bool may_recover) {
   link_.on_connect_failed();
   const bool is_over = link_.on_trouble(now, what);
   act(Report{LogLevel::warning, what});
-  const bool hopeless = code != errc::unreachable || !link_.was_ever_connected() || is_over;
+  const bool hopeless =
+      code != errc::unreachable || is_over || (!may_recover && !link_.was_ever_connected());
   link_.reconnect_later(now, settings_.random());
   fail_all(now, code, what, !hopeless);
   if (!wants_connection()) {

@@ -146,8 +146,9 @@ void Router::on_connected(Instant now, ServerId server, bool old_is_dead) {
   touch(now, *shards_[server]).on_connected(now, old_is_dead);
 }
 
-void Router::on_connect_failed(Instant now, ServerId server, errc code, const std::string& what) {
-  touch(now, *shards_[server]).on_connect_failed(now, code, what);
+void Router::on_connect_failed(Instant now, ServerId server, errc code, const std::string& what,
+                               bool may_recover) {
+  touch(now, *shards_[server]).on_connect_failed(now, code, what, may_recover);
 }
 
 void Router::on_disconnected(Instant now, ServerId server, const std::string& why) {

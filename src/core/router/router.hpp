@@ -60,7 +60,8 @@ class Router {
 
   // What the connection to a server does; as of `Engine`.
   void on_connected(Instant now, ServerId server, bool old_is_dead);
-  void on_connect_failed(Instant now, ServerId server, errc code, const std::string& what);
+  void on_connect_failed(Instant now, ServerId server, errc code, const std::string& what,
+                         bool may_recover = true);
   void on_disconnected(Instant now, ServerId server, const std::string& why);
   void on_reply(Instant now, ServerId server, const Reply& reply);
   void on_message(Instant now, ServerId server, std::string_view message);

@@ -8,13 +8,30 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TEST(EnginePatience, WhenTheFirstConnectionFailsWaitsFailAtOnce) {
+TEST(EnginePatience, TheFirstConnectionIsWaitedForTenSecondsToo) {
   EngineScript script{EngineScript::offline};
   script.at(0ms).acquire(1);
-  script.at(0ms).acquire(2, {.key = "other"});
+  script.at(0ms).acquire(2, {.key = "other", .wait = false});
   script.expect({"connect"});
   script.at(1ms).on_connect_failed();
-  script.expect({"1 failed: unreachable", "2 failed: unreachable"});
+  script.expect({"2 failed: unreachable"});  // a try is not patient
+  script.at(10000ms).timer();
+  script.expect({"connect"});
+  script.on_connect_failed();
+  script.expect({});
+  script.at(11500ms).timer();
+  script.expect({"connect"});
+  script.on_connect_failed();
+  script.expect({"1 failed: unreachable"});
+  script.expect_idle();
+}
+
+TEST(EnginePatience, AFirstConnectionThatCannotComeIsNotWaitedFor) {
+  EngineScript script{EngineScript::offline};
+  script.at(0ms).acquire(1);
+  script.expect({"connect"});
+  script.at(1ms).on_connect_failed(errc::unreachable, false);
+  script.expect({"1 failed: unreachable"});
   script.expect_idle();
 }
 

@@ -56,8 +56,8 @@ class EngineScript {
   void cancel(WaiterId waiter) { engine.cancel(now_, waiter), note(); }
   void release(WaiterId waiter) { engine.release(now_, *leases.at(waiter)), note(); }
   void on_connected(bool old_is_dead = true) { engine.on_connected(now_, old_is_dead), note(); }
-  void on_connect_failed(errc code = errc::unreachable) {
-    engine.on_connect_failed(now_, code, "no connection"), note();
+  void on_connect_failed(errc code = errc::unreachable, bool may_recover = true) {
+    engine.on_connect_failed(now_, code, "no connection", may_recover), note();
   }
   void on_disconnected() { engine.on_disconnected(now_, "reset by peer"), note(); }
   void reply(std::string_view text);
