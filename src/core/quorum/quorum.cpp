@@ -24,10 +24,10 @@ std::string_view objection(const AcquireRequest& request) {
 
 }  // namespace
 
-Quorum::Quorum(Settings settings, const std::vector<Engine*>& nodes)
-    : settings_(std::move(settings)), majority_(nodes.size() / 2 + 1) {
-  for (auto* engine : nodes) {
-    nodes_.emplace_back().engine = engine;
+Quorum::Quorum(Settings settings, const std::vector<Engine*>& engines)
+    : settings_(std::move(settings)), majority_(engines.size() / 2 + 1) {
+  for (auto* engine : engines) {
+    members_.emplace_back().engine = engine;
   }
 }
 
@@ -47,27 +47,27 @@ void Quorum::acquire(Instant now, WaiterId waiter, AcquireRequest request) {
   }
   const auto id = ++last_id_;
   const auto name = name_of(request.permits, request.key, id);
-  const auto found = lines_.find(name);
-  const bool is_new = found == lines_.end();
+  const auto found = locks_.find(name);
+  const bool is_new = found == locks_.end();
   if (!is_new && !request.wait) {
     // Somebody of this client holds it or is before us.
     act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
     return;
   }
-  LinePtr line;
+  LockPtr lock;
   if (is_new) {
-    line = std::make_shared<Line>();
-    line->id = id;
-    line->key = request.key;
-    line->permits = request.permits;
-    line->parts.resize(nodes_.size());
-    lines_.emplace(name, line);
+    lock = std::make_shared<QuorumLock>();
+    lock->id = id;
+    lock->key = request.key;
+    lock->permits = request.permits;
+    lock->parts.resize(members_.size());
+    locks_.emplace(name, lock);
   } else {
-    line = found->second;
+    lock = found->second;
   }
-  waiters_.enter(line, waiter, std::move(request));
+  waiters_.enter(lock, waiter, std::move(request));
   if (is_new) {
-    ask(now, line);
+    ask(now, lock);
   }
 }
 
@@ -87,8 +87,8 @@ void Quorum::exchange(Instant /*now*/, WaiterId waiter, const AcquireRequest& /*
 
 void Quorum::cancel(Instant now, WaiterId waiter) {
   if (const auto* found = waiters_.find(waiter)) {
-    const auto [line, place] = *found;
-    refuse(now, line, place, {waiter, Refusal::Kind::cancelled, {}, {}});
+    const auto [lock, place] = *found;
+    refuse(now, lock, place, {waiter, Refusal::Kind::cancelled, {}, {}});
   }
 }
 
@@ -99,65 +99,65 @@ void Quorum::close(Instant now) {
   }
 }
 
-// Ends one wait. What the first of a line had on the servers is given back.
-void Quorum::refuse(Instant now, const LinePtr& line, WaiterQueue::iterator waiter,
+// Ends one wait. What the first of a lock had on the servers is given back.
+void Quorum::refuse(Instant now, const LockPtr& lock, WaiterQueue::iterator waiter,
                     Refusal refusal) {
-  const bool was_front = waiter == line->waiters.begin();
-  waiters_.refuse(*line, waiter, std::move(refusal));
-  if (line->phase == Phase::held || line->phase == Phase::over) {
+  const bool was_front = waiter == lock->waiters.begin();
+  waiters_.refuse(*lock, waiter, std::move(refusal));
+  if (lock->phase == Phase::held || lock->phase == Phase::over) {
     return;
   }
   if (was_front) {
-    drop_parts(now, line, 0);
-    line->too_late = 0;
-    line->splits = 0;
+    drop_parts(now, lock, 0);
+    lock->too_late = 0;
+    lock->splits = 0;
   }
-  if (line->waiters.empty()) {
-    erase(line);
-  } else if (was_front && line->phase != Phase::resting) {
-    rest(now, line);
+  if (lock->waiters.empty()) {
+    erase(lock);
+  } else if (was_front && lock->phase != Phase::resting) {
+    rest(now, lock);
   }
 }
 
-void Quorum::erase(const LinePtr& line) {
-  line->when.reset();
-  line->phase = Phase::resting;
-  arm(line);
-  lines_.erase(name_of(line->permits, line->key, line->id));
+void Quorum::erase(const LockPtr& lock) {
+  lock->when.reset();
+  lock->phase = Phase::resting;
+  arm(lock);
+  locks_.erase(name_of(lock->permits, lock->key, lock->id));
 }
 
-// Readers of one client hold at once, so each wait for permits is a line of its own, and its lease
+// Readers of one client hold at once, so each wait for permits is a lock of its own, and its lease
 // has the id of that. No lock key begins as the names of these do.
 std::string Quorum::name_of(const std::optional<Permits>& permits, const std::string& key,
                             std::uint64_t id) {
   return permits ? Token{token_prefix} + std::to_string(id) : key;
 }
 
-Quorum::LinePtr Quorum::line_of(const LeaseRecord& lease) const {
+Quorum::LockPtr Quorum::lock_of(const LeaseRecord& lease) const {
   const auto permits = lease.kind == Kind::permits ? std::optional{Permits{}} : std::nullopt;
-  const auto found = lines_.find(name_of(permits, lease.key, lease.id));
+  const auto found = locks_.find(name_of(permits, lease.key, lease.id));
   const bool is_its =
-      found != lines_.end() && found->second->lease && found->second->lease->id == lease.id;
+      found != locks_.end() && found->second->lease && found->second->lease->id == lease.id;
   return is_its ? found->second : nullptr;
 }
 
 // --- events -------------------------------------------------------------------------------------
 
-bool Quorum::on_part(Instant now, std::size_t node, const Action& action) {
+bool Quorum::on_action(Instant now, std::size_t member, const Action& action) {
   if (const auto* obtained = std::get_if<Obtained>(&action)) {
-    on_obtained(now, node, *obtained);
+    on_obtained(now, member, *obtained);
   } else if (const auto* refusal = std::get_if<Refusal>(&action)) {
-    on_refusal(now, node, *refusal);
+    on_refusal(now, member, *refusal);
   } else if (const auto* released = std::get_if<Released>(&action)) {
-    on_released(node, *released);
+    on_released(member, *released);
   } else if (const auto* lost = std::get_if<Lost>(&action)) {
-    on_lost(now, node, *lost);
+    on_lost(now, member, *lost);
   } else if (const auto* renewed = std::get_if<Renewed>(&action)) {
-    on_renewed(node, *renewed);
+    on_renewed(member, *renewed);
   } else if (const auto* written = std::get_if<FenceWritten>(&action)) {
-    on_fence_written(now, node, *written);
+    on_fence_written(now, member, *written);
   } else if (const auto* queued = std::get_if<Queued>(&action)) {
-    on_queued(now, node, *queued);
+    on_queued(now, member, *queued);
   } else {
     return false;
   }
@@ -175,52 +175,52 @@ void Quorum::on_timer(Instant now) {
       time_out(now);
       continue;
     }
-    const auto line = timers_.begin()->line;
+    const auto lock = timers_.begin()->lock;
     timers_.erase(timers_.begin());
-    line->timer.reset();
-    on_due(now, line);
-    arm(line);
+    lock->timer.reset();
+    on_due(now, lock);
+    arm(lock);
   }
 }
 
 // Nobody can say whether the lock was free while no majority answered.
 void Quorum::time_out(Instant now) {
-  const auto [line, waiter] = waiters_.next_to_end();
-  if (waiter->request.wait && !line->trouble_since) {
-    refuse(now, line, waiter, {waiter->id, Refusal::Kind::timed_out, {}, {}});
+  const auto [lock, waiter] = waiters_.next_to_end();
+  if (waiter->request.wait && !lock->trouble_since) {
+    refuse(now, lock, waiter, {waiter->id, Refusal::Kind::timed_out, {}, {}});
   } else {
-    refuse(now, line, waiter,
+    refuse(now, lock, waiter,
            {waiter->id, Refusal::Kind::failed, errc::unreachable,
             "no majority of the servers answered in time"});
   }
 }
 
-void Quorum::on_due(Instant now, const LinePtr& line) {
-  if (line->when && *line->when <= now) {
-    switch (line->phase) {
+void Quorum::on_due(Instant now, const LockPtr& lock) {
+  if (lock->when && *lock->when <= now) {
+    switch (lock->phase) {
       case Phase::resting:
-        ask(now, line);
+        ask(now, lock);
         return;
       case Phase::asking:
-        line->queues    ? go_on_waiting(now, line)
-        : line->lingers ? give_up_round(now, line)
-                        : time_out_round(now, line);
+        lock->queues    ? go_on_waiting(now, lock)
+        : lock->lingers ? give_up_round(now, lock)
+                        : time_out_round(now, lock);
         return;
       case Phase::writing_fence:
-        time_out_round(now, line);
+        time_out_round(now, lock);
         return;
       case Phase::held:
-        lose(now, line, Loss::max_hold);
+        lose(now, lock, Loss::max_hold);
         return;
       case Phase::over:
-        drop_parts(now, line, 0);
-        after_hold(now, line);
+        drop_parts(now, lock, 0);
+        after_hold(now, lock);
         return;
     }
   }
-  for (std::size_t node = 0; node < nodes_.size(); ++node) {
-    if (const auto again = line->parts[node].again; again && *again <= now) {
-      take_again(now, line, node);
+  for (std::size_t member = 0; member < members_.size(); ++member) {
+    if (const auto again = lock->parts[member].again; again && *again <= now) {
+      take_again(now, lock, member);
     }
   }
 }
@@ -234,19 +234,19 @@ std::optional<Instant> Quorum::next_timer() const {
   return std::min(deadline.value_or(first), first);
 }
 
-void Quorum::arm(const LinePtr& line) {
-  auto when = line->when;
-  for (const auto& part : line->parts) {
+void Quorum::arm(const LockPtr& lock) {
+  auto when = lock->when;
+  for (const auto& part : lock->parts) {
     if (part.again) {
       when = std::min(when.value_or(*part.again), *part.again);
     }
   }
-  if (line->timer && (!when || (*line->timer)->when != *when)) {
-    timers_.erase(*line->timer);
-    line->timer.reset();
+  if (lock->timer && (!when || (*lock->timer)->when != *when)) {
+    timers_.erase(*lock->timer);
+    lock->timer.reset();
   }
-  if (when && !line->timer) {
-    line->timer = timers_.insert(Timer{*when, line->id, line}).first;
+  if (when && !lock->timer) {
+    lock->timer = timers_.insert(Timer{*when, lock->id, lock}).first;
   }
 }
 

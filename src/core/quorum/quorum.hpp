@@ -39,8 +39,8 @@ class Quorum {
     std::function<RandomBits()> random;
   };
 
-  /// `nodes` must outlive it. From here on nobody else acquires or releases with them.
-  Quorum(Settings settings, const std::vector<Engine*>& nodes);
+  /// `engines` must outlive it. From here on nobody else acquires or releases with them.
+  Quorum(Settings settings, const std::vector<Engine*>& engines);
   Quorum(const Quorum&) = delete;
   Quorum& operator=(const Quorum&) = delete;
   ~Quorum();
@@ -55,9 +55,10 @@ class Quorum {
   /// Ends all waits; leases go on. The engines must not be closed before their leases are over.
   void close(Instant now);
 
-  /// What the engine of `node`, the place among `nodes`, wants or answers, in order. Says whether
-  /// it was for the quorum: Obtained, Refusal, Released, Lost, Renewed, FenceWritten or Queued.
-  bool on_part(Instant now, std::size_t node, const Action& action);
+  /// What the engine of `member`, the place among `engines`, wants or answers, in order. Says
+  /// whether it was for the quorum: Obtained, Refusal, Released, Lost, Renewed, FenceWritten or
+  /// Queued.
+  bool on_action(Instant now, std::size_t member, const Action& action);
 
   /// To be called when `next_timer()` has come; the engines have timers of their own.
   void on_timer(Instant now);
@@ -71,7 +72,7 @@ class Quorum {
   }
 
   /// No waits, no leases, no releases under way; the engines may have some.
-  [[nodiscard]] bool idle() const { return lines_.empty() && departures_.empty(); }
+  [[nodiscard]] bool idle() const { return locks_.empty() && departures_.empty(); }
   /// Of leases; parts, commands, renewals and reconnects are counted by the engines.
   [[nodiscard]] const Counters& counters() const { return output_.counters; }
   /// How many servers are a majority.
@@ -80,8 +81,8 @@ class Quorum {
  private:
   /// How a try on a server ended.
   enum class Outcome : std::uint8_t { none, busy, failed, silent };
-  /// What a line has on one server.
-  struct Part {
+  /// What a lock has on one server.
+  struct MemberLease {
     WaiterId asked = 0;                  ///< a try under way
     std::shared_ptr<LeaseRecord> lease;  ///< ours
     std::int64_t ticket = 0;             ///< when it asked first, by the server's clock
@@ -99,24 +100,24 @@ class Quorum {
     held,           ///< the lease is a user's, until `when`
     over,           ///< it was lost; the parts keep others out until `when`
   };
-  struct Line;
-  using LinePtr = std::shared_ptr<Line>;
+  struct QuorumLock;
+  using LockPtr = std::shared_ptr<QuorumLock>;
   struct Timer {
     Instant when;
-    std::uint64_t id = 0;  ///< of the line
-    LinePtr line;
+    std::uint64_t id = 0;  ///< of the lock
+    LockPtr lock;
     friend bool operator<(const Timer& a, const Timer& b) {
       return std::tie(a.when, a.id) < std::tie(b.when, b.id);
     }
   };
   using Timers = std::set<Timer>;
   /// All that this client does about one name; of permits, all about one wait and its lease.
-  struct Line {
+  struct QuorumLock {
     std::uint64_t id = 0;
     std::string key;
     std::optional<Permits> permits;  ///< none: a mutex
     WaiterQueue waiters;
-    std::vector<Part> parts;  ///< by server
+    std::vector<MemberLease> parts;  ///< by server
     Phase phase = Phase::resting;
     std::optional<Instant> when;
     Duration back_off{};
@@ -137,13 +138,13 @@ class Quorum {
     std::optional<Instant> end;  ///< the longest hold
     std::optional<Timers::iterator> timer;
   };
-  struct Node {
+  struct Member {
     Engine* engine = nullptr;
     bool suspect = false;  ///< its last try got no answer
     Instant probe_at;      ///< a suspect is left alone until then
     Duration back_off{};
-    std::unordered_map<WaiterId, LinePtr> tries;
-    std::unordered_map<LeaseId, LinePtr> parts;
+    std::unordered_map<WaiterId, LockPtr> tries;
+    std::unordered_map<LeaseId, LockPtr> parts;
     std::unordered_map<LeaseId, std::uint64_t> releases;
   };
   /// A release whose answers are counted.
@@ -153,14 +154,14 @@ class Quorum {
   };
 
   // quorum.cpp: waits, and the routing of events.
-  void arm(const LinePtr& line);
-  void on_due(Instant now, const LinePtr& line);
+  void arm(const LockPtr& lock);
+  void on_due(Instant now, const LockPtr& lock);
   void time_out(Instant now);
   [[nodiscard]] static std::string name_of(const std::optional<Permits>& permits,
                                            const std::string& key, std::uint64_t id);
-  [[nodiscard]] LinePtr line_of(const LeaseRecord& lease) const;
-  void refuse(Instant now, const LinePtr& line, WaiterQueue::iterator waiter, Refusal refusal);
-  void erase(const LinePtr& line);
+  [[nodiscard]] LockPtr lock_of(const LeaseRecord& lease) const;
+  void refuse(Instant now, const LockPtr& lock, WaiterQueue::iterator waiter, Refusal refusal);
+  void erase(const LockPtr& lock);
   [[nodiscard]] Duration jittered(Duration span) {
     return core::jittered(span, settings_.random());
   }
@@ -170,60 +171,60 @@ class Quorum {
   }
 
   // quorum_acquire.cpp: from a request to a lease.
-  void ask(Instant now, const LinePtr& line);
+  void ask(Instant now, const LockPtr& lock);
   [[nodiscard]] Instant round_end(Instant now, Duration ttl) const;
-  void try_part(Instant now, const LinePtr& line, std::size_t node);
-  void on_obtained(Instant now, std::size_t node, const Obtained& obtained);
-  void on_refusal(Instant now, std::size_t node, const Refusal& refusal);
-  void decide(Instant now, const LinePtr& line);
-  void linger(Instant now, const LinePtr& line);
-  [[nodiscard]] static bool is_written(const Line& line, const Part& part);
-  void write_fence(Instant now, const LinePtr& line);
-  void write_fence(Instant now, const LinePtr& line, std::size_t node);
-  void on_fence_written(Instant now, std::size_t node, const FenceWritten& written);
-  void begin(Instant now, const LinePtr& line);
+  void try_part(Instant now, const LockPtr& lock, std::size_t member);
+  void on_obtained(Instant now, std::size_t member, const Obtained& obtained);
+  void on_refusal(Instant now, std::size_t member, const Refusal& refusal);
+  void decide(Instant now, const LockPtr& lock);
+  void linger(Instant now, const LockPtr& lock);
+  [[nodiscard]] static bool is_written(const QuorumLock& lock, const MemberLease& part);
+  void write_fence(Instant now, const LockPtr& lock);
+  void write_fence(Instant now, const LockPtr& lock, std::size_t member);
+  void on_fence_written(Instant now, std::size_t member, const FenceWritten& written);
+  void begin(Instant now, const LockPtr& lock);
   /// What servers that failed or are silent make of a wait.
   struct Trouble {
     bool is_there = false;  ///< no majority answers
     std::optional<Refusal> refusal{};
   };
-  [[nodiscard]] Trouble trouble(Instant now, Line& line) const;
-  void give_up_round(Instant now, const LinePtr& line);
-  void time_out_round(Instant now, const LinePtr& line);
-  void came_too_late(Instant now, const LinePtr& line);
-  void rest(Instant now, const LinePtr& line);
-  void answered(std::size_t node);
-  void suspect(Instant now, std::size_t node);
+  [[nodiscard]] Trouble trouble(Instant now, QuorumLock& lock) const;
+  void give_up_round(Instant now, const LockPtr& lock);
+  void time_out_round(Instant now, const LockPtr& lock);
+  void came_too_late(Instant now, const LockPtr& lock);
+  void rest(Instant now, const LockPtr& lock);
+  void answered(std::size_t member);
+  void suspect(Instant now, std::size_t member);
 
   // quorum_queue.cpp: waits in the servers' queues.
-  void on_queued(Instant now, std::size_t node, const Queued& queued);
-  void go_on_waiting(Instant now, const LinePtr& line);
-  void give_parts_back(Instant now, const LinePtr& line);
-  void leave_queue(Instant now, const LinePtr& line, std::size_t node);
-  void leave_queues(Instant now, const LinePtr& line);
+  void on_queued(Instant now, std::size_t member, const Queued& queued);
+  void go_on_waiting(Instant now, const LockPtr& lock);
+  void give_parts_back(Instant now, const LockPtr& lock);
+  void leave_queue(Instant now, const LockPtr& lock, std::size_t member);
+  void leave_queues(Instant now, const LockPtr& lock);
 
   // quorum_lease.cpp: from a lease to its end.
-  [[nodiscard]] static std::size_t held(const Line& line);
-  [[nodiscard]] Instant valid_until(const Line& line) const;
+  [[nodiscard]] static std::size_t held(const QuorumLock& lock);
+  [[nodiscard]] Instant valid_until(const QuorumLock& lock) const;
   /// Why a lease is over that has nothing left at `now`.
-  [[nodiscard]] static Loss overdue(Instant now, const Line& line);
-  void publish(const Line& line);
-  void on_renewed(std::size_t node, const Renewed& renewed);
-  void on_lost(Instant now, std::size_t node, const Lost& lost);
-  void on_released(std::size_t node, const Released& released);
-  void take_again(Instant now, const LinePtr& line, std::size_t node);
-  void again_later(Instant now, Line& line, Part& part);
-  [[nodiscard]] bool pass(Instant now, const LinePtr& line);
-  void lose(Instant now, const LinePtr& line, Loss why);
-  void drop_parts(Instant now, const LinePtr& line, LeaseId lease);
-  void after_hold(Instant now, const LinePtr& line);
+  [[nodiscard]] static Loss overdue(Instant now, const QuorumLock& lock);
+  void publish(const QuorumLock& lock);
+  void on_renewed(std::size_t member, const Renewed& renewed);
+  void on_lost(Instant now, std::size_t member, const Lost& lost);
+  void on_released(std::size_t member, const Released& released);
+  void take_again(Instant now, const LockPtr& lock, std::size_t member);
+  void again_later(Instant now, QuorumLock& lock, MemberLease& part);
+  [[nodiscard]] bool pass(Instant now, const LockPtr& lock);
+  void lose(Instant now, const LockPtr& lock, Loss why);
+  void drop_parts(Instant now, const LockPtr& lock, LeaseId lease);
+  void after_hold(Instant now, const LockPtr& lock);
 
   Settings settings_;
-  std::vector<Node> nodes_;
+  std::vector<Member> members_;
   std::size_t majority_;
   Output output_;
-  Waiters<Line> waiters_{output_};
-  std::unordered_map<std::string, LinePtr> lines_;  ///< by `name_of`
+  Waiters<QuorumLock> waiters_{output_};
+  std::unordered_map<std::string, LockPtr> locks_;  ///< by `name_of`
   std::map<std::uint64_t, Departure> departures_;
   Timers timers_;
   std::uint64_t last_id_ = 0;

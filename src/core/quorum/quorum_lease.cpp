@@ -13,17 +13,17 @@ constexpr Backoff retry_backoff{milliseconds{50}, std::chrono::seconds{5}};  ///
 
 }  // namespace
 
-std::size_t Quorum::held(const Line& line) {
+std::size_t Quorum::held(const QuorumLock& lock) {
   return static_cast<std::size_t>(
-      std::count_if(line.parts.begin(), line.parts.end(),
-                    [](const Part& part) { return part.lease != nullptr; }));
+      std::count_if(lock.parts.begin(), lock.parts.end(),
+                    [](const MemberLease& part) { return part.lease != nullptr; }));
 }
 
 // Until when a majority is ours: as long as the part that completes it, were the ones that end
 // later all there is. Each began before its own request left.
-Instant Quorum::valid_until(const Line& line) const {
+Instant Quorum::valid_until(const QuorumLock& lock) const {
   std::vector<Instant> ends;
-  for (const auto& part : line.parts) {
+  for (const auto& part : lock.parts) {
     if (part.lease) {
       ends.push_back(part.lease->end());
     }
@@ -36,57 +36,57 @@ Instant Quorum::valid_until(const Line& line) const {
   return *last;
 }
 
-Loss Quorum::overdue(Instant now, const Line& line) {
-  return line.end && *line.end <= now ? Loss::max_hold : Loss::expired;
+Loss Quorum::overdue(Instant now, const QuorumLock& lock) {
+  return lock.end && *lock.end <= now ? Loss::max_hold : Loss::expired;
 }
 
-void Quorum::publish(const Line& line) {
-  const auto until = valid_until(line);
-  const auto end = line.end ? std::min(until, *line.end) : until;
-  line.lease->valid_until.store(end.time_since_epoch().count(), std::memory_order_release);
+void Quorum::publish(const QuorumLock& lock) {
+  const auto until = valid_until(lock);
+  const auto end = lock.end ? std::min(until, *lock.end) : until;
+  lock.lease->valid_until.store(end.time_since_epoch().count(), std::memory_order_release);
 }
 
-void Quorum::on_renewed(std::size_t node, const Renewed& renewed) {
-  answered(node);
-  const auto found = nodes_[node].parts.find(renewed.lease);
-  if (found != nodes_[node].parts.end() && found->second->phase == Phase::held) {
+void Quorum::on_renewed(std::size_t member, const Renewed& renewed) {
+  answered(member);
+  const auto found = members_[member].parts.find(renewed.lease);
+  if (found != members_[member].parts.end() && found->second->phase == Phase::held) {
     publish(*found->second);
   }
 }
 
-void Quorum::on_lost(Instant now, std::size_t node, const Lost& lost) {
-  const auto found = nodes_[node].parts.find(lost.lease->id);
-  if (found == nodes_[node].parts.end()) {
+void Quorum::on_lost(Instant now, std::size_t member, const Lost& lost) {
+  const auto found = members_[member].parts.find(lost.lease->id);
+  if (found == members_[member].parts.end()) {
     return;
   }
-  const auto line = found->second;
-  nodes_[node].parts.erase(found);
-  auto& part = line->parts[node];
+  const auto lock = found->second;
+  members_[member].parts.erase(found);
+  auto& part = lock->parts[member];
   part.lease.reset();
   part.again.reset();
   part.outcome = Outcome::silent;
   part.code = errc::unreachable;
-  nodes_[node].engine->release(now, *lost.lease);  // what may be left of it there
+  members_[member].engine->release(now, *lost.lease);  // what may be left of it there
   const auto why = lost.lease->loss.load();
-  switch (line->phase) {
+  switch (lock->phase) {
     case Phase::asking:
-      if (line->queues) {
-        again_later(now, *line, part);
+      if (lock->queues) {
+        again_later(now, *lock, part);
       }
-      decide(now, line);
+      decide(now, lock);
       break;
     case Phase::writing_fence:
-      if (held(*line) < majority_) {
-        give_up_round(now, line);
+      if (held(*lock) < majority_) {
+        give_up_round(now, lock);
       }
       break;
     case Phase::held:
-      if (why == Loss::broken || held(*line) < majority_) {
-        lose(now, line, why);
+      if (why == Loss::broken || held(*lock) < majority_) {
+        lose(now, lock, why);
       } else {
-        publish(*line);
-        again_later(now, *line, part);
-        arm(line);
+        publish(*lock);
+        again_later(now, *lock, part);
+        arm(lock);
       }
       break;
     case Phase::resting:
@@ -96,91 +96,91 @@ void Quorum::on_lost(Instant now, std::size_t node, const Lost& lost) {
 }
 
 // A lease of fixed length is not renewed, so its parts are not either.
-void Quorum::again_later(Instant now, Line& line, Part& part) {
+void Quorum::again_later(Instant now, QuorumLock& lock, MemberLease& part) {
   part.again.reset();
-  if (line.phase == Phase::held && !line.renew && !part.lease) {
+  if (lock.phase == Phase::held && !lock.renew && !part.lease) {
     return;
   }
   const Backoff backoff{retry_backoff.initial,
-                        std::clamp(line.ttl / 3, retry_backoff.initial, retry_backoff.max)};
+                        std::clamp(lock.ttl / 3, retry_backoff.initial, retry_backoff.max)};
   part.back_off = backoff.after(part.back_off);
   part.again = now + jittered(part.back_off);
 }
 
 // A part that is missing, or that has not the fence yet. Of a lease only while a majority is ours:
 // what is lost is not taken again.
-void Quorum::take_again(Instant now, const LinePtr& line, std::size_t node) {
-  auto& part = line->parts[node];
+void Quorum::take_again(Instant now, const LockPtr& lock, std::size_t member) {
+  auto& part = lock->parts[member];
   if (part.lease) {
-    write_fence(now, line, node);
-  } else if (line->lease && line->lease->left(now) == Duration::zero()) {
-    lose(now, line, overdue(now, *line));
-  } else if (nodes_[node].suspect && now < nodes_[node].probe_at) {
-    again_later(now, *line, part);  // somebody else finds out whether it answers
+    write_fence(now, lock, member);
+  } else if (lock->lease && lock->lease->left(now) == Duration::zero()) {
+    lose(now, lock, overdue(now, *lock));
+  } else if (members_[member].suspect && now < members_[member].probe_at) {
+    again_later(now, *lock, part);  // somebody else finds out whether it answers
   } else {
-    try_part(now, line, node);
+    try_part(now, lock, member);
   }
 }
 
 // To the next thread here, without the network.
-bool Quorum::pass(Instant now, const LinePtr& line) {
-  const auto& request = line->waiters.front().request;
-  const auto& former = *line->lease;
-  if (!may_pass(now, former, line->renew, line->since, request) ||
-      valid_until(*line) - now < line->ttl / 2) {
+bool Quorum::pass(Instant now, const LockPtr& lock) {
+  const auto& request = lock->waiters.front().request;
+  const auto& former = *lock->lease;
+  if (!may_pass(now, former, lock->renew, lock->since, request) ||
+      valid_until(*lock) - now < lock->ttl / 2) {
     return false;
   }
   auto record = pass_on(former, ++last_id_);
-  for (std::size_t node = 0; node < line->parts.size(); ++node) {
-    if (const auto& part = line->parts[node]; part.lease) {
+  for (std::size_t member = 0; member < lock->parts.size(); ++member) {
+    if (const auto& part = lock->parts[member]; part.lease) {
       part.lease->fence.sequence = record->fence.sequence;
-      nodes_[node].engine->record(now, *part.lease);
+      members_[member].engine->record(now, *part.lease);
     }
   }
-  line->end = request.end_of_hold(now);
-  line->when = line->end;
-  line->lease = record;
-  publish(*line);
+  lock->end = request.end_of_hold(now);
+  lock->when = lock->end;
+  lock->lease = record;
+  publish(*lock);
   ++output_.counters.acquired;
   ++output_.counters.passed;
-  waiters_.hand_to_front(*line, std::move(record));
-  arm(line);
+  waiters_.hand_to_front(*lock, std::move(record));
+  arm(lock);
   return true;
 }
 
 void Quorum::release(Instant now, const LeaseRecord& lease) {
-  const auto line = line_of(lease);
-  if (!line) {
+  const auto lock = lock_of(lease);
+  if (!lock) {
     act(Released{lease.id, Released::Kind::not_held});
     return;
   }
   const bool is_over = lease.left(now) == Duration::zero();
   if (is_over) {
     act(Released{lease.id, Released::Kind::not_held});
-    if (line->phase == Phase::held) {
-      lose(now, line, overdue(now, *line));
+    if (lock->phase == Phase::held) {
+      lose(now, lock, overdue(now, *lock));
     }
-    if (line->phase != Phase::over) {
+    if (lock->phase != Phase::over) {
       return;
     }
-    drop_parts(now, line, 0);
+    drop_parts(now, lock, 0);
   } else {
     const bool is_held_off = lease.hold_off_until.load() > now;
-    if (!is_held_off && !line->waiters.empty() && pass(now, line)) {
+    if (!is_held_off && !lock->waiters.empty() && pass(now, lock)) {
       ++output_.counters.released;
       act(Released{lease.id, Released::Kind::released});
       return;
     }
-    drop_parts(now, line, lease.id);
+    drop_parts(now, lock, lease.id);
   }
-  after_hold(now, line);
+  after_hold(now, lock);
 }
 
 // Who is told has a while left, in which the parts still keep others out: until the validity ends,
 // or the user has released it. Unless there is nothing left to protect.
-void Quorum::lose(Instant now, const LinePtr& line, Loss why) {
-  const auto record = line->lease;
-  const auto until = valid_until(*line);
+void Quorum::lose(Instant now, const LockPtr& lock, Loss why) {
+  const auto record = lock->lease;
+  const auto until = valid_until(*lock);
   record->loss.store(why == Loss::none ? Loss::expired : why, std::memory_order_release);
   ++output_.counters.lost;
   act(Lost{record});
@@ -188,32 +188,32 @@ void Quorum::lose(Instant now, const LinePtr& line, Loss why) {
     if (why == Loss::broken) {
       record->hold_off_until = Instant{};
     }
-    drop_parts(now, line, 0);
-    after_hold(now, line);
+    drop_parts(now, lock, 0);
+    after_hold(now, lock);
     return;
   }
-  line->phase = Phase::over;
+  lock->phase = Phase::over;
   // Fewer than a majority may be left: the record shows how long it was.
-  line->when = std::max(until, record->end());
-  for (std::size_t node = 0; node < nodes_.size(); ++node) {
-    auto& part = line->parts[node];
+  lock->when = std::max(until, record->end());
+  for (std::size_t member = 0; member < members_.size(); ++member) {
+    auto& part = lock->parts[member];
     part.again.reset();
     if (part.asked != 0) {
-      nodes_[node].tries.erase(part.asked);
-      nodes_[node].engine->cancel(now, std::exchange(part.asked, 0));
+      members_[member].tries.erase(part.asked);
+      members_[member].engine->cancel(now, std::exchange(part.asked, 0));
     }
   }
-  arm(line);
+  arm(lock);
 }
 
 // Gives everything back that is or may be ours. The answers are counted for the user of `lease`.
-void Quorum::drop_parts(Instant now, const LinePtr& line, LeaseId lease) {
+void Quorum::drop_parts(Instant now, const LockPtr& lock, LeaseId lease) {
   const auto id = ++last_id_;
   Departure departure{lease};
-  const auto hold_off_until = line->lease ? line->lease->hold_off_until.load() : Instant{};
-  for (std::size_t node = 0; node < nodes_.size(); ++node) {
-    auto& part = line->parts[node];
-    auto& it = nodes_[node];
+  const auto hold_off_until = lock->lease ? lock->lease->hold_off_until.load() : Instant{};
+  for (std::size_t member = 0; member < members_.size(); ++member) {
+    auto& part = lock->parts[member];
+    auto& it = members_[member];
     part.again.reset();
     if (part.asked != 0) {
       it.tries.erase(part.asked);
@@ -234,24 +234,24 @@ void Quorum::drop_parts(Instant now, const LinePtr& line, LeaseId lease) {
   }
 }
 
-void Quorum::after_hold(Instant now, const LinePtr& line) {
-  line->lease.reset();
-  line->end.reset();
-  line->back_off = {};
-  if (line->waiters.empty()) {
-    erase(line);
+void Quorum::after_hold(Instant now, const LockPtr& lock) {
+  lock->lease.reset();
+  lock->end.reset();
+  lock->back_off = {};
+  if (lock->waiters.empty()) {
+    erase(lock);
   } else {
-    rest(now, line);  // others have a chance
+    rest(now, lock);  // others have a chance
   }
 }
 
-void Quorum::on_released(std::size_t node, const Released& released) {
-  const auto found = nodes_[node].releases.find(released.lease);
-  if (found == nodes_[node].releases.end()) {
+void Quorum::on_released(std::size_t member, const Released& released) {
+  const auto found = members_[member].releases.find(released.lease);
+  if (found == members_[member].releases.end()) {
     return;
   }
   const auto id = found->second;
-  nodes_[node].releases.erase(found);
+  members_[member].releases.erase(found);
   auto& departure = departures_.at(id);
   --departure.outstanding;
   departure.released += released.kind == Released::Kind::released ? 1 : 0;

@@ -215,7 +215,7 @@ std::optional<ServerId> Router::take_touched(std::vector<Action>& into) {
 
 void Router::take_to_quorum(ServerId server, std::vector<Action>& actions) {
   const auto taken = std::erase_if(
-      actions, [&](const Action& action) { return quorum_->on_part(now_, server, action); });
+      actions, [&](const Action& action) { return quorum_->on_action(now_, server, action); });
   if (taken > 0) {
     touch_quorum(now_);
   }
