@@ -175,7 +175,6 @@ class EventLoop {
   [[nodiscard]] std::function<void()> waker() const;
   /// Ends the background thread. With the mutex held: it begins no other work.
   void end_background();
-  [[nodiscard]] bool is_ending() const { return is_ending_; }
   /// Without the mutex: waits for its end.
   void join_background();
 

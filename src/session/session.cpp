@@ -9,7 +9,8 @@
 #include "core/wire/text.hpp"
 #include "dlock/error.hpp"
 #include "runtime/clock.hpp"
-#include "session/primary_watch.hpp"
+#include "runtime/random.hpp"
+#include "store/registration.hpp"
 #include "store/replication.hpp"
 
 namespace dlock::detail {
@@ -30,31 +31,47 @@ void tell(const LogSink& sink, LogLevel level, std::string_view text) {
   }
 }
 
+core::Router::Settings router_settings(const StoreConfig& config) {
+  const auto& options = config.options;
+  core::Router::Settings settings;
+  if (config.is_cluster()) {
+    settings.mode = core::Router::Mode::cluster;
+  } else if (config.is_quorum()) {
+    settings.mode = core::Router::Mode::quorum;
+    settings.servers = config.endpoint.addresses.size();
+  }
+  auto& engine = settings.engine;
+  engine.client = config.client_id;
+  engine.registration = describe_self(options.label);
+  engine.drift = {options.drift_rate, options.drift_floor};
+  engine.safety_margin = options.safety_margin;
+  engine.request_timeout = options.request_timeout;
+  engine.patience = options.patience;
+  engine.random = random_bits;
+  return settings;
+}
+
 }  // namespace
 
 Session::Session(redis::Endpoint endpoint, ClientOptions options)
     : config_(std::move(endpoint), std::move(options)),
       loop_(*this, callbacks_),
-      router_(router_settings()),
+      router_(router_settings(config_)),
+      topology_(config_, router_, loop_,
+                [this](LogLevel level, std::string text) { log(level, std::move(text)); }),
       callbacks_(config_.options.request_timeout,
                  [sink = config_.options.log](const std::string& what) {
                    tell(sink, LogLevel::error, "a handler or callback threw: " + what);
                  }) {
-  if (is_quorum()) {
-    for (core::ServerId server = 0; server < router_.servers(); ++server) {
-      settle_on(line_at(server), node_at(config_.endpoint.at(config_.endpoint.addresses[server])));
-    }
-  } else if (config_.is_cluster()) {
+  if (config_.is_cluster()) {
     // The first look for such a key takes a millisecond: not with the mutex held.
     static_cast<void>(core::fence_key_on(0));
-  } else {
-    settle_on(line_at(0), node_at(config_.endpoint));
   }
 }
 
 Session::~Session() {
   const Cancellation none{PTHREAD_CANCEL_DISABLE};
-  primary_watch_.reset();
+  topology_.end_watch();
   if (companion_) companion_->end();
   {
     Lock lock{loop_};
@@ -64,10 +81,7 @@ Session::~Session() {
       const auto deadline = now() + config_.options.request_timeout;
       loop_.wait_until(lock, settled_, deadline);
     }
-    surveyor_.abandon();
-    for (const auto& node : nodes_) {
-      node->connector.abandon();
-    }
+    topology_.abandon();
     router_.withdraw(now());
     carry_out();
     loop_.flush();
@@ -191,6 +205,14 @@ std::stop_token Session::closing() {
   const Lock lock{loop_};
   return is_closed_ ? std::stop_token{} : closing_.get_token();
 }
+
+void Session::ask(core::Instant begin, Call& call, core::AcquireRequest&& wish,
+                  const core::LeaseRecord* former) {
+  call.asked = former != nullptr ? router_.exchange(begin, id_of(call), std::move(wish), *former)
+                                 : router_.acquire(begin, id_of(call), std::move(wish));
+}
+
+void Session::ask_for_release(const core::LeaseRecord& lease) { router_.release(now(), lease); }
 
 void Session::cancel(const Call& call) {
   const Lock lock{loop_};

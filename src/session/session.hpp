@@ -22,18 +22,14 @@
 #include "core/router/router.hpp"
 #include "dlock/client.hpp"
 #include "dlock/options.hpp"
-#include "redis/connection.hpp"
 #include "runtime/callbacks.hpp"
 #include "session/event_loop.hpp"
-#include "session/line.hpp"
-#include "session/migrating_renewals.hpp"
-#include "store/connector.hpp"
+#include "session/topology.hpp"
 #include "store/store_config.hpp"
 
 namespace dlock::detail {
 
 class Session;
-class PrimaryWatch;
 class Replication;
 
 /// What a part of the library that stands on this one keeps with a client.
@@ -130,7 +126,6 @@ class Session : private EventLoop::Work {
     std::shared_ptr<EventLoop::AsyncWaiter> handler;  ///< itself, if nobody is blocked
   };
   using Lock = EventLoop::Lock;
-  class Intake;
   static core::WaiterId id_of(const Call& call) { return reinterpret_cast<core::WaiterId>(&call); }
 
   [[nodiscard]] core::AcquireRequest wish_for(core::Instant begin, const std::string& key,
@@ -146,47 +141,26 @@ class Session : private EventLoop::Work {
   /// With the mutex held.
   void ask(core::Instant begin, Call& call, core::AcquireRequest&& wish,
            const core::LeaseRecord* former = nullptr);
-  void note_unanswered(Shard& line);
-  void count_as_silent(ServerLink& node, bool is_silent);
   void ask_for_release(const core::LeaseRecord& lease);
 
   // What follows is called with the mutex held.
   void wait_for_all(Lock& lock, std::vector<Call>& calls);
 
-  // topology.cpp: lines, nodes, and which line is on which node.
-  [[nodiscard]] core::Router::Settings router_settings() const;
   void close_all();
-  [[nodiscard]] Shard& line_at(core::ServerId server);
-  [[nodiscard]] ServerLink& node_at(const redis::Endpoint& endpoint);
-  void connect(Shard& line);
-  void settle_on(Shard& line, ServerLink& node);
-  void join(Shard& line, bool old_is_dead);
-  void part(Shard& line, const std::string& why);
-  void end_connection(ServerLink& node, const std::string& why, const Shard* knows = nullptr);
-  void dial(ServerLink& node);
-  void take_connection(ServerLink& node);
-  void survey();
-  void take_survey();
-  void rescue();
-  void take_rescued();
-  void watch_primary();
-  void take_input(ServerLink& node);
-
   void carry_out(EventLoop::Write write);
 
   // actions.cpp: what the event loop drives.
   [[nodiscard]] bool is_idle() const override { return router_.idle(); }
   [[nodiscard]] std::optional<core::Instant> next_timer() const override;
-  void add_sockets(runtime::PollSet& into) const override;
+  void add_sockets(runtime::PollSet& into) const override { topology_.add_sockets(into); }
   void serve(const runtime::PollSet& ready) override;
   void carry_out() override { carry_out(EventLoop::Write::now); }
-  [[nodiscard]] bool wants_write() const override;
-  void flush() override;
+  [[nodiscard]] bool wants_write() const override { return topology_.wants_write(); }
+  void flush() override { topology_.flush(); }
 
   bool perform_actions();
   void perform(core::ServerId server, core::Action& action);
   void answer_users(core::Action& action);
-  void write(Shard& line, const core::Command& command);
   void answer(Call& call);
   void tell_whole(core::LeaseRecord& lost);
   void forgo(const core::LeaseRecord& lease) noexcept;
@@ -195,18 +169,8 @@ class Session : private EventLoop::Work {
 
   EventLoop loop_;  ///< its mutex protects all that follows
   core::Router router_;
-  std::vector<std::unique_ptr<Shard>> lines_;  ///< by server of the router
-  std::vector<std::unique_ptr<ServerLink>> nodes_;
-  // Of a cluster:
-  std::vector<redis::SlotRange> slots_;
-  bool slots_are_old_ = true;
-  SlotSurvey surveyor_;
-  core::Instant survey_by_;  ///< if it is busy
-  std::vector<std::shared_ptr<core::LeaseRecord>> stranded_;
-  MigratingRenewals rescuer_;
-
-  std::vector<std::string_view> fields_;  ///< of the command being written
-  std::vector<core::Action> actions_;     ///< being carried out
+  Topology topology_;
+  std::vector<core::Action> actions_;  ///< being carried out
 
   std::unordered_map<core::LeaseId, Call*> releases_;
   bool is_closed_ = false;
@@ -216,7 +180,6 @@ class Session : private EventLoop::Work {
 
   Callbacks callbacks_;
   std::unique_ptr<Companion> companion_;
-  std::unique_ptr<PrimaryWatch> primary_watch_;
   std::unique_ptr<Replication> replication_;
 };
 

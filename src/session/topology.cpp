@@ -1,12 +1,11 @@
-// Topology: which line is on which node, and what they hear from there.
+// Connections: made, used by shards, lost; and what is heard on them.
+#include "session/topology.hpp"
+
 #include <algorithm>
 #include <utility>
 
 #include "runtime/clock.hpp"
-#include "runtime/random.hpp"
 #include "session/primary_watch.hpp"
-#include "session/session.hpp"
-#include "store/registration.hpp"
 
 namespace dlock::detail {
 namespace {
@@ -16,6 +15,7 @@ using std::chrono::milliseconds;
 
 // Connecting ends by itself in its time, unless a name server keeps it longer.
 constexpr milliseconds grace{100};
+constexpr auto never = core::Instant::max();
 
 bool is_of_another_role(std::string_view error) {
   return error.starts_with("READONLY") || error.starts_with("MASTERDOWN");
@@ -31,201 +31,273 @@ bool is_of_a_moving_slot(std::string_view error) {
 
 }  // namespace
 
-// --- lines and nodes ----------------------------------------------------------------------------
-
-core::Router::Settings Session::router_settings() const {
-  const auto& options = config_.options;
-  core::Router::Settings settings;
-  if (config_.is_cluster()) {
-    settings.mode = core::Router::Mode::cluster;
-  } else if (is_quorum()) {
-    settings.mode = core::Router::Mode::quorum;
-    settings.servers = config_.endpoint.addresses.size();
+Topology::Topology(const StoreConfig& config, core::Router& router, EventLoop& loop, Log log)
+    : config_(config), router_(router), loop_(loop), log_(std::move(log)) {
+  const auto& endpoint = config_.endpoint;
+  if (config_.is_quorum()) {
+    for (core::ServerId server = 0; server < router_.servers(); ++server) {
+      settle_on(shard_at(server), link_to(endpoint.at(endpoint.addresses[server])));
+    }
+  } else if (!config_.is_cluster()) {
+    settle_on(shard_at(0), link_to(endpoint));
   }
-  auto& engine = settings.engine;
-  engine.client = config_.client_id;
-  engine.registration = describe_self(options.label);
-  engine.drift = {options.drift_rate, options.drift_floor};
-  engine.safety_margin = options.safety_margin;
-  engine.request_timeout = options.request_timeout;
-  engine.patience = options.patience;
-  engine.random = random_bits;
-  return settings;
 }
 
-Shard& Session::line_at(core::ServerId server) {
-  while (lines_.size() <= server) {
-    lines_.push_back(std::make_unique<Shard>(lines_.size()));
+Topology::~Topology() = default;
+
+void Topology::end_watch() {
+  std::unique_ptr<PrimaryWatch> watch;  // ends without the mutex, which it may wait for
+  const EventLoop::Lock lock{loop_};
+  watch = std::move(primary_watch_);
+  watch_is_over_ = true;
+}
+
+void Topology::abandon() {
+  slot_survey_.abandon();
+  for (const auto& link : links_) {
+    link->connector.abandon();
   }
-  return *lines_[server];
 }
 
-void Session::ask(core::Instant begin, Call& call, core::AcquireRequest&& wish,
-                  const core::LeaseRecord* former) {
-  call.asked = former != nullptr ? router_.exchange(begin, id_of(call), std::move(wish), *former)
-                                 : router_.acquire(begin, id_of(call), std::move(wish));
+// --- what the router wants ----------------------------------------------------------------------
+
+void Topology::connect(core::ServerId server) { connect(shard_at(server)); }
+
+void Topology::disconnect(core::ServerId server, const std::string& why) {
+  if (auto& shard = *shards_[server]; shard.is_connected) {
+    end_connection(*shard.link, why, &shard);
+  }
 }
 
-void Session::ask_for_release(const core::LeaseRecord& lease) { router_.release(now(), lease); }
+void Topology::send(core::ServerId server, const core::Command& command) {
+  if (auto& shard = *shards_[server]; shard.is_connected) {
+    writer_.append(command, *shard.link->connection);
+    shard.link->owed.push_back(&shard);
+  }
+}
 
 // After a release had no answer in its time.
-void Session::note_unanswered(Shard& line) {
-  if (line.node != nullptr && line.node->heard + config_.options.request_timeout <= now()) {
-    count_as_silent(*line.node, true);
+void Topology::note_unanswered(core::ServerId server) {
+  auto* const link = shards_[server]->link;
+  if (link != nullptr && link->heard + config_.options.request_timeout <= now()) {
+    count_as_silent(*link, true);
   }
 }
 
-void Session::count_as_silent(ServerLink& node, bool is_silent) {
-  node.is_silent = is_silent;
-  for (const auto* const line : node.lines) {
-    router_.count_as_silent(line->server, is_silent);
+// --- what the loop drives -----------------------------------------------------------------------
+
+void Topology::add_sockets(runtime::PollSet& into) const {
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    if (const auto& connection = links_[i]->connection) {
+      into.add(connection->fd(), connection->wants_write(), {i, links_[i]->number});
+    }
   }
 }
 
-ServerLink& Session::node_at(const redis::Endpoint& endpoint) {
-  const auto found = std::find_if(nodes_.begin(), nodes_.end(), [&](const auto& node) {
-    return node->endpoint.host == endpoint.host && node->endpoint.port == endpoint.port;
+bool Topology::wants_write() const {
+  return std::any_of(links_.begin(), links_.end(), [](const auto& link) {
+    return link->connection && link->connection->wants_write();
   });
-  return found != nodes_.end() ? **found
-                               : *nodes_.emplace_back(std::make_unique<ServerLink>(endpoint));
 }
 
-void Session::settle_on(Shard& line, ServerLink& node) {
-  if (line.node == &node) {
+void Topology::flush() {
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    auto& link = *links_[i];
+    if (link.connection && link.connection->wants_write() && !link.connection->flush()) {
+      end_connection(link, link.connection->problem());
+    }
+  }
+}
+
+core::Instant Topology::next_timer() const {
+  auto next = never;
+  for (const auto& link : links_) {
+    if (link->connector.is_busy()) {
+      next = std::min(next, link->connect_by);
+    }
+  }
+  if (slot_survey_.is_busy()) {
+    next = std::min(next, survey_by_);
+  }
+  return next;
+}
+
+void Topology::serve(const runtime::PollSet& ready) {
+  take_survey();
+  take_renewed();
+  for (std::size_t i = 0; i < links_.size(); ++i) {  // more may be added
+    take_connection(*links_[i]);
+  }
+  for (std::size_t i = 0; i < ready.size(); ++i) {
+    const auto& source = ready.source(i);
+    auto& link = *links_[source.index];
+    if (ready.is_ready(i) && link.connection && link.number == source.generation) {
+      take_input(link);
+    }
+  }
+}
+
+// --- shards and links ---------------------------------------------------------------------------
+
+Shard& Topology::shard_at(core::ServerId server) {
+  while (shards_.size() <= server) {
+    shards_.push_back(std::make_unique<Shard>(shards_.size()));
+  }
+  return *shards_[server];
+}
+
+void Topology::count_as_silent(ServerLink& link, bool is_silent) {
+  link.is_silent = is_silent;
+  for (const auto* const shard : link.shards) {
+    router_.count_as_silent(shard->server, is_silent);
+  }
+}
+
+ServerLink& Topology::link_to(const redis::Endpoint& endpoint) {
+  const auto found = std::find_if(links_.begin(), links_.end(), [&](const auto& link) {
+    return link->endpoint.host == endpoint.host && link->endpoint.port == endpoint.port;
+  });
+  return found != links_.end() ? **found
+                               : *links_.emplace_back(std::make_unique<ServerLink>(endpoint));
+}
+
+void Topology::settle_on(Shard& shard, ServerLink& link) {
+  if (shard.link == &link) {
     return;
   }
-  if (line.node != nullptr) {
-    std::erase(line.node->lines, &line);
+  if (shard.link != nullptr) {
+    std::erase(shard.link->shards, &shard);
   }
-  line.node = &node;
-  node.lines.push_back(&line);
-  router_.count_as_silent(line.server, node.is_silent);
+  shard.link = &link;
+  link.shards.push_back(&shard);
+  router_.count_as_silent(shard.server, link.is_silent);
 }
 
 // --- connecting ---------------------------------------------------------------------------------
 
-// Takes the line to its node, once that is known and connected.
-void Session::connect(Shard& line) {
-  line.wants_node = true;
+// Takes the shard to its link, once that is known and connected.
+void Topology::connect(Shard& shard) {
+  shard.wants_link = true;
   if (config_.is_cluster()) {
     if (slots_are_old_) {
       survey();
       return;
     }
-    const auto slot = router_.slot(line.server);
+    const auto slot = router_.slot(shard.server);
     const auto range = std::find_if(slots_.begin(), slots_.end(), [&](const auto& some) {
       return some.first <= slot && slot <= some.last;
     });
     if (range == slots_.end()) {
-      line.wants_node = false;
+      shard.wants_link = false;
       slots_are_old_ = true;
       // In a failover that may pass: waits go on for their patience.
-      router_.on_connect_failed(now(), line.server, errc::unreachable,
+      router_.on_connect_failed(now(), shard.server, errc::unreachable,
                                 config_.url + ": no node of the cluster has slot " +
                                     std::to_string(slot) + "; see CLUSTER INFO on its nodes");
       return;
     }
-    settle_on(line, node_at(config_.endpoint.at(range->primary, Kind::cluster_node)));
+    settle_on(shard, link_to(config_.endpoint.at(range->primary, Kind::cluster_node)));
   }
-  if (line.node->connection) {
+  if (shard.link->connection) {
     // What it sent there before comes before what it sends now; elsewhere its slot is no more.
-    join(line, true);
-  } else if (!line.node->connector.is_busy()) {
-    dial(*line.node);
+    join(shard, true);
+  } else if (!shard.link->connector.is_busy()) {
+    dial(*shard.link);
   }
 }
 
-void Session::join(Shard& line, bool old_is_dead) {
-  line.wants_node = false;
-  line.is_connected = true;
-  router_.on_connected(now(), line.server, old_is_dead);
+void Topology::join(Shard& shard, bool old_is_dead) {
+  shard.wants_link = false;
+  shard.is_connected = true;
+  router_.on_connected(now(), shard.server, old_is_dead);
 }
 
-// Takes the line off its node, whose connection goes on for others.
-void Session::part(Shard& line, const std::string& why) {
-  line.is_connected = false;
-  std::replace(line.node->owed.begin(), line.node->owed.end(), &line, static_cast<Shard*>(nullptr));
+// Takes the shard off its link, whose connection goes on for others.
+void Topology::leave(Shard& shard, const std::string& why) {
+  shard.is_connected = false;
+  std::replace(shard.link->owed.begin(), shard.link->owed.end(), &shard,
+               static_cast<Shard*>(nullptr));
   slots_are_old_ = true;
-  router_.on_disconnected(now(), line.server, why);
+  router_.on_disconnected(now(), shard.server, why);
 }
 
 // `knows`: the one who wanted it.
-void Session::end_connection(ServerLink& node, const std::string& why, const Shard* knows) {
-  const auto connection = std::exchange(node.connection, nullptr);
-  node.owed.clear();
+void Topology::end_connection(ServerLink& link, const std::string& why, const Shard* knows) {
+  const auto connection = std::exchange(link.connection, nullptr);
+  link.owed.clear();
   slots_are_old_ = true;
-  for (auto* const line : node.lines) {
-    if (std::exchange(line->is_connected, false) && line != knows) {
-      router_.on_disconnected(now(), line->server, why);
+  for (auto* const shard : link.shards) {
+    if (std::exchange(shard->is_connected, false) && shard != knows) {
+      router_.on_disconnected(now(), shard->server, why);
     }
   }
   connection->abort();
 }
 
-void Session::dial(ServerLink& node) {
-  const bool kills = std::any_of(node.lines.begin(), node.lines.end(), [&](const Shard* line) {
-    return router_.engine(line->server).has_unanswered();
+void Topology::dial(ServerLink& link) {
+  const bool kills = std::any_of(link.shards.begin(), link.shards.end(), [&](const Shard* shard) {
+    return router_.engine(shard->server).has_unanswered();
   });
-  const auto kill = kills ? node.connection_id : 0;
-  node.connect_by = now() + config_.options.connect_timeout + grace +
+  const auto kill = kills ? link.connection_id : 0;
+  link.connect_by = now() + config_.options.connect_timeout + grace +
                     (kill != 0 ? 2 * config_.options.request_timeout : milliseconds::zero());
   auto settings = config_.connection_settings();
-  settings.endpoint = node.endpoint;
-  node.connector.start({std::move(settings), kill, config_.options.request_timeout}, loop_.waker());
+  settings.endpoint = link.endpoint;
+  link.connector.start({std::move(settings), kill, config_.options.request_timeout}, loop_.waker());
 }
 
-void Session::take_connection(ServerLink& node) {
-  auto dialled = node.connector.take();
-  if (!dialled && node.connector.is_busy() && node.connect_by <= now()) {
-    node.connector.abandon();
+void Topology::take_connection(ServerLink& link) {
+  auto dialled = link.connector.take();
+  if (!dialled && link.connector.is_busy() && link.connect_by <= now()) {
+    link.connector.abandon();
     dialled = Dialled{nullptr, true, errc::unreachable,
-                      node.endpoint.display() +
+                      link.endpoint.display() +
                           ": no connection within the connect timeout; check its host name"};
   }
   if (!dialled) {
     return;
   }
   if (dialled->connection) {
-    node.connection = std::move(dialled->connection);
-    node.connection_id = node.connection->id();
-    ++node.number;
+    link.connection = std::move(dialled->connection);
+    link.connection_id = link.connection->id();
+    ++link.number;
     watch_primary();
   } else {
     slots_are_old_ = true;
   }
-  for (auto* const line : node.lines) {
-    if (!line->wants_node) {
+  for (auto* const shard : link.shards) {
+    if (!shard->wants_link) {
       continue;
     }
-    if (node.connection) {
-      join(*line, dialled->old_is_dead);
+    if (link.connection) {
+      join(*shard, dialled->old_is_dead);
     } else {
-      line->wants_node = false;
-      router_.on_connect_failed(now(), line->server, dialled->code, dialled->what,
+      shard->wants_link = false;
+      router_.on_connect_failed(now(), shard->server, dialled->code, dialled->what,
                                 dialled->may_recover);
     }
   }
 }
 
-// Asks the cluster where its slots are, those who are known to be there before all.
-void Session::survey() {
-  if (surveyor_.is_busy()) {
+// Asks the cluster where its slots are, nodes with a connection first.
+void Topology::survey() {
+  if (slot_survey_.is_busy()) {
     return;
   }
   std::vector<redis::Endpoint::Address> known;
-  for (const auto& node : nodes_) {
-    if (node->connection) {
-      known.push_back({node->endpoint.host, node->endpoint.port});
+  for (const auto& link : links_) {
+    if (link->connection) {
+      known.push_back({link->endpoint.host, link->endpoint.port});
     }
   }
   survey_by_ = now() + config_.options.connect_timeout + grace;
-  surveyor_.start(config_.connection_settings(), std::move(known), loop_.waker());
+  slot_survey_.start(config_.connection_settings(), std::move(known), loop_.waker());
 }
 
-void Session::take_survey() {
-  auto surveyed = surveyor_.take();
-  if (!surveyed && surveyor_.is_busy() && survey_by_ <= now()) {
-    surveyor_.abandon();
+void Topology::take_survey() {
+  auto surveyed = slot_survey_.take();
+  if (!surveyed && slot_survey_.is_busy() && survey_by_ <= now()) {
+    slot_survey_.abandon();
     surveyed = Surveyed{{},
                         errc::unreachable,
                         config_.url +
@@ -240,91 +312,91 @@ void Session::take_survey() {
   if (is_known) {
     slots_ = std::move(surveyed->ranges);
   }
-  for (const auto& line : lines_) {
-    if (!line->wants_node || line->is_connected) {
+  for (const auto& shard : shards_) {
+    if (!shard->wants_link || shard->is_connected) {
       continue;
     }
     if (is_known) {
-      connect(*line);
+      connect(*shard);
     } else {
-      line->wants_node = false;
-      router_.on_connect_failed(now(), line->server, surveyed->code, surveyed->what);
+      shard->wants_link = false;
+      router_.on_connect_failed(now(), shard->server, surveyed->code, surveyed->what);
     }
   }
 }
 
-// Leases whose renewal a moving slot refused.
-void Session::rescue() {
-  if (!stranded_.empty() && !rescuer_.is_busy()) {
-    rescuer_.start(config_, std::exchange(stranded_, {}), loop_.waker());
+void Topology::renew_migrating() {
+  if (!blocked_.empty() && !migrating_.is_busy()) {
+    migrating_.start(config_, std::exchange(blocked_, {}), loop_.waker());
   }
 }
 
-void Session::take_rescued() {
-  const auto rescued = rescuer_.take();
-  if (!rescued) {
+void Topology::take_renewed() {
+  const auto renewed = migrating_.take();
+  if (!renewed) {
     return;
   }
-  for (const auto& [lease, sent] : rescued->kept) {
+  for (const auto& [lease, sent] : renewed->kept) {
     router_.on_unblocked(now(), *lease, sent);
   }
-  if (!rescued->problem.empty()) {
-    log(LogLevel::warning, "renewal failed while a slot moves: " + rescued->problem);
+  if (!renewed->problem.empty()) {
+    log_(LogLevel::warning, "renewal failed while a slot moves: " + renewed->problem);
   }
 }
 
-// The connection to a server that is the primary no more is ended, so that another is made.
-void Session::watch_primary() {
-  if (config_.endpoint.kind != Kind::sentinel || primary_watch_ || loop_.is_ending()) {
+// Ends the connection to a server that is no longer the primary, so that another is made.
+void Topology::watch_primary() {
+  if (config_.endpoint.kind != Kind::sentinel || primary_watch_ || watch_is_over_) {
     return;
   }
   primary_watch_ = std::make_unique<PrimaryWatch>(
       config_.connection_settings(),
       [this](const redis::Endpoint::Address& primary) {
-        const Lock lock{loop_};
-        const auto& connection = nodes_.front()->connection;
+        const EventLoop::Lock lock{loop_};
+        const auto& connection = links_.front()->connection;
         if (connection && connection->primary() != primary) {
           connection->hang_up();
         }
       },
-      [this](const std::string& why) { log(LogLevel::debug, why); });
+      [this](const std::string& why) { log_(LogLevel::debug, why); });
 }
 
 // --- input --------------------------------------------------------------------------------------
 
 /// Feeds the router with what a connection reads.
-class Session::Intake final : public redis::Receiver {
+class Topology::ReplyRouter final : public redis::Receiver {
  public:
-  Intake(Session& client, ServerLink& node) : client_(client), node_(node), at_(now()) {}
+  ReplyRouter(Topology& topology, ServerLink& link)
+      : topology_(topology), link_(link), at_(now()) {}
 
   void on_reply(const redis::ReplyView& view) override {
     if (!problem.empty()) {
       return;  // it answers nothing any more
     }
-    if (node_.owed.empty()) {
+    if (link_.owed.empty()) {
       problem = "an unexpected reply";
       return;
     }
-    node_.heard = at_;
-    if (node_.is_silent) {
-      client_.count_as_silent(node_, false);
+    link_.heard = at_;
+    if (link_.is_silent) {
+      topology_.count_as_silent(link_, false);
     }
-    auto* const line = node_.owed.front();
-    node_.owed.pop_front();
-    if (line == nullptr) {
+    auto* const shard = link_.owed.front();
+    link_.owed.pop_front();
+    if (shard == nullptr) {
       return;
     }
     core::Reply reply;
     reply.text = view.text;
     if (view.kind == redis::ReplyView::Kind::error) {
-      if (client_.config_.endpoint.kind == Kind::sentinel && is_of_another_role(view.text)) {
+      if (topology_.config_.endpoint.kind == Kind::sentinel && is_of_another_role(view.text)) {
         problem = "the server is no longer the primary";
         return;
       }
       auto error = redis::classify(view.text);
-      if (client_.config_.is_cluster() &&
+      if (topology_.config_.is_cluster() &&
           (is_of_another_node(view.text) || is_of_another_role(view.text))) {
-        client_.part(*line, error.what);
+        topology_.leave(*shard, error.what);
         return;
       }
       reply.is_error = true;
@@ -335,18 +407,18 @@ class Session::Intake final : public redis::Receiver {
       reply.code = error.code;
       reply.what = std::move(error.what);
     }
-    client_.router_.on_reply(at_, line->server, reply);
+    topology_.router_.on_reply(at_, shard->server, reply);
   }
   void on_message(std::string_view channel, std::string_view payload) override {
-    if (auto* const line = listener(channel)) {
-      client_.router_.on_message(at_, line->server, payload);
+    if (auto* const shard = listener(channel)) {
+      topology_.router_.on_message(at_, shard->server, payload);
     }
   }
   void on_unsubscribed(std::string_view channel) override {
-    if (!client_.config_.is_cluster()) {
+    if (!topology_.config_.is_cluster()) {
       problem = "the server ended the subscription";
-    } else if (auto* const line = listener(channel)) {
-      client_.part(*line, "the lock's slot moved to another node of the cluster");
+    } else if (auto* const shard = listener(channel)) {
+      topology_.leave(*shard, "the lock's slot moved to another node of the cluster");
     }
   }
 
@@ -355,24 +427,24 @@ class Session::Intake final : public redis::Receiver {
  private:
   /// Whose channel it is.
   Shard* listener(std::string_view channel) const {
-    if (!client_.config_.is_cluster()) {
-      return node_.lines.front();
+    if (!topology_.config_.is_cluster()) {
+      return link_.shards.front();
     }
-    const auto server = client_.router_.find(channel);
-    auto* const line = server ? &client_.line_at(*server) : nullptr;
-    return line != nullptr && line->node == &node_ && line->is_connected ? line : nullptr;
+    const auto server = topology_.router_.find(channel);
+    auto* const shard = server ? &topology_.shard_at(*server) : nullptr;
+    return shard != nullptr && shard->link == &link_ && shard->is_connected ? shard : nullptr;
   }
 
-  Session& client_;
-  ServerLink& node_;
+  Topology& topology_;
+  ServerLink& link_;
   core::Instant at_;
 };
 
-void Session::take_input(ServerLink& node) {
-  Intake intake{*this, node};
-  const bool sound = node.connection->receive(intake);
-  if (!sound || !intake.problem.empty()) {
-    end_connection(node, sound ? intake.problem : node.connection->problem());
+void Topology::take_input(ServerLink& link) {
+  ReplyRouter replies{*this, link};
+  const bool sound = link.connection->receive(replies);
+  if (!sound || !replies.problem.empty()) {
+    end_connection(link, sound ? replies.problem : link.connection->problem());
   }
 }
 

@@ -21,9 +21,9 @@ struct Shard {
   explicit Shard(core::ServerId its_server) : server(its_server) {}
 
   const core::ServerId server;
-  ServerLink* node = nullptr;  ///< none: the node of the slot is not known
-  bool is_connected = false;   ///< the router was told of a connection of `node`
-  bool wants_node = false;     ///< the router asked for a connection
+  ServerLink* link = nullptr;  ///< none: the node of its slot is not known
+  bool is_connected = false;   ///< the router was told of a connection of `link`
+  bool wants_link = false;     ///< the router asked for a connection
 };
 
 /// A server, and the one connection to it.
@@ -35,10 +35,10 @@ struct ServerLink {
   std::int64_t connection_id = 0;  ///< of the last one, for killing it from the next
   std::uint64_t number = 0;        ///< of connections so far, to notice that it is another
   Connector connector;
-  core::Instant connect_by;   ///< if it is busy
-  std::deque<Shard*> owed;    ///< whose replies are to come, in order; none: nobody's any more
-  std::vector<Shard*> lines;  ///< that are on it
-  core::Instant heard;        ///< when the last reply came
+  core::Instant connect_by;    ///< if it is busy
+  std::deque<Shard*> owed;     ///< whose replies are to come, in order; none: nobody's any more
+  std::vector<Shard*> shards;  ///< that are on it
+  core::Instant heard;         ///< when the last reply came
   /// A release had no answer, and nothing has come since: so the next need not wait.
   bool is_silent = false;
 };

@@ -1,0 +1,22 @@
+// CommandWriter: a command of the protocol as Redis understands it.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "core/wire/command.hpp"
+#include "redis/connection.hpp"
+
+namespace dlock::detail {
+
+/// Not thread-safe. It keeps its memory from command to command.
+class CommandWriter {
+ public:
+  /// Appends `command` to the output of a connection.
+  void append(const core::Command& command, redis::Connection& to);
+
+ private:
+  std::vector<std::string_view> fields_;
+};
+
+}  // namespace dlock::detail
