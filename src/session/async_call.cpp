@@ -17,7 +17,7 @@ struct Session::AsyncCall final : Call, EventLoop::AsyncWaiter {
 
   AsyncCall(Session& owner, Handler handler)
       : client(owner), then(std::move(handler)), expected(owner.callbacks_) {}
-  /// What came too late to be told to anybody is given back.
+  /// Releases a lock that came too late for its handler.
   ~AsyncCall() {
     auto* const obtained = std::get_if<core::Obtained>(&answer);
     if (then && obtained != nullptr && obtained->lease) client.forgo(*obtained->lease);
@@ -39,7 +39,7 @@ void Session::async_acquire(const std::string& key, const LockOptions& options,
   check_process();
   callbacks_.start();
   const auto begin = now();
-  auto wish = wish_for(begin, key, options, limit, permits);
+  auto request = request_for(begin, key, options, limit, permits);
   const auto call = std::make_shared<AsyncCall>(*this, std::move(then));
   const auto id = id_of(*call);
   if (stop.stop_possible()) {
@@ -55,7 +55,7 @@ void Session::async_acquire(const std::string& key, const LockOptions& options,
     answer(*call);
     return;
   }
-  ask(begin, *call, std::move(wish));
+  ask(begin, *call, std::move(request));
   carry_out();
   loop_.recheck_sleep();
 }
@@ -79,7 +79,7 @@ void Session::AsyncCall::run() {
   if (expected.is_wanted()) std::exchange(then, {})(answer);
 }
 
-// Gives back what nobody has a handle of.
+// Releases a lease that has no handle.
 void Session::forgo(const core::LeaseRecord& lease) noexcept {
   try {
     const Lock lock{loop_};

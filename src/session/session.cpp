@@ -1,4 +1,4 @@
-// Callers: what a thread that wants something of the engine does, and how it waits.
+// Calls: what a thread asks of the router, and how it waits for the answer.
 #include "session/session.hpp"
 
 #include <cxxabi.h>
@@ -19,7 +19,7 @@ namespace {
 using runtime::Cancellation;
 using std::chrono::milliseconds;
 
-// A sink that throws has nobody to tell.
+// An exception of the sink has nobody to go to.
 void tell(const LogSink& sink, LogLevel level, std::string_view text) {
   if (!sink) return;
   try {
@@ -125,7 +125,7 @@ std::shared_ptr<core::LeaseRecord> Session::acquire(const std::string& key,
     throw_error(errc::cancelled, "the wait for the lock was cancelled before it began");
   }
   const auto begin = now();
-  return obtain(begin, wish_for(begin, key, options, limit, permits), stop, former);
+  return obtain(begin, request_for(begin, key, options, limit, permits), stop, former);
 }
 
 std::shared_ptr<core::LeaseRecord> Session::at_gate(const std::string& name, core::Gate gate,
@@ -135,22 +135,23 @@ std::shared_ptr<core::LeaseRecord> Session::at_gate(const std::string& name, cor
     throw_error(errc::cancelled, "the wait was cancelled before it began");
   }
   const auto begin = now();
-  auto wish = wish_for(begin, core::gate_key(gate.kind, name), {}, limit, {});
-  wish.ttl = core::waiter_life;
-  wish.gate = std::move(gate);
-  return obtain(begin, std::move(wish), stop, nullptr);
+  auto request = request_for(begin, core::gate_key(gate.kind, name), {}, limit, {});
+  request.ttl = core::waiter_life;
+  request.gate = std::move(gate);
+  return obtain(begin, std::move(request), stop, nullptr);
 }
 
-// Waits for what `wish` says; null when its limit passed.
-std::shared_ptr<core::LeaseRecord> Session::obtain(core::Instant begin, core::AcquireRequest wish,
+// Waits for what `request` asks for. Null when its limit has passed.
+std::shared_ptr<core::LeaseRecord> Session::obtain(core::Instant begin,
+                                                   core::AcquireRequest request,
                                                    const std::stop_token& stop,
                                                    const core::LeaseRecord* former) {
   check_process();
   Call call;
   Lock lock{loop_};
   loop_.ensure_background();  // before anything is to be kept; it may fail
-  call.gives_lease = !wish.gate;
-  ask(begin, call, std::move(wish), former);
+  call.gives_lease = !request.gate;
+  ask(begin, call, std::move(request), former);
   carry_out(EventLoop::Write::soon);
   loop_.recheck_sleep();
   const auto on_stop_requested = [this, &call] { cancel(call); };
@@ -183,22 +184,23 @@ std::shared_ptr<core::LeaseRecord> Session::obtain(core::Instant begin, core::Ac
   return nullptr;
 }
 
-core::AcquireRequest Session::wish_for(core::Instant begin, const std::string& key,
-                                       const LockOptions& options,
-                                       std::optional<milliseconds> limit,
-                                       const std::optional<core::Permits>& permits) const {
+core::AcquireRequest Session::request_for(core::Instant begin, const std::string& key,
+                                          const LockOptions& options,
+                                          std::optional<milliseconds> limit,
+                                          const std::optional<core::Permits>& permits) const {
   const bool tries = limit && *limit <= milliseconds::zero();
-  core::AcquireRequest wish{
+  core::AcquireRequest request{
       .key = key, .ttl = options.ttl, .renew = options.renew, .wait = !tries, .permits = permits};
   if (options.max_hold && *options.max_hold < longest_span) {
-    wish.max_hold = options.max_hold;
+    request.max_hold = options.max_hold;
   }
   if (tries) {
-    wish.deadline = begin + config_.options.connect_timeout + 2 * config_.options.request_timeout;
+    request.deadline =
+        begin + config_.options.connect_timeout + 2 * config_.options.request_timeout;
   } else if (limit && *limit < longest_span) {
-    wish.deadline = begin + *limit;
+    request.deadline = begin + *limit;
   }
-  return wish;
+  return request;
 }
 
 std::stop_token Session::closing() {
@@ -206,10 +208,10 @@ std::stop_token Session::closing() {
   return is_closed_ ? std::stop_token{} : closing_.get_token();
 }
 
-void Session::ask(core::Instant begin, Call& call, core::AcquireRequest&& wish,
+void Session::ask(core::Instant begin, Call& call, core::AcquireRequest&& request,
                   const core::LeaseRecord* former) {
-  call.asked = former != nullptr ? router_.exchange(begin, id_of(call), std::move(wish), *former)
-                                 : router_.acquire(begin, id_of(call), std::move(wish));
+  call.asked = former != nullptr ? router_.exchange(begin, id_of(call), std::move(request), *former)
+                                 : router_.acquire(begin, id_of(call), std::move(request));
 }
 
 void Session::ask_for_release(const core::LeaseRecord& lease) { router_.release(now(), lease); }

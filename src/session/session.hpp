@@ -32,7 +32,7 @@ namespace dlock::detail {
 class Session;
 class Replication;
 
-/// What a part of the library that stands on this one keeps with a client.
+/// What a room above this one keeps with a client.
 class Companion {
  public:
   Companion() = default;
@@ -40,7 +40,7 @@ class Companion {
   Companion(const Companion&) = delete;
   Companion& operator=(const Companion&) = delete;
 
-  /// The client goes. Does not wait.
+  /// The client is being destroyed. It does not wait.
   virtual void end() = 0;
 
   using Make = std::unique_ptr<Companion> (*)(Session&);
@@ -55,28 +55,30 @@ class Session : private EventLoop::Work {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  /// Takes a lock. `limit` none: waits for ever; zero or less: only if it is free now. Null when
-  /// the limit passed. Throws `Cancelled`, `Unreachable`, `Refused`, `StoreUnusable`, and
-  /// `UsageError` for a number of permits that is not the lock's.
-  /// `former`: ends that lease and takes its place in one step; null if it was over before.
+  /// Acquires a lock. It waits for `limit` at most: without one for as long as it takes; zero or
+  /// less, it tries once. Returns null when the limit has passed. Throws `Cancelled`,
+  /// `Unreachable`, `Refused`, `StoreUnusable`, and `UsageError` for a number of permits that is
+  /// not the lock's. With `former` it ends that lease and takes its place in one step, and returns
+  /// null if that lease was over before.
   [[nodiscard]] std::shared_ptr<core::LeaseRecord> acquire(
       const std::string& key, const LockOptions& options,
       std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
       const std::optional<core::Permits>& permits = {}, const core::LeaseRecord* former = nullptr);
-  /// As `acquire`, of all `keys`, which are different and together, or of none, without waiting.
-  /// Empty: one was not free.
+  /// Acquires all of `keys`, which are different and in one slot, or none, without waiting. Returns
+  /// nothing if one was not free. Throws what `acquire` throws.
   [[nodiscard]] std::vector<std::shared_ptr<core::LeaseRecord>> try_all(
       const std::vector<std::string>& keys, const LockOptions& options,
       const std::stop_token& stop);
-  /// Does what `gate` says, or waits there. What it was told is the fence's counter of the result,
-  /// which nobody holds; null when the limit passed. `limit` and errors as of `acquire`. Who has a
-  /// ticket is in a queue: then not even a `stop` from before keeps it from leaving that.
+  /// Carries out `gate`, or waits there, with the limit and the errors of `acquire`. The counter in
+  /// the fence of the result is what the server said; nobody holds it. Returns null when the limit
+  /// has passed. A caller with a ticket stands in a queue, and leaves it even if `stop` was
+  /// requested before.
   [[nodiscard]] std::shared_ptr<core::LeaseRecord> at_gate(
       const std::string& name, core::Gate gate, std::optional<std::chrono::milliseconds> limit = {},
       const std::stop_token& stop = {});
-  /// Gives a lock back and says what the server said.
+  /// Releases a lock. Returns what the server said.
   core::Released::Kind release(const core::LeaseRecord& lease);
-  /// The same with many, in one go.
+  /// Releases many locks together.
   std::vector<core::Released::Kind> release_all(
       const std::vector<std::shared_ptr<core::LeaseRecord>>& leases);
 
@@ -84,18 +86,17 @@ class Session : private EventLoop::Work {
   using Answer = std::variant<std::monostate, core::Obtained, core::Refusal, core::Released>;
   /// Runs on the callback thread; keeps what it needs of this object alive.
   using Handler = std::function<void(Answer&)>;
-  /// As `acquire`, without waiting: `then` gets the answer. Throws only what keeps it from
-  /// starting.
+  /// Begins to acquire a lock; `then` gets the answer. Throws only what keeps it from beginning.
   void async_acquire(const std::string& key, const LockOptions& options,
                      std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
                      const std::optional<core::Permits>& permits, Handler then);
-  /// As `release`, without waiting.
+  /// Begins to release a lock; `then` gets the answer.
   void async_release(const core::LeaseRecord& lease, Handler then);
   /// The lease's stop token; requested at once if it is lost already.
   [[nodiscard]] std::stop_token lost(core::LeaseRecord& lease);
   /// Requests `whole`, on the callback thread, when the lease is lost; also if it is already.
   void on_loss(core::LeaseRecord& lease, const std::stop_source& whole);
-  /// The client goes: ends all waits, and lets handlers run. See `Client::~Client`.
+  /// Ends all waits and lets handlers run, before the destructor. See `Client::~Client`.
   void close();
 
   [[nodiscard]] Client::Stats stats();
@@ -111,9 +112,8 @@ class Session : private EventLoop::Work {
   void check_process() const { config_.check_process(); }
   [[nodiscard]] bool is_forked() const noexcept { return config_.is_forked(); }
   void log(LogLevel level, std::string text);
-  /// For who calls handlers.
   [[nodiscard]] const Callbacks& callbacks() const noexcept { return callbacks_; }
-  /// Requested when the client goes; of one that is gone already: never.
+  /// Requested when the client closes; of one that is closed already: never.
   [[nodiscard]] std::stop_token closing();
 
  private:
@@ -128,18 +128,18 @@ class Session : private EventLoop::Work {
   using Lock = EventLoop::Lock;
   static core::WaiterId id_of(const Call& call) { return reinterpret_cast<core::WaiterId>(&call); }
 
-  [[nodiscard]] core::AcquireRequest wish_for(core::Instant begin, const std::string& key,
-                                              const LockOptions& options,
-                                              std::optional<std::chrono::milliseconds> limit,
-                                              const std::optional<core::Permits>& permits) const;
+  [[nodiscard]] core::AcquireRequest request_for(core::Instant begin, const std::string& key,
+                                                 const LockOptions& options,
+                                                 std::optional<std::chrono::milliseconds> limit,
+                                                 const std::optional<core::Permits>& permits) const;
   [[nodiscard]] std::shared_ptr<core::LeaseRecord> obtain(core::Instant begin,
-                                                          core::AcquireRequest wish,
+                                                          core::AcquireRequest request,
                                                           const std::stop_token& stop,
                                                           const core::LeaseRecord* former);
   void cancel(const Call& call);
   void abandon(Lock& lock, Call& call);
   /// With the mutex held.
-  void ask(core::Instant begin, Call& call, core::AcquireRequest&& wish,
+  void ask(core::Instant begin, Call& call, core::AcquireRequest&& request,
            const core::LeaseRecord* former = nullptr);
   void ask_for_release(const core::LeaseRecord& lease);
 

@@ -1,4 +1,4 @@
-// Callers who take, or give back, several locks in one go.
+// Calls that acquire or release several locks together.
 #include <optional>
 #include <utility>
 
@@ -22,14 +22,14 @@ std::vector<std::shared_ptr<core::LeaseRecord>> Session::try_all(
   check_process();
   const auto begin = now();
   std::vector<Call> calls(keys.size());
-  std::vector<std::pair<core::WaiterId, core::AcquireRequest>> wishes;
+  std::vector<std::pair<core::WaiterId, core::AcquireRequest>> requests;
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    wishes.emplace_back(id_of(calls[i]),
-                        wish_for(begin, keys[i], options, std::chrono::milliseconds::zero(), {}));
+    requests.emplace_back(id_of(calls[i]), request_for(begin, keys[i], options,
+                                                       std::chrono::milliseconds::zero(), {}));
   }
   Lock lock{loop_};
   loop_.ensure_background();
-  const auto asked = router_.acquire_all(begin, std::move(wishes));
+  const auto asked = router_.acquire_all(begin, std::move(requests));
   for (auto& call : calls) {
     call.asked = asked;
   }
