@@ -39,7 +39,7 @@ int main(int count, char** arguments) {
   try {
     dlock::Client client;  // $DLOCK_URL, or a private server on this machine
     // A lock for each user: others register meanwhile.
-    const dlock::DistributedLock lock{client, "register_user:" + user, 30s};
+    const dlock::DistributedLock lock{client, "register_user:" + user, {.ttl = 30s}};
     if (is_registered(file, user)) {  // asked under the lock: an older answer may be wrong by now
       std::cout << user << " is registered already" << std::endl;
       return 0;
