@@ -130,7 +130,7 @@ TEST_F(Inspecting, AListHasWhatIsHeldOrWaitedForInOrderOfName) {
   EXPECT_THAT(names_of(locks), ElementsAre("a", "b", "foreign, waited for", "odd }{\n\xff*"));
   EXPECT_EQ(locks[0].fence, a.fence());
   EXPECT_TRUE(locks[2].foreign);
-  EXPECT_EQ(locks[3].waiters.size(), 1U);
+  EXPECT_EQ(locks[2].waiters.size(), 1U);
 }
 
 TEST_F(Inspecting, AListTakesAPattern) {

@@ -210,7 +210,7 @@ test('a client counts, and has a log', async () => {
   assert.ok(commands > 1);
   const gone = await other.acquire('logged');
   await lose(other, gone);
-  await eventually(() => lines.some(([level, text]) => level === 'error' && /logged/.test(text)));
+  await eventually(() => lines.some(([level, text]) => level === 'warning' && /logged/.test(text)));
   await gone.release().catch(() => {});
   await other.close();
   assert.throws(() => other.stats(), fails('DLOCK_CANCELLED'));
