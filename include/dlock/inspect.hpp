@@ -129,21 +129,37 @@ enum class BreakOutcome {
 /// One line for logs and for people. What a stranger wrote (names, hosts, labels) is escaped. The
 /// format may change; programs read the members.
 /// @{
+/// One line that describes the value.
 [[nodiscard]] DLOCK_API std::string to_string(const Party& value);
+/// One line that describes the value.
 [[nodiscard]] DLOCK_API std::string to_string(const WaiterInfo& value);
+/// One line that describes the value.
 [[nodiscard]] DLOCK_API std::string to_string(LockKind value);
+/// One line that describes the value.
 [[nodiscard]] DLOCK_API std::string to_string(const HolderInfo& value);
+/// One line that describes the value.
 [[nodiscard]] DLOCK_API std::string to_string(const LockInfo& value);
+/// One line that describes the value.
 [[nodiscard]] DLOCK_API std::string to_string(const LatchInfo& value);
+/// One line that describes the value.
 [[nodiscard]] DLOCK_API std::string to_string(const BarrierInfo& value);
+/// One line that describes the value.
 [[nodiscard]] DLOCK_API std::string to_string(BreakOutcome value);
+/// Writes `to_string(value)`.
 DLOCK_API std::ostream& operator<<(std::ostream& out, const Party& value);
+/// Writes `to_string(value)`.
 DLOCK_API std::ostream& operator<<(std::ostream& out, const WaiterInfo& value);
+/// Writes `to_string(value)`.
 DLOCK_API std::ostream& operator<<(std::ostream& out, const LockKind& value);
+/// Writes `to_string(value)`.
 DLOCK_API std::ostream& operator<<(std::ostream& out, const HolderInfo& value);
+/// Writes `to_string(value)`.
 DLOCK_API std::ostream& operator<<(std::ostream& out, const LockInfo& value);
+/// Writes `to_string(value)`.
 DLOCK_API std::ostream& operator<<(std::ostream& out, const LatchInfo& value);
+/// Writes `to_string(value)`.
 DLOCK_API std::ostream& operator<<(std::ostream& out, const BarrierInfo& value);
+/// Writes `to_string(value)`.
 DLOCK_API std::ostream& operator<<(std::ostream& out, const BreakOutcome& value);
 /// @}
 

@@ -34,7 +34,9 @@ class LockSpec;
 /// block no thread and do not check this.
 class DLOCK_API LeaseSource {
  public:
+  /// Stands for the same lock.
   LeaseSource(const LeaseSource&) noexcept;
+  /// Stands for the same lock from now on.
   LeaseSource& operator=(const LeaseSource&) noexcept;
   ~LeaseSource();
 
