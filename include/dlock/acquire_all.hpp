@@ -92,44 +92,38 @@ class DLOCK_API Leases {
 [[nodiscard]] DLOCK_API std::optional<Leases> try_acquire_all(
     const std::vector<LeaseSource>& sources);
 
-namespace detail {
-[[nodiscard]] DLOCK_API std::optional<Leases> acquire_all_in(
-    const std::vector<LeaseSource>& sources, std::chrono::milliseconds span,
-    const std::stop_token& stop);
-/// A mutex for each of `names`.
-[[nodiscard]] DLOCK_API std::vector<LeaseSource> mutexes(Client& client,
-                                                         const std::vector<std::string>& names,
-                                                         const LockOptions& options);
-}  // namespace detail
-
 /// Returns a lease from each of `sources` if all come within `span`; a span of zero or less tries
 /// once. `stop` ends the wait with `Cancelled`. Throws what `acquire_all` throws.
+[[nodiscard]] DLOCK_API std::optional<Leases> try_acquire_all_for(
+    const std::vector<LeaseSource>& sources, std::chrono::milliseconds span,
+    const std::stop_token& stop = {});
+/// The same with a span of any unit.
 template <class Rep, class Period>
 [[nodiscard]] std::optional<Leases> try_acquire_all_for(
     const std::vector<LeaseSource>& sources, const std::chrono::duration<Rep, Period>& span,
     const std::stop_token& stop = {}) {
-  return detail::acquire_all_in(sources, detail::in_ms(span), stop);
+  return try_acquire_all_for(sources, detail::in_ms(span), stop);
 }
 
 /// `acquire_all` of the mutexes `names`, all with `options`.
-[[nodiscard]] inline Leases acquire_all(Client& client, const std::vector<std::string>& names,
-                                        const LockOptions& options = {},
-                                        const std::stop_token& stop = {}) {
-  return acquire_all(detail::mutexes(client, names, options), stop);
-}
+[[nodiscard]] DLOCK_API Leases acquire_all(Client& client, const std::vector<std::string>& names,
+                                           const LockOptions& options = {},
+                                           const std::stop_token& stop = {});
 /// `try_acquire_all` of the mutexes `names`, all with `options`.
-[[nodiscard]] inline std::optional<Leases> try_acquire_all(Client& client,
-                                                           const std::vector<std::string>& names,
-                                                           const LockOptions& options = {}) {
-  return try_acquire_all(detail::mutexes(client, names, options));
-}
+[[nodiscard]] DLOCK_API std::optional<Leases> try_acquire_all(Client& client,
+                                                              const std::vector<std::string>& names,
+                                                              const LockOptions& options = {});
 /// `try_acquire_all_for` of the mutexes `names`, all with `options`.
+[[nodiscard]] DLOCK_API std::optional<Leases> try_acquire_all_for(
+    Client& client, const std::vector<std::string>& names, std::chrono::milliseconds span,
+    const LockOptions& options = {}, const std::stop_token& stop = {});
+/// The same with a span of any unit.
 template <class Rep, class Period>
 [[nodiscard]] std::optional<Leases> try_acquire_all_for(
     Client& client, const std::vector<std::string>& names,
     const std::chrono::duration<Rep, Period>& span, const LockOptions& options = {},
     const std::stop_token& stop = {}) {
-  return try_acquire_all_for(detail::mutexes(client, names, options), span, stop);
+  return try_acquire_all_for(client, names, detail::in_ms(span), options, stop);
 }
 
 }  // namespace dlock

@@ -142,6 +142,15 @@ class Several {
   std::vector<std::size_t> order_;  ///< of their keys: the same for all who lock some of them
 };
 
+std::vector<LeaseSource> mutexes(Client& client, const std::vector<std::string>& names,
+                                 const LockOptions& options) {
+  std::vector<LeaseSource> sources;
+  for (const auto& name : names) {
+    sources.emplace_back(std::make_shared<detail::LockSpec>(client, name, options), 0);
+  }
+  return sources;
+}
+
 }  // namespace
 
 Leases acquire_all(const std::vector<LeaseSource>& sources, const std::stop_token& stop) {
@@ -157,22 +166,29 @@ Leases acquire_all(const std::vector<LeaseSource>& sources, const std::stop_toke
 }
 
 std::optional<Leases> try_acquire_all(const std::vector<LeaseSource>& sources) {
-  return detail::acquire_all_in(sources, milliseconds::zero(), {});
+  return try_acquire_all_for(sources, milliseconds::zero());
 }
 
-std::optional<Leases> detail::acquire_all_in(const std::vector<LeaseSource>& sources,
-                                             milliseconds span, const std::stop_token& stop) {
+std::optional<Leases> try_acquire_all_for(const std::vector<LeaseSource>& sources,
+                                          milliseconds span, const std::stop_token& stop) {
   auto leases = Several{sources}.take(span, stop);
   return leases ? std::optional<Leases>{std::in_place, std::move(*leases)} : std::nullopt;
 }
 
-std::vector<LeaseSource> detail::mutexes(Client& client, const std::vector<std::string>& names,
-                                         const LockOptions& options) {
-  std::vector<LeaseSource> sources;
-  for (const auto& name : names) {
-    sources.emplace_back(std::make_shared<LockSpec>(client, name, options), 0);
-  }
-  return sources;
+Leases acquire_all(Client& client, const std::vector<std::string>& names,
+                   const LockOptions& options, const std::stop_token& stop) {
+  return acquire_all(mutexes(client, names, options), stop);
+}
+
+std::optional<Leases> try_acquire_all(Client& client, const std::vector<std::string>& names,
+                                      const LockOptions& options) {
+  return try_acquire_all(mutexes(client, names, options));
+}
+
+std::optional<Leases> try_acquire_all_for(Client& client, const std::vector<std::string>& names,
+                                          milliseconds span, const LockOptions& options,
+                                          const std::stop_token& stop) {
+  return try_acquire_all_for(mutexes(client, names, options), span, stop);
 }
 
 }  // namespace dlock
