@@ -86,8 +86,7 @@ def _begin_child() -> None:
     _clients.clear()
 
 
-def _end() -> None:
-    _hubs.leave_home()
+def _release_all() -> None:
     held = [lease for each in _held.valuerefs() if (lease := each()) is not None]
     for must_wait in (False, True):  # so that where no server answers, most take one timeout together
         for lease in held:
@@ -95,8 +94,14 @@ def _end() -> None:
                 lease.end(must_wait=must_wait)
             except Exception as error:
                 log.warning("at the end of the program: %s", error)
+
+
+def _end() -> None:
+    _hubs.leave_home()
+    _release_all()
     for one in list(_clients.values()):
         one.close()
+    _release_all()  # what a daemon thread got meanwhile, perhaps by a release above
     _dlock.close_gate()
 
 
