@@ -116,10 +116,12 @@ TEST_F(Asio, ALossIsAwaitedUntilItComesOrTheWaitIsCancelled) {
   net::cancellation_signal signal;
   std::optional<bool> is_cancelled;
   dlock::asio::async_lost(
-      lease, net::bind_cancellation_slot(signal.slot(), [&](const std::exception_ptr& error) {
-        is_cancelled = error != nullptr;
-        server.command({"DEL", "m"});
-      }));
+      lease,
+      net::bind_executor(  // not Asio's own threads: no fork would come after them
+          loop, net::bind_cancellation_slot(signal.slot(), [&](const std::exception_ptr& error) {
+            is_cancelled = error != nullptr;
+            server.command({"DEL", "m"});
+          })));
   net::post(loop, [&] { signal.emit(net::cancellation_type::all); });
   loop.run();
   lost.get();
