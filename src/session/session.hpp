@@ -47,7 +47,7 @@ class Companion {
 };
 
 /// Thread-safe.
-class Session : private EventLoop::Work {
+class Session final : private EventLoop::Work {
  public:
   Session(redis::Endpoint endpoint, ClientOptions options);
   /// Waits for releases under way, at most one request timeout.
