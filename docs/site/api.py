@@ -174,6 +174,12 @@ class Api:
                     block = textwrap.dedent(text_of(child)).strip("\n")
                     parts += [text, f"```{language}\n{block}\n```"]
                     text = ""
+                elif child.tag == "itemizedlist":
+                    items = ["".join([escaped(item.text)] + [self.inline(word, header) + escaped(word.tail)
+                                                             for word in item]).strip()
+                             for item in child.iterfind("listitem/para")]
+                    parts += [text, "\n".join(f"- {item}" for item in items)]
+                    text = ""
                 else:
                     text += self.inline(child, header)
                 text += escaped(child.tail)

@@ -127,8 +127,8 @@ enum class BreakOutcome {
 
 /// @name Text
 /// One line for logs and for people. What a stranger wrote (names, hosts, labels) is escaped. The
-/// format may change; programs read the members.
-/// @{
+/// format may change; programs read the members. @{
+
 /// One line that describes the value.
 [[nodiscard]] DLOCK_API std::string to_string(const Party& value);
 /// One line that describes the value.

@@ -131,7 +131,7 @@ class Site(unittest.TestCase):
     def test_the_api_has_what_is_public_and_not_what_is_inside(self):
         self.assertIn('id="Client.Client"', self.page_of(SOURCE / "include/dlock/client.hpp"))
         page = self.page_of(SOURCE / "include/dlock/mutex.hpp")
-        self.assertIn("".join("Waits at most this long; a span of zero or less tries once.".split()),
+        self.assertIn("".join("Waits for the lock for at most span; a span of zero or less tries once.".split()),
                       text_of(page))
         self.assertIn('id="Mutex.try_lock_for"', page)
         self.assertNotIn("try_lock_in", page)
@@ -145,7 +145,8 @@ class InABrowser(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        directory = tempfile.TemporaryDirectory()
+        # A browser that has ended may leave helpers that write for a moment more.
+        directory = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         cls.addClassCleanup(directory.cleanup)
         cls.browser = browser.Browser(directory.name)
         cls.addClassCleanup(cls.browser.close)
