@@ -40,14 +40,14 @@ void SideConnections::check_stop() const {
 }
 
 // The result. A name server may take longer than any connection.
-template <class BackgroundTask>
-auto SideConnections::await(BackgroundTask& errand) {
+template <class Task>
+auto SideConnections::await(Task& task) {
   constexpr std::chrono::milliseconds grace{100};
   const auto deadline = std::chrono::steady_clock::now() + settings_.connect_timeout + grace;
   for (;;) {
     wake_->clear();
     check_stop();
-    if (auto result = errand.take()) return std::move(*result);
+    if (auto result = task.take()) return std::move(*result);
     if (!redis::wait_for(wake_->fd(), POLLIN, deadline)) {
       throw_error(errc::unreachable,
                   settings_.endpoint.display() +

@@ -42,8 +42,8 @@ class SideConnections {
     void operator()() const noexcept;
   };
   void survey();
-  template <class BackgroundTask>
-  [[nodiscard]] auto await(BackgroundTask& errand);
+  template <class Task>
+  [[nodiscard]] auto await(Task& task);
   void check_stop() const;
 
   redis::Connection::Settings settings_;

@@ -17,8 +17,7 @@ std::string disagreement(const std::string& key, std::int64_t asked, std::int64_
   }
   return "the semaphore " + name + " has " + permits + ", this client says " +
          std::to_string(asked) +
-         ": use the same number everywhere, or change it (C++: Semaphore::resize(), Python: "
-         "set_permits())";
+         ": use the same number everywhere, or change it with resize() (C: dlock_permits_resize())";
 }
 
 }  // namespace dlock::core
