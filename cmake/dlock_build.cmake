@@ -38,7 +38,7 @@ function(dlock_read_rooms rooms)
     file(STRINGS "${list}" lines REGEX "^[a-z]")
     list(JOIN lines " " lines)
     separate_arguments(names UNIX_COMMAND "${lines}")
-    list(REMOVE_ITEM names cli script)
+    list(FILTER names EXCLUDE REGEX "^(cli|script)")
     set(${rooms} "${names}" PARENT_SCOPE)
 endfunction()
 

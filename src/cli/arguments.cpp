@@ -11,11 +11,11 @@
 #include <filesystem>
 #include <initializer_list>
 
-#include "cli/command.hpp"
-#include "cli/duration.hpp"
 #include "cli/help.hpp"
-#include "cli/suggestion.hpp"
-#include "cli/text.hpp"
+#include "cli/supervision/command.hpp"
+#include "cli/text/duration.hpp"
+#include "cli/text/suggestion.hpp"
+#include "cli/text/text.hpp"
 #include "dlock/version.hpp"
 
 namespace dlock::cli {

@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-#include "cli/exit_code.hpp"
+#include "cli/text/exit_code.hpp"
 
 namespace dlock::cli {
 

@@ -8,9 +8,9 @@
 #include <chrono>
 #include <string_view>
 
-#include "cli/message.hpp"
-#include "cli/output.hpp"
-#include "cli/text.hpp"
+#include "cli/text/message.hpp"
+#include "cli/text/output.hpp"
+#include "cli/text/text.hpp"
 #include "dlock/client.hpp"
 #include "dlock/doctor.hpp"
 #include "inspect/json.hpp"

@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "cli/message.hpp"
-#include "cli/output.hpp"
-#include "cli/text.hpp"
+#include "cli/text/message.hpp"
+#include "cli/text/output.hpp"
+#include "cli/text/text.hpp"
 #include "dlock/client.hpp"
 #include "dlock/election.hpp"
 #include "dlock/error.hpp"

@@ -9,12 +9,12 @@
 #include <string_view>
 #include <utility>
 
-#include "cli/duration.hpp"
-#include "cli/lock_text.hpp"
-#include "cli/message.hpp"
-#include "cli/output.hpp"
-#include "cli/signals.hpp"
-#include "cli/text.hpp"
+#include "cli/supervision/signals.hpp"
+#include "cli/text/duration.hpp"
+#include "cli/text/lock_text.hpp"
+#include "cli/text/message.hpp"
+#include "cli/text/output.hpp"
+#include "cli/text/text.hpp"
 #include "cli/waiting.hpp"
 #include "dlock/barrier.hpp"
 #include "dlock/client.hpp"

@@ -7,10 +7,10 @@
 #include <cstdint>
 #include <optional>
 
-#include "cli/lock_text.hpp"
-#include "cli/message.hpp"
-#include "cli/output.hpp"
-#include "cli/text.hpp"
+#include "cli/text/lock_text.hpp"
+#include "cli/text/message.hpp"
+#include "cli/text/output.hpp"
+#include "cli/text/text.hpp"
 #include "dlock/client.hpp"
 #include "dlock/deadlock.hpp"
 #include "dlock/inspect.hpp"

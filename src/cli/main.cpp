@@ -9,16 +9,16 @@
 #include <vector>
 
 #include "cli/arguments.hpp"
-#include "cli/descriptor.hpp"
 #include "cli/doctor.hpp"
 #include "cli/election.hpp"
-#include "cli/exit_code.hpp"
 #include "cli/gate.hpp"
 #include "cli/help.hpp"
 #include "cli/inspect.hpp"
-#include "cli/message.hpp"
-#include "cli/output.hpp"
 #include "cli/run.hpp"
+#include "cli/supervision/descriptor.hpp"
+#include "cli/text/exit_code.hpp"
+#include "cli/text/message.hpp"
+#include "cli/text/output.hpp"
 #include "dlock/error.hpp"
 
 namespace dlock::cli {

@@ -13,11 +13,11 @@
 #include <utility>
 #include <vector>
 
-#include "cli/command.hpp"
-#include "cli/duration.hpp"
-#include "cli/message.hpp"
-#include "cli/supervisor.hpp"
-#include "cli/text.hpp"
+#include "cli/supervision/command.hpp"
+#include "cli/supervision/supervisor.hpp"
+#include "cli/text/duration.hpp"
+#include "cli/text/message.hpp"
+#include "cli/text/text.hpp"
 #include "cli/waiting.hpp"
 #include "dlock/acquire_all.hpp"
 #include "dlock/client.hpp"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cli/arguments.hpp"
-#include "cli/descriptor.hpp"
+#include "cli/supervision/descriptor.hpp"
 
 namespace dlock::cli {
 

@@ -11,10 +11,10 @@
 #include <thread>
 #include <utility>
 
-#include "cli/descriptor.hpp"
-#include "cli/lock_text.hpp"
-#include "cli/message.hpp"
-#include "cli/text.hpp"
+#include "cli/supervision/descriptor.hpp"
+#include "cli/text/lock_text.hpp"
+#include "cli/text/message.hpp"
+#include "cli/text/text.hpp"
 #include "dlock/error.hpp"
 #include "dlock/inspect.hpp"
 #include "runtime/boot_time.hpp"

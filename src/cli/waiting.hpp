@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/held.hpp"
-#include "cli/signals.hpp"
+#include "cli/supervision/held.hpp"
+#include "cli/supervision/signals.hpp"
 #include "dlock/client.hpp"
 
 namespace dlock::cli {

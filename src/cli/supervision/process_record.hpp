@@ -8,7 +8,7 @@
 #include <map>
 #include <string_view>
 
-#include "cli/process_tree.hpp"
+#include "cli/supervision/process_tree.hpp"
 #include "runtime/boot_time.hpp"
 
 namespace dlock::cli {

@@ -1,13 +1,13 @@
 // Output on stdout, whose failures count.
-#include "cli/output.hpp"
+#include "cli/text/output.hpp"
 
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
-#include "cli/exit_code.hpp"
-#include "cli/message.hpp"
+#include "cli/text/exit_code.hpp"
+#include "cli/text/message.hpp"
 
 namespace dlock::cli {
 

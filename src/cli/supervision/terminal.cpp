@@ -1,5 +1,5 @@
 // The controlling terminal.
-#include "cli/terminal.hpp"
+#include "cli/supervision/terminal.hpp"
 
 #include <fcntl.h>
 #include <signal.h>

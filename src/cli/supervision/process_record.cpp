@@ -1,5 +1,5 @@
 // The guard's record of processes.
-#include "cli/process_record.hpp"
+#include "cli/supervision/process_record.hpp"
 
 #include <unistd.h>
 

@@ -8,7 +8,7 @@
 #include <span>
 #include <string_view>
 
-#include "cli/descriptor.hpp"
+#include "cli/supervision/descriptor.hpp"
 #include "runtime/boot_time.hpp"
 
 namespace dlock::cli {

@@ -1,6 +1,6 @@
 // Starting the command. Between fork and exec only calls that are safe in a signal handler: the
 // library's threads exist by now.
-#include "cli/command.hpp"
+#include "cli/supervision/command.hpp"
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -17,8 +17,8 @@
 #include <string_view>
 #include <system_error>
 
-#include "cli/exit_code.hpp"
-#include "cli/process_tree.hpp"
+#include "cli/supervision/process_tree.hpp"
+#include "cli/text/exit_code.hpp"
 
 namespace dlock::cli {
 

@@ -1,5 +1,5 @@
 // The guard process. It is forked before there are threads, so all may be done in it.
-#include "cli/guard.hpp"
+#include "cli/supervision/guard.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -26,9 +26,9 @@
 #include <utility>
 #include <vector>
 
-#include "cli/descriptor.hpp"
-#include "cli/process_record.hpp"
-#include "cli/process_tree.hpp"
+#include "cli/supervision/descriptor.hpp"
+#include "cli/supervision/process_record.hpp"
+#include "cli/supervision/process_tree.hpp"
 
 namespace dlock::cli {
 

@@ -5,7 +5,7 @@
 
 #include <optional>
 
-#include "cli/descriptor.hpp"
+#include "cli/supervision/descriptor.hpp"
 
 namespace dlock::cli {
 

@@ -1,5 +1,5 @@
 // Words of other programs, and typing errors.
-#include "cli/suggestion.hpp"
+#include "cli/text/suggestion.hpp"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // Durations: parsing and printing.
-#include "cli/duration.hpp"
+#include "cli/text/duration.hpp"
 
 #include <fmt/format.h>
 

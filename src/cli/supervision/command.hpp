@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "cli/descriptor.hpp"
-#include "cli/guard.hpp"
-#include "cli/signals.hpp"
-#include "cli/terminal.hpp"
+#include "cli/supervision/descriptor.hpp"
+#include "cli/supervision/guard.hpp"
+#include "cli/supervision/signals.hpp"
+#include "cli/supervision/terminal.hpp"
 
 namespace dlock::cli {
 

@@ -1,5 +1,5 @@
 // Locks as people read them: sentences and tables.
-#include "cli/lock_text.hpp"
+#include "cli/text/lock_text.hpp"
 
 #include <fmt/format.h>
 
@@ -7,8 +7,8 @@
 #include <array>
 #include <string_view>
 
-#include "cli/duration.hpp"
-#include "cli/text.hpp"
+#include "cli/text/duration.hpp"
+#include "cli/text/text.hpp"
 
 namespace dlock::cli {
 

@@ -1,5 +1,5 @@
 // Messages on stderr.
-#include "cli/message.hpp"
+#include "cli/text/message.hpp"
 
 #include <unistd.h>
 

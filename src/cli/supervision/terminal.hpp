@@ -3,7 +3,7 @@
 
 #include <sys/types.h>
 
-#include "cli/descriptor.hpp"
+#include "cli/supervision/descriptor.hpp"
 
 namespace dlock::cli {
 

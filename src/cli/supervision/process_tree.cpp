@@ -1,5 +1,5 @@
 // Finding and ending descendants.
-#include "cli/process_tree.hpp"
+#include "cli/supervision/process_tree.hpp"
 
 #include <signal.h>
 #include <sys/prctl.h>

@@ -1,5 +1,5 @@
 // Signals: blocking and reading them.
-#include "cli/signals.hpp"
+#include "cli/supervision/signals.hpp"
 
 #include <sys/signalfd.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 // The supervisor's event loop.
-#include "cli/supervisor.hpp"
+#include "cli/supervision/supervisor.hpp"
 
 #include <poll.h>
 #include <signal.h>
@@ -10,9 +10,9 @@
 #include <stop_token>
 #include <utility>
 
-#include "cli/duration.hpp"
-#include "cli/message.hpp"
-#include "cli/text.hpp"
+#include "cli/text/duration.hpp"
+#include "cli/text/message.hpp"
+#include "cli/text/text.hpp"
 #include "dlock/error.hpp"
 
 namespace dlock::cli {

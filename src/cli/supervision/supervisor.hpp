@@ -12,10 +12,10 @@
 #include <string>
 #include <vector>
 
-#include "cli/command.hpp"
-#include "cli/held.hpp"
-#include "cli/process_tree.hpp"
-#include "cli/signals.hpp"
+#include "cli/supervision/command.hpp"
+#include "cli/supervision/held.hpp"
+#include "cli/supervision/process_tree.hpp"
+#include "cli/supervision/signals.hpp"
 #include "runtime/boot_time.hpp"
 
 namespace dlock::cli {

@@ -1,5 +1,5 @@
 // Text from strangers: escapes and width.
-#include "cli/text.hpp"
+#include "cli/text/text.hpp"
 
 namespace dlock::cli {
 

@@ -1,5 +1,5 @@
 // File descriptors: pipes, events, and keeping ours from the command.
-#include "cli/descriptor.hpp"
+#include "cli/supervision/descriptor.hpp"
 
 #include <fcntl.h>
 #include <linux/close_range.h>

@@ -1,5 +1,5 @@
 // What a command runs under.
-#include "cli/held.hpp"
+#include "cli/supervision/held.hpp"
 
 namespace dlock::cli {
 
