@@ -29,8 +29,8 @@ void in_background(const std::shared_ptr<dlock_queue>& queue, Event event, Call 
   const bool waits = event.kind == DLOCK_EVENT_ACQUIRED || event.kind == DLOCK_EVENT_DONE;
   auto stop = waits ? queue->begin_wait(context) : std::stop_token{};
   try {
-    detail::background_thread([queue, event = std::move(event), stop = std::move(stop),
-                               call = std::move(call)]() mutable {
+    runtime::background_thread([queue, event = std::move(event), stop = std::move(stop),
+                                call = std::move(call)]() mutable {
       event.status = guarded([&] { call(stop, event); });
       event.message = event.status == DLOCK_OK ? "" : dlock_last_error();
       auto* const lease = event.lease;

@@ -104,7 +104,7 @@ dlock_status dlock_client_free_queued(dlock_client* client, std::uint64_t contex
       queue->push({DLOCK_EVENT_CLOSED, context});
     };
     try {
-      detail::background_thread(free).detach();
+      runtime::background_thread(free).detach();
     } catch (const std::system_error&) {
       free();  // no thread to be had: the caller has to wait
     }

@@ -55,7 +55,7 @@ struct dlock_lease : dlock::c::Belonging {
   const std::string token;
   const std::vector<std::int64_t> fences;  ///< of each lock
   std::atomic<std::int64_t> fence;         ///< grows by an upgrade
-  const std::uint64_t generation = dlock::detail::fork_generation();
+  const std::uint64_t generation = dlock::runtime::fork_generation();
 
   std::mutex changing;   ///< by who changes what is had; taken before the other
   std::stop_source end;  ///< requested before a release: ends a change that waits
@@ -87,7 +87,5 @@ struct dlock_lease : dlock::c::Belonging {
     const std::lock_guard lock{mutex};
     return std::get_if<Kind>(&right);
   }
-  [[nodiscard]] bool is_forked() const noexcept {
-    return generation != dlock::detail::fork_generation();
-  }
+  [[nodiscard]] bool is_forked() const noexcept { return generation != dlock::runtime::fork_generation(); }
 };

@@ -85,7 +85,7 @@ dlock_queue::~dlock_queue() {
 }
 
 int dlock_queue::start() {
-  detail::background_thread([self = shared_from_this()] { self->watch(); }).detach();
+  runtime::background_thread([self = shared_from_this()] { self->watch(); }).detach();
   return std::exchange(reader_end_, -1);
 }
 

@@ -115,7 +115,7 @@ struct dlock_queue : std::enable_shared_from_this<dlock_queue> {
   /// Begins to wait for the hang-up. The reader's descriptor is then the caller's.
   [[nodiscard]] int start();
   [[nodiscard]] bool is_forked() const noexcept {
-    return generation_ != dlock::detail::fork_generation();
+    return generation_ != dlock::runtime::fork_generation();
   }
 
   /// A wait begins, which ends with the token. Throws `UsageError` if another has the context.
@@ -138,7 +138,7 @@ struct dlock_queue : std::enable_shared_from_this<dlock_queue> {
   void watch();
   void end();
 
-  const std::uint64_t generation_ = dlock::detail::fork_generation();
+  const std::uint64_t generation_ = dlock::runtime::fork_generation();
   int own_end_ = -1, reader_end_ = -1;
   Event taken_;  ///< of the reader
   std::mutex mutex_;

@@ -42,7 +42,7 @@ struct LastError {
   std::string text;
 };
 
-std::string& last_error() { return detail::of_thread<LastError>().text; }
+std::string& last_error() { return runtime::of_thread<LastError>().text; }
 
 dlock_status fail(dlock_status status, const char* what) noexcept {
   try {

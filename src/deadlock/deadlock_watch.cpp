@@ -82,7 +82,7 @@ void DeadlockWatch::end() {
 // With the mutex held.
 void DeadlockWatch::start() {
   if (thread_.joinable()) return;
-  thread_ = background_thread([this] {
+  thread_ = runtime::background_thread([this] {
     run();
     const std::lock_guard lock{mutex_};
     is_over_ = true;
@@ -103,11 +103,11 @@ void DeadlockWatch::run() {
     for (auto* const wait : waits_) {
       for (const auto& token : wait->tokens_) stale.erase(token);
       if (wait->due_ <= now && try_at <= now) {
-        if (wait->id_.empty()) wait->id_ = core::hex(random_bits()[0]);
+        if (wait->id_.empty()) wait->id_ = core::hex(runtime::random_bits()[0]);
         // Each time: whether a run of dlock waits for this process may change.
         wait->tokens_ = wait->held_();
         for (const auto& token : wait->tokens_) stale.erase(token);
-        const bool may_change = has_outer_runs();
+        const bool may_change = runtime::has_outer_runs();
         wait->due_ =
             wait->tokens_.empty() && !may_change ? steady_clock::time_point::max() : now + period;
         if (wait->tokens_.empty()) continue;

@@ -49,7 +49,7 @@ class ElectionWatcher {
   std::optional<Leader> leader_;  ///< the one that was reported last
   Clock::time_point look_at_{};
   std::optional<Clock::time_point> unanswered_since_;
-  EventFd wake_;
+  runtime::EventFd wake_;
 };
 
 }  // namespace dlock::detail

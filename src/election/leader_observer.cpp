@@ -55,8 +55,8 @@ struct WatchState {
 
   void run() {
     const auto token = stop.get_token();
-    const Callbacks::Expected expected{client->callbacks()};
-    const Callbacks::Serving serving{client->callbacks()};
+    const runtime::Callbacks::Expected expected{client->callbacks()};
+    const runtime::Callbacks::Serving serving{client->callbacks()};
     while (!token.stop_requested()) {
       try {
         const auto change = observer.next(token);
@@ -112,7 +112,7 @@ LeaderWatch::LeaderWatch(LeaderObserver observer, LeaderHandler handler) {
   auto client = observer.watcher_->client();
   state_ = std::make_shared<detail::WatchState>(std::move(observer), std::move(client),
                                                 std::move(handler));
-  state_->thread = detail::background_thread([state = state_] { state->run(); });
+  state_->thread = runtime::background_thread([state = state_] { state->run(); });
 }
 
 LeaderWatch::~LeaderWatch() {

@@ -45,7 +45,7 @@ void LeaderValue::proclaim(std::string_view value, const std::stop_token& stop) 
   const std::lock_guard lock{mutex_};
   value_ = value;
   ++revision_;
-  if (!keeper_.joinable()) keeper_ = background_thread([this] { keep(); });
+  if (!keeper_.joinable()) keeper_ = runtime::background_thread([this] { keep(); });
   changed_.notify_all();
   try {
     send(stop);
@@ -92,7 +92,7 @@ void LeaderValue::send(const std::stop_token& stop) {
   }
   if (count_followers(replies) >= servers_.majority()) return;
   // The lease may be about to be taken again on some servers.
-  if (servers_.size() > 1 && lease_->left(now()) > core::Duration::zero()) {
+  if (servers_.size() > 1 && lease_->left(runtime::now()) > core::Duration::zero()) {
     throw_error(errc::unreachable, "the value of the leader of \"" + name_ +
                                        "\" is not on a majority of the servers yet; dlock tries "
                                        "again");

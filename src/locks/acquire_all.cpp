@@ -50,7 +50,7 @@ class Several {
 
   /// They are the calling thread's, until they are moved one by one.
   std::optional<std::vector<Lease>> take(Limit limit, const std::stop_token& stop) const {
-    const auto begin = detail::now();
+    const auto begin = runtime::now();
     const bool tries = limit && *limit <= milliseconds::zero();
     if (can_be_had_at_once()) {
       auto leases = take_at_once(stop);
@@ -115,7 +115,7 @@ class Several {
     for (const auto index : order_) {
       auto left = limit;
       if (limit && *limit > milliseconds::zero()) {
-        left = *limit - std::chrono::duration_cast<milliseconds>(detail::now() - begin);
+        left = *limit - std::chrono::duration_cast<milliseconds>(runtime::now() - begin);
       }
       const auto& spec = *sources_[index].spec();
       auto lease = spec.take(left, stop, spec.permits(sources_[index].weight()));

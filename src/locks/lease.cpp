@@ -30,7 +30,7 @@ std::string reason(const core::LeaseRecord& lease, const std::string& name) {
       return lock + " ran out: its time was up, and it is not renewed";
     case core::Loss::none:
       // The release found it so, before a renewal could.
-      if (lease.left(detail::now()) > core::Duration::zero()) {
+      if (lease.left(runtime::now()) > core::Duration::zero()) {
         return lock + " was lost: its key is gone, or was overwritten by another client";
       }
       break;
@@ -149,7 +149,7 @@ bool Lease::wait_lost(std::stop_token stop) const {
   if (!lost.stop_possible()) {
     detail::LeaseState::refuse_empty(*this);
   }
-  detail::FutexEvent event;
+  runtime::FutexEvent event;
   const auto wake = [&event]() noexcept { event.raise(1); };
   const std::stop_callback on_loss{lost, wake};
   const std::stop_callback on_stop{std::move(stop), wake};
@@ -161,12 +161,13 @@ std::chrono::milliseconds Lease::valid_for() const noexcept {
   if (!*this || state_->client->is_forked()) {
     return {};
   }
-  return std::chrono::duration_cast<std::chrono::milliseconds>(state_->record->left(detail::now()));
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+      state_->record->left(runtime::now()));
 }
 
 bool Lease::held() const noexcept {
   return *this && !state_->client->is_forked() &&
-         state_->record->left(detail::now()) > core::Duration::zero();
+         state_->record->left(runtime::now()) > core::Duration::zero();
 }
 
 void Lease::ensure_held() const {

@@ -34,7 +34,7 @@ std::optional<Lease> begin_once(Client& client, std::string_view name, OnceOptio
   auto lease = lock.take(milliseconds::zero(), {});
   if (lease) {
     detail::LeaseState::keep_until(*lease,
-                                   detail::now() + std::min(options.at_least, lock.options.ttl));
+                                   runtime::now() + std::min(options.at_least, lock.options.ttl));
   }
   return lease;
 }

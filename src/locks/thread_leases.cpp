@@ -32,7 +32,7 @@ void lock_in_thread(const std::shared_ptr<LeaseState>& lease, const void* object
   lease->locked_through = object;
 }
 
-ThreadLeases& ThreadLeases::of_this_thread() { return of_thread<ThreadLeases>(); }
+ThreadLeases& ThreadLeases::of_this_thread() { return runtime::of_thread<ThreadLeases>(); }
 
 void ThreadLeases::add(const std::shared_ptr<LeaseState>& lease) {
   lease->thread = thread_;
@@ -53,11 +53,11 @@ bool ThreadLeases::is_ours(const std::weak_ptr<LeaseState>& lease) const {
 
 bool ThreadLeases::any() {
   while (!leases_.empty() && !is_ours(leases_.back())) leases_.pop_back();
-  return !leases_.empty() || has_outer_runs();
+  return !leases_.empty() || runtime::has_outer_runs();
 }
 
 std::vector<std::string> ThreadLeases::tokens(const Session& client) const {
-  auto tokens = tokens_of_outer_runs();
+  auto tokens = runtime::tokens_of_outer_runs();
   for (auto each = leases_.rbegin(); each != leases_.rend() && tokens.size() < max_tokens; ++each) {
     const auto lease = each->lock();
     if (lease && lease->session == &client && lease->thread == thread_) {
@@ -71,7 +71,7 @@ ThreadLeases::Conflict ThreadLeases::conflict(const LockSpec& wanted,
                                               const std::optional<core::Permits>& permits) const {
   const auto excludes = [&](const LeaseState& lease) {
     if (lease.session != wanted.client.get() || lease.record->key != wanted.key ||
-        lease.record->left(now()) == core::Duration::zero()) {
+        lease.record->left(runtime::now()) == core::Duration::zero()) {
       return false;
     }
     const auto weight = core::weight_of(lease.record->token).value_or(0);

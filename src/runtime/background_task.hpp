@@ -12,7 +12,7 @@
 
 #include "runtime/background_thread.hpp"
 
-namespace dlock::detail {
+namespace dlock::runtime {
 
 /// One at a time. Not thread-safe. Destruction does not wait for it.
 template <class Result>
@@ -64,4 +64,4 @@ class BackgroundTask {
   std::shared_ptr<UnderWay> under_way_;
 };
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

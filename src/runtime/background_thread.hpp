@@ -7,7 +7,7 @@
 #include <thread>
 #include <utility>
 
-namespace dlock::detail {
+namespace dlock::runtime {
 
 /// Throws std::system_error when there are no more threads.
 template <class Function>
@@ -25,4 +25,4 @@ template <class Function>
   return std::thread{std::move(function)};
 }
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

@@ -14,7 +14,7 @@
 #include "runtime/background_thread.hpp"
 #include "runtime/cancellation.hpp"
 
-namespace dlock::detail {
+namespace dlock::runtime {
 namespace {
 
 // Whose handlers this thread calls.
@@ -70,7 +70,7 @@ Callbacks::~Callbacks() {
   if (!thread_.joinable()) {
     return;
   }
-  const runtime::Cancellation none{PTHREAD_CANCEL_DISABLE};
+  const Cancellation none{PTHREAD_CANCEL_DISABLE};
   bool ended = false;
   {
     std::unique_lock lock{queue_->mutex};
@@ -189,4 +189,4 @@ void Callbacks::run(const std::shared_ptr<Queue>& queue) {
   }
 }
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

@@ -11,7 +11,7 @@
 #include <string>
 #include <thread>
 
-namespace dlock::detail {
+namespace dlock::runtime {
 
 /// Runs posted functions one after another on a thread of its own, started when first needed.
 /// Thread-safe. A function may destroy the Callbacks object, may throw, and may end its thread:
@@ -90,4 +90,4 @@ class Callbacks {
   std::thread thread_;
 };
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

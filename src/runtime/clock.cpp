@@ -3,8 +3,8 @@
 
 #include "runtime/boot_time.hpp"
 
-namespace dlock::detail {
+namespace dlock::runtime {
 
-core::Instant now() noexcept { return core::Instant{runtime::boot_now()}; }
+core::Instant now() noexcept { return core::Instant{boot_now()}; }
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

@@ -3,9 +3,9 @@
 
 #include "core/wire/time.hpp"
 
-namespace dlock::detail {
+namespace dlock::runtime {
 
 /// CLOCK_BOOTTIME now.
 [[nodiscard]] core::Instant now() noexcept;
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

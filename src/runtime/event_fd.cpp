@@ -9,9 +9,7 @@
 
 #include "runtime/cancellation.hpp"
 
-namespace dlock::detail {
-
-using runtime::Cancellation;
+namespace dlock::runtime {
 
 EventFd::EventFd() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (fd_ < 0) {
@@ -35,4 +33,4 @@ void EventFd::clear() noexcept {
   ::eventfd_read(fd_, &count);
 }
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

@@ -1,7 +1,7 @@
 // EventFd: ends another thread's poll().
 #pragma once
 
-namespace dlock::detail {
+namespace dlock::runtime {
 
 /// An eventfd. Thread-safe. Nothing but to make one is a cancellation point.
 class EventFd {
@@ -22,4 +22,4 @@ class EventFd {
   int fd_;
 };
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

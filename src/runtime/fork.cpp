@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <new>
 
-namespace dlock::detail {
+namespace dlock::runtime {
 namespace {
 
 // A page that reads as zeros in a forked child, however it was forked: the C library's handlers do
@@ -41,4 +41,4 @@ std::uint64_t fork_generation() noexcept {
   return generation.load(std::memory_order_relaxed);
 }
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

@@ -3,9 +3,9 @@
 
 #include <cstdint>
 
-namespace dlock::detail {
+namespace dlock::runtime {
 
 /// How often this process came out of a fork: a number that differs between parent and child.
 [[nodiscard]] std::uint64_t fork_generation() noexcept;
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

@@ -1,7 +1,7 @@
 // The semaphore behind a FutexEvent.
 #include "runtime/futex_event.hpp"
 
-namespace dlock::detail {
+namespace dlock::runtime {
 
 std::uint32_t FutexEvent::await() {
   for (;;) {
@@ -19,4 +19,4 @@ void FutexEvent::raise(std::uint32_t what) noexcept {
   ::sem_post(&turns_);
 }
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

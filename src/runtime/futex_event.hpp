@@ -6,7 +6,7 @@
 #include <atomic>
 #include <cstdint>
 
-namespace dlock::detail {
+namespace dlock::runtime {
 
 /// For one sleeper. Whoever raises it does not touch it afterwards, so that the one who is woken
 /// may destroy it at once.
@@ -27,4 +27,4 @@ class FutexEvent {
   ::sem_t turns_;
 };
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

@@ -6,7 +6,7 @@
 #include <array>
 #include <cerrno>
 
-namespace dlock::detail {
+namespace dlock::runtime {
 
 std::string host_name() {
   std::array<char, 256> host{};
@@ -17,4 +17,4 @@ std::int64_t process_id() noexcept { return ::getpid(); }
 
 std::string program_name() { return ::program_invocation_short_name; }
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-namespace dlock::detail {
+namespace dlock::runtime {
 
 /// The machine's name; empty if it has none.
 [[nodiscard]] std::string host_name();
@@ -12,4 +12,4 @@ namespace dlock::detail {
 /// The program's name without its directory.
 [[nodiscard]] std::string program_name();
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

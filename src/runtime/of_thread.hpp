@@ -11,7 +11,7 @@
 extern "C" void*
     __dso_handle;  // NOLINT(bugprone-reserved-identifier,readability-identifier-naming)
 
-namespace dlock::detail {
+namespace dlock::runtime {
 
 /// The calling thread's `Thing`, made when first needed. Destructors of other thread_locals and of
 /// statics may come after a thread_local that has a destructor: so this is a pointer, and each time
@@ -34,4 +34,4 @@ template <class Thing>
   return *thing;
 }
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

@@ -10,7 +10,7 @@
 
 #include "runtime/process.hpp"
 
-namespace dlock::detail {
+namespace dlock::runtime {
 namespace {
 
 struct Run {
@@ -40,10 +40,10 @@ const std::vector<Run>& runs() {
 
 // In a call like wait(), with this child and no other.
 bool waits_only_for(pid_t parent, pid_t child) {
-  const auto process = runtime::read_process(parent);
+  const auto process = read_process(parent);
   return process && process->threads == 1 &&
-         runtime::read_process_file(parent, "wchan").starts_with("do_wait") &&
-         runtime::children_of(parent) == std::vector{child};
+         read_process_file(parent, "wchan").starts_with("do_wait") &&
+         children_of(parent) == std::vector{child};
 }
 
 }  // namespace
@@ -59,11 +59,11 @@ std::vector<std::string> tokens_of_outer_runs() {
       tokens.push_back(run.token);
       is_command = true;
     }
-    const auto process = runtime::read_process(at);
+    const auto process = read_process(at);
     if (!process || (!is_command && !waits_only_for(process->parent, at))) break;
     at = process->parent;
   }
   return tokens;
 }
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-namespace dlock::detail {
+namespace dlock::runtime {
 
 /// Whether there is anything.
 [[nodiscard]] bool has_outer_runs();
@@ -15,4 +15,4 @@ namespace dlock::detail {
 /// up in /proc each time, as it changes; what cannot be seen there is not waited for.
 [[nodiscard]] std::vector<std::string> tokens_of_outer_runs();
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

@@ -18,7 +18,7 @@ void PollSet::add(int fd, bool writes, Source source) {
   sources_.push_back(source);
 }
 
-void PollSet::wait(detail::EventFd& wake, std::optional<core::Duration> length) {
+void PollSet::wait(EventFd& wake, std::optional<core::Duration> length) {
   ::timespec span{};
   if (length) {
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(*length);

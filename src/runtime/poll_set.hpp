@@ -27,7 +27,7 @@ class PollSet {
   void add(int fd, bool writes, Source source);
   /// Sleeps until a descriptor is ready, `wake` is notified, which clears it, or `length`
   /// is over; none: without an end. A cancellation point.
-  void wait(detail::EventFd& wake, std::optional<core::Duration> length);
+  void wait(EventFd& wake, std::optional<core::Duration> length);
 
   [[nodiscard]] std::size_t size() const { return sources_.size(); }
   [[nodiscard]] const Source& source(std::size_t i) const { return sources_[i]; }

@@ -9,7 +9,7 @@
 
 #include "dlock/error.hpp"
 
-namespace dlock::detail {
+namespace dlock::runtime {
 
 core::RandomBits random_bits() {
   core::RandomBits bits{};
@@ -25,4 +25,4 @@ core::RandomBits random_bits() {
   return bits;
 }
 
-}  // namespace dlock::detail
+}  // namespace dlock::runtime

@@ -19,7 +19,7 @@ std::optional<core::Instant> Session::next_timer() const {
 
 void Session::serve(const runtime::PollSet& ready) {
   topology_.serve(ready);
-  router_.on_timer(now());
+  router_.on_timer(runtime::now());
   carry_out();
 }
 
@@ -82,7 +82,7 @@ void Session::answer_users(core::Action& action) {
     log(LogLevel::warning, "lock lost: " + lost->lease->key);
     if (lost->lease->lost.stop_possible()) {
       callbacks_.post([source = lost->lease->lost]() mutable { source.request_stop(); },
-                      Callbacks::Fate::runs);
+                      runtime::Callbacks::Fate::runs);
     }
     tell_whole(*lost->lease);
   } else if (auto* blocked = std::get_if<core::RenewalBlocked>(&action)) {

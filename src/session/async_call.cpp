@@ -28,7 +28,7 @@ struct Session::AsyncCall final : Call, EventLoop::AsyncWaiter {
 
   Session& client;
   Handler then;  ///< keeps the client
-  const Callbacks::Expected expected;
+  const runtime::Callbacks::Expected expected;
   std::optional<std::stop_callback<Cancel>> on_stop;
 };
 
@@ -38,7 +38,7 @@ void Session::async_acquire(const std::string& key, const LockOptions& options,
                             const std::optional<core::Permits>& permits, Handler then) {
   check_process();
   callbacks_.start();
-  const auto begin = now();
+  const auto begin = runtime::now();
   auto request = request_for(begin, key, options, limit, permits);
   const auto call = std::make_shared<AsyncCall>(*this, std::move(then));
   const auto id = id_of(*call);

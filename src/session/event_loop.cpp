@@ -82,7 +82,7 @@ void EventLoop::wait(Lock& lock, Waiter& waiter) {
 }
 
 void EventLoop::wait_until(Lock& lock, Waiter& waiter, core::Instant deadline) {
-  while (!waiter.is_answered_ && now() < deadline) {
+  while (!waiter.is_answered_ && runtime::now() < deadline) {
     leader_ = &waiter;
     poll_once(lock, std::min(deadline, work_.next_timer().value_or(deadline)), Role::leader);
     leader_ = nullptr;
@@ -94,7 +94,7 @@ void EventLoop::leave(Lock& lock, Waiter& waiter) {
   if (leader_ == &waiter) {
     pollers_->leader.asleep_until.reset();
     leader_ = nullptr;
-    led_at_ = now();
+    led_at_ = runtime::now();
   } else if (waiter.follows_) {
     followers_.erase(waiter.place_);
     waiter.follows_ = false;
@@ -113,7 +113,7 @@ void EventLoop::lead(Lock& lock, Waiter& waiter) {
     poll_once(lock, work_.next_timer(), Role::leader);
   }
   leader_ = nullptr;
-  led_at_ = now();
+  led_at_ = runtime::now();
 }
 
 void EventLoop::pass_lead() {
@@ -154,7 +154,7 @@ void EventLoop::answer(std::shared_ptr<AsyncWaiter> handler) {
 
 void EventLoop::post(std::vector<std::shared_ptr<AsyncWaiter>> handlers) {
   callbacks_.post([this, handlers = std::move(handlers)]() mutable { run(handlers); },
-                  Callbacks::Fate::dropped);
+                  runtime::Callbacks::Fate::dropped);
 }
 
 void EventLoop::run(std::vector<std::shared_ptr<AsyncWaiter>>& handlers) {
@@ -217,7 +217,7 @@ void EventLoop::recheck_sleep() {
 void EventLoop::poll_once(Lock& lock, std::optional<core::Instant> until, Role role) {
   const bool is_leader = role == Role::leader;
   auto& poller = is_leader ? pollers_->leader : pollers_->background;
-  const auto start = now();
+  const auto start = runtime::now();
   const bool reads = is_leader || (leader_ == nullptr && !work_.is_idle() &&
                                    (unanswered_handlers_ > 0 || start - led_at_ >= stand_down));
   poller.set.clear();
@@ -271,7 +271,7 @@ void EventLoop::ensure_background() {
   if (background_.joinable() || is_ending_) {
     return;
   }
-  background_ = background_thread([this] {
+  background_ = runtime::background_thread([this] {
     Lock lock{*this};
     run_background(lock);
   });
@@ -282,7 +282,7 @@ void EventLoop::ensure_background() {
 void EventLoop::run_background(Lock& lock) {
   std::uint64_t seen = 0;
   while (!is_ending_) {
-    const auto at = now();
+    const auto at = runtime::now();
     std::optional<core::Instant> until;
     background_rests_ = leader_ != nullptr && std::exchange(seen, leads_) == leads_;
     if (leader_ == nullptr && followers_.empty()) {

@@ -97,7 +97,7 @@ class EventLoop {
     bool is_cancellable_ = false;
     bool follows_ = false;
     std::list<Waiter*>::iterator place_;  ///< among the followers
-    FutexEvent event_;
+    runtime::FutexEvent event_;
     Turn turn_{};             ///< what the event is to be raised for
     Waiter* next_ = nullptr;  ///< in the chain of those to be woken
   };
@@ -138,7 +138,7 @@ class EventLoop {
   };
 
   /// `callbacks` runs the handlers. Both must outlive the loop.
-  EventLoop(Work& work, Callbacks& callbacks) : work_(work), callbacks_(callbacks) {}
+  EventLoop(Work& work, runtime::Callbacks& callbacks) : work_(work), callbacks_(callbacks) {}
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
   ~EventLoop() = default;
@@ -182,7 +182,7 @@ class EventLoop {
   enum class Role { leader, background };
   /// A thread that polls, or will.
   struct Poller {
-    EventFd wake;
+    runtime::EventFd wake;
     runtime::PollSet set;
     std::optional<core::Instant> asleep_until;  ///< none: it is awake
   };
@@ -199,7 +199,7 @@ class EventLoop {
   void run(std::vector<std::shared_ptr<AsyncWaiter>>& handlers);
 
   Work& work_;
-  Callbacks& callbacks_;
+  runtime::Callbacks& callbacks_;
   std::mutex mutex_;
   const std::shared_ptr<Pollers> pollers_ = std::make_shared<Pollers>();
 

@@ -64,7 +64,7 @@ Rescued rescue(SideConnections& servers, milliseconds timeout,
   Rescued result;
   try {
     for (const auto& lease : leases) {
-      const auto sent = now();
+      const auto sent = runtime::now();
       if (keep(servers, *lease, timeout)) result.kept.emplace_back(lease, sent);
     }
   } catch (const std::exception& error) {

@@ -23,7 +23,7 @@ struct Rescued {
 };
 
 /// One attempt at a time. Not thread-safe.
-class MigratingRenewals : public BackgroundTask<Rescued> {
+class MigratingRenewals : public runtime::BackgroundTask<Rescued> {
  public:
   using Leases = std::vector<std::shared_ptr<core::LeaseRecord>>;
   /// Begins an attempt with leases of a client, which need not outlive it.

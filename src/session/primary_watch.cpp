@@ -28,7 +28,7 @@ struct PrimaryWatch::State {
 
 PrimaryWatch::PrimaryWatch(redis::Connection::Settings settings, Tell tell, Complain complain)
     : state_(std::make_shared<State>(std::move(settings), std::move(tell), std::move(complain))) {
-  background_thread([state = state_] { run(*state); }).detach();
+  runtime::background_thread([state = state_] { run(*state); }).detach();
 }
 
 PrimaryWatch::~PrimaryWatch() {

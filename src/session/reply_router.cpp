@@ -29,7 +29,7 @@ bool is_of_a_moving_slot(std::string_view error) {
 class Topology::ReplyRouter final : public redis::Receiver {
  public:
   ReplyRouter(Topology& topology, ServerLink& link)
-      : topology_(topology), link_(link), at_(now()) {}
+      : topology_(topology), link_(link), at_(runtime::now()) {}
 
   void on_reply(const redis::ReplyView& view) override {
     if (!problem.empty()) {

@@ -47,7 +47,7 @@ core::Router::Settings router_settings(const StoreConfig& config) {
   engine.safety_margin = options.safety_margin;
   engine.request_timeout = options.request_timeout;
   engine.patience = options.patience;
-  engine.random = random_bits;
+  engine.random = runtime::random_bits;
   return settings;
 }
 
@@ -78,11 +78,11 @@ Session::~Session() {
     close_all();
     if (!router_.settled()) {
       settling_ = true;
-      const auto deadline = now() + config_.options.request_timeout;
+      const auto deadline = runtime::now() + config_.options.request_timeout;
       loop_.wait_until(lock, settled_, deadline);
     }
     topology_.abandon();
-    router_.withdraw(now());
+    router_.withdraw(runtime::now());
     carry_out();
     loop_.flush();
     loop_.end_background();
@@ -111,7 +111,7 @@ void Session::close() {
 }
 
 void Session::close_all() {
-  router_.close(now());
+  router_.close(runtime::now());
   carry_out();
 }
 
@@ -124,7 +124,7 @@ std::shared_ptr<core::LeaseRecord> Session::acquire(const std::string& key,
   if (stop.stop_requested()) {
     throw_error(errc::cancelled, "the wait for the lock was cancelled before it began");
   }
-  const auto begin = now();
+  const auto begin = runtime::now();
   return obtain(begin, request_for(begin, key, options, limit, permits), stop, former);
 }
 
@@ -134,7 +134,7 @@ std::shared_ptr<core::LeaseRecord> Session::at_gate(const std::string& name, cor
   if (stop.stop_requested() && gate.ticket.empty()) {
     throw_error(errc::cancelled, "the wait was cancelled before it began");
   }
-  const auto begin = now();
+  const auto begin = runtime::now();
   auto request = request_for(begin, core::gate_key(gate.kind, name), {}, limit, {});
   request.ttl = core::waiter_life;
   request.gate = std::move(gate);
@@ -214,14 +214,16 @@ void Session::ask(core::Instant begin, Call& call, core::AcquireRequest&& reques
                                  : router_.acquire(begin, id_of(call), std::move(request));
 }
 
-void Session::ask_for_release(const core::LeaseRecord& lease) { router_.release(now(), lease); }
+void Session::ask_for_release(const core::LeaseRecord& lease) {
+  router_.release(runtime::now(), lease);
+}
 
 void Session::cancel(const Call& call) {
   const Lock lock{loop_};
   if (!call.asked) {
     return;
   }
-  router_.cancel(now(), *call.asked, id_of(call));
+  router_.cancel(runtime::now(), *call.asked, id_of(call));
   carry_out();
   loop_.recheck_sleep();
 }
@@ -241,7 +243,7 @@ core::Released::Kind Session::release(const core::LeaseRecord& lease) {
 void Session::abandon(Lock& lock, Call& call) {
   loop_.leave(lock, call);
   if (!call.is_answered()) {
-    router_.cancel(now(), *call.asked, id_of(call));
+    router_.cancel(runtime::now(), *call.asked, id_of(call));
     carry_out();
   }
   if (const auto* const obtained = std::get_if<core::Obtained>(&call.answer);
@@ -302,7 +304,7 @@ void Session::on_loss(core::LeaseRecord& lease, const std::stop_source& whole) {
 // With the mutex held, so not here: who is told is the user.
 void Session::tell_whole(core::LeaseRecord& lost) {
   for (auto& source : std::exchange(lost.lost_with, {})) {
-    callbacks_.post([source]() mutable { source.request_stop(); }, Callbacks::Fate::runs);
+    callbacks_.post([source]() mutable { source.request_stop(); }, runtime::Callbacks::Fate::runs);
   }
 }
 
@@ -327,7 +329,7 @@ void Session::log(LogLevel level, std::string text) {
   text = core::escaped(text);
   callbacks_.post(
       [sink = config_.options.log, level, text = std::move(text)] { tell(sink, level, text); },
-      Callbacks::Fate::refused);
+      runtime::Callbacks::Fate::refused);
 }
 
 void Session::answer(Call& call) {

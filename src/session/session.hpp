@@ -112,7 +112,7 @@ class Session final : private EventLoop::Work {
   void check_process() const { config_.check_process(); }
   [[nodiscard]] bool is_forked() const noexcept { return config_.is_forked(); }
   void log(LogLevel level, std::string text);
-  [[nodiscard]] const Callbacks& callbacks() const noexcept { return callbacks_; }
+  [[nodiscard]] const runtime::Callbacks& callbacks() const noexcept { return callbacks_; }
   /// Requested when the client closes; of one that is closed already: never.
   [[nodiscard]] std::stop_token closing();
 
@@ -178,7 +178,7 @@ class Session final : private EventLoop::Work {
   Call settled_;  ///< of the destructor
   bool settling_ = false;
 
-  Callbacks callbacks_;
+  runtime::Callbacks callbacks_;
   std::unique_ptr<Companion> companion_;
   std::unique_ptr<Replication> replication_;
 };

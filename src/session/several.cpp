@@ -20,7 +20,7 @@ void Session::wait_for_all(Lock& lock, std::vector<Call>& calls) {
 std::vector<std::shared_ptr<core::LeaseRecord>> Session::try_all(
     const std::vector<std::string>& keys, const LockOptions& options, const std::stop_token& stop) {
   check_process();
-  const auto begin = now();
+  const auto begin = runtime::now();
   std::vector<Call> calls(keys.size());
   std::vector<std::pair<core::WaiterId, core::AcquireRequest>> requests;
   for (std::size_t i = 0; i < keys.size(); ++i) {

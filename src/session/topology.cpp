@@ -67,7 +67,7 @@ void Topology::send(core::ServerId server, const core::Command& command) {
 // After a release had no answer in its time.
 void Topology::note_unanswered(core::ServerId server) {
   auto* const link = shards_[server]->link;
-  if (link != nullptr && link->heard + config_.options.request_timeout <= now()) {
+  if (link != nullptr && link->heard + config_.options.request_timeout <= runtime::now()) {
     count_as_silent(*link, true);
   }
 }
@@ -179,7 +179,7 @@ void Topology::connect(Shard& shard) {
       shard.wants_link = false;
       slots_are_old_ = true;
       // In a failover that may pass: waits go on for their patience.
-      router_.on_connect_failed(now(), shard.server, errc::unreachable,
+      router_.on_connect_failed(runtime::now(), shard.server, errc::unreachable,
                                 config_.url + ": no node of the cluster has slot " +
                                     std::to_string(slot) + "; see CLUSTER INFO on its nodes");
       return;
@@ -197,7 +197,7 @@ void Topology::connect(Shard& shard) {
 void Topology::join(Shard& shard, bool old_is_dead) {
   shard.wants_link = false;
   shard.is_connected = true;
-  router_.on_connected(now(), shard.server, old_is_dead);
+  router_.on_connected(runtime::now(), shard.server, old_is_dead);
 }
 
 // Takes the shard off its link, whose connection goes on for others.
@@ -206,7 +206,7 @@ void Topology::leave(Shard& shard, const std::string& why) {
   std::replace(shard.link->owed.begin(), shard.link->owed.end(), &shard,
                static_cast<Shard*>(nullptr));
   slots_are_old_ = true;
-  router_.on_disconnected(now(), shard.server, why);
+  router_.on_disconnected(runtime::now(), shard.server, why);
 }
 
 // `knows`: the one who wanted it.
@@ -216,7 +216,7 @@ void Topology::end_connection(ServerLink& link, const std::string& why, const Sh
   slots_are_old_ = true;
   for (auto* const shard : link.shards) {
     if (std::exchange(shard->is_connected, false) && shard != knows) {
-      router_.on_disconnected(now(), shard->server, why);
+      router_.on_disconnected(runtime::now(), shard->server, why);
     }
   }
   connection->abort();
@@ -227,7 +227,7 @@ void Topology::dial(ServerLink& link) {
     return router_.engine(shard->server).has_unanswered();
   });
   const auto kill = kills ? link.connection_id : 0;
-  link.connect_by = now() + config_.options.connect_timeout + grace +
+  link.connect_by = runtime::now() + config_.options.connect_timeout + grace +
                     (kill != 0 ? 2 * config_.options.request_timeout : milliseconds::zero());
   auto settings = config_.connection_settings();
   settings.endpoint = link.endpoint;
@@ -236,7 +236,7 @@ void Topology::dial(ServerLink& link) {
 
 void Topology::take_connection(ServerLink& link) {
   auto dialled = link.connector.take();
-  if (!dialled && link.connector.is_busy() && link.connect_by <= now()) {
+  if (!dialled && link.connector.is_busy() && link.connect_by <= runtime::now()) {
     link.connector.abandon();
     dialled = Dialled{nullptr, true, errc::unreachable,
                       link.endpoint.display() +
@@ -261,7 +261,7 @@ void Topology::take_connection(ServerLink& link) {
       join(*shard, dialled->old_is_dead);
     } else {
       shard->wants_link = false;
-      router_.on_connect_failed(now(), shard->server, dialled->code, dialled->what,
+      router_.on_connect_failed(runtime::now(), shard->server, dialled->code, dialled->what,
                                 dialled->may_recover);
     }
   }
@@ -278,13 +278,13 @@ void Topology::survey() {
       known.push_back({link->endpoint.host, link->endpoint.port});
     }
   }
-  survey_by_ = now() + config_.options.connect_timeout + grace;
+  survey_by_ = runtime::now() + config_.options.connect_timeout + grace;
   slot_survey_.start(config_.connection_settings(), std::move(known), loop_.waker());
 }
 
 void Topology::take_survey() {
   auto surveyed = slot_survey_.take();
-  if (!surveyed && slot_survey_.is_busy() && survey_by_ <= now()) {
+  if (!surveyed && slot_survey_.is_busy() && survey_by_ <= runtime::now()) {
     slot_survey_.abandon();
     surveyed = Surveyed{{},
                         errc::unreachable,
@@ -308,7 +308,7 @@ void Topology::take_survey() {
       connect(*shard);
     } else {
       shard->wants_link = false;
-      router_.on_connect_failed(now(), shard->server, surveyed->code, surveyed->what);
+      router_.on_connect_failed(runtime::now(), shard->server, surveyed->code, surveyed->what);
     }
   }
 }
@@ -325,7 +325,7 @@ void Topology::take_renewed() {
     return;
   }
   for (const auto& [lease, sent] : renewed->kept) {
-    router_.on_unblocked(now(), *lease, sent);
+    router_.on_unblocked(runtime::now(), *lease, sent);
   }
   if (!renewed->problem.empty()) {
     log_(LogLevel::warning, "renewal failed while a slot moves: " + renewed->problem);

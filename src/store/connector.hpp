@@ -24,7 +24,7 @@ struct Dialled {
 };
 
 /// One attempt at a time. Not thread-safe.
-class Connector : public BackgroundTask<Dialled> {
+class Connector : public runtime::BackgroundTask<Dialled> {
  public:
   struct Request {
     redis::Connection::Settings settings;
@@ -44,7 +44,7 @@ struct Surveyed {
 };
 
 /// Asks a cluster where its slots are. Not thread-safe.
-class SlotSurvey : public BackgroundTask<Surveyed> {
+class SlotSurvey : public runtime::BackgroundTask<Surveyed> {
  public:
   /// Begins to ask, `known` nodes first.
   void start(redis::Connection::Settings settings, std::vector<redis::Endpoint::Address> known,

@@ -143,8 +143,9 @@ bool take_member(Reader& reader, Party& party) {
 }  // namespace
 
 std::string describe_self(std::string_view label) {
-  return "{\"host\":" + quote(host_name()) + ",\"pid\":" + std::to_string(process_id()) +
-         ",\"program\":" + quote(program_name()) + ",\"label\":" + quote(label) + "}";
+  return "{\"host\":" + quote(runtime::host_name()) +
+         ",\"pid\":" + std::to_string(runtime::process_id()) +
+         ",\"program\":" + quote(runtime::program_name()) + ",\"label\":" + quote(label) + "}";
 }
 
 std::optional<Party> parse_registration(std::string_view json) {

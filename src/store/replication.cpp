@@ -33,9 +33,9 @@ std::string keys_of(const Replication::Records& leases) {
 
 }  // namespace
 
-Replication::Replication(const StoreConfig& config, Callbacks& callbacks)
+Replication::Replication(const StoreConfig& config, runtime::Callbacks& callbacks)
     : config_(config), callbacks_(callbacks) {
-  thread_ = background_thread([this] { run(); });
+  thread_ = runtime::background_thread([this] { run(); });
 }
 
 Replication::~Replication() {
@@ -74,13 +74,13 @@ Replication::Outcome Replication::await(Records leases, Terms terms, const std::
 }
 
 void Replication::start(Records leases, Terms terms, const std::stop_token& stop, Handler then) {
-  const auto expected = std::make_shared<const Callbacks::Expected>(callbacks_);
+  const auto expected = std::make_shared<const runtime::Callbacks::Expected>(callbacks_);
   add({std::move(leases), terms, stop,
        [this, expected, then = std::move(then)](Outcome outcome) mutable {
          auto call = [expected, then = std::move(then), outcome = std::move(outcome)]() mutable {
            if (expected->is_wanted()) then(std::move(outcome));
          };
-         callbacks_.post(std::move(call), Callbacks::Fate::dropped);
+         callbacks_.post(std::move(call), runtime::Callbacks::Fate::dropped);
        }});
 }
 
@@ -154,7 +154,7 @@ void Replication::serve(std::vector<Request> batch) {
 
 Replication::Outcome Replication::judge(
     const Request& request, std::span<const std::optional<std::int64_t>> replicas) const {
-  const auto at = now();
+  const auto at = runtime::now();
   const auto fewest = *std::ranges::min_element(replicas);  // nullopt is less than any number
   if (!fewest || std::any_of(request.leases.begin(), request.leases.end(), [at](const auto& one) {
         return one->left(at) == core::Duration::zero();

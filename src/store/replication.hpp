@@ -48,7 +48,7 @@ class Replication {
 
   /// Handlers run on `callbacks`. Both outlive this. Throws `std::system_error` if the
   /// thread cannot be started.
-  Replication(const StoreConfig& config, Callbacks& callbacks);
+  Replication(const StoreConfig& config, runtime::Callbacks& callbacks);
   ~Replication();
   Replication(const Replication&) = delete;
   Replication& operator=(const Replication&) = delete;
@@ -84,7 +84,7 @@ class Replication {
                               std::span<const std::optional<std::int64_t>> replicas) const;
 
   const StoreConfig& config_;
-  Callbacks& callbacks_;
+  runtime::Callbacks& callbacks_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Request> requests_;

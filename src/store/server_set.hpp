@@ -118,7 +118,7 @@ class ServerSet {
   [[noreturn]] void fail() const;
 
   const Milliseconds timeout_;
-  const std::shared_ptr<EventFd> wake_ = std::make_shared<EventFd>();
+  const std::shared_ptr<runtime::EventFd> wake_ = std::make_shared<runtime::EventFd>();
   std::vector<Server> servers_;
   std::string channel_;
   bool has_news_ = false;

@@ -49,7 +49,7 @@ class SideConnections {
   redis::Connection::Settings settings_;
   const bool is_cluster_;
   std::vector<redis::SlotRange> ranges_;
-  const std::shared_ptr<EventFd> wake_ = std::make_shared<EventFd>();
+  const std::shared_ptr<runtime::EventFd> wake_ = std::make_shared<runtime::EventFd>();
   std::mutex mutex_;  ///< guards the connections: `stop` comes from another thread
   std::map<redis::Endpoint::Address, std::unique_ptr<redis::Connection>> connections_;
   const std::stop_token stop_;

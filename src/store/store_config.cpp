@@ -17,8 +17,8 @@ StoreConfig::StoreConfig(redis::Endpoint where, ClientOptions client_options)
     : endpoint(std::move(where)),
       options(std::move(client_options)),
       url(endpoint.display()),
-      client_id(core::hex(random_bits()[0])),
-      generation_(fork_generation()) {}
+      client_id(core::hex(runtime::random_bits()[0])),
+      generation_(runtime::fork_generation()) {}
 
 redis::Connection::Settings StoreConfig::connection_settings() const {
   return {.endpoint = endpoint,
@@ -46,7 +46,7 @@ bool StoreConfig::are_together(std::span<const std::string> keys) const {
                       : !is_quorum() || keys.size() < 2;
 }
 
-bool StoreConfig::is_forked() const noexcept { return fork_generation() != generation_; }
+bool StoreConfig::is_forked() const noexcept { return runtime::fork_generation() != generation_; }
 
 void StoreConfig::check_process() const {
   if (is_forked()) {
