@@ -2,7 +2,6 @@
 #include "cli/arguments.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -17,6 +16,7 @@
 #include "cli/text/suggestion.hpp"
 #include "cli/text/text.hpp"
 #include "dlock/version.hpp"
+#include "runtime/identity.hpp"
 
 namespace dlock::cli {
 
@@ -86,10 +86,9 @@ std::size_t count_options(const CLI::App& app, Words words) {
   return std::min(at, words.size());
 }
 
-// Each must fit into the environment as VARIABLE=NAME: the kernel's limit for one string is 32
-// pages with the zero at the end.
+// Each must fit into the environment as VARIABLE=NAME, with the zero at its end.
 void check_names(std::string_view command, const std::vector<std::string>& names) {
-  const auto limit = 32 * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto limit = runtime::max_exec_string();
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto size = checked_name(command, names[i]).size();
     const auto variable = numbered("DLOCK_NAME", i);
@@ -251,11 +250,6 @@ Arguments parse_run(Words words) {
   return run;
 }
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
-
 // With --listen or --show only looks; then there is no COMMAND.
 Arguments parse_elect(Words words) {
   RunArguments run;
@@ -288,7 +282,7 @@ Arguments parse_elect(Words words) {
   run.kind = RunKind::leader;
   take_names_and_command("elect", run, words, {"--value", "VALUE", values}, shell_command);
   if (values.size() > 1) throw WrongUsage("elect", "say --value only once");
-  run.value = values.empty() ? host_name() : values[0];
+  run.value = values.empty() ? runtime::host_name() : values[0];
   if (run.label.empty()) run.label = default_label(run, shell_command);
   return run;
 }

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <exception>
 #include <stop_token>
 #include <thread>
@@ -18,6 +17,7 @@
 #include "dlock/error.hpp"
 #include "dlock/inspect.hpp"
 #include "runtime/boot_time.hpp"
+#include "runtime/identity.hpp"
 
 namespace dlock::cli {
 
@@ -27,9 +27,7 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
 bool is_us(const Party& holder) {
-  std::array<char, 256> host{};
-  return holder.pid == ::getpid() && ::gethostname(host.data(), host.size() - 1) == 0 &&
-         holder.host == host.data();
+  return holder.pid == runtime::process_id() && holder.host == runtime::host_name();
 }
 
 std::optional<Held> unless_cancelled(const Acquire& acquire, std::optional<milliseconds> limit,

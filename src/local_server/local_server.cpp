@@ -1,13 +1,11 @@
 // The private server behind `local:`: started once for this user, whoever comes first.
 #include "local_server/local_server.hpp"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/statvfs.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -25,6 +23,9 @@
 #include "local_server/server_process.hpp"
 #include "local_server/server_program.hpp"
 #include "redis/dial.hpp"
+#include "runtime/descriptor.hpp"
+#include "runtime/file_system.hpp"
+#include "runtime/identity.hpp"
 #include "runtime/spawn.hpp"
 
 namespace dlock::redis {
@@ -48,7 +49,7 @@ std::string in(const std::string& directory, std::string_view name) {
 
 bool accepts(const std::string& socket, Deadline deadline) {
   try {
-    ::close(dial_unix(socket, deadline));
+    const runtime::Descriptor connected{dial_unix(socket, deadline)};
     return true;
   } catch (const Unreachable&) {
     return false;
@@ -81,10 +82,8 @@ std::string pid_of(const std::string& directory) {
 
 // Whether the disk takes what a server writes while somebody makes room.
 bool has_room(const std::string& directory) {
-  constexpr unsigned long least = 64 * 1024;
-  struct statvfs disk{};
-  if (::statvfs(directory.c_str(), &disk) != 0) return true;
-  return (::geteuid() == 0 ? disk.f_bfree : disk.f_bavail) * disk.f_frsize >= least;
+  constexpr std::uint64_t min_room = 64 * 1024;
+  return runtime::free_bytes(directory).value_or(min_room) >= min_room;
 }
 
 std::string without_end_slashes(std::string path) {
@@ -253,14 +252,14 @@ bool does(std::initializer_list<std::string_view> command, const std::string& so
 
 std::string ensure_local_server(const std::string& directory, milliseconds timeout) {
   const auto deadline = steady_clock::now() + timeout;
-  const auto user = ::geteuid();
+  const auto user = runtime::user_id();
   auto home = given_directory(directory);
   const bool is_given = !home.empty();
   if (is_given) {
     prepare_directory(home);
     if (accepts(in(home, socket_name), deadline)) return in(home, socket_name);
   }
-  const auto usual = usual_directories(home_of(user), user);
+  const auto usual = usual_directories(runtime::home_of(user), user);
   if (!is_given) {
     for (const auto& place : usual) {
       if (has_server(place)) return in(place, socket_name);
@@ -292,7 +291,7 @@ std::string ensure_local_server(const std::string& directory, milliseconds timeo
 
 LocalSocket find_local_server(const std::string& directory, milliseconds timeout) {
   auto path = ensure_local_server(directory, timeout);
-  runtime::Descriptor hold{::open(path.c_str(), O_PATH | O_CLOEXEC)};
+  auto hold = runtime::hold_on_to(path);
   return {std::move(path), std::move(hold)};
 }
 

@@ -1,12 +1,8 @@
 // The claim to be a user's private server: its starter has it, and then the server itself.
 #include "local_server/server_claim.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -15,6 +11,9 @@
 #include <utility>
 
 #include "dlock/error.hpp"
+#include "runtime/file_lock.hpp"
+#include "runtime/identity.hpp"
+#include "runtime/process.hpp"
 
 namespace dlock::redis {
 namespace {
@@ -28,45 +27,16 @@ std::uint64_t digest(std::string_view text) {
   return value;
 }
 
-// Where the numbers of processes mean what they mean to us.
-std::string process_space() {
-  struct stat status{};
-  (void)::stat("/proc/self/ns/pid", &status);
-  return std::to_string(status.st_ino);
-}
-
 // Away from the low numbers, by which a server is known.
 runtime::Descriptor away(const runtime::Descriptor& fd) {
   constexpr int lowest = 16;
-  return runtime::Descriptor{fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, lowest) : -1};
+  return runtime::duplicate(fd, lowest);
 }
-
-runtime::Descriptor open_lock(const std::string& path) {
-  const auto open = [&] {
-    return ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  };
-  runtime::Descriptor file{open()};
-  // The directory is ours: what is in the way there was put there by a mistake.
-  if (!file && (errno == EACCES || errno == ELOOP) && ::unlink(path.c_str()) == 0) {
-    file.reset(open());
-  }
-  return file;
-}
-
-// It may have been removed since it was opened.
-bool is_at(const runtime::Descriptor& file, const std::string& path) {
-  struct stat ours{};
-  struct stat there{};
-  return ::fstat(file.get(), &ours) == 0 && ::lstat(path.c_str(), &there) == 0 &&
-         ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
-}
-
-bool is_held(int locked) { return locked != 0 && errno == EWOULDBLOCK; }
 
 }  // namespace
 
 std::string claim_name(const std::string& place) {
-  auto name = "dlock/" + std::to_string(::geteuid()) + "/" + process_space();
+  auto name = "dlock/" + std::to_string(runtime::user_id()) + "/" + runtime::process_space();
   if (!place.empty()) name += "/" + std::to_string(digest(place));
   return name;
 }
@@ -74,23 +44,23 @@ std::string claim_name(const std::string& place) {
 // False: the directory is not there just now.
 bool Claim::open_files() {
   const auto path = directory_ + "/server.lock";
-  if (file_ && is_at(file_, path)) return true;
-  file_ = away(open_lock(path));
+  if (file_ && runtime::is_at(file_, path)) return true;
+  file_ = away(runtime::open_lock_file(path));
   if (!file_ && errno == ENOENT) return false;
   if (!file_) {
     throw Unreachable(errc::unreachable,
                       "cannot open " + path + ": " + std::generic_category().message(errno));
   }
-  folder_ =
-      away(runtime::Descriptor{::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)});
+  folder_ = away(runtime::open_directory(directory_));
   return true;
 }
 
 bool Claim::try_take() {
   lacks_the_name_ = false;
-  if (!open_files() || ::flock(file_.get(), LOCK_EX | LOCK_NB) != 0) return false;
-  // Not every file system can do that.
-  if (folder_ && is_held(::flock(folder_.get(), LOCK_EX | LOCK_NB))) return false;
+  using runtime::FileLock;
+  if (!open_files() || runtime::try_lock(file_) != FileLock::taken) return false;
+  // Not every file system can lock a directory.
+  if (folder_ && runtime::try_lock(folder_) == FileLock::held_by_another) return false;
   lacks_the_name_ = !try_take_the_name();
   return !lacks_the_name_;
 }

@@ -1,12 +1,6 @@
 // The private server's directory: where it may be, and whether it is safe.
 #include "local_server/server_directory.hpp"
 
-#include <linux/magic.h>
-#include <pwd.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -16,6 +10,8 @@
 
 #include "dlock/error.hpp"
 #include "local_server/server_program.hpp"
+#include "runtime/file_system.hpp"
+#include "runtime/identity.hpp"
 
 namespace dlock::redis {
 namespace {
@@ -39,50 +35,21 @@ void check(const std::string& directory) {
           "; correct this, or name another directory by DLOCK_LOCAL_DIR or local:/directory");
 }
 
-// Of file systems that only one machine has, and that have sockets.
-bool is_on_this_machine(const std::string& directory) {
-  constexpr long xfs = 0x58465342;
-  constexpr long zfs = 0x2fc12fc1;
-  constexpr long bcachefs = static_cast<long>(0xca451a4e);
-  constexpr long jfs = 0x3153464a;
-  constexpr long local[] = {EXT4_SUPER_MAGIC,
-                            BTRFS_SUPER_MAGIC,
-                            TMPFS_MAGIC,
-                            RAMFS_MAGIC,
-                            OVERLAYFS_SUPER_MAGIC,
-                            F2FS_SUPER_MAGIC,
-                            REISERFS_SUPER_MAGIC,
-                            ECRYPTFS_SUPER_MAGIC,
-                            NILFS_SUPER_MAGIC,
-                            xfs,
-                            zfs,
-                            bcachefs,
-                            jfs};
-  struct statfs status{};
-  return ::statfs(directory.c_str(), &status) == 0 &&
-         std::ranges::find(local, static_cast<long>(static_cast<unsigned>(status.f_type))) !=
-             std::end(local);
-}
-
-// 0, or the error number of the failure.
-int make(const std::string& directory) {
-  return ::mkdir(directory.c_str(), 0700) == 0 || errno == EEXIST ? 0 : errno;
-}
-
 // With those above it that are missing, up to the home.
 int make_in_home(const std::string& directory) {
   auto end = directory.size() - in_home.size();
-  if (!is_on_this_machine(directory.substr(0, end) + "/")) return EREMOTE;
+  if (!runtime::is_on_this_machine(directory.substr(0, end) + "/")) return EREMOTE;
   while (end < directory.size()) {
     end = std::min(directory.find('/', end + 1), directory.size());
-    if (const int error = make(directory.substr(0, end)); error != 0) return error;
+    if (const int error = runtime::make_private_directory(directory.substr(0, end)); error != 0)
+      return error;
   }
-  return is_on_this_machine(directory) ? 0 : EREMOTE;
+  return runtime::is_on_this_machine(directory) ? 0 : EREMOTE;
 }
 
 bool belongs_to_another(const std::string& directory) {
-  struct stat status{};
-  return ::lstat(directory.c_str(), &status) == 0 && status.st_uid != ::geteuid();
+  const auto info = runtime::file_info(directory);
+  return info.error == 0 && info.owner != runtime::user_id();
 }
 
 // When a server last wrote its data there; the least time there is: never.
@@ -101,17 +68,6 @@ std::filesystem::file_time_type last_use(const std::string& directory) {
 
 }  // namespace
 
-std::string home_of(uid_t user) {
-  std::vector<char> room(1024);
-  passwd entry{};
-  passwd* found = nullptr;
-  int error = 0;
-  while ((error = ::getpwuid_r(user, &entry, room.data(), room.size(), &found)) == ERANGE) {
-    room.resize(room.size() * 2);
-  }
-  return error == 0 && found != nullptr && *found->pw_dir == '/' ? found->pw_dir : "";
-}
-
 std::vector<std::string> usual_directories(const std::string& home, uid_t user) {
   const auto name = "tmp/dlock-" + std::to_string(user);
   std::vector<std::string> directories{"/var/" + name, "/" + name};
@@ -129,17 +85,18 @@ std::vector<std::string> former_directories(uid_t user) {
 }
 
 std::string what_is_wrong_with(const std::string& directory) {
-  struct stat status{};
-  if (::lstat(directory.c_str(), &status) != 0) return describe(errno);
-  if (S_ISLNK(status.st_mode)) return "it is a symbolic link";
-  if (!S_ISDIR(status.st_mode)) return "it is not a directory";
-  if (status.st_uid != ::geteuid()) return "it belongs to another user";
-  if ((status.st_mode & 077) != 0) return "other users can access it; its mode must be 0700";
+  const auto info = runtime::file_info(directory);
+  if (info.error != 0) return describe(info.error);
+  if (info.is_symbolic_link) return "it is a symbolic link";
+  if (!info.is_directory) return "it is not a directory";
+  if (info.owner != runtime::user_id()) return "it belongs to another user";
+  if ((info.permissions & 077) != 0) return "other users can access it; its mode must be 0700";
   return {};
 }
 
 void prepare_directory(const std::string& directory) {
-  if (const int error = make(directory); error != 0) cannot_be_made(directory, error);
+  if (const int error = runtime::make_private_directory(directory); error != 0)
+    cannot_be_made(directory, error);
   check(directory);
 }
 
@@ -150,12 +107,13 @@ std::string prepare_usual(const std::vector<std::string>& directories) {
   const auto latest = std::ranges::max_element(ordered, {}, last_use);
   std::rotate(ordered.begin(), latest, latest + 1);
   for (const auto& directory : ordered) {
-    error = directory.ends_with(in_home) ? make_in_home(directory) : make(directory);
+    error = directory.ends_with(in_home) ? make_in_home(directory)
+                                         : runtime::make_private_directory(directory);
     if (error == 0 && belongs_to_another(directory)) error = EACCES;
     if (error != 0) continue;
     check(directory);
-    if (::access(directory.c_str(), W_OK) == 0) return directory;
-    error = errno;
+    error = runtime::write_error(directory);
+    if (error == 0) return directory;
   }
   cannot_be_made(directories.back(), error);
 }

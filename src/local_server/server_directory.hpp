@@ -8,10 +8,6 @@
 
 namespace dlock::redis {
 
-/// The home directory of `user` by the list of users, not by $HOME, which sudo and cron change.
-/// Empty: there is none.
-[[nodiscard]] std::string home_of(uid_t user);
-
 /// Where the private server of `user` may live, best first: `.local/state/dlock` in `home` (which
 /// may be empty), `/var/tmp/dlock-UID`, `/tmp/dlock-UID`. The same for a login, cron, sudo, a
 /// service.

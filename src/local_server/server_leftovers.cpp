@@ -2,7 +2,6 @@
 #include "local_server/server_leftovers.hpp"
 
 #include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "local_server/server_program.hpp"
+#include "runtime/identity.hpp"
 
 namespace dlock::redis {
 namespace {
@@ -33,7 +33,7 @@ std::string now() {
 
 void note(const std::string& directory, const std::string& what) {
   std::ofstream log{directory + "/" + std::string{log_name}, std::ios::app};
-  log << "dlock " << ::getpid() << " " << now() << " # " << what << '\n';
+  log << "dlock " << runtime::process_id() << " " << now() << " # " << what << '\n';
 }
 
 // Reads `text` from the front.

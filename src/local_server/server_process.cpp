@@ -2,23 +2,19 @@
 #include "local_server/server_process.hpp"
 
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
 
 #include "dlock/error.hpp"
 #include "local_server/server_program.hpp"
+#include "runtime/file_system.hpp"
 
 namespace dlock::redis {
 namespace {
 
-std::string process(pid_t pid) { return "/proc/" + std::to_string(pid); }
-
 using runtime::descriptor_target;
-using runtime::for_each_number;
+using runtime::for_each_descriptor;
 
 // What the descriptor is of, as /proc shows it, whether or not the file was removed.
 std::string file_of(pid_t pid, int fd) {
@@ -26,28 +22,6 @@ std::string file_of(pid_t pid, int fd) {
   constexpr std::string_view removed = " (deleted)";
   if (name.ends_with(removed)) name.resize(name.size() - removed.size());
   return name;
-}
-
-std::vector<pid_t> our_processes() {
-  std::vector<pid_t> pids;
-  for_each_number("/proc", [&](pid_t pid) {
-    struct stat status{};
-    if (::stat(process(pid).c_str(), &status) == 0 && status.st_uid == ::geteuid()) {
-      pids.push_back(pid);
-    }
-  });
-  return pids;
-}
-
-// How /proc shows a descriptor of the abstract socket `name`. Empty: there is none.
-std::string target_of(const std::string& name) {
-  std::ifstream list{"/proc/net/unix"};
-  for (std::string line; std::getline(list, line);) {
-    if (!line.ends_with(" @" + name)) continue;
-    line.resize(line.size() - name.size() - 2);
-    return "socket:[" + line.substr(line.rfind(' ') + 1) + "]";
-  }
-  return {};
 }
 
 bool leads_to(const std::string& path, const std::vector<pid_t>& servers, Deadline deadline) {
@@ -62,16 +36,16 @@ bool leads_to(const std::string& path, const std::vector<pid_t>& servers, Deadli
   }
 }
 
-std::string socket_in(pid_t pid) { return (process(pid) + "/cwd/").append(socket_name); }
+std::string socket_in(pid_t pid) { return runtime::path_in_working_directory(pid, socket_name); }
 
 }  // namespace
 
 Claimants find_claimants(const std::string& name) {
   Claimants found;
-  found.socket = target_of(name);
+  found.socket = runtime::abstract_socket_target(name);
   if (found.socket.empty()) return found;
-  for (const auto pid : our_processes()) {
-    const bool readable = for_each_number(process(pid) + "/fd", [&](int fd) {
+  for (const auto pid : runtime::processes_of_user()) {
+    const bool readable = for_each_descriptor(pid, [&](int fd) {
       std::error_code error;
       const auto of = descriptor_target(pid, fd, error);
       if (error == std::errc::permission_denied) found.hidden = true;
@@ -92,11 +66,11 @@ std::string find_socket_of(const std::vector<pid_t>& servers, Deadline deadline)
     if (auto path = socket_in(pid); leads_to(path, servers, deadline)) return path;
   }
   std::string found;
-  for (const auto pid : our_processes()) {
-    for_each_number(process(pid) + "/fd", [&](int fd) {
+  for (const auto pid : runtime::processes_of_user()) {
+    for_each_descriptor(pid, [&](int fd) {
       if (!found.empty()) return;
       if (!file_of(pid, fd).ends_with(std::string{"/"}.append(socket_name))) return;
-      const auto path = process(pid) + "/fd/" + std::to_string(fd);
+      const auto path = runtime::path_of_descriptor(pid, fd);
       if (leads_to(path, servers, deadline)) found = path;
     });
     if (!found.empty()) break;
@@ -105,12 +79,10 @@ std::string find_socket_of(const std::vector<pid_t>& servers, Deadline deadline)
 }
 
 bool is_abandoned(pid_t pid) {
-  struct stat status{};
-  if (::stat(socket_in(pid).c_str(), &status) == 0 || errno != ENOENT) return false;
+  if (runtime::file_info(socket_in(pid)).error != ENOENT) return false;
   int sockets = 0;
-  for_each_number(process(pid) + "/fd", [&](int fd) {
-    sockets += descriptor_target(pid, fd).starts_with("socket:") ? 1 : 0;
-  });
+  for_each_descriptor(
+      pid, [&](int fd) { sockets += descriptor_target(pid, fd).starts_with("socket:") ? 1 : 0; });
   return sockets == 2;  // the one that it listens on, and its claim
 }
 

@@ -1,9 +1,7 @@
 // The private server's program: where it is, and how it is told to run.
 #include "local_server/server_program.hpp"
 
-#include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -11,18 +9,13 @@
 #include <utility>
 
 #include "dlock/error.hpp"
+#include "runtime/file_system.hpp"
 
 namespace dlock::redis {
 namespace {
 
 [[noreturn]] void unreachable(const std::string& what) {
   throw Unreachable(errc::unreachable, what);
-}
-
-bool is_program(const std::string& path) {
-  struct stat status{};
-  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode) &&
-         ::access(path.c_str(), X_OK) == 0;
 }
 
 // Only absolute ones: the server's working directory is another than ours.
@@ -47,7 +40,7 @@ std::string find_server_program(std::string_view given, std::string_view search_
                                 std::span<const std::string> standard) {
   if (!given.empty()) {
     std::string program{given};
-    if (given.starts_with('/') && is_program(program)) return program;
+    if (given.starts_with('/') && runtime::is_program(program)) return program;
     unreachable("DLOCK_REDIS_SERVER is " + program +
                 ", which is not the absolute path of a program; correct or unset it");
   }
@@ -55,7 +48,7 @@ std::string find_server_program(std::string_view given, std::string_view search_
   directories.insert(directories.end(), standard.begin(), standard.end());
   for (const auto* name : {"/redis-server", "/valkey-server"}) {
     for (const auto& directory : directories) {
-      if (is_program(directory + name)) return directory + name;
+      if (runtime::is_program(directory + name)) return directory + name;
     }
   }
   unreachable(

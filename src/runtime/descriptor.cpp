@@ -47,6 +47,10 @@ bool open_pipe(Pipe& pipe, int flags) noexcept {
   return true;
 }
 
+Descriptor duplicate(const Descriptor& fd, int lowest) noexcept {
+  return Descriptor{fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, lowest) : -1};
+}
+
 bool shorten(std::string& path, Descriptor& directory) {
   const auto slash = path.rfind('/');
   const bool is_here = slash == path.npos;

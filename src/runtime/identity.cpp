@@ -1,4 +1,4 @@
-// What others call this process.
+// What others call this process, and what it may do.
 #include "runtime/identity.hpp"
 
 #include <unistd.h>
@@ -15,6 +15,13 @@ std::string host_name() {
 
 std::int64_t process_id() noexcept { return ::getpid(); }
 
+uid_t user_id() noexcept { return ::geteuid(); }
+
 std::string program_name() { return ::program_invocation_short_name; }
+
+// The kernel's limit: 32 pages.
+std::size_t max_exec_string() noexcept {
+  return 32 * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
 
 }  // namespace dlock::runtime

@@ -3,11 +3,14 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <system_error>
 
@@ -40,8 +43,7 @@ bool has_lists_of_children() {
   return has;
 }
 
-}  // namespace
-
+// Calls `use` for each entry of a directory that is a number. False: it cannot be read.
 bool for_each_number(const std::string& directory, const std::function<void(int)>& use) {
   const std::unique_ptr<DIR, CloseDirectory> list{::opendir(directory.c_str())};
   if (list == nullptr) return false;
@@ -52,6 +54,12 @@ bool for_each_number(const std::string& directory, const std::function<void(int)
     if (error == std::errc{} && end == name.data() + name.size()) use(value);
   }
   return true;
+}
+
+}  // namespace
+
+bool for_each_descriptor(pid_t pid, const std::function<void(int)>& use) {
+  return for_each_number(path_of(pid) + "fd", use);
 }
 
 std::string read_process_file(pid_t pid, std::string_view name, std::size_t most) {
@@ -69,7 +77,25 @@ std::string working_directory(pid_t pid) {
 }
 
 std::string descriptor_target(pid_t pid, int fd, std::error_code& error) {
-  return std::filesystem::read_symlink(path_of(pid) + "fd/" + std::to_string(fd), error).string();
+  return std::filesystem::read_symlink(path_of_descriptor(pid, fd), error).string();
+}
+
+std::string path_in_working_directory(pid_t pid, std::string_view path) {
+  return (path_of(pid) + "cwd/").append(path);
+}
+
+std::string path_of_descriptor(pid_t pid, int fd) {
+  return path_of(pid) + "fd/" + std::to_string(fd);
+}
+
+std::string abstract_socket_target(const std::string& name) {
+  std::ifstream list{"/proc/net/unix"};
+  for (std::string line; std::getline(list, line);) {
+    if (!line.ends_with(" @" + name)) continue;
+    line.resize(line.size() - name.size() - 2);
+    return "socket:[" + line.substr(line.rfind(' ') + 1) + "]";
+  }
+  return {};
 }
 
 // /proc/PID/stat: "PID (NAME) STATE PPID PGRP ...", where NAME may contain anything.
@@ -98,6 +124,28 @@ std::vector<Process> all_processes() {
     if (auto process = read_process(pid)) all.push_back(std::move(*process));
   });
   return all;
+}
+
+std::vector<pid_t> processes_of_user() {
+  std::vector<pid_t> pids;
+  for_each_number("/proc", [&](pid_t pid) {
+    struct stat status{};
+    if (::stat(path_of(pid).c_str(), &status) == 0 && status.st_uid == ::geteuid()) {
+      pids.push_back(pid);
+    }
+  });
+  return pids;
+}
+
+std::uint64_t start_ticks(BootTime when) {
+  const auto tick = std::chrono::nanoseconds{std::chrono::seconds{1}} / ::sysconf(_SC_CLK_TCK);
+  return static_cast<std::uint64_t>(when / tick);
+}
+
+std::string process_space() {
+  struct stat status{};
+  (void)::stat("/proc/self/ns/pid", &status);
+  return std::to_string(status.st_ino);
 }
 
 std::vector<pid_t> children_of(pid_t pid) {

@@ -12,6 +12,8 @@
 #include <system_error>
 #include <vector>
 
+#include "runtime/boot_time.hpp"
+
 namespace dlock::runtime {
 
 struct Process {
@@ -37,6 +39,15 @@ struct Process {
 /// All that can be seen, with ended ones that nobody has collected.
 [[nodiscard]] std::vector<Process> all_processes();
 
+/// The numbers of those of this user.
+[[nodiscard]] std::vector<pid_t> processes_of_user();
+
+/// An instant in the unit of `Process::start`.
+[[nodiscard]] std::uint64_t start_ticks(BootTime when);
+
+/// Names the space in which the numbers of processes mean what they mean to this one.
+[[nodiscard]] std::string process_space();
+
 /// The numbers of its children, of all its threads, ended ones included, in the order in which they
 /// became its children. Complete only if none of them is collected meanwhile.
 [[nodiscard]] std::vector<pid_t> children_of(pid_t pid);
@@ -54,7 +65,15 @@ struct Process {
 /// Empty: hidden from us.
 [[nodiscard]] std::string working_directory(pid_t pid);
 
-/// Calls `use` for each entry of a directory that is a number. False: it cannot be read.
-bool for_each_number(const std::string& directory, const std::function<void(int)>& use);
+/// Calls `use` for each open descriptor of the process. False: errno says why they are hidden.
+bool for_each_descriptor(pid_t pid, const std::function<void(int)>& use);
+
+/// What a descriptor of the abstract socket `name` stands for. Empty: nobody has that name.
+[[nodiscard]] std::string abstract_socket_target(const std::string& name);
+
+/// A path to what `path` is in the working directory of the process, wherever that is.
+[[nodiscard]] std::string path_in_working_directory(pid_t pid, std::string_view path);
+/// A path to what its descriptor `fd` stands for, although it may have been removed.
+[[nodiscard]] std::string path_of_descriptor(pid_t pid, int fd);
 
 }  // namespace dlock::runtime

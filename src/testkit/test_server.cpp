@@ -1,9 +1,7 @@
 // A server for one test, which ends with its owner, however that ends.
 #include "testkit/test_server.hpp"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -45,12 +43,11 @@ runtime::Spawned spawn(const std::string& directory, int end, Deadline deadline)
 }  // namespace
 
 TestServer::TestServer(Deadline deadline) : directory_(make_directory()), watcher_(0, {}) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw Unreachable(errc::unreachable, "no pipe for the server");
-  lifeline_.reset(ends[1]);
-  const runtime::Descriptor end{ends[0]};
+  runtime::Pipe pipe;
+  if (!runtime::open_pipe(pipe)) throw Unreachable(errc::unreachable, "no pipe for the server");
+  lifeline_ = std::move(pipe.write);
   try {
-    watcher_ = spawn(directory_, end.get(), deadline);
+    watcher_ = spawn(directory_, pipe.read.get(), deadline);
     while (!does({"PING"}, socket(), deadline)) {  // only then it has written its process id
       if (watcher_.end() || std::chrono::steady_clock::now() >= deadline) {
         throw Unreachable(errc::unreachable,

@@ -39,16 +39,16 @@ TEST_F(ServerDirectory, IsInTheHomeOfTheUser) {
 }
 
 TEST_F(ServerDirectory, DoesNotDependOnTheEnvironment) {
-  const auto home = home_of(::geteuid());
+  const auto home = runtime::home_of(::geteuid());
   test::Forked session{[&] {
     ::setenv("HOME", "/elsewhere", 1);
     ::setenv("XDG_RUNTIME_DIR", "/elsewhere", 1);
     ::setenv("XDG_STATE_HOME", "/elsewhere", 1);
     ::setenv("TMPDIR", "/elsewhere", 1);
-    return home_of(::geteuid()) == home ? 0 : 1;
+    return runtime::home_of(::geteuid()) == home ? 0 : 1;
   }};
   EXPECT_EQ(session.wait(), 0);
-  EXPECT_EQ(home_of(4'000'000'000), "");
+  EXPECT_EQ(runtime::home_of(4'000'000'000), "");
 }
 
 TEST_F(ServerDirectory, IsMadeForThisUserAlone) {

@@ -1,8 +1,6 @@
 // The guard's record of processes.
 #include "cli/supervision/process_record.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <set>
@@ -14,23 +12,13 @@
 
 namespace dlock::cli {
 
-namespace {
-
-// As the starts of processes are counted.
-std::uint64_t ticks(runtime::BootTime when) {
-  const auto tick = std::chrono::nanoseconds{std::chrono::seconds{1}} / ::sysconf(_SC_CLK_TCK);
-  return static_cast<std::uint64_t>(when / tick);
-}
-
-}  // namespace
-
 void ProcessRecord::begin(pid_t session, runtime::BootTime when) {
   session_ = session;
-  begin_ = last_look_ = look_before_ = ticks(when);
+  begin_ = last_look_ = look_before_ = runtime::start_ticks(when);
 }
 
 void ProcessRecord::look(pid_t dlock, pid_t guard) {
-  const auto now = ticks(runtime::boot_now());
+  const auto now = runtime::start_ticks(runtime::boot_now());
   std::map<pid_t, std::uint64_t> seen;
   for (const auto& process : find_descendants(dlock, guard)) {
     seen.emplace(process.pid, process.start);

@@ -1,0 +1,48 @@
+// Files, directories and file systems, where the standard library does not know enough of them.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "runtime/descriptor.hpp"
+
+namespace dlock::runtime {
+
+/// What is at a path. A symbolic link is not followed.
+struct FileInfo {
+  int error = 0;  ///< why it cannot be seen; the rest is unknown then
+  bool is_directory = false;
+  bool is_symbolic_link = false;
+  uid_t owner = 0;
+  mode_t permissions = 0;  ///< the lowest nine bits of the mode
+};
+
+[[nodiscard]] FileInfo file_info(const std::string& path);
+
+/// Makes a directory that only this user may enter. Returns 0, also if there is one already; else
+/// the error number.
+[[nodiscard]] int make_private_directory(const std::string& path);
+
+/// 0 if this process may write to what is at `path`, else the error number.
+[[nodiscard]] int write_error(const std::string& path);
+
+/// Whether the path leads to a regular file that this process may execute.
+[[nodiscard]] bool is_program(const std::string& path);
+
+/// Whether `path` is on a file system of a kind that only one machine has, and that has sockets.
+[[nodiscard]] bool is_on_this_machine(const std::string& path);
+
+/// How much this user may still write beside `path`. None: unknown.
+[[nodiscard]] std::optional<std::uint64_t> free_bytes(const std::string& path);
+
+/// The home directory of `user` by the list of users, not by $HOME, which sudo and cron change.
+/// Empty: there is none.
+[[nodiscard]] std::string home_of(uid_t user);
+
+/// Holds on to what is at `path`, so that /proc leads to it after it was removed.
+[[nodiscard]] Descriptor hold_on_to(const std::string& path);
+
+}  // namespace dlock::runtime
