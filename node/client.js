@@ -163,10 +163,10 @@ export class Client {
 
   async breakLock(name, fence, options = {}) {
     if (typeof fence !== 'bigint') throw new TypeError('a fence is a bigint');
-    const { patience = 0 } = withSpans(options, 'patience');
+    const { timeout = 0 } = withSpans(options, 'timeout');
     const bytes = bytesOf(name);
     const { handle } = this.#native;
-    const begin = (number) => c.breakLock(handle, bytes, bytes.length, fence, patience, number);
+    const begin = (number) => c.breakLock(handle, bytes, bytes.length, fence, timeout, number);
     return queue.call(begin, ({ value }) => value !== 0, this);
   }
 

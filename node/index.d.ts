@@ -283,8 +283,8 @@ export class Client implements AsyncDisposable {
   /** The rings of waits that have lasted 2 s. */
   listDeadlocks(): Promise<DeadlockLink[][]>;
   /** Takes the lock from the holder with this fence, never from a later one; false if nobody holds it
-   * with this fence. The holder is asked first, for `patience`, 1 s. */
-  breakLock(name: Name, fence: bigint, options?: { patience?: number }): Promise<boolean>;
+   * with this fence. The holder is asked first, for `timeout`, 1 s. */
+  breakLock(name: Name, fence: bigint, options?: { timeout?: number }): Promise<boolean>;
   /** What it has counted. */
   stats(): Stats;
   /** Ends all waits with `DLOCK_CANCELLED`; leases go on. Twice is the same. */

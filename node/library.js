@@ -51,7 +51,7 @@ export const c = {
     'int dlock_inspect_queued(void *client, int subject, void *name, size_t length, uint64_t context)',
   ),
   breakLock: of(`int dlock_break_lock_queued(void *client, void *name, size_t length, int64_t fence,
-    int64_t patience_ms, uint64_t context)`),
+    int64_t timeout_ms, uint64_t context)`),
   beginOnce: of(`int dlock_once_begin_queued(void *client, void *name, size_t length, void *options,
     uint64_t context)`),
 

@@ -331,9 +331,9 @@ DLOCK_API dlock_status dlock_inspect(dlock_client* client, dlock_subject subject
 DLOCK_API void dlock_text_free(char* text);
 /** Takes the lock away from the holder with this fence, never from a later one. `*broken` is 1 if
  * that holder has lost it, and 0 if nobody holds it with this fence. The holder's process is asked
- * first, for `patience_ms`, 0 meaning 1000; then the server's record decides. */
+ * first, for `timeout_ms`, 0 meaning 1000; then the server's record decides. */
 DLOCK_API dlock_status dlock_break_lock(dlock_client* client, const char* name, size_t length,
-                                        int64_t fence, int64_t patience_ms, int* broken);
+                                        int64_t fence, int64_t timeout_ms, int* broken);
 
 /** Settings of work that is done once in a period. Zero is the default. */
 typedef struct dlock_once_options {

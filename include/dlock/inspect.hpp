@@ -120,10 +120,10 @@ enum class BreakOutcome {
 
 /// Takes the lock from the holder that has `fence`, never from a later one. Asks the holder's
 /// process first, which knows whether it has passed the lock on inside itself; if that does not
-/// answer within `patience`, the server's record decides. Throws what `inspect_lock` throws.
+/// answer within `timeout`, the server's record decides. Throws what `inspect_lock` throws.
 [[nodiscard]] DLOCK_API BreakOutcome break_lock(Client& client, std::string_view name,
                                                 std::int64_t fence,
-                                                Span patience = std::chrono::seconds{1});
+                                                Span timeout = std::chrono::seconds{1});
 
 /// @name Text
 /// One line for logs and for people. What a stranger wrote (names, hosts, labels) is escaped. The

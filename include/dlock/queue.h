@@ -105,7 +105,7 @@ DLOCK_API dlock_status dlock_inspect_queued(dlock_client* client, dlock_subject 
                                             const char* name, size_t length, uint64_t context);
 /** As dlock_break_lock(): `*broken` is the event's `number`. */
 DLOCK_API dlock_status dlock_break_lock_queued(dlock_client* client, const char* name,
-                                               size_t length, int64_t fence, int64_t patience_ms,
+                                               size_t length, int64_t fence, int64_t timeout_ms,
                                                uint64_t context);
 
 /** As dlock_once_begin(): DLOCK_EVENT_ACQUIRED. */

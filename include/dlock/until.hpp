@@ -13,23 +13,23 @@ namespace dlock {
 namespace detail {
 
 /// So long, and longer, is for ever: far from the end of every clock's numbers.
-inline constexpr std::chrono::hours longest_span{24 * 365 * 100};
+inline constexpr std::chrono::hours max_span{24 * 365 * 100};
 
 /// `span` in whole milliseconds, rounded up. The longest there is, which stands for ever, for
-/// `longest_span` and more, be it infinite; `-longest_span` for what is less than that.
+/// `max_span` and more, be it infinite; `-max_span` for what is less than that.
 /// `UsageError` for what is not a number.
 template <class Rep, class Period>
 constexpr std::chrono::milliseconds in_ms(const std::chrono::duration<Rep, Period>& span) {
   using Seconds = std::chrono::duration<long double>;
   const Seconds seconds{span};  // of this nothing overflows
-  if (seconds >= Seconds{longest_span}) {
+  if (seconds >= Seconds{max_span}) {
     return std::chrono::milliseconds::max();
   }
-  if (seconds > -Seconds{longest_span}) {
+  if (seconds > -Seconds{max_span}) {
     return std::chrono::ceil<std::chrono::milliseconds>(span);
   }
   if (seconds < Seconds::zero()) {
-    return -longest_span;
+    return -max_span;
   }
   throw_error(errc::usage, "a time span is not a number");
 }
@@ -40,7 +40,7 @@ std::chrono::milliseconds until(const std::chrono::time_point<Clock, Span>& dead
   using Seconds = std::chrono::duration<long double>;
   const auto now = Clock::now();
   const Seconds left = Seconds{deadline.time_since_epoch()} - Seconds{now.time_since_epoch()};
-  const bool is_near = left < Seconds{longest_span} && left > -Seconds{longest_span};
+  const bool is_near = left < Seconds{max_span} && left > -Seconds{max_span};
   return std::max(is_near ? in_ms(deadline - now) : in_ms(left), std::chrono::milliseconds::zero());
 }
 
@@ -50,7 +50,7 @@ using Deadline = std::optional<std::chrono::steady_clock::time_point>;
 template <class Rep, class Period>
 Deadline deadline_in(const std::chrono::duration<Rep, Period>& span) {
   const auto left = in_ms(span);
-  return left < longest_span ? Deadline{std::chrono::steady_clock::now() + left} : std::nullopt;
+  return left < max_span ? Deadline{std::chrono::steady_clock::now() + left} : std::nullopt;
 }
 
 }  // namespace detail

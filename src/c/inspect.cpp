@@ -58,9 +58,9 @@ char* copy_of(const std::string& text) {
   return copy;
 }
 
-bool break_it(Client& client, std::string_view name, std::int64_t fence, std::int64_t patience_ms) {
-  const Span patience = c::span_of(patience_ms).value_or(std::chrono::seconds{1});
-  return break_lock(client, name, fence, patience) == BreakOutcome::broken;
+bool break_it(Client& client, std::string_view name, std::int64_t fence, std::int64_t timeout_ms) {
+  const Span timeout = c::span_of(timeout_ms).value_or(std::chrono::seconds{1});
+  return break_lock(client, name, fence, timeout) == BreakOutcome::broken;
 }
 
 }  // namespace
@@ -88,26 +88,25 @@ dlock_status dlock_inspect_queued(dlock_client* client, dlock_subject subject, c
 }
 
 dlock_status dlock_break_lock(dlock_client* client, const char* name, std::size_t length,
-                              std::int64_t fence, std::int64_t patience_ms, int* broken) {
+                              std::int64_t fence, std::int64_t timeout_ms, int* broken) {
   return c::guarded([&] {
     c::require(client != nullptr, "client");
     c::require(broken != nullptr, "broken");
     *broken = 0;
-    *broken =
-        static_cast<int>(break_it(client->client, c::bytes(name, length), fence, patience_ms));
+    *broken = static_cast<int>(break_it(client->client, c::bytes(name, length), fence, timeout_ms));
   });
 }
 
 dlock_status dlock_break_lock_queued(dlock_client* client, const char* name, std::size_t length,
-                                     std::int64_t fence, std::int64_t patience_ms,
+                                     std::int64_t fence, std::int64_t timeout_ms,
                                      std::uint64_t context) {
   return c::guarded([&] {
     c::require(client != nullptr, "client");
-    c::in_background(c::queue_of(*client), {DLOCK_EVENT_DONE, context},
-                     [owner = c::kept(client), its = std::string{c::bytes(name, length)}, fence,
-                      patience_ms](const std::stop_token&, c::Event& event) {
-                       event.number = static_cast<std::int64_t>(
-                           break_it(owner->client, its, fence, patience_ms));
-                     });
+    c::in_background(
+        c::queue_of(*client), {DLOCK_EVENT_DONE, context},
+        [owner = c::kept(client), its = std::string{c::bytes(name, length)}, fence, timeout_ms](
+            const std::stop_token&, c::Event& event) {
+          event.number = static_cast<std::int64_t>(break_it(owner->client, its, fence, timeout_ms));
+        });
   });
 }

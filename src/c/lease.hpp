@@ -87,5 +87,7 @@ struct dlock_lease : dlock::c::Belonging {
     const std::lock_guard lock{mutex};
     return std::get_if<Kind>(&right);
   }
-  [[nodiscard]] bool is_forked() const noexcept { return generation != dlock::runtime::fork_generation(); }
+  [[nodiscard]] bool is_forked() const noexcept {
+    return generation != dlock::runtime::fork_generation();
+  }
 };

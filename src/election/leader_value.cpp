@@ -45,7 +45,7 @@ void LeaderValue::proclaim(std::string_view value, const std::stop_token& stop) 
   const std::lock_guard lock{mutex_};
   value_ = value;
   ++revision_;
-  if (!keeper_.joinable()) keeper_ = runtime::background_thread([this] { keep(); });
+  if (!repeater_.joinable()) repeater_ = runtime::background_thread([this] { repeat(); });
   changed_.notify_all();
   try {
     send(stop);
@@ -104,7 +104,7 @@ void LeaderValue::send(const std::stop_token& stop) {
 
 // Repeats the value every period, on several servers sooner at first: one of them may have got its
 // part of the lock, or the value, after the majority had it.
-void LeaderValue::keep() {
+void LeaderValue::repeat() {
   std::unique_lock lock{mutex_};
   const auto initial = servers_.size() == 1 ? period_ : initial_pause;
   for (auto pause = initial;;) {
@@ -156,7 +156,7 @@ void LeaderValue::withdraw() noexcept {
     }
   }
   changed_.notify_all();
-  if (keeper_.joinable()) keeper_.join();
+  if (repeater_.joinable()) repeater_.join();
 }
 
 }  // namespace dlock::detail

@@ -42,7 +42,7 @@ class LeaderValue {
 
  private:
   void send(const std::stop_token& stop);
-  void keep();
+  void repeat();
 
   const std::shared_ptr<Session> client_;
   const std::shared_ptr<const core::LeaseRecord> lease_;
@@ -55,8 +55,8 @@ class LeaderValue {
   std::string value_;
   std::int64_t revision_ = 0;
   bool withdrawn_ = false;
-  std::stop_source ends_;  ///< ends the waits of the keeper
-  std::thread keeper_;
+  std::stop_source ends_;  ///< ends the waits of that thread
+  std::thread repeater_;
 };
 
 }  // namespace dlock::detail

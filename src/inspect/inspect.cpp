@@ -65,8 +65,8 @@ std::optional<BreakOutcome> outcome_so_far(LockReader& reader, const std::string
 }
 
 template <class Look>
-std::optional<BreakOutcome> wait_for_outcome(milliseconds patience, Look look) {
-  const auto deadline = detail::deadline_in(patience);
+std::optional<BreakOutcome> wait_for_outcome(milliseconds timeout, Look look) {
+  const auto deadline = detail::deadline_in(timeout);
   for (milliseconds pause{1}; !deadline || steady_clock::now() < *deadline;) {
     if (const auto outcome = look()) return outcome;
     std::this_thread::sleep_for(pause);
@@ -169,7 +169,7 @@ Locks look_at(detail::Session& state, Look look) {
 
 // Breaks a mutex.
 BreakOutcome break_mutex(LockReader& reader, const core::LockKeys& names, core::Fence fence,
-                         milliseconds patience) {
+                         milliseconds timeout) {
   const std::array keys{names.lock, names.queue, names.seen,
                         reader.config().fence_key_for(names.lock)};
   const auto counter = std::to_string(fence.counter);
@@ -182,7 +182,7 @@ BreakOutcome break_mutex(LockReader& reader, const core::LockKeys& names, core::
   if (asked == "not_holder") return BreakOutcome::not_holder;
   if (asked != "asked 0") {
     const auto outcome =
-        wait_for_outcome(patience, [&] { return outcome_so_far(reader, names.lock, fence); });
+        wait_for_outcome(timeout, [&] { return outcome_so_far(reader, names.lock, fence); });
     if (outcome) return *outcome;
   }
   if (run("force") == "broken") return BreakOutcome::broken;
@@ -192,7 +192,7 @@ BreakOutcome break_mutex(LockReader& reader, const core::LockKeys& names, core::
 
 // Permits are not passed on inside a process, so the record is the truth.
 BreakOutcome break_permits(LockReader& reader, const core::LockKeys& names, core::Fence fence,
-                           milliseconds patience) {
+                           milliseconds timeout) {
   const std::array keys{names.lock, names.queue, names.seen,
                         reader.config().fence_key_for(names.lock)};
   const auto counter = std::to_string(fence.counter);
@@ -203,7 +203,7 @@ BreakOutcome break_permits(LockReader& reader, const core::LockKeys& names, core
   const auto asked = fence.sequence == 0 ? run("ask") : "not_holder";
   if (asked == "not_holder") return BreakOutcome::not_holder;
   if (asked != "asked 0") {
-    const auto outcome = wait_for_outcome(patience, [&]() -> std::optional<BreakOutcome> {
+    const auto outcome = wait_for_outcome(timeout, [&]() -> std::optional<BreakOutcome> {
       if (run("look") == "holds") return std::nullopt;
       return BreakOutcome::broken;
     });
@@ -214,21 +214,21 @@ BreakOutcome break_permits(LockReader& reader, const core::LockKeys& names, core
 }
 
 BreakOutcome break_on(LockReader& reader, const core::LockKeys& names, core::Fence fence,
-                      milliseconds patience) {
+                      milliseconds timeout) {
   try {
-    return break_mutex(reader, names, fence, patience);
+    return break_mutex(reader, names, fence, timeout);
   } catch (const StoreUnusable& error) {
     if (error.reason() != errc::not_a_lock) throw;
   }
-  return break_permits(reader, names, fence, patience);
+  return break_permits(reader, names, fence, timeout);
 }
 
 // The hold is over when a majority of the servers has released it; the others forget it in time.
 BreakOutcome break_on_majority(detail::Session& state, const core::LockKeys& names,
-                               core::Fence fence, milliseconds patience) {
+                               core::Fence fence, milliseconds timeout) {
   auto outcome = BreakOutcome::not_holder;
   visit_quorum(state, [&](LockReader& reader) {
-    const auto here = break_on(reader, names, fence, patience);
+    const auto here = break_on(reader, names, fence, timeout);
     outcome = here == BreakOutcome::broken ? here : outcome;
   });
   return outcome;
@@ -265,15 +265,15 @@ LockInfo inspect_lock(Client& client, std::string_view name) {
   return lock;
 }
 
-BreakOutcome break_lock(Client& client, std::string_view name, std::int64_t fence, Span patience) {
+BreakOutcome break_lock(Client& client, std::string_view name, std::int64_t fence, Span timeout) {
   auto& state = *client.state();
   const auto names = core::lock_keys(state.config().key_of(name));
   const auto parts = core::Fence::of(fence);
   if (!state.is_quorum()) {
     LockReader reader{state.config()};
-    return break_on(reader, names, parts, patience);
+    return break_on(reader, names, parts, timeout);
   }
-  return break_on_majority(state, names, parts, patience);
+  return break_on_majority(state, names, parts, timeout);
 }
 
 }  // namespace dlock

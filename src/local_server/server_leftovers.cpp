@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view aside_name = "broken-";
-constexpr std::size_t most_aside = 3;
+constexpr std::size_t max_aside = 3;
 
 std::string now() {
   const auto seconds = ::time(nullptr);
@@ -134,7 +134,7 @@ std::string set_aside(const std::string& directory) {
       if (error) fs::rename(file, aside + "." + file.filename().string(), error);
     }
   }
-  for (std::size_t i = 0; i + most_aside - 1 < former.size(); ++i) {
+  for (std::size_t i = 0; i + max_aside - 1 < former.size(); ++i) {
     fs::remove_all(former[i], error);
   }
   note(directory, "the server could not start with the data that was here; it is in " + aside);

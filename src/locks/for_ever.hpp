@@ -11,7 +11,7 @@ namespace dlock::detail {
 /// is a mistake, which the caller reports.
 [[nodiscard]] constexpr std::chrono::milliseconds unless_for_ever(std::chrono::milliseconds span,
                                                                   std::chrono::milliseconds max) {
-  return span >= longest_span ? max : span;
+  return span >= max_span ? max : span;
 }
 
 }  // namespace dlock::detail

@@ -30,7 +30,7 @@ class Buffer {
     begin_ += size;
     if (begin_ < end_) return;
     begin_ = end_ = 0;
-    if (capacity_ > most_kept) {
+    if (capacity_ > max_idle_capacity) {
       memory_.reset();
       capacity_ = 0;
     }
@@ -38,7 +38,7 @@ class Buffer {
 
  private:
   static constexpr std::size_t min_capacity = 1024;
-  static constexpr std::size_t most_kept = 64 * 1024;
+  static constexpr std::size_t max_idle_capacity = 64 * 1024;
 
   void make_room(std::size_t size) {
     const auto left = bytes();

@@ -95,14 +95,14 @@ bool Connection::Impl::note_problem(Outcome outcome) {
 
 void Connection::Impl::append(std::span<const std::string_view> fields) {
   if (!socket) return;
-  constexpr std::size_t most_head = 24;  // a letter, digits, and twice the end of a line
-  std::size_t room = most_head;
-  for (const auto field : fields) room += most_head + field.size();
+  constexpr std::size_t max_head = 24;  // a letter, digits, and twice the end of a line
+  std::size_t room = max_head;
+  for (const auto field : fields) room += max_head + field.size();
   char* const begin = output.room(room);
   char* out = begin;
   const auto put_head = [&](char kind, std::size_t count) {
     *out++ = kind;
-    out = std::to_chars(out, out + most_head, count).ptr;
+    out = std::to_chars(out, out + max_head, count).ptr;
     *out++ = '\r';
     *out++ = '\n';
   };

@@ -1,32 +1,32 @@
 #!lua flags=no-writes,allow-oom
--- Looks at locks, changing nothing.
+-- Reads locks, without changing them.
 -- KEYS: lock, queue, seen for each lock
--- ARGV: 'all'; or 'ours' to pass over locks that are free or held by others; or 'some' and a number:
---   no waiters, and of many holders a part without their counters, another for each number
--- Replies: the server's time, then for each lock false (passed over) or a list: the problem with it
---   or '', what it holds, its time to live in ms (as of PTTL), then TOKEN and TICKET for each live
---   waiter. What a mutex holds is its value; permits are a list of the capacity, then TOKEN, END and
---   COUNTER (or '') for each holder
+-- ARGV: 'all'; or 'ours' to skip locks that are free or held by other programs; or 'some' and a number:
+--   without waiters, and of many holders only one part, by that number, without their counters
+-- Replies: the server's time, then for each lock false (skipped) or a list: the problem with it or
+--   '', its content, its time to live in ms (as PTTL returns it), then TOKEN and TICKET of each live
+--   waiter. The content of a mutex is its value; that of permits is a list of the capacity, then TOKEN,
+--   END and COUNTER (or '') of each holder
 -- include _lock.lua
 
-local MOST_BYTES = 1024  -- of a value that is shown: a foreign one may have any length
-local MOST_HOLDERS = 128 -- in a part
+local MAX_BYTES = 1024  -- of a value in the reply: one of another program may have any length
+local MAX_HOLDERS = 128 -- in one part
 
--- The holders of permits, or the given `part` of them; nothing if it is something else.
+-- Returns the holders of permits, or the given `part` of them; nil if the key holds something else.
 local function permits(lock_key, seen_key, now, part)
   local numbers = redis.pcall('ZMSCORE', lock_key, '=capacity', '=used')
   if numbers.err or not (numbers[1] and numbers[2]) then
     return
   end
   local found = { digits(-numbers[1]) }
-  local from, offset, most = '(' .. digits(math.max(now, 0)), 0, -1
+  local from, offset, limit = '(' .. digits(math.max(now, 0)), 0, -1
   if part then
-    most = MOST_HOLDERS
+    limit = MAX_HOLDERS
     local others = redis.call('ZCOUNT', lock_key, from, '+inf') - most
-    offset = others > 0 and math.min(part * most % (others + most), others) or 0
+    offset = others > 0 and math.min(part * limit % (others + limit), others) or 0
   end
   local holders =
-    redis.call('ZRANGEBYSCORE', lock_key, from, '+inf', 'WITHSCORES', 'LIMIT', offset, most)
+    redis.call('ZRANGEBYSCORE', lock_key, from, '+inf', 'WITHSCORES', 'LIMIT', offset, limit)
   for h = 1, #holders, 2 do
     found[#found + 1] = holders[h]
     found[#found + 1] = holders[h + 1]
@@ -40,7 +40,7 @@ local part = ARGV[1] == 'some' and tonumber(ARGV[2])
 local now = now_us()
 local answer = { digits(now) }
 for i = 1, #KEYS, 3 do
-  local value = redis.pcall('GETRANGE', KEYS[i], 0, MOST_BYTES - 1)
+  local value = redis.pcall('GETRANGE', KEYS[i], 0, MAX_BYTES - 1)
   local problem = type(value) == 'table' and value.err or ''
   local ours = problem == '' and is_ours(value)
   if string.sub(problem, 1, 9) == 'WRONGTYPE' then

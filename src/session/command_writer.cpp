@@ -42,8 +42,8 @@ ScriptText script_of(const core::Command& command) {
       return permits ? ScriptText{script::permits_renew, script::permits_renew_sha}
                      : ScriptText{script::renew, script::renew_sha};
     case core::Verb::write_fence:
-      return permits ? ScriptText{script::permits_raise, script::permits_raise_sha}
-                     : ScriptText{script::raise, script::raise_sha};
+      return permits ? ScriptText{script::permits_write_fence, script::permits_write_fence_sha}
+                     : ScriptText{script::write_fence, script::write_fence_sha};
     default:
       return {};
   }

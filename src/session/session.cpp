@@ -191,13 +191,13 @@ core::AcquireRequest Session::request_for(core::Instant begin, const std::string
   const bool tries = limit && *limit <= milliseconds::zero();
   core::AcquireRequest request{
       .key = key, .ttl = options.ttl, .renew = options.renew, .wait = !tries, .permits = permits};
-  if (options.max_hold && *options.max_hold < longest_span) {
+  if (options.max_hold && *options.max_hold < max_span) {
     request.max_hold = options.max_hold;
   }
   if (tries) {
     request.deadline =
         begin + config_.options.connect_timeout + 2 * config_.options.request_timeout;
-  } else if (limit && *limit < longest_span) {
+  } else if (limit && *limit < max_span) {
     request.deadline = begin + *limit;
   }
   return request;

@@ -405,7 +405,7 @@ class Protocol(unittest.TestCase):
         self.assertEqual(b.next_message(), ["changed"])
         self.assertEqual(self.server.command("GET", leader_key).decode(),
                          f"{mine}:{counter}:0:1:host-1")
-        self.assertEqual(a.proclaim(LOCK, mine, counter, 1, "host-1", life_ms=90000), ["kept"])
+        self.assertEqual(a.proclaim(LOCK, mine, counter, 1, "host-1", life_ms=90000), ["renewed"])
         self.assertAlmostEqual(self.ttl_ms(leader_key), 90000, delta=5000)
         self.assertEqual(a.proclaim(LOCK, mine, counter, 3, "a:b\n"), ["proclaimed"])
         self.assertEqual(a.proclaim(LOCK, mine, counter, 2, "late"), ["outdated"])

@@ -204,7 +204,7 @@ TEST_F(MisusedKeys, AbsurdNumbersOfPermits) {
     (void)Semaphore{client, "k", 3}.permits(3).try_acquire_for(1ms);
     if (lease) lease->ensure_held();
   };
-  for (const auto* member : {"=capacity", "=used", "=raised", "=seal1", "holder"}) {
+  for (const auto* member : {"=capacity", "=used", "=written", "=seal1", "holder"}) {
     for (const auto& number : absurd) {
       server.command({"FLUSHALL"});
       Client holder{server.url()};

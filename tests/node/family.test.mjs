@@ -192,7 +192,7 @@ test('locks are looked at and broken', async () => {
   assert.deepEqual(await client.listDeadlocks(), []);
   assert.equal(await client.breakLock('seen', lease.fence - 1n), false);
   lease.ensureHeld();
-  assert.equal(await client.breakLock('seen', lease.fence, { patience: 5_000 }), true);
+  assert.equal(await client.breakLock('seen', lease.fence, { timeout: 5_000 }), true);
   await eventually(() => lease.lost.aborted);
   await assert.rejects(lease.release(), fails('DLOCK_LOST'));
   await assert.rejects(client.breakLock('seen', 1), TypeError);

@@ -80,10 +80,11 @@ rc::Gen<Operation> any_renew() {
   return operation(gen::build<Renew>(gen::set(&Renew::leases, leases)));
 }
 
-rc::Gen<Operation> any_raise() {
-  return operation(gen::build<Raise>(
-      gen::set(&Raise::key, any_key()), gen::set(&Raise::token, likely_holder()),
-      gen::set(&Raise::ttl, any_ttl()), gen::set(&Raise::by, gen::element(-1, 0, 1, 1000000))));
+rc::Gen<Operation> any_write_fence() {
+  return operation(gen::build<WriteFence>(
+      gen::set(&WriteFence::key, any_key()), gen::set(&WriteFence::token, likely_holder()),
+      gen::set(&WriteFence::ttl, any_ttl()),
+      gen::set(&WriteFence::by, gen::element(-1, 0, 1, 1000000))));
 }
 
 rc::Gen<Operation> any_break() {
@@ -125,7 +126,7 @@ rc::Gen<Operation> any_operation() {
       {6, any_acquire_all()},
       {12, any_release()},
       {6, any_renew()},
-      {2, any_raise()},
+      {2, any_write_fence()},
       {3, any_break()},
       {8, operation(gen::build<Subscribe>(
               gen::set(&Subscribe::client, gen::inRange(0, client_count)),
@@ -182,8 +183,8 @@ struct Printer {
       out << " ttl " << lease.ttl.count() << "ms sequence " << lease.sequence << ']';
     }
   }
-  void operator()(const Raise& op) const {
-    out << "raise " << key_name(op.key) << ' ';
+  void operator()(const WriteFence& op) const {
+    out << "write_fence " << key_name(op.key) << ' ';
     token(op.token);
     out << " ttl " << op.ttl.count() << "ms by " << op.by;
   }

@@ -44,7 +44,7 @@ struct AcquireAll {
   std::vector<Token> tokens;
   Millis ttl{};
 };
-struct Raise {
+struct WriteFence {
   int key = 0;
   Token token;
   Millis ttl{};
@@ -98,7 +98,7 @@ struct Advance {
 };
 
 struct Operation {
-  std::variant<Acquire, AcquireAll, Crowd, Release, Renew, Raise, Break, Subscribe, ForeignSet,
+  std::variant<Acquire, AcquireAll, Crowd, Release, Renew, WriteFence, Break, Subscribe, ForeignSet,
                Drop, WrongType, MayPublish, Advance>
       kind;
 };

@@ -145,11 +145,11 @@ TEST_F(ServerState, AValueOfOursWithoutAFenceGetsANewOne) {
   EXPECT_EQ(release(owner), "released");
 }
 
-TEST_F(ServerState, AFenceIsRaisedOverWhatIsNoCounter) {
+TEST_F(ServerState, AFenceIsWrittenOverWhatIsNoCounter) {
   const auto counter = hold(owner);
   for (const auto* known : {"abc", "1e300", "nan", "-5", "9223372036854775807"}) {
     store.command({"SET", Store::fence_key, known});
-    EXPECT_THAT(store.raise(lock, owner, 10s, counter + 7), HasSubstr("raised"));
+    EXPECT_THAT(store.write_fence(lock, owner, 10s, counter + 7), HasSubstr("written"));
     EXPECT_EQ(store.fence(), counter + 7) << known;
   }
 }

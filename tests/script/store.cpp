@@ -24,14 +24,15 @@ constexpr Store::Script acquire_script{script::acquire, script::acquire_sha};
 constexpr Store::Script acquire_all_script{script::acquire_all, script::acquire_all_sha};
 constexpr Store::Script release_script{script::release, script::release_sha};
 constexpr Store::Script renew_script{script::renew, script::renew_sha};
-constexpr Store::Script raise_script{script::raise, script::raise_sha};
+constexpr Store::Script write_fence_script{script::write_fence, script::write_fence_sha};
 constexpr Store::Script break_script{script::break_, script::break__sha};
 constexpr Store::Script permits_acquire_script{script::permits_acquire,
                                                script::permits_acquire_sha};
 constexpr Store::Script permits_release_script{script::permits_release,
                                                script::permits_release_sha};
 constexpr Store::Script permits_renew_script{script::permits_renew, script::permits_renew_sha};
-constexpr Store::Script permits_raise_script{script::permits_raise, script::permits_raise_sha};
+constexpr Store::Script permits_write_fence_script{script::permits_write_fence,
+                                                   script::permits_write_fence_sha};
 constexpr Store::Script permits_break_script{script::permits_break, script::permits_break_sha};
 constexpr Store::Script permits_resize_script{script::permits_resize, script::permits_resize_sha};
 
@@ -163,9 +164,9 @@ std::string Store::renew(std::string_view echo, const std::vector<StoreModel::Re
   return run(renew_script, keys, args);
 }
 
-std::string Store::raise(const std::string& key, const std::string& token, Millis ttl,
-                         std::int64_t counter) {
-  return run(raise_script, {key, std::string{fence_key}},
+std::string Store::write_fence(const std::string& key, const std::string& token, Millis ttl,
+                               std::int64_t counter) {
+  return run(write_fence_script, {key, std::string{fence_key}},
              {token, to_string(ttl.count()), to_string(counter)});
 }
 
@@ -200,8 +201,8 @@ std::string Store::renew_permits(std::string_view echo,
   return run(permits_renew_script, keys, args);
 }
 
-std::string Store::raise_permits(const PermitsModel::Renewal& lease, bool is_new) {
-  return run(permits_raise_script, keys_of(lease.key),
+std::string Store::write_permits_fence(const PermitsModel::Renewal& lease, bool is_new) {
+  return run(permits_write_fence_script, keys_of(lease.key),
              {lease.token, to_string(lease.ttl.count()), to_string(lease.counter),
               is_new ? "new" : "used"});
 }

@@ -30,8 +30,8 @@ class Store {
   std::string release(const std::string& key, const std::string& token,
                       std::optional<Millis> keep = {});
   std::string renew(std::string_view echo, const std::vector<StoreModel::Renewal>& renewals);
-  std::string raise(const std::string& key, const std::string& token, Millis ttl,
-                    std::int64_t counter);
+  std::string write_fence(const std::string& key, const std::string& token, Millis ttl,
+                          std::int64_t counter);
   std::string break_(const std::string& key, std::int64_t counter, int sequence, bool ask);
 
   // Of permits.
@@ -39,7 +39,7 @@ class Store {
   std::string release_permits(const std::string& key, const std::string& token);
   std::string renew_permits(std::string_view echo,
                             const std::vector<PermitsModel::Renewal>& renewals);
-  std::string raise_permits(const PermitsModel::Renewal& lease, bool is_new);
+  std::string write_permits_fence(const PermitsModel::Renewal& lease, bool is_new);
   std::string break_permits(const std::string& key, std::int64_t counter, std::string_view how);
   std::string resize(const std::string& key, std::int64_t capacity);
 

@@ -15,8 +15,9 @@ constexpr Duration request_timeout = milliseconds{2000};
 constexpr int most_steps = 50;
 
 std::string describe(const core::Command& command) {
-  static constexpr const char* names[]{"acquire",   "acquire_all", "release",  "renew", "raise",
-                                       "subscribe", "enroll",      "withdraw", "ping"};
+  static constexpr const char* names[]{"acquire", "acquire_all", "release",
+                                       "renew",   "write_fence", "subscribe",
+                                       "enroll",  "withdraw",    "ping"};
   std::string text = names[static_cast<int>(command.verb)];
   for (const auto& arg : command.args) {
     text += ' ' + arg;

@@ -197,13 +197,13 @@ void QuorumWorld::execute(Client& client, std::size_t node, std::uint64_t epoch,
       {core::Verb::acquire, "acquire"},
       {core::Verb::release, "release"},
       {core::Verb::renew, "renew"},
-      {core::Verb::write_fence, "raise"}};
+      {core::Verb::write_fence, "write_fence"}};
   for (const auto& [verb, script] : scripts) {
     if (command.verb == verb) {
       const auto name =
           (command.kind == core::Kind::permits ? "permits_" : "") + std::string{script};
       text = server.store.run(server.time(agenda_.now()), name, command.keys, command.args);
-      tally_.raised += verb == core::Verb::write_fence && text.ends_with("raised") ? 1 : 0;
+      tally_.raised += verb == core::Verb::write_fence && text.ends_with("written") ? 1 : 0;
       tally_.beaten += text.find(" passed ") != text.npos ? 1 : 0;
       tally_.retaken += verb == core::Verb::acquire && text.find(" acquired ") != text.npos &&
                                 std::any_of(client.users.begin(), client.users.end(),

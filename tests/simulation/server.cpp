@@ -31,7 +31,7 @@ std::string_view script_of(const core::Command& command) {
     case Verb::renew:
       return permits ? "permits_renew" : "renew";
     case Verb::write_fence:
-      return "raise";
+      return "write_fence";
     default:
       return {};
   }

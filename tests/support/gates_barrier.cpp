@@ -141,7 +141,7 @@ void BarrierModel::tell_ended() {
     if (score == told) {
       continue;
     }
-    const bool is_last = ++number > most_at_once;
+    const bool is_last = ++number > max_at_once;
     if (is_last || barrier_->ended != barrier_->passed) {
       publish(token, "next " + token + " 0");
     } else {

@@ -134,7 +134,7 @@ bool GateModel::is_dead(const ModelQueue::Entry& waiter) const {
 bool GateModel::wake(std::optional<std::int64_t> latest, bool all) {
   int taken = 0;
   for (const auto& waiter : queue_.entries()) {
-    if (taken == most_at_once || (latest && waiter.score > *latest)) {
+    if (taken == max_at_once || (latest && waiter.score > *latest)) {
       break;
     }
     ++taken;
@@ -145,7 +145,7 @@ bool GateModel::wake(std::optional<std::int64_t> latest, bool all) {
       return false;
     }
   }
-  return taken == most_at_once;
+  return taken == max_at_once;
 }
 
 void GateModel::tell_head() {

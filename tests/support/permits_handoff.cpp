@@ -75,7 +75,7 @@ std::optional<PermitsModel::Outcome> PermitsModel::at_head(Visit& visit, const s
 
 PermitsModel::Outcome PermitsModel::hand_off(Visit& visit, const std::string& me, bool stays) {
   auto& queue = visit.lock.queue;
-  for (int i = 0; i < most_at_once; ++i) {
+  for (int i = 0; i < max_at_once; ++i) {
     if (queue.empty()) {
       return Outcome::empty;
     }

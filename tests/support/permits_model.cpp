@@ -40,7 +40,7 @@ bool PermitsModel::Visit::leave(const std::string& token) {
   lock.value->holders.erase(token);
   lock.value->marked.erase(token);
   if (const auto written = lock.value->written.extract(token)) {
-    lock.value->raised = std::max(lock.value->raised, written.mapped());
+    lock.value->greatest_written = std::max(lock.value->greatest_written, written.mapped());
   }
   lock.seen.take(token);
   if (lock.value->used <= 0) {
@@ -91,7 +91,7 @@ PermitsModel::Visit PermitsModel::look(Micros now, const std::string& key) {
     }
   }
   std::sort(over.begin(), over.end());
-  over.resize(std::min<std::size_t>(over.size(), most_at_once));
+  over.resize(std::min<std::size_t>(over.size(), max_at_once));
   for (const auto& [end, token] : over) {
     visit.freed = visit.leave(token);
   }
@@ -265,7 +265,7 @@ std::string PermitsModel::renew(Micros now, std::string_view echo,
   return std::string{echo} + ' ' + letters;
 }
 
-std::string PermitsModel::raise(Micros now, const Renewal& lease, bool is_new) {
+std::string PermitsModel::write_fence(Micros now, const Renewal& lease, bool is_new) {
   Visit visit = look(now, lease.key);
   std::string reply = " lost";
   if (visit.usable && visit.holds(lease.token)) {
@@ -278,7 +278,7 @@ std::string PermitsModel::raise(Micros now, const Renewal& lease, bool is_new) {
     auto counter = lease.counter;
     const auto mine = value.written.find(lease.token);
     const bool is_repeat = mine != value.written.end() && mine->second == counter;
-    const bool is_taken = counter <= value.raised ||
+    const bool is_taken = counter <= value.greatest_written ||
                           std::any_of(value.written.begin(), value.written.end(),
                                       [&](const auto& entry) { return entry.second == counter; });
     if (is_new && !is_repeat && noted > counter) {
@@ -288,10 +288,10 @@ std::string PermitsModel::raise(Micros now, const Renewal& lease, bool is_new) {
     }
     if (counter == lease.counter) {
       store_.fence_ = std::max(store_.fence_, counter);
-      value.raised = std::max<std::int64_t>(value.raised, 1);
+      value.greatest_written = std::max<std::int64_t>(value.greatest_written, 1);
       value.written[lease.token] = counter;
     }
-    reply = counter == lease.counter ? " raised" : " passed " + to_string(counter);
+    reply = counter == lease.counter ? " written" : " passed " + to_string(counter);
     visit.lock.seen.note(now, lease.token, counter, lease.ttl + linger);
   }
   if (visit.freed) {
@@ -376,9 +376,9 @@ std::string PermitsModel::run(Micros now, std::string_view script,
     }
     return renew(now, args[0], renewals);
   }
-  if (script == "permits_raise") {
-    return raise(now, {keys[0], args[0], Millis{std::stoll(args[1])}, std::stoll(args[2])},
-                 args[3] == "new");
+  if (script == "permits_write_fence") {
+    return write_fence(now, {keys[0], args[0], Millis{std::stoll(args[1])}, std::stoll(args[2])},
+                       args[3] == "new");
   }
   if (script == "permits_break") {
     return break_(now, keys[0], std::stoll(args[0]), args[1]);

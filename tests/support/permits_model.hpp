@@ -44,7 +44,7 @@ class PermitsModel {
   std::string release(Micros now, const std::string& key, const std::string& token);
   std::string renew(Micros now, std::string_view echo, std::span<const Renewal> renewals);
   /// The renewal's counter is the one to write.
-  std::string raise(Micros now, const Renewal& lease, bool is_new);
+  std::string write_fence(Micros now, const Renewal& lease, bool is_new);
   /// `how`: "ask", "force" or "look".
   std::string break_(Micros now, const std::string& key, std::int64_t counter,
                      std::string_view how);

@@ -14,10 +14,10 @@ namespace dlock::test {
 
 inline constexpr Micros waiter_life = std::chrono::seconds{15};
 inline constexpr Micros waiter_refresh = std::chrono::seconds{4};
-inline constexpr Millis longest_claim = std::chrono::seconds{3};
+inline constexpr Millis max_claim = std::chrono::seconds{3};
 inline constexpr Millis queue_life = std::chrono::seconds{20};
 inline constexpr Millis linger = std::chrono::seconds{1};
-inline constexpr int most_at_once = 64;
+inline constexpr int max_at_once = 64;
 inline constexpr std::int64_t of_a_reader_writer_lock = std::int64_t{1} << 30;
 // As Redis 7.0 puts it.
 inline constexpr auto no_right =
@@ -48,7 +48,7 @@ inline std::optional<Terms> terms_of(const std::string& token) {
   if (no_weight != std::errc{} || last != end) {
     return std::nullopt;
   }
-  terms.claim = std::min(longest_claim, Millis{claim});
+  terms.claim = std::min(max_claim, Millis{claim});
   return terms;
 }
 

@@ -16,9 +16,9 @@ using std::to_string;
 constexpr Micros waiter_life = 15s;    // not heard of for longer: dead
 constexpr Micros waiter_refresh = 4s;  // a younger ticket proves life by itself
 constexpr Millis queue_life = 20s;
-constexpr Millis longest_foreign_turn = 150ms;
+constexpr Millis max_foreign_turn = 150ms;
 constexpr Millis looks_again = 2500ms;  // a waiter, by itself
-constexpr int most_dead = 64;
+constexpr int max_dead = 64;
 const std::string foreign_entry = "~";
 // As Redis 7.0 puts it.
 constexpr auto no_right =
@@ -30,13 +30,13 @@ std::string echo_of(const std::string& token) { return token.substr(24, 8); }
 
 std::string channel_of(const std::string& token) { return "dlock1:c:" + token.substr(7, 16); }
 
-constexpr Millis longest_claim = 3s;
+constexpr Millis max_claim = 3s;
 
 // None for what is no token of a mutex.
 Millis claim_of(const std::string& token) {
   const bool of_a_mutex = token.starts_with("dlock1:") && token.size() > 57 &&
                           token.find_first_not_of("0123456789", 57) == std::string::npos;
-  return std::min(longest_claim, Millis{of_a_mutex ? std::atoll(token.c_str() + 57) : 0});
+  return std::min(max_claim, Millis{of_a_mutex ? std::atoll(token.c_str() + 57) : 0});
 }
 
 }  // namespace
@@ -79,10 +79,10 @@ void StoreModel::tell_head(const Lock& lock, Millis in) {
 Micros StoreModel::foreign_turn(Micros now, const Lock& lock, std::int64_t score,
                                 std::string_view me, bool yields) const {
   if (score < 0) {
-    return std::min<Micros>(Micros{-score} - now, longest_foreign_turn);
+    return std::min<Micros>(Micros{-score} - now, max_foreign_turn);
   }
   const bool begins = yields || (me.empty() && !lock.queue.empty());
-  return begins ? longest_foreign_turn : 0ms;
+  return begins ? max_foreign_turn : 0ms;
 }
 
 // Offers the lock to a waiter just popped. No outcome: it is dead, the next one's turn.
@@ -124,7 +124,7 @@ std::optional<StoreModel::Outcome> StoreModel::grant(Micros now, Lock& lock,
 
 StoreModel::HandOff StoreModel::hand_off(Micros now, Lock& lock, std::string_view me, bool yields,
                                          const std::string& seal) {
-  for (int passed = 0; passed < most_dead; ++passed) {
+  for (int passed = 0; passed < max_dead; ++passed) {
     if (lock.queue.empty()) {
       lock.value.reset();
       return {.outcome = Outcome::nobody};
@@ -320,8 +320,8 @@ std::string StoreModel::renew(Micros now, std::string_view echo,
   return std::string{echo} + ' ' + letters;
 }
 
-std::string StoreModel::raise(Micros now, const std::string& key, const std::string& token,
-                              Millis ttl, std::int64_t counter) {
+std::string StoreModel::write_fence(Micros now, const std::string& key, const std::string& token,
+                                    Millis ttl, std::int64_t counter) {
   Lock& lock = at(now, key);
   if (!lock.held_by(token)) {
     return echo_of(token) + " lost";
@@ -329,7 +329,7 @@ std::string StoreModel::raise(Micros now, const std::string& key, const std::str
   fence_ = std::max(fence_, counter);
   lock.value->counter = counter;
   keep_for(lock.value->expires_at, now, ttl);
-  return echo_of(token) + " raised";
+  return echo_of(token) + " written";
 }
 
 std::string StoreModel::break_(Micros now, const std::string& key, std::int64_t counter,

@@ -61,12 +61,12 @@ class StoreModel {
   std::string release(Micros now, const std::string& key, const std::string& token,
                       std::optional<Millis> keep = {});
   std::string renew(Micros now, std::string_view echo, std::span<const Renewal> renewals);
-  std::string raise(Micros now, const std::string& key, const std::string& token, Millis ttl,
-                    std::int64_t counter);
+  std::string write_fence(Micros now, const std::string& key, const std::string& token, Millis ttl,
+                          std::int64_t counter);
   std::string break_(Micros now, const std::string& key, std::int64_t counter, int sequence,
                      bool ask);
 
-  /// Runs a script by its name ("acquire", "release", "renew", "raise", "break", and those of
+  /// Runs a script by its name ("acquire", "release", "renew", "write_fence", "break", and those of
   /// permits), with
   /// keys and arguments as the real one takes them.
   std::string run(Micros now, std::string_view script, std::span<const std::string> keys,
@@ -104,8 +104,8 @@ class StoreModel {
     std::set<std::string> marked{};                 ///< permits: the holders that were asked to
     std::int64_t capacity = 0;                      ///< permits
     std::int64_t used = 0;                          ///< permits
-    std::int64_t raised = 0;                        ///< permits: the greatest of those who left
-    std::map<std::string, std::int64_t> written{};  ///< permits: the holders' raised counters
+    std::int64_t greatest_written = 0;              ///< permits: the greatest of those who left
+    std::map<std::string, std::int64_t> written{};  ///< permits: the holders' counters
     std::map<std::string, std::int64_t> holders{};  ///< permits: when they end
   };
   struct Seen {

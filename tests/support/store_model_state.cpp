@@ -109,8 +109,8 @@ std::string StoreModel::run(Micros now, std::string_view script, std::span<const
     }
     return renew(now, args[0], renewals);
   }
-  if (script == "raise") {
-    return raise(now, keys[0], args[0], Millis{std::stoll(args[1])}, std::stoll(args[2]));
+  if (script == "write_fence") {
+    return write_fence(now, keys[0], args[0], Millis{std::stoll(args[1])}, std::stoll(args[2]));
   }
   if (script == "break") {
     return break_(now, keys[0], std::stoll(args[0]), std::stoi(args[1]), args[2] == "ask");
@@ -173,8 +173,8 @@ std::string StoreModel::show(const Value& value) {
   }
   std::set<std::pair<std::int64_t, std::string>> members{{-value.capacity, "=capacity"},
                                                          {-value.used, "=used"}};
-  if (value.raised != 0) {
-    members.emplace(-value.raised, "=raised");
+  if (value.greatest_written != 0) {
+    members.emplace(-value.greatest_written, "=written");
   }
   if (const auto dot = value.seal.find('.'); dot != std::string::npos) {
     members.emplace(-std::stoll(value.seal), "=seal1");

@@ -43,11 +43,11 @@ enum class Phase : int {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t most_fences = 64;
-constexpr auto longest_kill = 5s;  // until all that the command started is gone
-constexpr std::chrono::nanoseconds first_pause = 10ms;  // between looks at what it starts
-constexpr std::chrono::nanoseconds longest_pause = 500ms;
-constexpr int most_of_processor = 100;            // ... as a part: one hundredth
+constexpr std::size_t max_fences = 64;
+constexpr auto max_kill_time = 5s;  // until all that the command started is gone
+constexpr std::chrono::nanoseconds initial_pause = 10ms;  // between looks at what it starts
+constexpr std::chrono::nanoseconds max_pause = 500ms;
+constexpr int max_processor_share = 100;          // ... as a part: one hundredth
 constexpr unsigned signal_whole_group = 1U << 2;  // PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9
 
 }  // namespace
@@ -60,7 +60,7 @@ struct GuardMemory {
   // Written before the phase is armed:
   std::atomic<std::int64_t> begin_ns{0};
   std::array<char, 128> mark{};
-  std::array<std::int64_t, most_fences> fences{};
+  std::array<std::int64_t, max_fences> fences{};
   std::atomic<std::size_t> fence_count{0};
 
   static_assert(std::atomic<std::int64_t>::is_always_lock_free);
@@ -147,7 +147,7 @@ class Watch {
     const auto begin = runtime::boot_now();
     record_.look(dlock_, ::getpid());
     const auto took = runtime::boot_now() - begin;
-    pause_ = std::max(std::min(2 * pause_, longest_pause), most_of_processor * took);
+    pause_ = std::max(std::min(2 * pause_, max_pause), max_processor_share * took);
   }
 
   void arm_timer() {
@@ -185,7 +185,7 @@ class Watch {
   // One that dies closes its pipe just before its children become another's.
   void wait_for_dlock() const {
     pollfd end{pipe_, POLLIN, 0};
-    const auto until = runtime::boot_now() + longest_kill;
+    const auto until = runtime::boot_now() + max_kill_time;
     while (::poll(&end, 1, 0) > 0 && (end.revents & POLLHUP) != 0 && is_dlock_there() &&
            runtime::boot_now() < until) {
       nap(1ms);
@@ -211,7 +211,7 @@ class Watch {
   }
 
   bool kill_what_it_started() {
-    const auto end = runtime::boot_now() + longest_kill;
+    const auto end = runtime::boot_now() + max_kill_time;
     for (auto pause = 1ms; runtime::boot_now() < end;
          pause = std::min<decltype(pause)>(2 * pause, 50ms)) {
       const auto left = what_is_left();
@@ -251,7 +251,7 @@ class Watch {
   pid_t session_ = 0;
   bool is_gone_ = true;  ///< the command, with all that it started
   ProcessRecord record_;
-  std::chrono::nanoseconds pause_ = first_pause;  ///< until the next look
+  std::chrono::nanoseconds pause_ = initial_pause;  ///< until the next look
 };
 
 }  // namespace
@@ -295,7 +295,7 @@ void Guard::poke() noexcept {
 void Guard::arm(std::string_view mark, std::span<const std::int64_t> fences) noexcept {
   const auto length = std::min(mark.size(), memory_->mark.size() - 1);
   std::copy_n(mark.begin(), length, memory_->mark.begin());
-  const auto count = fences.size() <= most_fences ? fences.size() : 0;
+  const auto count = fences.size() <= max_fences ? fences.size() : 0;
   std::copy_n(fences.begin(), count, memory_->fences.begin());
   memory_->fence_count = count;
   memory_->begin_ns = runtime::boot_now().count();
@@ -320,7 +320,7 @@ bool Guard::leave() noexcept {
   auto expected = Phase::armed;
   if (memory_->phase.compare_exchange_strong(expected, Phase::idle)) return false;
   // It kills at this moment. Bounded, in case it was itself killed or stopped in the middle.
-  const auto end = runtime::boot_now() + longest_kill + 1s;
+  const auto end = runtime::boot_now() + max_kill_time + 1s;
   while (memory_->phase == Phase::killing && runtime::boot_now() < end) {
     const timespec pause = runtime::to_timespec(std::chrono::milliseconds{1});
     ::nanosleep(&pause, nullptr);

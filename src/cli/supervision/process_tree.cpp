@@ -31,12 +31,12 @@ void for_each_descendant(pid_t root, pid_t guard, const std::function<void(pid_t
 }
 
 std::vector<Process> find_descendants(pid_t root, pid_t guard) {
-  constexpr int most_looks = 100;
+  constexpr int max_looks = 100;
   std::vector<Process> living;
   std::vector<Process> just_ended;
   std::set<pid_t> ended;
   // Only when all had ended before we looked, none can have started another meanwhile.
-  for (int look = 0; look < most_looks; ++look) {
+  for (int look = 0; look < max_looks; ++look) {
     just_ended.clear();
     for_each_descendant(root, guard, [&](pid_t pid) {
       auto process = runtime::read_process(pid);
@@ -53,11 +53,11 @@ std::vector<Process> find_descendants(pid_t root, pid_t guard) {
 }
 
 std::vector<Process> stop_and_kill(const Find& find, pid_t spared) {
-  constexpr int most_rounds = 50;  // some may not be stopped
+  constexpr int max_rounds = 50;   // some may not be stopped
   constexpr int quiet_rounds = 2;  // one may miss what changes its parent meanwhile
   std::set<pid_t> found;
   std::set<pid_t> groups;
-  for (int round = 0, quiet = 0; round < most_rounds && quiet < quiet_rounds; ++round) {
+  for (int round = 0, quiet = 0; round < max_rounds && quiet < quiet_rounds; ++round) {
     ++quiet;
     // One that starts another and ends, again and again, is met in its group.
     for (const pid_t group : groups) ::kill(-group, SIGSTOP);

@@ -25,8 +25,8 @@ constexpr auto rest_poll = 20ms;       // how often to look whether what is left
 constexpr auto killed_poll = 2ms;      // ... when it was killed: some start others fast
 constexpr auto terminal_poll = 100ms;  // ... whether a shell has brought us to the foreground
 constexpr auto after_kill = 5s;        // how long what was killed may take to be gone
-constexpr auto shortest_look = 5ms;
-constexpr auto most_margin = 1100ms;  // before the end of validity a lease counts as lost
+constexpr auto min_look = 5ms;
+constexpr auto max_margin = 1100ms;  // before the end of validity a lease counts as lost
 
 std::string why_lost(const Held& held) {
   try {
@@ -168,7 +168,7 @@ void Supervisor::on_lost() {
                                       around_.guard.deadline()));
   const auto why = why_lost(held_);
   // Before that time somebody broke it.
-  const bool is_time_up = around_.guard.deadline() - runtime::boot_now() <= most_margin;
+  const bool is_time_up = around_.guard.deadline() - runtime::boot_now() <= max_margin;
   if (!settings_.time_up.empty() && is_time_up) {
     complain("ending the command: its time under the lock {} is up ({})", settings_.lock,
              settings_.time_up);
@@ -243,7 +243,7 @@ void Supervisor::move_deadline() {
   const runtime::BootTime left = held_.valid_for();
   if (left > 0ns) around_.guard.set_deadline(now + left);
   // Often when the end is near, so that a late renewal is seen in time.
-  next_move_ = now + std::max<runtime::BootTime>(left / 4, shortest_look);
+  next_move_ = now + std::max<runtime::BootTime>(left / 4, min_look);
 }
 
 void Supervisor::kill_by(runtime::BootTime when) {

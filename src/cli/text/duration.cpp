@@ -11,7 +11,7 @@ namespace dlock::cli {
 
 namespace {
 
-constexpr double longest_ms = 100.0 * 365 * 24 * 3600 * 1000;
+constexpr double max_ms = 100.0 * 365 * 24 * 3600 * 1000;
 
 // Milliseconds in a unit; 0 for an unknown one.
 double unit_ms(std::string_view unit) {
@@ -35,7 +35,7 @@ std::chrono::milliseconds parse_duration(std::string_view text) {
         fmt::format("'{}' is not a duration: write 250ms, 30s, 5m, 1h or seconds as 1.5", text));
   }
   if (std::signbit(number)) throw std::invalid_argument("a duration cannot be negative");
-  if (number * unit > longest_ms) throw std::invalid_argument("that is over 100 years");
+  if (number * unit > max_ms) throw std::invalid_argument("that is over 100 years");
   // A whole number of milliseconds that binary fractions miss by a hair (1.001 s) stays that
   // number.
   return std::chrono::milliseconds{static_cast<std::int64_t>(std::ceil(number * unit - 1e-6))};

@@ -1,4 +1,4 @@
-// Engine: the fence of a lease that is held on several servers is written down on this one.
+// Engine: writes the fence of a quorum's lease on this server.
 #include "core/engine/engine.hpp"
 
 namespace dlock::core {
@@ -60,7 +60,7 @@ void Engine::on_write_fence_reply(Instant now, const Pending& pending, const Rep
   const bool passed = outcome == "passed";
   auto counter = pending.counter;
   const bool is_known =
-      passed ? parse_exact(words.next(), counter) : outcome == "raised" || outcome == "lost";
+      passed ? parse_exact(words.next(), counter) : outcome == "written" || outcome == "lost";
   if (!is_known) {
     drop_shifted(now, pending);
     return;
@@ -80,7 +80,7 @@ void Engine::on_write_fence_reply(Instant now, const Pending& pending, const Rep
   }
 }
 
-// Its fate is unknown.
+// The outcome is unknown.
 void Engine::write_fence_failed(const Pending& pending) {
   const auto& hold = pending.cohort->hold;
   if (hold && hold->record()->token == pending.token) {

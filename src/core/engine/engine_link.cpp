@@ -1,4 +1,4 @@
-// Engine: the connection, what is sent on it, and what is done when it ends.
+// Engine: the connection, the commands on it, and its end.
 #include <algorithm>
 
 #include "core/engine/engine.hpp"
@@ -31,7 +31,7 @@ void Engine::need_connection() {
 Instant Engine::answer_due() const {
   auto due = link_.answer_due(inflight_.front().sent, settings_.request_timeout);
   for (const auto& call : renewals_.calls()) {
-    due = std::min(due, link_.answer_due(call.sent, call.patience));
+    due = std::min(due, link_.answer_due(call.sent, call.timeout));
   }
   return due;
 }
@@ -69,7 +69,7 @@ void Engine::enroll(Instant now) {
 void Engine::on_connected(Instant now, bool old_is_dead) {
   output_.counters.reconnects += link_.was_ever_connected() ? 1 : 0;
   link_.on_connected(now);
-  // Before any enqueue, so that no grant is missed.
+  // Before any enqueue, so that the client misses no grant.
   send(now, {Verb::subscribe, false, {channel_of(settings_.client)}, {}}, {});
   enroll(now);
   for (const auto& [key, cohort] : cohorts_) {
@@ -85,7 +85,7 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
   renew_more(now);
 }
 
-// In the order in which they began, whatever the hash table thinks.
+// In the order in which they began, not that of the hash table.
 std::vector<CohortPtr> Engine::in_order() const {
   std::vector<CohortPtr> cohorts;
   for (const auto& [key, cohort] : cohorts_) {
@@ -96,7 +96,8 @@ std::vector<CohortPtr> Engine::in_order() const {
   return cohorts;
 }
 
-// What we give back we must not find taken when we ask; what is replaced goes along with that.
+// Releases go before requests, which would otherwise find the lock taken; an acquire carries the
+// release of the token that it replaces.
 void Engine::resume_attempts(Instant now, bool old_is_dead) {
   auto asking = in_order();
   std::erase_if(asking, [](const CohortPtr& cohort) { return !cohort->attempt; });
@@ -126,8 +127,8 @@ void Engine::resume_attempts(Instant now, bool old_is_dead) {
   }
 }
 
-// The old request may still act, after whatever we do now: leave it its token, and clean up behind
-// it for as long as it could hold the lock.
+// The server may run the old request after anything that the client does now: leave it its token,
+// and release that again for as long as it could hold the lock.
 void Engine::leave_token_behind(Instant now, const CohortPtr& cohort) {
   auto& attempt = *cohort->attempt;
   by_token_.erase(random_of(attempt.token()));
@@ -151,7 +152,7 @@ void Engine::forget_connection(Instant now, const std::string& why) {
   renewals_.on_disconnected();
   const bool at_once = link_.may_reconnect_at_once();
   if (!at_once) {
-    link_.reconnect_later(now, settings_.random());  // the last one brought nothing good either
+    link_.reconnect_later(now, settings_.random());  // the last connection was no good either
   }
   if (is_over) {
     fail_all(now, errc::unreachable,
@@ -165,7 +166,7 @@ void Engine::forget_connection(Instant now, const std::string& why) {
   }
 }
 
-// Of what was sent and not answered, nobody knows whether it was carried out.
+// The server may or may not have run the commands without an answer.
 void Engine::take_back_inflight(Instant now) {
   std::set<std::string_view> unanswered;
   for (const auto& pending : inflight_) {
@@ -206,7 +207,7 @@ void Engine::drop(Instant now, const std::string& why) {
   forget_connection(now, why);
 }
 
-// The reply is to another request, so that of `pending` is still to come.
+// The reply answers another request, so the reply to `pending` is still to come.
 void Engine::drop_shifted(Instant now, const Pending& pending) {
   inflight_.push_front(pending);
   drop(now, "a reply belongs to another request");
@@ -232,7 +233,7 @@ void Engine::on_connect_failed(Instant now, errc code, const std::string& what, 
   }
 }
 
-// Ends waits: all, or only those which must not wait.
+// Ends waits: all of them, or only those that must not wait.
 void Engine::fail_all(Instant now, errc code, const std::string& what, bool only_impatient) {
   for (const auto& cohort : in_order()) {
     for (auto waiter = cohort->waiters.begin(); waiter != cohort->waiters.end();) {

@@ -1,4 +1,4 @@
-// Which leases are renewed next.
+// Chooses the leases to renew next.
 #include "core/engine/renewals.hpp"
 
 #include <algorithm>
@@ -8,10 +8,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr Duration renewal_slack = milliseconds{50};  ///< renewals due so soon go along
+constexpr Duration renewal_slack = milliseconds{50};  ///< renewals due this soon go along
 constexpr std::size_t max_renewals = 128;             ///< in one script call
-constexpr std::size_t max_renewal_calls = 8;          ///< under way: others need the server too
-constexpr Duration min_patience = milliseconds{100};
+constexpr std::size_t max_renewal_calls =
+    8;  ///< under way, since other clients need the server too
+constexpr Duration min_timeout = milliseconds{100};
 
 }  // namespace
 
@@ -46,7 +47,7 @@ std::vector<CohortPtr> Renewals::next(Instant now, const Timers& timers, Instant
   return turn;
 }
 
-// Of the kind of the first: a call runs one script.
+// All are of the kind of the first, since a call runs one script.
 std::vector<CohortPtr> Renewals::take_backlog() {
   std::vector<CohortPtr> due;
   for (auto entry = backlog_.begin(); entry != backlog_.end() && due.size() < max_renewals;) {
@@ -63,7 +64,7 @@ std::vector<CohortPtr> Renewals::take_backlog() {
   return due;
 }
 
-// Goes on at `from`.
+// Continues at `from`.
 std::vector<CohortPtr> Renewals::take_unconfirmed(Instant now, const Timers& timers,
                                                   Instant connected_at, Kind kind, Timer& from) {
   std::vector<CohortPtr> taken;
@@ -92,11 +93,11 @@ Command Renewals::call(Instant now, const std::vector<CohortPtr>& due, RenewalBa
   batch.cohorts.reserve(due.size());
   batch.randoms.reserve(due.size());
   batch.sequences.reserve(due.size());
-  auto patience = request_timeout_;
+  auto timeout = request_timeout_;
   for (const auto& cohort : due) {
     auto& hold = *cohort->hold;
     const auto& record = *hold.record();
-    // One that is not to be renewed gets no longer by that.
+    // A lease without renewal must not get longer.
     const auto ttl = hold.terms().renew ? hold.terms().ttl : record.left(now);
     const auto ttl_ms = std::max<std::int64_t>(std::chrono::ceil<milliseconds>(ttl).count(), 1);
     auto keys = lock_keys(cohort->lock.key);
@@ -111,16 +112,16 @@ Command Renewals::call(Instant now, const std::vector<CohortPtr>& due, RenewalBa
     batch.sequences.push_back(record.fence.sequence);
     batch.cohorts.push_back(cohort);
     hold.on_renewing();
-    // A lease that ends soon needs the time for another try, on another connection.
+    // A lease that ends soon needs time for another try on a new connection.
     if (!is_patient_) {
-      patience = std::min(patience, std::max((hold.timer() - now) / 2, min_patience));
+      timeout = std::min(timeout, std::max((hold.timer() - now) / 2, min_timeout));
     }
   }
-  calls_.push_back({now, patience});
+  calls_.push_back({now, timeout});
   return command;
 }
 
-// Everything held is to be confirmed on the new connection.
+// The server must confirm all leases on the new connection.
 void Renewals::on_connected() {
   for (const auto kind : {Kind::mutex, Kind::permits}) {
     unconfirmed_[kind] = Timer{Instant::min(), TimerKind::hold, 0, nullptr};

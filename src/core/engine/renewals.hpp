@@ -1,5 +1,5 @@
-// Renewals: which leases are renewed next. At most a few calls are under way, and the lease that
-// ends first goes first.
+// Renewals: chooses the leases to renew next. Only a few calls are under way at once, and the lease
+// that ends first goes first.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,13 @@
 
 namespace dlock::core {
 
-/// The leases of one call. By the time of its reply they may be over, or others in their place.
+/// The leases of one call. When the reply comes, they may be over or replaced by later ones.
 struct RenewalBatch {
   std::vector<CohortPtr> cohorts;
   std::vector<RandomBits> randoms;  ///< of their tokens, to tell them from later ones
-  std::vector<int> sequences;       ///< of their fences, as they were written down
+  std::vector<int> sequences;       ///< of their fences, as the call carries them
 
-  /// Whether the lease at `i` is still the one that was renewed.
+  /// Whether the lease at `i` is still the one in the call.
   [[nodiscard]] bool is_current(std::size_t i) const {
     return cohorts[i]->hold && random_of(cohorts[i]->hold->record()->token) == randoms[i];
   }
@@ -33,29 +33,28 @@ class Renewals {
  public:
   explicit Renewals(Duration request_timeout) : request_timeout_(request_timeout) {}
 
-  /// Queues all of a kind that are due soon, of which the first of `timers` is one, and gives
-  /// those.
+  /// Queues all leases of a kind that are due soon, among them the first of `timers`, and returns
+  /// them.
   std::vector<CohortPtr> queue_due(Instant now, const Timers& timers);
-  /// Which leases the next call renews; none: nothing is to be renewed, or enough is under way.
-  /// What was last renewed before `connected_at` goes when nothing else has to: its server may have
-  /// lost it.
+  /// The leases for the next call; none: nothing is due, or enough calls are under way. Leases last
+  /// renewed before `connected_at` come when nothing else is due: their server may have lost them.
   [[nodiscard]] std::vector<CohortPtr> next(Instant now, const Timers& timers,
                                             Instant connected_at);
-  /// A call that renews `due`, which are of one kind. Counts as under way.
+  /// Returns a call that renews `due`, which are of one kind, and counts it as under way.
   [[nodiscard]] Command call(Instant now, const std::vector<CohortPtr>& due, RenewalBatch& batch);
 
   void on_connected();
   void on_disconnected();
-  /// The call before all others was answered.
+  /// The server answered the first of the calls under way.
   void on_reply() { calls_.pop_front(); }
   void on_good_reply() { is_patient_ = false; }
-  /// A connection was given up as a reply did not come. If it was for a renewal's sake, the next
-  /// ones are given more time: a server that is slow would else never get to answer one.
+  /// The engine gave up a connection because a reply did not come. If that was a renewal, the next
+  /// ones get more time: otherwise a slow server could never answer one.
   void on_timeout() { is_patient_ = is_patient_ || !calls_.empty(); }
 
   struct Call {
     Instant sent;
-    Duration patience{};  ///< for how long its reply may not come
+    Duration timeout{};  ///< how long its reply may take
   };
   [[nodiscard]] const std::deque<Call>& calls() const { return calls_; }
 
@@ -68,9 +67,9 @@ class Renewals {
   Duration request_timeout_;
   std::deque<Call> calls_;
   bool is_patient_ = false;
-  /// Leases whose renewal is due and waits for its turn, the one that ends first before all.
+  /// Leases whose renewal is due and waits in the queue; the one that ends first comes first.
   std::map<std::pair<Instant, std::uint64_t>, CohortPtr> backlog_;
-  /// Up to which timer the leases of earlier connections were renewed on this one.
+  /// The timer up to which leases of earlier connections were renewed on this one.
   std::map<Kind, Timer> unconfirmed_;
 };
 

@@ -1,5 +1,5 @@
 // Quorum: waits in the queues of the servers, for readers and writers. Each server grants in its
-// own order and time, so parts come one by one, and others may get theirs elsewhere.
+// own order and time, so parts come one by one, and other clients may get parts on other servers.
 #include <algorithm>
 
 #include "core/quorum/quorum.hpp"
@@ -9,8 +9,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// For so long parts that are too few wait for the rest. It grows, so that slow servers get there.
-constexpr Backoff patience{milliseconds{32}, milliseconds{400}};
+// How long a lock keeps parts that are too few. It grows, so that slow servers can answer in time.
+constexpr Backoff part_hold{milliseconds{32}, milliseconds{400}};
 
 }  // namespace
 
@@ -40,8 +40,8 @@ void Quorum::on_queued(Instant now, std::size_t member, const Queued& queued) {
   }
 }
 
-// No majority yet. The places in the queues stay. But two who each hold what the other lacks would
-// wait for ever: so parts are kept for a while only.
+// There is no majority yet. The places in the queues stay. But two clients that each have a part
+// the other lacks would block each other, so the quorum keeps such parts only for a while.
 void Quorum::go_on_waiting(Instant now, const LockPtr& lock) {
   auto found = trouble(now, *lock);
   if (found.refusal) {
@@ -62,8 +62,8 @@ void Quorum::go_on_waiting(Instant now, const LockPtr& lock) {
   if (held(*lock) == 0) {
     lock->give_back_at.reset();
   } else if (!lock->give_back_at) {
-    const auto max = std::min(patience.max, std::min(lock->ttl, claim_time) / 4);
-    lock->back_off = Backoff{patience.initial, max}.after(lock->back_off);
+    const auto max = std::min(part_hold.max, std::min(lock->ttl, claim_time) / 4);
+    lock->back_off = Backoff{part_hold.initial, max}.after(lock->back_off);
     lock->give_back_at = now + jittered(lock->back_off);
   }
   lock->when = lock->give_back_at;
@@ -74,8 +74,8 @@ void Quorum::go_on_waiting(Instant now, const LockPtr& lock) {
   arm(lock);
 }
 
-// To whoever stands next in those queues. From then on its place is the same in all queues, by one
-// ticket: so they come into one order, and at last the same stands first in all.
+// Returns parts to the next waiters in those queues. From then on this waiter has one ticket in all
+// queues, so that they get the same order, and in the end the same waiter is first in all.
 void Quorum::give_parts_back(Instant now, const LockPtr& lock) {
   lock->give_back_at.reset();
   for (const auto& part : lock->parts) {
@@ -88,7 +88,7 @@ void Quorum::give_parts_back(Instant now, const LockPtr& lock) {
     if (part.lease) {
       members_[member].parts.erase(part.lease->id);
       members_[member].engine->release(now, *std::exchange(part.lease, nullptr));
-      part.outcome = Outcome::busy;  // it is alive, and may be somebody else's now
+      part.outcome = Outcome::busy;  // the server answers, and another client may have it now
       try_part(now, lock, member);
     } else if (part.asked != 0 && part.outcome == Outcome::busy && part.ticket != lock->ticket) {
       leave_queue(now, lock, member);
@@ -103,8 +103,8 @@ void Quorum::leave_queue(Instant now, const LockPtr& lock, std::size_t member) {
   members_[member].engine->cancel(now, std::exchange(part.asked, 0));
 }
 
-// Of those who have a majority: a part that came late would keep others out meanwhile. What is not
-// in a queue yet may still come at once.
+// A lock with a majority leaves the other queues: a late part would keep other clients out. A part
+// that is not in a queue yet may still come at once.
 void Quorum::leave_queues(Instant now, const LockPtr& lock) {
   for (std::size_t member = 0; member < members_.size(); ++member) {
     const auto& part = lock->parts[member];

@@ -1,8 +1,8 @@
 #!lua flags=no-writes,allow-oom
--- Looks at an election, changing nothing.
+-- Reads an election, without changing it.
 -- KEYS: lock, leader
--- Replies: the lock's time to live in ms (as of PTTL), and if its holder has proclaimed something,
---   counter, sequence, revision and value
+-- Replies: the lock's time to live in ms (as PTTL returns it); and if its holder has proclaimed a
+--   value: counter, sequence, revision and value
 
 local held = redis.call('GET', KEYS[1])
 local record = redis.pcall('GET', KEYS[2])

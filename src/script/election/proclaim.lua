@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- Writes down what the leader of an election says and tells its observers. A repeat keeps it longer.
+-- Writes the value of an election's leader and tells the observers. A repeat extends its expiry.
 -- KEYS: lock, leader
 -- ARGV: echo, client, counter, sequence, revision, life in ms, value
--- Replies, after the echo: 'proclaimed', 'kept', 'outdated' (a later one is there), or 'not_leader';
---   after 'proclaimed' also 'mute ERROR' if the observers could not be told
+-- Replies, after the echo: 'proclaimed', 'renewed', 'outdated' (there is a later value), or
+--   'not_leader'; 'mute ERROR' follows 'proclaimed' if the script could not tell the observers
 
 local client, counter = ARGV[2], ARGV[3]
 local sequence, revision = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -18,7 +18,7 @@ record = type(record) == 'string' and record
 local own = table.concat({ token, counter, ARGV[4], ARGV[5], ARGV[7] }, ':')
 if record == own then
   redis.call('PEXPIRE', KEYS[2], ARGV[6])
-  return ARGV[1] .. ' kept'
+  return ARGV[1] .. ' renewed'
 elseif record and string.sub(record, 1, #token + #counter + 2) == token .. ':' .. counter .. ':' then
   local s, r = string.match(record, '^(%d+):(%d+):', #token + #counter + 3)
   s, r = tonumber(s) or 0, tonumber(r) or 0

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Takes back what the leader of an election said, and tells its observers.
+-- Deletes the value of an election's leader, and tells the observers.
 -- KEYS: leader
 -- ARGV: echo, client, counter, sequence
 -- Replies, after the echo: 'resigned', or 'not_leader'

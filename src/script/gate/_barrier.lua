@@ -1,12 +1,12 @@
--- What the scripts of barriers share. Phases are numbered, by the server's clock at the first, so that
--- no number comes again. `broken` is the last phase that broke; it is the present one until somebody
--- resets the barrier. `passed` is the last in which all arrived.
+-- Shared by the scripts of barriers. Phases are numbered from the server's time at the first one, so
+-- that no number recurs. `broken` is the last phase that broke: the current one, until a reset.
+-- `passed` is the last phase in which all parties arrived.
 -- include _common.lua
 
-local BARRIER_LIFE_MS = 600000  -- so long after its last use a barrier is forgotten
+local BARRIER_LIFE_MS = 600000  -- a barrier expires this long after its last use
 local NO_BARRIER = 'WRONGTYPE this hash does not hold a barrier'
 
--- Nothing, and an error, if the key holds something else.
+-- Returns nil and an error if the key holds something else.
 local function read()
   local key = KEYS[1]
   local found = {}
@@ -26,7 +26,7 @@ local function read()
   }
 end
 
--- Who arrived in the present phase is to be told how it ended.
+-- Moves the parties of the current phase to those that must learn how it ended.
 local function end_phase(barrier)
   if redis.call('EXISTS', barrier.queue) == 1 then
     redis.call('RENAME', barrier.queue, barrier.ended)
@@ -52,19 +52,19 @@ local function begin_phase(barrier)
   redis.call('HSET', barrier.key, 'phase', digits(barrier.phase))
 end
 
--- At most 64 are told in one call; one more looks again at once and goes on. Of a phase that broke
--- all look again.
+-- Tells at most 64 parties in one call; one more is asked to look again at once, and its call goes
+-- on. When a phase broke, all of them are asked to look again.
 local function tell_ended(barrier, now)
   local waiting =
-    redis.call('ZRANGEBYSCORE', barrier.ended, 0, '+inf', 'LIMIT', 0, MOST_DEAD + 1)
+    redis.call('ZRANGEBYSCORE', barrier.ended, 0, '+inf', 'LIMIT', 0, MAX_DEAD + 1)
   for i, token in ipairs(waiting) do
-    if i > MOST_DEAD or barrier.ended_phase ~= barrier.passed then
+    if i > MAX_DEAD or barrier.ended_phase ~= barrier.passed then
       tell(token, 0)
     else
       redis.pcall('SPUBLISH', channel(token),
         'grant ' .. token .. ' ' .. digits(barrier.ended_phase) .. ' ' .. digits(now))
     end
-    if i <= MOST_DEAD then
+    if i <= MAX_DEAD then
       redis.call('ZADD', barrier.ended, -1, token)
     end
   end

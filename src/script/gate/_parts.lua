@@ -1,6 +1,6 @@
--- Parts of a latch or barrier: its parties that joined. Each holds a permit of the lock `parts` for as
--- long as it lives; the gate notes who joined, and how many they are. Who joins has its permit
--- before, and who leaves has it longer, so fewer permits than parts tell that one was lost.
+-- Parts of a latch or barrier: the parties that joined it. Each holds a permit of the lock `parts` for
+-- as long as it lives; the gate lists the parties and their number. A party acquires its permit before
+-- it joins and releases it after it leaves, so fewer permits than parties mean that one was lost.
 
 local function count_of_parts(gate)
   local count = tonumber(redis.call('HGET', gate.key, 'parts') or 0)

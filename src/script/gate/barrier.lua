@@ -1,16 +1,16 @@
 #!lua
--- Arrives at a barrier and waits for the others, or resets it. Repeating it with the same token
--- changes nothing. The queue has who arrived, by when they were last heard of; the second queue those
--- whose phase has ended, negative once they were told.
+-- Arrives at a barrier and waits for the others, or resets it. A repeat with the same token changes
+-- nothing. The queue has the parties that arrived, by the time at which they last asked; the second
+-- queue has those whose phase has ended, with a negative time once they were told.
 -- KEYS: barrier, queue, queue of those to be told, parts
 -- ARGV: token, ttl in ms (not used), 'wait', 'join', 'leave' or 'reset', phase in which it arrived or
---   '', '' (not used), how many parties; to join or leave, the token of the part
--- Replies, after the echo: 'acquired PHASE' (all arrived, joined, left, or it was reset), 'broken',
---   'queued -1 0 PHASE NOW ours', or 'other PARTIES' (not as many as said here)
+--   '', '' (not used), the number of parties; to join or leave, the token of the part
+-- Replies, after the echo: 'acquired PHASE' (all arrived, joined, left, or the barrier was reset),
+--   'broken', 'queued -1 0 PHASE NOW ours', or 'other PARTIES' (the barrier has another number)
 -- include _barrier.lua
 -- include _parts.lua
 
--- From now on those that are still there are all.
+-- Removes the parts that were lost.
 local function forget_missing_parts(barrier, now)
   local fields = redis.call('HGETALL', barrier.key)
   for i = 1, #fields, 2 do
@@ -33,7 +33,7 @@ return mend(function()
     if ticket then
       return echo(token) .. ' broken'
     end
-    -- What an earlier one of this name left; who still waits at that learns that it is broken.
+    -- Left by an earlier barrier of this name. A waiter that is still at that one learns that it broke.
     redis.call('DEL', barrier.queue, barrier.ended)
     barrier.phase, barrier.broken = now, now - 1
     redis.call('HSET', barrier.key, 'parties', ARGV[6], 'phase', digits(now), 'broken', digits(now - 1))
@@ -63,7 +63,7 @@ return mend(function()
     return echo(token) .. ' acquired ' .. digits(barrier.phase)
   end
 
-  -- Without a ticket it may be a repeat of what went unanswered.
+  -- A request without a ticket may repeat one that was not answered.
   local mine = ticket or redis.call('ZSCORE', barrier.ended, token) and barrier.ended_phase
     or barrier.phase
   if mine == barrier.phase and barrier.broken < mine then

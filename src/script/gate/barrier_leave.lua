@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Stops waiting at a barrier. If its phase has not ended, that breaks it.
+-- Stops waiting at a barrier. This breaks the barrier if its phase has not ended.
 -- KEYS: barrier, queue, queue of those to be told
 -- ARGV: token
 -- Replies, after the echo: 'released' or 'not_held'

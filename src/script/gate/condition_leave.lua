@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Leaves the queue of a condition variable. Who was woken already, and wants it no more, passes that
--- on.
+-- Leaves the queue of a condition variable. If this waiter was woken already, the script wakes the
+-- next one in its place.
 -- KEYS: name, queue, seen
 -- ARGV: token
 -- Replies, after the echo: 'released' or 'not_held'

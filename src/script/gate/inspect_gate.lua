@@ -1,9 +1,9 @@
 #!lua flags=no-writes,allow-oom
--- Looks at a latch or a barrier, changing nothing.
+-- Reads a latch or a barrier, without changing it.
 -- KEYS: latch or barrier, queue, seen or the queue of those to be told, parts
--- Replies: nothing if it is not there; else a list: the server's time, its count or parties, what is
---   left or its phase, 1 if it is broken, else 0, a list of the tokens of the parts that are there,
---   then TOKEN and TICKET (of a barrier: when it was last heard of) for each that waits
+-- Replies: nil if there is none. Otherwise a list: the server's time, its count or number of parties,
+--   what is left of the count or its phase, 1 if it is broken or 0, a list of the tokens of its parts,
+--   then TOKEN and TICKET (at a barrier, the time of its last request) of each waiter
 -- include _common.lua
 -- include _parts.lua
 

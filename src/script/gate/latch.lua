@@ -1,13 +1,13 @@
 #!lua
--- Counts a latch down, or waits until it is at zero. The first to come makes it. Repeating it with the
--- same token changes nothing.
+-- Counts a latch down, or waits until it is at zero. The first call creates it. A repeat with the same
+-- token changes nothing.
 -- KEYS: latch, queue, seen, parts
 -- ARGV: token, ttl in ms (not used), 'count', 'join', 'wait' or 'try', known ticket or '', '' (not
---   used), count, how long it stays after this in ms; to count, by how much; to join, or to count by
---   it, the token of a part
--- Replies, after the echo: 'acquired LEFT' (counted, joined, or it is at zero), 'busy -1' (it is
---   not), 'queued -1 0 TICKET NOW ours', 'other COUNT' (not the one said here), or 'broken' (a part
---   is gone that was not counted, or the latch itself since the ticket was given)
+--   used), initial count, life after this call in ms; to count, by how much; to join, or to count
+--   for a part, its token
+-- Replies, after the echo: 'acquired LEFT' (counted, joined, or at zero), 'busy -1' (not at zero),
+--   'queued -1 0 TICKET NOW ours', 'other COUNT' (the latch has another initial count), or 'broken' (a
+--   part was lost before it counted, or the latch was deleted after the ticket was given)
 -- include _gate.lua
 -- include _parts.lua
 
@@ -31,7 +31,7 @@ return mend(function()
     left = count
     redis.call('HSET', lock.key, 'count', ARGV[6], 'left', ARGV[6])
   end
-  keep_for(lock.key, ARGV[7])
+  extend_expiry(lock.key, ARGV[7])
   if mode == 'join' then
     join(lock, part)
   elseif mode == 'count' and not redis.call('HGET', lock.key, token) then

@@ -1,12 +1,12 @@
--- What the scripts of the mutex share. Its lock key is a plain string, as other libraries use it.
+-- Shared by the scripts of the mutex. Its lock key is a plain string, as other libraries use it.
 -- include _common.lua
 
-local FOREIGN = '~'             -- the queue entry of all clients that do not queue with us
-local LOOKS_AGAIN_MS = 2500     -- so often a waiter asks again by itself
-local FOREIGN_TURN_MS = 150     -- how long the lock stays free for them when it is their turn
+local FOREIGN = '~'             -- the queue entry of all clients that do not use the queue
+local LOOKS_AGAIN_MS = 2500     -- a waiter asks again after this time
+local FOREIGN_TURN_MS = 150     -- how long the lock stays free for those when it is their turn
 local NO_TTL = 'ERR a ttl of 1 ms or more is needed'
 
--- To be asked before anything is written: an error undoes nothing.
+-- To be called before the first write: an error undoes nothing.
 local function is_ttl(ttl_ms)
   return (tonumber(ttl_ms) or 0) >= 1
 end
@@ -19,13 +19,13 @@ local function is_ours(value)
   return string.sub(value, 1, 7) == 'dlock1:'
 end
 
--- A value is token:counter:sequence, with seal: before the counter once somebody waits, and break:
--- once the holder was asked to give up.
+-- A value is token:counter:sequence. The first waiter puts `seal:` before the counter, and a client
+-- that breaks the lock puts `break:` there, which asks the holder to give up.
 local function fence_of(value)
   return string.match(value, ':(%d+):(%d+)$')
 end
 
--- The counter of a holder that asks again; nothing if others wrote something else there.
+-- Returns the counter of a holder that asks again; nil if another program wrote something else.
 local function counter_of(value)
   local counter = fence_of(value)
   return is_exact(tonumber(counter)) and counter
@@ -39,10 +39,10 @@ local function is_to_break(value)
   return string.find(value, ':break:', 57, true)
 end
 
--- The claim time that a token of a mutex carries; nothing if it is no such token.
+-- Returns the claim time in a token of a mutex; nil if it is no such token.
 local function claim_of(token)
   local claim_ms = #token < 90 and string.match(token, '^dlock1:%x+:%x+:(%d+)$')
-  return claim_ms and math.min(tonumber(claim_ms), LONGEST_CLAIM_MS)
+  return claim_ms and math.min(tonumber(claim_ms), MAX_CLAIM_MS)
 end
 
 local function own(lock, token, counter, life_ms)
@@ -60,23 +60,24 @@ local function tell_head(lock, in_ms)
   end
 end
 
--- Makes the first live waiter the owner and tells it, proven by `lock.seal` if there is one, which
--- stays with the lock. To be called when the lock is free or about to be. `me` asks for the lock itself; it `yields` if it gives it up for that. `head` is the first, if
--- it was taken from the queue already. Ends in one of:
---   'granted'           somebody else has the lock
---   'yours'             it is the turn of `me`, who left the queue; the lock is still to be taken
+-- Makes the first live waiter the holder and tells it, proven by `lock.seal` if there is one, which
+-- stays with the lock. To be called when the lock is free or about to be. `me` is the waiter that asks,
+-- if any; it `yields` if it gives up a lease for that. `head` is the first waiter, if the caller took
+-- it from the queue already. Returns one of:
+--   'granted'           another waiter has the lock
+--   'yours'             `me` left the queue, and the caller must take the lock for it
 --   'nobody'            the lock is free
---   'foreign', left_ms  the lock stays free for clients that do not queue
---   'mute', error       the lock is free: this user may not publish
+--   'foreign', left_ms  the lock stays free for clients that do not use the queue
+--   'mute', error       the lock is free, and this user may not publish
 local function hand_off(lock, now, me, yields, head)
-  for _ = 1, MOST_DEAD do
+  for _ = 1, MAX_DEAD do
     head = head or redis.call('ZPOPMIN', lock.queue)
     local token, ticket = head[1], tonumber(head[2])
     if not token then
       redis.call('DEL', lock.key)
       return 'nobody'
     elseif token == FOREIGN then
-      -- The end of a turn that the clock moved away from must not come later for it.
+      -- If the clock went back, the turn must not last longer for that.
       local left = math.min(-ticket - now, FOREIGN_TURN_MS * 1000)
       if ticket >= 0 and (yields or not me and redis.call('EXISTS', lock.queue) == 1) then
         left = FOREIGN_TURN_MS * 1000
@@ -109,7 +110,7 @@ local function hand_off(lock, now, me, yields, head)
           put_back(lock, token, ticket, seen)
           return 'mute', told.err
         elseif told > 0 then
-          -- Else the new head asks within the claim, and learns when it ends.
+          -- With a longer claim, the new head asks within it anyway, and learns when it ends.
           if claim_ms < LOOKS_AGAIN_MS then
             tell_head(lock, claim_ms)
           end

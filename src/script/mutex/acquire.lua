@@ -1,15 +1,15 @@
 #!lua
--- Takes the lock, or queues for it. Repeating it with the same token changes nothing but the expiry.
+-- Takes the lock, or queues for it. A repeat with the same token changes only the expiry.
 -- KEYS: lock, queue, seen, fence
--- ARGV: token, ttl in ms, 'wait' or 'try', known ticket or '', token to give up first or '', a
---   recent counter or '': the next one needs no look at the clock if the key has not gone back since;
---   and, to wait, a seal for the lock if it has none
+-- ARGV: token, ttl in ms, 'wait' or 'try', known ticket or '', token to release first or '', a recent
+--   counter or '' (unless the fence key is below it, the script need not read the clock); and, to
+--   wait, a seal for the lock if it has none
 -- Replies, after the echo: 'acquired COUNTER', 'busy LEFT_MS', or
 --   'queued LEFT_MS PLACE TICKET NOW ours|ours:SEAL|foreign' (LEFT_MS is -1 for a lock without expiry)
---   and last, if there was a token to give up: 'released' or 'not_held'
+--   and last, if there was a token to release: 'released' or 'not_held'
 
--- The common cases come before anything else, as what is defined below costs time. It is free and
--- nobody waits:
+-- The common cases come first, since the definitions below cost time. The lock is free and has no
+-- waiters:
 local recent = tonumber(ARGV[6])
 if recent and ARGV[5] == '' and redis.call('EXISTS', KEYS[1], KEYS[2]) == 0 then
   local counter = redis.pcall('INCR', KEYS[4])
@@ -20,7 +20,7 @@ if recent and ARGV[5] == '' and redis.call('EXISTS', KEYS[1], KEYS[2]) == 0 then
   end
 end
 
--- Another of ours holds it, and this one is new:
+-- Another dlock client holds it, and this waiter is new:
 local token, ttl_ms, mode, ticket, old = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local new_seal = ARGV[7] ~= '' and ARGV[7]
 local value = redis.call('GET', KEYS[1])
@@ -42,7 +42,7 @@ if others and ticket == '' and old == '' then
   if redis.pcall('ZADD', KEYS[2], 'NX', now, token) == 1 then
     redis.call('PEXPIRE', KEYS[2], 20000)  -- QUEUE_LIFE_MS
     return string.sub(token, 25, 32) .. ' queued '
-      .. math.min(redis.call('PTTL', KEYS[1]), 1e13) .. ' '  -- LONGEST_LEFT_MS
+      .. math.min(redis.call('PTTL', KEYS[1]), 1e13) .. ' '  -- MAX_LEFT_MS
       .. redis.call('ZRANK', KEYS[2], token) .. ' ' .. now .. ' ' .. now .. ' ' .. whose
   end
 end
@@ -96,7 +96,7 @@ return mend(function(again)
     whose = outcome == 'granted' and lock.seal and 'ours:' .. lock.seal or whose
   end
 
-  left_ms = left_ms or math.min(redis.call('PTTL', lock.key), LONGEST_LEFT_MS)
+  left_ms = left_ms or math.min(redis.call('PTTL', lock.key), MAX_LEFT_MS)
   if mode ~= 'wait' then
     return echo(token) .. ' busy ' .. left_ms .. given_up
   end
@@ -120,7 +120,7 @@ return mend(function(again)
   end
   local place = redis.call('ZRANK', lock.queue, token)
   if foreign and redis.call('ZRANK', lock.queue, FOREIGN) < place then
-    place = place - 1  -- else nobody would be the first, who polls
+    place = place - 1  -- otherwise no waiter would be the first, which polls
   end
   return table.concat({ echo(token), 'queued', left_ms, place, digits(ticket), digits(now),
     foreign and 'foreign' or whose }, ' ') .. given_up

@@ -1,6 +1,6 @@
 #!lua
--- Takes many locks, all of which are free with nobody waiting, or none. Repeating it with the same
--- tokens changes nothing but the expiries.
+-- Takes many locks if all of them are free and without waiters, and otherwise none. A repeat with the
+-- same tokens changes only the expiries.
 -- KEYS: fence, then lock, queue, seen for each lock
 -- ARGV: ttl in ms, then a token for each lock
 -- Replies, after the echo of the first token: 'acquired', and a COUNTER for each lock, or
@@ -30,7 +30,7 @@ return mend(function()
       outcome, left_ms = hand_off(lock, now)
     end
     if value and not held or outcome == 'granted' or outcome == 'foreign' then
-      return echo(ARGV[2]) .. ' busy ' .. (left_ms or math.min(redis.call('PTTL', lock.key), LONGEST_LEFT_MS))
+      return echo(ARGV[2]) .. ' busy ' .. (left_ms or math.min(redis.call('PTTL', lock.key), MAX_LEFT_MS))
     end
     locks[i] = lock
   end

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Takes the lock from the holder with this fence. 'ask' asks its process, which finds that written
--- in the lock's value when it renews; 'force' goes by the record.
+-- Takes the lock from the holder with this fence. 'ask' asks its process, which also finds the request
+-- in the lock's value when it renews; 'force' deletes the lock.
 -- KEYS: lock, queue, seen, fence
 -- ARGV: counter, sequence, 'ask' or 'force'
 -- Replies: 'asked RECEIVERS', 'broken', or 'not_holder'

@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
--- Gives the lock back, or leaves its queue; whoever is next gets it.
+-- Releases the lock, or leaves its queue, and hands a free lock to the next waiter.
 -- KEYS: lock, queue, seen, fence
--- ARGV: token, and to keep others out for a while yet: for how many ms at most
--- Replies, after the echo: 'released' or 'not_held', then 'mute ERROR' if nobody could be told
+-- ARGV: token, and to keep the lock closed for a while: for at most this many ms
+-- Replies, after the echo: 'released' or 'not_held', then 'mute ERROR' if the script could not
+--   tell it
 
--- The common case, before anything else: it is ours and nobody waits.
+-- The common case comes first: the token has the lock, and there are no waiters.
 local token = ARGV[1]
 local value = redis.pcall('GET', KEYS[1])
 local held = type(value) == 'string' and string.sub(value, 1, #token + 1) == token .. ':'

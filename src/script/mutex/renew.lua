@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
--- Renews many leases. An expiry is never shortened, and comes back if somebody took it off. Each that
--- is kept is written in any case: who WAITs behind a renewal waits for that.
--- KEYS: fence, then lock, queue, seen for each lease; the lock key for all, if only that can be seen
+-- Renews many leases. It never shortens an expiry, and sets one that was removed. It writes each lease
+-- in any case: a client that sends WAIT after a renewal waits until replicas have that write.
+-- KEYS: fence, then lock, queue, seen for each lease; the lock key for all three, if the user has
+--   rights to that alone
 -- ARGV: echo, then token, ttl in ms, sequence for each lease
--- Replies, after the echo: a letter for each lease, k (kept), l (it is not there), t (another has it), or b (kept, but its holder is
---   asked to give it up)
+-- Replies, after the echo: a letter for each lease: k (renewed), l (the key is gone), t (another token
+--   has the lock), or b (renewed, but the holder is asked to give up)
 -- include _lock.lua
 
 local outcome = {}
@@ -25,7 +26,7 @@ for i = 1, (#KEYS - 1) / 3 do
     end
     outcome[i] = to_break and recorded == sequence and 'b' or 'k'
   else
-    if not value and redis.call('EXISTS', lock.queue) == 1 then  -- no queue, if that is the lock key
+    if not value and redis.call('EXISTS', lock.queue) == 1 then  -- not if it is the lock key
       now = now or now_us()
       mend(function() hand_off(lock, now) end, { lock.queue }, { lock.seen })
     end

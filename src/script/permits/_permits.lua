@@ -1,26 +1,26 @@
--- What the scripts of permits share: a semaphore with weights, which is a reader-writer lock too.
--- The lock key is a sorted set of the holders by their tokens; the score is when they end. Beside
--- them stand two numbers, as scores below zero, so that the holders whose time is over are a range.
--- All of it in one key: whatever removes it removes everything.
+-- Shared by the scripts of permits: a semaphore with weights, which is a reader-writer lock too. The
+-- lock key is a sorted set of the holders' tokens; the score is the end of the lease. The other members
+-- have negative scores, so that the holders whose lease is over are a range. All is in one key, so that
+-- a deletion removes all of it.
 -- include _common.lua
 
 local CAPACITY, USED = '=capacity', '=used'
-local RAISED = '=raised'   -- there once permits_raise was run: what it wrote with those who left
-local SEAL_1, SEAL_2 = '=seal1', '=seal2'  -- once somebody waits: the seal, two numbers
-local SHARED = 1073741824  -- the capacity of a reader-writer lock, and of nothing else
-local LINGER_MS = 1000     -- so long the key outlives its holders, for those who count them off
+local WRITTEN = '=written'   -- the greatest fence that permits_write_fence wrote for a holder that left
+local SEAL_1, SEAL_2 = '=seal1', '=seal2'  -- the two halves of the seal, once there is a waiter
+local SHARED = 1073741824  -- the capacity of a reader-writer lock; no semaphore has it
+local LINGER_MS = 1000     -- the key outlives its holders by this, so that a script can count them off
 local NO_PERMITS = 'WRONGTYPE this sorted set does not hold permits'
 
--- The claim time and the weight that a token carries; nothing if it is not of permits.
+-- Returns the claim time and the weight in a token; nil if it is not a token of permits.
 local function terms_of(token)
   local claim_ms, weight
   if #token < 90 then
     claim_ms, weight = string.match(token, '^dlock1:%x+:%x+:(%d+):(%d+)$')
   end
-  return claim_ms and math.min(tonumber(claim_ms), LONGEST_CLAIM_MS), tonumber(weight)
+  return claim_ms and math.min(tonumber(claim_ms), MAX_CLAIM_MS), tonumber(weight)
 end
 
--- The member that says that a holder was asked to give up.
+-- The member that asks a holder to give up.
 local function mark_of(token)
   return '=!' .. token
 end
@@ -41,21 +41,21 @@ local function set_used(lock, used)
   end
 end
 
--- Of a holder that leaves: permits_raise has to know that its fence was used.
-local function forget_raise(lock, token)
-  local raised = redis.call('ZSCORE', lock.key, '=' .. token)
-  if raised then
-    lock.raised = math.max(lock.raised, -raised)
+-- To be called for a holder that leaves: permits_write_fence must not write its fence again.
+local function forget_written(lock, token)
+  local written = redis.call('ZSCORE', lock.key, '=' .. token)
+  if written then
+    lock.written = math.max(lock.written, -written)
     redis.call('ZREM', lock.key, '=' .. token)
-    redis.call('ZADD', lock.key, digits(-lock.raised), RAISED)
+    redis.call('ZADD', lock.key, digits(-lock.written), WRITTEN)
   end
 end
 
--- Reads the lock key and takes away the holders whose time is over, at most 64. Returns an error if
--- it is something else. The capacity is nil when the key does not exist.
+-- Reads the lock key, and removes at most 64 holders whose lease is over. Returns an error if the key
+-- holds something else. The capacity is nil if the key does not exist.
 local function look(lock, now)
   lock.used = 0
-  local numbers = redis.pcall('ZMSCORE', lock.key, CAPACITY, USED, RAISED, SEAL_1, SEAL_2)
+  local numbers = redis.pcall('ZMSCORE', lock.key, CAPACITY, USED, WRITTEN, SEAL_1, SEAL_2)
   if numbers.err then
     return numbers
   elseif not (numbers[1] and numbers[2]) then
@@ -67,22 +67,22 @@ local function look(lock, now)
     return redis.error_reply(NO_PERMITS)
   end
   lock.capacity, lock.used = capacity, used
-  lock.raised = numbers[3] and -numbers[3]
-  if lock.raised and lock.raised > now + MOST_AHEAD then
-    lock.raised = 1
+  lock.written = numbers[3] and -numbers[3]
+  if lock.written and lock.written > now + MAX_AHEAD then
+    lock.written = 1
   end
   if numbers[4] and numbers[5] then
     lock.seal, lock.is_sealed = digits(-numbers[4]) .. '.' .. digits(-numbers[5]), true
   end
-  local over = redis.call('ZRANGEBYSCORE', lock.key, '(0', digits(now), 'LIMIT', 0, MOST_DEAD)
+  local over = redis.call('ZRANGEBYSCORE', lock.key, '(0', digits(now), 'LIMIT', 0, MAX_DEAD)
   if #over > 0 then
     lock.freed = true
     local used = lock.used
     for _, token in ipairs(over) do
       local _, weight = terms_of(token)
       used = used - (weight or 0)
-      if lock.raised then
-        forget_raise(lock, token)
+      if lock.written then
+        forget_written(lock, token)
       end
     end
     redis.call('ZREM', lock.key, unpack(over))
@@ -99,25 +99,26 @@ local function holds(lock, token)
   return lock.used > 0 and redis.call('ZSCORE', lock.key, token)
 end
 
--- The seen key also has the holders' fence counters, which are hints: a lost one is drawn anew. The
--- lock's key in its place, where only that can be seen, holds the permits and no hints.
+-- The seen key also has the holders' fence counters, which are hints: a lost counter is replaced by a
+-- new one. If the user has rights to the lock key alone, that stands in its place, and there are no
+-- hints.
 local function note_fence(lock, token, counter, life_ms)
   local noted = redis.pcall('HSET', lock.seen, token, digits(counter))
   if type(noted) == 'table' and string.find(noted.err, 'WRONGTYPE') and lock.seen ~= lock.key then
     redis.call('DEL', lock.seen)
     redis.call('HSET', lock.seen, token, digits(counter))
   end
-  keep_for(lock.seen, life_ms + LINGER_MS)
+  extend_expiry(lock.seen, life_ms + LINGER_MS)
 end
 
--- The counter that is noted for a holder; nothing if it is lost, or none of ours.
+-- Returns the counter of a holder; nil if it was lost, or another program wrote it.
 local function noted_fence(lock, token, now)
   local counter = redis.pcall('HGET', lock.seen, token)
   counter = type(counter) == 'string' and tonumber(counter)
-  return counter and counter >= 1 and counter < now + MOST_AHEAD and counter % 1 == 0 and counter or nil
+  return counter and counter >= 1 and counter < now + MAX_AHEAD and counter % 1 == 0 and counter or nil
 end
 
--- Of a holder whose lease is over; the key may have been deleted before.
+-- Removes the counter of a holder whose lease is over; the key may be gone already.
 local function forget_fence(lock, token)
   redis.pcall('HDEL', lock.seen, token)
 end
@@ -130,7 +131,7 @@ local function enter(lock, token, weight, life_ms, now)
   if lock.seal and not lock.is_sealed then
     write_seal(lock, lock.seal)
   end
-  keep_for(lock.key, life_ms + LINGER_MS)
+  extend_expiry(lock.key, life_ms + LINGER_MS)
   note_fence(lock, token, counter, life_ms)
   return counter
 end
@@ -140,19 +141,19 @@ local function leave(lock, token)
     return false
   end
   forget_fence(lock, token)
-  if lock.raised then
-    forget_raise(lock, token)
+  if lock.written then
+    forget_written(lock, token)
   end
   local _, weight = terms_of(token)
   set_used(lock, lock.used - weight)
   return true
 end
 
--- The time until the first holder ends; -1 if nobody holds.
+-- Returns the time until the first lease ends, in ms; -1 if there is no holder.
 local function left_ms(lock, now)
   local first = redis.call('ZRANGEBYSCORE', lock.key, '(0', '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   local left = first[2] and math.ceil((first[2] - now) / 1000)
-  return left and digits(math.min(math.max(0, left), LONGEST_LEFT_MS)) or '-1'
+  return left and digits(math.min(math.max(0, left), MAX_LEFT_MS)) or '-1'
 end
 
 -- Makes the head of the queue a holder, unless it is dead.
@@ -173,15 +174,15 @@ local function grant(lock, token, ticket, weight, claim_ms, now)
   end
 end
 
--- Lets waiters in from the head of the queue while they fit. Nobody overtakes the head. `me` asks
--- for itself, and `stays` if it does not get in. Ends in one of:
---   'empty'        nobody waits
---   'yours'        it is the turn of `me`, who left the queue and is still to enter
+-- Makes waiters holders, from the head of the queue on, while they fit. No waiter overtakes the head.
+-- `me` is the waiter that asks, if any; it `stays` in the queue if it does not fit. Returns one of:
+--   'empty'        there are no waiters
+--   'yours'        `me` left the queue, and the caller must make it a holder
 --   'waits'        the head does not fit
---   'more'         enough for one call; the head was told to look at once
+--   'more'         the limit of one call is reached; the head was told to ask at once
 --   'mute', error  this user may not publish
 local function hand_off(lock, now, me, stays)
-  for _ = 1, MOST_DEAD do
+  for _ = 1, MAX_DEAD do
     local two = redis.call('ZRANGE', lock.queue, 0, 1, 'WITHSCORES')
     local token, ticket, second = two[1], tonumber(two[2]), two[3]
     if not token then
@@ -191,11 +192,11 @@ local function hand_off(lock, now, me, stays)
     if not weight or weight < 1 or claim_ms < 1 then
       leave_queue(lock, token)
     elseif weight > lock.capacity then
-      -- It asked when there were more.
+      -- The capacity was reduced after it had asked.
       leave_queue(lock, token)
       tell(token, 0)
     elseif lock.used + weight > lock.capacity then
-      -- Who is next behind it, or has changed something, sees whether it is still there.
+      -- The call of the next waiter, or the next change, finds out whether it is alive.
       if token == me or me and not (stays and (second or me) == me) then
         return 'waits'
       end
@@ -221,8 +222,8 @@ local function hand_off(lock, now, me, stays)
   return 'more'
 end
 
--- The hand-off of a script that does not ask for itself. Without the key nobody knows how many
--- there are but those who wait.
+-- The hand-off of a script that no waiter called. If the lock key is gone, only the waiters know the
+-- capacity.
 local function pass_on(lock, now)
   if lock.capacity then
     return hand_off(lock, now)

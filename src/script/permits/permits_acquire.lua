@@ -1,13 +1,12 @@
 #!lua
--- Takes permits, or queues for them. Repeating it with the same token changes nothing but the
--- expiry.
+-- Takes permits, or queues for them. A repeat with the same token changes only the expiry.
 -- KEYS: lock, queue, seen, fence
--- ARGV: token, ttl in ms, 'wait' or 'try' ('wait_first', 'try_first': before all who wait), known
---   ticket or '', token to take the place of or '', capacity, and to wait, a seal for the lock if it
+-- ARGV: token, ttl in ms, 'wait' or 'try' ('wait_first', 'try_first': before all waiters), known
+--   ticket or '', token to replace or '', capacity, and to wait, a seal for the lock if it
 --   has none
--- Replies, after the echo: 'acquired COUNTER', 'busy LEFT_MS', 'other CAPACITY' (not the one asked
---   for), or 'queued LEFT_MS PLACE TICKET NOW ours|ours:SEAL' (LEFT_MS is -1 if nobody holds)
---   and last, if there was a token to take the place of: 'released' or 'not_held'
+-- Replies, after the echo: 'acquired COUNTER', 'busy LEFT_MS', 'other CAPACITY' (the lock has another
+--   capacity), or 'queued LEFT_MS PLACE TICKET NOW ours|ours:SEAL' (LEFT_MS is -1 without a holder)
+--   and last, if there was a token to replace: 'released' or 'not_held'
 -- include _permits.lua
 
 local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], fence = KEYS[4] }
@@ -36,11 +35,11 @@ return mend(function()
   if holds(lock, token) then
     redis.call('ZREM', lock.queue, token)
     redis.call('ZADD', lock.key, digits(now + ttl_ms * 1000), token)
-    keep_for(lock.key, ttl_ms + LINGER_MS)
+    extend_expiry(lock.key, ttl_ms + LINGER_MS)
     counter = noted_fence(lock, token, now) or next_fence(lock, now)
     note_fence(lock, token, counter, ttl_ms)
   elseif old ~= '' then
-    -- In its place, or not at all: whoever lost the one has no right to the other.
+    -- It replaces the old lease or fails: a holder that lost that one has no right to this one.
     local _, former = terms_of(old)
     if not holds(lock, old) then
       forget_fence(lock, old)
@@ -89,7 +88,7 @@ return mend(function()
   redis.call('PEXPIRE', lock.queue, QUEUE_LIFE_MS)
   if now - math.abs(ticket) > WAITER_REFRESH then
     redis.call('HSET', lock.seen, token, digits(now))
-    keep_for(lock.seen, QUEUE_LIFE_MS)
+    extend_expiry(lock.seen, QUEUE_LIFE_MS)
   end
   if lock.used > 0 and not lock.is_sealed and new_seal then
     write_seal(lock, lock.seal or new_seal)

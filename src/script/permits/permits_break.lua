@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Takes permits from the holder with this fence. 'ask' asks its process, which finds that written in
--- the lock when it renews; 'force' goes by the record, 'look' only looks.
+-- Takes permits from the holder with this fence. 'ask' asks its process, which also finds the request
+-- in the lock when it renews; 'force' removes the holder; 'look' changes nothing.
 -- KEYS: lock, queue, seen, fence
 -- ARGV: counter, 'ask', 'force' or 'look'
 -- Replies: 'asked RECEIVERS', 'broken', 'holds', or 'not_holder'

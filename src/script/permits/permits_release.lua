@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
--- Gives permits back, or leaves their queue; whoever is next and fits gets them.
+-- Releases permits, or leaves their queue, and hands free permits to the next waiters that fit.
 -- KEYS: lock, queue, seen, fence
 -- ARGV: token
--- Replies, after the echo: 'released' or 'not_held', then 'mute ERROR' if nobody could be told
+-- Replies, after the echo: 'released' or 'not_held', then 'mute ERROR' if the script could not
+--   tell them
 -- include _permits.lua
 
 local lock = { key = KEYS[1], queue = KEYS[2], seen = KEYS[3], fence = KEYS[4] }

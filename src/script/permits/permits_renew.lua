@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
--- Renews many leases of permits. An expiry is never shortened. Each that is kept writes in any case,
--- as in renew.lua: at least its fence.
--- KEYS: fence, then lock, queue, seen for each lease; the lock key for all, if only that can be seen
+-- Renews many leases of permits. It never shortens an expiry. It writes each lease in any case, as
+-- renew.lua does: at least its fence.
+-- KEYS: fence, then lock, queue, seen for each lease; the lock key for all three, if the user has
+--   rights to that alone
 -- ARGV: echo, then token, ttl in ms, counter for each lease
--- Replies, after the echo: a letter for each lease, k (kept), l (lost), or b (kept, but its holder is
---   asked to give it up)
+-- Replies, after the echo: a letter for each lease: k (renewed), l (lost), or b (renewed, but the
+--   holder is asked to give up)
 -- include _permits.lua
 
 local outcome = {}
@@ -15,7 +16,7 @@ for i = 1, (#KEYS - 1) / 3 do
   local problem = look(lock, now)
   if not problem and holds(lock, token) then
     redis.call('ZADD', lock.key, 'XX', 'GT', digits(now + ttl_ms * 1000), token)
-    keep_for(lock.key, ttl_ms + LINGER_MS)
+    extend_expiry(lock.key, ttl_ms + LINGER_MS)
     note_fence(lock, token, counter, ttl_ms)
     outcome[i] = redis.call('ZSCORE', lock.key, mark_of(token)) and 'b' or 'k'
   else

@@ -1,8 +1,8 @@
 #!lua
--- Changes how many permits there are. Holders keep theirs; what is new goes to who waits.
+-- Changes the number of permits. Holders keep theirs; new permits go to the waiters.
 -- KEYS: lock, queue, seen, fence
 -- ARGV: capacity
--- Replies: 'resized FORMER', 'free' (nobody holds or waits, so there is nothing to change), or
+-- Replies: 'resized FORMER', 'free' (no holder and no waiter, so there is nothing to change), or
 --   'shared' (it is a reader-writer lock)
 -- include _permits.lua
 

@@ -170,11 +170,11 @@ TEST(EnginePermits, TheFenceOfAPartIsWrittenDown) {
   script.at(0ms).obtain(1, part(1));
   script.engine.write_fence(Instant{} + 1h, *script.leases.at(1), 9, true);
   script.timer();
-  script.expect({"raise gpu T1 30000 to 9 new permits"});
+  script.expect({"write_fence gpu T1 30000 to 9 new permits"});
   script.noscript();
-  script.expect({"raise gpu T1 30000 to 9 new permits in full"});
-  script.reply("T1 raised");
-  script.expect({"1 raised"});
+  script.expect({"write_fence gpu T1 30000 to 9 new permits in full"});
+  script.reply("T1 written");
+  script.expect({"1 written"});
   EXPECT_EQ(script.leases.at(1)->fence.counter, 9);
 }
 
@@ -189,27 +189,27 @@ TEST(EnginePermits, AFenceThatAnotherHasIsPassed) {
   EXPECT_EQ(script.leases.at(1)->fence.counter, 12);
   script.engine.write_fence(Instant{} + 1h, *script.leases.at(1), 12, false);
   script.timer();
-  script.expect({"raise gpu T1 30000 to 12 used permits"});
+  script.expect({"write_fence gpu T1 30000 to 12 used permits"});
   script.reply("T1 passed on");  // that is no number
-  script.expect({"disconnect", "1 raised or not", "connect"});
+  script.expect({"disconnect", "1 written or not", "connect"});
 }
 
 TEST(EnginePermits, AFenceIsWrittenDownWhenTheReplyNamesTheTokenAndNotElse) {
-  for (const auto* reply : {"T2 raised", "raised", "T1", "T2 lost", "T1 k", "T2 k"}) {
+  for (const auto* reply : {"T2 written", "written", "T1", "T2 lost", "T1 k", "T2 k"}) {
     EngineScript script;
     script.at(0ms).obtain(1, part(1));
     script.obtain(2, {.key = "other"});
     script.engine.write_fence(Instant{} + 1h, *script.leases.at(1), 9, true);
     script.timer();
-    script.expect({"raise gpu T1 30000 to 9 new permits"});
+    script.expect({"write_fence gpu T1 30000 to 9 new permits"});
     script.reply(reply);
-    script.expect({"disconnect", "1 raised or not", "connect"});
+    script.expect({"disconnect", "1 written or not", "connect"});
     EXPECT_EQ(script.leases.at(1)->loss.load(), Loss::none) << reply;
     EXPECT_EQ(script.leases.at(1)->fence.counter, 5) << reply;
   }
 }
 
-TEST(EnginePermits, TheMutexOfAPartIsRaisedByTheSameRule) {
+TEST(EnginePermits, TheFenceOfAMutexIsWrittenByTheSameRule) {
   AcquireRequest wish{.key = "job"};
   wish.part = true;
   EngineScript script;
@@ -218,8 +218,8 @@ TEST(EnginePermits, TheMutexOfAPartIsRaisedByTheSameRule) {
   script.engine.write_fence(Instant{} + 1h, *script.leases.at(1), 9, true);
   script.timer();
   script.take();
-  script.reply("T2 raised");
-  script.expect({"disconnect", "1 raised or not", "connect"});
+  script.reply("T2 written");
+  script.expect({"disconnect", "1 written or not", "connect"});
 }
 
 TEST(EnginePermits, APartSaysThatItIsQueuedAndWhenTheServerCannotBeReached) {

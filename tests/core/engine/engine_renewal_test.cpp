@@ -174,7 +174,7 @@ TEST(EngineRenewal, AServerThatIsSlowForARenewalGetsTheWholeTimeoutOnTheNextConn
   script.at(1900ms).timer();
   script.expect({"disconnect", "connect"});
   script.reopen({"renew job T1 3000 .0"});
-  script.at(2600ms).timer();  // with the patience of the first it would be over
+  script.at(2600ms).timer();  // with the timeout of the first it would be over
   script.expect({});
   script.at(2601ms).reply("T1 k");
   script.at(3s).timer();

@@ -266,10 +266,10 @@ std::string EngineScript::line(const Action& action) {
   if (const auto* blocked = std::get_if<RenewalBlocked>(&action)) {
     return std::to_string(holder(blocked->lease->id)) + " blocked";
   }
-  if (const auto* raised = std::get_if<FenceWritten>(&action)) {
-    return std::to_string(holder(raised->lease)) + (raised->passed ? " passed"
-                                                    : raised->done ? " raised"
-                                                                   : " raised or not");
+  if (const auto* written = std::get_if<FenceWritten>(&action)) {
+    return std::to_string(holder(written->lease)) + (written->passed ? " passed"
+                                                     : written->done ? " written"
+                                                                     : " written or not");
   }
   if (const auto* queued = std::get_if<Queued>(&action)) {
     return std::to_string(queued->waiter) + (queued->heard ? " queued" : " not heard");
@@ -318,8 +318,9 @@ std::string EngineScript::line(const Command& command) {
       return text + whole;
     }
     case Verb::write_fence:
-      return "raise " + command.keys[0] + " " + name_of(command.args[0]) + " " + command.args[1] +
-             " to " + command.args[2] + (permits ? " " + command.args[3] : "") + whole;
+      return "write_fence " + command.keys[0] + " " + name_of(command.args[0]) + " " +
+             command.args[1] + " to " + command.args[2] + (permits ? " " + command.args[3] : "") +
+             whole;
     case Verb::subscribe:
       return "subscribe";
     case Verb::enroll:

@@ -119,13 +119,13 @@ TEST_F(RenewalsTest, AReplyMayTakeHalfOfWhatALeaseHasLeft) {
   const auto cohort = hold(0s, 3s);
   const auto left = cohort->hold->timer() - at(1s);
   call(1s, {cohort});
-  EXPECT_LT(renewals.calls().front().patience, 1s);
-  EXPECT_GE(renewals.calls().front().patience, left / 2);
+  EXPECT_LT(renewals.calls().front().timeout, 1s);
+  EXPECT_GE(renewals.calls().front().timeout, left / 2);
 }
 
 TEST_F(RenewalsTest, AReplyMayTakeTheRequestTimeoutIfTheLeaseIsLong) {
   call(10s, {hold()});
-  EXPECT_EQ(renewals.calls().front().patience, 2s);
+  EXPECT_EQ(renewals.calls().front().timeout, 2s);
 }
 
 TEST_F(RenewalsTest, AfterAConnectionThatARenewalEndedTheNextRepliesMayTakeLonger) {
@@ -134,10 +134,10 @@ TEST_F(RenewalsTest, AfterAConnectionThatARenewalEndedTheNextRepliesMayTakeLonge
   renewals.on_timeout();
   renewals.on_disconnected();
   call(1s, {cohort});
-  EXPECT_EQ(renewals.calls().front().patience, 2s);
+  EXPECT_EQ(renewals.calls().front().timeout, 2s);
   renewals.on_good_reply();
   call(1s, {cohort});
-  EXPECT_LT(renewals.calls().back().patience, 1s);
+  EXPECT_LT(renewals.calls().back().timeout, 1s);
 }
 
 TEST_F(RenewalsTest, AReplyToAFormerLeaseIsNotTakenForTheNextOnes) {

@@ -29,7 +29,7 @@ std::string text_of(const Command& command) {
                  ? "renew"
                  : "renew ." + command.args.at(3);
     case Verb::write_fence:
-      return "raise " + command.args.at(2) +
+      return "write_fence " + command.args.at(2) +
              (command.kind == Kind::permits ? " " + command.args.at(3) : "");
     case Verb::subscribe:
       return "subscribe";

@@ -26,7 +26,7 @@ AcquireRequest to_try(AcquireRequest wish) {
 void obtain(QuorumScript& script, WaiterId waiter, const AcquireRequest& wish) {
   script.acquire(waiter, wish);
   for (const char server : {'a', 'b', 'c'}) script.reply(server, "acquired 5");
-  for (const char server : {'a', 'b', 'c'}) script.reply(server, "raised");
+  for (const char server : {'a', 'b', 'c'}) script.reply(server, "written");
   script.forget();
 }
 
@@ -38,10 +38,10 @@ TEST(QuorumShared, TheyQueueOnAllServersAndAMajorityDecides) {
   script.reply('b', queued);
   script.expect({});
   script.reply('c', "acquired 7");
-  script.expect({"a raise 7 new", "c raise 7 new"});
-  script.reply('c', "raised");
+  script.expect({"a write_fence 7 new", "c write_fence 7 new"});
+  script.reply('c', "written");
   script.expect({});
-  script.reply('a', "raised");
+  script.reply('a', "written");
   script.expect({"b release", "1 obtained 7.0"});  // it keeps nobody out who waits there
 }
 
@@ -52,9 +52,9 @@ TEST(QuorumShared, AGrantIsAPart) {
   script.forget();
   script.at(1s).message('a', "grant " + script.tokens['a'] + " 8 2000000");
   script.message('b', "grant " + script.tokens['b'] + " 9 2000000");
-  script.expect({"a raise 9 new", "b raise 9 new"});
-  script.reply('a', "raised");
-  script.reply('b', "raised");
+  script.expect({"a write_fence 9 new", "b write_fence 9 new"});
+  script.reply('a', "written");
+  script.reply('b', "written");
   script.expect({"c release", "1 obtained 9.0"});
 }
 
@@ -119,22 +119,22 @@ TEST(QuorumShared, AFenceThatAnotherReaderHasIsReplacedByAGreaterOne) {
   script.reply('b', "acquired 7");
   script.forget();
   script.reply('a', "passed 9");
-  script.expect({"a raise 9 new", "b raise 9 new"});
-  script.reply('b', "raised");  // that was 7
-  script.reply('a', "raised");
+  script.expect({"a write_fence 9 new", "b write_fence 9 new"});
+  script.reply('b', "written");  // that was 7
+  script.reply('a', "written");
   script.expect({});
-  script.reply('b', "raised");
+  script.reply('b', "written");
   script.expect({"1 obtained 9.0"});
 }
 
-TEST(QuorumShared, ALatePartWithAGreaterCounterRaisesTheFence) {
+TEST(QuorumShared, ALatePartWithAGreaterCounterChangesTheFence) {
   QuorumScript script;
   script.at(0ms).acquire(1, reader());
   script.reply('a', "acquired 5");
   script.reply('b', "acquired 7");
   script.forget();
   script.reply('c', "acquired 8");
-  script.expect({"a raise 8 new", "b raise 8 new", "c raise 8 new"});
+  script.expect({"a write_fence 8 new", "b write_fence 8 new", "c write_fence 8 new"});
 }
 
 TEST(QuorumShared, TheFenceOfALeaseThatIsHeldStays) {
@@ -143,13 +143,13 @@ TEST(QuorumShared, TheFenceOfALeaseThatIsHeldStays) {
   script.reply('a', "acquired 5");
   script.reply('b', "acquired 7");
   script.reply('c', "acquired 6");
-  script.reply('a', "raised");
-  script.reply('b', "raised");
-  script.expect({"a acquire wait", "b acquire wait", "c acquire wait", "a raise 7 new",
-                 "b raise 7 new", "c raise 7 new", "1 obtained 7.0"});
+  script.reply('a', "written");
+  script.reply('b', "written");
+  script.expect({"a acquire wait", "b acquire wait", "c acquire wait", "a write_fence 7 new",
+                 "b write_fence 7 new", "c write_fence 7 new", "1 obtained 7.0"});
   script.reply('c', "passed 9");
-  script.expect({"c raise 7 used"});
-  script.reply('c', "raised");
+  script.expect({"c write_fence 7 used"});
+  script.reply('c', "written");
   script.expect({});
 }
 
@@ -195,7 +195,7 @@ TEST(QuorumShared, ALostPartIsTakenAgainWithoutWaiting) {
   script.pass_until(10s + 75ms);
   script.expect({"c acquire try"});
   script.reply('c', "acquired 9");
-  script.expect({"c raise 5 used"});
+  script.expect({"c write_fence 5 used"});
 }
 
 TEST(QuorumShared, AWaiterWithAMajorityLeavesTheOtherQueues) {
@@ -203,8 +203,8 @@ TEST(QuorumShared, AWaiterWithAMajorityLeavesTheOtherQueues) {
   script.at(0ms).acquire(1, reader());
   script.reply('a', "acquired 5");
   script.reply('b', "acquired 5");
-  script.reply('a', "raised");
-  script.reply('b', "raised");
+  script.reply('a', "written");
+  script.reply('b', "written");
   script.forget();
   script.reply('c', queued);
   script.expect({"c release"});
@@ -222,8 +222,8 @@ TEST(QuorumShared, ALeaseOfFixedLengthIsNotTakenAgain) {
   script.connect_fails('c');  // to be asked again, while it waits
   script.reply('a', "acquired 5");
   script.reply('b', "acquired 5");
-  script.reply('a', "raised");
-  script.reply('b', "raised");
+  script.reply('a', "written");
+  script.reply('b', "written");
   script.forget();
   script.connect('c');
   script.forget();

@@ -27,13 +27,13 @@ TEST(Quorum, TheGreatestFenceIsWrittenToAMajorityBeforeTheLockIsUsed) {
   script.forget();
   script.reply('a', "acquired 1000");
   script.reply('b', "acquired 20");
-  script.expect({"b raise 1000"});
-  script.reply('b', "raised");
+  script.expect({"b write_fence 1000"});
+  script.reply('b', "written");
   script.expect({"1 obtained 1000.0"});
   // One that comes later learns it too, though nobody waits for that.
   script.reply('c', "acquired 10");
-  script.expect({"c raise 1000"});
-  script.reply('c', "raised");
+  script.expect({"c write_fence 1000"});
+  script.reply('c', "written");
   script.expect({});
 }
 
@@ -165,8 +165,8 @@ TEST(Quorum, ALostPartIsTakenAgainAndLearnsTheFence) {
   script.pass_until(10s + 25ms);
   script.expect({"c acquire"});
   script.reply('c', "acquired 3");
-  script.expect({"c raise 5"});
-  script.reply('c', "raised");
+  script.expect({"c write_fence 5"});
+  script.reply('c', "written");
   script.expect({});
 }
 
@@ -378,7 +378,7 @@ TEST(Quorum, AFenceThatWasNotWrittenIsWrittenLater) {
   script.error('c', errc::store_unusable);
   script.expect({});
   script.pass_until(25ms);
-  script.expect({"c raise 9"});
+  script.expect({"c write_fence 9"});
 }
 
 TEST(Quorum, WhatTwoMajoritiesCouldGiveOutTwiceIsRefused) {

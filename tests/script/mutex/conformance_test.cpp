@@ -99,12 +99,12 @@ class MutexComparison : public Comparison {
     replies(model_.renew(now(), "echo", renewals), store_.renew("echo", renewals));
   }
 
-  void carry_out(const Raise& op) {
+  void carry_out(const WriteFence& op) {
     const auto key = key_name(op.key);
     const auto token = token_of(op.token, key);
     const auto counter = std::max<std::int64_t>(model_.fence() + op.by, 1);
-    replies(model_.raise(now(), key, token, op.ttl, counter),
-            store_.raise(key, token, op.ttl, counter));
+    replies(model_.write_fence(now(), key, token, op.ttl, counter),
+            store_.write_fence(key, token, op.ttl, counter));
   }
 
   void carry_out(const Break& op) {

@@ -89,7 +89,7 @@ TEST_F(LeaseScripts, AnExpiryThatWasTakenOffComesBack) {
     EXPECT_EQ(state().pttl, 2000);
   }
   store.command({"PERSIST", lock});
-  EXPECT_THAT(store.raise(lock, owner, 3s, counter + 1), testing::EndsWith(" raised"));
+  EXPECT_THAT(store.write_fence(lock, owner, 3s, counter + 1), testing::EndsWith(" written"));
   EXPECT_EQ(state().pttl, 3000);
 }
 
@@ -132,35 +132,37 @@ TEST_F(LeaseScripts, AnExpiredLeaseIsNotRenewed) {
   EXPECT_EQ(holder(), "nobody");
 }
 
-TEST_F(LeaseScripts, ARaisedFenceIsInTheLockAndAboveItTheNextOne) {
+TEST_F(LeaseScripts, AWrittenFenceIsInTheLockAndAboveItTheNextOne) {
   const auto counter = hold(owner, 10s);
   renew(owner, 10s, 3);
-  const auto raised = counter + 1'000'000'000;
-  EXPECT_EQ(store.raise(lock, owner, 20s, raised), owner.substr(24, 8) + " raised");
-  EXPECT_EQ(state().value, owner + ':' + std::to_string(raised) + ":3");
+  const auto written = counter + 1'000'000'000;
+  EXPECT_EQ(store.write_fence(lock, owner, 20s, written), owner.substr(24, 8) + " written");
+  EXPECT_EQ(state().value, owner + ':' + std::to_string(written) + ":3");
   EXPECT_EQ(state().pttl, 20000);
-  EXPECT_EQ(store.raise(lock, owner, 1s, raised), owner.substr(24, 8) + " raised");
+  EXPECT_EQ(store.write_fence(lock, owner, 1s, written), owner.substr(24, 8) + " written");
   EXPECT_EQ(state().pttl, 20000);
   release(owner);
-  EXPECT_EQ(hold(other), raised + 1);
+  EXPECT_EQ(hold(other), written + 1);
 }
 
-TEST_F(LeaseScripts, ARaiseNeverPutsTheCounterBack) {
+TEST_F(LeaseScripts, AWrittenFenceNeverPutsTheCounterBack) {
   const auto counter = hold(owner, 10s);
   const auto before = store.command({"GET", Store::fence_key});
-  store.raise(lock, owner, 10s, counter - 10);
+  store.write_fence(lock, owner, 10s, counter - 10);
   EXPECT_EQ(store.command({"GET", Store::fence_key}), before);
   EXPECT_EQ(state().value, owner + ':' + std::to_string(counter - 10) + ":0");
 }
 
-TEST_F(LeaseScripts, OnlyAHolderRaisesAFence) {
+TEST_F(LeaseScripts, OnlyAHolderWritesAFence) {
   hold(owner, 10s);
   const auto before = store.command({"GET", Store::fence_key});
-  EXPECT_EQ(store.raise(lock, other, 10s, 9'000'000'000'000'000), other.substr(24, 8) + " lost");
+  EXPECT_EQ(store.write_fence(lock, other, 10s, 9'000'000'000'000'000),
+            other.substr(24, 8) + " lost");
   EXPECT_EQ(store.command({"GET", Store::fence_key}), before);
   store.command({"DEL", lock});
   store.command({"RPUSH", lock, "not a lock"});
-  EXPECT_EQ(store.raise(lock, owner, 10s, 9'000'000'000'000'000), owner.substr(24, 8) + " lost");
+  EXPECT_EQ(store.write_fence(lock, owner, 10s, 9'000'000'000'000'000),
+            owner.substr(24, 8) + " lost");
 }
 
 TEST_F(LeaseScripts, BreakingTakesTheLockOnlyFromTheHolderWithThatFence) {

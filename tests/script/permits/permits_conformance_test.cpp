@@ -100,7 +100,7 @@ struct Printer {
         << op.ttl.count();
   }
   void operator()(const Write& op) const {
-    out << "raise " << op.key << " token " << op.token << " ttl " << op.ttl.count() << " to "
+    out << "write_fence " << op.key << " token " << op.token << " ttl " << op.ttl.count() << " to "
         << (op.noted ? "its own" : "") << op.by << (op.is_new ? " new" : " used");
   }
   void operator()(const BreakOff& op) const {
@@ -293,7 +293,8 @@ class PermitsComparison : public Comparison {
     // A break could meet either of two.
     while (!op.is_new && is_another_s(counter, key, token)) ++counter;
     const PermitsModel::Renewal lease{key, token, op.ttl, counter};
-    replies(permits_.raise(now(), lease, op.is_new), store_.raise_permits(lease, op.is_new));
+    replies(permits_.write_fence(now(), lease, op.is_new),
+            store_.write_permits_fence(lease, op.is_new));
   }
 
   void carry_out(const BreakOff& op) {

@@ -37,9 +37,9 @@ class PermitsScripts : public ScriptTest {
   std::string give_back(const std::string& token) {
     return words(store.release_permits(lock, token));
   }
-  std::string raise(const std::string& token, std::int64_t counter, bool is_new = true,
-                    Millis ttl = 30s) {
-    return words(store.raise_permits({lock, token, ttl, counter}, is_new));
+  std::string write_fence(const std::string& token, std::int64_t counter, bool is_new = true,
+                          Millis ttl = 30s) {
+    return words(store.write_permits_fence({lock, token, ttl, counter}, is_new));
   }
   /// "acquired COUNTER", "passed COUNTER"
   static std::int64_t counter_in(const std::string& reply) {
@@ -81,9 +81,9 @@ TEST_F(PermitsScripts, ARenewalByTheLockKeyAloneKeepsThemWhileTheirSlotMoves) {
 TEST_F(PermitsScripts, AFenceIsWrittenDownAndTheNextIsGreater) {
   const auto counter = counter_in(take(wants(1, 1), 10s));
   const auto greater = counter + 1'000'000'000;
-  EXPECT_EQ(raise(token_of(1, 1), greater), "raised");
+  EXPECT_EQ(write_fence(token_of(1, 1), greater), "written");
   EXPECT_EQ(state().pttl, 31000) << "as long as a renewal";
-  EXPECT_EQ(raise(token_of(1, 1), greater, false, 1s), "raised");
+  EXPECT_EQ(write_fence(token_of(1, 1), greater, false, 1s), "written");
   EXPECT_EQ(state().pttl, 31000) << "never shorter";
   EXPECT_EQ(counter_in(take(token_of(1, 1))), greater) << "it is the holder's";
   EXPECT_EQ(counter_in(take(wants(2, 1))), greater + 1);
@@ -93,52 +93,53 @@ TEST_F(PermitsScripts, TwoHoldersNeverWriteTheSameNewFence) {
   take(wants(1, 1));
   const auto second = counter_in(take(wants(2, 1)));
   const auto third = counter_in(take(wants(3, 1)));
-  EXPECT_EQ(raise(token_of(1, 1), third), "raised");
-  const auto passed = raise(token_of(3, 1), third);
+  EXPECT_EQ(write_fence(token_of(1, 1), third), "written");
+  const auto passed = write_fence(token_of(3, 1), third);
   EXPECT_EQ(passed, "passed " + std::to_string(third + 1)) << "though it was its own before";
-  EXPECT_EQ(raise(token_of(3, 1), third), passed) << "a late copy changes nothing";
-  EXPECT_EQ(raise(token_of(3, 1), third + 1), "raised");
-  EXPECT_EQ(raise(token_of(3, 1), third + 1), "raised") << "that is its own";
-  EXPECT_EQ(raise(token_of(2, 1), second - 1), "passed " + std::to_string(second));
-  EXPECT_EQ(raise(token_of(2, 1), second), "raised") << "it may be less than others'";
+  EXPECT_EQ(write_fence(token_of(3, 1), third), passed) << "a late copy changes nothing";
+  EXPECT_EQ(write_fence(token_of(3, 1), third + 1), "written");
+  EXPECT_EQ(write_fence(token_of(3, 1), third + 1), "written") << "that is its own";
+  EXPECT_EQ(write_fence(token_of(2, 1), second - 1), "passed " + std::to_string(second));
+  EXPECT_EQ(write_fence(token_of(2, 1), second), "written") << "it may be less than others'";
 }
 
 TEST_F(PermitsScripts, TheFenceOfAFormerHolderIsNotWrittenAgain) {
   const auto first = counter_in(take(wants(1, 1)));
   const auto second = counter_in(take(wants(2, 1), 5s));
   const auto third = counter_in(take(wants(3, 1)));
-  EXPECT_EQ(raise(token_of(2, 1), third, true, 1s), "raised");
-  EXPECT_EQ(raise(token_of(1, 1), second), "raised") << "while they hold they can be told apart";
+  EXPECT_EQ(write_fence(token_of(2, 1), third, true, 1s), "written");
+  EXPECT_EQ(write_fence(token_of(1, 1), second), "written")
+      << "while they hold they can be told apart";
   pass(5s);
-  EXPECT_THAT(raise(token_of(3, 1), third), StartsWith("passed ")) << "that one is over";
+  EXPECT_THAT(write_fence(token_of(3, 1), third), StartsWith("passed ")) << "that one is over";
   const auto fourth = counter_in(take(wants(4, 1)));
   give_back(token_of(1, 1));
-  EXPECT_THAT(raise(token_of(4, 1), fourth), "raised");
+  EXPECT_THAT(write_fence(token_of(4, 1), fourth), "written");
   EXPECT_LT(first, second);
 }
 
 TEST_F(PermitsScripts, AFenceThatIsUsedIsWrittenWhateverOthersHave) {
   const auto first = counter_in(take(wants(1, 1)));
   take(wants(2, 1));
-  raise(token_of(1, 1), first + 1000);
+  write_fence(token_of(1, 1), first + 1000);
   const auto before = store.fence();
-  EXPECT_EQ(raise(token_of(2, 1), first, false), "raised");
+  EXPECT_EQ(write_fence(token_of(2, 1), first, false), "written");
   EXPECT_EQ(store.fence(), before) << "it is never put back";
   EXPECT_EQ(counter_in(take(token_of(2, 1))), first);
-  EXPECT_EQ(raise(token_of(1, 1), first + 1000, false), "raised");
+  EXPECT_EQ(write_fence(token_of(1, 1), first + 1000, false), "written");
 }
 
 TEST_F(PermitsScripts, OnlyAHolderWritesItsFence) {
   take(wants(1, 3), 5s);
   take(wants(2, 1), 60s);
   const auto before = store.fence();
-  EXPECT_EQ(raise(token_of(3, 1), before + 1000), "lost");
+  EXPECT_EQ(write_fence(token_of(3, 1), before + 1000), "lost");
   pass(5s);
-  EXPECT_EQ(raise(token_of(1, 3), before + 1000), "lost") << "it is over";
+  EXPECT_EQ(write_fence(token_of(1, 3), before + 1000), "lost") << "it is over";
   EXPECT_EQ(store.fence(), before);
   store.command({"DEL", lock});
   store.command({"RPUSH", lock, "not a lock"});
-  EXPECT_EQ(raise(token_of(2, 1), before + 1000), "lost");
+  EXPECT_EQ(write_fence(token_of(2, 1), before + 1000), "lost");
 }
 
 TEST_F(PermitsScripts, NothingIsLeftAfterTheLastHolder) {

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
--- Writes down the fence of a lease that is held on several servers, on one of them: in the lock's
--- value and in the counter, which is never put back. An expiry is never shortened.
+-- Writes the fence of a lease of several servers on one of them: into the lock's value, and into the
+-- counter unless that is greater. It never shortens the expiry.
 -- KEYS: lock, fence
 -- ARGV: token, ttl in ms, counter
--- Replies, after the echo: 'raised', or 'lost'
+-- Replies, after the echo: 'written', or 'lost'
 
-local MOST_AHEAD = 3.2e15  -- as in _common.lua: a counter so far ahead is none of ours
+local MAX_AHEAD = 3.2e15  -- as in _common.lua
 
 local token, ttl_ms, counter = ARGV[1], ARGV[2], ARGV[3]
 local echo = string.sub(token, 25, 32)
@@ -15,11 +15,11 @@ if type(value) ~= 'string' or string.sub(value, 1, #token + 1) ~= token .. ':' t
 end
 local known = redis.pcall('GET', KEYS[2])
 known = type(known) == 'string' and tonumber(known) or 0
-if not (known >= tonumber(counter) and known < counter + MOST_AHEAD) then
+if not (known >= tonumber(counter) and known < counter + MAX_AHEAD) then
   redis.call('SET', KEYS[2], counter)
 end
 redis.call('SET', KEYS[1], (string.gsub(value, ':%d+:(%d+)$', ':' .. counter .. ':%1')), 'KEEPTTL')
 if redis.call('PEXPIRE', KEYS[1], ttl_ms, 'GT') == 0 then
   redis.call('PEXPIRE', KEYS[1], ttl_ms, 'NX')
 end
-return echo .. ' raised'
+return echo .. ' written'
