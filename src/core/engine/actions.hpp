@@ -1,4 +1,4 @@
-// What callers ask of an engine or a quorum, and the actions and counts that they get from it.
+// Requests to an engine or a quorum, and the actions and counts that it returns.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +20,10 @@
 
 namespace dlock::core {
 
-/// Chosen by the caller for each wait.
+/// The caller chooses one for each wait.
 using WaiterId = std::uint64_t;
 
-/// What a caller wants of a lock.
+/// A request for a lock.
 struct AcquireRequest {
   std::string key;
   Duration ttl = std::chrono::seconds{30};
@@ -32,11 +32,11 @@ struct AcquireRequest {
   bool wait = true;                   ///< false: only if it is free now
   std::optional<Instant> deadline{};  ///< of the wait
   std::optional<Permits> permits{};
-  std::optional<Gate> gate{};  ///< neither: a mutex
-  bool part = false;     ///< of a lease on several servers: report each renewal, and the queueing
-  std::string ticket{};  ///< the place in the queue of an earlier wait; else empty
+  std::optional<Gate> gate{};  ///< without both: a mutex
+  bool part = false;           ///< of a quorum's lease: report each renewal, and the queueing
+  std::string ticket{};        ///< the place in the queue of an earlier wait, or empty
 
-  /// When a hold that begins at `now` ends at the latest; none: never.
+  /// The latest end of a hold that begins at `now`; none: no limit.
   [[nodiscard]] std::optional<Instant> end_of_hold(Instant now) const {
     return max_hold ? std::optional{now + *max_hold} : std::nullopt;
   }
@@ -45,11 +45,11 @@ struct AcquireRequest {
   }
 };
 
-// What the caller of the engine has to do.
+// What the engine's caller must do.
 struct Send {  ///< write this command, after those before
   Command command;
 };
-struct Obtained {  ///< the wait ended with the lock; at a gate, `lease` only says what was told
+struct Obtained {  ///< the wait ended with the lock; at a gate, `lease` only carries the reply
   WaiterId waiter = 0;
   std::shared_ptr<LeaseRecord> lease;
 };
@@ -60,30 +60,32 @@ struct Refusal {  ///< the wait ended without it
   errc code{};       ///< of `failed`
   std::string what;  ///< of `failed`
 };
-struct Released {  ///< a release was answered, or will not be in time
+struct Released {  ///< the server answered a release, or did not in time
   enum class Kind : std::uint8_t { released, not_held, unknown };
   LeaseId lease = 0;
   Kind kind{};
 };
-struct Unanswered {};  ///< the server did not answer a release in time: does it answer anybody?
-struct Lost {          ///< tell the holder; user code must not run on the caller's stack
+struct Unanswered {
+};  ///< the server did not answer a release in time: find out whether it answers at all
+struct Lost {  ///< tell the holder; user code must not run on the caller's stack
   std::shared_ptr<LeaseRecord> lease;
 };
-struct Renewed {  ///< a renewal of a part of a lease was confirmed: its end moved
+struct Renewed {  ///< the server confirmed a renewal of a quorum's part: its end moved
   LeaseId lease = 0;
 };
-struct RenewalBlocked {  ///< a renewal was refused because the slot moves; answer with
-                         ///< on_unblocked, or not
+struct RenewalBlocked {  ///< the server refused a renewal because the slot moves; the caller may
+                         ///< answer with on_unblocked
   std::shared_ptr<LeaseRecord> lease;
 };
-struct FenceWritten {  ///< the answer to `write_fence`
+struct FenceWritten {  ///< answers `write_fence`
   LeaseId lease = 0;
-  bool done = false;    ///< else nobody knows
-  bool passed = false;  ///< it was not new: the record has a greater one, which is not written down
+  bool done = false;    ///< otherwise the outcome is unknown
+  bool passed = false;  ///< another lease has that fence: the record has a greater one, which is
+                        ///< not written yet
 };
-struct Queued {  ///< a part of a lease is waited for in the server's queue
+struct Queued {  ///< a quorum's part waits in the server's queue
   WaiterId waiter = 0;
-  bool heard = true;     ///< the server says so; else it cannot be reached
+  bool heard = true;     ///< the server says so; otherwise it cannot be reached
   std::string ticket{};  ///< its place there
 };
 struct Connect {};   ///< a connection is needed; answer with on_connected or on_connect_failed

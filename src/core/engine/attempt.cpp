@@ -1,4 +1,4 @@
-// The acquisition's state machine.
+// The state machine of an acquisition.
 #include "core/engine/attempt.hpp"
 
 #include <algorithm>
@@ -8,7 +8,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Waiters told the same end of a lease look again one after another.
+// Spreads the requests of waiters that learned the same end of a lease.
 constexpr Duration stagger = milliseconds{10};
 
 std::string count_ms(Duration span) {
@@ -68,7 +68,7 @@ Attempt::Step Attempt::on_reply(std::string_view text, Instant sent, std::string
       return Garbled{};
     }
     given_up = words.next();
-    // Asked for with the ttl of a waiter who has left: the one who gets it wants another.
+    // The request carried the ttl of a waiter that left; the one that gets the lease wants another.
     return asked_ttl_ == request_.ttl ? Step{acquired} : Step{Ask{}};
   }
   if (outcome == "busy") {
@@ -103,7 +103,7 @@ Attempt::Step Attempt::on_queued(Words words, Instant sent, std::string_view& gi
   given_up = words.next();
   pair_ = ClockPair{sent, server};
 
-  // The told times run from the send of the request, not from the receipt of its reply.
+  // The times in a reply count from the moment its request left, not from its receipt.
   place = std::min<std::int64_t>(place, 100);
   Duration again = refresh_time;
   if (left_ms >= 0 && left_ms < std::chrono::duration_cast<milliseconds>(again).count()) {
@@ -122,7 +122,7 @@ Attempt::Step Attempt::on_grant(std::int64_t counter, ServerTime granted, Instan
     return asking_ ? Step{Nothing{}} : Step{Ask{}};
   }
   const auto claim = claim_of(request_.token).value_or(Duration::zero());
-  // A request that is out sets the ttl that it carries, though the claim be longer.
+  // An outstanding request sets the ttl that it carries, even if the claim is longer.
   const bool may_shorten = asking_ && asked_ttl_ < std::max(claim, request_.ttl);
   const auto start = pair_ ? earliest(*pair_, granted, now, drift_) : std::nullopt;
   if (start && !may_shorten) {
@@ -131,8 +131,8 @@ Attempt::Step Attempt::on_grant(std::int64_t counter, ServerTime granted, Instan
       return Acquired{counter, until, claim, true};
     }
   }
-  // A grant of unknown or great age: ask before believing. A request that is out already answers
-  // too.
+  // The age of the grant is unknown or great: ask before believing it. An outstanding request is
+  // enough.
   return asking_ ? Step{Nothing{}} : Step{Ask{}};
 }
 

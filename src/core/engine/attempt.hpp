@@ -1,4 +1,4 @@
-// Attempt: one acquisition in the server's hands, from the first request until the lock is ours.
+// Attempt: one acquisition, from the first request to the server until the client has the lock.
 #pragma once
 
 #include <optional>
@@ -16,40 +16,41 @@ namespace dlock::core {
 
 /// How long a granted lock is held for its new owner before the first renewal.
 inline constexpr Duration claim_time = std::chrono::seconds{3};
-/// At the latest so often a waiter repeats its request: that shows the server it is alive, and
-/// repairs whatever got lost. Shorter than a claim, so that the head of the queue need not be told
-/// when that of the new holder ends.
+/// The longest interval between a waiter's requests. A request shows the server that the waiter is
+/// alive, and repairs the loss of a message. The interval is shorter than a claim, so that no
+/// script must tell the head of the queue when the new holder's claim ends.
 inline constexpr Duration refresh_time = std::chrono::milliseconds{2500};
-/// A waiter that the server has not heard of for so long counts as dead.
+/// A waiter counts as dead when it has sent no request for this long.
 inline constexpr Duration waiter_life = std::chrono::seconds{15};
-/// So often the first waiter asks for a lock whose holder will not tell us when it is free.
+/// The interval at which the first waiter asks for a lock of another program, which tells no waiter
+/// when it releases.
 inline constexpr Duration poll_time = std::chrono::milliseconds{100};
 
-/// A state machine without I/O. To be fed every event that concerns its token; after `Acquired`,
-/// `Busy`, `Other` or `Broken` it must not be used again. Not thread-safe.
+/// A state machine without I/O. Its owner feeds it every event that concerns its token; after
+/// `Acquired`, `Busy`, `Other` or `Broken` it must not be used again. Not thread-safe.
 class Attempt {
  public:
   struct Request {
     Token token;
     Duration ttl{};
     bool wait = true;    ///< queue if the lock is taken
-    bool claim = false;  ///< the full ttl must be the server's word: a grant alone is not enough
+    bool claim = false;  ///< the server must confirm the full ttl: a grant alone is not enough
     Permits permits{};   ///< of that kind of lock
-    Token replaces{};    ///< take the place of this token, or nothing
+    Token replaces{};    ///< replace this token, or fail
     std::optional<Gate> gate{};
     std::string ticket{};  ///< of an earlier wait, whose place in the queue it takes
-    std::string seal{};    ///< to wait: for a lock that has none
+    std::string seal{};    ///< to wait: proves messages about a lock without a seal
   };
 
   // What an event leads to.
   struct Nothing {};  ///< wait for the next event
   struct Ask {};      ///< send `command()` now, then nothing until an event
-  struct Busy {};     ///< taken, and we do not queue
-  struct Other {      ///< there are so many permits, not as many as we asked for
+  struct Busy {};     ///< the lock is taken, and this attempt does not queue
+  struct Other {      ///< the lock has this number of permits, another than the request
     std::int64_t capacity = 0;
   };
-  struct Broken {};   ///< the gate is
-  struct Garbled {};  ///< the reply is not to our request: close the connection
+  struct Broken {};   ///< the gate is broken
+  struct Garbled {};  ///< the reply answers another request: close the connection
   struct Acquired {   ///< ours
     std::int64_t counter = 0;
     Instant valid_until;
@@ -60,38 +61,39 @@ class Attempt {
 
   Attempt(Request request, Drift drift);
 
-  /// The request to send; its instant must be taken before it leaves. `old` is a token to give up
-  /// in the same step, or empty. `recent` is a fence counter given out lately, or 0 (mutexes).
+  /// The request to send; read its instant from the clock before it leaves. `old` is a token to
+  /// release in the same step, or empty. `recent` is a fence counter of the last second, or 0
+  /// (mutexes).
   [[nodiscard]] Command command(const LockId& lock, std::string_view old, std::int64_t recent);
 
-  /// The reply (without error) to the request stamped `sent`. `given_up` receives what the reply
-  /// says of the old token: "released", "not_held", or empty.
+  /// Takes a reply without an error, to the request stamped `sent`. `given_up` receives the reply's
+  /// word about the old token: "released", "not_held", or empty.
   [[nodiscard]] Step on_reply(std::string_view text, Instant sent, std::string_view& given_up);
-  /// A pushed grant, received `now`; `proven`: by somebody who may read the lock. A grant that is
-  /// not only says that it is worth asking.
+  /// Takes a pushed grant, received `now`; `proven`: its author may read the lock. A grant without
+  /// proof is only a reason to ask the server.
   [[nodiscard]] Step on_grant(std::int64_t counter, ServerTime granted, Instant now, bool proven);
-  /// A push to the head of the queue: look again in `in`.
+  /// Takes a push to the head of the queue: ask again in `in`.
   void on_next(Duration in, Instant now);
-  /// The time `timer()` has come.
+  /// To be called at `timer()`.
   [[nodiscard]] Step on_timer(Instant now);
-  /// The connection is gone, and with it the reply to an open request.
+  /// The connection ended, and the reply to an open request will not come.
   void on_disconnected();
-  /// Try again at `when`: the server was in a passing state.
+  /// Ask again at `when`: the server is in a state that passes.
   void ask_again(Instant when);
-  /// The user whose request this now is wants this instead.
+  /// Another user takes over the request, with these terms.
   void change(Duration ttl, bool claim);
-  /// From here on under another token (the old one may still act late).
+  /// Continues with another token, since a late request may still use the old one.
   void rename(Token token) { request_.token = std::move(token); }
 
   [[nodiscard]] const Token& token() const { return request_.token; }
   [[nodiscard]] Duration ttl() const { return request_.ttl; }
   [[nodiscard]] bool waits() const { return request_.wait; }
   [[nodiscard]] const Permits& permits() const { return request_.permits; }
-  /// What the server told of its place in the queue; empty before.
+  /// The ticket, its place in the queue, from the server; empty before.
   [[nodiscard]] const std::string& ticket() const { return ticket_; }
-  /// What proves messages about the lock; empty if the server did not say.
+  /// The seal that proves messages about the lock; empty if the server did not send it.
   [[nodiscard]] const std::string& seal() const { return seal_; }
-  /// Whether a request is out whose reply has not come.
+  /// Whether the reply to a request is outstanding.
   [[nodiscard]] bool is_asking() const { return asking_; }
   /// Whether the server may know the token.
   [[nodiscard]] bool was_sent() const { return was_sent_; }

@@ -23,7 +23,8 @@ struct Backoff {
   return static_cast<double>(random[0] >> 11) / 9007199254740992.0;  // 2^53
 }
 
-/// Between half of `span` and all of it, so that clients that collide once do not collide again.
+/// A random span from half of `span` to all of it, so that clients that collide do not collide
+/// again.
 [[nodiscard]] inline Duration jittered(Duration span, RandomBits random) {
   const auto half = span / 2;
   return half + Duration{static_cast<Duration::rep>(static_cast<double>(half.count()) *

@@ -1,4 +1,4 @@
-// The tokens that must not stay on the server.
+// Tokens that the client removes from the server.
 #include "core/engine/departures.hpp"
 
 #include <algorithm>
@@ -18,7 +18,8 @@ constexpr Backoff release_backoff{milliseconds{250}, seconds{4}};  ///< after er
 }  // namespace
 
 void Departures::add(Instant now, Id id, Departure&& departure) {
-  // What comes behind it must find it done, also on a server that does not know the script yet.
+  // The next commands must find the release done, also on a server that does not know the script
+  // yet.
   departure.whole = is_gate(departure.lock.kind);
   departure.answer_by = now + request_timeout_;
   outlive(now, departure);
@@ -62,7 +63,8 @@ Departures::Verdict Departures::on_reply(Instant now, Id id, const Reply& reply)
   }
   if (reply.is_error) {
     output_.act(Report{LogLevel::warning, "release failed: " + reply.what});
-    // Who may not release may not acquire either; all other states of a server may end.
+    // A user without the right to release has none to acquire either; all other states of a server
+    // may end.
     if (reply.code != errc::refused || departure.held || departure.may_reappear) {
       departure.back_off = release_backoff.after(departure.back_off);
       again(now, departure, departure.back_off);

@@ -1,4 +1,4 @@
-// Departures: the tokens that must not stay on the server.
+// Departures: tokens that the client removes from the server.
 #pragma once
 
 #include <cstdint>
@@ -20,15 +20,15 @@ namespace dlock::core {
 struct Departure {
   Token token{};
   LockId lock{};
-  Duration life{};            ///< of what an acquire of it leaves on the server
-  Instant hold_off_until{};   ///< its release leaves the lock taken until then
-  LeaseId lease = 0;          ///< whose user waits for the answer; 0: nobody
-  bool held = false;          ///< it had the lease: its release is repeated until that has run out
-  bool riding = false;        ///< travels with an acquire, not alone
-  bool late = false;          ///< an acquire of it may still act on a dead connection
-  bool may_reappear = false;  ///< ... and could not be stopped: release it again and again
-  // Of the departures' own:
-  Instant until{};  ///< the server forgets it by itself
+  Duration life{};            ///< how long an acquire of it lasts on the server
+  Instant hold_off_until{};   ///< its release keeps the lock closed until then
+  LeaseId lease = 0;          ///< the lease whose user waits for the answer; 0: none
+  bool held = false;          ///< it had the lease: the release is repeated until that ends
+  bool riding = false;        ///< an acquire carries the release
+  bool late = false;          ///< the server may still run an acquire of it from a dead connection
+  bool may_reappear = false;  ///< ... and cannot be stopped from that: repeat the release
+  // For `Departures` alone:
+  Instant until{};  ///< when its expiry removes it from the server
   Instant answer_by{};
   bool sent = false;
   bool whole = false;
@@ -36,40 +36,41 @@ struct Departure {
   Duration back_off{};  ///< after the last error
 };
 
-/// Each is answered to its user by one Released, within the request timeout, and forgotten once the
-/// server has nothing of it. Knows no connection: its engine sends the commands. Not thread-safe.
+/// Answers the user of each by one Released, within the request timeout, and forgets a token when
+/// the server has nothing of it any more. Knows no connection: the engine sends the commands. Not
+/// thread-safe.
 class Departures {
  public:
   using Id = std::uint64_t;
-  /// What a reply is.
+  /// The meaning of a reply.
   enum class Verdict : std::uint8_t {
-    none,            ///< an error, or to a departure that is over
+    none,            ///< an error, or the departure is over
     good,            ///< the answer
     unknown_script,  ///< send `command` again: it has the whole script now
-    shifted,         ///< to another request
+    shifted,         ///< it answers another request
   };
 
   Departures(Output& output, Duration request_timeout)
       : output_(output), request_timeout_(request_timeout) {}
 
   void add(Instant now, Id id, Departure&& departure);
-  /// The release of `id`, which counts as sent.
+  /// Returns the release of `id`, and counts it as sent.
   [[nodiscard]] Command command(Instant now, Id id);
-  /// Its release goes along with an acquire.
+  /// An acquire carries its release.
   const Token& ride(Id id);
-  /// Its user has been told.
+  /// Its user has the answer.
   void forget_user(Id id) { all_.at(id).lease = 0; }
 
   [[nodiscard]] Verdict on_reply(Instant now, Id id, const Reply& reply);
-  /// Answers the user, and forgets the token unless it may come back. Nothing if it is over.
+  /// Answers the user, and forgets the token unless it may reappear. Does nothing if it is over.
   void finish(Instant now, Id id, Released::Kind kind);
-  /// An acquire of `token` may have acted as late as now.
+  /// The server may have run an acquire of `token` as late as now.
   void outlive(Instant now, std::string_view token);
-  /// `was_asked`: whether an acquire of a token was not answered.
+  /// `was_asked` says whether an acquire of a token has no answer.
   void on_disconnected(Instant now, const std::function<bool(const Token&)>& was_asked);
-  /// `old_is_dead`: nothing that was sent on an earlier connection can still be carried out.
+  /// `old_is_dead`: the server runs nothing more from earlier connections.
   void on_connected(bool old_is_dead);
-  /// Calls `send` for those which are to be released again.
+  /// Calls `send` for each whose release is to be repeated.
   void on_timer(Instant now, bool is_connected, const std::function<void(Id)>& send);
   [[nodiscard]] std::optional<Instant> timer() const { return timer_; }
 
@@ -77,7 +78,7 @@ class Departures {
   [[nodiscard]] const Token& token(Id id) const { return all_.at(id).token; }
   [[nodiscard]] bool empty() const { return all_.empty(); }
   [[nodiscard]] const std::map<Id, Departure>& all() const { return all_; }
-  /// Whether none is of a lease, or waits for the server's answer.
+  /// Whether none has a lease or waits for an answer of the server.
   [[nodiscard]] bool settled() const;
 
  private:
@@ -89,7 +90,7 @@ class Departures {
   Output& output_;
   Duration request_timeout_;
   std::map<Id, Departure> all_;
-  std::optional<Instant> timer_;  ///< none has anything to do before
+  std::optional<Instant> timer_;  ///< nothing is due before
 };
 
 }  // namespace dlock::core

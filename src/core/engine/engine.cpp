@@ -1,4 +1,4 @@
-// Engine: which event goes where.
+// Engine: the routing of events.
 #include "core/engine/engine.hpp"
 
 #include <algorithm>
@@ -6,7 +6,7 @@
 namespace dlock::core {
 namespace {
 
-constexpr int max_steps = 64;  ///< at once by the clock, so that replies are read in time
+constexpr int max_steps = 64;  ///< at one instant, so that the caller reads replies in time
 
 }  // namespace
 
@@ -45,8 +45,8 @@ void Engine::rearm(const CohortPtr& cohort) {
       cohort->hold ? std::optional{cohort->hold->timer()} : std::nullopt);
 }
 
-// Only a mutex is passed on inside the process: each other wait is a cohort of its own. No lock key
-// begins as the names of these do.
+// A client passes only a mutex on from thread to thread: each other wait is a cohort of its own,
+// with a name that no lock key begins with.
 std::string Engine::name_of(const Cohort& cohort) {
   return cohort.lock.kind == Kind::mutex ? cohort.lock.key
                                          : Token{token_prefix} + std::to_string(cohort.id);
@@ -96,7 +96,7 @@ void Engine::on_timer(Instant now) {
   link_timer(now);
 }
 
-// What is due first, if anything is.
+// The next thing that is due, if any.
 bool Engine::take_step(Instant now) {
   const auto first = timers_.empty() ? Instant::max() : timers_.begin()->when;
   const auto deadline = waiters_.next_deadline().value_or(Instant::max());
@@ -120,7 +120,7 @@ bool Engine::take_step(Instant now) {
   return true;
 }
 
-// Nobody can say whether the lock was free while no server answered.
+// While no server answered, the client cannot know whether the lock was free.
 void Engine::time_out(Instant now) {
   const auto [cohort, waiter] = waiters_.next_to_end();
   if (waiter->request.wait && (link_.is_connected() || !link_.is_in_trouble())) {
@@ -136,7 +136,7 @@ void Engine::time_out(Instant now) {
 
 void Engine::on_reply(Instant now, const Reply& reply) {
   if (!link_.is_connected()) {
-    return;  // of a connection that was dropped in the middle of what it delivered
+    return;  // from a connection that the engine dropped while it delivered replies
   }
   link_.on_answered(now);
   if (inflight_.empty()) {
@@ -167,7 +167,8 @@ void Engine::on_reply(Instant now, const Reply& reply) {
     case Verb::subscribe:
       if (reply.is_error) {
         link_.on_subscribe_failed({reply.code, reply.what});
-        // A free lock can be taken all the same; who would have to queue is refused.
+        // This client can still take a free lock; the engine refuses waits that would have to
+        // queue.
         act(Report{LogLevel::error, "cannot subscribe to grants: " + reply.what});
       }
       break;

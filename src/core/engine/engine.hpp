@@ -2,10 +2,11 @@
 //
 // It composes the machines: an `Attempt` for each acquisition in the server's hands, a `Hold` for
 // each lease, and for each name a local queue (a cohort), so that only one of this client's threads
-// stands in the server's queue. The engine decides who acts next and sends the commands; who waits
-// until when, how healthy the connection is, what must leave the server and what is renewed next
-// `Waiters`, `Link`, `Departures` and `Renewals` know. The caller owns the clock, the socket and
-// the threads; it feeds every event with its instant and carries out `take_actions()` in order.
+// stands in the server's queue. The engine decides which of these acts next, and sends the
+// commands. `Waiters` has the waits and their deadlines, `Link` the health of the connection,
+// `Departures` the tokens to release, and `Renewals` the leases to renew. The caller owns the
+// clock, the socket and the threads; it feeds every event with its instant, and carries out
+// `take_actions()` in order.
 #pragma once
 
 #include <cstdint>
@@ -46,9 +47,9 @@ class Engine {
  public:
   struct Settings {
     std::string client;        ///< 16 hexadecimal digits
-    std::string registration;  ///< what others may know of this client, JSON
+    std::string registration;  ///< what other clients may read about this one, JSON
     std::string fence_key{core::fence_key};
-    std::uint64_t last_id = 0;  ///< those of its leases are greater
+    std::uint64_t last_id = 0;  ///< its leases get greater ids
     Drift drift;
     std::optional<Duration> safety_margin{};
     Duration request_timeout = std::chrono::seconds{2};
@@ -62,65 +63,65 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // What users do. `waiter` must be new; it is answered by exactly one Obtained or Refusal.
+  // Requests of users. `waiter` must be new; exactly one Obtained or Refusal answers it.
   void acquire(Instant now, WaiterId waiter, AcquireRequest request);
-  /// Takes several mutexes, all of different names and for the same ttl, if all are free and nobody
-  /// waits for one, else none; does not wait. Each waiter is answered as by `acquire`. After lost
-  /// answers or errors some may be obtained and others not: the caller gives these back.
+  /// Takes several mutexes, all of different names and with the same ttl, if all are free and
+  /// without waiters, and otherwise none; does not wait. Answers each waiter as `acquire` does.
+  /// After a lost answer or an error, some may be obtained and others not: the caller then releases
+  /// those.
   void acquire_all(Instant now, std::vector<std::pair<WaiterId, AcquireRequest>> requests);
   /// Ends `lease` and takes `request` in its place in one step, at a weight that is not greater.
-  /// Busy: the lease was over, and nothing was taken. Permits only; does not wait.
+  /// Refuses as busy if the lease was over. Permits only; does not wait.
   void exchange(Instant now, WaiterId waiter, AcquireRequest request, const LeaseRecord& lease);
-  /// Ends a wait with Refusal cancelled; nothing if it is over already.
+  /// Ends a wait with a Refusal, cancelled; does nothing if it is over.
   void cancel(Instant now, WaiterId waiter);
-  /// Answered by exactly one Released, within one request timeout; at once if no answer can be
-  /// expected.
+  /// Exactly one Released answers it, within one request timeout; at once if the server cannot
+  /// answer.
   void release(Instant now, const LeaseRecord& lease);
-  /// Whether the server is known to answer nothing: from now on no release is waited for.
+  /// Whether the server is known to be silent: no release waits for its answer from now on.
   void count_as_silent(bool silent) { is_silent_ = silent; }
-  /// Has the server write down `counter` as the fence of `lease`, whose record nobody else reads.
-  /// `is_new`: nobody was told it yet, so of permits the server may find that it is not free.
-  /// Answered by one FenceWritten, unless the lease is over before.
+  /// Has the server write `counter` as the fence of `lease`, whose record no other thread reads.
+  /// `is_new`: no user has seen the counter yet, so with permits the server may refuse it as not
+  /// free. One FenceWritten answers it, unless the lease ends before.
   void write_fence(Instant now, const LeaseRecord& lease, std::int64_t counter, bool is_new);
-  /// The server's record of `lease`, whose sequence has grown, must learn of that soon.
+  /// The sequence of `lease` has grown, and the server's record must follow soon.
   void record(Instant now, const LeaseRecord& lease);
   /// Ends all waits and withdraws them; leases go on. No `acquire` after this.
   void close(Instant now);
-  /// Takes this client's registration off the server, if it is there to be reached.
+  /// Removes this client's registration from the server, if there is a connection.
   void withdraw(Instant now);
 
-  // What the connection does. Between on_connected and the Disconnect action or on_disconnected,
-  // replies come in the order of the commands sent.
-  /// `old_is_dead`: nothing that was sent on an earlier connection can still be carried out.
+  // Events of the connection. Between on_connected and the Disconnect action or on_disconnected,
+  // replies come in the order of the commands.
+  /// `old_is_dead`: the server runs nothing more from earlier connections.
   void on_connected(Instant now, bool old_is_dead);
   /// `may_recover`: another attempt may succeed, so that waits go on for their patience.
   void on_connect_failed(Instant now, errc code, const std::string& what, bool may_recover = true);
   void on_disconnected(Instant now, const std::string& why);
   void on_reply(Instant now, const Reply& reply);
-  /// The server kept a lease whose renewal was blocked, in answer to a request for its ttl that
-  /// left at `sent`.
+  /// The server confirmed a lease whose renewal was blocked, in reply to a request with its ttl
+  /// that left at `sent`.
   void on_unblocked(Instant now, const LeaseRecord& lease, Instant sent);
   /// A message on this client's channel.
   void on_message(Instant now, std::string_view message);
 
-  /// To be called when `next_timer()` has come; harmless at other times.
+  /// To be called at `next_timer()`; harmless at other times.
   void on_timer(Instant now);
   [[nodiscard]] std::optional<Instant> next_timer() const;
 
   [[nodiscard]] std::vector<Action> take_actions();
-  /// The same in place of what `into` had, whose memory is used again.
+  /// Puts them into `into`, in place of its former actions, and reuses its memory.
   void take_actions(std::vector<Action>& into) {
     into.clear();
     into.swap(output_.actions);
   }
 
-  /// Whether an acquire that was sent on a connection now gone was never answered: only then
-  /// `old_is_dead` matters.
+  /// Whether an acquire from an earlier connection has no answer: only then `old_is_dead` matters.
   [[nodiscard]] bool has_unanswered() const { return unanswered_; }
   /// No waits, no leases, no releases under way.
   [[nodiscard]] bool idle() const { return cohorts_.empty() && departures_.empty(); }
-  /// No releases that are worth waiting for: none of a lease, and none that the server has not
-  /// answered; or the server is silent.
+  /// No releases worth waiting for: none of a lease, and none without an answer; or the server is
+  /// silent.
   [[nodiscard]] bool settled() const { return is_silent_ || departures_.settled(); }
   [[nodiscard]] const Counters& counters() const { return output_.counters; }
   [[nodiscard]] const std::string& client() const { return settings_.client; }
@@ -130,28 +131,28 @@ class Engine {
     std::size_t operator()(const RandomBits& random) const noexcept { return random[0]; }
   };
   using DepartureId = Departures::Id;
-  /// A command whose reply has not come.
+  /// A command whose reply is outstanding.
   struct Pending {
     Verb verb{};
     Instant sent;
     Duration ttl{};              ///< acquire
-    bool syncs_counter = false;  ///< acquire: success means that the counter was synced
+    bool syncs_counter = false;  ///< acquire: on success the server has synced its counter
     CohortPtr cohort;            ///< acquire, write_fence
     Token token;                 ///< acquire, release, write_fence; renew: of the first lease
-    DepartureId departure = 0;   ///< release; acquire: the one riding with it
-    std::vector<Pending> parts;  ///< acquire_all: as if each had been sent alone
+    DepartureId departure = 0;   ///< release; acquire: the release that it carries
+    std::vector<Pending> parts;  ///< acquire_all: as if each was sent alone
     RenewalBatch renewal;
-    std::int64_t counter = 0;  ///< write_fence: the one to write
-    bool is_new = false;       ///< write_fence: nobody was told it
+    std::int64_t counter = 0;  ///< write_fence: the fence to write
+    bool is_new = false;       ///< write_fence: no user has seen it yet
   };
 
-  // engine.cpp: which event goes where.
+  // engine.cpp: the routing of events.
   bool take_step(Instant now);
   void time_out(Instant now);
   void arm(const CohortPtr& cohort, TimerKind kind, std::optional<Timers::iterator>& slot,
            std::optional<Instant> when);
   void rearm(const CohortPtr& cohort);
-  /// Under which `cohorts_` has it.
+  /// Its key in `cohorts_`.
   [[nodiscard]] static std::string name_of(const Cohort& cohort);
   void erase_if_idle(const CohortPtr& cohort);
   template <class Kind>
@@ -190,7 +191,7 @@ class Engine {
   void refuse(Instant now, const CohortPtr& cohort, WaiterQueue::iterator waiter, Refusal refusal);
   void after_front_changed(Instant now, const CohortPtr& cohort);
 
-  // engine_reply.cpp: what the server says of an acquisition.
+  // engine_reply.cpp: the server's answers to acquisitions.
   void on_acquire_reply(Instant now, const Pending& pending, const Reply& reply);
   void on_acquire_error(Instant now, const Pending& pending, const Reply& reply, bool is_current);
   void on_own_reply(Instant now, const Pending& pending, const Reply& reply);
@@ -215,7 +216,7 @@ class Engine {
   void on_break(Instant now, Words words);
   void give_up(Instant now, const CohortPtr& cohort);
 
-  // engine_renewal.cpp: leases stay alive.
+  // engine_renewal.cpp: renewals.
   void renew_due(Instant now);
   void renew_now(Instant now, const CohortPtr& cohort);
   void renew_more(Instant now);
@@ -223,13 +224,13 @@ class Engine {
   void on_renew_reply(Instant now, const Pending& pending, const Reply& reply);
   void on_renewal_letter(Instant now, const Pending& pending, std::size_t place, char letter);
 
-  // engine_fence.cpp: the fence of a lease that is held on several servers.
+  // engine_fence.cpp: the fence of a quorum's lease.
   void ask_to_write_fence(Instant now, const CohortPtr& cohort, std::int64_t counter, bool is_new,
                           bool whole);
   void on_write_fence_reply(Instant now, const Pending& pending, const Reply& reply);
   void write_fence_failed(const Pending& pending);
 
-  // engine_release.cpp: tokens that must not stay on the server.
+  // engine_release.cpp: releases.
   DepartureId give_back(Instant now, const CohortPtr& cohort, LeaseId lease, bool riding);
   DepartureId depart(Instant now, Departure&& departure);
   void send_departure(Instant now, DepartureId id);

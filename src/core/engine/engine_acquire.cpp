@@ -19,7 +19,7 @@ void Engine::acquire(Instant now, WaiterId waiter, AcquireRequest request) {
     link_.forget_idle_trouble(now);
   }
   if (request.kind() == Kind::mutex && !request.wait && cohorts_.contains(request.key)) {
-    // Somebody of this client holds it or is before us.
+    // A thread of this client holds it or waits already.
     act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
     return;
   }
@@ -59,7 +59,7 @@ void Engine::cancel(Instant now, WaiterId waiter) {
   }
 }
 
-// Ends one wait. What it leaves on the server goes to the next in line here, or is withdrawn.
+// Ends one wait. Its place on the server goes to the next waiter here, or the engine withdraws it.
 void Engine::refuse(Instant now, const CohortPtr& cohort, WaiterQueue::iterator waiter,
                     Refusal refusal) {
   const bool was_front = waiter == cohort->waiters.begin();
@@ -173,7 +173,7 @@ void Engine::step(Instant now, const CohortPtr& cohort, const Attempt::Step& ste
   }
 }
 
-// The server has nothing of the token, so nothing needs to be withdrawn.
+// The server has nothing of the token, so there is nothing to withdraw.
 void Engine::end_attempt(Instant now, const CohortPtr& cohort, Refusal refusal) {
   by_token_.erase(random_of(cohort->attempt->token()));
   cohort->attempt.reset();
@@ -186,7 +186,7 @@ void Engine::end_attempt(Instant now, const CohortPtr& cohort, Refusal refusal) 
   }
 }
 
-// Nothing is held: all that is left to do is to say so.
+// The cohort holds nothing: the engine only tells the waiter.
 void Engine::pass_gate(const CohortPtr& cohort, const Attempt::Acquired& acquired) {
   auto record = std::make_shared<LeaseRecord>();
   record->key = cohort->lock.key;
@@ -220,7 +220,7 @@ void Engine::own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& 
 }
 
 void Engine::fail_front(Instant now, const CohortPtr& cohort, Refusal refusal) {
-  // An error is not a refusal: the script may have run. So the token is withdrawn.
+  // An error is not a refusal: the script may have run. So the engine withdraws the token.
   const auto front = cohort->waiters.begin();
   refusal.waiter = front->id;
   const bool more = cohort->waiters.size() > 1;

@@ -1,4 +1,4 @@
-// Engine: many mutexes in one step, all of them or none.
+// Engine: takes many mutexes in one step, all of them or none.
 #include <algorithm>
 #include <iterator>
 
@@ -6,8 +6,8 @@
 
 namespace dlock::core {
 
-// Once sent, each is an acquisition of its own: if the answer does not come, it is repeated, or
-// withdrawn, alone. So some may be obtained and others not, which the caller must be ready for.
+// Once sent, each is an acquisition of its own: if the answer does not come, the engine repeats or
+// withdraws each alone. The caller must therefore expect that some are obtained and others not.
 void Engine::acquire_all(Instant now, std::vector<std::pair<WaiterId, AcquireRequest>> requests) {
   const bool is_taken_here = std::any_of(requests.begin(), requests.end(), [&](const auto& entry) {
     return cohorts_.contains(entry.second.key);
@@ -77,7 +77,7 @@ void Engine::on_acquire_all_reply(Instant now, const Pending& pending, const Rep
     return;
   }
   if (reply.is_error && reply.code == errc::not_a_lock) {
-    // Of one of them. Each alone is told if it is the one.
+    // The error belongs to one of them. Asked alone, each learns whether it is the one.
     for (const auto& part : pending.parts) {
       if (part.cohort->attempt && part.cohort->attempt->token() == part.token) {
         ask(now, part.cohort, 0, false);
@@ -91,7 +91,7 @@ void Engine::on_acquire_all_reply(Instant now, const Pending& pending, const Rep
     }
     return;
   }
-  // To each its own reply, once all make sense.
+  // Gives each its own reply, once all make sense.
   Words words{reply.text};
   const bool is_ours = words.next() == echo_of(pending.parts.front().token);
   const std::string outcome{words.next()};

@@ -40,7 +40,7 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
   rearm(cohort);
 }
 
-// To the next thread here, without the network.
+// Passes the lease to the next thread of this client, without the network.
 bool Engine::pass(Instant now, const CohortPtr& cohort) {
   auto& hold = *cohort->hold;
   const auto& request = cohort->waiters.front().request;
@@ -79,7 +79,7 @@ void Engine::end_hold(const CohortPtr& cohort) {
   cohort->hold.reset();
 }
 
-// The lease is over. What is left of it on the server is ours to clear away all the same.
+// The lease is over, but the client must still remove what is left of it on the server.
 void Engine::clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord& lease) {
   if (cohort) {
     give_back(now, cohort, 0, false);
@@ -121,7 +121,7 @@ void Engine::release(Instant now, const LeaseRecord& lease) {
   }
 }
 
-// Whether a request that makes this token the holder may still be carried out.
+// Whether the server may still run a request that makes this token the holder.
 bool Engine::is_asked_for(const Token& token) const {
   return std::any_of(inflight_.begin(), inflight_.end(), [&](const Pending& pending) {
     return (pending.verb == Verb::acquire && pending.token == token) ||
@@ -150,7 +150,7 @@ void Engine::exchange(Instant now, WaiterId waiter, AcquireRequest request,
 void Engine::lose(Instant now, const CohortPtr& cohort, Loss why) {
   const auto record = cohort->hold->record();
   if (cohort->unanswered || cohort->may_reappear || is_asked_for(record->token)) {
-    give_back(now, cohort, 0, false);  // a late request must not leave it with nobody
+    give_back(now, cohort, 0, false);  // a late request must not leave it without a user
   }
   cohort->hold->lose(why == Loss::none ? Loss::expired : why);
   end_hold(cohort);
@@ -175,15 +175,15 @@ void Engine::on_break(Instant now, Words words) {
   if (found->second->hold->record()->fence.counter != fence.counter) {
     return;
   }
-  // The answer tells whether it is true. If it was passed on meanwhile, this lets the server's
-  // record say so, for the one who asks.
+  // The answer tells whether it is true. If the lease was passed on meanwhile, the renewal also
+  // updates the server's record, for the client that asked.
   renew_now(now, found->second);
 }
 
-// The server says that the holder is asked to give up.
+// The server reports a request to the holder to give up.
 void Engine::give_up(Instant now, const CohortPtr& cohort) {
-  // Leave before our own next waiter asks, so that it does not meet our token. Who breaks it wants
-  // nobody kept out.
+  // Release before this client's next waiter asks, so that it does not meet the old token. The
+  // client that breaks the lock wants no time of protection.
   cohort->hold->record()->hold_off_until = Instant{};
   give_back(now, cohort, 0, false);
   lose(now, cohort, Loss::broken);

@@ -1,11 +1,11 @@
-// Engine: leases are renewed.
+// Engine: renews leases.
 #include <algorithm>
 
 #include "core/engine/engine.hpp"
 
 namespace dlock::core {
 
-// Called when the first timer is a hold's.
+// To be called when the first timer is that of a hold.
 void Engine::renew_due(Instant now) {
   for (const auto& cohort : renewals_.queue_due(now, timers_)) {
     rearm(cohort);
@@ -13,7 +13,7 @@ void Engine::renew_due(Instant now) {
   renew_more(now);
 }
 
-// Out of turn, and whether it is renewed by itself or not: to hear what the server knows of it.
+// Renews one lease at once, also one without automatic renewal, to learn what the server has of it.
 void Engine::renew_now(Instant now, const CohortPtr& cohort) {
   if (link_.is_connected()) {
     renew(now, {cohort}, false);
@@ -78,7 +78,7 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
   renew_more(now);
 }
 
-// What the server says of one lease.
+// Takes the server's answer for one lease.
 void Engine::on_renewal_letter(Instant now, const Pending& pending, std::size_t place,
                                char letter) {
   const auto& cohort = pending.renewal.cohorts[place];
@@ -86,7 +86,7 @@ void Engine::on_renewal_letter(Instant now, const Pending& pending, std::size_t 
   const auto& terms = hold.terms();
   switch (letter) {
     case 'b':
-      // Of one that was passed on since, the former holder was asked.
+      // If the lease was passed on since, the request was for its former holder.
       if (hold.record()->fence.sequence == pending.renewal.sequences[place]) {
         give_up(now, cohort);
       } else {
@@ -108,7 +108,7 @@ void Engine::on_renewal_letter(Instant now, const Pending& pending, std::size_t 
       lose(now, cohort, Loss::taken);
       break;
     default:
-      // An error says nothing about the lease: it is unknown, not lost.
+      // An error says nothing about the lease, so it is not lost.
       hold.on_unknown(now + std::min<Duration>(std::chrono::seconds{1}, terms.ttl / 10));
       rearm(cohort);
   }

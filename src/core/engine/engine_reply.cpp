@@ -1,4 +1,4 @@
-// Engine: what the server says of an acquisition, in replies and in messages.
+// Engine: the server's answers to acquisitions, in replies and messages.
 #include <algorithm>
 
 #include "core/engine/engine.hpp"
@@ -10,9 +10,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr Duration passing_state_retry = milliseconds{250};
-constexpr std::int64_t max_next_ms = 60'000;  ///< a waiter looks again much sooner anyway
+constexpr std::int64_t max_next_ms = 60'000;  ///< a waiter asks again much sooner anyway
 
-// Whether a message ends with the proof that its author may read the lock.
+// Whether a message ends with the proof that its author may read the lock key.
 bool is_proven(std::string_view message, const std::string& seal) {
   const auto end = message.rfind(' ');
   return !seal.empty() && end != std::string_view::npos &&
@@ -59,7 +59,7 @@ void Engine::on_acquire_error(Instant now, const Pending& pending, const Reply& 
   }
 }
 
-// To the request of the attempt that is under way.
+// The reply to the current request of an attempt.
 void Engine::on_own_reply(Instant now, const Pending& pending, const Reply& reply) {
   const auto& cohort = pending.cohort;
   std::string_view given_up;
@@ -91,7 +91,7 @@ void Engine::on_own_reply(Instant now, const Pending& pending, const Reply& repl
   }
 }
 
-// Too late for the attempt: the grant came first, or nobody wants it any more.
+// A reply too late for its attempt: the grant came first, or the wait has ended.
 void Engine::on_late_reply(Instant now, const Pending& pending, const Reply& reply) {
   const auto& cohort = pending.cohort;
   Words words{reply.text};
@@ -104,7 +104,8 @@ void Engine::on_late_reply(Instant now, const Pending& pending, const Reply& rep
   const bool acquired = words.next() == "acquired" && parse_number(words.next(), counter);
   finish_riding(now, pending, reply.text.ends_with(" released"));
   departures_.outlive(now, pending.token);
-  // A token without a hold is leaving: its release followed this request, or comes with its user's.
+  // A token without a hold is a departure: its release followed this request, or comes with its
+  // user's.
   if (!cohort->hold || cohort->hold->record()->token != pending.token) {
     return;
   }
@@ -112,13 +113,14 @@ void Engine::on_late_reply(Instant now, const Pending& pending, const Reply& rep
     cohort->hold->on_renewed(pending.sent, pending.ttl);
     rearm(cohort);
   } else {
-    // What the grant gave was over before this request arrived; others may have held it since.
+    // The granted lease ended before this request arrived; another client may have held the lock
+    // since.
     give_back(now, cohort, 0, false);
     lose(now, cohort, Loss::taken);
   }
 }
 
-// The token that the request gave up, if there was one.
+// The token that the request released, if there was one.
 void Engine::finish_riding(Instant now, const Pending& pending, bool was_released) {
   if (pending.departure != 0) {
     departures_.finish(now, pending.departure,
@@ -138,9 +140,9 @@ void Engine::on_grant(Instant now, std::string_view message) {
   }
   const auto found = by_token_.find(random_of(token));
   if (found == by_token_.end()) {
-    // Not wanted any more. If its withdrawal is under way, that returns the lock; else do so now.
-    // The lock's name is not known here, but every token of ours that the server may know is a
-    // departure.
+    // The wait has ended. If the release of its token is under way, that returns the lock;
+    // otherwise release it now. The lock's name is not known here, but each token that the server
+    // may know is a departure.
     for (const auto& [id, departure] : departures_.all()) {
       if (departure.token == token && !departure.sent && link_.is_connected()) {
         send_departure(now, id);
@@ -154,8 +156,8 @@ void Engine::on_grant(Instant now, std::string_view message) {
          cohort->attempt->on_grant(counter, granted, now,
                                    is_proven(message, cohort->attempt->seal())));
   } else if (cohort->hold && cohort->hold->record()->fence.counter != counter) {
-    // The server forgot that we hold it, and made us the holder anew; others may have held it
-    // since.
+    // The server had lost the lease, and made this client the holder anew; another client may have
+    // held the lock since.
     if (is_proven(message, cohort->seal)) {
       give_back(now, cohort, 0, false);
       lose(now, cohort, Loss::taken);
@@ -165,8 +167,8 @@ void Engine::on_grant(Instant now, std::string_view message) {
   }
 }
 
-// Somebody says that the lease is over, who may not know. The server says under which counter it is
-// held; of permits that is only a hint there, so it is asked whether they are.
+// A message says that the lease is over, and its author may be wrong. The server knows the counter
+// of the holder; for permits that is only a hint, so the engine asks whether they are held.
 void Engine::verify(Instant now, const CohortPtr& cohort) {
   const auto& record = *cohort->hold->record();
   if (cohort->lock.kind == Kind::permits) {

@@ -1,4 +1,4 @@
-// FenceCounter: what a client knows of the server's counter of fences.
+// FenceCounter: the last fence counter that a client saw.
 #pragma once
 
 #include <algorithm>
@@ -10,13 +10,13 @@
 namespace dlock::core {
 
 /// The server syncs its counter with its clock, so that fences still grow after it lost the
-/// counter. That costs it time. A client that knows a counter from a moment ago spares the server
-/// the sync: it sends the counter along.
+/// counter. That takes the server time. A client that saw a counter a moment ago sends it along,
+/// and the server skips the sync.
 class FenceCounter {
  public:
-  /// The greatest counter of this connection, or 0: then the server must sync. Only a
-  /// second old at most, because in more time another client could have come, and the counter could
-  /// have been put back, unnoticed.
+  /// The greatest counter of this connection, or 0: then the server must sync. It is at most a
+  /// second old: in a longer time, another client could have come and the counter could have gone
+  /// back, unnoticed.
   [[nodiscard]] std::int64_t recent(Instant now) const {
     return synced_at_ && now - *synced_at_ < sync_life ? greatest_ : 0;
   }
@@ -25,7 +25,8 @@ class FenceCounter {
   void on_given(std::int64_t counter) { greatest_ = std::max(greatest_, counter); }
   /// The server has synced the counter with its clock, for a request that left at `sent`.
   void on_synced(Instant sent) { synced_at_ = sent; }
-  /// An error reply: the server may have been demoted, and another have a smaller counter.
+  /// An error reply: the server may be a replica now, and the new primary may have a smaller
+  /// counter.
   void on_error() { synced_at_.reset(); }
   /// The next connection may lead to another server.
   void on_disconnected() { *this = {}; }

@@ -1,4 +1,4 @@
-// The lease's state machine.
+// The state machine of a lease.
 #include "core/engine/hold.hpp"
 
 #include <algorithm>
@@ -27,10 +27,10 @@ void Hold::show() {
   record_->valid_until.store(until.time_since_epoch().count(), std::memory_order_release);
 }
 
-// When the lease counts as lost if no renewal is confirmed before.
+// When the lease counts as lost, unless the server confirms a renewal before.
 Instant Hold::expires_at() const { return until_ - std::min(terms_.safety_margin, length_ / 4); }
 
-// Whether the longest hold is over before the lease is: then no renewal is needed any more.
+// Whether `max_hold` ends before the lease: then it needs no more renewals.
 bool Hold::ends_first() const { return terms_.end && *terms_.end <= expires_at(); }
 
 Instant Hold::lost_at() const { return ends_first() ? *terms_.end : expires_at(); }
@@ -67,7 +67,7 @@ void Hold::on_renewing() {
 }
 
 void Hold::on_renewed(Instant sent, Duration ttl) {
-  renewing_ = queued_;  // one that waits for its turn has more to tell
+  renewing_ = queued_;  // a queued renewal carries the newer state
   const Instant until = core::valid_until(sent, ttl, drift_);
   if (until > until_) {
     believe(until, ttl);

@@ -1,4 +1,4 @@
-// Hold: a lease that is ours, its renewals, and the moment it must count as lost.
+// Hold: a lease of this client, its renewals, and the moment at which it counts as lost.
 #pragma once
 
 #include <atomic>
@@ -15,44 +15,46 @@
 
 namespace dlock::core {
 
-/// Why a lease ended while it was still wanted.
+/// Why a lease ended before its release.
 enum class Loss : std::uint8_t {
-  none,      ///< it has not
-  expired,   ///< no renewal was confirmed before the end of validity came near
-  gone,      ///< the server does not know of it any more: it was deleted, or the data were lost
-  taken,     ///< the lock key has another's value
-  broken,    ///< somebody broke it on purpose, by its fence
-  max_hold,  ///< the longest total hold is over
-  time_up,   ///< it was not to be renewed, and its time is over
+  none,      ///< it has not ended
+  expired,   ///< the server confirmed no renewal before the end of its validity came near
+  gone,      ///< the server no longer has it: the key was deleted, or the server lost its data
+  taken,     ///< the lock key has another value
+  broken,    ///< a client broke it, by its fence
+  max_hold,  ///< `max_hold` has passed
+  time_up,   ///< a lease without renewal reached the end of its ttl
 };
 
-/// Whether the server may not know of it yet.
+/// Whether the server may not have recorded it yet.
 [[nodiscard]] constexpr bool is_by_time(Loss loss) {
   return loss == Loss::expired || loss == Loss::max_hold || loss == Loss::time_up;
 }
 
 using LeaseId = std::uint64_t;
 
-/// What a user's handle shows of a lease. Written by the engine, read by any thread.
+/// The state of a lease that a user's handle shows. The engine writes it; any thread may read it.
 struct LeaseRecord {
   LeaseId id = 0;
   std::string key;
   Kind kind{};
-  bool part = false;  ///< of a lease on several servers, which is what users see
+  bool part = false;  ///< of a quorum's lease, which users see in its place
   Token token;
   Duration ttl{};
   Fence fence;
   std::atomic<Instant::rep> valid_until{0};
   std::atomic<Loss> loss{Loss::none};
-  /// A release before it leaves the lock taken until then.
+  /// A release before this instant keeps the lock closed until then.
   std::atomic<Instant> hold_off_until{};
-  std::stop_source lost{std::nostopstate};  ///< made when a user first asks for it; the shell's
-  std::forward_list<std::stop_source> lost_with;  ///< of what it is a part of; the shell's too
+  std::stop_source lost{
+      std::nostopstate};  ///< made when a user first asks for it; for the shell alone
+  std::forward_list<std::stop_source>
+      lost_with;  ///< of groups that it is a member of; for the shell alone
 
   [[nodiscard]] Instant end() const {
     return Instant{Duration{valid_until.load(std::memory_order_acquire)}};
   }
-  /// What is left at `now`; zero when it is over or lost.
+  /// The validity left at `now`; zero when it is over or lost.
   [[nodiscard]] Duration left(Instant now) const {
     if (loss.load(std::memory_order_acquire) != Loss::none) {
       return Duration::zero();
@@ -69,32 +71,32 @@ class Hold {
     Duration ttl{};
     bool renew = true;
     Duration safety_margin{};
-    std::optional<Instant> end{};  ///< not held beyond, whatever is renewed
+    std::optional<Instant> end{};  ///< the hold ends here, whatever is renewed
     bool part = false;             ///< of a lease on several servers
   };
 
   Hold(std::shared_ptr<LeaseRecord> record, Terms terms, Instant valid_until, Duration length,
        Drift drift, double jitter);
 
-  /// When something is to be done: a renewal or the loss.
+  /// When the next renewal or the loss is due.
   [[nodiscard]] Instant timer() const;
   /// Whether a renewal should leave within `slack` of `now`.
   [[nodiscard]] bool renewal_due(Instant now, Duration slack) const;
-  /// Whether it is to be renewed, and began, or was renewed, before `when`.
+  /// Whether it is renewed at all, and last began or was renewed before `when`.
   [[nodiscard]] bool unconfirmed_since(Instant when) const;
-  /// Whether the lease must be told lost at `now`, and why.
+  /// Whether the lease is lost at `now`, and why.
   [[nodiscard]] Loss overdue(Instant now) const;
-  /// A renewal is due, and waits for its turn.
+  /// A renewal is due, and waits in the queue.
   void on_queued();
-  /// A renewal leaves.
+  /// A renewal is sent.
   void on_renewing();
-  /// The server kept us, in answer to a request (renewal or repeated acquire) for `ttl` that left
-  /// at `sent`.
+  /// The server confirmed the lease, in reply to a request (renewal or repeated acquire) with `ttl`
+  /// that left at `sent`.
   void on_renewed(Instant sent, Duration ttl);
-  /// The renewal's fate is unknown; try again at `when`.
+  /// The outcome of the renewal is unknown; renew again at `when`.
   void on_unknown(Instant when);
-  /// The server's record must learn of a hand-off inside this process by `when`: from a renewal
-  /// that leaves from now on, also while another is under way, which knows nothing of it.
+  /// A hand-off inside this process must reach the server's record by `when`: by a renewal that
+  /// leaves from now on, since one that is under way does not carry it.
   void record_by(Instant when);
   /// Passes the lease to the next holder in this process, whose hold ends at `end`. The record of
   /// the former holder stops counting.
@@ -102,12 +104,12 @@ class Hold {
   /// The lease is over for its holder.
   void lose(Loss why);
 
-  /// Whether a renewal waits for its turn.
+  /// Whether a renewal waits in the queue.
   [[nodiscard]] bool is_queued() const { return queued_; }
 
   [[nodiscard]] const std::shared_ptr<LeaseRecord>& record() const { return record_; }
   [[nodiscard]] const Terms& terms() const { return terms_; }
-  /// Whether so much validity is left that another holder can be given the rest.
+  /// Whether enough validity is left to pass the lease to another holder.
   [[nodiscard]] bool fresh(Instant now) const;
 
  private:

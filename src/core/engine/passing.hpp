@@ -1,4 +1,4 @@
-// Passing: a lease goes from one thread of a client to the next one, without the network.
+// Passing: one thread of a client passes a lease to the next, without the network.
 #pragma once
 
 #include <memory>
@@ -10,18 +10,18 @@
 
 namespace dlock::core {
 
-/// How long one lease goes from thread to thread, and how soon the server must learn of it.
+/// How long the threads of a client pass one lease on, and how soon the server must learn of it.
 inline constexpr Duration max_passing = std::chrono::milliseconds{100};
 
-/// Whether `lease`, which this client has had since `since`, may go to `next`. Bounded in number
-/// and time, so that other clients get their turn.
+/// Whether `lease`, which this client has had since `since`, may go to `next`. The number and the
+/// time are limited, so that other clients get their turn.
 [[nodiscard]] inline bool may_pass(Instant now, const LeaseRecord& lease, bool renews,
                                    Instant since, const AcquireRequest& next) {
   return renews && next.renew && next.ttl == lease.ttl &&
          lease.fence.sequence + 1 < Fence::max_sequences && now - since < max_passing;
 }
 
-/// What the next holder of `former` is given: the same lease, by a greater fence.
+/// The record for the next holder of `former`: the same lease with a greater fence.
 [[nodiscard]] inline std::shared_ptr<LeaseRecord> pass_on(const LeaseRecord& former, LeaseId id) {
   auto record = std::make_shared<LeaseRecord>();
   record->id = id;

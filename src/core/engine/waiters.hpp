@@ -18,11 +18,11 @@ struct Waiting {
   WaiterId id = 0;
   AcquireRequest request;
 };
-/// Who waits for one lock, in order of their turn.
+/// The waiters of one lock, in the order of their turn.
 using WaiterQueue = std::list<Waiting>;
 
-/// Knows of each wait where it stands and when it ends. A `Place` has a queue, `waiters`. Each wait
-/// is answered once, by the Obtained or the Refusal that ends it. Not thread-safe.
+/// Has the place and the deadline of each wait. A `Place` has a queue, `waiters`. One Obtained or
+/// Refusal ends each wait. Not thread-safe.
 template <class Place>
 class Waiters {
  public:
@@ -42,14 +42,14 @@ class Waiters {
     positions_[id] = {place, std::prev(place->waiters.end())};
   }
 
-  /// Ends a wait at `place` with nothing.
+  /// Ends a wait at `place` with a Refusal.
   void refuse(Place& place, WaiterQueue::iterator waiter, Refusal refusal) {
     leave(place, waiter);
     output_.counters.timed_out += refusal.kind == Refusal::Kind::timed_out ? 1 : 0;
     output_.act(std::move(refusal));
   }
 
-  /// Ends the wait of the first at `place` with `lease`.
+  /// Ends the first wait at `place` with `lease`.
   void hand_to_front(Place& place, std::shared_ptr<LeaseRecord> lease) {
     const auto front = place.waiters.begin();
     output_.act(Obtained{front->id, std::move(lease)});
@@ -75,7 +75,7 @@ class Waiters {
   [[nodiscard]] std::optional<Instant> next_deadline() const {
     return deadlines_.empty() ? std::nullopt : std::optional{deadlines_.begin()->first};
   }
-  /// The wait whose deadline comes first. There must be one.
+  /// The wait with the earliest deadline. There must be one.
   [[nodiscard]] const Position& next_to_end() const {
     return positions_.at(deadlines_.begin()->second);
   }

@@ -1,4 +1,4 @@
-// Quorum: who waits, and which event goes where.
+// Quorum: the waits, and the routing of events.
 #include "core/quorum/quorum.hpp"
 
 #include <algorithm>
@@ -9,7 +9,7 @@ namespace {
 constexpr std::string_view what_can_be_held =
     "a quorum supports only mutexes and reader-writer locks: ";
 
-// Why no majority makes sense of it; empty if one does.
+// The reason why a quorum cannot serve this request; empty if it can.
 std::string_view objection(const AcquireRequest& request) {
   if (request.gate) {
     return "each server would count its own waiters at a condition, latch or barrier";
@@ -33,7 +33,7 @@ Quorum::Quorum(Settings settings, const std::vector<Engine*>& engines)
 
 Quorum::~Quorum() = default;
 
-// --- what users do ------------------------------------------------------------------------------
+// --- requests of users --------------------------------------------------------------------------
 
 void Quorum::acquire(Instant now, WaiterId waiter, AcquireRequest request) {
   if (closing_) {
@@ -50,7 +50,7 @@ void Quorum::acquire(Instant now, WaiterId waiter, AcquireRequest request) {
   const auto found = locks_.find(name);
   const bool is_new = found == locks_.end();
   if (!is_new && !request.wait) {
-    // Somebody of this client holds it or is before us.
+    // A thread of this client holds it or waits already.
     act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
     return;
   }
@@ -99,7 +99,7 @@ void Quorum::close(Instant now) {
   }
 }
 
-// Ends one wait. What the first of a lock had on the servers is given back.
+// Ends one wait, and releases what the first wait of a lock had on the servers.
 void Quorum::refuse(Instant now, const LockPtr& lock, WaiterQueue::iterator waiter,
                     Refusal refusal) {
   const bool was_front = waiter == lock->waiters.begin();
@@ -126,8 +126,8 @@ void Quorum::erase(const LockPtr& lock) {
   locks_.erase(name_of(lock->permits, lock->key, lock->id));
 }
 
-// Readers of one client hold at once, so each wait for permits is a lock of its own, and its lease
-// has the id of that. No lock key begins as the names of these do.
+// Several readers of one client may hold at once, so each wait for permits is a lock of its own,
+// with a name that no lock key begins with; its lease has the id of that lock.
 std::string Quorum::name_of(const std::optional<Permits>& permits, const std::string& key,
                             std::uint64_t id) {
   return permits ? Token{token_prefix} + std::to_string(id) : key;
@@ -183,7 +183,7 @@ void Quorum::on_timer(Instant now) {
   }
 }
 
-// Nobody can say whether the lock was free while no majority answered.
+// While no majority answered, the client cannot know whether the lock was free.
 void Quorum::time_out(Instant now) {
   const auto [lock, waiter] = waiters_.next_to_end();
   if (waiter->request.wait && !lock->trouble_since) {

@@ -1,4 +1,4 @@
-// Router: which engine a call or an event is for, and what engines and quorum say to each other.
+// Router: finds the engine for a call or an event, and connects the engines with the quorum.
 #include "core/router/router.hpp"
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 namespace dlock::core {
 namespace {
 
-/// How many ids an engine may give to its leases before they would be those of the next.
+/// The number of lease ids of one engine, before those of the next begin.
 constexpr std::uint64_t ids_of_an_engine = std::uint64_t{1} << 44;
 constexpr auto never = Instant::max();
 
@@ -62,7 +62,7 @@ std::optional<ServerId> Router::find(std::string_view key) const {
   return found == by_slot_.end() ? std::nullopt : std::optional{found->second->server};
 }
 
-// What calls an engine says so, that its actions are taken and its timer is known.
+// To be called after each call of an engine, to note its actions and its timer.
 Engine& Router::touch(Instant now, Shard& shard) {
   now_ = std::max(now_, now);
   if (!shard.is_touched) {
@@ -72,7 +72,7 @@ Engine& Router::touch(Instant now, Shard& shard) {
   return shard.engine;
 }
 
-// After any call of the quorum its engines may have something to do too.
+// After a call of the quorum, its engines may have actions too.
 Quorum& Router::touch_quorum(Instant now) {
   quorum_is_touched_ = true;
   for (auto shard = shards_.rbegin(); shard != shards_.rend(); ++shard) {
@@ -81,7 +81,7 @@ Quorum& Router::touch_quorum(Instant now) {
   return *quorum_;
 }
 
-// --- what users do ------------------------------------------------------------------------------
+// --- requests of users --------------------------------------------------------------------------
 
 ServerId Router::acquire(Instant now, WaiterId waiter, AcquireRequest&& request) {
   if (quorum_) {
@@ -123,7 +123,7 @@ void Router::release(Instant now, const LeaseRecord& lease) {
   quorum_ ? touch_quorum(now).release(now, lease) : touch(now, of(lease.key)).release(now, lease);
 }
 
-// The engines of a quorum go on: its leases need them.
+// The engines of a quorum continue, since its leases need them.
 void Router::close(Instant now) {
   if (quorum_) {
     touch_quorum(now).close(now);
@@ -140,7 +140,7 @@ void Router::withdraw(Instant now) {
   }
 }
 
-// --- what servers do ----------------------------------------------------------------------------
+// --- events of servers --------------------------------------------------------------------------
 
 void Router::on_connected(Instant now, ServerId server, bool old_is_dead) {
   touch(now, *shards_[server]).on_connected(now, old_is_dead);
@@ -173,7 +173,7 @@ void Router::on_unblocked(Instant now, const LeaseRecord& lease, Instant sent) {
 
 void Router::on_timer(Instant now) {
   now_ = std::max(now_, now);
-  for (auto server = alarms_.size(); server-- > 0;) {  // the last that is touched acts first
+  for (auto server = alarms_.size(); server-- > 0;) {  // the last touched engine acts first
     if (alarms_[server] <= now) {
       touch(now, *shards_[server]).on_timer(now);
     }
@@ -183,7 +183,7 @@ void Router::on_timer(Instant now) {
   }
 }
 
-// --- what is to be done -------------------------------------------------------------------------
+// --- actions ------------------------------------------------------------------------------------
 
 std::optional<ServerId> Router::take_touched(std::vector<Action>& into) {
   for (;;) {

@@ -1,8 +1,9 @@
 // Router: all engines of one client, and the quorum they may form, as one machine without I/O.
 //
-// A caller asks for a lock and need not know which server decides. The shell feeds what each server
-// said, and carries out actions that belong to one server each. With a quorum the router takes what
-// an engine says of its part of a lease to the quorum, and the shell sees the answer of that only.
+// A caller asks for a lock without knowing which server decides. The shell feeds the events of each
+// server, and carries out actions, each of which belongs to one server. The router takes an
+// engine's answer about a part of a lease to the quorum; the shell sees only the quorum's own
+// answer.
 #pragma once
 
 #include <algorithm>
@@ -44,8 +45,8 @@ class Router {
   Router& operator=(const Router&) = delete;
   ~Router();
 
-  // What users do; as of `Engine`.
-  /// Returns what `cancel` needs to know of the wait.
+  // Requests of users, as in `Engine`.
+  /// Returns the server that `cancel` takes.
   ServerId acquire(Instant now, WaiterId waiter, AcquireRequest&& request);
   /// On a cluster all keys must be of one slot.
   ServerId acquire_all(Instant now, std::vector<std::pair<WaiterId, AcquireRequest>> requests);
@@ -53,29 +54,29 @@ class Router {
                     const LeaseRecord& lease);
   void cancel(Instant now, ServerId asked, WaiterId waiter);
   void release(Instant now, const LeaseRecord& lease);
-  /// Ends all waits and withdraws them; leases go on. No `acquire` after this.
+  /// Ends all waits and withdraws them; leases continue. No `acquire` after this.
   void close(Instant now);
-  /// Takes this client's registrations off all servers that can be reached.
+  /// Removes this client's registrations from all connected servers.
   void withdraw(Instant now);
 
-  // What the connection to a server does; as of `Engine`.
+  // Events of the connection to a server, as in `Engine`.
   void on_connected(Instant now, ServerId server, bool old_is_dead);
   void on_connect_failed(Instant now, ServerId server, errc code, const std::string& what,
                          bool may_recover = true);
   void on_disconnected(Instant now, ServerId server, const std::string& why);
   void on_reply(Instant now, ServerId server, const Reply& reply);
   void on_message(Instant now, ServerId server, std::string_view message);
-  /// Whether `server` is known to answer nothing: from now on its releases are not waited for.
+  /// Whether `server` is known to be silent: no release waits for its answer from now on.
   void count_as_silent(ServerId server, bool is_silent);
-  /// The server of the lease's key kept it; see `Engine::on_unblocked`.
+  /// The server of the lease's key confirmed it; see `Engine::on_unblocked`.
   void on_unblocked(Instant now, const LeaseRecord& lease, Instant sent);
-  /// To be called when `next_timer()` has come, and after what was read from the servers, with the
-  /// time by which a quorum shall judge that.
+  /// To be called at `next_timer()`, and after reading from the servers, with the instant by which
+  /// a quorum judges the replies.
   void on_timer(Instant now);
 
-  /// Takes the next actions, all of the server that is returned, in place of what `into` had. To be
-  /// called until there are none. Answers to users (Obtained, Refusal, Released, Lost) are theirs,
-  /// whatever server they come with.
+  /// Puts the next actions into `into`, in place of its former ones, and returns the server of all
+  /// of them. To be called until there are none. Answers to users (Obtained, Refusal, Released,
+  /// Lost) do not depend on that server.
   [[nodiscard]] std::optional<ServerId> take_actions(std::vector<Action>& into) {
     return touched_.empty() && !quorum_is_touched_ ? std::nullopt : take_touched(into);
   }
@@ -91,18 +92,19 @@ class Router {
   }
   /// No waits, no leases, no releases under way.
   [[nodiscard]] bool idle() const { return busy_ == 0 && (!quorum_ || quorum_->idle()); }
-  /// No releases that are worth waiting for.
+  /// No releases worth waiting for.
   [[nodiscard]] bool settled() const;
-  /// Of a quorum, leases and not their parts; but commands, renewals and reconnects of all servers.
+  /// With a quorum, counts leases and not their parts, but commands, renewals and reconnects of all
+  /// servers.
   [[nodiscard]] Counters counters() const;
 
-  /// How many servers there are by now.
+  /// The number of servers so far.
   [[nodiscard]] std::size_t servers() const { return shards_.size(); }
   [[nodiscard]] const Engine& engine(ServerId server) const { return shards_[server]->engine; }
-  /// Of a cluster: the slot of a server.
+  /// The slot of a server, on a cluster.
   [[nodiscard]] std::uint16_t slot(ServerId server) const { return shards_[server]->slot; }
-  /// Which server a key, or a channel of this client, belongs to; of a cluster none, if that slot
-  /// was not used yet. Not of a quorum.
+  /// The server of a key, or of a channel of this client; none for a cluster's slot without use so
+  /// far. Not for a quorum.
   [[nodiscard]] std::optional<ServerId> find(std::string_view key) const;
 
  private:
@@ -126,9 +128,9 @@ class Router {
 
   Settings settings_;
   std::vector<std::unique_ptr<Shard>> shards_;
-  std::vector<Instant> alarms_;  ///< their next timers; apart, to be quick
+  std::vector<Instant> alarms_;  ///< the engines' next timers; apart, for speed
   std::vector<Shard*> touched_;
-  std::size_t busy_ = 0;  ///< how many are not idle
+  std::size_t busy_ = 0;  ///< the number of engines that are not idle
   std::unordered_map<std::uint16_t, Shard*> by_slot_;
   std::unique_ptr<Quorum> quorum_;
   Instant quorum_alarm_ = Instant::max();

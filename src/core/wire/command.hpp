@@ -1,4 +1,4 @@
-// Commands: what the engine asks the server to do, and what it hears back.
+// Commands: the engine's requests to the server, and its replies.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,8 @@
 
 namespace dlock::core {
 
-/// What a command is. The first five run the script of that name and of the command's kind.
+/// The kinds of commands. The first five run the script of that name for the command's kind of
+/// lock.
 enum class Verb : std::uint8_t {
   acquire,
   acquire_all,  ///< mutexes only
@@ -27,10 +28,10 @@ enum class Verb : std::uint8_t {
 /// One command. Replies come in the order of commands, so a command carries no number.
 struct Command {
   Verb verb{};
-  bool whole = false;  ///< scripts: send the text, for the server does not know it by its digest
+  bool whole = false;  ///< scripts: send the text, since the server does not know its digest
   std::vector<std::string> keys;
   std::vector<std::string> args;
-  Kind kind = Kind::mutex;  ///< scripts: of which locks
+  Kind kind = Kind::mutex;  ///< scripts: the kind of lock
 };
 
 /// A reply. Error replies arrive classified by the layer that read them.
@@ -39,7 +40,7 @@ struct Reply {
   bool is_error = false;
   bool unknown_script = false;  ///< NOSCRIPT
   bool passing = false;         ///< a state that ends by itself: loading, busy with a script
-  bool moving = false;          ///< ... the slot is going to another node of the cluster
+  bool moving = false;          ///< ... the slot moves to another node of the cluster
   errc code{};                  ///< of an error
   std::string what{};           ///< of an error: the sentence for people
 };

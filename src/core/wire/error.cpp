@@ -1,4 +1,4 @@
-// The error category and the way from a code to its exception.
+// The error category, and the exception for each code.
 #include "dlock/error.hpp"
 
 #include "core/wire/text.hpp"
@@ -71,12 +71,12 @@ class Category final : public std::error_category {
 }  // namespace
 
 const std::error_category& error_category() noexcept {
-  // Never destroyed: threads that wait while the program ends have errors to throw yet.
+  // Never destroyed, since threads that wait at the end of the program may still throw errors.
   static const auto& category = *new Category;
   return category;
 }
 
-// Names, labels and what a server says are strangers' text: none of it may leave its line.
+// Names, labels and texts of servers are untrusted: they must stay on one line.
 void throw_error(errc code, const std::string& text) {
   const auto what = core::escaped(text);
   switch (code) {

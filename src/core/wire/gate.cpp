@@ -1,4 +1,4 @@
-// Gate: its key, and the words for what went wrong.
+// Gate: its key and its error texts.
 #include "core/wire/gate.hpp"
 
 namespace dlock::core {

@@ -1,4 +1,4 @@
-// Gate: what is waited at without being held: a condition variable, a latch, a barrier.
+// Gate: a condition variable, latch or barrier, at which clients wait without holding it.
 #pragma once
 
 #include <cstdint>
@@ -11,26 +11,27 @@
 
 namespace dlock::core {
 
-/// What somebody wants of a gate.
+/// A request to a gate.
 struct Gate {
   Kind kind{};
-  std::string call{};                    ///< what the script is to do; empty: `wait` or `try`
-  std::vector<std::string> arguments{};  ///< of that kind of gate
-  Token token{};                         ///< of who was told `ticket` already; else empty
+  std::string call{};                    ///< the script's mode; empty: `wait` or `try`
+  std::vector<std::string> arguments{};  ///< for that kind of gate
+  Token token{};                         ///< the token that has `ticket` already, or empty
   std::string ticket{};
 };
 
-/// Whether its requests remember their tokens, so that a late copy of one does no harm.
+/// Whether the server remembers the tokens of its requests, so that a late copy does no harm.
 [[nodiscard]] constexpr bool remembers(Kind kind) {
   return kind == Kind::latch || kind == Kind::barrier;
 }
 
-/// The key in the place of the lock key. No user's lock has it, so a gate may have a lock's name.
+/// The key that stands in the place of the lock key. No lock has it, so a gate may have the name of
+/// a lock.
 [[nodiscard]] std::string gate_key(Kind kind, std::string_view key);
 
-/// For people: why somebody is refused by the gate at `key`, which has the number `actual`.
+/// An error text: the gate at `key` has the number `actual`, another than the request.
 [[nodiscard]] std::string disagreement(const Gate& gate, std::string_view key, std::int64_t actual);
-/// For people: what it means that the gate at `key` is broken.
+/// An error text: the gate at `key` is broken.
 [[nodiscard]] std::string broken(Kind kind, std::string_view key);
 
 }  // namespace dlock::core

@@ -26,7 +26,7 @@ constexpr std::array<std::uint16_t, 256> crc_table = [] {
   return table;
 }();
 
-/// Of what `crc` is of, and `c` behind it.
+/// The CRC of a text with the CRC `crc`, followed by `c`.
 constexpr std::uint16_t crc16(std::uint16_t crc, char c) {
   const auto index = static_cast<std::uint8_t>((crc >> 8) ^ static_cast<std::uint8_t>(c));
   return static_cast<std::uint16_t>((crc << 8) ^ crc_table[index]);
@@ -49,8 +49,7 @@ std::string_view hash_tag(std::string_view key) {
                                          : key.substr(open + 1, close - open - 1);
 }
 
-/// For each slot the smallest decimal number that lies in it. Made when first needed, as few names
-/// need it.
+/// The smallest decimal number in each slot. Computed at first use, since few names need it.
 std::uint32_t smallest_tag(std::uint16_t slot) {
   static const auto tags = [] {
     constexpr std::uint32_t none = 0xffffffff;
@@ -124,8 +123,9 @@ std::string fence_key_on(std::uint16_t slot) {
   return std::string{fence_key}.append(":{").append(std::to_string(smallest_tag(slot))).append("}");
 }
 
-// It takes some 16,000 tries, often with a mutex held. The CRC of two strings of one length differs
-// by that of what they differ in (CRC is linear), so that of the last two digits is known before.
+// This takes some 16,000 tries, often with a mutex held. CRC is linear: the CRCs of two strings of
+// one length differ by the CRC of their difference. So the effect of the last two digits is known
+// beforehand.
 std::string client_on(std::uint16_t slot, std::uint64_t random) {
   constexpr std::size_t place = 14;  // of the last two digits
   static constexpr auto by_pair = [] {

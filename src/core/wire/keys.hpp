@@ -1,4 +1,4 @@
-// Keys: where on the server the parts of a lock live.
+// Keys: the names of a lock's keys on the server.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace dlock::core {
 
-/// What a lock key holds, and with it which scripts serve it. One name has one kind at a time.
+/// The content of a lock key, which decides which scripts serve it. A name has one kind at a time.
 enum class Kind : std::uint8_t {
   mutex,      ///< a string, as other libraries use it: one holder
   permits,    ///< a sorted set: holders with weights; a semaphore, or a reader-writer lock
@@ -22,7 +22,7 @@ enum class Kind : std::uint8_t {
   return kind != Kind::mutex && kind != Kind::permits;
 }
 
-/// Which lock or gate.
+/// Names a lock or gate.
 struct LockId {
   std::string key;  ///< the user's prefix and name
   Kind kind = Kind::mutex;
@@ -31,13 +31,13 @@ struct LockId {
 /// The keys of one lock, all on the cluster slot of `lock`.
 struct LockKeys {
   std::string lock;   ///< the user's prefix and name
-  std::string queue;  ///< who waits, by ticket
-  std::string seen;   ///< when long-waiting clients were last heard of; permits: fences too
+  std::string queue;  ///< the waiters, by ticket
+  std::string seen;   ///< the times of waiters' last requests; for permits also the fences
 };
 
 inline constexpr std::string_view fence_key = "dlock1:fence";
 
-/// On a cluster each slot has a counter of its own, since a script sees one slot only.
+/// On a cluster each slot has its own counter, since a script sees only one slot.
 [[nodiscard]] std::string fence_key_on(std::uint16_t slot);
 
 /// Of what the holder of `token` waits for.
@@ -47,12 +47,12 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 [[nodiscard]] inline std::string channel_of(std::string_view client) {
   return std::string{"dlock1:c:"}.append(client);
 }
-/// On the slot of its channel.
+/// Lies on the slot of the client's channel.
 [[nodiscard]] inline std::string registration_key(std::string_view client) {
   return "dlock1:client:{" + channel_of(client) + "}";
 }
-/// The first id of a client, from `random` on, whose channel is on `slot`: a script can only tell
-/// who listens there.
+/// The first client id, from `random` on, whose channel is on `slot`: a script can publish only
+/// there.
 [[nodiscard]] std::string client_on(std::uint16_t slot, std::uint64_t random);
 
 /// The keys that go with lock key `key`. Three forms, told apart by the letter after `q`/`s`, so
@@ -63,17 +63,17 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 ///                           slot is that of KEY
 [[nodiscard]] LockKeys lock_keys(std::string_view key);
 
-/// What is wrong when `key` holds something that no client of ours wrote there.
+/// An error text: `key` holds a value that dlock did not write.
 [[nodiscard]] std::string misuse_of(std::string_view key);
 
-/// Of the gate `key`: the lock, of permits, whose holders are the parties that joined it.
+/// The lock beside the gate `key`: each party that joined holds a permit of it.
 [[nodiscard]] std::string parts_key(std::string_view key);
 
-/// The keys that a script for one lock or gate takes: a gate gives no fences, and may have parts.
+/// The keys of a script for one lock or gate: a gate has no fences, and may have parts.
 [[nodiscard]] std::vector<std::string> keys_of_script(const LockId& lock);
 
-/// Where the leader of the election on lock key `key` writes down what it proclaims: as the queue
-/// key, with `l` for `q`. It is the name of the channel on which observers are told as well.
+/// The key with the value that the leader of the election on lock key `key` proclaims: the queue
+/// key with `l` for `q`. The channel of the observers has the same name.
 [[nodiscard]] std::string leader_key(std::string_view key);
 
 /// The lock key that a queue key belongs to; none if it is not the queue key of a lock.

@@ -1,4 +1,4 @@
-// Permits: the words for a disagreement about their number.
+// Permits: the error text for a disagreement about their number.
 #include "core/wire/permits.hpp"
 
 namespace dlock::core {

@@ -6,27 +6,26 @@
 
 namespace dlock::core {
 
-/// The capacity of a reader-writer lock, and of nothing else.
+/// The capacity of a reader-writer lock; no semaphore has it.
 inline constexpr std::int64_t shared_capacity = std::int64_t{1} << 30;
-/// Of a semaphore.
+/// The limit for a semaphore.
 inline constexpr std::int64_t max_permits = shared_capacity - 1;
 
 inline constexpr std::int64_t reader_weight = 1;
 inline constexpr std::int64_t writer_weight = shared_capacity;
-/// More than half, so that there is one at a time, beside readers ...
+/// More than half, so that there is only one, beside readers ...
 inline constexpr std::int64_t upgradeable_weight = shared_capacity / 2 + 1;
-/// ... and what it lacks to be alone.
+/// ... and the rest, which it needs to be alone.
 inline constexpr std::int64_t upgrade_weight = shared_capacity - upgradeable_weight;
 
-/// What acquisitions of permits ask for.
+/// The terms of an acquisition of permits.
 struct Permits {
   std::int64_t weight = 0;
   std::int64_t capacity = 0;
-  bool first = false;  ///< before all who wait: for who holds some already
+  bool first = false;  ///< before all waiters: for a holder that needs more
 };
 
-/// For people: why somebody who thinks the lock `key` has `asked` permits is refused by one of
-/// `actual`.
+/// An error text: the request says that the lock `key` has `asked` permits, and it has `actual`.
 [[nodiscard]] std::string disagreement(const std::string& key, std::int64_t asked,
                                        std::int64_t actual);
 

@@ -1,4 +1,4 @@
-// SHA-1, for proofs that the scripts make too: Redis has no other digest.
+// SHA-1, for proofs that scripts compute too: they have no other digest.
 #pragma once
 
 #include <string>

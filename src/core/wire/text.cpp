@@ -1,4 +1,4 @@
-// Text from strangers: UTF-8, and escapes for what must not reach a terminal or a log.
+// Untrusted text: UTF-8, and escapes for characters that must not reach a terminal or a log.
 #include "core/wire/text.hpp"
 
 namespace dlock::core {
@@ -9,7 +9,7 @@ bool is_continuation(char byte) noexcept {
   return (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
 }
 
-// C0, DEL, C1; line and paragraph separators; what overrides the writing direction.
+// C0, DEL, C1; line and paragraph separators; overrides of the writing direction.
 bool is_control(char32_t code) noexcept {
   return code < 0x20 || (code >= 0x7F && code < 0xA0) || (code >= 0x2028 && code <= 0x202E) ||
          (code >= 0x2066 && code <= 0x2069) || code == 0x200E || code == 0x200F || code == 0xFEFF;

@@ -1,4 +1,4 @@
-// Text from strangers: UTF-8, and escapes for what must not reach a terminal or a log.
+// Untrusted text: UTF-8, and escapes for characters that must not reach a terminal or a log.
 #pragma once
 
 #include <cstddef>
@@ -19,8 +19,8 @@ struct Character {
 
 [[nodiscard]] bool is_utf8(std::string_view text) noexcept;
 
-/// `text` for a message or a log, which it cannot leave: control characters, characters that turn
-/// the writing direction, ends of lines and bytes that are not UTF-8 as `\n`, `\x1b`, `\u202e`.
+/// `text` for one line of a message or log: control characters, overrides of the writing direction,
+/// ends of lines and bytes that are not UTF-8 are escaped, as `\n`, `\x1b`, `\u202e`.
 [[nodiscard]] std::string escaped(std::string_view text);
 
 }  // namespace dlock::core

@@ -1,4 +1,4 @@
-// Time as the protocol sees it: our own clock, the server's, and how far they may drift apart.
+// Time in the protocol: the client's clock, the server's clock, and their drift.
 #pragma once
 
 #include <chrono>
@@ -7,8 +7,8 @@
 
 namespace dlock::core {
 
-/// CLOCK_BOOTTIME: steady, and counts while the machine sleeps. Core code never reads it; every
-/// event brings its instant along.
+/// CLOCK_BOOTTIME: steady, and counts while the machine sleeps. Core code never reads it; each
+/// event carries its instant.
 struct BootClock {
   using rep = std::int64_t;
   using period = std::nano;
@@ -40,21 +40,22 @@ struct Drift {
   [[nodiscard]] Duration margin(Duration span) const { return part(span) + floor; }
 };
 
-/// When a lease of length `ttl` ends at the latest moment we may believe in it, if it began no
-/// earlier than `start` (the moment before the request left, never the receipt of the reply).
+/// Until when the client may believe in a lease of length `ttl` that began no earlier than `start`
+/// (the instant before the request left, never the receipt of the reply).
 [[nodiscard]] inline Instant valid_until(Instant start, Duration ttl, Drift drift) {
   return start + ttl - drift.margin(ttl);
 }
 
-/// One reply's server time and the instant its request left: what bounds the age of a pushed grant.
-/// Replaced only as a pair, and never outlives its connection.
+/// The server's time in one reply, and the instant its request left. They bound the age of a pushed
+/// grant. They are replaced only as a pair, and do not outlive their connection.
 struct ClockPair {
   Instant sent;
   ServerTime server;
 };
 
-/// The earliest instant, by our clock, at which the server's clock can have shown `granted`. None
-/// if that lies after `received`: then the server's clock was stepped and nothing can be concluded.
+/// The earliest instant, by the client's clock, at which the server's clock can have shown
+/// `granted`. None if that lies after `received`: the server's clock was stepped, and the age is
+/// unknown.
 [[nodiscard]] inline std::optional<Instant> earliest(const ClockPair& pair, ServerTime granted,
                                                      Instant received, Drift drift) {
   const Duration span = granted - pair.server;

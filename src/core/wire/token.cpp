@@ -1,4 +1,4 @@
-// Reading what lock keys hold.
+// Parses tokens and the values of lock keys.
 #include "core/wire/token.hpp"
 
 namespace dlock::core {
@@ -16,7 +16,7 @@ std::optional<LockValue> parse_value(std::string_view value) {
       parsed.fence.sequence >= Fence::max_sequences) {
     return std::nullopt;
   }
-  // What may stand between is the seal, and that the holder was asked to give up.
+  // The seal and the request to give up may stand in between.
   parsed.token = value.substr(0, value.find(':', token_claim_at));
   return parsed;
 }

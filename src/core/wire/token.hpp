@@ -1,4 +1,4 @@
-// Tokens and fences: who holds a lock, and in which order holders held it.
+// Tokens and fences: a token names a holder, and fences order the holders.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +23,7 @@ inline constexpr std::size_t token_client_at = 7;
 inline constexpr std::size_t token_random_at = 24;
 inline constexpr std::size_t token_claim_at = 57;
 
-/// 128 bits from whoever is asked; in the product, the operating system.
+/// 128 random bits; in the product, from the operating system.
 using RandomBits = std::array<std::uint64_t, 2>;
 
 [[nodiscard]] inline std::string hex(std::uint64_t bits) {
@@ -51,7 +51,7 @@ using RandomBits = std::array<std::uint64_t, 2>;
   return make_token(client, random, claim).append(":").append(std::to_string(weight));
 }
 
-/// The random part of a token: no two have the same. Zeros if it is none.
+/// The random part of a token, which differs between any two. Zeros if the text is no token.
 [[nodiscard]] inline RandomBits random_of(std::string_view token) {
   if (token.size() < token_claim_at) {
     return {};
@@ -67,14 +67,14 @@ using RandomBits = std::array<std::uint64_t, 2>;
   return random;
 }
 
-/// What proves messages about a lock, two numbers that only those may know who may read the lock.
+/// The seal proves messages about a lock: two numbers that a client must read the lock key to know.
 [[nodiscard]] inline std::string make_seal(RandomBits random) {
   return std::to_string((random[0] >> 11) | 1)
       .append(".")
       .append(std::to_string((random[1] >> 11) | 1));
 }
 
-/// The bytes a script's reply begins with, so that a shifted reply is noticed.
+/// The first bytes of a script's reply, by which the client notices a shifted reply.
 [[nodiscard]] inline std::string_view echo_of(std::string_view token) {
   return token.substr(token_random_at, 8);
 }
@@ -84,8 +84,8 @@ using RandomBits = std::array<std::uint64_t, 2>;
   return token.substr(token_client_at, 16);
 }
 
-/// A fencing token in its two parts: the server's counter, and the place in a row of hand-offs
-/// inside one process.
+/// A fencing token has two parts: the server's counter, and the number of hand-offs inside one
+/// process since.
 struct Fence {
   std::int64_t counter = 0;
   int sequence = 0;
@@ -97,8 +97,8 @@ struct Fence {
   }
 };
 
-/// What a lock key of ours holds: `TOKEN:COUNTER:SEQUENCE`, and before the counter what is not for
-/// those who look.
+/// The value of a mutex's lock key: `TOKEN:COUNTER:SEQUENCE`, with marks for scripts before the
+/// counter.
 struct LockValue {
   std::string token;
   Fence fence;
@@ -114,12 +114,12 @@ template <class Number>
   return error == std::errc{} && end == text.data() + text.size();
 }
 
-/// A count or a time of the server's: not negative, and small enough to be exact in its scripts.
+/// A count or a time of the server: not negative, and small enough to be exact in scripts.
 [[nodiscard]] inline bool parse_exact(std::string_view text, std::int64_t& number) {
   return parse_number(text, number) && 0 <= number && number < (std::int64_t{1} << 53);
 }
 
-/// The claim time that a token carries; none if it is not in our form.
+/// The claim time in a token; none if the text is no token.
 [[nodiscard]] inline std::optional<Duration> claim_of(std::string_view token) {
   std::int64_t claim_ms = 0;
   if (token.size() <= token_claim_at) {
@@ -132,7 +132,7 @@ template <class Number>
   return std::chrono::milliseconds{claim_ms};
 }
 
-/// The weight that a token carries; none for a mutex.
+/// The weight in a token; none for a mutex.
 [[nodiscard]] inline std::optional<std::int64_t> weight_of(std::string_view token) {
   const auto colon = token.find(':', std::min(token.size(), token_claim_at));
   std::int64_t weight = 0;
