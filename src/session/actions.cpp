@@ -1,4 +1,4 @@
-// Actions: what the router wants done, and what the event loop drives.
+// Actions: carries out the router's actions, and does the work of the event loop.
 #include <algorithm>
 
 #include "runtime/clock.hpp"
@@ -11,7 +11,7 @@ constexpr auto never = core::Instant::max();
 
 }  // namespace
 
-// The next thing to be done by the clock, by the router or about connecting.
+// The next timer, of the router or of connecting.
 std::optional<core::Instant> Session::next_timer() const {
   const auto next = std::min(router_.next_timer(), topology_.next_timer());
   return next == never ? std::nullopt : std::optional{next};
@@ -25,7 +25,7 @@ void Session::serve(const runtime::PollSet& ready) {
 
 // --- actions ------------------------------------------------------------------------------------
 
-// Whether there were any.
+// Returns whether there were any.
 bool Session::perform_actions() {
   bool acted = false;
   while (const auto server = router_.take_actions(actions_)) {
@@ -79,7 +79,7 @@ void Session::answer_users(core::Action& action) {
       answer(call);
     }
   } else if (auto* lost = std::get_if<core::Lost>(&action)) {
-    log(LogLevel::warning, "lock lost: " + lost->lease->key);
+    log(LogLevel::warning, "lock lost: " + lost->lease->key.substr(options().prefix.size()));
     if (lost->lease->lost.stop_possible()) {
       callbacks_.post([source = lost->lease->lost]() mutable { source.request_stop(); },
                       runtime::Callbacks::Fate::runs);

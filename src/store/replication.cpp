@@ -23,10 +23,10 @@ Replication::Failure cancelled() {
   return {errc::cancelled, "the wait for replicas was cancelled; the lock was released"};
 }
 
-std::string keys_of(const Replication::Records& leases) {
+std::string names_of(const Replication::Records& leases, const std::string& prefix) {
   std::string text = leases.size() == 1 ? "the lock" : "the locks";
   for (const auto& lease : leases) {
-    text += (lease == leases.front() ? " \"" : ", \"") + lease->key + "\"";
+    text += (lease == leases.front() ? " \"" : ", \"") + lease->key.substr(prefix.size()) + "\"";
   }
   return text;
 }
@@ -159,7 +159,7 @@ Replication::Outcome Replication::judge(
   if (!fewest || std::any_of(request.leases.begin(), request.leases.end(), [at](const auto& one) {
         return one->left(at) == core::Duration::zero();
       })) {
-    return Failure{errc::lost, keys_of(request.leases) +
+    return Failure{errc::lost, names_of(request.leases, config_.options.prefix) +
                                    " ended during the wait for replicas: its key was deleted, "
                                    "another server is the primary now, or the ttl is too short"};
   }
@@ -167,8 +167,9 @@ Replication::Outcome Replication::judge(
     return Failure{
         errc::not_replicated,
         config_.url + ": " + std::to_string(*fewest) + " of " +
-            std::to_string(request.terms.replicas) + " replicas had " + keys_of(request.leases) +
-            " within " + std::to_string(request.terms.timeout.count()) +
+            std::to_string(request.terms.replicas) + " replicas had " +
+            names_of(request.leases, config_.options.prefix) + " within " +
+            std::to_string(request.terms.timeout.count()) +
             " ms, so dlock undid the acquisition: look at INFO replication, ask for fewer "
             "replicas (min_replicas), or wait longer (replication_timeout)"};
   }

@@ -84,7 +84,8 @@ TEST_F(LatchTest, AnotherCountIsRefused) {
   Latch other{client, "ready", 6};
   EXPECT_EQ(reason_of([&] { other.count_down(); }), errc::usage);
   EXPECT_EQ(reason_of([&] { other.wait(); }), errc::usage);
-  EXPECT_THAT(words_of([&] { other.wait(); }), HasSubstr("\"ready\" was made with a count of 5"));
+  EXPECT_THAT(words_of([&] { other.wait(); }),
+              HasSubstr("the latch at the key \"dlock1:latch:ready\" was made with a count of 5"));
 }
 
 TEST_F(LatchTest, OptionsThatMakeNoSenseAreRefused) {

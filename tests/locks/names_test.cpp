@@ -137,6 +137,25 @@ TEST_F(Names, KeysOfTheLibraryAreRefused) {
   expect_to_work("still working");
 }
 
+TEST_F(Names, ErrorsHaveTheNameWithoutThePrefixAndTheKeyWithIt) {
+  Client prefixed{server.url(), {.prefix = "p:"}};
+  Mutex mutex{prefixed, "m"};
+  const auto lease = mutex.acquire();
+  EXPECT_THAT(words_of([&] { (void)DistributedLock{prefixed, "m", {.wait = 0ms}}; }),
+              HasSubstr("the lock \"m\""));
+  const auto unheard = words_of([&] {
+    (void)Mutex{prefixed, "n", {.min_replicas = 1, .replication_timeout = 10ms}}.acquire();
+  });
+  EXPECT_THAT(unheard, HasSubstr("replicas had the lock \"n\""));
+  ASSERT_EQ(break_lock(prefixed, "m", lease.fence()), BreakOutcome::broken);
+  EXPECT_THAT(words_of([&] { lease.ensure_held(); }), HasSubstr("the lock \"m\" (fence "));
+  const auto permit = Semaphore{prefixed, "s", 2}.acquire();
+  EXPECT_THAT(words_of([&] { (void)Semaphore{prefixed, "s", 3}.acquire(); }),
+              HasSubstr("the semaphore at the key \"p:s\" has 2 permits"));
+  EXPECT_THAT(words_of([&] { (void)SharedMutex{prefixed, "s"}.reader().acquire(); }),
+              HasSubstr("the key \"p:s\" is in use as a semaphore"));
+}
+
 TEST_F(Names, DatabasesOfOneServerAreApart) {
   Client other{server.url() + "/1"};
   const DistributedLock lock{here, "m"};

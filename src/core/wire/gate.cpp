@@ -17,9 +17,7 @@ std::string_view word_for(Kind kind) {
 }
 
 std::string named(Kind kind, std::string_view key) {
-  const auto word = word_for(kind);
-  const auto name = key.substr(token_prefix.size() + word.size() + 1);
-  return "the " + std::string{word} + " \"" + std::string{name} + "\"";
+  return std::string{"the "}.append(word_for(kind)).append(" at the key \"").append(key) + "\"";
 }
 
 }  // namespace

@@ -4,18 +4,18 @@
 namespace dlock::core {
 
 std::string disagreement(const std::string& key, std::int64_t asked, std::int64_t actual) {
-  const auto name = "\"" + key + "\"";
+  const auto named = "the key \"" + key + "\"";
   if (actual == shared_capacity) {
-    return name +
+    return named +
            " is in use as a reader-writer lock (SharedMutex), not as a semaphore: choose "
            "another name";
   }
   const auto permits = std::to_string(actual) + (actual == 1 ? " permit" : " permits");
   if (asked == shared_capacity) {
-    return name + " is in use as a semaphore with " + permits +
+    return named + " is in use as a semaphore with " + permits +
            ", not as a reader-writer lock (SharedMutex): choose another name";
   }
-  return "the semaphore " + name + " has " + permits + ", this client says " +
+  return "the semaphore at " + named + " has " + permits + ", this client says " +
          std::to_string(asked) +
          ": use the same number everywhere, or change it with resize() (C: dlock_permits_resize())";
 }
