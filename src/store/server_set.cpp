@@ -114,7 +114,7 @@ ServerSet::Replies ServerSet::run(const ScriptCall& call, const Decides& decide,
     ~Round() { set.call_ = nullptr; }
   } const round{*this};
   begin_round(call);
-  const auto enough_at = Clock::now() + std::min(limits.patience, max_wait);
+  const auto enough_at = Clock::now() + std::min(limits.linger, max_wait);
   const auto expects = [this](const Server& server) { return is_expected(server); };
   while (!decide(replies_, size() - replies_.size()) && std::ranges::any_of(servers_, expects)) {
     if (limits.stop.stop_requested())

@@ -39,7 +39,7 @@ struct RunLimits {
   std::stop_token stop{};
   std::chrono::steady_clock::time_point end = std::chrono::steady_clock::time_point::max();
   /// How long to wait for the others once a majority has replied.
-  std::chrono::milliseconds patience = std::chrono::milliseconds::max();
+  std::chrono::milliseconds linger = std::chrono::milliseconds::max();
 };
 
 /// Has connections beside the client's shared ones, and reconnects by itself; on a cluster, to the
@@ -59,7 +59,7 @@ class ServerSet {
   ServerSet& operator=(const ServerSet&) = delete;
 
   /// Runs a script, whose replies are texts, on all servers. Returns when the replies decide, or
-  /// when no other server is expected to reply; at the latest `patience` after a majority has
+  /// when no other server is expected to reply; at the latest `linger` after a majority has
   /// replied. Throws `Unreachable`, `Refused` or `StoreUnusable` if no majority replies, and
   /// `Cancelled`.
   [[nodiscard]] Replies run(const ScriptCall& call, const Decides& decide,
