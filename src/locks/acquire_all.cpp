@@ -1,4 +1,4 @@
-// Several locks at once: in one step if all are free mutexes, else one after the other.
+// Several locks at once: in one step if all are free mutexes, otherwise one after the other.
 #include "dlock/acquire_all.hpp"
 
 #include <algorithm>
@@ -48,7 +48,7 @@ class Several {
     return shortest;
   }
 
-  /// They are the calling thread's, until they are moved one by one.
+  /// The calling thread must release them, until the caller moves one of them.
   std::optional<std::vector<Lease>> take(Limit limit, const std::stop_token& stop) const {
     const auto begin = runtime::now();
     const bool tries = limit && *limit <= milliseconds::zero();
@@ -62,7 +62,7 @@ class Several {
   }
 
  private:
-  /// Two of one key are one lock, unless they are in two stores.
+  /// Two sources with one key are the same lock, unless their stores differ.
   [[nodiscard]] std::pair<const std::string&, const std::string&> key(std::size_t index) const {
     const auto& spec = *sources_[index].spec();
     return {spec.key, spec.client->url()};
@@ -77,7 +77,7 @@ class Several {
     return keys;
   }
 
-  /// Whether one call of the server can have them all.
+  /// Whether one script call can take all of them.
   bool can_be_had_at_once() const {
     const auto is_alike = [&](const LeaseSource& source) {
       const auto& spec = *source.spec();
@@ -123,7 +123,7 @@ class Several {
         return std::nullopt;
       }
       taken.leases[index] = std::move(*lease);
-      // The next wait may be in a ring with it.
+      // The next wait may be part of a deadlock with this lease.
       detail::bind_to_thread(detail::LeaseState::of(taken.leases[index]));
     }
     for (const auto& lease : taken.leases) {
@@ -132,14 +132,14 @@ class Several {
     return std::move(taken.leases);
   }
 
-  /// Gives back what was taken, in one go, if the rest is not.
+  /// Releases all leases so far in one call, if another lock was not acquired.
   struct Taken {
     std::vector<Lease> leases;
     ~Taken() { const Leases all{std::move(leases)}; }
   };
 
   const std::vector<LeaseSource>& sources_;
-  std::vector<std::size_t> order_;  ///< of their keys: the same for all who lock some of them
+  std::vector<std::size_t> order_;  ///< sorted by key, so that all callers lock in the same order
 };
 
 std::vector<LeaseSource> mutexes(Client& client, const std::vector<std::string>& names,
@@ -156,7 +156,7 @@ std::vector<LeaseSource> mutexes(Client& client, const std::vector<std::string>&
 Leases acquire_all(const std::vector<LeaseSource>& sources, const std::stop_token& stop) {
   const Several several{sources};
   const auto limit = several.wait();
-  // In place, as leases that are moved are not the calling thread's any more.
+  // Built in place: a moved lease no longer counts as the calling thread's.
   auto leases = several.take(limit, stop);
   if (!leases) {
     throw_error(errc::timed_out, "could not acquire all " + std::to_string(sources.size()) +

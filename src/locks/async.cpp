@@ -1,4 +1,4 @@
-// The public side of asynchronous use: results, and giving a lease back.
+// The public side of asynchronous use: results, and the release of a lease.
 #include "dlock/async.hpp"
 
 #include "dlock/error.hpp"
@@ -45,7 +45,7 @@ std::optional<Lease> AcquireResult::get_if() && {
 }
 
 void AsyncRelease::await_suspend(std::coroutine_handle<> waiting) {
-  // The coroutine, and this with it, may be gone before this returns.
+  // The coroutine, and this object with it, may be gone before this returns.
   const auto awaited = std::make_shared<detail::Awaited<std::error_code>>(waiting);
   awaited_ = awaited;
   async_release(std::move(lease_), [awaited](std::error_code error) { awaited->resume(error); });

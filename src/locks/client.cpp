@@ -22,7 +22,7 @@ std::string_view chosen(std::string_view url) {
   return from_environment != nullptr && *from_environment != '\0' ? from_environment : "local:";
 }
 
-// A span may be so long and no longer: far beyond sense, and no sum of such spans overflows.
+// The longest span of an option: far beyond sense, but no sum of such spans overflows.
 constexpr milliseconds longest = std::chrono::hours{24 * 366};
 
 void check(const ClientOptions& options) {

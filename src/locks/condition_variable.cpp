@@ -37,7 +37,7 @@ bool ConditionVariable::wait_in(Lock& lock, const std::stop_token& stop,
   if (!lock.owns_lock()) {
     throw_error(errc::usage, "to wait at \"" + gate_->name + "\" the mutex must be locked");
   }
-  lock.mutex()->adopt();  // it may have been locked by another thread
+  lock.mutex()->adopt();  // another thread may have locked it
   lock.mutex()->lease().ensure_held();
   return detail::ConditionWait::wait(
       *this, [&lock] { lock.unlock(); }, [&lock] { lock.lock(); }, stop, span);
@@ -52,7 +52,7 @@ bool detail::ConditionWait::wait(const ConditionVariable& at, const std::functio
   unlock();
   bool woken = false;
   try {
-    // From here on whoever notifies finds us in the queue, if this is to be heard or not.
+    // From now on a notification finds this waiter in the queue.
     const auto limit = span ? std::optional{std::max(*span, milliseconds{1})} : std::nullopt;
     core::Gate gate{Kind::condition, {}, {}, place->token, std::to_string(place->fence.counter)};
     woken = client.at_gate(spec.key, std::move(gate), limit, stop) != nullptr;

@@ -1,4 +1,4 @@
-// ConditionWait: waiting at a condition for who has its mutex by other means than a unique_lock.
+// ConditionWait: waits at a condition for a caller without a unique_lock of the mutex.
 #pragma once
 
 #include <chrono>
@@ -12,8 +12,8 @@ namespace dlock::detail {
 
 class ConditionWait {
  public:
-  /// Stands in the queue, calls `unlock`, waits, and calls `lock`, also if the wait failed. Whether
-  /// it was woken. If it throws before `unlock`, nothing was changed.
+  /// Enters the queue, calls `unlock`, waits, and calls `lock`, also if the wait fails. Returns
+  /// whether it was woken. If it throws before `unlock`, nothing has changed.
   static bool wait(const ConditionVariable& at, const std::function<void()>& unlock,
                    const std::function<void()>& lock, const std::stop_token& stop,
                    std::optional<std::chrono::milliseconds> span);

@@ -1,4 +1,4 @@
-// What the longest spans stand for where something finite is sent or stored.
+// The finite span that stands for "no limit" where one must be sent or stored.
 #pragma once
 
 #include <chrono>
@@ -7,8 +7,8 @@
 
 namespace dlock::detail {
 
-/// `max` for a span that means for ever, and any other one as it is, be it longer than `max`: that
-/// is a mistake, which the caller reports.
+/// Returns `max` for a span that means "no limit", and any other span unchanged, also one longer
+/// than `max`: the caller reports that mistake.
 [[nodiscard]] constexpr std::chrono::milliseconds unless_for_ever(std::chrono::milliseconds span,
                                                                   std::chrono::milliseconds max) {
   return span >= max_span ? max : span;

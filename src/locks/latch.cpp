@@ -36,7 +36,7 @@ LatchOptions checked(LatchOptions options) {
   return options;
 }
 
-// `by`: how much is counted.
+// `by` is the amount.
 core::Gate gate_of(std::int64_t count, const LatchOptions& options, std::string by) {
   return {Kind::latch,
           {},

@@ -29,7 +29,7 @@ std::string reason(const core::LeaseRecord& lease, const std::string& name) {
     case core::Loss::time_up:
       return lock + " ran out: its time was up, and it is not renewed";
     case core::Loss::none:
-      // The release found it so, before a renewal could.
+      // The release found this before a renewal could.
       if (lease.left(runtime::now()) > core::Duration::zero()) {
         return lock + " was lost: its key is gone, or was overwritten by another client";
       }
@@ -49,7 +49,7 @@ std::string label(std::string_view name, std::int64_t fence) {
 }
 
 void leave_to_parent(std::shared_ptr<const void> state) noexcept {
-  // Never freed, on purpose, and still reachable.
+  // Never freed, on purpose, but reachable, so that leak checkers accept it.
   static auto* const kept = new std::vector<std::shared_ptr<const void>>;
   try {
     kept->push_back(state);
@@ -73,7 +73,7 @@ void LeaseState::release_quietly() noexcept {
   try {
     log(*client, client->release(*record));
   } catch (...) {
-    // A destructor has nobody to tell.
+    // A destructor cannot report it.
     return;
   }
 }
@@ -114,7 +114,7 @@ Lease::~Lease() {
 
 Lease::operator bool() const noexcept { return state_ && state_->client; }
 
-// Into other hands, it may be: whose thread holds it is not known any more.
+// A moved lease may go to another thread, so its holder is unknown from now on.
 Lease::Lease(Lease&& other) noexcept : state_(std::move(other.state_)) {
   detail::LeaseState::unbind(*this);
 }

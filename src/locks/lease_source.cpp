@@ -1,4 +1,4 @@
-// The LeaseSource handle: a lock, and how many of its permits.
+// The LeaseSource handle: a lock, and a number of its permits.
 #include "dlock/lease_source.hpp"
 
 #include <utility>

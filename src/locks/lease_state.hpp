@@ -1,4 +1,4 @@
-// LeaseState: what a Lease handle points to.
+// LeaseState: the state behind a Lease handle.
 #pragma once
 
 #include <atomic>
@@ -14,7 +14,7 @@
 
 namespace dlock::detail {
 
-/// What a message calls a held lock.
+/// The name of a held lock in messages, without the prefix.
 [[nodiscard]] std::string label(std::string_view name, std::int64_t fence);
 
 class LeaseState {
@@ -26,74 +26,77 @@ class LeaseState {
         name(std::move(lock_name)),
         session(client.get()) {}
 
-  std::shared_ptr<Session> client;  ///< none: it was released, and is kept for its name and fence
+  std::shared_ptr<Session>
+      client;  ///< none: it was released, and only its name, token and fence remain
   const std::shared_ptr<core::LeaseRecord> record;
   const std::string name;
-  const Session* const session;  ///< the client's, for comparison; for threads without the handle
-  /// The number of the thread that will give it back; 0: nobody knows.
+  const Session* const session;  ///< the client's, to compare with; for threads without the handle
+  /// The number of the thread that must release it; 0: unknown.
   std::atomic<std::uint64_t> thread{0};
-  /// The object that the thread has locked by it, so that nobody else can give it back; or null.
+  /// The object that this thread locked with it, so that no other thread can release it; or null.
   std::atomic<const void*> locked_through{nullptr};
 
-  /// Whether it can give way to `permits` of the lock `key`. True for one that holds nothing.
+  /// Whether `permits` of the lock `key` can replace it. True if it is empty.
   [[nodiscard]] static bool is_of(const Lease& lease, const Session& client, const std::string& key,
                                   const core::Permits& permits) {
     const auto& state = lease.state_;
     return !lease || (state->client.get() == &client && state->record->key == key &&
                       core::weight_of(state->record->token).value_or(0) >= permits.weight);
   }
-  /// A release of `lease` before `end`, by whatever way, leaves the lock taken until then.
+  /// Any release of `lease` before `end` keeps the lock closed until then.
   static void keep_until(const Lease& lease, core::Instant end) {
     lease.state_->record->hold_off_until = end;
   }
-  /// What `lease` points to; null if it holds nothing.
+  /// The state of `lease`; null if it is empty.
   [[nodiscard]] static const std::shared_ptr<LeaseState>& of(const Lease& lease) {
     return lease ? lease.state_ : nothing();
   }
-  /// Nobody knows any more who will give it back.
+  /// Forgets the thread that must release it.
   static void unbind(const Lease& lease) noexcept {
     if (lease.state_) {
       lease.state_->thread = 0;
       lease.state_->locked_through = nullptr;
     }
   }
-  /// Whether the thread is known that will give it back.
+  /// Whether the thread that must release it is known.
   [[nodiscard]] static bool is_bound(const Lease& lease) noexcept {
     return lease.state_ && lease.state_->thread != 0;
   }
   [[nodiscard]] static bool is_lost(const Lease& lease) noexcept {
     return lease && lease.state_->record->loss.load() != core::Loss::none;
   }
-  /// What `lease` points to, which then holds nothing.
+  /// Takes the state of `lease`, which is empty from then on.
   [[nodiscard]] static std::shared_ptr<LeaseState> take_from(Lease& lease) {
     return lease ? std::exchange(lease.state_, nullptr) : nullptr;
   }
-  /// Ends it, but for the name, the token, and the fence. Returns the client to release it by.
+  /// Ends it, except for the name, the token and the fence. Returns the client for the release.
   [[nodiscard]] std::shared_ptr<Session> let_go() noexcept {
     thread = 0;
     locked_through = nullptr;
     return std::exchange(client, nullptr);
   }
-  /// Throws that `lease` holds nothing, and why.
+  /// Throws `UsageError`: `lease` is empty; the text says why.
   [[noreturn]] static void refuse_empty(const Lease& lease);
-  /// Gives the lock back, without throwing what only a user who asks can use.
+  /// Releases the lock, and logs errors instead of throwing them.
   void release_quietly() noexcept;
   /// Throws what a release with this outcome throws.
   void check(core::Released::Kind outcome) const;
-  /// Reports a release that was not plain.
+  /// Logs a release that came too late or has no answer.
   void log(Session& owner, core::Released::Kind outcome) const;
 
  private:
-  static const std::shared_ptr<LeaseState>& nothing();  ///< for ever, for statics that go later
+  static const std::shared_ptr<LeaseState>&
+  nothing();  ///< never destroyed: later destructors of statics may use it
 };
 
-/// The name of what holds nothing. Never destroyed: statics that go later ask for it.
+/// The name of an empty lease. Never destroyed: later destructors of statics may use it.
 [[nodiscard]] inline const std::string& no_name() {
   static const auto& none = *new std::string;
   return none;
 }
 
-/// Keeps what a forked child inherited from being destroyed there: the sockets are its parent's.
+/// Keeps a forked child from destroying an object that it inherited: the sockets belong to its
+/// parent.
 void leave_to_parent(std::shared_ptr<const void> state) noexcept;
 
 }  // namespace dlock::detail

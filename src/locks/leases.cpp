@@ -12,7 +12,7 @@
 namespace dlock {
 namespace {
 
-// Never destroyed: statics that go later may look at it.
+// Never destroyed: later destructors of statics may use it.
 const std::vector<Lease>& none() {
   static const auto& leases = *new std::vector<Lease>;
   return leases;
@@ -22,7 +22,7 @@ const std::vector<Lease>& none() {
 
 namespace detail {
 
-/// What a Leases handle points to. Thread-safe.
+/// The state behind a Leases handle. Thread-safe.
 class LeasesState {
  public:
   explicit LeasesState(std::vector<Lease> owned) : leases(std::move(owned)) {}
@@ -66,7 +66,7 @@ class LeasesState {
 
 namespace {
 
-/// Gives all of them back, those of one client in one go.
+/// Releases all of them, those of one client in one call.
 void release_all(const std::vector<Lease>& leases, auto on_outcome) {
   struct One {
     std::shared_ptr<LeaseState> state;
@@ -100,7 +100,7 @@ void release_quietly(std::vector<Lease>& leases) noexcept {
       state.log(client, outcome);
     });
   } catch (...) {
-    // A destructor has nobody to tell.
+    // A destructor cannot report it.
     return;
   }
 }
@@ -113,7 +113,7 @@ Leases::Leases(std::vector<Lease> leases)
 
 Leases::Leases(Leases&& other) noexcept : state_(std::move(other.state_)) { unbind(); }
 
-// Into other hands, it may be: whose thread holds them is not known any more.
+// Moved leases may go to another thread, so their holder is unknown from now on.
 void Leases::unbind() const noexcept { std::for_each(begin(), end(), detail::LeaseState::unbind); }
 
 Leases::~Leases() {

@@ -1,4 +1,4 @@
-// LockSpec: from what a handle wants to a lease.
+// LockSpec: from a handle's request to a lease.
 #include "locks/lock_spec.hpp"
 
 #include <utility>
@@ -81,7 +81,7 @@ Lease LockSpec::lease_of(std::shared_ptr<core::LeaseRecord> record) const {
 
 std::optional<Lease> LockSpec::take(std::optional<milliseconds> limit, const std::stop_token& stop,
                                     const std::optional<core::Permits>& permits) const {
-  // In place, as a lease that is moved is not the calling thread's any more.
+  // Built in place: a moved lease no longer counts as the calling thread's.
   auto state = obtain(limit, stop, permits);
   return state ? std::optional<Lease>{std::in_place, std::move(state)} : std::nullopt;
 }
@@ -162,7 +162,7 @@ std::shared_ptr<LeaseState> LockSpec::obtain(std::optional<milliseconds> limit,
   auto state = std::make_shared<LeaseState>(client, std::move(record), name);
   try {
     await_replicas({state->record}, stop);
-  } catch (...) {  // also of a thread that ends here
+  } catch (...) {  // also for a thread that is cancelled here
     state->release_quietly();
     throw;
   }
@@ -242,7 +242,7 @@ void LockSpec::async_take(std::optional<milliseconds> limit, const std::stop_tok
                         });
 }
 
-// When enough replicas have it; else it is given back first.
+// Returns the lease when enough replicas have it; otherwise it is released first.
 void LockSpec::deliver(std::shared_ptr<core::LeaseRecord> record, const std::stop_token& stop,
                        AcquireHandler handler) const {
   const auto lease = std::make_shared<Lease>(lease_of(record));

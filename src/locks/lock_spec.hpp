@@ -1,4 +1,4 @@
-// LockSpec: a lock as a handle asks for it: the client, the name, and the options, checked once.
+// LockSpec: the client, the name and the options of a handle's lock, checked once.
 #pragma once
 
 #include <atomic>
@@ -20,12 +20,12 @@
 
 namespace dlock::detail {
 
-/// Immutable but for the capacity, and shared by the handle, its lease sources, and the
-/// asynchronous waits they started. Thread-safe.
+/// Immutable, except for the capacity. The handle, its lease sources and their asynchronous waits
+/// share it. Thread-safe.
 class LockSpec : public std::enable_shared_from_this<LockSpec> {
  public:
-  /// `permits`: how many there are; 0 for a mutex. Throws `UsageError` for a name or options that
-  /// make no sense.
+  /// `permits` is the number of permits; 0 for a mutex. Throws `UsageError` for a name or options
+  /// that make no sense.
   LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_options,
            std::int64_t permits = 0);
 
@@ -33,13 +33,12 @@ class LockSpec : public std::enable_shared_from_this<LockSpec> {
   const std::string name;
   const std::string key;
   const LockOptions options;
-  mutable std::atomic<std::int64_t>
-      capacity;  ///< how many permits there are; a semaphore changes it
+  mutable std::atomic<std::int64_t> capacity;  ///< the number of permits; a semaphore changes it
 
-  /// Throws that the calling thread has locked the same object already.
+  /// Throws: the calling thread has locked the same object already.
   [[noreturn]] void throw_recursion(bool is_shared) const;
-  /// What an acquisition of `weight` permits asks for; none for a mutex. Throws `UsageError` if
-  /// there are never that many.
+  /// The terms of an acquisition of `weight` permits; none for a mutex. Throws `UsageError` if the
+  /// lock has fewer.
   [[nodiscard]] std::optional<core::Permits> permits(std::int64_t weight) const;
 
   /// None: `limit` passed. Without `permits` it is a mutex.
@@ -49,8 +48,8 @@ class LockSpec : public std::enable_shared_from_this<LockSpec> {
   /// Within `LockOptions::wait`. Throws `TimedOut`.
   [[nodiscard]] Lease take_or_throw(const std::stop_token& stop,
                                     const std::optional<core::Permits>& permits = {}) const;
-  /// In the place of `former`, in one step. Throws `LockLost` if that was over, and `UsageError`,
-  /// leaving it alone, if it is another lock's.
+  /// Replaces `former` in one step. Throws `LockLost` if that was over, and `UsageError`, without
+  /// touching it, if it is of another lock.
   [[nodiscard]] Lease exchange(Lease&& former, const core::Permits& permits) const;
   /// As `take_or_throw`, for a coroutine or a handler.
   [[nodiscard]] AsyncAcquire async_acquire(const std::optional<core::Permits>& permits,
@@ -64,11 +63,11 @@ class LockSpec : public std::enable_shared_from_this<LockSpec> {
   void async_take(std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
                   const std::optional<core::Permits>& permits, AcquireHandler handler) const;
 
-  /// Waits for the replicas that the options ask for. Throws if they do not come, or the leases end
-  /// before; what becomes of these is the caller's business.
+  /// Waits for the replicas that the options ask for. Throws if there are too few, or the leases
+  /// end before; the caller keeps the leases.
   void await_replicas(std::vector<std::shared_ptr<core::LeaseRecord>> records,
                       const std::stop_token& stop) const;
-  /// The handle of what the client obtained.
+  /// Makes the handle of a lease.
   [[nodiscard]] Lease lease_of(std::shared_ptr<core::LeaseRecord> record) const;
 
  private:
@@ -82,7 +81,7 @@ class LockSpec : public std::enable_shared_from_this<LockSpec> {
                                         std::optional<std::chrono::milliseconds> limit) const;
 };
 
-/// Leaves it to the parent if this is its forked child.
+/// Leaves it to the parent in a forked child.
 void destroy(std::shared_ptr<const LockSpec>& spec) noexcept;
 
 }  // namespace dlock::detail

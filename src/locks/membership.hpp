@@ -1,5 +1,4 @@
-// Membership: what shows that a party of a latch or barrier is still there: a permit that it
-// renews.
+// Membership: a party of a latch or barrier renews a permit, which shows that it is alive.
 #pragma once
 
 #include <chrono>
@@ -11,11 +10,11 @@
 
 namespace dlock::detail {
 
-/// Takes one of `parties` parts of `gate`. `wants`: what all requests to it say. Throws
+/// Takes one of `parties` parts of `gate`. `wants` is common to all requests to it. Throws
 /// `UsageError` if all are taken.
 [[nodiscard]] Lease join(const LockSpec& gate, core::Gate wants, std::int64_t parties,
                          std::chrono::milliseconds ttl);
-/// Its token. Throws `UsageError` if it is not one of `gate`, of that kind, and `LockLost` if it is
+/// The token of a part. Throws `UsageError` if it is not a part of `gate`, and `LockLost` if it is
 /// over.
 [[nodiscard]] const core::Token& token_of_part(const LockSpec& gate, core::Kind kind,
                                                const Lease& part);

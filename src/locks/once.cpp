@@ -1,4 +1,4 @@
-// Once in a period: a lease that is not renewed, and whose release keeps others out for a while.
+// Once in a period: a lease without renewal, whose release keeps the lock closed for a while.
 #include "dlock/once.hpp"
 
 #include <algorithm>
@@ -43,7 +43,7 @@ void detail::end_once(Lease lease) {
   try {
     lease.release();
   } catch (const Unreachable&) {
-    // The work is done, and the release is repeated.
+    // The work is done, and the client repeats the release.
     return;
   }
 }

@@ -90,7 +90,7 @@ std::optional<UpgradeableLease> SharedMutex::try_acquire_upgradeable_in(millisec
   if (!lease) {
     return std::nullopt;
   }
-  // In place, as one that is moved is not the calling thread's any more.
+  // Built in place: a moved lease no longer counts as the calling thread's.
   return std::optional<UpgradeableLease>{
       std::in_place, std::make_shared<detail::UpgradeableState>(spec(), std::move(*lease))};
 }
@@ -99,7 +99,7 @@ Lease SharedMutex::downgrade(Lease&& exclusive) {
   return spec()->exchange(std::move(exclusive), reading);
 }
 
-// The reader's lease first: while the other half is held nobody can write.
+// Releases the reader's half first: the other half keeps writers out until then.
 Lease SharedMutex::downgrade(UpgradeableLease&& upgradeable) {
   upgradeable.ensure_held();
   const auto state = upgradeable.state_;

@@ -49,7 +49,7 @@ bool ThreadHolds::deepen() {
 
 void ThreadHolds::unlock(Mode mode) noexcept {
   if (spec->client->is_forked()) {
-    return;  // nothing is held here, and `mutex_` may be locked for ever
+    return;  // this process holds nothing, and `mutex_` may stay locked
   }
   Holds over;
   const std::lock_guard lock{mutex_};
@@ -72,7 +72,7 @@ void ThreadHolds::unlock(Mode mode) noexcept {
       if (one->mode == mode) over.splice(over.end(), holds_, one);
     }
   }
-  // `lock` ends before `over`: nobody is kept out while the release is under way.
+  // `lock` ends before `over`, so that no thread is blocked during the release.
 }
 
 void ThreadHolds::refuse_lease() const {
@@ -90,7 +90,7 @@ const Lease& ThreadHolds::lease() {
   return hold->lease;
 }
 
-// Of several the last: the others were lost.
+// The last one, if there are several: the others were lost.
 void ThreadHolds::adopt() {
   spec->client->check_process();
   const std::lock_guard lock{mutex_};

@@ -1,4 +1,4 @@
-// ThreadHolds: a lock as a handle has it: what it asks for, and what threads hold through it.
+// ThreadHolds: the lock of a handle, and the holds of threads through it.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@
 
 namespace dlock::detail {
 
-/// How a thread holds a lock through an object.
+/// The mode in which a thread holds a lock through an object.
 enum class Mode : std::uint8_t { exclusive, shared };
 
 /// Thread-safe.
@@ -24,23 +24,25 @@ class ThreadHolds {
 
   const std::shared_ptr<const LockSpec> spec;
 
-  /// Throws if the calling thread has it already.
+  /// Throws if the calling thread holds it already.
   void refuse_recursion(bool is_shared = false);
   void keep(Lease lease, Mode mode = Mode::exclusive);
-  /// One more hold, if the calling thread has one.
+  /// Adds a hold, if the calling thread has one.
   [[nodiscard]] bool deepen();
-  /// By a thread that does not hold it so: what another holds, who may have moved its
-  /// std::unique_lock here. Whose is not known if several do: then when no others are left.
+  /// If the calling thread does not hold it in this mode, ends the hold of another thread, which
+  /// may have moved its std::unique_lock here. With several such threads, it ends them when no
+  /// others are left.
   void unlock(Mode mode = Mode::exclusive) noexcept;
-  /// The calling thread's; stays where it is until it is unlocked. Throws if there is none.
+  /// The lease of the calling thread, at the same address until it is unlocked. Throws if there is
+  /// none.
   [[nodiscard]] const Lease& lease();
-  /// The hold of the mutex becomes the calling thread's. Throws if it is not held.
+  /// Makes the calling thread the holder of the mutex. Throws if no thread is.
   void adopt();
-  /// How often the calling thread holds it.
+  /// The number of the calling thread's holds.
   [[nodiscard]] int depth() noexcept;
 
  private:
-  /// What a thread holds through the object by lock().
+  /// A hold of one thread, by lock().
   struct Hold {
     std::uint64_t thread;
     Lease lease;
@@ -56,11 +58,11 @@ class ThreadHolds {
   [[noreturn]] void refuse_lease() const;
 
   std::mutex mutex_;
-  Holds holds_;                             ///< may have some that were lost and not unlocked yet
-  std::array<std::size_t, 2> unclaimed_{};  ///< unlocks of each mode that are nobody's
+  Holds holds_;                             ///< may contain lost ones that are not unlocked yet
+  std::array<std::size_t, 2> unclaimed_{};  ///< unlocks of each mode without a known hold
 };
 
-/// Leaves it to the parent if this is its forked child.
+/// Leaves it to the parent in a forked child.
 void destroy(std::unique_ptr<ThreadHolds>& state) noexcept;
 
 }  // namespace dlock::detail

@@ -1,4 +1,4 @@
-// ThreadLeases: which leases the calling thread must give back itself.
+// ThreadLeases: the leases that the calling thread must release itself.
 #include "locks/thread_leases.hpp"
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 namespace dlock::detail {
 namespace {
 
-constexpr std::size_t max_tokens = 64;  ///< each is a key in the store while a wait is long
+constexpr std::size_t max_tokens = 64;  ///< each becomes a key on the server during a long wait
 
 }  // namespace
 
@@ -37,7 +37,7 @@ ThreadLeases& ThreadLeases::of_this_thread() { return runtime::of_thread<ThreadL
 void ThreadLeases::add(const std::shared_ptr<LeaseState>& lease) {
   lease->thread = thread_;
   if (!leases_.empty() && leases_.back().lock() == lease) {
-    return;  // on its way into the hands of the user
+    return;  // on its way to the user
   }
   if (leases_.size() >= room_) {
     std::erase_if(leases_, [this](const auto& each) { return !is_ours(each); });

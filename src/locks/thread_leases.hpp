@@ -1,4 +1,4 @@
-// ThreadLeases: which leases the calling thread must give back itself.
+// ThreadLeases: the leases that the calling thread must release itself.
 #pragma once
 
 #include <cstddef>
@@ -16,29 +16,29 @@ class Session;
 class LeaseState;
 class LockSpec;
 
-/// Of the calling thread; unlike its std::thread::id never given to another.
+/// The number of the calling thread. Unlike a std::thread::id, no other thread ever gets it.
 [[nodiscard]] std::uint64_t thread_number();
 
-/// The calling thread will give the lease back, as long as the handle is not moved: while it waits
-/// for something else, nobody does.
+/// The calling thread must release the lease, as long as the handle is not moved: while the thread
+/// waits for another lock, no other thread releases this one.
 void bind_to_thread(const std::shared_ptr<LeaseState>& lease);
-/// ... and nobody else will: it locked `object` by it.
+/// The same, and no other thread can release it: this thread locked `object` with it.
 void lock_in_thread(const std::shared_ptr<LeaseState>& lease, const void* object);
 
-/// What a thread holds so. For that thread, and for others while it is known to wait.
+/// The leases of one thread. For that thread, and for others while it is known to wait.
 class ThreadLeases {
  public:
   static ThreadLeases& of_this_thread();
 
   void add(const std::shared_ptr<LeaseState>& lease);
-  /// Whether there is anything, or $DLOCK_HELD says so. Cheap, however much there is.
+  /// Whether there are leases, here or in $DLOCK_HELD. Takes constant time.
   [[nodiscard]] bool any();
-  /// The tokens of this client's locks, and of the runs of dlock that wait for this program. Of
-  /// many, the latest.
+  /// The tokens of this client's locks, and of the `dlock run` processes that wait for this
+  /// program; only the latest, if there are many.
   [[nodiscard]] std::vector<std::string> tokens(const Session& client) const;
 
-  /// What the thread has locked that keeps it from the lock `wanted` (with `permits`; none: the
-  /// mutex), before it unlocks. Of many, the latest are looked at.
+  /// The lease of this thread that excludes the lock `wanted` (with `permits`; none: the mutex)
+  /// until it is unlocked. Looks only at the latest, if there are many.
   enum class Conflict { none, same_object, other_object };
   [[nodiscard]] Conflict conflict(const LockSpec& wanted,
                                   const std::optional<core::Permits>& permits) const;
@@ -48,7 +48,7 @@ class ThreadLeases {
 
   const std::uint64_t thread_ = thread_number();
   std::vector<std::weak_ptr<LeaseState>> leases_;  ///< some may be over
-  std::size_t room_ = 8;  ///< what is over is cleared away when it may be half of so many
+  std::size_t room_ = 8;  ///< removes ended leases when there are this many entries
 };
 
 }  // namespace dlock::detail

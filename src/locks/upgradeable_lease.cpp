@@ -35,7 +35,7 @@ UpgradeableLease::UpgradeableLease(UpgradeableLease&& other) noexcept
   unbind();
 }
 
-// Into other hands, it may be: whose thread holds it is not known any more.
+// A moved lease may go to another thread, so its holder is unknown from now on.
 void UpgradeableLease::unbind() const noexcept {
   if (state_ && !state_->lock->client->is_forked()) {
     const std::lock_guard lock{state_->mutex};
@@ -74,7 +74,7 @@ bool UpgradeableLease::try_upgrade_in(std::optional<milliseconds> limit, std::st
   if (upgraded()) {
     return true;
   }
-  // Who loses the one half has no right to wait for the other, before all others.
+  // A reader that loses its half must not wait for the other half, before all other waiters.
   std::stop_source ends;
   const auto end = [&ends]() noexcept { ends.request_stop(); };
   const std::stop_callback on_stop{stop, end};
@@ -127,7 +127,7 @@ const std::string& UpgradeableLease::name() const noexcept {
   return state_ ? state_->lock->name : past_.name();
 }
 
-// Only a release or a move changes it, and these are for one thread at a time.
+// Only a release or a move changes it, and only one thread at a time may call those.
 const std::string& UpgradeableLease::token() const noexcept {
   return state_ ? state_->base.token() : past_.token();
 }
@@ -191,7 +191,7 @@ void UpgradeableLease::ensure_held() const {
   }
 }
 
-// Both halves go, whatever becomes of the first.
+// Releases both halves, also if the first release fails.
 void UpgradeableLease::release() {
   if (!state_) {
     return;

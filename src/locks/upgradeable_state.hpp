@@ -1,4 +1,4 @@
-// UpgradeableState: what an UpgradeableLease handle points to.
+// UpgradeableState: the state behind an UpgradeableLease handle.
 #pragma once
 
 #include <memory>
@@ -13,17 +13,18 @@
 namespace dlock::detail {
 
 struct UpgradeableState {
-  /// The calling thread's, until the handle is moved.
+  /// The calling thread must release it, until the handle is moved.
   UpgradeableState(std::shared_ptr<const LockSpec> of, Lease lease)
       : lock(std::move(of)), base(std::move(lease)) {
     bind_to_thread(LeaseState::of(base));
   }
 
   const std::shared_ptr<const LockSpec> lock;
-  mutable std::mutex mutex;  ///< guards what follows; no user code runs with it held
+  mutable std::mutex mutex;  ///< guards the members below; no user code runs with it held
   Lease base;
-  Lease rest;                               ///< what it lacks to be the writer; empty: it is not
-  std::stop_source lost{std::nostopstate};  ///< of either; made when first asked for
+  Lease rest;  ///< the writer's other half; empty: it only reads
+  std::stop_source lost{
+      std::nostopstate};  ///< requested when either half is lost; made on first use
 
   /// To be called with `mutex` held.
   void watch(const Lease& half) const {

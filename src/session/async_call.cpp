@@ -27,7 +27,7 @@ struct Session::AsyncCall final : Call, EventLoop::AsyncWaiter {
   void run() override;
 
   Session& client;
-  Handler then;  ///< keeps the client
+  Handler then;  ///< keeps the client alive
   const runtime::Callbacks::Expected expected;
   std::optional<std::stop_callback<Cancel>> on_stop;
 };
@@ -50,7 +50,7 @@ void Session::async_acquire(const std::string& key, const LockOptions& options,
   call->handler = call;
   loop_.expect_handler();
   if (stop.stop_requested()) {
-    // The callback may have run before there was anything to cancel.
+    // The callback may have run before the call was registered.
     call->answer = core::Refusal{id, core::Refusal::Kind::cancelled, {}, {}};
     answer(*call);
     return;
@@ -87,7 +87,7 @@ void Session::forgo(const core::LeaseRecord& lease) noexcept {
     carry_out();
     loop_.recheck_sleep();
   } catch (const std::exception&) {
-    return;  // it runs out
+    return;  // it ends by its ttl
   }
 }
 

@@ -1,4 +1,4 @@
-// Which script or command of Redis a command of the protocol is.
+// The script or Redis command for each command of the protocol.
 #include "session/command_writer.hpp"
 
 #include <string>

@@ -45,7 +45,7 @@ void EventLoop::Lock::unlock() {
     loop_.post(std::move(handlers));
   }
   while (waiter != nullptr) {
-    auto* const next = waiter->next_;  // once woken it may be gone
+    auto* const next = waiter->next_;  // it may be gone once it is woken
     waiter->event_.raise(waiter->turn_);
     waiter = next;
   }
@@ -186,7 +186,7 @@ void EventLoop::write(Write when) {
   }
   if (when == Write::soon && leader_ != nullptr && waking_ > 0) {
     is_unwritten_ = true;
-    if (waking_ > 0) return;  // else the last of them may have looked before
+    if (waking_ > 0) return;  // otherwise the last of them may have looked before
   }
   flush();
 }
@@ -227,7 +227,7 @@ void EventLoop::poll_once(Lock& lock, std::optional<core::Instant> until, Role r
   if (!work_.is_idle() && (is_leader || leader_ == nullptr)) {
     lower(until, start + max_sleep);
   }
-  // Threads that were given something to do since the last look.
+  // Threads that got work since the last look.
   const bool looks_soon = is_leader ? waking_ > 0 : !answered_handlers_.empty();
   if (looks_soon) {
     lower(until, start + max_unwritten);

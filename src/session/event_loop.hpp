@@ -60,7 +60,7 @@ namespace dlock::detail {
 
 class EventLoop {
  public:
-  /// What the loop drives. It calls these functions with its mutex held.
+  /// The work of the loop. It calls these functions with its mutex held.
   class Work {
    public:
     /// Neither waits, nor leases, nor releases: no clock needs to be watched.
@@ -98,7 +98,7 @@ class EventLoop {
     bool follows_ = false;
     std::list<Waiter*>::iterator place_;  ///< among the followers
     runtime::FutexEvent event_;
-    Turn turn_{};             ///< what the event is to be raised for
+    Turn turn_{};             ///< the reason for which the event is raised
     Waiter* next_ = nullptr;  ///< in the chain of those to be woken
   };
 

@@ -1,4 +1,4 @@
-// Rescuing: one key at a time, where it is just now.
+// Renews one key at a time, on the node that has it now.
 #include "session/migrating_renewals.hpp"
 
 #include <charconv>
@@ -18,7 +18,7 @@ namespace {
 using redis::Endpoint;
 using std::chrono::milliseconds;
 
-// `ASK SLOT HOST:PORT`; no host: that of the node which says so.
+// `ASK SLOT HOST:PORT`; without a host, that of the node that answered.
 Endpoint::Address address_of(std::string_view ask, const Endpoint::Address& speaker) {
   const auto place = ask.substr(ask.rfind(' ') + 1);
   const auto colon = place.rfind(':');
@@ -30,7 +30,7 @@ Endpoint::Address address_of(std::string_view ask, const Endpoint::Address& spea
   return address;
 }
 
-// A renewal as always, with the lock's key in place of all.
+// The usual renewal, with the lock key in the place of all keys.
 redis::Reply call(redis::Connection& node, const core::LeaseRecord& lease, milliseconds timeout) {
   const auto& [key, token] = std::tie(lease.key, lease.token);
   const bool permits = lease.kind == core::Kind::permits;
@@ -41,7 +41,7 @@ redis::Reply call(redis::Connection& node, const core::LeaseRecord& lease, milli
                    timeout);
 }
 
-// Whether the lease was kept.
+// Whether the lease was renewed.
 bool keep(SideConnections& servers, const core::LeaseRecord& lease, milliseconds timeout) {
   auto reply = call(servers.of(lease.key), lease, timeout);
   if (reply.kind == redis::ReplyView::Kind::error && reply.text.starts_with("ASK ")) {
@@ -55,7 +55,7 @@ bool keep(SideConnections& servers, const core::LeaseRecord& lease, milliseconds
   }
   core::Words words{reply.text};
   const bool echoes = words.next() == core::echo_of(lease.token);
-  const auto letter = words.next();  // b: it is asked for, which the next renewal finds again
+  const auto letter = words.next();  // b: a client asks for it, which the next renewal sees again
   return echoes && (letter == "k" || letter == "b");
 }
 

@@ -1,6 +1,5 @@
-// MigratingRenewals: keeps leases alive whose slot is on its way to another node of the cluster.
-// Meanwhile scripts with several keys are refused; a lock's own key is always at one node or the
-// other.
+// MigratingRenewals: renews leases whose slot moves to another node of the cluster. The nodes
+// refuse scripts with several keys meanwhile, but one of them always has the lock's own key.
 #pragma once
 
 #include <memory>
@@ -15,18 +14,18 @@ namespace dlock::detail {
 
 class StoreConfig;
 
-/// What came of it.
+/// The result of an attempt.
 struct Rescued {
-  /// With when the request left that kept it.
+  /// The renewed leases, each with the instant at which its request left.
   std::vector<std::pair<std::shared_ptr<core::LeaseRecord>, core::Instant>> kept;
-  std::string problem;  ///< why others were not, or empty
+  std::string problem;  ///< why others were not renewed, or empty
 };
 
 /// One attempt at a time. Not thread-safe.
 class MigratingRenewals : public runtime::BackgroundTask<Rescued> {
  public:
   using Leases = std::vector<std::shared_ptr<core::LeaseRecord>>;
-  /// Begins an attempt with leases of a client, which need not outlive it.
+  /// Begins an attempt with leases of a client. The client need not outlive it.
   void start(const StoreConfig& config, Leases leases, std::function<void()> wake);
 };
 

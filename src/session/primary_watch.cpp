@@ -1,4 +1,4 @@
-// Watching for failovers.
+// Watches for failovers.
 #include "session/primary_watch.hpp"
 
 #include <chrono>
@@ -21,7 +21,7 @@ struct PrimaryWatch::State {
   const redis::Connection::Settings settings;
   const Tell tell;
   const Complain complain;
-  std::mutex mutex{};  ///< held while something is told
+  std::mutex mutex{};  ///< held during the calls
   std::condition_variable changed{};
   bool ends = false;
 };
@@ -49,7 +49,7 @@ void PrimaryWatch::run(State& state) {
       const auto deadline = std::chrono::steady_clock::now() + state.settings.connect_timeout;
       report = [&state, primary = sentinels.primary(deadline)] { state.tell(primary); };
     } catch (const Error& error) {
-      // The connection there is goes on, as long as it does.
+      // The current connection stays in use, as long as it works.
       report = [&state, why = std::string{error.what()}] { state.complain(why); };
     }
     lock.lock();

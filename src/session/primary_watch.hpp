@@ -1,4 +1,4 @@
-// PrimaryWatch: notices a failover, of which a primary that is replaced may not know for long.
+// PrimaryWatch: notices a failover, of which the former primary may learn only late.
 #pragma once
 
 #include <functional>
@@ -9,17 +9,17 @@
 
 namespace dlock::detail {
 
-/// Asks the Sentinels of a client now and then, on a thread of its own.
+/// Asks a client's Sentinels regularly, on its own thread.
 class PrimaryWatch {
  public:
-  /// Told which server is the primary, each time they answer.
+  /// Called with the primary each time that they answer.
   using Tell = std::function<void(const redis::Endpoint::Address&)>;
 
-  /// Told why nobody knows.
+  /// Called with the reason when no Sentinel knows it.
   using Complain = std::function<void(const std::string&)>;
 
   PrimaryWatch(redis::Connection::Settings settings, Tell tell, Complain complain);
-  /// Tells nothing any more. Waits for no Sentinel.
+  /// Ends the calls. Waits for no Sentinel.
   ~PrimaryWatch();
   PrimaryWatch(const PrimaryWatch&) = delete;
   PrimaryWatch& operator=(const PrimaryWatch&) = delete;
@@ -28,7 +28,8 @@ class PrimaryWatch {
   struct State;
   static void run(State& state);
 
-  const std::shared_ptr<State> state_;  ///< the thread's too, which goes on until it has its answer
+  const std::shared_ptr<State>
+      state_;  ///< shared with the thread, which runs until its answer comes
 };
 
 }  // namespace dlock::detail

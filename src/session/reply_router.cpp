@@ -1,4 +1,4 @@
-// Replies and messages: which shard each of them belongs to, and when an error is about the server.
+// Replies and messages: finds the shard of each, and the errors that concern the whole server.
 #include <algorithm>
 #include <string>
 #include <string_view>
@@ -33,7 +33,7 @@ class Topology::ReplyRouter final : public redis::Receiver {
 
   void on_reply(const redis::ReplyView& view) override {
     if (!problem.empty()) {
-      return;  // it answers nothing any more
+      return;  // the connection ended
     }
     if (link_.owed.empty()) {
       problem = "an unexpected reply";
@@ -87,7 +87,7 @@ class Topology::ReplyRouter final : public redis::Receiver {
   std::string problem;
 
  private:
-  /// Whose channel it is.
+  /// The shard of a channel.
   Shard* listener(std::string_view channel) const {
     if (!topology_.config_.is_cluster()) {
       return link_.shards.front();

@@ -1,5 +1,5 @@
-// Shards and server links: over which connection each server of the router is reached. Several of
-// its servers, the slots of a cluster, may share one.
+// Shards and server links: the connection to each server of the router. Several of its servers, the
+// slots of a cluster, may share one.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +16,13 @@ namespace dlock::detail {
 
 struct ServerLink;
 
-/// How a server of the router is reached. That of a slot moves from node to node.
+/// The way to a server of the router. The link of a slot changes from node to node.
 struct Shard {
   explicit Shard(core::ServerId its_server) : server(its_server) {}
 
   const core::ServerId server;
-  ServerLink* link = nullptr;  ///< none: the node of its slot is not known
-  bool is_connected = false;   ///< the router was told of a connection of `link`
+  ServerLink* link = nullptr;  ///< none: the node of its slot is unknown
+  bool is_connected = false;   ///< the router knows the connection of `link`
   bool wants_link = false;     ///< the router asked for a connection
 };
 
@@ -32,14 +32,15 @@ struct ServerLink {
 
   const redis::Endpoint endpoint;
   std::unique_ptr<redis::Connection> connection;
-  std::int64_t connection_id = 0;  ///< of the last one, for killing it from the next
-  std::uint64_t number = 0;        ///< of connections so far, to notice that it is another
+  std::int64_t connection_id = 0;  ///< of the last connection, so that the next one can kill it
+  std::uint64_t number = 0;        ///< counts the connections, so that a new one is noticed
   Connector connector;
-  core::Instant connect_by;    ///< if it is busy
-  std::deque<Shard*> owed;     ///< whose replies are to come, in order; none: nobody's any more
-  std::vector<Shard*> shards;  ///< that are on it
+  core::Instant connect_by;  ///< if the connector is busy
+  std::deque<Shard*>
+      owed;  ///< the shards of outstanding replies, in order; none: no shard wants it
+  std::vector<Shard*> shards;  ///< the shards that use it
   core::Instant heard;         ///< when the last reply came
-  /// A release had no answer, and nothing has come since: so the next need not wait.
+  /// A release had no answer, and nothing has arrived since, so the next release need not wait.
   bool is_silent = false;
 };
 

@@ -1,4 +1,4 @@
-// Calls: what a thread asks of the router, and how it waits for the answer.
+// Calls: a thread asks the router, and waits for the answer.
 #include "session/session.hpp"
 
 #include <cxxabi.h>
@@ -19,7 +19,7 @@ namespace {
 using runtime::Cancellation;
 using std::chrono::milliseconds;
 
-// An exception of the sink has nobody to go to.
+// No caller could catch an exception of the sink.
 void tell(const LogSink& sink, LogLevel level, std::string_view text) {
   if (!sink) return;
   try {
@@ -64,7 +64,7 @@ Session::Session(redis::Endpoint endpoint, ClientOptions options)
                    tell(sink, LogLevel::error, "a handler or callback threw: " + what);
                  }) {
   if (config_.is_cluster()) {
-    // The first look for such a key takes a millisecond: not with the mutex held.
+    // The first search for such a key takes a millisecond, so the mutex is not held.
     static_cast<void>(core::fence_key_on(0));
   }
 }
@@ -141,7 +141,7 @@ std::shared_ptr<core::LeaseRecord> Session::at_gate(const std::string& name, cor
   return obtain(begin, std::move(request), stop, nullptr);
 }
 
-// Waits for what `request` asks for. Null when its limit has passed.
+// Waits for the answer to `request`. Returns null when its limit has passed.
 std::shared_ptr<core::LeaseRecord> Session::obtain(core::Instant begin,
                                                    core::AcquireRequest request,
                                                    const std::stop_token& stop,
@@ -149,7 +149,7 @@ std::shared_ptr<core::LeaseRecord> Session::obtain(core::Instant begin,
   check_process();
   Call call;
   Lock lock{loop_};
-  loop_.ensure_background();  // before anything is to be kept; it may fail
+  loop_.ensure_background();  // first, since it may fail
   call.gives_lease = !request.gate;
   ask(begin, call, std::move(request), former);
   carry_out(EventLoop::Write::soon);
@@ -157,7 +157,7 @@ std::shared_ptr<core::LeaseRecord> Session::obtain(core::Instant begin,
   const auto on_stop_requested = [this, &call] { cancel(call); };
   std::optional<std::stop_callback<decltype(on_stop_requested)>> on_stop;
   if (stop.stop_possible()) {
-    // It may run at once, on this thread, and takes the mutex.
+    // It may run at once on this thread, and takes the mutex.
     lock.unlock();
     on_stop.emplace(stop, on_stop_requested);
     lock.lock();
@@ -239,7 +239,7 @@ core::Released::Kind Session::release(const core::LeaseRecord& lease) {
   return std::get<core::Released>(call.answer).kind;
 }
 
-// The thread of a wait ends while it sleeps, without the mutex.
+// A waiting thread is cancelled while it sleeps, without the mutex.
 void Session::abandon(Lock& lock, Call& call) {
   loop_.leave(lock, call);
   if (!call.is_answered()) {
@@ -286,7 +286,7 @@ std::stop_token Session::lost(core::LeaseRecord& lease) {
   if (!lease.lost.stop_possible()) {
     lease.lost = std::stop_source{};
     if (lease.loss.load() != core::Loss::none) {
-      lease.lost.request_stop();  // nobody can listen yet
+      lease.lost.request_stop();  // no listener can exist yet
     }
   }
   return lease.lost.get_token();
@@ -301,7 +301,7 @@ void Session::on_loss(core::LeaseRecord& lease, const std::stop_source& whole) {
   }
 }
 
-// With the mutex held, so not here: who is told is the user.
+// The mutex is held, and the listeners are user code, so not on this thread.
 void Session::tell_whole(core::LeaseRecord& lost) {
   for (auto& source : std::exchange(lost.lost_with, {})) {
     callbacks_.post([source]() mutable { source.request_stop(); }, runtime::Callbacks::Fate::runs);

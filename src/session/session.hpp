@@ -1,5 +1,5 @@
-// Session: what the handles of a client call. It asks the router, waits for its answers, and
-// carries out its actions; `EventLoop` has the threads for it.
+// Session: the calls of a client's handles. It asks the router, waits for its answers, and carries
+// out its actions; `EventLoop` has the threads for that.
 #pragma once
 
 #include <atomic>
@@ -32,7 +32,7 @@ namespace dlock::detail {
 class Session;
 class Replication;
 
-/// What a room above this one keeps with a client.
+/// An object that a room above this one keeps with a client.
 class Companion {
  public:
   Companion() = default;
@@ -82,9 +82,9 @@ class Session final : private EventLoop::Work {
   std::vector<core::Released::Kind> release_all(
       const std::vector<std::shared_ptr<core::LeaseRecord>>& leases);
 
-  /// How a wait or a release ended.
+  /// The outcome of a wait or a release.
   using Answer = std::variant<std::monostate, core::Obtained, core::Refusal, core::Released>;
-  /// Runs on the callback thread; keeps what it needs of this object alive.
+  /// Runs on the callback thread, and keeps the session alive.
   using Handler = std::function<void(Answer&)>;
   /// Begins to acquire a lock; `then` gets the answer. Throws only what keeps it from beginning.
   void async_acquire(const std::string& key, const LockOptions& options,
@@ -100,7 +100,7 @@ class Session final : private EventLoop::Work {
   void close();
 
   [[nodiscard]] Client::Stats stats();
-  /// The only one of this client; made by `make` with the first call.
+  /// The only one of this client; the first call makes it by `make`.
   [[nodiscard]] Companion& companion(Companion::Make make);
   /// Made with the first call.
   [[nodiscard]] Replication& replication();
@@ -113,17 +113,18 @@ class Session final : private EventLoop::Work {
   [[nodiscard]] bool is_forked() const noexcept { return config_.is_forked(); }
   void log(LogLevel level, std::string text);
   [[nodiscard]] const runtime::Callbacks& callbacks() const noexcept { return callbacks_; }
-  /// Requested when the client closes; of one that is closed already: never.
+  /// Requested when the client closes; never, if it is closed already.
   [[nodiscard]] std::stop_token closing();
 
  private:
   struct AsyncCall;
-  /// What a blocked thread waits for, or what a handler is to be called with.
+  /// A call of a blocked thread, or of a handler.
   struct Call : EventLoop::Waiter {
     std::optional<core::ServerId> asked;  ///< what `core::Router::cancel` needs; none: not asked
-    bool gives_lease = true;              ///< else what it obtains is nothing to be given back
+    bool gives_lease = true;              ///< false: its result needs no release
     Answer answer;
-    std::shared_ptr<EventLoop::AsyncWaiter> handler;  ///< itself, if nobody is blocked
+    std::shared_ptr<EventLoop::AsyncWaiter>
+        handler;  ///< the asynchronous call; null: a thread is blocked
   };
   using Lock = EventLoop::Lock;
   static core::WaiterId id_of(const Call& call) { return reinterpret_cast<core::WaiterId>(&call); }
@@ -143,13 +144,13 @@ class Session final : private EventLoop::Work {
            const core::LeaseRecord* former = nullptr);
   void ask_for_release(const core::LeaseRecord& lease);
 
-  // What follows is called with the mutex held.
+  // To be called with the mutex held:
   void wait_for_all(Lock& lock, std::vector<Call>& calls);
 
   void close_all();
   void carry_out(EventLoop::Write write);
 
-  // actions.cpp: what the event loop drives.
+  // actions.cpp: the work of the event loop.
   [[nodiscard]] bool is_idle() const override { return router_.idle(); }
   [[nodiscard]] std::optional<core::Instant> next_timer() const override;
   void add_sockets(runtime::PollSet& into) const override { topology_.add_sockets(into); }
@@ -167,7 +168,7 @@ class Session final : private EventLoop::Work {
 
   const StoreConfig config_;
 
-  EventLoop loop_;  ///< its mutex protects all that follows
+  EventLoop loop_;  ///< its mutex protects the members below
   core::Router router_;
   Topology topology_;
   std::vector<core::Action> actions_;  ///< being carried out

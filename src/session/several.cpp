@@ -8,7 +8,7 @@
 
 namespace dlock::detail {
 
-// Ends with the mutex let go of.
+// Releases the mutex.
 void Session::wait_for_all(Lock& lock, std::vector<Call>& calls) {
   for (auto& call : calls) {
     loop_.wait(lock, call);
@@ -35,7 +35,7 @@ std::vector<std::shared_ptr<core::LeaseRecord>> Session::try_all(
   }
   carry_out(EventLoop::Write::soon);
   loop_.recheck_sleep();
-  // It may run at once, on this thread, and takes the mutex.
+  // It may run at once on this thread, and takes the mutex.
   lock.unlock();
   const auto cancel_all = [&] {
     for (const auto& call : calls) {
@@ -60,7 +60,7 @@ std::vector<std::shared_ptr<core::LeaseRecord>> Session::try_all(
   if (refusal == nullptr) {
     return records;
   }
-  // Some were obtained if the answer to all was lost, and each was asked for again by itself.
+  // If the common answer was lost, the client asked for each again, and may have obtained some.
   release_all(records);
   if (refusal->kind == core::Refusal::Kind::failed) {
     throw_error(refusal->code, refusal->what);

@@ -1,4 +1,5 @@
-// Connections: made, used by shards, and lost. What is heard on them is in reply_router.cpp.
+// Connections: makes them, assigns shards to them, and notices their end. reply_router.cpp has
+// their input.
 #include "session/topology.hpp"
 
 #include <algorithm>
@@ -13,7 +14,7 @@ namespace {
 using Kind = redis::Endpoint::Kind;
 using std::chrono::milliseconds;
 
-// Connecting ends by itself in its time, unless a name server keeps it longer.
+// Connecting ends by its timeout, unless a name server takes longer.
 constexpr milliseconds grace{100};
 constexpr auto never = core::Instant::max();
 
@@ -34,7 +35,7 @@ Topology::Topology(const StoreConfig& config, core::Router& router, EventLoop& l
 Topology::~Topology() = default;
 
 void Topology::end_watch() {
-  std::unique_ptr<PrimaryWatch> watch;  // ends without the mutex, which it may wait for
+  std::unique_ptr<PrimaryWatch> watch;  // ends without the mutex, for which it may wait
   const EventLoop::Lock lock{loop_};
   watch = std::move(primary_watch_);
   watch_is_over_ = true;
@@ -47,7 +48,7 @@ void Topology::abandon() {
   }
 }
 
-// --- what the router wants ----------------------------------------------------------------------
+// --- requests of the router ---------------------------------------------------------------------
 
 void Topology::connect(core::ServerId server) { connect(shard_at(server)); }
 
@@ -64,7 +65,7 @@ void Topology::send(core::ServerId server, const core::Command& command) {
   }
 }
 
-// After a release had no answer in its time.
+// To be called when a release had no answer in time.
 void Topology::note_unanswered(core::ServerId server) {
   auto* const link = shards_[server]->link;
   if (link != nullptr && link->heard + config_.options.request_timeout <= runtime::now()) {
@@ -72,7 +73,7 @@ void Topology::note_unanswered(core::ServerId server) {
   }
 }
 
-// --- what the loop drives -----------------------------------------------------------------------
+// --- work of the loop ---------------------------------------------------------------------------
 
 void Topology::add_sockets(runtime::PollSet& into) const {
   for (std::size_t i = 0; i < links_.size(); ++i) {
@@ -163,7 +164,7 @@ void Topology::settle_on(Shard& shard, ServerLink& link) {
 
 // --- connecting ---------------------------------------------------------------------------------
 
-// Takes the shard to its link, once that is known and connected.
+// Assigns the shard to its link, when that is known and connected.
 void Topology::connect(Shard& shard) {
   shard.wants_link = true;
   if (config_.is_cluster()) {
@@ -178,7 +179,7 @@ void Topology::connect(Shard& shard) {
     if (range == slots_.end()) {
       shard.wants_link = false;
       slots_are_old_ = true;
-      // In a failover that may pass: waits go on for their patience.
+      // In a failover this may pass, so waits continue for their patience.
       router_.on_connect_failed(runtime::now(), shard.server, errc::unreachable,
                                 config_.url + ": no node of the cluster has slot " +
                                     std::to_string(slot) + "; see CLUSTER INFO on its nodes");
@@ -187,7 +188,8 @@ void Topology::connect(Shard& shard) {
     settle_on(shard, link_to(config_.endpoint.at(range->primary, Kind::cluster_node)));
   }
   if (shard.link->connection) {
-    // What it sent there before comes before what it sends now; elsewhere its slot is no more.
+    // On the same node, old commands run before new ones; another node does not have its slot any
+    // more.
     join(shard, true);
   } else if (!shard.link->connector.is_busy()) {
     dial(*shard.link);
@@ -200,7 +202,7 @@ void Topology::join(Shard& shard, bool old_is_dead) {
   router_.on_connected(runtime::now(), shard.server, old_is_dead);
 }
 
-// Takes the shard off its link, whose connection goes on for others.
+// Removes the shard from its link, whose connection stays for other shards.
 void Topology::leave(Shard& shard, const std::string& why) {
   shard.is_connected = false;
   std::replace(shard.link->owed.begin(), shard.link->owed.end(), &shard,
@@ -209,7 +211,7 @@ void Topology::leave(Shard& shard, const std::string& why) {
   router_.on_disconnected(runtime::now(), shard.server, why);
 }
 
-// `knows`: the one who wanted it.
+// `knows` asked for it, and gets no event.
 void Topology::end_connection(ServerLink& link, const std::string& why, const Shard* knows) {
   const auto connection = std::exchange(link.connection, nullptr);
   link.owed.clear();
@@ -267,7 +269,7 @@ void Topology::take_connection(ServerLink& link) {
   }
 }
 
-// Asks the cluster where its slots are, nodes with a connection first.
+// Asks the cluster for the nodes of its slots; connected nodes first.
 void Topology::survey() {
   if (slot_survey_.is_busy()) {
     return;
@@ -332,7 +334,7 @@ void Topology::take_renewed() {
   }
 }
 
-// Ends the connection to a server that is no longer the primary, so that another is made.
+// Ends the connection to a server that is no longer the primary, so that a new one is made.
 void Topology::watch_primary() {
   if (config_.endpoint.kind != Kind::sentinel || primary_watch_ || watch_is_over_) {
     return;

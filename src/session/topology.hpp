@@ -1,9 +1,9 @@
-// Topology: which connection leads to each server of the router, and what is heard there.
+// Topology: the connections to the servers of the router, and their input.
 //
 // A shard is a server as the router knows it: the one server, one server of a quorum, or one slot
 // of a cluster. A link is a server as the network knows it, with the one connection to it. The
 // shards of a cluster share links and move from link to link, as its slots move from node to node;
-// where they are now a survey says. Connecting, surveys, and renewals while a slot moves are
+// a survey finds their current place. Connecting, surveys, and renewals while a slot moves are
 // background tasks: their results are taken by the thread that polls.
 #pragma once
 
@@ -27,8 +27,8 @@ namespace dlock::detail {
 
 class PrimaryWatch;
 
-/// Feeds the router with all that connections say. The loop's mutex protects it: a caller holds it,
-/// but for `end_watch`.
+/// Feeds the router with the events of connections. The loop's mutex protects it: callers hold it,
+/// except for `end_watch`.
 class Topology {
  public:
   using Log = std::function<void(LogLevel, std::string)>;
@@ -39,11 +39,11 @@ class Topology {
   Topology(const Topology&) = delete;
   Topology& operator=(const Topology&) = delete;
 
-  // What the router wants, which learns by its events what came of it:
+  // Requests of the router, which learns the results as events:
   void connect(core::ServerId server);
-  /// The router knows of it: it is told nothing.
+  /// The router asked for it, and gets no event.
   void disconnect(core::ServerId server, const std::string& why);
-  /// Writes the command after those before. Without a connection it is dropped, like the rest.
+  /// Writes the command behind the earlier ones. Drops it if there is no connection.
   void send(core::ServerId server, const core::Command& command);
   /// A release had no answer in its time.
   void note_unanswered(core::ServerId server);
@@ -53,7 +53,7 @@ class Topology {
   }
   void renew_migrating();
 
-  // What the loop drives:
+  // The work of the loop:
   void add_sockets(runtime::PollSet& into) const;
   /// Takes the results of background tasks, and the input of sockets that are ready.
   void serve(const runtime::PollSet& ready);
@@ -62,7 +62,7 @@ class Topology {
   [[nodiscard]] bool wants_write() const;
   void flush();
 
-  /// Wants no result of connecting and surveys any more.
+  /// Abandons connecting and surveys.
   void abandon();
   /// Ends the watch over Sentinels. Takes the mutex itself.
   void end_watch();
@@ -94,14 +94,14 @@ class Topology {
   CommandWriter writer_;
   std::vector<std::unique_ptr<Shard>> shards_;  ///< by server of the router
   std::vector<std::unique_ptr<ServerLink>> links_;
-  // Of a cluster:
+  // For a cluster:
   std::vector<redis::SlotRange> slots_;
   bool slots_are_old_ = true;
   SlotSurvey slot_survey_;
-  core::Instant survey_by_;  ///< if it is busy
+  core::Instant survey_by_;  ///< if the survey is busy
   std::vector<std::shared_ptr<core::LeaseRecord>> blocked_;
   MigratingRenewals migrating_;
-  // Of Sentinels:
+  // For Sentinels:
   std::unique_ptr<PrimaryWatch> primary_watch_;
   bool watch_is_over_ = false;
 };

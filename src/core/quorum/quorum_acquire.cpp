@@ -1,4 +1,4 @@
-// Quorum: from a request to a lease. All servers are asked at once; a majority decides.
+// Quorum: from a request to a lease. It asks all servers at once, and a majority decides.
 #include <algorithm>
 
 #include "core/quorum/quorum.hpp"
@@ -10,14 +10,15 @@ using std::chrono::milliseconds;
 
 constexpr Backoff rest_backoff{milliseconds{16}, milliseconds{400}};
 constexpr Backoff probe_backoff{milliseconds{250},
-                                std::chrono::seconds{4}};  ///< of a silent server
+                                std::chrono::seconds{4}};  ///< for a silent server
 constexpr int max_too_late = 5;
-/// So often a try is repeated that got some parts: it may be that nobody has the lock, as many
-/// tried at once.
+/// The number of repeats of a try that got some parts: when many clients try at once, it may be
+/// that none of them gets a majority.
 constexpr int max_splits = 4;
-constexpr Duration max_linger = milliseconds{25};  ///< of a try, to see whether it got some
+constexpr Duration max_linger =
+    milliseconds{25};  ///< how long a try without parts waits for slow servers
 
-// Whether it ends by itself. Else trying again would be pointless.
+// Whether the failure may end by itself, so that another try makes sense.
 bool passes(errc code) {
   return code == errc::unreachable || code == errc::loading || code == errc::store_unusable;
 }
@@ -59,7 +60,7 @@ void Quorum::ask(Instant now, const LockPtr& lock) {
   arm(lock);
 }
 
-// Whoever is first is ours for a part of its time only, so slow ones get no more than that.
+// A slow server gets no more time than the validity of the first parts allows.
 Instant Quorum::round_end(Instant now, Duration ttl) const {
   return now + std::min(settings_.request_timeout, ttl / 2);
 }
@@ -70,7 +71,7 @@ void Quorum::try_part(Instant now, const LockPtr& lock, std::size_t member) {
   part.asked = ++last_id_;
   members_[member].tries[part.asked] = lock;
   if (members_[member].suspect) {
-    suspect(now, member);  // the next one comes after its answer, or later
+    suspect(now, member);  // the next try comes after its answer, or later
   }
   AcquireRequest request{.key = lock->key, .ttl = lock->ttl, .renew = lock->renew};
   request.wait = lock->queues && lock->phase == Phase::asking;
@@ -120,7 +121,7 @@ void Quorum::on_obtained(Instant now, std::size_t member, const Obtained& obtain
   }
   if (lock->phase == Phase::held) {
     if (lock->lease->left(now) == Duration::zero()) {
-      // What was over must not begin again: others may have held it since.
+      // A lease that ended must not begin again: another client may have held the lock since.
       lose(now, lock, overdue(now, *lock));
       return;
     }
@@ -173,7 +174,7 @@ void Quorum::on_refusal(Instant now, std::size_t member, const Refusal& refusal)
   }
 }
 
-// As soon as a majority is ours, or cannot be.
+// Decides as soon as there is a majority, or cannot be one.
 void Quorum::decide(Instant now, const LockPtr& lock) {
   std::size_t ours = 0;
   std::size_t open = 0;
@@ -207,8 +208,8 @@ void Quorum::linger(Instant now, const LockPtr& lock) {
   }
 }
 
-// The greatest of a majority's fences is above all that were used before, for those were written
-// down on a server of it. So is the next one, once this is written down on a majority.
+// The greatest fence of a majority is above all earlier ones, since one of its servers has each of
+// those. When a majority has this one too, the next will be above it.
 void Quorum::write_fence(Instant now, const LockPtr& lock) {
   if (lock->queues && lock->phase == Phase::asking) {
     lock->when = round_end(now, std::min(lock->ttl, claim_time));
@@ -238,8 +239,9 @@ void Quorum::write_fence(Instant now, const LockPtr& lock, std::size_t member) {
   }
 }
 
-// Readers who hold at once may have found the same counter on different servers. So each has it
-// written even where it was found: a server that two majorities share writes it for one of them.
+// Readers that hold at once may have got the same counter from different servers. So the client
+// writes it also on the server that it came from: a server that two majorities share accepts it
+// from one of them.
 bool Quorum::is_written(const QuorumLock& lock, const MemberLease& part) {
   return part.lease && (lock.permits ? part.written : part.lease->fence.counter) == lock.counter;
 }
@@ -260,12 +262,12 @@ void Quorum::on_fence_written(Instant now, std::size_t member, const FenceWritte
     part.lease->fence.counter > lock->counter ? write_fence(now, lock) : begin(now, lock);
   } else if (lock->phase == Phase::held) {
     publish(*lock);                  // the expiry was set as well
-    write_fence(now, lock, member);  // if it was passed just before
+    write_fence(now, lock, member);  // if another lease had the fence just before
   }
   arm(lock);
 }
 
-// Once a majority has the fence.
+// To be called when a majority has the fence.
 void Quorum::begin(Instant now, const LockPtr& lock) {
   const auto written =
       std::count_if(lock->parts.begin(), lock->parts.end(),
@@ -341,7 +343,7 @@ Quorum::Trouble Quorum::trouble(Instant now, QuorumLock& lock) const {
   const auto& front = lock.waiters.front();
   std::size_t failed = 0;
   std::size_t silent = 0;
-  bool is_told = true;  // each of the silent has said why
+  bool is_told = true;  // each silent server has a reason
   Refusal refusal{front.id, Refusal::Kind::failed, errc::unreachable,
                   "no majority of the servers answers"};
   Refusal worse = refusal;
@@ -376,7 +378,7 @@ Quorum::Trouble Quorum::trouble(Instant now, QuorumLock& lock) const {
   return {true, std::nullopt};
 }
 
-// No majority. What was got is given back at once.
+// There is no majority. Releases all parts at once.
 void Quorum::give_up_round(Instant now, const LockPtr& lock) {
   auto found = trouble(now, *lock);
   const bool is_split = held(*lock) > 0;
@@ -391,7 +393,7 @@ void Quorum::give_up_round(Instant now, const LockPtr& lock) {
   } else if (front->request.wait) {
     rest(now, lock);
   } else if (is_split && ++lock->splits <= max_splits) {
-    // By less than the way takes, nobody would be before the others.
+    // A shorter pause than a round trip would let no client get ahead.
     lock->back_off = std::max(lock->back_off, now - lock->asked_at);
     rest(now, lock);
   } else {
