@@ -38,7 +38,7 @@ void check(const ClientOptions& options) {
                 "or unlimited");
   }
   if (!is_margin(options.patience)) {
-    throw_error(errc::usage, "patience must be from zero to a year, or for ever");
+    throw_error(errc::usage, "patience must be from zero to a year, or without limit");
   }
   if (!(options.drift_rate >= 0 && options.drift_rate < 0.5) || !is_margin(options.drift_floor)) {
     throw_error(errc::usage,
