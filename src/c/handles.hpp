@@ -1,4 +1,4 @@
-// What the opaque handles of dlock.h point to.
+// The objects behind the opaque handles of dlock.h.
 #pragma once
 
 #include <chrono>
@@ -18,7 +18,7 @@
 
 namespace dlock::c {
 
-using Limit = std::optional<std::chrono::milliseconds>;  ///< of a wait; none: for ever
+using Limit = std::optional<std::chrono::milliseconds>;  ///< of a wait; none: no limit
 
 /// How to get what a lock handle stands for.
 struct Ways {
@@ -31,7 +31,7 @@ struct Ways {
 
 }  // namespace dlock::c
 
-// What is made with a client that has a queue belongs to that queue too.
+// An object made with a client that has a queue belongs to that queue too.
 
 struct dlock_client : dlock::c::Belonging {
   dlock_client(std::shared_ptr<dlock_queue> of, dlock::Client&& made)

@@ -140,7 +140,7 @@ void dlock_lease::tell_loss(std::uint64_t number) noexcept {
   dlock_lease_on_lost(this, push_loss, this);
 }
 
-// What is not a plain lease is given back when the handle is freed.
+// Anything but a plain lease is released when the handle is freed.
 std::string dlock_lease::abandon() {
   end.request_stop();
   const std::unique_lock alone{changing, std::try_to_lock};

@@ -168,7 +168,7 @@ void dlock_queue::join(Belonging& belonging) {
 
 void dlock_queue::leave(Belonging& belonging) {
   if (is_forked()) {
-    return;  // the mutex may be locked for ever
+    return;  // the mutex may stay locked
   }
   const std::lock_guard lock{mutex_};
   if (!has_ended_) {

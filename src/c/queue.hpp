@@ -35,9 +35,9 @@ class Belonging : public std::enable_shared_from_this<Belonging> {
   [[nodiscard]] const std::shared_ptr<dlock_queue>& queue() const noexcept { return queue_; }
   /// Belongs to none from now on.
   void leave();
-  /// What dlock_*_free() does: its owner has it no more.
+  /// For dlock_*_free(): its owner no longer has it.
   void free() noexcept;
-  /// What is to be over when free() returns, also if a call goes on.
+  /// Must be over when free() returns, also if a call continues.
   virtual void close() noexcept {}
   /// Nobody can use it any more, and soon it is freed: what is given back here is so without
   /// waiting for each other. What is to be reported of that, if the client's log does not say it.
@@ -66,7 +66,7 @@ template <class Handle>
   return std::static_pointer_cast<Handle>(handle->shared_from_this());
 }
 
-/// What a reader of the queue is told.
+/// An event for the reader of the queue.
 struct Event {
   dlock_event_kind kind{};
   std::uint64_t context = 0;

@@ -10,7 +10,7 @@
 
 namespace dlock::c {
 
-/// Of the exception being handled. Keeps its message for `dlock_last_error()`.
+/// The status of the exception being handled. Keeps its message for `dlock_last_error()`.
 dlock_status status_of_exception() noexcept;
 /// Throws `UsageError` for what is null.
 void require(bool is_given, const char* name);

@@ -16,7 +16,8 @@ namespace {
 using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-constexpr seconds period{2};  // from this age on a wait is long; so often it is looked at again
+constexpr seconds period{
+    2};  // a wait counts as long from this age on; the interval between looks at it
 
 }  // namespace
 
@@ -52,7 +53,7 @@ DeadlockWatch::Wait::Wait(DeadlockWatch& watch, const std::string& key, Tokens h
 DeadlockWatch::Wait::~Wait() {
   const std::lock_guard lock{watch_.mutex_};
   watch_.waits_.erase(place_);
-  if (renewed_ > 0) watch_.changed_.notify_all();  // its notes are to go
+  if (renewed_ > 0) watch_.changed_.notify_all();  // to remove its notes
 }
 
 std::optional<std::string> DeadlockWatch::Wait::ring() const {
@@ -95,7 +96,7 @@ void DeadlockWatch::run() {
   std::optional<LockReader> store;
   auto try_at = steady_clock::now();
   while (!ends_by_) {
-    // What is due, and until when nothing is.
+    // The waits that are due, and the time of the next ones.
     const auto now = steady_clock::now();
     auto until = now + std::chrono::hours{1};
     std::set<std::string> stale = noted_;
@@ -175,7 +176,7 @@ void DeadlockWatch::look(LockReader& store, Look& look) const {
   const auto ring = notes.ring(look.own.key, look.tokens, look.own, look.suspected);
   if (!ring) look.suspected.clear();
   if (!ring || !is_confirmed(look.suspected, *ring)) return;
-  // All in the ring come to the same conclusion; one is enough.
+  // All holders in the ring come to the same conclusion, and one that gives up is enough.
   const auto last = std::ranges::max(*ring, {}, [](const Link& link) { return link.note.wait; });
   if (last.note.wait == look.own.wait) {
     look.ring = describe(store, *ring, client_.options().prefix);

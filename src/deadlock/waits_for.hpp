@@ -13,7 +13,7 @@
 
 namespace dlock::detail {
 
-/// What the holder of a token waits for.
+/// A wait of the holder of a token.
 struct Note {
   std::string wait;          ///< identifies this wait among those of the same holder
   std::int64_t renewed = 0;  ///< grows while it lasts

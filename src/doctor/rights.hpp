@@ -11,7 +11,7 @@
 
 namespace dlock::detail {
 
-/// What a right is for.
+/// The purpose of a right.
 enum class Use {
   client,     ///< to have locks at all
   reconnect,  ///< to end the former connection, so that a reconnect is quick

@@ -42,7 +42,7 @@ ElectionState read(std::string_view reply) {
   return state;
 }
 
-// By term: how many servers name that leader.
+// The number of servers that name a leader, by its term.
 std::map<std::int64_t, std::size_t> count_terms(const ServerSet::Replies& replies) {
   std::map<std::int64_t, std::size_t> counts;
   for (const auto& reply : replies) {

@@ -19,7 +19,7 @@ struct ElectionState {
   std::optional<Leader> leader;
   std::optional<std::chrono::milliseconds> left;  ///< nullopt: it is free, or does not expire
 };
-/// What a majority says. Throws the errors of `ServerSet::run`.
+/// The answer of a majority. Throws the errors of `ServerSet::run`.
 [[nodiscard]] ElectionState look_at_election(ServerSet& servers, const std::string& key,
                                              const RunLimits& limits = {});
 

@@ -118,7 +118,7 @@ void LeaderValue::repeat() {
       send(ends_.get_token());
       pause = std::min(2 * pause, period_);
     } catch (const LockLost&) {
-      return;  // the holder is told by its lease
+      return;  // the lease tells the holder
     } catch (const Cancelled&) {
       return;
     } catch (const Error& error) {

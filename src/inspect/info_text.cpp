@@ -1,4 +1,4 @@
-// What inspection returns, as one line of text.
+// The results of inspection as one line of text.
 #include <ostream>
 #include <string>
 

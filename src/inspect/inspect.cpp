@@ -53,13 +53,13 @@ void collect_waited_for(LockReader& reader, const std::string& prefix, std::stri
   });
 }
 
-// What the key says about the holder with `fence`; nullopt: by this record it still holds the lock.
+// The outcome for the holder with `fence`, by the lock key; nullopt: it still holds the lock there.
 std::optional<BreakOutcome> outcome_so_far(LockReader& reader, const std::string& key,
                                            core::Fence fence) {
   const auto reply = reader.call({"GET", key});
   const auto value = core::parse_value(reply.text);
   if (!value || value->fence.counter != fence.counter) return BreakOutcome::broken;
-  // As asked, its process has recorded that it passed the lock on inside itself.
+  // Its process was asked, and has recorded that it passed the lock on inside itself.
   if (value->fence.sequence > fence.sequence) return BreakOutcome::not_holder;
   return std::nullopt;
 }
@@ -108,7 +108,7 @@ void keep_agreed_holders(const std::vector<Locks>& views, std::size_t majority,
   if (!lock.held) lock.permits = 0;
 }
 
-// What the servers of a quorum agree on: what a majority has with the same fence.
+// The state that a majority of a quorum's servers has with the same fence.
 Locks agreed(const std::vector<Locks>& views, std::size_t majority) {
   Locks locks;
   for (const auto& view : views) {
@@ -149,7 +149,7 @@ void visit_quorum(detail::Session& state, Visit visit) {
   if (answers <= servers.size() / 2) throw_error(errc::unreachable, problem);
 }
 
-// What `look` finds, with the parties' names.
+// The result of `look`, with the parties' names.
 template <class Look>
 Locks look_at(detail::Session& state, Look look) {
   std::vector<Locks> views;
@@ -186,7 +186,7 @@ BreakOutcome break_mutex(LockReader& reader, const core::LockKeys& names, core::
     if (outcome) return *outcome;
   }
   if (run("force") == "broken") return BreakOutcome::broken;
-  // The holder may have let go since the last look.
+  // The holder may have released it since the last look.
   return outcome_so_far(reader, names.lock, fence).value_or(BreakOutcome::not_holder);
 }
 

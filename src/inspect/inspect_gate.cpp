@@ -1,4 +1,4 @@
-// Looking at latches and barriers: what is missing, who joined, who waits.
+// Inspection of latches and barriers: the rest of the count, the parties that joined, the waiters.
 #include <array>
 #include <utility>
 
@@ -17,7 +17,7 @@ namespace {
 using core::Kind;
 using detail::LockReader;
 
-// What latches and barriers have in common.
+// The common state of latches and barriers.
 struct GateInfo {
   std::int64_t number = 0;  // its count or parties
   std::int64_t state = 0;   // what is left, or its phase
@@ -39,7 +39,7 @@ Party party_of(std::string_view token) {
   return party;
 }
 
-// What inspect_gate.lua says.
+// The reply of inspect_gate.lua.
 GateInfo read_gate(std::span<const redis::Reply> parts) {
   GateInfo gate{
       detail::integer(parts[1].text), detail::integer(parts[2].text), parts[3].text == "1", {}, {}};

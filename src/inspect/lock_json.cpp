@@ -23,7 +23,7 @@ std::string parties_json(const std::vector<Party>& parties) {
   return json_array(objects);
 }
 
-// `time`: what the time that each has waited is called.
+// `time` is the name of the member with the time that each has waited.
 std::string waiters_json(const std::vector<WaiterInfo>& waiters, std::string_view time) {
   std::vector<std::string> objects;
   for (const auto& waiter : waiters) {

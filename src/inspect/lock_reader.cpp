@@ -21,8 +21,8 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t max_batch = 100;  // so that no call takes the server long
 
-// Of a lock that nobody holds: only a reader-writer lock can be told from a semaphore, by weights
-// that no sensible semaphore has.
+// The kind of a lock without holders: a reader-writer lock has weights that no sensible semaphore
+// has.
 LockKind kind_of_waiter(std::optional<std::int64_t> weight) {
   if (!weight) return LockKind::mutex;
   return *weight >= core::upgrade_weight ? LockKind::shared_mutex : LockKind::semaphore;
@@ -92,7 +92,7 @@ void read_mutex(LockInfo& lock, const std::string& value, std::int64_t ttl_ms,
   lock.holders.push_back(std::move(holder));
 }
 
-// What inspect.lua says of one lock, behind its problem.
+// The reply of inspect.lua for one lock, behind its problem.
 LockInfo read_lock(std::span<const redis::Reply> parts, std::int64_t now_us) {
   LockInfo lock;
   const auto ttl_ms = integer(parts[1].text);
@@ -163,7 +163,7 @@ void LockReader::look_at_some(std::span<const std::string> keys, Wanted wanted,
   const auto now_us = integer(element(reply, 0).text);
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const auto& parts = element(reply, i + 1).elements;
-    if (parts.size() < 3) continue;  // passed over
+    if (parts.size() < 3) continue;  // skipped
     const auto& problem = parts[0].text;
     if (!problem.empty()) {
       if (wanted == Wanted::used && redis::classify(problem).code == errc::not_a_lock) continue;

@@ -15,7 +15,7 @@ from cli_case import clean_environment, DLOCK, is_alive, PATIENCE, Running
 from eventually import eventually
 
 SKIPPED = 77
-# What a session changes. None of it may lead to another server.
+# Variables that a session changes. None of them may lead to another server.
 ENVIRONMENTS = {
     "cron": {"HOME": "/", "SHELL": "/bin/sh"},
     "login": {"HOME": "{home}", "XDG_RUNTIME_DIR": "{runtime}", "XDG_STATE_HOME": "{home}/elsewhere"},

@@ -56,7 +56,7 @@ class Deadlocks : public ClientTest {
     }
     return found;
   }
-  /// Waits until a wait for `key` was looked at so often.
+  /// Waits until the watch has looked at a wait for `key` this number of times.
   bool looked(const std::string& key, int times) {
     return eventually(
         [&] {

@@ -181,7 +181,7 @@ TEST(Diagnosis, DifferentVersionsAreNoted) {
   EXPECT_EQ(grade_of(Examination{.nodes = {sound_node(), other}}, "node"), Grade::note);
 }
 
-// Of the lists in docs/protocol.md.
+// From the lists in docs/protocol.md.
 std::set<std::string> documented(std::initializer_list<std::string_view> names) {
   const auto words = documented_rights(names);
   return {words.begin(), words.end()};

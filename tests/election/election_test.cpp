@@ -16,7 +16,7 @@ namespace {
 
 class ElectionTest : public ClientTest {
  protected:
-  // What the observer says next; "nothing" if nothing comes for long.
+  // The next change of the observer; "nothing" if none comes for long.
   static std::string next(LeaderObserver& observer) { return told(observer.next_for(20s)); }
   static std::string key_of_leader() { return core::leader_key("e"); }
 };

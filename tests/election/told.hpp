@@ -1,4 +1,4 @@
-// What an observer of an election said, in words.
+// The changes that an observer of an election reports, in words.
 #pragma once
 
 #include <optional>

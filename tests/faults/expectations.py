@@ -5,7 +5,7 @@ may be found, and the scenarios must find exactly what is written here."""
 LATE = {"stale_unfenced"}
 TWO_HOLDERS = {"overlap"} | LATE
 
-# What a random run may find. Those with TWO_HOLDERS run apart from the others.
+# The violations that a random run may find. Those with TWO_HOLDERS run apart from the others.
 MAY_FIND = {
     "kill_client": set(),
     "stop_client": LATE,
@@ -49,7 +49,7 @@ FAULTS = {
     "quorum5": _SERVER + ["come_back_empty"] + _PROXY,
 }
 
-# What a scenario must find, no more and no less.
+# The violations that a scenario must find, no more and no less.
 MUST_FIND = {
     "stopped_holder": LATE,
     "restart_while_held": set(),

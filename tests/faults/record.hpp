@@ -1,4 +1,4 @@
-// What a client process of the fault tests writes down: history.py says how.
+// The record of a client process of the fault tests, in the format of history.py.
 #pragma once
 
 #include <fcntl.h>

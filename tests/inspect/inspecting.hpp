@@ -1,4 +1,4 @@
-// What the tests of looking at locks share: a server, a client, and others that wait.
+// Shared by the tests of inspection: a server, a client, and other clients that wait.
 #pragma once
 
 #include <gtest/gtest.h>

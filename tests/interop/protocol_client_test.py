@@ -169,7 +169,7 @@ class ProtocolClient(unittest.TestCase):
         self.assertEqual(asked.count("acquire"), 1)
         self.assertGreater(lock.fence, former)
         self.assertEqual(int(self.holder().split(":")[-2]) * 64, lock.fence)
-        # What it has is a grant of 3 s: its first renewal makes the full ttl of it.
+        # It has a grant of 3 s: its first renewal extends that to the full ttl.
         self.assertTrue(eventually(lambda: self.redis.pttl("job") > 20_000))
         lock.release()
         self.assertEqual(self.holder(), "")

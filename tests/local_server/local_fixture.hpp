@@ -1,4 +1,4 @@
-// What the tests of the private server share.
+// Shared by the tests of the private server.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -43,7 +43,7 @@ class LocalServer : public testing::Test {
     return {};
   }
 
-  // What a program with this environment sees.
+  // The result of a program with this environment.
   std::string failure_with_program(const std::string& program,
                                    std::chrono::milliseconds timeout = patience) {
     ::setenv("DLOCK_REDIS_SERVER", program.c_str(), 1);

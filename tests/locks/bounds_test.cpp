@@ -1,5 +1,5 @@
-// What a destructor, a stop token or a limit ends does not wait for a connection that does not
-// come: neither for a server nor for a name server that is silent.
+// A destructor, a stop token or a limit ends a call at once, also while the client connects to a
+// silent server or waits for a silent name server.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>

@@ -12,7 +12,7 @@ namespace {
 
 using Command = std::vector<std::string>;
 
-/// What makes `key` something that no client of ours has there.
+/// The command that gives `key` a value that dlock never writes there.
 std::vector<Command> wrong_types(const std::string& key) {
   return {{"SET", key, "x"},
           {"RPUSH", key, "x"},

@@ -1,4 +1,4 @@
-// What a thread got of an object that it shares with others stays its own.
+// References that a thread got from a shared object stay valid for that thread.
 #include <atomic>
 #include <future>
 #include <mutex>

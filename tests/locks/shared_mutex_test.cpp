@@ -12,7 +12,7 @@ namespace dlock::test {
 
 namespace {
 
-// What the standard's locks ask of a mutex (SharedTimedMutex; a compiler knows it as no concept).
+// The standard's requirements on a mutex (SharedTimedMutex, for which there is no concept).
 template <class M>
 concept BasicLockable = requires(M m) {
   m.lock();

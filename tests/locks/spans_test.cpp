@@ -1,4 +1,4 @@
-// The longest spans and the farthest deadlines mean for ever, in every call that takes one.
+// The longest spans and the farthest deadlines mean "no limit", in every call that takes one.
 #include <future>
 #include <latch>
 #include <limits>

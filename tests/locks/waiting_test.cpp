@@ -9,7 +9,7 @@ namespace dlock::test {
 
 namespace {
 
-/// What an attempt led to.
+/// The result of an attempt.
 enum class Outcome { obtained, nothing, cancelled };
 
 Outcome outcome_of(Mutex& mutex, milliseconds limit, const std::stop_token& stop) {

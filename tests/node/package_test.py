@@ -16,7 +16,7 @@ sys.path.insert(0, str(SOURCE / "tests/support"))
 
 from redis_server import RedisServer  # noqa: E402
 
-# What a user may write, for tsc; what must be an error says so.
+# Code that a user may write, for tsc; a comment marks each line that must be an error.
 USER = """
 import {
   acquire, acquireAll, Barrier, Client, ConditionVariable, DlockError, Election, Latch, runOnce,

@@ -89,7 +89,7 @@ class Death(ProcessCase):
         waiter.expect("mine")
         holder.send(signal.SIGCONT)
         self.assertEqual(holder.wait(), 73, holder.stderr)
-        # What it does late does not touch the next holder's lock.
+        # Its late calls do not touch the next holder's lock.
         self.assertTrue(self.fence("job"))
         self.assert_ends_well(waiter)
 

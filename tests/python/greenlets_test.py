@@ -146,7 +146,7 @@ for wait in (Mutex(lock_name="job").acquire, DistributedLock(lock_name="job").ac
     # Nothing is left: neither a place in the queue nor a lease.
     Mutex(lock_name="job").acquire(timeout=20).release()
     Mutex(lock_name="other").acquire(timeout=20).release()
-# What was killed just as its lease came holds nothing.
+# A greenlet that is killed just as its lease comes holds nothing.
 for i in range(40):
     killed = spawn(Mutex(lock_name="job").acquire)
     pause(i * 0.00005)

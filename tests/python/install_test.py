@@ -13,7 +13,7 @@ BUILD = pathlib.Path(os.environ["DLOCK_BUILD_DIR"])
 WORK = BUILD / "python"
 SITE = pathlib.Path(os.environ["PYTHONPATH"])
 
-# What a user may write, for mypy.
+# Code that a user may write, for mypy.
 USER = """
 import asyncio
 from collections.abc import AsyncIterator, Iterator

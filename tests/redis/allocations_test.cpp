@@ -1,4 +1,4 @@
-// What a reply costs in memory: nothing, once the connection is warm.
+// The memory that a reply costs: nothing, once the connection is warm.
 #include <gtest/gtest.h>
 
 #include <cstdlib>

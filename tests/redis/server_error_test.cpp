@@ -22,7 +22,7 @@ std::unique_ptr<Connection> connect(const test::RedisServer& server, std::string
   return Connection::open({endpoint, "dlock:test", 10s});
 }
 
-// What the server says to a command, which must be an error, and what we make of it.
+// The server's error reply to a command, and its classification.
 ServerError error_of(Connection& connection, std::initializer_list<std::string_view> fields) {
   const auto reply = connection.call(fields, 10s);
   EXPECT_EQ(reply.kind, ReplyView::Kind::error) << reply.text;

@@ -1,4 +1,4 @@
-// What the examples of script behaviour share: one lock, its clients, and short names for both.
+// Shared by the examples of script behaviour: one lock, its clients, and short names for both.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -73,7 +73,7 @@ class ScriptTest : public testing::Test {
   }
 
   [[nodiscard]] LockState state() { return store.state(lock); }
-  /// Who has the lock: a token, a foreign value or nobody.
+  /// The content of the lock: a token, a foreign value, or nothing.
   [[nodiscard]] std::string holder() {
     const auto value = state().value;
     if (value == "(nil)") return "nobody";

@@ -51,7 +51,7 @@ class Subscriber {
   void unsubscribe();
   [[nodiscard]] bool is_subscribed() const { return subscribed_; }
 
-  /// What arrived since the last time. Complete: all that was published before this call.
+  /// The messages since the last call: all that were published before this call.
   std::vector<std::string> take() {
     ask_for_messages();
     return take_asked();

@@ -1,4 +1,4 @@
-// What can happen to two locks and four clients: generators, and how to print them.
+// Operations on two locks by four clients: generators, and their text.
 #include "script/operation.hpp"
 
 #include <ostream>

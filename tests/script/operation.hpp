@@ -1,4 +1,4 @@
-// What can happen to two locks and four clients, as values that RapidCheck generates and shrinks.
+// Operations on two locks by four clients, as values that RapidCheck generates and shrinks.
 #pragma once
 
 #include <rapidcheck.h>

@@ -55,7 +55,7 @@ RedisServer::Options with(RedisServer::Options options, std::vector<std::string>
   return options;
 }
 
-// Of an answer that pairs members and numbers; an error has none.
+// The pairs of members and numbers in a reply; an error has none.
 std::vector<ModelQueue::Entry> entries_of(const Answer& answer) {
   std::vector<ModelQueue::Entry> entries;
   for (std::size_t i = 0; i + 1 < answer.elements.size(); i += 2) {

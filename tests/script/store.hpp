@@ -34,7 +34,7 @@ class Store {
                           std::int64_t counter);
   std::string break_(const std::string& key, std::int64_t counter, int sequence, bool ask);
 
-  // Of permits.
+  // For permits.
   std::string take_permits(const PermitsModel::Acquire& request);
   std::string release_permits(const std::string& key, const std::string& token);
   std::string renew_permits(std::string_view echo,
@@ -71,7 +71,7 @@ class Store {
 
   static std::string queue_key(const std::string& key) { return "queue:" + key; }
   static std::string seen_key(const std::string& key) { return "seen:" + key; }
-  /// Whose permits are the parts of a gate.
+  /// The lock whose permits are the parts of a gate.
   static std::string parts_key(const std::string& key) { return "parts:" + key; }
   static constexpr std::string_view fence_key = "fence";
 

@@ -1,4 +1,5 @@
-// What a lock costs: commands on the wire, counted by the server, and the client's own counters.
+// The cost of a lock: commands on the wire, as the server counts them, and the client's own
+// counters.
 #include <sys/resource.h>
 
 #include <future>

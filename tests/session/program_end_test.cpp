@@ -14,7 +14,7 @@
 namespace dlock::test {
 namespace {
 
-/// What a child's parent sees of it.
+/// The end of a child, as its parent sees it.
 class Shared {
  public:
   Shared()

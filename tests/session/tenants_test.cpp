@@ -18,7 +18,7 @@
 namespace dlock::test {
 namespace {
 
-/// What the commands for the user `app` in the documentation say, one after the other.
+/// The commands for the user `app` in the documentation, one after the other.
 std::vector<std::vector<std::string>> documented_commands() {
   std::ifstream file{source_path("docs/operations.md")};
   const std::string text{std::istreambuf_iterator<char>{file}, {}};
@@ -334,7 +334,7 @@ TEST_F(HostileTenant, ForgedMessagesAreNotBelieved) {
   }
   EXPECT_THAT(reply_to(*evil, {"SPUBLISH", core::leader_key("other:e"), "changed"}),
               StartsWith("-NOPERM"));
-  // What it says is known to be false when the clients have asked.
+  // The clients find out that it is false when they ask the server.
   for (auto* const client : {&victim->holder, &victim->waiter}) {
     const auto before = client->stats().commands;
     EXPECT_TRUE(Mutex(*client, "other").try_acquire());

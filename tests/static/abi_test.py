@@ -9,7 +9,7 @@ import unittest
 SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
 BUILD = pathlib.Path(os.environ["DLOCK_BUILD_DIR"])
 LIBRARY = BUILD / "libdlock.so.1"
-# Of the library's own classes, public headers call these.
+# Public headers call these functions of the library's own classes.
 INSIDE = re.compile(r"dlock::(detail|core|redis|script|c)::(?!end_once|throw_release_error)")
 
 

@@ -18,7 +18,7 @@ FUNCTION = """
                           dlock::Semaphore& semaphore, dlock::Lease lease) {
   (void)client, (void)mutex, (void)shared, (void)semaphore, (void)lease;
 """
-# What does not compile, what does in its place, and what the compiler says.
+# Code that does not compile, the right code in its place, and the compiler's message.
 MISUSES = {
     "a lock that is let go at once":
         ("mutex.acquire();", "auto held = mutex.acquire();", "nodiscard"),

@@ -1,4 +1,4 @@
-// min_replicas: a lease that so many replicas do not have is given back, by whatever way it came.
+// min_replicas: the client releases a lease that too few replicas have, whichever call acquired it.
 #include <array>
 #include <future>
 #include <memory>

@@ -1,4 +1,4 @@
-// What the tests of the public API share: a server, what lies on it, and short names.
+// Shared by the tests of the public API: a server, its keys, and short names.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -48,7 +48,7 @@ errc reason_of(Body body) {
   return errc{};
 }
 
-/// What the dlock::Error that `body` throws has to say; empty if it throws none.
+/// The text of the dlock::Error that `body` throws; empty if it throws none.
 template <class Body>
 std::string words_of(Body body) {
   try {
@@ -71,7 +71,7 @@ class ClientTest : public testing::Test {
     }
   }
 
-  /// What the lock key holds: "(nil)", or a holder and its fence.
+  /// The content of the lock key: "(nil)", or a holder and its fence.
   [[nodiscard]] std::string value(std::string_view name) const {
     return server.command({"GET", name});
   }

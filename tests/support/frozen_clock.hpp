@@ -23,7 +23,7 @@ class FrozenClock {
   void set(std::chrono::microseconds since_epoch) noexcept;
   void advance(std::chrono::microseconds by) noexcept { set(now() + by); }  ///< back, if negative
 
-  /// What makes a server use this clock, as options to add others to.
+  /// The options that make a server use this clock.
   [[nodiscard]] RedisServer::Options options() const;
 
  private:

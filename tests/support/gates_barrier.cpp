@@ -46,7 +46,7 @@ void BarrierModel::make(std::int64_t parties) {
   lose_third();
 }
 
-// Who stood in the queue is to be told.
+// Moves the waiters to those that must be told.
 void BarrierModel::end_phase() {
   if (!queue_.empty()) {
     ended_ = std::exchange(queue_, {});

@@ -260,7 +260,7 @@ std::string LatchModel::ask(Micros now, const Request& request) {
   return pass(request);
 }
 
-// What becomes of a request when it has changed the latch.
+// The reply to a request that has changed the latch.
 std::string LatchModel::pass(const Request& request) {
   const auto echo = echo_of(request.token);
   if (latch_->left == 0) {

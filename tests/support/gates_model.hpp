@@ -35,7 +35,7 @@ class GateModel {
   virtual ~GateModel() = default;
 
   [[nodiscard]] GateState state(Micros now);
-  // What others do to it.
+  // Changes by other programs.
   void become_list();  ///< the key of the gate, whatever it was
   void lose_gate();
   void lose_queue() { queue_ = {}; }
@@ -43,7 +43,7 @@ class GateModel {
   void lose_all();
 
  protected:
-  /// Who joined a gate.
+  /// The parties that joined a gate.
   struct Parts {
     std::set<std::string> tokens;
     bool ever = false;  ///< whether somebody joined at any time

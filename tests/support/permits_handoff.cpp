@@ -41,7 +41,7 @@ std::optional<PermitsModel::Outcome> PermitsModel::grant(Visit& visit,
   return Outcome::mute;
 }
 
-// What is to become of the head. No outcome: look at the next.
+// Decides about the head of the queue. No outcome: look at the next.
 std::optional<PermitsModel::Outcome> PermitsModel::at_head(Visit& visit, const std::string& me,
                                                            bool stays) {
   auto& queue = visit.lock.queue;

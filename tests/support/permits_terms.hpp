@@ -1,4 +1,4 @@
-// What tokens of permits say of themselves, and the times that the scripts go by.
+// The terms in tokens of permits, and the times of the scripts.
 #pragma once
 
 #include <algorithm>
@@ -34,7 +34,7 @@ struct Terms {
   std::int64_t weight = 0;
 };
 
-// What a token says of itself; none for that of a mutex.
+// The terms in a token; none for that of a mutex.
 inline std::optional<Terms> terms_of(const std::string& token) {
   std::int64_t claim = 0;
   Terms terms;

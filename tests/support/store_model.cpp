@@ -50,7 +50,7 @@ std::string StoreModel::grant_of(const std::string& token, std::int64_t counter,
   return seal.empty() ? message : message + ' ' + core::sha1_hex(seal + ' ' + message + ' ' + seal);
 }
 
-// Whoever becomes an owner gets a fence above all before, whatever became of counter and clock.
+// A new holder gets a fence above all earlier ones, also if the counter or the clock went back.
 void StoreModel::own(Micros now, Lock& lock, const std::string& token, Millis life,
                      const std::string& seal) {
   fence_ = std::max(fence_ + 1, std::int64_t{now.count()});

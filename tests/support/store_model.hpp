@@ -55,7 +55,7 @@ class StoreModel {
   };
 
   std::string acquire(Micros now, const Acquire& request);
-  /// Of each request the key, token and ttl count; the keys differ.
+  /// Only the key, token and ttl of each request count; the keys differ.
   std::string acquire_all(Micros now, std::span<const Acquire> requests);
   /// `keep`: for how long it is still to keep others out.
   std::string release(Micros now, const std::string& key, const std::string& token,
@@ -72,7 +72,7 @@ class StoreModel {
   std::string run(Micros now, std::string_view script, std::span<const std::string> keys,
                   std::span<const std::string> args);
 
-  // What others do to the store. The value of a `foreign_*` must not be in our form.
+  // Changes by other programs. The value of a `foreign_*` must not be in our form.
   bool foreign_set_nx(Micros now, const std::string& key, const std::string& value,
                       std::optional<Millis> ttl);
   void drop_wrong_types();
@@ -139,7 +139,7 @@ class StoreModel {
            const std::string& seal = {});
   void set_owner(Micros now, Lock& lock, const std::string& token, Millis life,
                  const std::string& seal = {});
-  /// Who gets it can tell by `seal` that it is true.
+  /// The `seal` proves to its receiver that it is true.
   HandOff hand_off(Micros now, Lock& lock, std::string_view me, bool yields,
                    const std::string& seal = {});
   std::optional<Outcome> grant(Micros now, Lock& lock, const ModelQueue::Entry& waiter,

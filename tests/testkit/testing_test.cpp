@@ -1,4 +1,4 @@
-// What dlock/testing.hpp gives to the tests of programs: a server, and the loss of a lease.
+// dlock/testing.hpp for the tests of programs: a server, and the loss of a lease.
 #include "dlock/testing.hpp"
 
 #include <signal.h>

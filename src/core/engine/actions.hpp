@@ -99,7 +99,7 @@ struct Report {  ///< for the log
 using Action = std::variant<Send, Obtained, Refusal, Released, Unanswered, Lost, Renewed,
                             RenewalBlocked, FenceWritten, Queued, Connect, Disconnect, Report>;
 
-/// What the engine counts.
+/// The engine's counts.
 struct Counters {
   std::uint64_t acquired = 0, granted = 0, passed = 0, released = 0, lost = 0, timed_out = 0,
                 renewals = 0, reconnects = 0, commands = 0;
@@ -118,7 +118,7 @@ struct Counters {
   }
 };
 
-/// What a machine has for its caller.
+/// The actions of a machine for its caller.
 struct Output {
   std::vector<Action> actions;
   Counters counters;

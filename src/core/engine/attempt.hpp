@@ -42,7 +42,7 @@ class Attempt {
     std::string seal{};    ///< to wait: proves messages about a lock without a seal
   };
 
-  // What an event leads to.
+  // The results of an event.
   struct Nothing {};  ///< wait for the next event
   struct Ask {};      ///< send `command()` now, then nothing until an event
   struct Busy {};     ///< the lock is taken, and this attempt does not queue

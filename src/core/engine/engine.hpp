@@ -240,7 +240,7 @@ class Engine {
   Output output_;
   Waiters<Cohort> waiters_{output_};
 
-  /// By lock key; but for mutexes, by a number.
+  /// By lock key for mutexes, and by a number for the rest.
   std::unordered_map<std::string, CohortPtr> cohorts_;
   std::unordered_map<RandomBits, CohortPtr, RandomHash> by_token_;  ///< of attempts and holds
   Departures departures_;

@@ -36,7 +36,7 @@ class Router {
   struct Settings {
     Mode mode{};
     std::size_t servers = 1;  ///< of a quorum
-    /// Of each engine. On a cluster each slot has a client id and a fence key of its own.
+    /// For each engine. On a cluster each slot has its own client id and fence key.
     Engine::Settings engine;
   };
 

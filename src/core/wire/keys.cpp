@@ -72,7 +72,7 @@ std::uint32_t smallest_tag(std::uint16_t slot) {
   return tags[slot];
 }
 
-/// What follows `dlock1:q` and `dlock1:s`.
+/// The rest of a queue key behind `dlock1:q`, and of a seen key behind `dlock1:s`.
 std::string suffix(std::string_view key) {
   if (!hash_tag(key).empty()) {
     return std::string{":"}.append(key);

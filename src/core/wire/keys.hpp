@@ -40,7 +40,7 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 /// On a cluster each slot has its own counter, since a script sees only one slot.
 [[nodiscard]] std::string fence_key_on(std::uint16_t slot);
 
-/// Of what the holder of `token` waits for.
+/// The key of the notes about waits of the holder of `token`.
 [[nodiscard]] inline std::string note_key(std::string_view token) {
   return std::string{"dlock1:waits:"}.append(token);
 }

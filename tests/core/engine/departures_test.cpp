@@ -14,7 +14,7 @@ class DeparturesTest : public testing::Test {
  protected:
   static Instant at(Duration when) { return Instant{} + 1h + when; }
 
-  /// Of lease 7, which its user releases at 0 s.
+  /// The departure of lease 7, which its user releases at 0 s.
   Departure release() const {
     return {.token = token, .lock = {"job", Kind::mutex}, .life = 30s, .lease = 7, .held = true};
   }

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 class EngineFence : public testing::Test {
  protected:
-  /// What the acquire of `waiter` says of a recent counter; it is then obtained with `counter`.
+  /// The recent counter in the acquire of `waiter`, which then obtains the lock with `counter`.
   std::string recent(WaiterId waiter, const std::string& counter) {
     script.acquire(waiter, {.key = "job" + std::to_string(waiter)});
     const auto actions = script.take();

@@ -65,7 +65,7 @@ TEST(EnginePassing, AfterAHundredMillisecondsTheLockIsYielded) {
 }
 
 TEST(EnginePassing, WithLessThanTwoThirdsOfTheValidityLeftTheLockIsYielded) {
-  // Of 90 ms 2.9 ms are drift; 57.1 ms have to be left.
+  // The drift takes 2.9 ms of 90 ms, and 57.1 ms must be left.
   for (const auto now : {30ms, 31ms}) {
     EngineScript script;
     script.at(0ms).obtain(1, {.key = "job", .ttl = 90ms});

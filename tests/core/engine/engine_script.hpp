@@ -38,7 +38,7 @@ class EngineScript {
   /// A drift of 1 % and 2 ms, a request timeout of 2 s, a patience of 10 s; next to no jitter.
   static Engine::Settings settings();
 
-  /// What follows happens then, counted from the beginning.
+  /// Sets the time of the next events, counted from the beginning.
   EngineScript& at(Duration when) {
     now_ = Instant{} + base + when;
     return *this;
@@ -83,7 +83,7 @@ class EngineScript {
               AcquireRequest wish = {.key = "job"});  ///< free, so ours with counter 5
   void queue(WaiterId waiter, AcquireRequest wish = {.key = "job"});  ///< taken; see `queued`
 
-  /// Of every lock.
+  /// The seal of every lock.
   static constexpr std::string_view seal = "11.12";
   /// The reply to the acquire of `token` that leaves it in the queue: the holder has `left`, the
   /// ticket is 77 and the server's clock shows 1 s.

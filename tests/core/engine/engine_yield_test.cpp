@@ -8,7 +8,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Waiter 1 has held for so long that it must yield; waiter 2 is next here.
+/// Waiter 1 has held so long that it must yield; waiter 2 is the next one here.
 class EngineYield : public testing::Test {
  protected:
   EngineYield() {

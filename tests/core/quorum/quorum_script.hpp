@@ -39,7 +39,7 @@ class QuorumScript {
   /// Ours, with the fence `counter`, on all servers. Leaves nothing to look at.
   void obtain(WaiterId waiter, AcquireRequest wish = {.key = "job"});
 
-  /// What was done since the last look, one line each: what users were told, and what was sent.
+  /// The actions since the last look, one line each: answers to users, and commands.
   void expect(const std::vector<std::string>& lines,
               std::source_location where = std::source_location::current());
   void forget() { lines_.clear(); }

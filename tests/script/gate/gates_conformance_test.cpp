@@ -178,7 +178,8 @@ rc::Gen<Step> any_step(rc::Gen<std::string> modes) {
 
 // --- carrying it out ----------------------------------------------------------------------------
 
-// What histories of all gates share. `number`: the count of a latch, the parties of a barrier.
+// Common to the histories of all gates. `number` is the count of a latch, or the parties of a
+// barrier.
 class GateComparison : public Comparison {
  public:
   using Comparison::Comparison;

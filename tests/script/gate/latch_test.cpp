@@ -14,7 +14,7 @@ class LatchScripts : public ScriptTest {
                                {token, "1000", std::string{mode}, ticket, "", std::to_string(count),
                                 "60000", std::to_string(n), part}));
   }
-  /// Takes part `number` for so long.
+  /// Takes part `number` for this time.
   std::string part(int number, Millis ttl = 30s) {
     const auto token = make_token(700, number, "3000:1");
     store.take_permits({.key = Store::parts_key(lock), .token = token, .ttl = ttl, .capacity = 3});

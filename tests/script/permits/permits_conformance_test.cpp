@@ -320,7 +320,7 @@ class PermitsComparison : public Comparison {
     }
   }
 
-  // What is used is what the holders weigh.
+  // The permits in use are the weights of the holders.
   void check_sums() {
     for (int key = 0; key < key_count; ++key) {
       const auto value = store_.state(key_name(key)).value;
