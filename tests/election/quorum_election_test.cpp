@@ -133,7 +133,7 @@ TEST_F(QuorumElection, AMinorityMayDieAndComeBackWithoutWhatItHad) {
   EXPECT_TRUE(leadership.held());
 }
 
-TEST_F(QuorumElection, WhatAMinoritySaysDoesNotCount) {
+TEST_F(QuorumElection, AMinorityDoesNotCount) {
   Client client{url()};
   Election election{client, "e", {.ttl = 1s}};
   auto observer = election.observe();

@@ -208,7 +208,7 @@ TEST_F(Inspecting, AnUnreachableServerIsAnError) {
   EXPECT_THROW((void)break_lock(nowhere, "a", 1), Unreachable);
 }
 
-TEST_F(Inspecting, WhatIsReturnedCanBeWritten) {
+TEST_F(Inspecting, ResultsHaveATextForm) {
   const Lease lease = Mutex{client_, "a\nb", {.ttl = 30s}}.acquire();
   std::ostringstream out;
   out << inspect_lock(client_, "a\nb") << '\n' << inspect_lock(client_, "free");

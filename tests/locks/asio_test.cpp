@@ -281,7 +281,7 @@ TEST_F(Asio, AThreadPoolThatEndsAbandonsItsWaits) {
   EXPECT_TRUE(eventually([&] { return is_free("m"); }));
 }
 
-TEST_F(Asio, WhatIsDoneWhileTheContextIsStoppedComesWhenItRunsAgain) {
+TEST_F(Asio, HandlersOfAStoppedContextRunWhenItRunsAgain) {
   Client client{server.url()};
   Client there{server.url()};
   std::optional<Lease> held{Mutex{there, "m"}.acquire()};

@@ -271,7 +271,7 @@ TEST_F(Async, AHandlerMayWaitForAnotherLock) {
   EXPECT_TRUE(both.get_future().get());
 }
 
-TEST_F(Async, WhatAHandlerAsksForIsSentHoweverLongItGoesOn) {
+TEST_F(Async, ACallOfAHandlerIsSentHoweverLongTheHandlerRuns) {
   Client client{server.url()};
   std::promise<void> sent, seen;
   std::promise<void> second;

@@ -301,7 +301,7 @@ TEST_F(MisusedKeys, AbsurdExpiries) {
   }
 }
 
-TEST_F(MisusedKeys, WhatClientsSayOfThemselves) {
+TEST_F(MisusedKeys, OfRegistrations) {
   Client client{server.url()};
   const auto lease = Mutex{client, "k"}.acquire();
   const auto key = core::registration_key(core::client_of(lease.token()));

@@ -270,7 +270,7 @@ TEST(Url, AnyUserAndPasswordSurviveEncoding) {
   EXPECT_TRUE(held);
 }
 
-TEST(Url, WhatIsShownIsReadAsTheSameEndpoint) {
+TEST(Url, ItsTextReadsAsTheSameEndpoint) {
   const bool held = rc::check([](const std::string& text, std::uint16_t number) {
     const auto path = "/" + encode_all(text) + "x";
     for (const auto& url :

@@ -98,7 +98,7 @@ TEST_F(Callbacks, MayReleaseWhatTheyAreToldOf) {
   EXPECT_TRUE(is_free("a"));
 }
 
-TEST_F(Callbacks, WhatIsLostAlreadySaysSoAtOnce) {
+TEST_F(Callbacks, ALeaseThatIsLostAlreadySaysSoAtOnce) {
   SharedMutex mutex{client, "doc"};
   auto lease = mutex.acquire_upgradeable();
   Leases leases = acquire_all(client, {"a", "b"});

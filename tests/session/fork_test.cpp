@@ -76,7 +76,7 @@ TEST_F(ForkTest, TheChildHoldsNothingAndSaysSo) {
   recursive.unlock();
 }
 
-TEST_F(ForkTest, WhatTheChildDestroysIsLeftToTheParent) {
+TEST_F(ForkTest, AChildLeavesDestroyedObjectsToTheParent) {
   auto client = std::make_optional<Client>(server.url());
   auto mutex = std::make_optional<Mutex>(*client, "m", LockOptions{.ttl = 500ms});
   mutex->lock();

@@ -69,7 +69,7 @@ TEST_F(QuorumClient, TriesByThreadAndWithoutOneAgree) {
   EXPECT_TRUE(eventually([&] { return is_clear(); }));
 }
 
-TEST_F(QuorumClient, WhatItCannotDoIsRefusedAndLeavesTheLease) {
+TEST_F(QuorumClient, ItRefusesUnsupportedCallsAndLeavesTheLease) {
   Client client{url()};
   SharedMutex doc{client, "doc"};
   EXPECT_THAT(words_of([&] { (void)doc.acquire_upgradeable(); }), HasSubstr("upgradeable"));

@@ -8,7 +8,7 @@
 namespace dlock::detail {
 namespace {
 
-TEST(Registration, WhatIsWrittenIsReadAgain) {
+TEST(Registration, ItReadsItsOwnText) {
   const bool held = rc::check([](const std::string& label) {
     const auto party = parse_registration(describe_self(label));
     RC_ASSERT(party.has_value());

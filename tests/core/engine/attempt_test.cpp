@@ -173,7 +173,7 @@ TEST_F(AttemptTest, ANewHeadLooksAgainAtTheToldTimeIfThatIsSooner) {
   EXPECT_EQ(attempt.timer(), at(1500ms));
 }
 
-TEST_F(AttemptTest, WhatANewHeadIsToldDoesNotMatterWhileItAsks) {
+TEST_F(AttemptTest, AMessageToTheHeadDoesNotMatterWhileItAsks) {
   auto attempt = asked();
   attempt.on_next(1s, at(500ms));
   EXPECT_EQ(attempt.timer(), std::nullopt);

@@ -107,7 +107,7 @@ TEST_F(DeparturesTest, WithoutAConnectionNothingIsSentAgain) {
   EXPECT_EQ(departures.timer(), at(2s));
 }
 
-TEST_F(DeparturesTest, WhatMayReappearIsReleasedAgainAndAgainButCountsAsSettled) {
+TEST_F(DeparturesTest, ATokenThatMayReappearIsReleasedAgainButCountsAsSettled) {
   auto late = release();
   late.lease = 0;
   late.held = false;
@@ -122,7 +122,7 @@ TEST_F(DeparturesTest, WhatMayReappearIsReleasedAgainAndAgainButCountsAsSettled)
   EXPECT_EQ(timer(1s), Ids{1});
 }
 
-TEST_F(DeparturesTest, WhatIsLateOnADeadConnectionDoesNotReappear) {
+TEST_F(DeparturesTest, ALateRequestOnADeadConnectionDoesNotReappear) {
   auto late = release();
   late.late = true;
   add(late);

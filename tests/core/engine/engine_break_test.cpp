@@ -64,7 +64,7 @@ TEST(EngineBreak, TheHolderOfThenCanBeBroken) {
   script.expect({"release job T1", "2 lost: broken"});
 }
 
-TEST(EngineBreak, WhatTheServerDoesNotConfirmBreaksNothing) {
+TEST(EngineBreak, AMessageThatTheServerDoesNotConfirmBreaksNothing) {
   EngineScript script;
   script.at(0ms).obtain(1);
   script.at(1s).message("break T1 5 0");
@@ -89,7 +89,7 @@ TEST(EngineBreak, ALeaseThatIsNotRenewedIsBrokenAndElseGetsNoLonger) {
   script.expect({"release job T1", "1 lost: broken"});
 }
 
-TEST(EngineBreak, WhatWasPassedOnWhileItWasAskedForIsNotBroken) {
+TEST(EngineBreak, ALeasePassedOnAfterTheRequestIsNotBroken) {
   EngineScript script;
   script.at(0ms).obtain(1);
   script.acquire(2);

@@ -33,7 +33,7 @@ TEST(EngineCancel, TheReleaseOfAWaiterFollowsItsOpenRequest) {
   script.expect_idle();
 }
 
-TEST(EngineCancel, WhatWasNeverSentNeedsNoRelease) {
+TEST(EngineCancel, ARequestThatWasNeverSentNeedsNoRelease) {
   EngineScript script{EngineScript::offline};
   script.at(0ms).acquire(1);
   script.cancel(1);

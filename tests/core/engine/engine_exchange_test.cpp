@@ -61,7 +61,7 @@ TEST_F(EngineExchange, IsRepeatedAsItIsAfterAReconnect) {
   script.expect({"2 obtained 9.0"});
 }
 
-TEST_F(EngineExchange, OfALateCopyIsUnderAnotherTokenThenAndTheFirstIsReleased) {
+TEST_F(EngineExchange, AfterALateCopyItUsesAnotherTokenAndReleasesTheFirst) {
   exchange();
   script.take();
   script.at(1500ms).on_disconnected();

@@ -152,7 +152,7 @@ TEST(EngineGrant, MessagesThatAreNotForUsOrMakeNoSenseAreIgnored) {
   script.expect_timer(2500ms);
 }
 
-TEST(EngineGrant, WhatIsNotProvenIsAskedAbout) {
+TEST(EngineGrant, WithoutProofTheEngineAsksTheServer) {
   for (const auto* text : {"grant T1 9 3000000", "grant T1 9 3000000 ",
                            "grant T1 9 3000000 da39a3ee5e6b4b0d3255bfef95601890afd80709"}) {
     EngineScript script;

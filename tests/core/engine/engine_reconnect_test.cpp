@@ -21,7 +21,7 @@ TEST(EngineReconnect, AConnectionIsMadeWhenItIsFirstNeeded) {
   EXPECT_EQ(script.engine.counters().reconnects, 0U);
 }
 
-TEST(EngineReconnect, WhatWasWaitedForIsAskedForAgainWithItsTicket) {
+TEST(EngineReconnect, WaitsAskAgainWithTheirTicket) {
   EngineScript script;
   script.at(0ms).queue(1);
   script.at(1s).on_disconnected();
@@ -115,7 +115,7 @@ TEST(EngineReconnect, OnlySoMuchIsDoneAtOnceByTheClock) {
   EXPECT_LE(*script.engine.next_timer(), Instant{} + 1h + 20s);
 }
 
-TEST(EngineReconnect, WhatIsGivenBackIsGivenBackBeforeAnythingIsAskedFor) {
+TEST(EngineReconnect, ReleasesGoBeforeRequests) {
   // A try must not find the lock taken by the lease that this client has given up.
   EngineScript script;
   script.at(0ms).obtain(1);

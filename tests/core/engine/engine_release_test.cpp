@@ -176,7 +176,7 @@ TEST(EngineRelease, TheReleaseOfACancelledWaitIsRepeatedUntilTheServerForgetsThe
   script.expect_idle();
 }
 
-TEST(EngineRelease, OfAWaitThatFailedBeforeOthersTheTokenIsKeptInMindAsLong) {
+TEST(EngineRelease, TheTokenOfAFailedWaitIsRemembered) {
   EngineScript script;
   script.at(0ms).acquire(1, {.key = "job", .ttl = 1s});
   script.acquire(2, {.key = "job", .ttl = 1s});
@@ -242,7 +242,7 @@ TEST(EngineRelease, AfterTheEndOfValidityItIsALossAndTheTokenIsClearedAway) {
   script.expect_idle();
 }
 
-TEST(EngineRelease, OfALeaseLostBeforeTheTokenIsClearedAwayForAsLongAsTheServerMayHaveIt) {
+TEST(EngineRelease, TheTokenOfALostLeaseIsReleasedWhileTheServerMayHaveIt) {
   EngineScript script;
   script.at(0ms).obtain(1, {.key = "job", .max_hold = 5s});
   script.at(5s).timer();

@@ -116,7 +116,7 @@ TEST(EngineRenewal, AtMostEightCallsAreUnderWayAndTheLeaseThatEndsFirstGoesFirst
   script.expect({});
 }
 
-TEST(EngineRenewal, WhatIsReleasedWhileItsRenewalWaitsIsNotRenewed) {
+TEST(EngineRenewal, ALeaseReleasedWhileItsRenewalWaitsIsNotRenewed) {
   EngineScript script;
   obtain_many(script, 1026);
   script.at(10s).timer();

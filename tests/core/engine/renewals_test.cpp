@@ -53,7 +53,7 @@ class RenewalsTest : public testing::Test {
   std::uint64_t last_id_ = 0;
 };
 
-TEST_F(RenewalsTest, WhatIsDueSoonGoesAlong) {
+TEST_F(RenewalsTest, LeasesThatAreDueSoonGoAlong) {
   const auto first = hold();
   const auto soon = hold(50ms);
   const auto later = hold(51ms);
@@ -106,7 +106,7 @@ TEST_F(RenewalsTest, OnANewConnectionLeasesOfEarlierOnesAreConfirmedOnce) {
   EXPECT_EQ(next(2s), Cohorts{});
 }
 
-TEST_F(RenewalsTest, WhatIsDueGoesBeforeWhatIsOnlyToBeConfirmed) {
+TEST_F(RenewalsTest, DueLeasesGoBeforeThoseToConfirm) {
   const auto due = hold(-12s);
   const auto old = hold(-1s);
   renewals.on_connected();

@@ -140,7 +140,7 @@ TEST(Router, UsersOfAQuorumSeeOneAnswer) {
   EXPECT_GT(counters.commands, 5U);
 }
 
-TEST(Router, WhatWasReadFromAServerIsJudgedByTheTimeAfterwards) {
+TEST(Router, RepliesAreJudgedByTheTimeAfterReading) {
   Routed it{Router::Mode::quorum, 3};
   for (ServerId server = 0; server < 3; ++server) it.connect(start, server);
   it.acquire(start, 1, {.key = "job", .ttl = 1s, .renew = false});

@@ -169,7 +169,7 @@ TEST(Keys, NoTwoNamesShareAQueue) {
   EXPECT_TRUE(held);
 }
 
-TEST(Keys, WhatIsReadAsAQueueIsTheQueueOfThatName) {
+TEST(Keys, AQueueKeyNamesItsLock) {
   const bool held = rc::check([] {
     const auto key = *any_name();
     if (const auto name = key_of_queue(key)) RC_ASSERT(lock_keys(*name).queue == key);

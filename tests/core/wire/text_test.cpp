@@ -9,7 +9,7 @@
 namespace dlock::core {
 namespace {
 
-TEST(Text, WhatIsHarmlessStaysAsItIs) {
+TEST(Text, HarmlessTextStaysAsItIs) {
   for (const auto* text :
        {"", "plain", "C:\\path", "gr\u00fc\u00df", "\u6f22\u5b57", "\U0001f512"}) {
     EXPECT_EQ(escaped(text), text);

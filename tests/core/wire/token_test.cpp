@@ -54,7 +54,7 @@ TEST(TokenText, AValueIsATokenAndAFence) {
   EXPECT_EQ(parsed->fence.sequence, 7);
 }
 
-TEST(TokenText, WhatOtherLibrariesWriteIsNoValueOfOurs) {
+TEST(TokenText, ValuesOfOtherLibrariesAreNotParsed) {
   for (const auto& value :
        {std::string{}, std::string{"0f8fad5b-d9cb-469f-a165-70867728950e"}, std::string{"dlock1:"},
         sample, sample + ":5", sample + ":5:", sample + "::0", sample + ":5:x", sample + ":x:0",
