@@ -1,4 +1,4 @@
-// The private server behind `local:`: started once for this user, whoever comes first.
+// The private server behind `local:`: the first program of a user starts it.
 #include "local_server/local_server.hpp"
 
 #include <signal.h>
@@ -80,7 +80,7 @@ std::string pid_of(const std::string& directory) {
   return file >> pid ? "pid " + std::to_string(pid) : "pid unknown";
 }
 
-// Whether the disk takes what a server writes while somebody makes room.
+// Whether the disk has room for a server until somebody frees more.
 bool has_room(const std::string& directory) {
   constexpr std::uint64_t min_room = 64 * 1024;
   return runtime::free_bytes(directory).value_or(min_room) >= min_room;
@@ -106,8 +106,8 @@ std::string canonical(const std::string& path) {
   return error ? path : real;
 }
 
-// What is tried when the server ends as soon as it was started: more each time, so that what no
-// lock needs is not in the way.
+// The attempts to start a server that ends at once: each removes more of the old data, since no
+// lock needs it.
 class Recovery {
  public:
   explicit Recovery(const std::string& directory) : directory_(directory) {}
@@ -118,10 +118,10 @@ class Recovery {
     if (failures_ == 2 && aside_.empty()) aside_ = set_aside(directory_);
   }
   [[nodiscard]] bool keeps_data() const { return failures_ < 3; }
-  // Takes how it ended. Whether there is more to try.
+  // Takes the server's end. Returns whether there is more to try.
   bool fails(int end) {
-    // A server that cannot use what it finds exits with 1, or crashes. Data is not to blame for one
-    // that was killed.
+    // A server that cannot use its data exits with 1, or crashes. If it was killed, the data is not
+    // the reason.
     if (end == -1 || (WIFSIGNALED(end) && !is_crash(WTERMSIG(end)))) return ++kills_ < 3;
     return (WIFSIGNALED(end) || WEXITSTATUS(end) == 1) && ++failures_ <= 3;
   }
@@ -141,7 +141,7 @@ class Recovery {
   std::string aside_;
 };
 
-// Looks for the server of a claim that no file leads to.
+// Looks for the server of a claim when no file leads to it.
 class Search {
  public:
   explicit Search(std::string name) : name_(std::move(name)) {}
@@ -154,7 +154,7 @@ class Search {
     looked_ = true;
     const auto former = std::exchange(found_, find_claimants(name_));
     auto path = find_socket_of(found_.servers, std::min(deadline, steady_clock::now() + 1s));
-    // Twice the same: one that is about to start looks like that for a moment.
+    // Only if it is the same twice: a server that is about to start looks like this for a moment.
     if (path.empty() && found_.socket == former.socket) {
       if (claim.lacks_the_name() && found_.are_strangers()) claim.renounce_the_name();
       if (std::ranges::all_of(found_.servers, is_abandoned)) {
@@ -187,8 +187,8 @@ class Search {
   Claimants found_;
 };
 
-// Starts the server, which takes over the claim, and waits until it answers. Else returns how it
-// ended.
+// Starts the server, which takes over the claim, and waits until it answers. Returns its status if
+// it ended.
 std::optional<int> start(const std::string& directory, Claim& claim, const std::string& program,
                          bool keeps_data, Deadline deadline) {
   const auto spawned =
@@ -209,12 +209,12 @@ std::optional<int> start(const std::string& directory, Claim& claim, const std::
     }
     std::this_thread::sleep_for(look_again);
   }
-  // It would take no locks when it cannot write them.
+  // A server that cannot write would refuse locks.
   if (!has_room(directory)) (void)does({"CONFIG", "SET", "appendonly", "no"}, socket, deadline);
   return {};
 }
 
-// The same until it runs, whatever it takes.
+// Tries this until the server runs, with one recovery after the other.
 bool start_somehow(const std::string& directory, Claim& claim, Recovery& recovery,
                    Deadline deadline) {
   const auto program = find_server_program();
@@ -274,7 +274,7 @@ std::string ensure_local_server(const std::string& directory, milliseconds timeo
   Recovery recovery{home};
   for (;;) {
     const bool ours = claim.try_take();
-    // Looked at after the claim: whoever had it before us may have started the server.
+    // Checked after the claim: its former owner may have started the server.
     if (accepts(socket, deadline)) return socket;
     if (auto former = is_given ? "" : former_server(user); !former.empty()) return former;
     if (ours) {

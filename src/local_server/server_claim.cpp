@@ -27,7 +27,7 @@ std::uint64_t digest(std::string_view text) {
   return value;
 }
 
-// Away from the low numbers, by which a server is known.
+// Moves it away from the low numbers, which identify a server.
 runtime::Descriptor away(const runtime::Descriptor& fd) {
   constexpr int lowest = 16;
   return runtime::duplicate(fd, lowest);
@@ -77,7 +77,7 @@ bool Claim::try_take_the_name() {
   }
   const bool is_taken = socket_ && errno == EADDRINUSE;
   socket_.reset();
-  return !is_taken;  // a sandbox may forbid names: then the locks must do
+  return !is_taken;  // a sandbox may forbid names: then the file locks must suffice
 }
 
 void Claim::let_go() {

@@ -35,7 +35,7 @@ void check(const std::string& directory) {
           "; correct this, or name another directory by DLOCK_LOCAL_DIR or local:/directory");
 }
 
-// With those above it that are missing, up to the home.
+// Makes also the missing directories above it, up to the home.
 int make_in_home(const std::string& directory) {
   auto end = directory.size() - in_home.size();
   if (!runtime::is_on_this_machine(directory.substr(0, end) + "/")) return EREMOTE;
@@ -102,7 +102,7 @@ void prepare_directory(const std::string& directory) {
 
 std::string prepare_usual(const std::vector<std::string>& directories) {
   int error = 0;
-  // One whose server died elsewhere, when the home was out of reach, has the locks.
+  // A directory used while the home was unreachable may have the locks of a server that died.
   auto ordered = directories;
   const auto latest = std::ranges::max_element(ordered, {}, last_use);
   std::rotate(ordered.begin(), latest, latest + 1);

@@ -1,4 +1,4 @@
-// What a private server left behind that the next one cannot start with.
+// Files of a private server with which the next one cannot start.
 #include "local_server/server_leftovers.hpp"
 
 #include <time.h>
@@ -41,7 +41,7 @@ class Commands {
  public:
   explicit Commands(std::string_view text) : text_(text) {}
 
-  // How much of it is whole commands.
+  // The length of the whole commands at its front.
   std::size_t whole() {
     std::size_t end = 0;
     while (take_command()) end = at_;

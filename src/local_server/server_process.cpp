@@ -16,7 +16,7 @@ namespace {
 using runtime::descriptor_target;
 using runtime::for_each_descriptor;
 
-// What the descriptor is of, as /proc shows it, whether or not the file was removed.
+// The file of a descriptor, as /proc shows it, also if the file was removed.
 std::string file_of(pid_t pid, int fd) {
   auto name = descriptor_target(pid, fd);
   constexpr std::string_view removed = " (deleted)";

@@ -18,7 +18,7 @@ namespace {
   throw Unreachable(errc::unreachable, what);
 }
 
-// Only absolute ones: the server's working directory is another than ours.
+// Only absolute ones, since the server has another working directory.
 std::vector<std::string> directories_of(std::string_view search_path) {
   std::vector<std::string> directories;
   while (!search_path.empty()) {
@@ -63,12 +63,12 @@ std::string find_server_program() {
 
 std::vector<std::string> server_command(const std::string& program, const std::string& directory,
                                         bool keeps_data) {
-  // By its whole path, by which those who clean up see that the socket is in use.
+  // By its whole path, so that programs that clean up see that the socket is in use.
   auto socket = (directory + "/").append(socket_name);
   if (socket.size() >= sizeof(sockaddr_un::sun_path)) socket = socket_name;
-  // The append-only file makes a restarted server know its locks again; it need not be synced, as
-  // what a killed process has written is kept, and after a crash of the machine no holder is left.
-  // It is text from the beginning: another version, or Valkey for Redis, can read it.
+  // The append-only file makes a restarted server know its locks again; it need not be synced,
+  // since the data of a killed process stay, and no holder survives a crash of the machine. It is
+  // text from the beginning: another version, or Valkey for Redis, can read it.
   const std::pair<std::string_view, std::string_view> settings[] = {
       {"--port", "0"},
       {"--unixsocket", socket},

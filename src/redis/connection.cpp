@@ -74,7 +74,7 @@ struct Connection::Impl {
   bool is_primary = true;
   Endpoint::Address primary;
   bool read_was_full = false;
-  // By which others find a private server's socket when its directory is gone.
+  // Other clients find a private server's socket by this when its directory is gone.
   runtime::Descriptor hold;
 };
 
@@ -320,7 +320,7 @@ bool Connection::wants_write() const noexcept {
 bool Connection::receive(Receiver& receiver) {
   do {
     impl_->read();
-    // What arrived before the end is delivered: a reply may be among it.
+    // Delivers the input from before the end: a reply may be in it.
     while (const auto value = impl_->next()) deliver(*value, receiver);
     if (!impl_->is_usable()) return false;
   } while (impl_->read_was_full);

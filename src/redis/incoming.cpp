@@ -1,4 +1,4 @@
-// What a server sends, sorted into replies to our commands and pushes.
+// The input from a server, sorted into replies to commands and pushes.
 #include "redis/incoming.hpp"
 
 #include <string>

@@ -64,7 +64,7 @@ BIO_METHOD* socket_method() {
   return method;
 }
 
-// What OpenSSL says went wrong first.
+// The first error that OpenSSL reports.
 std::string reason() {
   const auto error = openssl().ERR_get_error();
   if (error == 0) return errno != 0 ? std::generic_category().message(errno) : "unknown reason";

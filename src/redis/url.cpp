@@ -216,7 +216,7 @@ Endpoint parse_tcp(std::string_view rest, bool tls) {
   return endpoint;
 }
 
-// What follows the host names is the caller's to read.
+// The caller reads the rest behind the host names.
 Endpoint parse_several(std::string_view rest, Endpoint::Kind kind, bool tls, int usual_port,
                        std::string_view& path) {
   Endpoint endpoint;

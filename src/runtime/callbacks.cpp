@@ -17,7 +17,7 @@
 namespace dlock::runtime {
 namespace {
 
-// Whose handlers this thread calls.
+// The queue whose handlers this thread calls.
 thread_local const void* served = nullptr;
 
 }  // namespace
@@ -31,7 +31,7 @@ struct Callbacks::Queue {
   std::atomic<std::thread::id> thread;
   bool runs = false;
   bool finished = false;  ///< the client is gone
-  bool drops = false;     ///< ... and waited in vain
+  bool drops = false;     ///< ... and waited without success
   bool ending = false;
   bool ended = false;
 
@@ -107,7 +107,7 @@ void Callbacks::post(std::function<void()> function, Fate fate) {
     try {
       start_locked();
     } catch (const std::system_error&) {
-      return;  // no thread to be had: the next call tries again
+      return;  // no thread is available: the next call tries again
     }
   }
   queue_->changed.notify_all();
@@ -182,7 +182,7 @@ void Callbacks::run(const std::shared_ptr<Queue>& queue) {
     } catch (...) {
       report(*queue, "an object that is not a std::exception");
     }
-    function = nullptr;  // it may be what keeps something of ours
+    function = nullptr;  // it may own an object of this library
     lock.lock();
     queue->runs = false;
     queue->changed.notify_all();

@@ -1,4 +1,4 @@
-// What others call this process, and what it may do.
+// The names of this process, its user, and its limits.
 #include "runtime/identity.hpp"
 
 #include <unistd.h>
