@@ -106,8 +106,7 @@ std::string canonical(const std::string& path) {
   return error ? path : real;
 }
 
-// The attempts to start a server that ends at once: each removes more of the old data, since no
-// lock needs it.
+// The attempts to start a server that ends at once. Each next one uses less of the old data.
 class Recovery {
  public:
   explicit Recovery(const std::string& directory) : directory_(directory) {}
