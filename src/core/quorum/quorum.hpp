@@ -85,6 +85,7 @@ class Quorum {
   struct MemberLease {
     WaiterId asked = 0;                  ///< a try under way
     std::shared_ptr<LeaseRecord> lease;  ///< ours
+    std::shared_ptr<LeaseRecord> ended;  ///< it was; its time is nearly over, others wait for that
     std::int64_t ticket = 0;             ///< when it asked first, by the server's clock
     std::int64_t written = 0;            ///< the fence that is written down with it
     Outcome outcome{};                   ///< `busy` while asked: it stands in the queue
@@ -174,6 +175,7 @@ class Quorum {
   void ask(Instant now, const LockPtr& lock);
   [[nodiscard]] Instant round_end(Instant now, Duration ttl) const;
   void try_part(Instant now, const LockPtr& lock, std::size_t member);
+  void give_back_ended(Instant now, MemberLease& part, std::size_t member);
   void on_obtained(Instant now, std::size_t member, const Obtained& obtained);
   void on_refusal(Instant now, std::size_t member, const Refusal& refusal);
   void decide(Instant now, const LockPtr& lock);

@@ -66,8 +66,13 @@ void Quorum::on_lost(Instant now, std::size_t member, const Lost& lost) {
   part.again.reset();
   part.outcome = Outcome::silent;
   part.code = errc::unreachable;
-  members_[member].engine->release(now, *lost.lease);  // what may be left of it there
   const auto why = lost.lease->loss.load();
+  if (is_by_time(why) && (lock->phase == Phase::held || lock->phase == Phase::over)) {
+    // The user may have a while left, in which others must not get it.
+    part.ended = lost.lease;
+  } else {
+    members_[member].engine->release(now, *lost.lease);  // what may be left of it there
+  }
   switch (lock->phase) {
     case Phase::asking:
       if (lock->queues) {
@@ -206,6 +211,12 @@ void Quorum::lose(Instant now, const LockPtr& lock, Loss why) {
   arm(lock);
 }
 
+void Quorum::give_back_ended(Instant now, MemberLease& part, std::size_t member) {
+  if (const auto ended = std::exchange(part.ended, nullptr)) {
+    members_[member].engine->release(now, *ended);
+  }
+}
+
 // Gives everything back that is or may be ours. The answers are counted for the user of `lease`.
 void Quorum::drop_parts(Instant now, const LockPtr& lock, LeaseId lease) {
   const auto id = ++last_id_;
@@ -215,6 +226,7 @@ void Quorum::drop_parts(Instant now, const LockPtr& lock, LeaseId lease) {
     auto& part = lock->parts[member];
     auto& it = members_[member];
     part.again.reset();
+    give_back_ended(now, part, member);
     if (part.asked != 0) {
       it.tries.erase(part.asked);
       it.engine->cancel(now, std::exchange(part.asked, 0));

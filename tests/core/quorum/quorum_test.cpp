@@ -211,6 +211,13 @@ TEST(Quorum, ALongestHoldEnds) {
   script.expect({"a release", "b release", "c release", "1 not held"});
 }
 
+TEST(Quorum, AHolderThatIsToldKeepsOthersOutUntilItsTimeIsOver) {
+  QuorumScript script;
+  script.at(0ms).obtain(1, {.key = "job", .ttl = 10s, .renew = false});
+  script.pass_until(10s - 1us);
+  script.expect({"1 lost: time_up", "a release", "b release", "c release"});
+}
+
 TEST(Quorum, WhatWasOverDoesNotBeginAgain) {
   QuorumScript script;
   script.at(0ms).acquire(1, {.key = "job", .ttl = 10s});
