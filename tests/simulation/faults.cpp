@@ -45,7 +45,8 @@ Process& World::someone() {
 
 std::string World::some_lock() {
   const bool permits = chance_.chance(stage_.plan.permits);
-  return (permits ? chance_.chance(0.5) ? "gpu" : "shared" : "lock") +
+  const bool shared = stage_.plan.only_shared || chance_.chance(0.5);
+  return (permits ? shared ? "shared" : "gpu" : "lock") +
          std::to_string(chance_.below(static_cast<std::uint64_t>(stage_.plan.names)));
 }
 
@@ -55,44 +56,54 @@ void World::inject(Fault fault) {
   stage_.note(process.id() * 100 + static_cast<std::uint64_t>(fault), "fault", [&] {
     return "FAULT " + std::string{name_of(fault)} + " (p" + std::to_string(process.id()) + ")";
   });
+  const auto server = static_cast<ServerId>(chance_.below(stage_.plan.servers));
   switch (fault) {
-    case Fault::reset:
-      return network_.reset(process.id());
-    case Fault::server_closes:
-      return network_.server_closes(process.id());
-    case Fault::half_open:
-      return network_.mute(process.id(), true, true);
-    case Fault::mute_down:
-      return network_.mute(process.id(), false, true);
-    case Fault::mute_up:
-      return network_.mute(process.id(), true, false);
     case Fault::partition:
       return network_.partition(process.id(),
                                 stage_.now() + chance_.spread(milliseconds{10}, seconds{15}));
-    case Fault::spike:
-      return network_.spike(process.id(), chance_.spread(milliseconds{1}, seconds{5}));
     case Fault::pause:
       return process.stop(stage_.now() + chance_.spread(milliseconds{1}, seconds{20}));
     case Fault::crash:
     case Fault::power_off:
       process.kill(fault == Fault::power_off);
       return populate(chance_.number(1, stage_.plan.rounds));
-    case Fault::step:
-      return network_.server().step_clock((chance_.chance(0.5) ? 1 : -1) *
-                                          chance_.spread(milliseconds{1}, seconds{100}));
     default:
-      return inject_server(fault);
+      return inject_connection(fault, process, server);
   }
 }
 
-void World::inject_server(Fault fault) {
-  auto& server = network_.server();
+void World::inject_connection(Fault fault, Process& process, ServerId server) {
+  switch (fault) {
+    case Fault::reset:
+      return network_.reset(process.id(), server);
+    case Fault::server_closes:
+      return network_.server_closes(process.id(), server);
+    case Fault::half_open:
+      return network_.mute(process.id(), server, true, true);
+    case Fault::mute_down:
+      return network_.mute(process.id(), server, false, true);
+    case Fault::mute_up:
+      return network_.mute(process.id(), server, true, false);
+    case Fault::spike:
+      return network_.spike(process.id(), server, chance_.spread(milliseconds{1}, seconds{5}));
+    default:
+      return inject_server(fault, server);
+  }
+}
+
+void World::go_down(ServerId server, Time until) {
+  network_.server(server).go_down(until);
+  network_.close_all(server);
+}
+
+void World::inject_server(Fault fault, ServerId id) {
+  auto& server = network_.server(id);
   const auto soon = stage_.now() + chance_.spread(milliseconds{1}, seconds{4});
   switch (fault) {
     case Fault::script_flush:
       return server.forget_scripts();
     case Fault::stall:
-      return network_.stall(soon);
+      return network_.stall(id, soon);
     case Fault::loading:
     case Fault::busy:
     case Fault::read_only:
@@ -101,30 +112,48 @@ void World::inject_server(Fault fault) {
     case Fault::deaf:
       return server.refuse(fault, soon);
     case Fault::restart:
-      network_.server_down(soon);
+      go_down(id, soon);
       return server.restart();
     case Fault::restart_empty:
-      network_.server_down(soon);
+      go_down(id, soon);
       return server.restart_empty();
     case Fault::restart_old:
       server.save();
-      return stage_.agenda.in(chance_.spread(milliseconds{1}, seconds{1}), [this, soon] {
+      return stage_.agenda.in(chance_.spread(milliseconds{1}, seconds{1}), [this, id, soon] {
         if (!calm_) {
-          network_.server_down(soon);
-          network_.server().restart_from_saved();
+          go_down(id, soon);
+          network_.server(id).restart_from_saved();
         }
       });
+    case Fault::go_away:
+      return go_away(id);
     case Fault::flush_all:
       return server.flush_all();
     default:
-      return inject_others(fault);
+      return inject_others(fault, server);
   }
 }
 
-void World::inject_others(Fault fault) {
-  auto& server = network_.server();
+// By the clock of the server that forgot it, a lease may last a little longer.
+void World::go_away(ServerId id) {
+  std::size_t down = 0;
+  for (ServerId each = 0; each < stage_.plan.servers; ++each) {
+    down += network_.server(each).is_down() ? 1 : 0;
+  }
+  if (down < (stage_.plan.servers - 1) / 2) {
+    const auto& ttls = stage_.plan.ttls;
+    const auto ttl = *std::max_element(ttls.begin(), ttls.end());
+    network_.server(id).go_away(stage_.now() + ttl + ttl / 50 + milliseconds{50});
+    network_.close_all(id);
+  }
+}
+
+void World::inject_others(Fault fault, Server& server) {
   const auto key = some_lock();
   switch (fault) {
+    case Fault::step:
+      return server.step_clock((chance_.chance(0.5) ? 1 : -1) *
+                               chance_.spread(milliseconds{1}, seconds{100}));
     case Fault::delete_lock:
       return server.delete_lock(key);
     case Fault::delete_queue:
@@ -137,19 +166,19 @@ void World::inject_others(Fault fault) {
       return server.break_lock(key, false);
     case Fault::foreign_hold:
     case Fault::foreign_poller:
-      return poll("lock" + key.substr(key.find_last_not_of("0123456789") + 1),
+      return poll(server, "lock" + key.substr(key.find_last_not_of("0123456789") + 1),
                   fault == Fault::foreign_hold ? 1 : 100);
     case Fault::wrong_type:
       server.make_wrong_type(key);
       return stage_.agenda.in(chance_.spread(milliseconds{1}, seconds{1}),
-                              [this, key] { network_.server().delete_lock(key); });
+                              [&server, key] { server.delete_lock(key); });
     default:
       break;
   }
 }
 
 // Another library's client: SET NX, work, compare and delete; it may die or leave out the expiry.
-void World::poll(const std::string& key, int times) {
+void World::poll(Server& server, const std::string& key, int times) {
   if (times == 0 || calm_) {
     return;
   }
@@ -158,15 +187,16 @@ void World::poll(const std::string& key, int times) {
   if (chance_.chance(0.2)) {
     ttl.reset();
   }
-  const auto value = network_.server().foreign_set(key, ttl);
+  const auto value = server.foreign_set(key, ttl);
   if (value.empty()) {
-    return stage_.agenda.in(milliseconds{100}, [this, key, times] { poll(key, times - 1); });
+    return stage_.agenda.in(milliseconds{100},
+                            [=, this, &server] { poll(server, key, times - 1); });
   }
   stage_.note(0, value, [&] { return value + " takes " + key; });
   const Duration life = ttl.value_or(seconds{2});
   if (!ttl || chance_.chance(0.7)) {
     stage_.agenda.in(chance_.between(Duration{0}, life),
-                     [this, key, value] { network_.server().foreign_release(key, value); });
+                     [&server, key, value] { server.foreign_release(key, value); });
   }
 }
 
@@ -174,14 +204,16 @@ void World::end_faults() {
   stage_.note(0, "calm", [] { return "no more faults"; });
   calm_ = true;
   network_.heal();
-  network_.server().refuse_nothing();
-  for (int i = 0; i < stage_.plan.names; ++i) {
-    network_.server().foreign_leave("lock" + std::to_string(i));
+  for (ServerId server = 0; server < stage_.plan.servers; ++server) {
+    network_.server(server).refuse_nothing();
+    for (int i = 0; i < stage_.plan.names; ++i) {
+      network_.server(server).foreign_leave("lock" + std::to_string(i));
+    }
   }
   for (auto& process : processes_) {
     process->go_on_now();
     if (stage_.plan.weights[static_cast<std::size_t>(Fault::deaf)] > 0) {
-      network_.reset(process->id());  // a refused subscription is asked for again only then
+      network_.reset(process->id(), 0);  // a refused subscription is asked for again only then
     }
   }
   for (auto& user : users_) {

@@ -12,24 +12,49 @@ using std::chrono::seconds;
 
 constexpr Duration connect_timeout = seconds{2};
 // A request in the server's socket buffer is carried out within this time, or never.
-constexpr Duration longest_late = milliseconds{900};
+constexpr Duration max_late = milliseconds{900};
+
+// Some day in 2023, in microseconds.
+constexpr std::int64_t epoch_us = 1'700'000'000'000'000;
+
+// Of the servers' clocks, which somebody keeps right.
+constexpr int max_ppm = 1000;
+
+// A single server shows true time. The clocks of several run apart, but less than a server stays
+// away that lost its data.
+Clock clock_of(Stage& stage) {
+  Clock clock{epoch_us * 1000, 0};
+  if (stage.plan.servers > 1) {
+    const auto ttl = *std::max_element(stage.plan.ttls.begin(), stage.plan.ttls.end());
+    clock.zero_ns += stage.random.between(-ttl / 4, ttl / 4).count();
+    clock.ppm = stage.random.number(-max_ppm, max_ppm);
+  }
+  return clock;
+}
 
 }  // namespace
 
 Network::Network(Stage& stage)
-    : stage_(stage), server_(stage, [this](LinkId link, const std::string& message) {
-        for (int copies = stage_.random.chance(stage_.plan.doubles) ? 2 : 1; copies > 0; --copies) {
-          if (link == executing_ && !stage_.plan.push_first) {
-            held_back_.push_back(message);
-          } else {
-            down(link, [link, message](Wire& wire) { wire.message(link, message); });
-          }
-        }
-      }) {
-  server_.smooth = [this](LinkId id) {
-    const auto& link = links_.at(id);
-    return !link.broken && !stopped_.contains(link.process);
-  };
+    : stage_(stage), referee_(stage), stalled_until_(stage.plan.servers) {
+  for (ServerId server = 0; server < stage.plan.servers; ++server) {
+    auto& made = *servers_.emplace_back(std::make_unique<Server>(
+        stage, referee_, clock_of(stage),
+        [this, server](LinkId link, const std::string& message) { push(server, link, message); }));
+    made.smooth = [this](LinkId id) {
+      const auto& link = links_.at(id);
+      return !link.broken && !stopped_.contains(link.process);
+    };
+  }
+}
+
+void Network::push(ServerId server, LinkId link, const std::string& message) {
+  for (int copies = stage_.random.chance(stage_.plan.doubles) ? 2 : 1; copies > 0; --copies) {
+    if (link == executing_ && !stage_.plan.push_first) {
+      held_back_.push_back(message);
+    } else {
+      down(link, [server, link, message](Wire& wire) { wire.message(server, link, message); });
+    }
+  }
 }
 
 Duration Network::delay() {
@@ -37,71 +62,77 @@ Duration Network::delay() {
   return stage_.random.between(span.low, healed_ ? std::min(span.high, span.low * 4) : span.high);
 }
 
-LinkId Network::id_of(ProcessId process) const {
-  const auto found = newest_.find(process);
+LinkId Network::id_of(Route route) const {
+  const auto found = newest_.find(route);
   return found == newest_.end() ? 0 : found->second;
 }
 
-Network::Link* Network::current(ProcessId process) {
-  const auto found = links_.find(id_of(process));
+Network::Link* Network::current(Route route) {
+  const auto found = links_.find(id_of(route));
   return found == links_.end() ? nullptr : &found->second;
+}
+
+void Network::disturb(ProcessId process) {
+  for (const auto& server : servers_) {
+    server->disturbed(process);
+  }
 }
 
 // --- dialling -----------------------------------------------------------------------------------
 
-void Network::dial(ProcessId process) {
+void Network::dial(ProcessId process, ServerId server) {
   const bool cut_off = partitions_.contains(process) && partitions_[process] > stage_.now();
   if (cut_off) {
-    stage_.agenda.in(connect_timeout, [this, process] {
-      wires_.at(process)->connect_failed(errc::unreachable, "no answer from the server");
-    });
+    refuse(process, server, connect_timeout, "no answer from the server");
   } else {
-    stage_.agenda.in(delay() * 3, [this, process] { reached(process); });
+    stage_.agenda.in(delay() * 3, [this, process, server] { reached(process, server); });
   }
 }
 
-void Network::reached(ProcessId process) {
-  if (down_until_ > stage_.now()) {
-    stage_.agenda.in(delay(), [this, process] {
-      wires_.at(process)->connect_failed(errc::unreachable, "connection refused");
-    });
+void Network::refuse(ProcessId process, ServerId server, Duration delay, const std::string& why) {
+  stage_.agenda.in(delay, [this, process, server, why] {
+    wires_.at(process)->connect_failed(server, errc::unreachable, why);
+  });
+}
+
+void Network::reached(ProcessId process, ServerId server) {
+  if (servers_[server]->is_down()) {
+    refuse(process, server, delay(), "connection refused");
     return;
   }
   if (gone_.contains(process)) {
     return;
   }
-  auto& wire = *wires_.at(process);
-  const bool matters = wire.has_unanswered();
+  const bool matters = wires_.at(process)->has_unanswered(server);
   const bool kills = matters && stage_.random.chance(stage_.plan.kills);
   if (kills) {
     for (auto& [id, link] : links_) {
-      if (link.process == process && link.server_open) {
+      if (link.process == process && link.server == server && link.server_open) {
         close_server_side(id);
       }
     }
   }
   const LinkId id = ++last_;
   links_[id].process = process;
-  newest_[process] = id;
-  server_.open(id, process);
+  links_[id].server = server;
+  newest_[{process, server}] = id;
+  servers_[server]->open(id, process);
   const bool dead = matters ? kills : stage_.random.chance(0.5);
   stage_.note(id, "up", [&] {
-    return "p" + std::to_string(process) + " reaches the server, link " + std::to_string(id) +
-           (kills ? ", kills the old" : "");
+    return "p" + std::to_string(process) + " reaches server " + std::to_string(server) + ", link " +
+           std::to_string(id) + (kills ? ", kills the old" : "");
   });
   links_[id].client_open = true;
   stage_.agenda.in(delay(), [this, id, dead] { logged_in(id, dead); });
 }
 
 void Network::logged_in(LinkId id, bool old_is_dead) {
-  const auto process = links_.at(id).process;
-  if (links_.at(id).broken) {
+  const auto& link = links_.at(id);
+  if (link.broken) {
     hang_up(id);
-    stage_.agenda.in(connect_timeout, [this, process] {
-      wires_.at(process)->connect_failed(errc::unreachable, "no answer to the login");
-    });
+    refuse(link.process, link.server, connect_timeout, "no answer to the login");
   } else {
-    wires_.at(process)->connected(id, old_is_dead);
+    wires_.at(link.process)->connected(link.server, id, old_is_dead);
   }
 }
 
@@ -122,7 +153,7 @@ void Network::up(LinkId id, std::uint64_t number, const core::Command& command) 
   if (!link.server_open || number > link.cut) {
     return;
   }
-  auto wait = std::max(link.slow_until, stalled_until_);
+  auto wait = std::max(link.slow_until, stalled_until_[link.server]);
   if (number > link.arrived + 1) {  // one before it was held up
     wait = std::max(wait, stage_.now() + std::chrono::microseconds{10});
   }
@@ -132,18 +163,20 @@ void Network::up(LinkId id, std::uint64_t number, const core::Command& command) 
   }
   link.arrived = number;
   executing_ = id;
-  const auto answer = server_.execute(id, command);
+  const auto answer = servers_[link.server]->execute(id, command);
   executing_ = 0;
   stage_.note(id, answer.text, [&] {
-    std::string line = "server, link " + std::to_string(id) + ":";
+    std::string line =
+        "server " + std::to_string(link.server) + ", link " + std::to_string(id) + ":";
     for (const auto& arg : command.args) {
       line += ' ' + arg.substr(0, 64);
     }
     return line + " => " + answer.text;
   });
-  down(id, [id, answer](Wire& wire) { wire.reply(id, answer); });
+  const auto server = link.server;
+  down(id, [server, id, answer](Wire& wire) { wire.reply(server, id, answer); });
   for (const auto& message : std::exchange(held_back_, {})) {
-    down(id, [id, message](Wire& wire) { wire.message(id, message); });
+    down(id, [server, id, message](Wire& wire) { wire.message(server, id, message); });
   }
   if (!link.client_open) {
     ++stage_.tally.late_copies;
@@ -166,10 +199,10 @@ void Network::down(LinkId id, Deliver deliver) {
   });
 }
 
-bool Network::has_under_way(ProcessId process) const {
+bool Network::has_under_way(ProcessId process, ServerId server) const {
   return std::any_of(links_.begin(), links_.end(), [&](const auto& entry) {
     const auto& link = entry.second;
-    return link.process == process && link.server_open &&
+    return link.process == process && link.server == server && link.server_open &&
            std::min(link.sent, link.cut) > link.arrived;
   });
 }
@@ -177,8 +210,9 @@ bool Network::has_under_way(ProcessId process) const {
 // --- endings ------------------------------------------------------------------------------------
 
 void Network::close_server_side(LinkId id) {
-  links_.at(id).server_open = false;
-  server_.close(id);
+  auto& link = links_.at(id);
+  link.server_open = false;
+  servers_[link.server]->close(id);
 }
 
 void Network::forget_at(LinkId id, Time when) {
@@ -188,11 +222,11 @@ void Network::forget_at(LinkId id, Time when) {
 // Some of what is under way still arrives, at once or late.
 void Network::break_up(Link& link) {
   link.broken = true;
-  server_.referee().disturbed(link.process);
+  disturb(link.process);
   link.cut = std::min(link.cut, stage_.random.number(link.arrived, link.sent));
   if (stage_.random.chance(0.5)) {
-    link.slow_until = std::max(link.slow_until,
-                               stage_.now() + stage_.random.spread(milliseconds{1}, longest_late));
+    link.slow_until =
+        std::max(link.slow_until, stage_.now() + stage_.random.spread(milliseconds{1}, max_late));
   }
 }
 
@@ -210,14 +244,16 @@ void Network::hang_up(LinkId id) {
 
 void Network::abandon(ProcessId process, bool silently) {
   gone_.insert(process);
-  if (auto* link = current(process); link != nullptr) {
-    link->up_works = link->up_works && !silently;
-    hang_up(id_of(process));
+  for (ServerId server = 0; server < servers_.size(); ++server) {
+    if (auto* link = current({process, server}); link != nullptr) {
+      link->up_works = link->up_works && !silently;
+      hang_up(id_of({process, server}));
+    }
   }
 }
 
 void Network::stopped(ProcessId process, bool is_stopped) {
-  server_.referee().disturbed(process);
+  disturb(process);
   if (is_stopped) {
     stopped_.insert(process);
   } else {
@@ -225,55 +261,57 @@ void Network::stopped(ProcessId process, bool is_stopped) {
   }
 }
 
-void Network::reset(ProcessId process) {
-  if (auto* link = current(process); link != nullptr && link->client_open) {
-    const auto id = id_of(process);
+void Network::reset(ProcessId process, ServerId server) {
+  const auto id = id_of({process, server});
+  if (auto* link = current({process, server}); link != nullptr && link->client_open) {
     hang_up(id);
-    wires_.at(process)->closed(id, "connection reset");
+    wires_.at(process)->closed(server, id, "connection reset");
   }
 }
 
-void Network::server_closes(ProcessId process) {
-  const auto id = id_of(process);
-  if (auto* link = current(process); link != nullptr && link->server_open) {
+void Network::server_closes(ProcessId process, ServerId server) {
+  const auto id = id_of({process, server});
+  if (auto* link = current({process, server}); link != nullptr && link->server_open) {
     break_up(*link);
     close_server_side(id);
-    down(id, [id](Wire& wire) { wire.closed(id, "closed by the server"); });
+    down(id, [server, id](Wire& wire) { wire.closed(server, id, "closed by the server"); });
   }
 }
 
-void Network::mute(ProcessId process, bool up, bool down) {
-  if (auto* link = current(process); link != nullptr && link->client_open) {
+void Network::mute(ProcessId process, ServerId server, bool up, bool down) {
+  if (auto* link = current({process, server}); link != nullptr && link->client_open) {
     link->broken = true;
-    server_.referee().disturbed(process);
+    disturb(process);
     link->up_works = link->up_works && !up;
     link->down_works = link->down_works && !down;
     if (up) {
       link->cut = std::min(link->cut, stage_.random.number(link->arrived, link->sent));
-      forget_at(id_of(process), stage_.now() + stage_.random.spread(seconds{5}, seconds{40}));
+      forget_at(id_of({process, server}),
+                stage_.now() + stage_.random.spread(seconds{5}, seconds{40}));
     }
   }
 }
 
 void Network::partition(ProcessId process, Time until) {
-  mute(process, true, true);
+  for (ServerId server = 0; server < servers_.size(); ++server) {
+    mute(process, server, true, true);
+  }
   partitions_[process] = until;
 }
 
-void Network::spike(ProcessId process, Duration delay) {
-  if (auto* link = current(process); link != nullptr) {
+void Network::spike(ProcessId process, ServerId server, Duration delay) {
+  if (auto* link = current({process, server}); link != nullptr) {
     link->slow_until = std::max(link->slow_until, stage_.now() + delay);
   }
 }
 
-void Network::server_down(Time until) {
-  down_until_ = until;
+void Network::close_all(ServerId server) {
   for (auto& [id, link] : links_) {
-    if (link.server_open) {
+    if (link.server == server && link.server_open) {
       link.broken = true;
-      server_.referee().disturbed(link.process);
+      disturb(link.process);
       close_server_side(id);
-      down(id, [id = id](Wire& wire) { wire.closed(id, "closed by the server"); });
+      down(id, [server, id = id](Wire& wire) { wire.closed(server, id, "closed by the server"); });
     }
   }
 }
@@ -281,7 +319,10 @@ void Network::server_down(Time until) {
 void Network::heal() {
   healed_ = true;
   partitions_.clear();
-  down_until_ = stalled_until_ = stage_.now();
+  for (ServerId server = 0; server < servers_.size(); ++server) {
+    stalled_until_[server] = stage_.now();
+    servers_[server]->come_up();
+  }
 }
 
 }  // namespace dlock::sim

@@ -78,6 +78,40 @@ void add_faults(Plan& plan) {
     case Profile::steps:
       add(plan, {{Fault::step, 4}, {Fault::reset, 1}, {Fault::pause, 1}, {Fault::crash, 1}});
       break;
+    case Profile::majority:
+      add(plan, break_connections);
+      add(plan, slow_down);
+      add(plan, {{Fault::restart, 5},
+                 {Fault::go_away, 4},
+                 {Fault::delete_lock, 2},
+                 {Fault::crash, 1},
+                 {Fault::script_flush, 1}});
+      break;
+  }
+}
+
+// What a majority supports, and how much its servers differ.
+void decide_by_majority(Plan& plan, Random& random) {
+  plan.servers = static_cast<std::size_t>(random.number(3, random.chance(0.3) ? 5 : 3));
+  plan.drift_ppm = std::min(plan.drift_ppm, 8000);  // the servers' clocks differ as well
+  plan.several = 0;
+  plan.only_shared = true;
+  plan.processes = std::min(plan.processes, 5);
+  // A lease takes more round trips than on one server, the first of them to connect. And clocks of
+  // servers differ by less than a lease lasts.
+  for (auto& ttl : plan.ttls) {
+    ttl = std::max({ttl, plan.delay.high * 40, Duration{milliseconds{250}}});
+  }
+  plan.rounds = std::min(plan.rounds, 20);
+  if (plan.permits > 0 && random.chance(0.4)) {  // much traffic, so nothing else lasts long
+    plan.readers = 2;
+    plan.rounds = std::min(plan.rounds, 5);
+    plan.overstays = 0;
+    plan.hold.high = std::min<Duration>(plan.hold.high, seconds{2});
+    plan.hold.low = std::min(plan.hold.low, plan.hold.high);
+  }
+  if (random.chance(0.15)) {
+    plan.fault_time = plan.fault_interval = Duration{};
   }
 }
 
@@ -86,19 +120,19 @@ void add_faults(Plan& plan) {
 std::string_view name_of(Profile profile) {
   static constexpr std::array<std::string_view, profile_count> names{
       "calm",     "losses",  "unkilled", "pauses", "crashes", "troubles",
-      "oblivion", "foreign", "crowd",    "chaos",  "steps"};
+      "oblivion", "foreign", "crowd",    "chaos",  "steps",   "majority"};
   return names[static_cast<std::size_t>(profile)];
 }
 
 std::string_view name_of(Fault fault) {
   static constexpr std::array<std::string_view, fault_count> names{
-      "reset",        "server closes", "half open",    "mute down",      "mute up",
-      "partition",    "spike",         "pause",        "crash",          "power off",
-      "script flush", "restart",       "stall",        "loading",        "busy",
-      "read only",    "out of memory", "fate unknown", "deaf",           "restart empty",
-      "restart old",  "flush all",     "delete lock",  "delete queue",   "delete seen",
-      "break ask",    "break force",   "foreign hold", "foreign poller", "wrong type",
-      "step"};
+      "reset",        "server closes", "half open",    "mute down",    "mute up",
+      "partition",    "spike",         "pause",        "crash",        "power off",
+      "script flush", "restart",       "stall",        "loading",      "busy",
+      "read only",    "out of memory", "fate unknown", "deaf",         "restart empty",
+      "go away",      "restart old",   "flush all",    "delete lock",  "delete queue",
+      "delete seen",  "break ask",     "break force",  "foreign hold", "foreign poller",
+      "wrong type",   "step"};
   return names[static_cast<std::size_t>(fault)];
 }
 
@@ -161,6 +195,9 @@ Plan plan_of(std::uint64_t seed) {
   plan.capacity = random.number(1, 6);
   plan.several = plan.names > 1 && random.chance(0.6) ? 0.3 : 0;
   plan.kept = random.chance(0.3) ? 0.3 : 0;
+  if (plan.profile == Profile::majority) {
+    decide_by_majority(plan, random);
+  }
   return plan;
 }
 

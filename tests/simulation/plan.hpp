@@ -24,8 +24,9 @@ enum class Profile : std::uint8_t {
   crowd,     ///< hundreds of clients
   chaos,     ///< all of it
   steps,     ///< the server's clock steps: only fences are promised
+  majority,  ///< several servers decide; they go down, and a minority loses its data
 };
-inline constexpr std::size_t profile_count = 11;
+inline constexpr std::size_t profile_count = 12;
 [[nodiscard]] std::string_view name_of(Profile profile);
 
 enum class Fault : std::uint8_t {
@@ -49,6 +50,7 @@ enum class Fault : std::uint8_t {
   fate_unknown,   ///< ... of scripts that ran all the same
   deaf,           ///< new subscriptions are refused
   restart_empty,  ///< without its data
+  go_away,        ///< ... and until the leases it forgot have ended; only a minority at a time
   restart_old,    ///< with the data of a moment ago
   flush_all,
   delete_lock,  ///< by somebody else
@@ -73,6 +75,7 @@ struct Span {
 struct Plan {
   std::uint64_t seed = 0;
   Profile profile{};
+  std::size_t servers = 1;  ///< more: a majority of them decides
   int processes = 3;
   int threads = 1;  ///< of each process
   int names = 1;
@@ -87,7 +90,9 @@ struct Plan {
   double cancels = 0;         ///< ... that are cancelled, if they last
   double overstays = 0;       ///< share of holders who work as long as they may
   double permits = 0;         ///< share of waits for a semaphore or a reader-writer lock
+  bool only_shared = false;   ///< ... which is a reader-writer lock that is not upgraded
   int capacity = 3;           ///< of semaphores
+  int readers = 0;            ///< further threads, which take it as readers until all others end
   double several = 0;         ///< share of waits for several mutexes at once
   double kept = 0;            ///< share of holders of a mutex who keep others out for a while
   Span delay;                 ///< of one message

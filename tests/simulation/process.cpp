@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 // Of the product's `ClientOptions`.
 constexpr Duration request_timeout = milliseconds{2000};
 // Calls at one instant until it counts as a busy loop.
-constexpr int most_steps = 50;
+constexpr int max_steps = 50;
 
 std::string describe(const core::Command& command) {
   static constexpr const char* names[]{"acquire", "acquire_all", "release",
@@ -36,7 +36,9 @@ core::Router::Settings Process::settings(Stage& stage, Random& random, ProcessId
   }
   settings.request_timeout = request_timeout;
   settings.random = [&random] { return core::RandomBits{random.bits(), random.bits()}; };
-  return {core::Router::Mode::single, 1, std::move(settings)};
+  const auto servers = stage.plan.servers;
+  return {servers > 1 ? core::Router::Mode::quorum : core::Router::Mode::single, servers,
+          std::move(settings)};
 }
 
 Process::Process(Stage& stage, Network& network, ProcessId id)
@@ -47,7 +49,8 @@ Process::Process(Stage& stage, Network& network, ProcessId id)
       clock_{random_.number<std::int64_t>(1, 1'000'000'000'000'000),
              random_.chance(0.6) ? (random_.chance(0.5) ? 1 : -1) * stage.plan.drift_ppm
                                  : random_.number(-stage.plan.drift_ppm, stage.plan.drift_ppm)},
-      router_(settings(stage, random_, id)) {
+      router_(settings(stage, random_, id)),
+      links_(stage.plan.servers) {
   network.join(id, *this);
 }
 
@@ -58,13 +61,17 @@ void Process::note(std::uint64_t facts, std::string_view words, Text text) {
 
 // --- threads ------------------------------------------------------------------------------------
 
+void Process::ask(Caller& caller, core::WaiterId waiter, const core::AcquireRequest& wish) {
+  waiters_[waiter] = {&caller, now(), wish.deadline, network_.referee().newest(wish.key)};
+}
+
 void Process::acquire(Caller& caller, core::WaiterId waiter, core::AcquireRequest wish) {
   note(waiter, "asks", [&] {
     return "waiter " + std::to_string(waiter) + " asks for " + wish.key + ", ttl " +
            std::to_string(wish.ttl / milliseconds{1}) + " ms" + (wish.renew ? "" : ", fixed") +
            (wish.wait ? "" : ", try") + (wish.max_hold ? ", max_hold" : "");
   });
-  waiters_[waiter] = {&caller, now(), wish.deadline};
+  ask(caller, waiter, wish);
   router_.acquire(now(), waiter, std::move(wish));
   perform();
 }
@@ -75,7 +82,7 @@ void Process::acquire_all(Caller& caller,
     note(waiter, "asks for all", [&, id = waiter, key = wish.key] {
       return "waiter " + std::to_string(id) + " asks for " + key + ", with others";
     });
-    waiters_[waiter] = {&caller, now(), wish.deadline};
+    ask(caller, waiter, wish);
   }
   router_.acquire_all(now(), std::move(wishes));
   perform();
@@ -88,8 +95,8 @@ void Process::exchange(Caller& caller, core::WaiterId waiter, core::AcquireReque
            std::to_string(lease.id);
   });
   holders_.erase(lease.id);
-  network_.server().referee().ended(lease.id, id_, lease.key);
-  waiters_[waiter] = {&caller, now(), wish.deadline};
+  network_.referee().ended(lease.id, id_, lease.key);
+  ask(caller, waiter, wish);
   router_.exchange(now(), waiter, std::move(wish), lease);
   perform();
 }
@@ -99,15 +106,15 @@ void Process::cancel(core::WaiterId waiter) {
   router_.cancel(now(), 0, waiter);
   perform();
   if (waiters_.contains(waiter)) {
-    Referee::fail("answers", "a cancelled wait was not answered at once");
+    fail("answers", "a cancelled wait was not answered at once");
   }
 }
 
 void Process::release(Caller& caller, const core::LeaseRecord& lease) {
   note(lease.id, "releases", [&] { return "releases lease " + std::to_string(lease.id); });
   holders_.erase(lease.id);
-  network_.server().referee().ended(lease.id, id_, lease.key);
-  releases_[lease.id] = {&caller, now(), std::nullopt};
+  network_.referee().ended(lease.id, id_, lease.key);
+  releases_[lease.id] = {&caller, now(), std::nullopt, 0};
   if (const auto left = lease.hold_off_until.load() - now(); left > Duration::zero()) {
     // And as long as the release is under way; the clocks differ a little.
     kept_until_ = std::max(kept_until_, stage_.now() + left + request_timeout);
@@ -121,9 +128,17 @@ void Process::later(Duration delay, std::function<void()> what) {
     if (alive_ && stopped()) {
       waiting_.push_back(what);
     } else if (alive_) {
-      what();
+      run(what);
     }
   });
+}
+
+// A thread has its turn when what was read has been acted upon.
+void Process::run(const std::function<void()>& thread) {
+  if (acts_soon_) {
+    wake();
+  }
+  thread();
 }
 
 void Process::finish() {
@@ -142,60 +157,60 @@ void Process::read(std::function<void()> event) {
   }
 }
 
-void Process::connected(LinkId link, bool old_is_dead) {
-  read([this, link, old_is_dead] {
+void Process::connected(ServerId server, LinkId link, bool old_is_dead) {
+  read([this, server, link, old_is_dead] {
     note(link, "connected", [&] {
       return std::string{"is connected"} + (old_is_dead ? "" : ", the old may not be dead");
     });
-    link_ = link;
-    router_.on_connected(now(), 0, old_is_dead);
-    perform();
+    links_[server] = link;
+    router_.on_connected(now(), server, old_is_dead);
+    act_soon();
   });
 }
 
-void Process::connect_failed(errc code, const std::string& what) {
-  read([this, code, what] {
-    note(0, "failed", [&] { return "cannot connect: " + what; });
-    router_.on_connect_failed(now(), 0, code, what);
-    perform();
+void Process::connect_failed(ServerId server, errc code, const std::string& what) {
+  read([this, server, code, what] {
+    note(server, "failed", [&] { return "cannot connect: " + what; });
+    router_.on_connect_failed(now(), server, code, what);
+    act_soon();
   });
 }
 
-void Process::reply(LinkId link, const Answer& answer) {
-  read([this, link, answer] {
-    if (link != link_) {
+void Process::reply(ServerId server, LinkId link, const Answer& answer) {
+  read([this, server, link, answer] {
+    if (link != links_[server]) {
       return;
     }
     note(link, answer.text, [&] { return "reads " + answer.text; });
-    router_.on_reply(now(), 0,
+    router_.on_reply(now(), server,
                      {.text = answer.text,
                       .is_error = answer.is_error,
                       .unknown_script = answer.unknown_script,
                       .passing = answer.passing,
                       .code = answer.code,
                       .what = answer.is_error ? answer.text : ""});
-    perform();
+    act_soon();
   });
 }
 
-void Process::message(LinkId link, const std::string& text) {
-  read([this, link, text] {
-    if (link == link_) {
+void Process::message(ServerId server, LinkId link, const std::string& text) {
+  read([this, server, link, text] {
+    if (link == links_[server]) {
       note(link, text, [&] { return "is told " + text; });
-      router_.on_message(now(), 0, text);
-      perform();
+      router_.on_message(now(), server, text);
+      act_soon();
     }
   });
 }
 
-void Process::closed(LinkId link, const std::string& why) {
-  read([this, link, why] {
-    if (link == link_) {
+void Process::closed(ServerId server, LinkId link, const std::string& why) {
+  read([this, server, link, why] {
+    if (link == links_[server]) {
       note(link, "closed", [&] { return "loses its connection: " + why; });
-      link_ = 0;
+      links_[server] = 0;
       network_.hang_up(link);
-      router_.on_disconnected(now(), 0, why);
-      perform();
+      router_.on_disconnected(now(), server, why);
+      act_soon();
     }
   });
 }
@@ -235,12 +250,11 @@ void Process::go_on() {
     wake();
   }
   while (!unread_.empty() || !waiting_.empty()) {
-    auto& queue = unread_.empty()    ? waiting_
-                  : waiting_.empty() ? unread_
-                                     : (random_.chance(0.5) ? unread_ : waiting_);
+    const bool reads = waiting_.empty() || (!unread_.empty() && random_.chance(0.5));
+    auto& queue = reads ? unread_ : waiting_;
     const auto event = std::move(queue.front());
     queue.pop_front();
-    event();
+    reads ? event() : run(event);
   }
   wake();
 }
@@ -249,7 +263,7 @@ void Process::kill(bool silently) {
   if (alive_) {
     note(silently ? 1 : 0, "dies", [] { return "dies"; });
     alive_ = false;
-    network_.server().referee().died(id_);
+    network_.referee().died(id_);
     network_.abandon(id_, silently);
   }
 }
@@ -261,11 +275,30 @@ void Process::wake() {
   ++alarm_;
   steps_ = stepped_at_ == stage_.now() ? steps_ + 1 : 0;
   stepped_at_ = stage_.now();
-  if (steps_ > most_steps) {
-    Referee::fail("busy", "p" + std::to_string(id_) + " wakes again and again at one instant");
+  if (steps_ > max_steps) {
+    fail("busy", "p" + std::to_string(id_) + " wakes again and again at one instant");
   }
+  acts_soon_ = false;
   router_.on_timer(now());
   perform();
+}
+
+// The shell reads all sockets that are ready, and then acts.
+void Process::act_soon() {
+  if (acts_soon_) {
+    return;
+  }
+  if (random_.chance(0.7)) {
+    router_.on_timer(now());
+    perform();
+    return;
+  }
+  acts_soon_ = true;
+  stage_.agenda.in(random_.between(microseconds{1}, microseconds{200}), [this] {
+    if (acts_soon_ && alive_ && !stopped()) {
+      wake();
+    }
+  });
 }
 
 void Process::arm() {
@@ -287,16 +320,16 @@ void Process::arm() {
 
 void Process::carry_out_actions() {
   std::vector<core::Action> actions;
-  while (router_.take_actions(actions)) {
+  while (const auto server = router_.take_actions(actions)) {
     for (auto& action : actions) {
-      std::visit([this](auto& one) { carry_out(one); }, action);
+      std::visit([&](auto& one) { carry_out(*server, one); }, action);
     }
   }
 }
 
 void Process::perform() {
   carry_out_actions();
-  network_.server().referee().check(id_);
+  network_.referee().check(id_);
   look_around();
   if (finishing_ && router_.idle() && alive_) {
     router_.withdraw(now());
@@ -305,39 +338,46 @@ void Process::perform() {
     alive_ = false;
     network_.abandon(id_, false);
     if (!waiters_.empty() || !releases_.empty()) {
-      Referee::fail("answers", "p" + std::to_string(id_) + " exits and owes answers");
+      fail("answers", "p" + std::to_string(id_) + " exits and owes answers");
     }
     return;
   }
   arm();
 }
 
-// Who wants nothing has nothing on the server, but what it keeps others out of.
+// A process that wants nothing has nothing on a server, but what it keeps others out of.
 void Process::look_around() const {
-  auto& server = network_.server();
-  if (router_.idle() && stage_.now() > kept_until_ && holders_.empty() && link_ != 0 &&
-      !network_.has_under_way(id_) && !server.has_old_data() && stage_.plan.clock_is_sane()) {
-    if (const auto left = server.remains(router_.engine(0).client()); !left.empty()) {
-      Referee::fail("leftovers", "p" + std::to_string(id_) + " is idle, but " + left);
+  if (!router_.idle() || stage_.now() <= kept_until_ || !holders_.empty() ||
+      !stage_.plan.clock_is_sane()) {
+    return;
+  }
+  for (ServerId id = 0; id < links_.size(); ++id) {
+    auto& server = network_.server(id);
+    if (links_[id] == 0 || network_.has_under_way(id_, id) || server.has_old_data()) {
+      continue;
+    }
+    if (const auto left = server.remains(router_.engine(id).client()); !left.empty()) {
+      fail("leftovers", "p" + std::to_string(id_) + " is idle, but on server " +
+                            std::to_string(id) + " " + left);
     }
   }
 }
 
-void Process::carry_out(core::Send& action) {
-  note(link_, describe(action.command), [&] { return "sends " + describe(action.command); });
+void Process::carry_out(ServerId server, core::Send& action) {
+  const auto link = links_[server];
+  note(link, describe(action.command), [&] { return "sends " + describe(action.command); });
   const auto& command = action.command;
   if (command.verb == core::Verb::renew) {
     for (std::size_t i = 1; i < command.args.size(); i += 3) {
-      network_.server().referee().renewing(id_, command.args[i]);
+      network_.referee().renewing(id_, command.args[i]);
     }
   }
-  if (link_ == 0) {
-    Referee::fail("shell", "a command without a connection");
+  if (link != 0) {  // else the connection was lost after the reply to which this is the answer
+    network_.send(link, std::move(action.command));
   }
-  network_.send(link_, std::move(action.command));
 }
 
-void Process::carry_out(const core::Obtained& action) {
+void Process::carry_out(ServerId /*server*/, const core::Obtained& action) {
   note(action.waiter, "obtained", [&] {
     return "waiter " + std::to_string(action.waiter) + " has lease " +
            std::to_string(action.lease->id) + ", fence " +
@@ -347,38 +387,38 @@ void Process::carry_out(const core::Obtained& action) {
   });
   ++stage_.tally.acquired;
   stage_.tally.passed += action.lease->fence.sequence > 0 ? 1 : 0;
-  auto& caller = *answered(action.waiter);
-  holders_[action.lease->id] = {&caller, action.lease};
-  network_.server().referee().obtained(id_, clock_, action.lease);
-  caller.obtained(action.lease);
+  const auto wait = answered(action.waiter);
+  holders_[action.lease->id] = {wait.caller, action.lease};
+  network_.referee().obtained(id_, clock_, action.lease, wait.newest_fence);
+  wait.caller->obtained(action.lease);
 }
 
-void Process::carry_out(const core::Refusal& action) {
+void Process::carry_out(ServerId /*server*/, const core::Refusal& action) {
   note(action.waiter, "refused", [&] {
     static constexpr const char* kinds[]{"busy", "timed out", "cancelled", "failed"};
     return "waiter " + std::to_string(action.waiter) +
            " is refused: " + kinds[static_cast<int>(action.kind)] + ' ' + action.what;
   });
   ++stage_.tally.refused;
-  answered(action.waiter)->refused(action);
+  answered(action.waiter).caller->refused(action);
 }
 
-// Whose wait ended; each only once, and within its time limit.
-Caller* Process::answered(core::WaiterId waiter) {
+// The wait that ended; each ends only once, and within its time limit.
+Process::Outstanding Process::answered(core::WaiterId waiter) {
   const auto found = waiters_.find(waiter);
   if (found == waiters_.end()) {
-    Referee::fail("answers", "waiter " + std::to_string(waiter) + " was answered twice");
+    fail("answers", "waiter " + std::to_string(waiter) + " was answered twice");
   }
   const auto outstanding = found->second;
   waiters_.erase(found);
   if (outstanding.by && !ever_stopped_ &&
       now() > *outstanding.by + 2 * stage_.plan.lateness.high + milliseconds{1}) {
-    Referee::fail("answers", "waiter " + std::to_string(waiter) + " was answered too late");
+    fail("answers", "waiter " + std::to_string(waiter) + " was answered too late");
   }
-  return outstanding.caller;
+  return outstanding;
 }
 
-void Process::carry_out(const core::Released& action) {
+void Process::carry_out(ServerId /*server*/, const core::Released& action) {
   note(action.lease, "released", [&] {
     static constexpr const char* kinds[]{"released", "not held", "unknown"};
     return "lease " + std::to_string(action.lease) +
@@ -386,40 +426,48 @@ void Process::carry_out(const core::Released& action) {
   });
   const auto found = releases_.find(action.lease);
   if (found == releases_.end()) {
-    Referee::fail("answers", "lease " + std::to_string(action.lease) + " was released twice");
+    fail("answers", "lease " + std::to_string(action.lease) + " was released twice");
   }
   const auto release = found->second;
   releases_.erase(found);
   if (!ever_stopped_ &&
       now() > release.asked + request_timeout + 2 * stage_.plan.lateness.high + milliseconds{1}) {
-    Referee::fail("answers", "a release was answered too late");
+    fail("answers", "a release was answered too late");
   }
   release.caller->released(action.lease, action.kind);
 }
 
-void Process::carry_out(const core::Lost& action) {
+void Process::carry_out(ServerId /*server*/, const core::Lost& action) {
   note(action.lease->id, "lost", [&] {
     return "lease " + std::to_string(action.lease->id) + " is lost, reason " +
            std::to_string(static_cast<int>(action.lease->loss.load()));
   });
   ++stage_.tally.lost;
+  network_.referee().lost(id_, *action.lease);
+  const auto why = action.lease->loss.load();
+  if (stage_.plan.fault_time == Duration::zero() && why != core::Loss::max_hold &&
+      why != core::Loss::time_up) {
+    fail("loss", "p" + std::to_string(id_) + " loses a lease without a fault");
+  }
   if (!ever_stopped_ && stage_.plan.lateness.high == Duration::zero() &&
       now() > action.lease->end() + microseconds{1}) {
-    Referee::fail("loss", "p" + std::to_string(id_) + " learns of the end of a lease too late");
+    fail("loss", "p" + std::to_string(id_) + " learns of the end of a lease too late");
   }
   if (const auto found = holders_.find(action.lease->id); found != holders_.end()) {
     found->second.caller->lost(action.lease->id);
   }
 }
 
-void Process::carry_out(const core::Connect&) { network_.dial(id_); }
-
-void Process::carry_out(const core::Disconnect& action) {
-  note(link_, "hangs up", [&] { return "hangs up: " + action.why; });
-  network_.hang_up(std::exchange(link_, 0));
+void Process::carry_out(ServerId server, const core::Connect& /*action*/) {
+  network_.dial(id_, server);
 }
 
-void Process::carry_out(const core::Report& action) {
+void Process::carry_out(ServerId server, const core::Disconnect& action) {
+  note(links_[server], "hangs up", [&] { return "hangs up: " + action.why; });
+  network_.hang_up(std::exchange(links_[server], 0));
+}
+
+void Process::carry_out(ServerId /*server*/, const core::Report& action) {
   note(0, action.text, [&] { return "reports: " + action.text; });
 }
 

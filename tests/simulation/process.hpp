@@ -1,5 +1,5 @@
 // Process: a client with the real router, and around it what the shell is in the product: a clock,
-// timers, one connection at a time. It can be stopped and killed.
+// timers, one connection at a time to each server. It can be stopped and killed.
 #pragma once
 
 #include <deque>
@@ -63,12 +63,12 @@ class Process final : public Wire {
   [[nodiscard]] ProcessId id() const { return id_; }
 
   // Wire
-  void connected(LinkId link, bool old_is_dead) override;
-  void connect_failed(errc code, const std::string& what) override;
-  void reply(LinkId link, const Answer& answer) override;
-  void message(LinkId link, const std::string& text) override;
-  void closed(LinkId link, const std::string& why) override;
-  bool has_unanswered() override { return router_.engine(0).has_unanswered(); }
+  void connected(ServerId server, LinkId link, bool old_is_dead) override;
+  void connect_failed(ServerId server, errc code, const std::string& what) override;
+  void reply(ServerId server, LinkId link, const Answer& answer) override;
+  void message(ServerId server, LinkId link, const std::string& text) override;
+  void closed(ServerId server, LinkId link, const std::string& why) override;
+  bool has_unanswered(ServerId server) override { return router_.engine(server).has_unanswered(); }
   void acted_late() override;
 
  private:
@@ -76,6 +76,7 @@ class Process final : public Wire {
     Caller* caller = nullptr;
     core::Instant asked;
     std::optional<core::Instant> by;  ///< the time limit
+    std::int64_t newest_fence = 0;    ///< when it asked
   };
   struct Holder {
     Caller* caller = nullptr;
@@ -87,22 +88,25 @@ class Process final : public Wire {
   void go_on();
   void wake();
   void carry_out_actions();
+  void run(const std::function<void()>& thread);
+  void act_soon();
   void perform();
   void look_around() const;
-  Caller* answered(core::WaiterId waiter);
-  void carry_out(core::Send& action);
-  void carry_out(const core::Obtained& action);
-  void carry_out(const core::Refusal& action);
-  void carry_out(const core::Released& action);
-  void carry_out(const core::Lost& action);
-  void carry_out(const core::Renewed&) {}  // no lease here is a part of another
-  void carry_out(const core::FenceWritten&) {}
-  void carry_out(const core::Queued&) {}
-  void carry_out(const core::RenewalBlocked&) {}
-  void carry_out(const core::Unanswered&) {}
-  void carry_out(const core::Connect& action);
-  void carry_out(const core::Disconnect& action);
-  void carry_out(const core::Report& action);
+  Outstanding answered(core::WaiterId waiter);
+  void ask(Caller& caller, core::WaiterId waiter, const core::AcquireRequest& wish);
+  void carry_out(ServerId server, core::Send& action);
+  void carry_out(ServerId server, const core::Connect& action);
+  void carry_out(ServerId server, const core::Disconnect& action);
+  void carry_out(ServerId server, const core::Obtained& action);
+  void carry_out(ServerId server, const core::Refusal& action);
+  void carry_out(ServerId server, const core::Released& action);
+  void carry_out(ServerId server, const core::Lost& action);
+  void carry_out(ServerId server, const core::Report& action);
+  void carry_out(ServerId, const core::Renewed&) {}  // of parts, which the router takes
+  void carry_out(ServerId, const core::FenceWritten&) {}
+  void carry_out(ServerId, const core::Queued&) {}
+  void carry_out(ServerId, const core::RenewalBlocked&) {}
+  void carry_out(ServerId, const core::Unanswered&) {}
   void arm();
   template <class Text>
   void note(std::uint64_t facts, std::string_view words, Text text);
@@ -113,8 +117,8 @@ class Process final : public Wire {
   Random random_;
   Clock clock_;
   core::Router router_;
-  LinkId link_ = 0;  ///< 0: none
-  bool alive_ = true, finishing_ = false, ever_stopped_ = false;
+  std::vector<LinkId> links_;  ///< by server; 0: none
+  bool alive_ = true, finishing_ = false, ever_stopped_ = false, acts_soon_ = false;
   Time stopped_until_{};
   Time kept_until_{};                          ///< when others are certainly not kept out any more
   std::deque<std::function<void()>> unread_;   ///< what the network brought while stopped

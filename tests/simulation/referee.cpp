@@ -2,15 +2,16 @@
 #include "simulation/referee.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace dlock::sim {
 namespace {
 
 using std::to_string;
 
-constexpr Duration most_passing = std::chrono::milliseconds{100};
+constexpr Duration max_passing = std::chrono::milliseconds{100};
 
-std::string who(ProcessId process) { return "p" + to_string(process); }
+std::string name_of(ProcessId process) { return "p" + to_string(process); }
 
 std::string show(const core::LeaseRecord& record) {
   return to_string(record.fence.counter) + "+" + to_string(record.fence.sequence);
@@ -22,81 +23,16 @@ std::int64_t weight_of(const core::LeaseRecord& record) {
 
 }  // namespace
 
-void Referee::fail(std::string_view check, const std::string& what) {
-  throw Violation{check, what};
-}
-
-// --- at the server ------------------------------------------------------------------------------
-
-void Referee::asked(const std::string& key, const std::string& token, ProcessId process, bool hears,
-                    bool first, std::int64_t capacity) {
-  names_[key].capacity = capacity;
-  auto& known = tokens_[token];
-  known.key = key;
-  known.process = process;
-  known.hears = hears;
-  known.first = first;
-}
-
-void Referee::queued(const std::string& token, std::int64_t ticket) {
-  const auto& known = tokens_.at(token);
-  auto& waiter = names_[known.key].waiting[token];
-  if (waiter.ticket == 0) {
-    waiter = {ticket, known.process, false};
-  }
-  waiter.disturbed = waiter.disturbed || !known.hears;
-}
-
-void Referee::acquired(const std::string& token, std::int64_t counter) {
-  auto& known = tokens_.at(token);
-  auto& name = names_[known.key];
-  if (known.counters.contains(counter)) {
-    name.waiting.erase(token);
-    return;  // a repeat
-  }
-  if (counter <= name.counter) {
-    fail("fence",
-         known.key + ": handed out " + to_string(counter) + " after " + to_string(name.counter));
-  }
-  // A holder of permits whose fence the server has forgotten is given a new one.
-  const bool holds = !known.counters.empty() && core::weight_of(token);
-  if (!known.first && !holds) {
-    in_order(known.key, name, token);
-  }
-  name.counter = counter;
-  known.counters.insert(counter);
-  name.waiting.erase(token);
-}
-
-// Nobody who waits undisturbed is passed over.
-void Referee::in_order(const std::string& key, const Name& name, const std::string& token) {
-  // The server passes over so many dead waiters in one call; behind them it sees nobody.
-  constexpr int most_dead = 64;
-  const auto dead = std::count_if(name.waiting.begin(), name.waiting.end(),
-                                  [](const auto& entry) { return entry.second.disturbed; });
-  if (order_is_lost_ || dead >= most_dead || !stage_.plan.clock_is_sane()) {
-    return;
-  }
-  const auto mine = name.waiting.find(token);
-  for (const auto& [other, waiter] : name.waiting) {
-    if (!waiter.disturbed && other != token &&
-        (mine == name.waiting.end() || waiter.ticket < mine->second.ticket)) {
-      fail("order", key + ": " + token + " got the lock before " + other + ", who waits since " +
-                        to_string(waiter.ticket));
-    }
-  }
-}
-
-void Referee::left(const std::string& token) {
-  if (const auto known = tokens_.find(token); known != tokens_.end()) {
-    names_[known->second.key].waiting.erase(token);
-  }
-}
+// --- at the servers -----------------------------------------------------------------------------
 
 void Referee::ran(const std::string& key) {
   auto& name = names_[key];
+  ++runs_;
   // A look at a long queue is slow, and the next look would see the same.
-  const bool looks = name.waiting.size() < 20 || ++runs_ % 16 == 0;
+  const bool looks =
+      runs_ % 16 == 0 || std::all_of(witnesses_.begin(), witnesses_.end(), [&](auto* witness) {
+        return witness->ledger().waiting(key) < 20;
+      });
   for (auto& held : name.held) {
     if (looks) {
       check(key, name, held);
@@ -107,12 +43,14 @@ void Referee::ran(const std::string& key) {
 void Referee::forgotten(const std::string& key) {
   for (auto& [name_key, name] : names_) {
     if (key.empty() || key == name_key) {
-      name.excused = name.counter;
-      for (auto& [token, waiter] : name.waiting) {
-        waiter.disturbed = true;
-      }
+      name.excused = witnesses_.front()->ledger().counter(name_key);
     }
   }
+}
+
+void Referee::excuse(const std::string& key, std::string_view client, Time until) {
+  auto& excused = names_[key].excused_until[std::string{client}];
+  excused = std::max(excused, until);
 }
 
 void Referee::foreign(const std::string& key, std::optional<Time> until) {
@@ -127,42 +65,66 @@ void Referee::foreign(const std::string& key, std::optional<Time> until) {
 
 // --- in the processes ---------------------------------------------------------------------------
 
+// A holder that is told of a loss before its time is over may use the rest of it.
 Duration Referee::left_of(const Held& held) const {
-  return held.record->left(held.clock->at(stage_.now()));
+  const auto now = held.clock->at(stage_.now());
+  return core::is_by_time(held.record->loss.load()) ? std::max(held.record->end() - now, Duration{})
+                                                    : held.record->left(now);
+}
+
+bool Referee::is_excused(const Name& name, const core::LeaseRecord& record) const {
+  const auto found = name.excused_until.find(core::client_of(record.token));
+  return record.fence.counter <= name.excused ||
+         (found != name.excused_until.end() && stage_.now() < found->second);
 }
 
 void Referee::obtained(ProcessId process, const Clock& clock,
-                       const std::shared_ptr<core::LeaseRecord>& record) {
+                       const std::shared_ptr<core::LeaseRecord>& record,
+                       std::int64_t newest_when_asked) {
   auto& name = names_[record->key];
-  const auto local = clock.at(stage_.now());
-  const auto known = tokens_.find(record->token);
-  if (known == tokens_.end() || !known->second.counters.contains(record->fence.counter)) {
-    fail("fence", record->key + ": " + who(process) + " holds under " + show(*record) +
+  if (witnesses_.size() == 1 &&
+      !witnesses_.front()->ledger().handed_out(record->token, record->fence.counter)) {
+    fail("fence", record->key + ": " + name_of(process) + " holds under " + show(*record) +
                       ", which the server never handed out");
   }
-  auto& row = rows_[record->token + ' ' + to_string(record->fence.counter)];
-  if (record->fence.sequence == 0) {
-    row = {local, 0};
-  } else if (record->fence.sequence != row.sequence + 1 ||
-             record->fence.sequence >= core::Fence::max_sequences) {
-    fail("fence", record->key + ": hand-off inside " + who(process) + " got " + show(*record) +
-                      " after sequence " + to_string(row.sequence));
-  } else if (local - row.began > most_passing) {
-    fail("passing", record->key + ": " + who(process) + " passes the lock on for " +
-                        to_string((local - row.began).count() / 1'000'000) + " ms");
-  }
-  row.sequence = record->fence.sequence;
-  const auto fence = record->fence.number();
-  // Those who hold together learn of it in any order.
-  if (fence <= name.written && weight_of(*record) == name.capacity &&
-      record->fence.counter > name.excused && stage_.plan.clock_is_sane()) {
-    fail("fence", record->key + ": " + who(process) + " holds under " + show(*record) +
-                      ", but the resource has seen " + to_string(name.written));
-  }
-  name.written = std::max(name.written, fence);
+  check_passing(process, clock.at(stage_.now()), *record);
+  check_fence(process, name, *record, newest_when_asked);
   name.held.push_back({process, &clock, record, record->end()});
   check(record->key, name, name.held.back());
   exclude(record->key, name, name.held.back());
+}
+
+void Referee::check_passing(ProcessId process, core::Instant at, const core::LeaseRecord& record) {
+  auto& row = rows_[record.token + ' ' + to_string(record.fence.counter)];
+  if (record.fence.sequence == 0) {
+    row = {at, 0};
+  } else if (record.fence.sequence != row.sequence + 1 ||
+             record.fence.sequence >= core::Fence::max_sequences) {
+    fail("fence", record.key + ": hand-off inside " + name_of(process) + " got " + show(record) +
+                      " after sequence " + to_string(row.sequence));
+  } else if (at - row.began > max_passing) {
+    fail("passing", record.key + ": " + name_of(process) + " passes the lock on for " +
+                        to_string((at - row.began).count() / 1'000'000) + " ms");
+  }
+  row.sequence = record.fence.sequence;
+}
+
+// Greater than the fences of all who may have held before. Those who hold together learn of it in
+// any order, so each of them is compared with those who could not hold at the same time, and with
+// those who had a fence when it asked.
+void Referee::check_fence(ProcessId process, Name& name, const core::LeaseRecord& record,
+                          std::int64_t newest_when_asked) {
+  const auto fence = record.fence.number();
+  const bool exclusive = weight_of(record) == name.capacity;
+  const auto floor = exclusive ? name.written : std::max(name.exclusive, newest_when_asked);
+  const bool is_new = exclusive || name.shared.insert(fence).second;
+  if ((fence <= floor || !is_new) && !is_excused(name, record) && stage_.plan.clock_is_sane()) {
+    fail("fence", record.key + ": " + name_of(process) + " holds under " + show(record) +
+                      ", but there was already " + to_string(is_new ? floor : fence));
+  }
+  name.written = std::max(name.written, fence);
+  name.newest = name.written;
+  name.exclusive = exclusive ? name.written : name.exclusive;
 }
 
 void Referee::ended(core::LeaseId lease, ProcessId process, const std::string& key) {
@@ -171,16 +133,13 @@ void Referee::ended(core::LeaseId lease, ProcessId process, const std::string& k
   });
 }
 
-void Referee::disturbed(ProcessId process) {
-  for (auto& [key, name] : names_) {
-    for (auto& [token, waiter] : name.waiting) {
-      waiter.disturbed = waiter.disturbed || waiter.process == process;
-    }
+void Referee::lost(ProcessId process, const core::LeaseRecord& record) {
+  for (auto& held : names_[record.key].held) {
+    held.lost = held.lost || (held.process == process && held.record->id == record.id);
   }
 }
 
 void Referee::died(ProcessId process) {
-  disturbed(process);
   for (auto& [key, name] : names_) {
     std::erase_if(name.held, [&](const Held& held) { return held.process == process; });
   }
@@ -197,7 +156,7 @@ void Referee::check(ProcessId process) {
   }
 }
 
-// A valid lease stands in the server's record, and for as long as it is valid.
+// A valid lease stands in the servers' records, and for as long as it is valid.
 void Referee::check(const std::string& key, Name& name, Held& held) {
   const auto end = held.record->end();
   const bool longer = end > held.believed;
@@ -205,27 +164,54 @@ void Referee::check(const std::string& key, Name& name, Held& held) {
   if (!stage_.plan.clock_is_sane() || left_of(held) == Duration::zero()) {
     return;
   }
+  if (witnesses_.size() == 1) {
+    check_record(key, name, held, longer);
+  } else if (!is_excused(name, *held.record)) {
+    check_majority(key, held);
+  }
+}
+
+void Referee::check_record(const std::string& key, const Name& name, Held& held, bool longer) {
   const auto& lease = *held.record;
-  auto record = look_(key, lease.token);
+  auto record = witnesses_.front()->look(key, lease.token);
   if (lease.kind == core::Kind::permits && record.counter == 0) {
     record.counter = lease.fence.counter;
   }
   if (lease.fence.counter <= name.excused) {
-    if (longer && record.token == lease.token && record.counter != lease.fence.counter) {
-      fail("fence", key + ": " + who(held.process) + " goes on under " + show(lease) +
+    // The server, which has forgotten it, may have made it the holder anew. It learns of that at
+    // once, and asks; a renewal that was under way may be confirmed first.
+    const bool strays = record.token == lease.token && record.counter != lease.fence.counter;
+    if (longer && strays && std::exchange(held.strayed, true)) {
+      fail("fence", key + ": " + name_of(held.process) + " goes on under " + show(lease) +
                         ", but the record says " + to_string(record.counter));
     }
     return;
   }
   if (record.token != lease.token || record.counter != lease.fence.counter) {
-    fail("record", key + ": " + who(held.process) + " believes in " + lease.token + " " +
+    fail("record", key + ": " + name_of(held.process) + " believes in " + lease.token + " " +
                        show(lease) + " for another " + to_string(left_of(held).count()) +
                        " ns, the record says '" + record.token + "' " + to_string(record.counter));
   }
-  if (record.until && *record.until < held.clock->when(end)) {
-    fail("record", key + ": " + who(held.process) + " believes in " + lease.token + " until " +
-                       to_string(held.clock->when(end).count()) + " ns, the record ends at " +
+  const auto end = held.clock->when(lease.end());
+  if (record.until && *record.until < end) {
+    fail("record", key + ": " + name_of(held.process) + " believes in " + lease.token + " until " +
+                       to_string(end.count()) + " ns, the record ends at " +
                        to_string(record.until->count()));
+  }
+}
+
+void Referee::check_majority(const std::string& key, const Held& held) {
+  const auto client = core::client_of(held.record->token);
+  const auto end = held.clock->when(held.record->end());
+  const auto for_it = std::count_if(witnesses_.begin(), witnesses_.end(), [&](auto* witness) {
+    const auto until = witness->held_until(key, client);
+    return until && *until >= end;
+  });
+  if (static_cast<std::size_t>(for_it) < witnesses_.size() / 2 + 1) {
+    fail("record", key + ": " + name_of(held.process) + " believes in " + held.record->token +
+                       " for another " + to_string(left_of(held).count()) + " ns, and only " +
+                       to_string(for_it) + " of " + to_string(witnesses_.size()) +
+                       " servers keep it for that long");
   }
 }
 
@@ -234,9 +220,9 @@ void Referee::exclude(const std::string& key, const Name& name, const Held& held
   if (!stage_.plan.clock_is_sane() || left_of(held) == Duration::zero()) {
     return;
   }
-  const bool excused = held.record->fence.counter <= name.excused;
+  const bool excused = is_excused(name, *held.record);
   if (name.foreign_until && *name.foreign_until > stage_.now() && !excused) {
-    fail("exclusion", key + ": " + who(held.process) + " and a foreign client hold it");
+    fail("exclusion", key + ": " + name_of(held.process) + " and a foreign client hold it");
   }
   auto weight = weight_of(*held.record);
   auto all = weight;
@@ -246,40 +232,32 @@ void Referee::exclude(const std::string& key, const Name& name, const Held& held
       continue;
     }
     all += weight_of(*other.record);
-    if (!excused && other.record->fence.counter > name.excused) {
+    if (!excused && !is_excused(name, *other.record)) {
       weight += weight_of(*other.record);
-      others += " and " + who(other.process) + " (" + show(*other.record) + ")";
+      others += " and " + name_of(other.process) + " (" + show(*other.record) + ")";
     }
   }
   if (weight > name.capacity) {
-    fail("exclusion",
-         key + ": " + who(held.process) + " (" + show(*held.record) + ")" + others + " hold it");
+    fail("exclusion", key + ": " + name_of(held.process) + " (" + show(*held.record) + ")" +
+                          others + " hold it");
   }
   stage_.tally.overlaps_excused += all > name.capacity ? 1 : 0;
   stage_.tally.together += name.capacity > 1 && all > weight_of(*held.record) ? 1 : 0;
 }
 
 void Referee::renewing(ProcessId process, const std::string& token) {
-  for (const auto& [key, name] : names_) {
-    for (const auto& held : name.held) {
-      if (held.process == process && held.record->token == token &&
-          held.record->loss.load() == core::Loss::none) {
-        return;
-      }
-    }
+  const auto is_its = [&](const Held& held) {
+    return held.process == process && held.record->token == token && !held.lost;
+  };
+  // With several servers, the renewals are those of parts, which nobody sees.
+  const bool is_held =
+      witnesses_.size() > 1 || std::any_of(names_.begin(), names_.end(), [&](const auto& entry) {
+        const auto& held = entry.second.held;
+        return std::any_of(held.begin(), held.end(), is_its);
+      });
+  if (!is_held) {
+    fail("renewal", name_of(process) + " renews " + token + ", which nobody there holds");
   }
-  fail("renewal", who(process) + " renews " + token + ", which nobody there holds");
-}
-
-bool Referee::acting(ProcessId process) const {
-  for (const auto& [key, name] : names_) {
-    for (const auto& held : name.held) {
-      if (held.process == process && left_of(held) > Duration::zero()) {
-        return true;
-      }
-    }
-  }
-  return false;
 }
 
 }  // namespace dlock::sim

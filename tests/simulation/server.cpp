@@ -13,8 +13,6 @@ namespace {
 using core::Verb;
 using core::Words;
 
-// Some day in 2023, in microseconds.
-constexpr std::int64_t epoch_us = 1'700'000'000'000'000;
 const std::string foreign_prefix = "redis-py-";
 // A waiter that the server has not heard of for so long counts as dead.
 constexpr Duration waiter_life = std::chrono::seconds{15};
@@ -31,7 +29,7 @@ std::string_view script_of(const core::Command& command) {
     case Verb::renew:
       return permits ? "permits_renew" : "renew";
     case Verb::write_fence:
-      return "write_fence";
+      return permits ? "permits_write_fence" : "write_fence";
     default:
       return {};
   }
@@ -43,18 +41,20 @@ Answer error(errc code, std::string text, bool passing = false) {
 
 }  // namespace
 
-Server::Server(Stage& stage, Push push)
+Server::Server(Stage& stage, Referee& referee, Clock clock, Push push)
     : stage_(stage),
       push_(std::move(push)),
       store_([this](std::string_view channel, std::string_view message) {
         return publish(channel, message);
       }),
-      referee_(stage, [this](const std::string& key, const std::string& token) {
-        return look(key, token);
-      }) {}
+      referee_(referee),
+      ledger_(stage),
+      clock_(clock) {
+  referee.add(*this);
+}
 
 test::Micros Server::time() const {
-  return test::Micros{epoch_us} + std::chrono::duration_cast<test::Micros>(stage_.now() + stepped_);
+  return std::chrono::duration_cast<test::Micros>(clock_.at(stage_.now()).time_since_epoch());
 }
 
 void Server::open(LinkId link, ProcessId process) { sessions_[link] = {process, {}}; }
@@ -104,7 +104,7 @@ Answer Server::execute(LinkId link, const core::Command& command) {
   auto refused = refusal(command);
   Answer answer = refused ? std::move(*refused) : run(link, command);
   if (answer.is_error) {
-    referee_.disturbed(sessions_.at(link).process);
+    ledger_.disturbed(sessions_.at(link).process);
   }
   return answer;
 }
@@ -120,24 +120,7 @@ Answer Server::run(LinkId link, const core::Command& command) {
     return {command.verb == Verb::ping ? "PONG" : "OK", false, false, false, {}};
   }
   scripts_.insert({command.kind, command.verb});
-  if (command.verb == Verb::acquire) {
-    const auto& session = sessions_.at(link);
-    const bool hears = !session.channel.empty() && (!smooth || smooth(link));
-    const bool permits = command.kind == core::Kind::permits;
-    const bool first =
-        permits && (command.args.at(2).ends_with("_first") || !command.args.at(4).empty());
-    referee_.asked(command.keys.at(0), command.args.at(0), session.process, hears, first,
-                   permits ? std::stoll(command.args.at(5)) : 1);
-  }
-  if (command.verb == Verb::acquire_all) {
-    for (std::size_t i = 1; i < command.args.size(); ++i) {
-      referee_.asked(command.keys.at(3 * i - 2), command.args[i], sessions_.at(link).process, true,
-                     false, 1);
-    }
-  }
-  if (command.verb == Verb::release) {
-    referee_.left(command.args.at(0));
-  }
+  asked(link, command);
   Answer answer{store_.run(time(), script, command.keys, command.args), false, false, false, {}};
   if (answer.text.starts_with('-')) {
     return error(errc::not_a_lock, answer.text.substr(1));
@@ -147,6 +130,29 @@ Answer Server::run(LinkId link, const core::Command& command) {
     return error(errc::store_unusable, "ERR something failed after the script had run");
   }
   return answer;
+}
+
+void Server::asked(LinkId link, const core::Command& command) {
+  const auto& session = sessions_.at(link);
+  if (command.verb == Verb::acquire) {
+    const auto& key = command.keys.at(0);
+    const bool permits = command.kind == core::Kind::permits;
+    Ledger::Request request{session.process};
+    request.hears = !session.channel.empty() && (!smooth || smooth(link));
+    request.first =
+        permits && (command.args.at(2).ends_with("_first") || !command.args.at(4).empty());
+    if (!core::parse_number(command.args.at(3), request.ticket)) {
+      request.ticket = 0;
+    }
+    referee_.asked(key, permits ? std::stoll(command.args.at(5)) : 1);
+    ledger_.asked(key, command.args.at(0), request);
+  } else if (command.verb == Verb::acquire_all) {
+    for (std::size_t i = 1; i < command.args.size(); ++i) {
+      ledger_.asked(command.keys.at(3 * i - 2), command.args[i], {session.process});
+    }
+  } else if (command.verb == Verb::release) {
+    ledger_.left(command.args.at(0));
+  }
 }
 
 // What a reply says of who holds and who waits.
@@ -165,7 +171,7 @@ void Server::observe(const core::Command& command, std::string_view reply) {
       words.next();
       words.next();
       if (core::parse_number(words.next(), number)) {
-        referee_.queued(token, number);
+        ledger_.queued(token, number);
       }
     }
     referee_.ran(command.keys.at(0));
@@ -184,6 +190,10 @@ void Server::observe(const core::Command& command, std::string_view reply) {
         }
       }
     }
+    if (command.verb == Verb::write_fence) {
+      stage_.tally.fences_written += reply.ends_with("written") ? 1 : 0;
+      stage_.tally.fences_passed += reply.find(" passed ") != reply.npos ? 1 : 0;
+    }
     tell_referee();
     for (std::size_t i = 1; i < command.keys.size(); i += 3) {
       referee_.ran(command.keys[i]);
@@ -194,7 +204,7 @@ void Server::observe(const core::Command& command, std::string_view reply) {
 // Who became a holder in a script, in the order in which it made them so.
 void Server::tell_referee() {
   for (const auto& [counter, token] : std::exchange(handed_out_, {})) {
-    referee_.acquired(token, counter);
+    ledger_.acquired(token, counter);
   }
 }
 
@@ -218,27 +228,46 @@ int Server::publish(std::string_view channel, std::string_view message) {
   return static_cast<int>(found->second.size());
 }
 
-// Of permits, what it says of `token`.
-OnRecord Server::look(const std::string& key, const std::string& token) {
+std::map<std::string, OnRecord> Server::holders(const std::string& key) {
   const auto state = store_.state(time(), key);
-  OnRecord record;
-  if (const auto end = test::permits_end(state.value, token)) {
-    record.token = token;
+  std::map<std::string, OnRecord> found;
+  for (const auto& [token, end] : test::permits_holders(state.value)) {
     const auto seen = state.seen.find(token);
-    record.counter = seen == state.seen.end() ? 0 : seen->second;
-    record.until = Time{test::Micros{*end - epoch_us}} - stepped_;
-    return record;
+    if (end > time()) {
+      found[token] = {token, seen == state.seen.end() ? 0 : seen->second,
+                      clock_.when(core::Instant{end})};
+    }
   }
   if (const auto value = core::parse_value(state.value)) {
-    record.token = value->token;
-    record.counter = value->fence.counter;
+    auto& record = found[std::string{value->token}];
+    record = {std::string{value->token}, value->fence.counter, std::nullopt};
+    if (state.pttl >= 0) {
+      const auto gone = std::chrono::floor<test::Millis>(time()) + test::Millis{state.pttl + 1};
+      record.until = clock_.when(core::Instant{gone});
+    }
   }
-  if (state.pttl >= 0) {
-    const auto shown = std::chrono::floor<test::Millis>(time());
-    const auto gone = shown + test::Millis{state.pttl + 1};
-    record.until = Time{gone - test::Micros{epoch_us}} - stepped_;
+  return found;
+}
+
+// Of a mutex, whoever holds it.
+OnRecord Server::look(const std::string& key, const std::string& token) {
+  const auto all = holders(key);
+  const auto found = all.find(token);
+  return found != all.end() ? found->second : all.size() == 1 ? all.begin()->second : OnRecord{};
+}
+
+// While it is away, what it forgot counts as held.
+std::optional<Time> Server::held_until(const std::string& key, std::string_view client) {
+  std::optional<Time> until;
+  if (stage_.now() < away_until_) {
+    until = Time::max();
   }
-  return record;
+  for (const auto& [token, record] : holders(key)) {
+    if (core::client_of(token) == client) {
+      until = std::max(until, std::optional{record.until.value_or(Time::max())});
+    }
+  }
+  return until;
 }
 
 // --- faults -------------------------------------------------------------------------------------
@@ -250,12 +279,12 @@ void Server::restart() {
 
 void Server::restart_from_saved() {
   restart();
-  forget();
+  forget("");
   if (saved_) {
     store_ = *saved_;
     store_.drop_wrong_types();  // whoever made them has taken them away meanwhile
     has_old_data_ = true;
-    referee_.order_is_lost();
+    ledger_.order_is_lost();
   }
 }
 
@@ -265,17 +294,29 @@ void Server::restart_empty() {
 }
 
 void Server::flush_all() {
-  forget();
+  forget("");
   store_.flush();
 }
 
+void Server::go_away(Time until) {
+  ++stage_.tally.wiped;
+  restart();
+  ledger_.forgotten("");
+  store_.flush();
+  away_until_ = until;
+  go_down(until);
+}
+
 // Whoever holds something holds it no more.
-void Server::forget() {
-  for (const auto& [key, value] : foreign_) {
-    referee_.foreign(key, std::nullopt);
+void Server::forget(const std::string& key) {
+  for (const auto& [foreign_key, value] : foreign_) {
+    if (key.empty() || key == foreign_key) {
+      referee_.foreign(foreign_key, std::nullopt);
+    }
   }
-  foreign_.clear();
-  referee_.forgotten("");
+  std::erase_if(foreign_, [&](const auto& entry) { return key.empty() || key == entry.first; });
+  ledger_.forgotten(key);
+  referee_.forgotten(key);
 }
 
 void Server::refuse(Fault how, Time until) { refusals_[how] = until; }
@@ -310,19 +351,32 @@ void Server::foreign_release(const std::string& key, const std::string& value) {
 }
 
 void Server::delete_lock(const std::string& key) {
-  foreign_.erase(key);
-  referee_.foreign(key, std::nullopt);
+  if (stage_.plan.servers > 1) {
+    excuse_holders(key);
+  } else {
+    forget(key);
+  }
   store_.foreign_del(time(), key);
-  referee_.forgotten(key);
+}
+
+// One server may not delete what a majority decides. Its holders are excused until the part that
+// was deleted would have ended.
+void Server::excuse_holders(const std::string& key) {
+  ledger_.forgotten(key);
+  for (const auto& [token, record] : holders(key)) {
+    referee_.excuse(key, core::client_of(token), *record.until);
+  }
 }
 
 void Server::delete_queue(const std::string& key) {
   store_.drop_queue(key);
+  ledger_.forgotten(key);
   referee_.forgotten(key);
 }
 
 void Server::delete_seen(const std::string& key) {
   store_.drop_seen(key);
+  ledger_.forgotten(key);
   referee_.forgotten(key);
 }
 
@@ -335,7 +389,7 @@ void Server::break_lock(const std::string& key, bool ask) {
   const auto state = store_.state(time(), key);
   if (!state.seen.empty() && state.value.starts_with("permits")) {
     if (!ask) {
-      referee_.forgotten(key);
+      forget(key);
     }
     const auto counter = state.seen.begin()->second;
     test::PermitsModel{store_}.break_(time(), key, counter, ask ? "ask" : "force");
@@ -346,7 +400,7 @@ void Server::break_lock(const std::string& key, bool ask) {
     return;
   }
   if (!ask) {
-    referee_.forgotten(key);
+    forget(key);
   }
   store_.break_(time(), key, value->fence.counter, value->fence.sequence, ask);
   tell_referee();
@@ -356,9 +410,10 @@ std::string Server::remains(std::string_view client) {
   std::string found;
   for (const auto& key : store_.remains(time())) {
     const auto state = store_.state(time(), key);
-    const auto value = core::parse_value(state.value);
-    const bool holds = value ? core::client_of(value->token) == client
-                             : test::holds_permits(state.value, client, time());
+    const auto all = holders(key);
+    const bool holds = std::any_of(all.begin(), all.end(), [&](const auto& holder) {
+      return core::client_of(holder.first) == client;
+    });
     if (client.empty() ? state.pttl != -2 : holds) {
       found += key + " holds " + state.value + "; ";
     }

@@ -1,5 +1,5 @@
 // Server: the reference model of the store behind what else a Redis server is: sessions,
-// subscriptions, a script cache, states in which it refuses, restarts.
+// subscriptions, a script cache, a clock, states in which it refuses, restarts.
 #pragma once
 
 #include <array>
@@ -13,6 +13,8 @@
 #include <utility>
 
 #include "core/wire/command.hpp"
+#include "simulation/clock.hpp"
+#include "simulation/ledger.hpp"
 #include "simulation/referee.hpp"
 #include "simulation/stage.hpp"
 #include "support/store_model.hpp"
@@ -30,11 +32,12 @@ struct Answer {
   errc code{};
 };
 
-class Server {
+class Server final : public Witness {
  public:
   /// Sends a message down a link.
   using Push = std::function<void(LinkId link, const std::string& message)>;
-  Server(Stage& stage, Push push);
+  /// `clock` shows the time of day.
+  Server(Stage& stage, Referee& referee, Clock clock, Push push);
 
   // Connections.
   void open(LinkId link, ProcessId process);
@@ -43,7 +46,13 @@ class Server {
   std::function<bool(LinkId)> smooth;
   [[nodiscard]] Answer execute(LinkId link, const core::Command& command);
 
-  // Faults. Connections are the caller's to close at a restart.
+  // Faults. Connections are the caller's to close when it goes down.
+  void go_down(Time until) { down_until_ = std::max(down_until_, until); }
+  [[nodiscard]] bool is_down() const { return stage_.now() < down_until_; }
+  /// Goes down without its data, as one of several may: until no lease is left that it forgot.
+  void go_away(Time until);
+  /// Comes up at once, unless it is away.
+  void come_up() { down_until_ = away_until_; }
   void forget_scripts() { scripts_.clear(); }
   void restart();
   void save() { saved_ = store_; }
@@ -52,7 +61,7 @@ class Server {
   void flush_all();
   void refuse(Fault how, Time until);
   void refuse_nothing() { refusals_.clear(); }
-  void step_clock(Duration by) { stepped_ += by; }
+  void step_clock(Duration by) { clock_.zero_ns += by.count(); }
 
   // Other users of the store.
   /// The value set, or empty: the lock is taken.
@@ -66,11 +75,16 @@ class Server {
   void make_wrong_type(const std::string& key);
   void break_lock(const std::string& key, bool ask);
 
-  [[nodiscard]] Referee& referee() { return referee_; }
+  void disturbed(ProcessId process) { ledger_.disturbed(process); }
   /// What had been given back may be held again.
   [[nodiscard]] bool has_old_data() const { return has_old_data_; }
   /// What is left of anybody's locks, or of this client's; empty if nothing.
   [[nodiscard]] std::string remains(std::string_view client);
+
+  // Witness
+  OnRecord look(const std::string& key, const std::string& token) override;
+  std::optional<Time> held_until(const std::string& key, std::string_view client) override;
+  [[nodiscard]] const Ledger& ledger() const override { return ledger_; }
 
  private:
   struct Session {
@@ -78,12 +92,15 @@ class Server {
     std::string channel;  ///< empty: none yet
   };
   [[nodiscard]] test::Micros time() const;
-  [[nodiscard]] OnRecord look(const std::string& key, const std::string& token);
+  /// What `key` says of each holder that has not ended, by token.
+  [[nodiscard]] std::map<std::string, OnRecord> holders(const std::string& key);
+  void excuse_holders(const std::string& key);
   [[nodiscard]] int publish(std::string_view channel, std::string_view message);
   [[nodiscard]] Answer run(LinkId link, const core::Command& command);
   void observe(const core::Command& command, std::string_view reply);
   void tell_referee();
-  void forget();
+  void asked(LinkId link, const core::Command& command);
+  void forget(const std::string& key);
   [[nodiscard]] bool refuses(Fault how) const;
   [[nodiscard]] std::optional<Answer> refusal(const core::Command& command) const;
 
@@ -91,14 +108,16 @@ class Server {
   Push push_;
   test::StoreModel store_;
   std::optional<test::StoreModel> saved_;
-  Referee referee_;
+  Referee& referee_;
+  Ledger ledger_;
+  Clock clock_;
   std::map<LinkId, Session> sessions_;
   std::map<std::string, std::set<LinkId>, std::less<>> ears_;  ///< who hears a channel
   std::set<std::pair<core::Kind, core::Verb>> scripts_;
   std::map<std::int64_t, std::string> handed_out_;  ///< fence counters of the running script
   std::map<Fault, Time> refusals_;
   std::map<std::string, std::string> foreign_;  ///< lock key to its value
-  Duration stepped_{};
+  Time down_until_{}, away_until_{};
   bool has_old_data_ = false;
 };
 

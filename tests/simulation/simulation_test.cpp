@@ -1,4 +1,4 @@
-// Deterministic simulation: the engines of many clients over the reference model of the store.
+// Deterministic simulation: many clients over the reference model of the store.
 //
 // DLOCK_SEEDS is the number of seeds, DLOCK_SEED runs just one and shows what happens in it.
 #include <gtest/gtest.h>
@@ -11,7 +11,7 @@
 namespace dlock::sim {
 namespace {
 
-constexpr std::uint64_t default_seeds = 2200;
+constexpr std::uint64_t default_seeds = 2400;
 constexpr std::size_t shown_lines = 60;
 
 std::optional<std::uint64_t> number_from(const char* variable) {
@@ -55,7 +55,15 @@ void run(Profile profile) {
             << " faults, " << tally.late_copies << " late copies, " << tally.overlaps_excused
             << " overlaps excused, " << tally.together << " held together, " << tally.upgraded
             << " upgraded, " << tally.downgraded << " downgraded, " << tally.all_at_once
-            << " all at once, " << tally.kept << " kept, " << tally.steps << " steps\n";
+            << " all at once, " << tally.kept << " kept, " << tally.wiped << " wiped, "
+            << tally.fences_written << " fences written, " << tally.fences_passed << " passed, "
+            << tally.steps << " steps\n";
+  if (profile == Profile::majority) {
+    EXPECT_GT(tally.wiped, 0U);
+    EXPECT_GT(tally.fences_written, 0U);
+    EXPECT_GT(tally.fences_passed, 0U);
+    EXPECT_GT(tally.together, 0U);
+  }
 }
 
 TEST(Simulation, AContendedLockExcludesAndGoesInOrder) { run(Profile::calm); }
@@ -69,6 +77,8 @@ TEST(Simulation, ForeignClientsExcludeUsAndWeExcludeThem) { run(Profile::foreign
 TEST(Simulation, HundredsOfClientsTakeTheirTurns) { run(Profile::crowd); }
 TEST(Simulation, EverythingAtOnceBreaksNoPromise) { run(Profile::chaos); }
 TEST(Simulation, FencesGrowWhenTheServersClockSteps) { run(Profile::steps); }
+
+TEST(Simulation, AMajorityOfServersExcludesWhateverAMinorityForgets) { run(Profile::majority); }
 
 TEST(Simulation, TheSameSeedGivesTheSameHistory) {
   for (std::uint64_t seed = 0; seed < 2 * profile_count; ++seed) {

@@ -28,6 +28,9 @@ Tally& Tally::operator+=(const Tally& other) {
   downgraded += other.downgraded;
   all_at_once += other.all_at_once;
   kept += other.kept;
+  wiped += other.wiped;
+  fences_written += other.fences_written;
+  fences_passed += other.fences_passed;
   return *this;
 }
 

@@ -2,6 +2,7 @@
 #include "simulation/user.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace dlock::sim {
@@ -13,11 +14,12 @@ using std::chrono::seconds;
 
 }  // namespace
 
-User::User(Stage& stage, Process& process, int rounds)
+User::User(Stage& stage, Process& process, Kind kind, int rounds)
     : stage_(stage),
       process_(process),
       random_(stage.random.fork()),
-      rounds_(rounds),
+      kind_(kind),
+      rounds_(kind == Kind::constant_reader ? std::numeric_limits<int>::max() : rounds),
       group_(stage, process, [this](const auto& refusal) { check(refusal); }, [this] { next(); }) {}
 
 void User::begin() { next(); }
@@ -30,7 +32,8 @@ void User::next() {
     return;
   }
   state_ = State::thinking;
-  const auto& think = stage_.plan.think;
+  const auto think = kind_ == Kind::constant_reader ? Span{microseconds{100}, milliseconds{20}}
+                                                    : stage_.plan.think;
   process_.later(random_.spread(think.low, think.high), [this] { ask(); });
 }
 
@@ -40,19 +43,17 @@ void User::ask() {
   wish_.key = "lock" + std::to_string(random_.below(static_cast<std::uint64_t>(plan.names)));
   wish_.ttl = random_.pick(plan.ttls);
   wish_.renew = !random_.chance(plan.fixed);
-  if (random_.chance(plan.several)) {
+  if (kind_ == Kind::constant_reader) {
+    wish_.key.replace(0, 4, "shared");
+    wish_.permits = core::Permits{core::reader_weight, core::shared_capacity};
+  } else if (random_.chance(plan.several)) {
     ask_for_several();
     return;
-  }
-  if (random_.chance(plan.permits)) {
-    choose_permits();
-  }
-  if (random_.chance(plan.max_hold)) {
-    wish_.max_hold = random_.spread(milliseconds{10}, seconds{5});
-  }
-  wish_.wait = !random_.chance(plan.tries);
-  if (wish_.wait && random_.chance(plan.deadlines)) {
-    wish_.deadline = process_.now() + random_.spread(milliseconds{1}, seconds{8});
+  } else {
+    if (random_.chance(plan.permits)) {
+      choose_permits();
+    }
+    choose_limits();
   }
   state_ = State::waiting;
   asked_ = stage_.now();
@@ -88,17 +89,28 @@ void User::ask_for_several() {
   }
 }
 
+void User::choose_limits() {
+  const auto& plan = stage_.plan;
+  if (random_.chance(plan.max_hold)) {
+    wish_.max_hold = random_.spread(milliseconds{10}, seconds{5});
+  }
+  wish_.wait = !random_.chance(plan.tries);
+  if (wish_.wait && random_.chance(plan.deadlines)) {
+    wish_.deadline = process_.now() + random_.spread(milliseconds{1}, seconds{8});
+  }
+}
+
 // Semaphores and reader-writer locks have names of their own.
 void User::choose_permits() {
   const auto& plan = stage_.plan;
-  if (random_.chance(0.5)) {
+  if (!plan.only_shared && random_.chance(0.5)) {
     wish_.key.replace(0, 4, "gpu");
     wish_.permits = core::Permits{random_.number(1, plan.capacity), plan.capacity};
   } else {
     wish_.key.replace(0, 4, "shared");
-    const auto weight = random_.chance(0.3)   ? core::writer_weight
-                        : random_.chance(0.3) ? core::upgradeable_weight
-                                              : core::reader_weight;
+    const auto weight = random_.chance(0.3)                        ? core::writer_weight
+                        : !plan.only_shared && random_.chance(0.3) ? core::upgradeable_weight
+                                                                   : core::reader_weight;
     wish_.permits = core::Permits{weight, core::shared_capacity};
   }
 }
@@ -107,8 +119,7 @@ void User::obtained(std::shared_ptr<core::LeaseRecord> lease) {
   state_ = State::holding;
   lease_ = std::move(lease);
   const auto& plan = stage_.plan;
-  const bool overstays = random_.chance(plan.overstays);
-  const auto hold = overstays ? 3 * wish_.ttl : random_.between(plan.hold.low, plan.hold.high);
+  const auto hold = choose_hold();
   const auto weight = wish_.permits ? wish_.permits->weight : 0;
   if (weight == core::upgradeable_weight && random_.chance(0.6)) {
     process_.later(hold / 2, [this, id = lease_->id] {
@@ -116,7 +127,7 @@ void User::obtained(std::shared_ptr<core::LeaseRecord> lease) {
         upgrade();
       }
     });
-  } else if (!base_ && weight > 1 && random_.chance(0.3)) {
+  } else if (!base_ && weight > 1 && !plan.only_shared && random_.chance(0.3)) {
     process_.later(hold / 2, [this, id = lease_->id] {
       if (state_ == State::holding && lease_->id == id) {
         downgrade();
@@ -125,9 +136,18 @@ void User::obtained(std::shared_ptr<core::LeaseRecord> lease) {
   }
   if (!wish_.permits && random_.chance(plan.kept)) {
     ++stage_.tally.kept;
-    lease_->hold_off_until = process_.now() + random_.spread(milliseconds{1}, longest_kept);
+    lease_->hold_off_until = process_.now() + random_.spread(milliseconds{1}, max_hold_off);
   }
   process_.later(hold, [this, id = lease_->id] { let_go(id); });
+}
+
+Duration User::choose_hold() {
+  const auto& plan = stage_.plan;
+  if (kind_ == Kind::constant_reader) {
+    return random_.between(microseconds{100}, milliseconds{200});
+  }
+  const bool overstays = random_.chance(plan.overstays);
+  return overstays ? 3 * wish_.ttl : random_.between(plan.hold.low, plan.hold.high);
 }
 
 // As long as a call that does not wait may take.
@@ -164,11 +184,11 @@ void User::downgrade() {
 void User::check(const core::Refusal& refusal) const {
   const bool failed = refusal.kind == core::Refusal::Kind::failed;
   if (failed && !may_fail_) {
-    Referee::fail("failure", describe() + " failed without a reason: " + refusal.what);
+    fail("failure", describe() + " failed without a reason: " + refusal.what);
   }
   if ((refusal.kind == core::Refusal::Kind::timed_out && !wish_.deadline) ||
       (refusal.kind == core::Refusal::Kind::busy && wish_.wait)) {
-    Referee::fail("failure", describe() + " got an answer it did not ask for");
+    fail("failure", describe() + " got an answer it did not ask for");
   }
 }
 

@@ -1,6 +1,7 @@
 // User: one thread that takes locks, works while they are valid, and gives them back.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -10,12 +11,18 @@
 namespace dlock::sim {
 
 /// For how long a holder keeps others out, at most.
-inline constexpr Duration longest_kept = std::chrono::milliseconds{200};
+inline constexpr Duration max_hold_off = std::chrono::milliseconds{200};
 
 /// Honest: it acts only while its lease has validity left, and releases it in any case.
 class User final : public Caller {
  public:
-  User(Stage& stage, Process& process, int rounds);
+  enum class Kind : std::uint8_t {
+    any,
+    constant_reader,  ///< takes a reader-writer lock again and again; tests that writers get it
+  };
+  User(Stage& stage, Process& process, Kind kind, int rounds);
+
+  [[nodiscard]] Kind kind() const { return kind_; }
 
   void begin();
   /// At most so many more locks.
@@ -38,6 +45,8 @@ class User final : public Caller {
   void ask();
   void ask_for_several();
   void choose_permits();
+  void choose_limits();
+  [[nodiscard]] Duration choose_hold();
   void upgrade();
   void downgrade();
   void let_go(core::LeaseId lease);
@@ -48,6 +57,7 @@ class User final : public Caller {
   Stage& stage_;
   Process& process_;
   Random random_;
+  Kind kind_;
   int rounds_;
   bool may_fail_ = true;
   State state_ = State::thinking;

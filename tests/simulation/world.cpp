@@ -21,15 +21,26 @@ void World::populate(int rounds) {
   const auto id = processes_.size();
   processes_.push_back(std::make_unique<Process>(stage_, network_, id));
   auto& process = *processes_.back();
-  for (int thread = 0; thread < stage_.plan.threads; ++thread) {
-    users_.push_back(std::make_unique<User>(stage_, process, rounds));
+  for (int thread = 0; thread < stage_.plan.threads + stage_.plan.readers; ++thread) {
+    const auto kind = thread < stage_.plan.threads ? User::Kind::any : User::Kind::constant_reader;
+    users_.push_back(std::make_unique<User>(stage_, process, kind, rounds));
     users_.back()->may_fail(faulty_);
     users_.back()->begin();
   }
 }
 
-bool World::all_done() const {
-  return std::all_of(users_.begin(), users_.end(), [](const auto& user) { return user->done(); });
+// The constant readers end when all others have, and then are waited for too.
+bool World::all_done() {
+  const auto is_done = [](const auto& user) { return user->done(); };
+  const auto begin = users_.begin();
+  const auto readers = std::stable_partition(begin, users_.end(), [](const auto& user) {
+    return user->kind() != User::Kind::constant_reader;
+  });
+  if (!std::all_of(begin, readers, is_done)) {
+    return false;
+  }
+  std::for_each(readers, users_.end(), [](auto& user) { user->limit(0); });
+  return std::all_of(readers, users_.end(), is_done);
 }
 
 void World::run_until_done(Time end) {
@@ -39,7 +50,7 @@ void World::run_until_done(Time end) {
 
 // How long it may take until all waits have ended, after faults have. Not tight, but finite: made
 // of what each obstacle may cost.
-Duration World::longest_wait() const {
+Duration World::max_wait() const {
   const auto& plan = stage_.plan;
   if (!plan.clock_is_sane()) {
     return std::chrono::hours{24};  // an expiry is as long as the clock makes it
@@ -50,11 +61,13 @@ Duration World::longest_wait() const {
   // Who upgrades holds twice.
   const auto hold = (plan.permits > 0 ? 2 : 1) *
                     std::max(plan.hold.high, plan.overstays > 0 ? 3 * ttl : Duration{});
-  const auto kept = plan.kept > 0 ? longest_kept + milliseconds{2500} : Duration{};
+  const auto kept = plan.kept > 0 ? max_hold_off + milliseconds{2500} : Duration{};
   const Duration turn = hold + kept + plan.think.high + 8 * plan.delay.high + milliseconds{250};
   const auto turns = static_cast<std::int64_t>(users_.size()) * (rounds_after_faults + 1);
   const auto grantees = static_cast<std::int64_t>(processes_.size());
-  return ttl + reconnect + dead + turns * turn + grantees * core::claim_time;
+  // With several servers chance decides who gets a majority first.
+  const Duration chance = plan.servers > 1 ? std::chrono::minutes{10} : Duration{};
+  return ttl + reconnect + dead + turns * turn + grantees * core::claim_time + chance;
 }
 
 void World::play() {
@@ -73,15 +86,21 @@ void World::play() {
       user->may_fail(false);
     }
   }
-  const auto limit = faulty_ ? longest_wait() : Duration{std::chrono::hours{2}};
+  const auto limit = faulty_ ? max_wait() : Duration{std::chrono::hours{2}};
   run_until_done(stage_.now() + limit);
   for (const auto& user : users_) {
     if (!user->done()) {
-      Referee::fail("liveness", user->describe() + ", " + std::to_string(limit / milliseconds{1}) +
-                                    " ms after the last fault");
+      fail("liveness", user->describe() + ", " + std::to_string(limit / milliseconds{1}) +
+                           " ms after the last fault");
     }
   }
 
+  come_to_rest();
+}
+
+// All processes end, and nothing is left.
+void World::come_to_rest() {
+  const auto& plan = stage_.plan;
   for (auto& process : processes_) {
     if (process->alive()) {
       process->finish();
@@ -96,13 +115,17 @@ void World::play() {
   while (!exited() && stage_.agenda.step(settled)) {
   }
   if (!exited()) {
-    Referee::fail("leftovers", "a process has nothing to do and does not come to rest");
+    fail("leftovers", "a process has nothing to do and does not come to rest");
   }
-  const auto end = stage_.now() + std::max<Duration>(ttl, queue_life) + seconds{1};
+  // What permits leave behind lasts a second longer, by clocks that differ.
+  const auto end = stage_.now() + std::max<Duration>(ttl + seconds{1}, queue_life) + seconds{1};
   while (stage_.agenda.step(end)) {
   }
-  if (const auto left = network_.server().remains(""); !left.empty() && plan.clock_is_sane()) {
-    Referee::fail("leftovers", "when all are gone: " + left);
+  for (ServerId server = 0; server < plan.servers; ++server) {
+    const auto left = network_.server(server).remains("");
+    if (!left.empty() && plan.clock_is_sane()) {
+      fail("leftovers", "when all are gone, on server " + std::to_string(server) + ": " + left);
+    }
   }
 }
 

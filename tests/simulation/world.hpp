@@ -37,15 +37,19 @@ class World {
   void populate(int rounds);
   void schedule_fault();
   void inject(Fault fault);
-  void inject_server(Fault fault);
-  void inject_others(Fault fault);
+  void inject_connection(Fault fault, Process& process, ServerId server);
+  void inject_server(Fault fault, ServerId server);
+  void inject_others(Fault fault, Server& server);
+  void go_down(ServerId server, Time until);
+  void go_away(ServerId server);
   void end_faults();
-  void poll(const std::string& key, int times);
+  void poll(Server& server, const std::string& key, int times);
   [[nodiscard]] Process& someone();
   [[nodiscard]] std::string some_lock();
-  [[nodiscard]] Duration longest_wait() const;
-  [[nodiscard]] bool all_done() const;
+  [[nodiscard]] Duration max_wait() const;
+  [[nodiscard]] bool all_done();
   void run_until_done(Time end);
+  void come_to_rest();
 
   Stage stage_;
   Network network_;

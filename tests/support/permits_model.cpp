@@ -14,22 +14,15 @@ namespace dlock::test {
 
 using std::to_string;
 
-std::optional<std::int64_t> permits_end(const std::string& value, const std::string& token) {
-  const auto found = value.starts_with("permits ") ? value.find(' ' + token + '@') : value.npos;
-  return found == value.npos
-             ? std::nullopt
-             : std::optional{std::int64_t{std::stoll(value.substr(found + token.size() + 2))}};
-}
-
-bool holds_permits(const std::string& value, std::string_view client, Micros now) {
+std::map<std::string, Micros> permits_holders(const std::string& value) {
+  std::map<std::string, Micros> holders;
   std::istringstream words{value};
-  bool holds = false;
   for (std::string word; value.starts_with("permits ") && words >> word;) {
-    const auto end = word.find('@') + 1;
-    holds = holds || (word.starts_with("dlock1:") && word.substr(7, client.size()) == client &&
-                      std::stoll(word.substr(end)) > now.count());
+    if (const auto at = word.find('@'); at != word.npos) {
+      holders[word.substr(0, at)] = Micros{std::stoll(word.substr(at + 1))};
+    }
   }
-  return holds;
+  return holders;
 }
 
 bool PermitsModel::Visit::leave(const std::string& token) {

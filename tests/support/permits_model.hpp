@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -11,11 +12,8 @@
 
 namespace dlock::test {
 
-/// When the holder `token` ends, by the `LockState::value` of a lock; none if it does not hold.
-[[nodiscard]] std::optional<std::int64_t> permits_end(const std::string& value,
-                                                      const std::string& token);
-/// Whether a token of `client` holds at `now`.
-[[nodiscard]] bool holds_permits(const std::string& value, std::string_view client, Micros now);
+/// When each holder ends, by the `LockState::value` of a lock; empty if it is none of permits.
+[[nodiscard]] std::map<std::string, Micros> permits_holders(const std::string& value);
 
 /// Works on the locks of a `StoreModel`. As that: every call brings the server's time.
 class PermitsModel {
