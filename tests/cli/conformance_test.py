@@ -80,18 +80,6 @@ class Mutexes:
         self.let_go(holder)
         self.assertTrue(self.is_free("job"))
 
-    def test_a_holder_that_died_is_replaced_after_its_ttl(self):
-        holder = self.hold("job", "--ttl", "1s")
-        holder.process.kill()
-        holder.wait()
-        result = self.dlock("run", "job", "--", "sh", "-c", "echo $DLOCK_FENCE")
-        self.assertGreater(int(result.stdout), holder.fence, result)
-
-    def test_a_lease_is_renewed(self):
-        holder = self.hold("job", "--ttl", "1s")
-        self.assertEqual(self.dlock("run", "-w", "2", "job", "--", "true").returncode, 75)
-        self.let_go(holder)
-
     def test_several_at_once_or_none(self):
         holder = self.hold("c")
         both = ("a", "--and", "b", "--and", "c")
@@ -162,17 +150,27 @@ class ReadersAndWriters(Mutexes):
             self.assertEqual(member.wait(), 0, member.stderr)
         self.assertEqual(record.read_text(), "abcd" * 4)
 
-    def test_a_reader_that_died_is_replaced_after_its_ttl(self):
-        reader = self.hold("doc", "--shared", "--ttl", "1s")
-        reader.process.kill()
-        reader.wait()
-        result = self.dlock("run", "-x", "doc", "--", "sh", "-c", "echo $DLOCK_FENCE")
-        self.assertGreater(int(result.stdout), reader.fence, result)
+    def hold_both(self):
+        """A mutex, and a lock of a reader, each with how another would wait for it."""
+        return [(self.hold("job", "--ttl", "1s"), ("job",)),
+                (self.hold("doc", "--shared", "--ttl", "1s"), ("-x", "doc"))]
 
-    def test_readers_are_renewed(self):
-        reader = self.hold("doc", "--shared", "--ttl", "1s")
-        self.assertEqual(self.dlock("run", "-w", "2", "-x", "doc", "--", "true").returncode, 75)
-        self.let_go(reader)
+    def test_holders_that_died_are_replaced_after_their_ttl(self):
+        both = self.hold_both()
+        for holder, _ in both:
+            holder.process.kill()
+            holder.wait()
+        for holder, other in both:
+            result = self.dlock("run", *other, "--", "sh", "-c", "echo $DLOCK_FENCE")
+            self.assertGreater(int(result.stdout), holder.fence, result)
+
+    def test_leases_are_renewed(self):
+        both = self.hold_both()
+        waiters = [self.start("run", "-w", "2", *other, "--", "true") for _, other in both]
+        for waiter in waiters:
+            self.assertEqual(waiter.wait(), 75, waiter.stderr)
+        for holder, _ in both:
+            self.let_go(holder)
 
     def test_readers_and_writers_are_seen_and_can_be_broken(self):
         readers = sorted((self.hold("doc", "--shared") for _ in range(2)), key=lambda one: one.fence)
