@@ -1,14 +1,15 @@
-// Quorum: one lock on several independent servers, held by whoever holds it on a majority.
+// Quorum: one lock on several independent servers. A client holds it if it holds it on a majority.
 //
 // Each server has an `Engine` of its own, with its connection, renewals and repeats. The quorum
 // tries the lock on all of them at once, counts, and makes one lease of a majority. It has no I/O
-// and sees no socket: it calls the engines, and is fed what they answer.
+// and no socket: it calls the engines, and takes their answers.
 //
-// Two majorities share a server, and on it only one can hold. Waiters for a mutex do not queue on
-// the servers, where each could grant to another one: who finds the lock taken gives back what it
-// got, and tries again after a wait that is half random. Readers and writers do queue there, as a
-// writer would else never find all readers gone; they give back what they got if a majority does
-// not follow soon, and have one place in all queues from then on.
+// Two majorities share a server, and only one client can hold the lock on that one. Waiters for a
+// mutex do not queue on the servers, since each server could grant to another waiter: a client that
+// finds the lock taken releases what it got, and tries again after a pause that is half random.
+// Readers and writers do queue on the servers, since a writer that only tried would never find all
+// readers gone. They release what they got if a majority does not follow soon, and then have the
+// same place in all queues.
 #pragma once
 
 #include <cstdint>
@@ -28,39 +29,38 @@
 
 namespace dlock::core {
 
-/// Not thread-safe. Deterministic: the same events give the same actions. Users know its leases and
-/// waiters only; the ids that its engines use are its own.
+/// Not thread-safe. Deterministic: the same events give the same actions. Users see only its leases
+/// and waiters; the ids in its engines are its own.
 class Quorum {
  public:
   struct Settings {
     Duration request_timeout = std::chrono::seconds{2};
-    /// How long waits go on while no majority answers.
+    /// How long waits continue while no majority answers.
     Duration patience = std::chrono::seconds{10};
     std::function<RandomBits()> random;
   };
 
-  /// `engines` must outlive it. From here on nobody else acquires or releases with them.
+  /// `engines` must outlive it. Only the quorum acquires and releases with them from now on.
   Quorum(Settings settings, const std::vector<Engine*>& engines);
   Quorum(const Quorum&) = delete;
   Quorum& operator=(const Quorum&) = delete;
   ~Quorum();
 
-  // What users do; as of `Engine`.
+  // Requests of users, as in `Engine`.
   void acquire(Instant now, WaiterId waiter, AcquireRequest request);
   void acquire_all(Instant now, const std::vector<std::pair<WaiterId, AcquireRequest>>& requests);
   void exchange(Instant now, WaiterId waiter, const AcquireRequest& request,
                 const LeaseRecord& lease);
   void cancel(Instant now, WaiterId waiter);
   void release(Instant now, const LeaseRecord& lease);
-  /// Ends all waits; leases go on. The engines must not be closed before their leases are over.
+  /// Ends all waits; leases continue. Close the engines only when their leases are over.
   void close(Instant now);
 
-  /// What the engine of `member`, the place among `engines`, wants or answers, in order. Says
-  /// whether it was for the quorum: Obtained, Refusal, Released, Lost, Renewed, FenceWritten or
-  /// Queued.
+  /// Takes the next action of the engine of `member`, an index of `engines`. Returns whether it was
+  /// for the quorum: Obtained, Refusal, Released, Lost, Renewed, FenceWritten or Queued.
   bool on_action(Instant now, std::size_t member, const Action& action);
 
-  /// To be called when `next_timer()` has come; the engines have timers of their own.
+  /// To be called at `next_timer()`; the engines have timers of their own.
   void on_timer(Instant now);
   [[nodiscard]] std::optional<Instant> next_timer() const;
 
@@ -73,33 +73,33 @@ class Quorum {
 
   /// No waits, no leases, no releases under way; the engines may have some.
   [[nodiscard]] bool idle() const { return locks_.empty() && departures_.empty(); }
-  /// Of leases; parts, commands, renewals and reconnects are counted by the engines.
+  /// Counts leases; the engines count parts, commands, renewals and reconnects.
   [[nodiscard]] const Counters& counters() const { return output_.counters; }
-  /// How many servers are a majority.
+  /// The number of servers in a majority.
   [[nodiscard]] std::size_t majority() const { return majority_; }
 
  private:
-  /// How a try on a server ended.
+  /// The outcome of a try on one server.
   enum class Outcome : std::uint8_t { none, busy, failed, silent };
-  /// What a lock has on one server.
+  /// The part of a lock on one server.
   struct MemberLease {
-    WaiterId asked = 0;                  ///< a try under way
+    WaiterId asked = 0;                  ///< the try under way, or 0
     std::shared_ptr<LeaseRecord> lease;  ///< ours
-    std::shared_ptr<LeaseRecord> ended;  ///< it was; its time is nearly over, others wait for that
-    std::int64_t ticket = 0;             ///< when it asked first, by the server's clock
-    std::int64_t written = 0;            ///< the fence that is written down with it
-    Outcome outcome{};                   ///< `busy` while asked: it stands in the queue
+    std::shared_ptr<LeaseRecord> ended;  ///< nearly over by time; the lock stays closed until then
+    std::int64_t ticket = 0;             ///< the time of its first request, by the server's clock
+    std::int64_t written = 0;            ///< the fence that the server has written for it
+    Outcome outcome{};                   ///< `busy` while asked: it waits in the queue
     errc code{};                         ///< of `failed` and `silent`
     std::string what;                    ///< the same
-    std::optional<Instant> again{};      ///< then take it again, or write the fence again
+    std::optional<Instant> again{};      ///< when to take it again, or to write the fence again
     Duration back_off{};
   };
   enum class Phase : std::uint8_t {
-    resting,        ///< until `when`; nothing is anywhere
-    asking,         ///< for parts, until `when`
-    writing_fence,  ///< a majority is ours, and learns the fence, until `when`
+    resting,        ///< paused until `when`, with nothing on any server
+    asking,         ///< asks for parts, until `when`
+    writing_fence,  ///< has a majority, and writes the fence there, until `when`
     held,           ///< the lease is a user's, until `when`
-    over,           ///< it was lost; the parts keep others out until `when`
+    over,           ///< it was lost; the parts keep the lock closed until `when`
   };
   struct QuorumLock;
   using LockPtr = std::shared_ptr<QuorumLock>;
@@ -112,7 +112,7 @@ class Quorum {
     }
   };
   using Timers = std::set<Timer>;
-  /// All that this client does about one name; of permits, all about one wait and its lease.
+  /// The waits, parts and lease of this client for one name; for permits, those of one wait.
   struct QuorumLock {
     std::uint64_t id = 0;
     std::string key;
@@ -123,34 +123,34 @@ class Quorum {
     std::optional<Instant> when;
     Duration back_off{};
     std::optional<Instant> trouble_since{};  ///< no majority answered since
-    int too_late = 0;                        ///< majorities that came when most of it had gone
-    int splits = 0;                          ///< tries that got some parts, and no majority
-    Instant asked_at;                        ///< the begin of the round
-    bool lingers = false;                    ///< a try that got nothing, while some did not answer
-    bool queues = false;                     ///< on the servers, while it asks
-    std::optional<Instant> give_back_at{};   ///< then the parts go back if they are too few
-    std::int64_t ticket = 0;                 ///< its place in all queues, once it gave parts back
-    // Of the lease, or of what is to become one:
+    int too_late = 0;      ///< majorities that came when most of the ttl had passed
+    int splits = 0;        ///< tries that got some parts, and no majority
+    Instant asked_at;      ///< the start of the round
+    bool lingers = false;  ///< a try got nothing, and some servers did not answer yet
+    bool queues = false;   ///< waits in the servers' queues, while it asks
+    std::optional<Instant> give_back_at{};  ///< when to release the parts if they are too few
+    std::int64_t ticket = 0;                ///< its place in all queues, after it released parts
+    // Terms of the lease, or of the coming one:
     Duration ttl{};
     bool renew = true;
     std::int64_t counter = 0;
     std::shared_ptr<LeaseRecord> lease;
     Instant since;               ///< when this client got it
-    std::optional<Instant> end;  ///< the longest hold
+    std::optional<Instant> end;  ///< the end of the hold, by `max_hold`
     std::optional<Timers::iterator> timer;
   };
   struct Member {
     Engine* engine = nullptr;
-    bool suspect = false;  ///< its last try got no answer
-    Instant probe_at;      ///< a suspect is left alone until then
+    bool suspect = false;  ///< its last try has no answer
+    Instant probe_at;      ///< not asked before, while it is suspect
     Duration back_off{};
     std::unordered_map<WaiterId, LockPtr> tries;
     std::unordered_map<LeaseId, LockPtr> parts;
     std::unordered_map<LeaseId, std::uint64_t> releases;
   };
-  /// A release whose answers are counted.
+  /// A release, and the answers so far.
   struct Departure {
-    LeaseId lease = 0;  ///< 0: its user was told
+    LeaseId lease = 0;  ///< 0: its user has the answer
     std::size_t outstanding = 0, released = 0, unknown = 0;
   };
 
@@ -175,7 +175,7 @@ class Quorum {
   void ask(Instant now, const LockPtr& lock);
   [[nodiscard]] Instant round_end(Instant now, Duration ttl) const;
   void try_part(Instant now, const LockPtr& lock, std::size_t member);
-  void give_back_ended(Instant now, MemberLease& part, std::size_t member);
+  void release_ended(Instant now, MemberLease& part, std::size_t member);
   void on_obtained(Instant now, std::size_t member, const Obtained& obtained);
   void on_refusal(Instant now, std::size_t member, const Refusal& refusal);
   void decide(Instant now, const LockPtr& lock);
@@ -185,7 +185,7 @@ class Quorum {
   void write_fence(Instant now, const LockPtr& lock, std::size_t member);
   void on_fence_written(Instant now, std::size_t member, const FenceWritten& written);
   void begin(Instant now, const LockPtr& lock);
-  /// What servers that failed or are silent make of a wait.
+  /// What failed or silent servers mean for a wait.
   struct Trouble {
     bool is_there = false;  ///< no majority answers
     std::optional<Refusal> refusal{};
@@ -208,7 +208,7 @@ class Quorum {
   // quorum_lease.cpp: from a lease to its end.
   [[nodiscard]] static std::size_t held(const QuorumLock& lock);
   [[nodiscard]] Instant valid_until(const QuorumLock& lock) const;
-  /// Why a lease is over that has nothing left at `now`.
+  /// The reason why a lease is over that has no validity left at `now`.
   [[nodiscard]] static Loss overdue(Instant now, const QuorumLock& lock);
   void publish(const QuorumLock& lock);
   void on_renewed(std::size_t member, const Renewed& renewed);
@@ -230,7 +230,7 @@ class Quorum {
   std::map<std::uint64_t, Departure> departures_;
   Timers timers_;
   std::uint64_t last_id_ = 0;
-  bool ever_answered_ = false;  ///< a majority, once
+  bool ever_answered_ = false;  ///< a majority has answered before
   bool closing_ = false;
 };
 

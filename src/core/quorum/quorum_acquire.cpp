@@ -67,7 +67,7 @@ Instant Quorum::round_end(Instant now, Duration ttl) const {
 
 void Quorum::try_part(Instant now, const LockPtr& lock, std::size_t member) {
   auto& part = lock->parts[member];
-  give_back_ended(now, part, member);
+  release_ended(now, part, member);
   part.again.reset();
   part.asked = ++last_id_;
   members_[member].tries[part.asked] = lock;

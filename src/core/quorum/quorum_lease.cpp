@@ -9,7 +9,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr Backoff retry_backoff{milliseconds{50}, std::chrono::seconds{5}};  ///< of one server
+constexpr Backoff retry_backoff{milliseconds{50}, std::chrono::seconds{5}};  ///< for one server
 
 }  // namespace
 
@@ -19,8 +19,8 @@ std::size_t Quorum::held(const QuorumLock& lock) {
                     [](const MemberLease& part) { return part.lease != nullptr; }));
 }
 
-// Until when a majority is ours: as long as the part that completes it, were the ones that end
-// later all there is. Each began before its own request left.
+// The end of the majority: among the ends of the parts, the majority-th greatest. Each part counts
+// from before its request left.
 Instant Quorum::valid_until(const QuorumLock& lock) const {
   std::vector<Instant> ends;
   for (const auto& part : lock.parts) {
@@ -68,10 +68,10 @@ void Quorum::on_lost(Instant now, std::size_t member, const Lost& lost) {
   part.code = errc::unreachable;
   const auto why = lost.lease->loss.load();
   if (is_by_time(why) && (lock->phase == Phase::held || lock->phase == Phase::over)) {
-    // The user may have a while left, in which others must not get it.
+    // Its user may have a while left, in which no other client must get the lock.
     part.ended = lost.lease;
   } else {
-    members_[member].engine->release(now, *lost.lease);  // what may be left of it there
+    members_[member].engine->release(now, *lost.lease);  // removes what may be left of it
   }
   switch (lock->phase) {
     case Phase::asking:
@@ -100,7 +100,7 @@ void Quorum::on_lost(Instant now, std::size_t member, const Lost& lost) {
   }
 }
 
-// A lease of fixed length is not renewed, so its parts are not either.
+// A lease of fixed length has no renewals, and neither have its parts.
 void Quorum::again_later(Instant now, QuorumLock& lock, MemberLease& part) {
   part.again.reset();
   if (lock.phase == Phase::held && !lock.renew && !part.lease) {
@@ -112,8 +112,8 @@ void Quorum::again_later(Instant now, QuorumLock& lock, MemberLease& part) {
   part.again = now + jittered(part.back_off);
 }
 
-// A part that is missing, or that has not the fence yet. Of a lease only while a majority is ours:
-// what is lost is not taken again.
+// Takes a missing part, or writes the fence again. For a lease, only while it has a majority: the
+// quorum never takes a lost lease again.
 void Quorum::take_again(Instant now, const LockPtr& lock, std::size_t member) {
   auto& part = lock->parts[member];
   if (part.lease) {
@@ -121,13 +121,13 @@ void Quorum::take_again(Instant now, const LockPtr& lock, std::size_t member) {
   } else if (lock->lease && lock->lease->left(now) == Duration::zero()) {
     lose(now, lock, overdue(now, *lock));
   } else if (members_[member].suspect && now < members_[member].probe_at) {
-    again_later(now, *lock, part);  // somebody else finds out whether it answers
+    again_later(now, *lock, part);  // another lock probes whether it answers
   } else {
     try_part(now, lock, member);
   }
 }
 
-// To the next thread here, without the network.
+// Passes the lease to the next thread of this client, without the network.
 bool Quorum::pass(Instant now, const LockPtr& lock) {
   const auto& request = lock->waiters.front().request;
   const auto& former = *lock->lease;
@@ -181,8 +181,8 @@ void Quorum::release(Instant now, const LeaseRecord& lease) {
   after_hold(now, lock);
 }
 
-// Who is told has a while left, in which the parts still keep others out: until the validity ends,
-// or the user has released it. Unless there is nothing left to protect.
+// After the loss the parts keep the lock closed until the validity ends or the user releases it, so
+// that the holder has time to stop, unless there is no validity left.
 void Quorum::lose(Instant now, const LockPtr& lock, Loss why) {
   const auto record = lock->lease;
   const auto until = valid_until(*lock);
@@ -198,7 +198,7 @@ void Quorum::lose(Instant now, const LockPtr& lock, Loss why) {
     return;
   }
   lock->phase = Phase::over;
-  // Fewer than a majority may be left: the record shows how long it was.
+  // There may be less than a majority left: the record keeps the last end.
   lock->when = std::max(until, record->end());
   for (std::size_t member = 0; member < members_.size(); ++member) {
     auto& part = lock->parts[member];
@@ -211,13 +211,14 @@ void Quorum::lose(Instant now, const LockPtr& lock, Loss why) {
   arm(lock);
 }
 
-void Quorum::give_back_ended(Instant now, MemberLease& part, std::size_t member) {
+void Quorum::release_ended(Instant now, MemberLease& part, std::size_t member) {
   if (const auto ended = std::exchange(part.ended, nullptr)) {
     members_[member].engine->release(now, *ended);
   }
 }
 
-// Gives everything back that is or may be ours. The answers are counted for the user of `lease`.
+// Releases all parts that this client has or may have, and counts the answers for the user of
+// `lease`.
 void Quorum::drop_parts(Instant now, const LockPtr& lock, LeaseId lease) {
   const auto id = ++last_id_;
   Departure departure{lease};
@@ -226,7 +227,7 @@ void Quorum::drop_parts(Instant now, const LockPtr& lock, LeaseId lease) {
     auto& part = lock->parts[member];
     auto& it = members_[member];
     part.again.reset();
-    give_back_ended(now, part, member);
+    release_ended(now, part, member);
     if (part.asked != 0) {
       it.tries.erase(part.asked);
       it.engine->cancel(now, std::exchange(part.asked, 0));
@@ -253,7 +254,7 @@ void Quorum::after_hold(Instant now, const LockPtr& lock) {
   if (lock->waiters.empty()) {
     erase(lock);
   } else {
-    rest(now, lock);  // others have a chance
+    rest(now, lock);  // gives other clients a chance
   }
 }
 
