@@ -11,6 +11,7 @@
 
 #include "dlock/error.hpp"
 #include "local_server/server_program.hpp"
+#include "runtime/file_system.hpp"
 #include "support/forked.hpp"
 #include "support/local_directory.hpp"
 
