@@ -1,5 +1,5 @@
-// Starting the command. Between fork and exec only calls that are safe in a signal handler: the
-// library's threads exist by now.
+// Starting the command. The library's threads exist by now, so between fork and exec the child only
+// calls functions that are safe in a signal handler.
 #include "cli/supervision/command.hpp"
 
 #include <fmt/format.h>
@@ -26,14 +26,15 @@ namespace {
 
 using Variables = std::vector<std::pair<std::string, std::string>>;
 
-// Of a further lock of a dlock that runs this one, which may have fewer.
+// Whether the variable is for a second or later lock. An outer dlock may have set it, for more
+// locks than this one has.
 bool is_numbered(std::string_view name) {
   return name.starts_with("DLOCK_NAME_") || name.starts_with("DLOCK_TOKEN_") ||
          name.starts_with("DLOCK_FENCE_");
 }
 
-// systemd names the process that its sockets and its watchdog are for: that is the command's, if it
-// would have been ours. What else it says of the process is left out then.
+// systemd names the process that its sockets and its watchdog are for. If that is dlock, the
+// command's variables name the command instead, without LISTEN_PIDFDID.
 std::optional<std::string> for_command(std::string_view name, std::string_view text) {
   if (name != "LISTEN_PID" && name != "WATCHDOG_PID" && name != "LISTEN_PIDFDID") {
     return std::string{text};
@@ -45,7 +46,7 @@ std::optional<std::string> for_command(std::string_view name, std::string_view t
   return variable + '=' + std::string{own_pid};
 }
 
-// In the command's process: only calls that are safe there.
+// Runs in the command's process, between fork and exec.
 void fill_in_own_pid(char* const* environment) noexcept {
   char digits[16] = {};
   std::to_chars(std::begin(digits), std::end(digits), ::getpid());
@@ -102,7 +103,7 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
   report_and_exit(report, errno);
 }
 
-// The errno that the child reports; 0 when the pipe was closed by its exec or death.
+// Returns the errno that the child reports; 0 if its exec or its death closed the pipe.
 int read_report(const Descriptor& pipe) {
   int problem = 0;
   ssize_t size = 0;
@@ -137,7 +138,7 @@ Started start_command(const std::vector<std::string>& arguments, const Variables
     become_command(parent, argument_pointers.data(), environment_pointers.data(), report.write,
                    lend_terminal, around);
   }
-  ::setpgid(pid, pid);  // in both, so that neither has to wait for the other
+  ::setpgid(pid, pid);  // both processes do so, and neither has to wait for the other
   report.write.reset();
   const int problem = read_report(report.read);
   if (problem == 0) {

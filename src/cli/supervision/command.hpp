@@ -1,4 +1,4 @@
-// The command that runs under the lock: what it is, and starting it.
+// Starting the command that runs under the lock.
 #pragma once
 
 #include <sys/types.h>
@@ -16,7 +16,7 @@
 
 namespace dlock::cli {
 
-/// What the command gets from dlock, apart from its arguments.
+/// The objects with which dlock starts and supervises a command.
 struct Surroundings {
   const InheritedDescriptors& descriptors;
   const Signals& signals;
@@ -24,29 +24,29 @@ struct Surroundings {
   Guard& guard;
 };
 
-/// How a start went: a process, or why there is none.
+/// The result of a start: a process, or the reason why there is none.
 struct Started {
-  pid_t pid = -1;  ///< also the number of its process group
-  int problem =
-      0;  ///< an errno of the exec, ETIME if the deadline had passed; it is collected then
+  pid_t pid = -1;   ///< also the number of its process group
+  int problem = 0;  ///< the errno of a failed exec, or ETIME after the deadline; 0: it runs
 };
 
-/// Stands in the value of a variable for the number of the command's process, which is not known
-/// before it is there.
+/// A placeholder, in the value of a variable, for the pid of the command, which is unknown until
+/// the fork.
 inline constexpr std::string_view own_pid = "\x01PID\x01______";
 
-/// The variable for the lock with this index: NAME for the first, NAME_2 for the second.
+/// Returns the variable for the lock with this index: NAME for the first, NAME_2 for the second.
 [[nodiscard]] std::string numbered(std::string_view variable, std::size_t index);
 
-/// Starts `arguments` as the leader of a process group of its own, with dlock's environment and the
-/// `variables` set in it in place of those of an outer dlock, and what systemd said of our process
-/// said of its own. It dies with the thread that starts it. Throws `std::system_error` when there
-/// can be no process.
+/// Starts `arguments` as the leader of its own process group. Its environment is dlock's, with
+/// `variables` in place of those of an outer dlock, and with its pid where systemd's variables name
+/// dlock. The kernel kills it when the thread that started it ends. Throws `std::system_error` if
+/// dlock cannot create a process.
 [[nodiscard]] Started start_command(
     const std::vector<std::string>& arguments,
     const std::vector<std::pair<std::string, std::string>>& variables, const Surroundings& around);
 
-/// How the start failed, as a shell would say it: 127 not found, 126 anything else; 73 too late.
+/// Returns the exit status of a failed start: a shell's 127 (not found) or 126 (any other error),
+/// or 73 (too late).
 [[nodiscard]] int exit_code_of_start(int problem) noexcept;
 
 }  // namespace dlock::cli

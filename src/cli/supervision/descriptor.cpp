@@ -1,4 +1,4 @@
-// File descriptors: pipes, events, and keeping ours from the command.
+// File descriptors: pipes, events, and closing dlock's own in the command.
 #include "cli/supervision/descriptor.hpp"
 
 #include <fcntl.h>
@@ -30,7 +30,7 @@ Descriptor make_event() {
 
 void notify(const Descriptor& event) noexcept {
   const std::uint64_t one = 1;
-  // Fails only when it is readable already.
+  // The write fails only when the event is readable already.
   [[maybe_unused]] const auto written = ::write(event.get(), &one, sizeof one);
 }
 
@@ -42,13 +42,13 @@ InheritedDescriptors::InheritedDescriptors() {
   for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd", problem}) {
     open_.push_back(std::stoi(entry.path().filename().string()));
   }
-  // The one that read the directory is closed by now.
+  // The descriptor that read the directory is closed by now.
   std::erase_if(open_, [](int fd) { return ::fcntl(fd, F_GETFD) < 0; });
   std::sort(open_.begin(), open_.end());
 }
 
 void InheritedDescriptors::close_others_on_exec() const noexcept {
-  if (open_.empty()) return;  // no /proc: we open all of ours with O_CLOEXEC anyhow
+  if (open_.empty()) return;  // without /proc: dlock opens its own with O_CLOEXEC anyhow
   unsigned next = 0;
   for (const int fd : open_) {
     const auto kept = static_cast<unsigned>(fd);

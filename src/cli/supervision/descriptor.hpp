@@ -1,4 +1,4 @@
-// File descriptors: events, and those we were started with.
+// File descriptors: pipes, events, and the descriptors that dlock inherits.
 #pragma once
 
 #include <vector>
@@ -10,23 +10,23 @@ namespace dlock::cli {
 using runtime::Descriptor;
 using runtime::Pipe;
 
-/// A pipe closed on exec. Throws `std::system_error`.
+/// Makes a pipe that closes on exec. Throws `std::system_error`.
 [[nodiscard]] Pipe make_pipe();
 
-/// An eventfd, non-blocking and closed on exec. Throws `std::system_error`.
+/// Makes an eventfd that does not block and closes on exec. Throws `std::system_error`.
 [[nodiscard]] Descriptor make_event();
 /// Makes the event readable. Safe in any thread.
 void notify(const Descriptor& event) noexcept;
 
-/// The descriptors open when it was made. The command inherits them and nothing that was opened
-/// later, whoever opened it and however carelessly.
+/// The descriptors that were open when it was made. The command inherits these, and none that dlock
+/// or a library opens later, even without O_CLOEXEC.
 class InheritedDescriptors {
  public:
-  /// To be made before anything is opened. Puts /dev/null (closed again on exec) where stdin,
-  /// stdout or stderr is missing: else the next file opened would become our stderr.
+  /// Make it before dlock opens anything. Opens /dev/null (closed on exec) where stdin, stdout or
+  /// stderr is missing: otherwise the next file that dlock opens would become its stderr.
   InheritedDescriptors();
 
-  /// Closes all others on exec. Safe between fork and exec.
+  /// Makes all others close on exec. Safe between fork and exec.
   void close_others_on_exec() const noexcept;
 
  private:

@@ -1,4 +1,4 @@
-// The guard process. It is forked before there are threads, so all may be done in it.
+// The guard process. dlock forks it before it starts threads, so the guard may call any function.
 #include "cli/supervision/guard.hpp"
 
 #include <fcntl.h>
@@ -36,28 +36,28 @@ namespace {
 
 enum class Phase : int {
   idle,     // no command runs
-  armed,    // one runs
-  killing,  // the guard is about to kill it: its number must not be freed
+  armed,    // a command runs
+  killing,  // the guard is killing it: dlock must not collect it, which would free its pid
   killed,
 };
 
 using namespace std::chrono_literals;
 
 constexpr std::size_t max_fences = 64;
-constexpr auto max_kill_time = 5s;  // until all that the command started is gone
-constexpr std::chrono::nanoseconds initial_pause = 10ms;  // between looks at what it starts
+constexpr auto max_kill_time = 5s;  // for the command and all processes that it started
+constexpr std::chrono::nanoseconds initial_pause = 10ms;  // between looks at these processes
 constexpr std::chrono::nanoseconds max_pause = 500ms;
-constexpr int max_processor_share = 100;          // ... as a part: one hundredth
+constexpr int max_processor_share = 100;          // looks take at most a hundredth of the time
 constexpr unsigned signal_whole_group = 1U << 2;  // PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9
 
 }  // namespace
 
-/// What dlock, the command's process and the guard share.
+/// The memory that dlock, the command's process and the guard share.
 struct GuardMemory {
   std::atomic<pid_t> group{0};
   std::atomic<std::int64_t> deadline_ns{0};
   std::atomic<Phase> phase{Phase::idle};
-  // Written before the phase is armed:
+  // dlock writes these before the phase becomes `armed`:
   std::atomic<std::int64_t> begin_ns{0};
   std::array<char, 128> mark{};
   std::array<std::int64_t, max_fences> fences{};
@@ -75,7 +75,7 @@ struct GuardMemory {
 
 namespace {
 
-/// What the guard process does.
+/// The work of the guard process.
 class Watch {
  public:
   Watch(GuardMemory& memory, int pipe, pid_t dlock, Guard::GiveBack give_back)
@@ -121,7 +121,7 @@ class Watch {
   void start_watching() {
     is_watching_ = true;
     record_.begin(session_, memory_.begin());
-    if (!is_dlock_there()) return;  // the number may be another's by now
+    if (!is_dlock_there()) return;  // another process may have the pid by now
     command_ = static_cast<int>(::syscall(SYS_pidfd_open, memory_.group.load(), 0U));
   }
 
@@ -135,14 +135,14 @@ class Watch {
     }
   }
 
-  // In milliseconds, as poll() has it.
+  // Returns a timeout for poll(): milliseconds, or -1 when no look is due.
   [[nodiscard]] int next_look() const {
     const bool runs = is_watching_ && memory_.phase == Phase::armed;
     return runs ? static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(pause_).count())
                 : -1;
   }
 
-  // Soon after the start, as daemons begin then, and less and less often.
+  // Looks soon after the start, when daemons begin, and then less and less often.
   void look() {
     const auto begin = runtime::boot_now();
     record_.look(dlock_, ::getpid());
@@ -156,14 +156,14 @@ class Watch {
     ::timerfd_settime(timer_, TFD_TIMER_ABSTIME, &when, nullptr);
   }
 
-  // Whether it is gone, and all that it started.
+  // Returns whether the command and all processes that it started have ended.
   bool kill_command() {
     auto expected = Phase::armed;
     if (!memory_.phase.compare_exchange_strong(expected, Phase::killing)) return is_gone_;
     if (!is_watching_) start_watching();
     wait_for_dlock();
-    // The descriptor stands for this very group; its number could, after dlock's death and a long
-    // stop of ours, belong to another by now.
+    // The descriptor always means this group. Another group may have its number by now, if dlock
+    // died and the guard was stopped for a long time.
     const bool done = command_ >= 0 && ::syscall(SYS_pidfd_send_signal, command_, SIGKILL, nullptr,
                                                  signal_whole_group) == 0;
     if (!done && (command_ < 0 || errno == EINVAL) && is_command_there()) {
@@ -174,7 +174,7 @@ class Watch {
     return is_gone_;
   }
 
-  // While it is there, or is not collected yet, the number of its group is its own.
+  // Until somebody collects the command, no other group can have its number.
   [[nodiscard]] bool is_command_there() const {
     if (command_ < 0) return is_dlock_there();
     return ::syscall(SYS_pidfd_send_signal, command_, 0, nullptr, 0U) == 0;
@@ -182,7 +182,7 @@ class Watch {
 
   [[nodiscard]] bool is_dlock_there() const { return ::getppid() == dlock_; }
 
-  // One that dies closes its pipe just before its children become another's.
+  // A dying dlock closes its pipe just before another process adopts its children.
   void wait_for_dlock() const {
     pollfd end{pipe_, POLLIN, 0};
     const auto until = runtime::boot_now() + max_kill_time;
@@ -220,7 +220,7 @@ class Watch {
       }
       const auto refused =
           stop_and_kill([this](const auto& visit) { find(visit); }, ::getpgid(dlock_));
-      if (refused.size() == left.size()) return false;  // they are not ours
+      if (refused.size() == left.size()) return false;  // all of them run as another user
       nap(pause);
     }
     return false;
@@ -237,7 +237,7 @@ class Watch {
     try {
       give_back_({memory_.fences.data(), count});
     } catch (const std::exception&) {
-      return;  // they run out
+      return;  // the leases run out
     }
   }
 
@@ -249,7 +249,7 @@ class Watch {
   int command_ = -1;
   bool is_watching_ = false;
   pid_t session_ = 0;
-  bool is_gone_ = true;  ///< the command, with all that it started
+  bool is_gone_ = true;  ///< the command and all processes that it started
   ProcessRecord record_;
   std::chrono::nanoseconds pause_ = initial_pause;  ///< until the next look
 };
@@ -273,7 +273,7 @@ Guard::Guard(GiveBack give_back) {
 
 Guard::~Guard() {
   if (pid_ > 0) {
-    // It would end by itself at the end of file, but not if somebody stopped it.
+    // The guard ends at the end of file too, but not if somebody stopped it.
     ::kill(pid_, SIGKILL);
     while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
@@ -303,7 +303,7 @@ void Guard::arm(std::string_view mark, std::span<const std::int64_t> fences) noe
 
 void Guard::set_deadline(runtime::BootTime deadline) noexcept {
   const bool first = memory_->deadline_ns.exchange(deadline.count()) == 0;
-  if (first) poke();  // later ones it reads when its timer fires
+  if (first) poke();  // the guard reads later ones when its timer fires
 }
 
 runtime::BootTime Guard::deadline() const noexcept { return memory_->deadline(); }
@@ -319,7 +319,7 @@ void Guard::watch() noexcept { poke(); }
 bool Guard::leave() noexcept {
   auto expected = Phase::armed;
   if (memory_->phase.compare_exchange_strong(expected, Phase::idle)) return false;
-  // It kills at this moment. Bounded, in case it was itself killed or stopped in the middle.
+  // The guard is killing now. Do not wait without limit: somebody may kill or stop the guard.
   const auto end = runtime::boot_now() + max_kill_time + 1s;
   while (memory_->phase == Phase::killing && runtime::boot_now() < end) {
     const timespec pause = runtime::to_timespec(std::chrono::milliseconds{1});

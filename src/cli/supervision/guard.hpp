@@ -15,42 +15,43 @@ namespace dlock::cli {
 
 struct GuardMemory;
 
-/// Kills the command, with all that it started, when dlock is gone (`kill -9`) or when the deadline
-/// passes and dlock did not move it on (`kill -STOP`, a hung machine). When dlock is gone, and the
-/// command too, it gives the locks back. dlock's death is the end of file of a pipe; the rest is
-/// told through shared memory.
+/// Kills the command and all processes that it started when dlock dies (`kill -9`), or when dlock
+/// does not move the deadline on in time (`kill -STOP`, a hung machine). When dlock and the command
+/// are both gone, the guard releases the locks. The end of file of a pipe tells it of dlock's
+/// death; shared memory tells it the rest.
 ///
-/// The guard is in a session of its own, so that what a terminal or shell sends to dlock's group
-/// misses it, and holds nothing open but its pipe.
+/// The guard has its own session, so that signals from a terminal or shell to dlock's group miss
+/// it, and keeps nothing open but its pipe.
 class Guard {
  public:
-  /// Gives back the locks with these fences. Called in the guard's process.
+  /// Releases the locks with these fences. The guard's process calls it.
   using GiveBack = std::function<void(std::span<const std::int64_t> fences)>;
 
-  /// Forks it: to be made before there are threads. Throws `std::system_error`.
+  /// Forks the guard: make it before dlock starts threads. Throws `std::system_error`.
   explicit Guard(GiveBack give_back);
-  /// Ends it and collects it.
+  /// Ends and collects the guard.
   ~Guard();
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
 
-  /// -1 when it has ended.
+  /// Returns -1 after `has_ended` collected the guard.
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
-  /// Whether somebody ended it since the last call. Collects it.
+  /// Returns whether somebody ended the guard since the last call, and collects it.
   [[nodiscard]] bool has_ended() noexcept;
-  /// Before the start: what stands in the environment of all that the command will start, and the
-  /// fences of what is held and may be given back.
+  /// Call it before the start. `mark` stands in the environment of every process that the command
+  /// will start; `fences` are those of the locks that the guard may release.
   void arm(std::string_view mark, std::span<const std::int64_t> fences) noexcept;
-  /// The command must be dead from then on. The first time before the command is started.
+  /// Makes the guard kill the command at `deadline`. The first call comes before the start.
   void set_deadline(runtime::BootTime deadline) noexcept;
   [[nodiscard]] runtime::BootTime deadline() const noexcept;
-  /// In the command's process, between fork and exec: it is the leader of its group now, which is
-  /// guarded from here on. False: the deadline has passed, it must not begin.
+  /// The command's process, which leads its group, calls it between fork and exec. From here on the
+  /// guard watches that group. Returns false if the deadline has passed: do not exec.
   [[nodiscard]] bool enter() noexcept;
-  /// After the start: lets the guard take hold of the group, whose number will then not mislead it.
+  /// Call it after the start. The guard then opens a descriptor of the command, and a reused pid
+  /// cannot mislead it.
   void watch() noexcept;
-  /// The command has ended. To be called before it is collected, when its number is still its own.
-  /// Returns whether the guard had to kill it.
+  /// Call it when the command has ended, before you collect it: no other process has its pid yet.
+  /// Returns whether the guard had to kill the command.
   bool leave() noexcept;
 
  private:

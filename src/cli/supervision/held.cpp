@@ -1,4 +1,4 @@
-// What a command runs under.
+// The locks, or the leadership, that a command runs under.
 #include "cli/supervision/held.hpp"
 
 namespace dlock::cli {

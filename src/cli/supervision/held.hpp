@@ -1,4 +1,4 @@
-// Held: what a command runs under: locks, or the leadership of an election.
+// Held: the locks, or the leadership of an election, that a command runs under.
 #pragma once
 
 #include <chrono>
@@ -11,7 +11,7 @@
 
 namespace dlock::cli {
 
-/// Move-only. Each member is that of the same name of what is held.
+/// Move-only. Each member calls the one of the same name of the locks or the leadership.
 class Held {
  public:
   explicit Held(Leases locks) : what_(std::move(locks)) {}
@@ -21,7 +21,7 @@ class Held {
   [[nodiscard]] std::stop_token lost() const;
   [[nodiscard]] std::chrono::milliseconds valid_for() const noexcept;
   void ensure_held() const;
-  /// Gives all back; a leader resigns. Throws as these.
+  /// Releases all locks, or resigns. Throws as these calls do.
   void release();
 
  private:

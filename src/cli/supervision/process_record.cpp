@@ -53,7 +53,7 @@ void ProcessRecord::find(std::string_view mark, const std::function<void(pid_t)>
   for (const auto& process : all) {
     if (process.pid != ::getpid() && is_ours(process)) found.insert(process.pid);
   }
-  // Their descendants, in any order of numbers.
+  // Adds their descendants; a child may have a lower pid than its parent.
   for (bool more = true; more;) {
     more = false;
     for (const auto& process : all) {
@@ -72,8 +72,8 @@ void ProcessRecord::find(std::string_view mark, const std::function<void(pid_t)>
 bool ProcessRecord::knows_children_of(pid_t adopter, pid_t guard) const {
   auto children = runtime::children_of(adopter);
   const auto first = std::ranges::find(children, guard);
-  if (first == children.end()) return false;  // hidden from us
-  // The guard was dlock's first child, and a parent's children come one behind the other.
+  if (first == children.end()) return false;  // the system hides the children
+  // The guard was dlock's first child, so the adopter lists dlock's other children behind it.
   children.erase(children.begin(), first + 1);
   const auto all = runtime::all_processes();
   std::set<pid_t> groups;

@@ -1,5 +1,5 @@
-// The guard's record of the processes that the command started, for when dlock is gone: the orphans
-// that it had adopted are somebody else's children then.
+// ProcessRecord: the guard's record of the processes that the command started. The guard needs it
+// when dlock is gone, and another process has adopted dlock's children.
 #pragma once
 
 #include <sys/types.h>
@@ -13,33 +13,33 @@
 
 namespace dlock::cli {
 
-/// What guards call themselves.
+/// The name of a guard's process.
 inline constexpr const char* guard_name = "dlock-guard";
 
 /// Not thread-safe.
 class ProcessRecord {
  public:
-  /// Says when the command began, all that it starts is younger, and in which session.
+  /// Sets dlock's session and the start of the command: all processes that it starts are younger.
   void begin(pid_t session, runtime::BootTime when);
-  /// Takes down the descendants of dlock. Often, as long as dlock is there.
+  /// Records the descendants of dlock. Call it often while dlock lives.
   void look(pid_t dlock, pid_t guard);
-  /// When dlock is gone: calls `visit` for each process that surely is the command's: that was
-  /// seen, or has the bytes `mark` in its environment, and the descendants of these.
+  /// Call it when dlock is gone. Calls `visit` for each process that certainly is the command's: it
+  /// is on record, has the bytes `mark` in its environment, or descends from such a process.
   void find(std::string_view mark, const std::function<void(pid_t)>& visit);
-  /// Whether each child of `adopter`, whose children dlock's have become, is known not to be one of
-  /// the command's that was not found: it was there before the last looks and not seen in them, or
-  /// another of its group or session was, or it is a guard, which ends by itself.
+  /// Returns whether no child of `adopter`, which adopted dlock's children, can be a process of the
+  /// command that `find` missed. A child cannot if it is on record, is a stranger (older than the
+  /// last two looks, which did not see it), shares a group or session with one, or is a guard.
   [[nodiscard]] bool knows_children_of(pid_t adopter, pid_t guard) const;
 
  private:
   [[nodiscard]] bool has_seen(const Process& process) const;
   [[nodiscard]] bool is_stranger(const Process& process) const;
 
-  std::map<pid_t, std::uint64_t> seen_;  ///< with their starts
+  std::map<pid_t, std::uint64_t> seen_;  ///< the start of each process
   pid_t session_ = 0;
   std::uint64_t begin_ = 0;
   std::uint64_t last_look_ = 0;
-  std::uint64_t look_before_ = 0;  ///< one look may miss what changes its parent meanwhile
+  std::uint64_t look_before_ = 0;  ///< one look may miss a process whose parent changes meanwhile
 };
 
 }  // namespace dlock::cli

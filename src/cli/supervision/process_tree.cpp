@@ -35,7 +35,7 @@ std::vector<Process> find_descendants(pid_t root, pid_t guard) {
   std::vector<Process> living;
   std::vector<Process> just_ended;
   std::set<pid_t> ended;
-  // Only when all had ended before we looked, none can have started another meanwhile.
+  // A process that ended during a look may have started one that the look missed: look again.
   for (int look = 0; look < max_looks; ++look) {
     just_ended.clear();
     for_each_descendant(root, guard, [&](pid_t pid) {
@@ -49,17 +49,17 @@ std::vector<Process> find_descendants(pid_t root, pid_t guard) {
     });
     if (!living.empty() || just_ended.empty()) return living;
   }
-  return just_ended;  // it is too fast for us: not over
+  return just_ended;  // they start others faster than the looks follow: not empty
 }
 
 std::vector<Process> stop_and_kill(const Find& find, pid_t spared) {
-  constexpr int max_rounds = 50;   // some may not be stopped
-  constexpr int quiet_rounds = 2;  // one may miss what changes its parent meanwhile
+  constexpr int max_rounds = 50;   // a process that cannot be stopped may start others
+  constexpr int quiet_rounds = 2;  // one may miss a process whose parent changes meanwhile
   std::set<pid_t> found;
   std::set<pid_t> groups;
   for (int round = 0, quiet = 0; round < max_rounds && quiet < quiet_rounds; ++round) {
     ++quiet;
-    // One that starts another and ends, again and again, is met in its group.
+    // A process that starts another and ends, again and again, does not escape its group.
     for (const pid_t group : groups) ::kill(-group, SIGSTOP);
     find([&](pid_t pid) {
       if (!found.insert(pid).second) return;
@@ -92,7 +92,7 @@ void collect_orphans(std::span<const pid_t> keep) {
     if (std::ranges::find(keep, info.si_pid) != keep.end()) break;
     (void)::waitpid(info.si_pid, nullptr, WNOHANG);
   }
-  // One to keep stands before the others.
+  // waitid() returns the one to keep each time: try every other child by its pid.
   for (const pid_t child : runtime::children_of(::getpid())) {
     if (std::ranges::find(keep, child) == keep.end()) (void)::waitpid(child, nullptr, WNOHANG);
   }

@@ -1,4 +1,4 @@
-// The processes that a command started: its descendants, whom dlock adopts when their parents end.
+// The processes that a command started. dlock adopts them when their parents end.
 #pragma once
 
 #include <sys/types.h>
@@ -13,29 +13,29 @@ namespace dlock::cli {
 
 using runtime::Process;
 
-/// Calls `visit` with the number of each descendant of `root`, the newest first, before it looks
-/// for those below. Leaves out the guard, and the private server that a dlock inside the command
-/// has started, which serves others too.
+/// Calls `visit` with the pid of each descendant of `root`, newest first, and reads a process's
+/// children after its visit. Leaves out the guard, and a private server that a dlock inside the
+/// command started, since that serves other programs too.
 void for_each_descendant(pid_t root, pid_t guard, const std::function<void(pid_t)>& visit);
 
-/// The descendants that live. Empty only if there are none, when `root` adopts orphans and collects
-/// none meanwhile.
+/// Returns the living descendants. If `root` adopts orphans, and collects none meanwhile, an empty
+/// result proves that there are none.
 [[nodiscard]] std::vector<Process> find_descendants(pid_t root, pid_t guard);
 
 /// Calls its argument for each process that it finds.
 using Find = std::function<void(const std::function<void(pid_t)>&)>;
 
-/// Stops all that `find` finds, with their process groups but not the group `spared`, before it
-/// looks again, until it finds no others: a process that is stopped starts none. Then kills them.
-/// Returns those that it may not send signals to, as they run as another user.
+/// Stops all processes that `find` finds, and their process groups except `spared`, and looks again
+/// until it finds no others: a stopped process starts none. Then kills them all. Returns those that
+/// run as another user, to which it may not send signals.
 std::vector<Process> stop_and_kill(const Find& find, pid_t spared);
 
 /// Sends a signal to each.
 void signal_all(std::span<const Process> processes, int signal);
 
-/// From here on a process whose parents ended is a child of this one, so that it is found.
+/// Makes this process adopt each descendant whose parent ends, so that it can find them.
 void adopt_orphans() noexcept;
-/// Collects adopted processes that have ended, but not those to `keep`.
+/// Collects adopted processes that have ended, except those in `keep`.
 void collect_orphans(std::span<const pid_t> keep);
 
 }  // namespace dlock::cli

@@ -12,13 +12,13 @@ namespace dlock::cli {
 
 namespace {
 
-// Those that are ignored stay so, and whoever has a handler for one keeps it: a sanitizer.
+// An ignored signal stays ignored, and a handler (a sanitizer's) stays in place.
 bool is_default(int signal) {
   struct sigaction action{};
   return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_DFL;
 }
 
-// Sends `signal` to `target`, which we are part of, and obeys it at once.
+// Sends `signal` to `target`, which includes dlock, and obeys it at once.
 void obey_by_default(int signal, pid_t target) noexcept {
   ::signal(signal, SIG_DFL);
   sigset_t only;
@@ -33,18 +33,18 @@ void obey_by_default(int signal, pid_t target) noexcept {
 }  // namespace
 
 Signals::Signals() {
-  // Inherited as ignored it would hide how the command ended.
+  // An inherited SIG_IGN would hide how the command ended.
   ::signal(SIGCHLD, SIG_DFL);
   sigset_t read;
   sigemptyset(&read);
   for (int signal = 1; signal <= SIGRTMAX; ++signal) {
-    // A real fault of ours still ends us: the kernel does not let one be blocked.
+    // A fault in dlock still ends it: the kernel delivers its signal even when blocked.
     const bool can_be = signal != SIGKILL && signal != SIGSTOP;
     if (can_be && is_default(signal)) sigaddset(&read, signal);
   }
   sigset_t blocked = read;
-  sigaddset(&blocked, SIGTTOU);  // else handing over the terminal stops us
-  sigaddset(&blocked, SIGPIPE);  // a closed stderr is no reason to let go of the lock
+  sigaddset(&blocked, SIGTTOU);  // it would stop dlock when that lends the terminal
+  sigaddset(&blocked, SIGPIPE);  // a closed stderr is no reason to release the lock
   ::sigprocmask(SIG_BLOCK, &blocked, &former_);
   fd_ = Descriptor{::signalfd(-1, &read, SFD_CLOEXEC | SFD_NONBLOCK)};
   if (!fd_) throw std::system_error(errno, std::generic_category(), "cannot make a signalfd");
@@ -56,7 +56,7 @@ std::optional<Signals::Signal> Signals::take() noexcept {
     if (::read(fd_.get(), &info, sizeof info) != sizeof info) return std::nullopt;
     const auto number = static_cast<int>(info.ssi_signo);
     const bool by_us = info.ssi_pid == static_cast<std::uint32_t>(::getpid());
-    if (number == SIGPIPE && by_us) continue;  // of our own closed stderr
+    if (number == SIGPIPE && by_us) continue;  // dlock wrote to a closed stderr
     return Signal{number, info.ssi_code <= 0 && !by_us};
   }
 }

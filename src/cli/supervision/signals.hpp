@@ -1,4 +1,4 @@
-// The signals that dlock takes note of instead of obeying.
+// Signals: dlock reads them instead of obeying them.
 #pragma once
 
 #include <signal.h>
@@ -9,25 +9,25 @@
 
 namespace dlock::cli {
 
-/// Blocks all signals that can be, for this thread and all that it starts, and reads them from a
-/// descriptor. To be made before any other thread. Signals that were ignored when dlock started
-/// (nohup, a shell's background jobs) stay ignored, for dlock and for the command.
+/// Blocks the signals, for this thread and all threads that it starts, and reads them from a
+/// descriptor. Make it before any other thread. A signal that was ignored when dlock started
+/// (nohup, a shell's background job) stays ignored, for dlock and for the command.
 class Signals {
  public:
   /// Throws `std::system_error`.
   Signals();
 
-  /// Readable when a signal has come.
+  /// The descriptor is readable when a signal has come.
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
   struct Signal {
     int number = 0;
-    bool was_sent = false;  ///< by somebody, and not by the kernel, which tells of a child's end
+    bool was_sent = false;  ///< by another process; the kernel sends SIGCHLD when a child ends
   };
-  /// The next signal that has come; none: no more.
+  /// Returns the next signal that has come, or none.
   [[nodiscard]] std::optional<Signal> take() noexcept;
-  /// Lets a signal that was taken do what it does by default.
+  /// Performs the default action of a signal from `take`.
   void obey(int signal) const noexcept;
-  /// Gives this thread the mask dlock was started with. Safe between fork and exec.
+  /// Gives this thread the mask that dlock started with. Safe between fork and exec.
   void restore_mask() const noexcept { ::sigprocmask(SIG_SETMASK, &former_, nullptr); }
 
  private:
@@ -35,16 +35,16 @@ class Signals {
   Descriptor fd_;
 };
 
-/// Whether a signal asks to come to an end.
+/// Whether a signal asks a process to end.
 [[nodiscard]] constexpr bool is_ending(int signal) noexcept {
   return signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
 }
 
-/// Stops our whole job as Ctrl-Z does; returns when it is continued.
+/// Stops dlock's whole process group as Ctrl-Z does; returns when it continues.
 void stop_job() noexcept;
 
-/// Ends this process as Ctrl-C does, so that a shell ends the loop or the script it stands in too.
-/// With `whole_group`, for a Ctrl-C that only the command saw, the same for our process group.
+/// Ends dlock as Ctrl-C does, so that the shell also ends the loop or the script around it. With
+/// `whole_group`, for a Ctrl-C that only the command received, ends dlock's whole process group.
 /// Returns if that fails.
 void die_of_interrupt(bool whole_group) noexcept;
 

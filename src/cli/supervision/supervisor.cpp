@@ -21,12 +21,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto rest_poll = 20ms;       // how often to look whether what is left has ended
-constexpr auto killed_poll = 2ms;      // ... when it was killed: some start others fast
-constexpr auto terminal_poll = 100ms;  // ... whether a shell has brought us to the foreground
-constexpr auto after_kill = 5s;        // how long what was killed may take to be gone
+constexpr auto rest_poll = 20ms;       // between looks whether the other processes have ended
+constexpr auto killed_poll = 2ms;      // ... after the kill: some start others fast
+constexpr auto terminal_poll = 100ms;  // ... whether a shell brought dlock to the foreground
+constexpr auto after_kill = 5s;        // limit for the end of killed processes
 constexpr auto min_look = 5ms;
-constexpr auto max_margin = 1100ms;  // before the end of validity a lease counts as lost
+constexpr auto max_margin = 1100ms;  // a lease counts as lost at most this long before its end
 
 std::string why_lost(const Held& held) {
   try {
@@ -87,7 +87,7 @@ void Supervisor::collect() {
 }
 
 void Supervisor::wait_for_event(const Descriptor& lost) {
-  // Once lost, its event stays readable.
+  // The event stays readable after the loss: stop polling it.
   pollfd ready[] = {{signals_.fd(), POLLIN, 0}, {ending_.lost ? -1 : lost.get(), POLLIN, 0}};
   const auto left = std::max<runtime::BootTime>(next_look() - runtime::boot_now(), 0ns);
   const auto pause = runtime::to_timespec(left);
@@ -127,15 +127,15 @@ void Supervisor::pass_on(Signals::Signal signal) {
   if (is_ending(signal.number)) ask_to_end(signal.number);
 }
 
-// The group has had the signal. What has a group or a session of its own gets it from its parent,
-// if that is a dlock, and else from us, but only the first of it: it looks after its own.
+// The command's group has the signal already. A process with another group or session gets it from
+// its parent if that is a dlock, otherwise from here: only the topmost, which passes it on.
 void Supervisor::ask_to_end(int signal) {
   const auto all = processes();
   const auto parent_of = [&all](const Process& process) {
     return std::ranges::find(all, process.parent, &Process::pid);
   };
   std::vector<Process> others;
-  std::vector<Process> stopped;  // which could not obey
+  std::vector<Process> stopped;  // they cannot obey before SIGCONT
   for (const auto& process : all) {
     if (process.state == 'T') stopped.push_back(process);
     const auto parent = parent_of(process);
@@ -148,12 +148,12 @@ void Supervisor::ask_to_end(int signal) {
   signal_all(stopped, SIGCONT);
 }
 
-// The shell's `fg`.
+// The shell sends SIGCONT for `fg`.
 void Supervisor::on_continued() {
   if (wants_terminal_ && around_.terminal.is_ours()) lend_terminal();
 }
 
-// The terminal is ours again, and so the command's. Some shells tell nobody.
+// dlock has the terminal again, and lends it to the command. Some shells send no SIGCONT.
 void Supervisor::lend_terminal() {
   wants_terminal_ = false;
   around_.terminal.lend(command_);
@@ -167,7 +167,7 @@ void Supervisor::on_lost() {
   kill_by(std::min<runtime::BootTime>(runtime::boot_now() + settings_.kill_after,
                                       around_.guard.deadline()));
   const auto why = why_lost(held_);
-  // Before that time somebody broke it.
+  // At any earlier time, somebody broke the lock.
   const bool is_time_up = around_.guard.deadline() - runtime::boot_now() <= max_margin;
   if (!settings_.time_up.empty() && is_time_up) {
     complain("ending the command: its time under the lock {} is up ({})", settings_.lock,
@@ -180,7 +180,7 @@ void Supervisor::on_lost() {
 void Supervisor::look_at_command() {
   if (ended_) return;
   siginfo_t info{};
-  // Not collected yet: while it is there its group's number cannot become another's.
+  // WNOWAIT leaves the command uncollected: until then no other group can have its number.
   const int ended = WEXITED | WNOHANG | WNOWAIT;
   if (::waitid(P_PID, static_cast<id_t>(command_), &info, ended) == 0 && info.si_pid != 0) {
     on_ended(info);
@@ -196,7 +196,7 @@ void Supervisor::look_at_command() {
 void Supervisor::on_stopped(int signal) {
   if (signal == SIGTTIN || signal == SIGTTOU) {
     wants_terminal_ = !around_.terminal.is_ours();
-    if (wants_terminal_) return;  // we are in the background: until the user brings us forward
+    if (wants_terminal_) return;  // until the user brings dlock to the foreground
     around_.terminal.lend(command_);
     ::kill(-command_, SIGCONT);
   } else if (signal == SIGTSTP && around_.terminal.is_lent_to(command_)) {
@@ -204,7 +204,7 @@ void Supervisor::on_stopped(int signal) {
   }
 }
 
-// Ctrl-Z: the user's shell shall see a job that stopped. Nobody renews the lease meanwhile.
+// After Ctrl-Z the user's shell must see a stopped job. Nobody renews the lease meanwhile.
 void Supervisor::stop_too() {
   note("stopped: dlock keeps the lock {} for {}, and then kills the command", settings_.lock,
        format_duration(held_.valid_for()));
@@ -223,7 +223,7 @@ void Supervisor::on_ended(const siginfo_t& info) {
   ending_.interrupted = by_key && info.si_status == SIGINT;
   ending_.unseen = lent && !interrupt_came_;
   const bool asked_before = asked_to_end_ || ending_.lost;
-  // One that was killed has left its work undone, and what it started with nobody to look after it.
+  // A killed command left its work undone, and nobody looks after the processes that it started.
   asked_to_end_ = asked_to_end_ || !exited;
   if (!asked_to_end_) return;
   kill_by(runtime::boot_now() + settings_.kill_after);
@@ -234,7 +234,7 @@ void Supervisor::on_ended(const siginfo_t& info) {
     if (has_own_group && asked_.insert(process.pid).second) others.push_back(process);
   }
   signal_all(others, SIGTERM);
-  if (!asked_before) ask_to_end(SIGTERM);  // for those that are stopped
+  if (!asked_before) ask_to_end(SIGTERM);  // continues stopped processes
 }
 
 void Supervisor::move_deadline() {
@@ -242,7 +242,7 @@ void Supervisor::move_deadline() {
   const auto now = runtime::boot_now();
   const runtime::BootTime left = held_.valid_for();
   if (left > 0ns) around_.guard.set_deadline(now + left);
-  // Often when the end is near, so that a late renewal is seen in time.
+  // Looks often when the end is near, to see a late renewal in time.
   next_move_ = now + std::max<runtime::BootTime>(left / 4, min_look);
 }
 
@@ -257,7 +257,7 @@ void Supervisor::kill_if_due() {
     killed_ = true;
     kill_at_ = runtime::boot_now() + after_kill;
   } else {
-    kill_at_ = runtime::boot_now() + 1h;  // it was to be gone by now
+    kill_at_ = runtime::boot_now() + 1h;  // the processes should have ended by now
     gave_up_ = true;
     for (const auto& process : processes()) {
       complain(
@@ -281,7 +281,7 @@ std::vector<Process> Supervisor::processes() const {
   return find_descendants(::getpid(), around_.guard.pid());
 }
 
-// Before the next holder can start.
+// Warns before the next holder can start.
 void Supervisor::tell_of_refused(std::span<const Process> refused) {
   for (const auto& process : refused) {
     if (!refused_.insert(process.pid).second) continue;
@@ -297,7 +297,7 @@ bool Supervisor::is_over() {
   if (!asked_to_end_ && !ending_.lost) return true;
   if (gave_up_) return true;
   const auto left = processes();
-  if (killed_ && !left.empty()) kill_all();  // what was started in between
+  if (killed_ && !left.empty()) kill_all();  // they started after the last kill
   return std::ranges::all_of(
       left, [this](const Process& process) { return refused_.contains(process.pid); });
 }

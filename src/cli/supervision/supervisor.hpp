@@ -1,5 +1,5 @@
-// The supervisor: from the start of the command to its end, signals and the loss of the lock
-// included.
+// Supervisor: watches the command until it ends, passes signals on, and ends it when the lock is
+// lost.
 #pragma once
 
 #include <sys/types.h>
@@ -20,34 +20,34 @@
 
 namespace dlock::cli {
 
-/// How the command came to its end.
+/// How the command ended.
 struct Ending {
   int status = 0;            ///< as a shell's $?: its exit status, or 128 + its signal
-  bool lost = false;         ///< the lock was lost while it ran, and it was told to end
-  bool interrupted = false;  ///< by Ctrl-C at our terminal ...
-  bool unseen = false;       ///< ... which our own group, a script we stand in, did not see
+  bool lost = false;         ///< the lock was lost while it ran, and dlock or its guard ended it
+  bool interrupted = false;  ///< by Ctrl-C at dlock's terminal ...
+  bool unseen = false;       ///< ... which dlock's group, with the script around it, did not get
 };
 
-/// Watches over a running command. Not thread-safe: for the thread that started it.
+/// Watches a running command. Not thread-safe: for the thread that started the command.
 class Supervisor {
  public:
   struct Settings {
     std::chrono::milliseconds kill_after{};  ///< from TERM to KILL
-    std::string lock;                        ///< as messages call it, or them
-    std::string time_up;  ///< what to say when the lease ends; empty: it is renewed
+    std::string lock;                        ///< the names of the locks, for messages
+    std::string time_up;  ///< the options that limit the lease; empty: it is renewed
     bool verbose = false;
   };
 
   Supervisor(pid_t command, const Held& held, Signals& signals, const Surroundings& around,
              Settings settings);
-  /// If run() did not come to its end: kills all of the command, which nobody would look after.
+  /// Kills the command and all that it started if run() did not finish: nobody else watches them.
   ~Supervisor();
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
-  /// Passes signals on, keeps the guard's deadline ahead, ends the command when the lock is lost,
-  /// and returns when it has ended and been collected. When it was asked to end, by a signal or by
-  /// the loss, or was killed, all that it started is gone then too.
+  /// Passes signals on, moves the guard's deadline on, ends the command when the lock is lost, and
+  /// returns when it has collected the ended command. After a signal, a loss, or the death of the
+  /// command by a signal, it also ends all processes that the command started.
   [[nodiscard]] Ending run();
 
  private:
@@ -81,12 +81,12 @@ class Supervisor {
   runtime::BootTime next_move_{};  ///< when to ask the lease again
   std::optional<runtime::BootTime> kill_at_;
   bool killed_ = false;
-  bool gave_up_ = false;  ///< on what was killed and is not gone
+  bool gave_up_ = false;  ///< some processes were killed but did not end
   bool interrupt_came_ = false;
-  bool asked_to_end_ = false;    ///< by a signal, or by who killed its first process
-  std::set<pid_t> asked_;        ///< those outside of its group who were, one by one
-  std::set<pid_t> refused_;      ///< those that run as another user
-  bool wants_terminal_ = false;  ///< it was stopped because it has no terminal
+  bool asked_to_end_ = false;    ///< a signal asked for it, or killed the command
+  std::set<pid_t> asked_;        ///< processes outside of its group that dlock asked to end
+  std::set<pid_t> refused_;      ///< processes that run as another user
+  bool wants_terminal_ = false;  ///< the command stopped because it lacks the terminal
   std::optional<siginfo_t> ended_;
   bool collected_ = false;
   Ending ending_;
