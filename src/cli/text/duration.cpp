@@ -13,7 +13,7 @@ namespace {
 
 constexpr double max_ms = 100.0 * 365 * 24 * 3600 * 1000;
 
-// Milliseconds in a unit; 0 for an unknown one.
+// Returns the milliseconds in a unit, or 0 for an unknown unit.
 double unit_ms(std::string_view unit) {
   if (unit == "ms") return 1;
   if (unit.empty() || unit == "s") return 1'000;
@@ -36,8 +36,7 @@ std::chrono::milliseconds parse_duration(std::string_view text) {
   }
   if (std::signbit(number)) throw std::invalid_argument("a duration cannot be negative");
   if (number * unit > max_ms) throw std::invalid_argument("that is over 100 years");
-  // A whole number of milliseconds that binary fractions miss by a hair (1.001 s) stays that
-  // number.
+  // Does not round up whole milliseconds that a binary fraction misses by a hair (1.001 s).
   return std::chrono::milliseconds{static_cast<std::int64_t>(std::ceil(number * unit - 1e-6))};
 }
 

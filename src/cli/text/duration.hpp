@@ -7,11 +7,11 @@
 
 namespace dlock::cli {
 
-/// `250ms`, `30s`, `5m`, `1h`, `2d`, fractions as `1.5h`, or plain seconds as flock(1) takes them.
-/// Rounded up to a millisecond. Throws `std::invalid_argument` that says what is right.
+/// Parses `250ms`, `30s`, `5m`, `1h`, `2d`, fractions as `1.5h`, or plain seconds as in flock(1).
+/// Rounds up to a millisecond. Throws `std::invalid_argument` with advice for the user.
 [[nodiscard]] std::chrono::milliseconds parse_duration(std::string_view text);
 
-/// `12 ms`, `3.2 s`, `5 min 12 s`, `2 h 3 min`.
+/// Returns text such as `12 ms`, `3.2 s`, `5 min 12 s` or `2 h 3 min`.
 [[nodiscard]] std::string format_duration(std::chrono::milliseconds span);
 
 }  // namespace dlock::cli

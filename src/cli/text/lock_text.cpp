@@ -18,7 +18,7 @@ constexpr std::size_t widest_name = 60;
 
 bool has_many(const LockInfo& lock) { return lock.holders.size() > 1; }
 
-// Clients are registered while they live, and some minutes longer if they were killed.
+// A client is registered while it lives, and for some minutes after a kill.
 bool has_ended(const Party& party) {
   return party.host.empty() && party.pid == 0 && !party.client.empty();
 }
@@ -31,7 +31,7 @@ std::string counted(std::size_t number, std::string_view what) {
   return fmt::format("{} {}{}", number, what, number == 1 ? "" : "s");
 }
 
-// `3 of 4 permits`, `2 readers`, `a writer`; nothing for a mutex.
+// Returns `3 of 4 permits`, `2 readers` or `a writer`; nothing for a mutex.
 std::string share(const LockInfo& lock) {
   if (is_mutex(lock) || !lock.held) return {};
   if (lock.kind == LockKind::semaphore) {
@@ -78,7 +78,7 @@ std::string padded(const std::string& text, std::size_t width) {
   return text + std::string(width - std::min(width, columns(text)), ' ');
 }
 
-// Each of them, on a line.
+// Returns a heading, and one line for each holder.
 std::string holder_lines(const LockInfo& lock) {
   std::size_t widest = 0;
   for (const auto& one : lock.holders) widest = std::max(widest, columns(describe(one.party)));
@@ -94,7 +94,7 @@ std::string holder_lines(const LockInfo& lock) {
   return text;
 }
 
-// Each of them, on a line.
+// Returns a heading, and one line for each waiter.
 std::string waiter_lines(std::string_view heading, const std::vector<WaiterInfo>& waiters) {
   std::size_t widest = 0;
   for (const auto& waiter : waiters) widest = std::max(widest, columns(describe(waiter.party)));
@@ -107,7 +107,7 @@ std::string waiter_lines(std::string_view heading, const std::vector<WaiterInfo>
   return text;
 }
 
-// Those who joined a latch or barrier, each on a line.
+// Returns a heading, and one line for each client that joined a latch or barrier.
 std::string party_lines(const std::vector<Party>& joined) {
   auto text = fmt::format("  joined    {}\n", joined.size());
   for (const auto& party : joined) text += fmt::format("            {}\n", describe(party));

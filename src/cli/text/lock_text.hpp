@@ -9,23 +9,23 @@
 
 namespace dlock::cli {
 
-/// `host:pid program (label)`, or what is known.
+/// Returns `host:pid program (label)`, or says that the client has ended or is unknown.
 [[nodiscard]] std::string describe(const Party& party);
 
-/// `by web1:4711 dlock (backup.sh) for 3.2 s`: for a held lock, after the word "held".
+/// Returns the text after "held": `by web1:4711 dlock (backup.sh) for 3.2 s`.
 [[nodiscard]] std::string held_by(const LockInfo& lock);
 
-/// All about one lock, on several lines.
+/// Describes one lock on several lines.
 [[nodiscard]] std::string lock_details(const LockInfo& lock);
 
-/// All about one latch or barrier, on several lines.
+/// Describe one latch or barrier on several lines.
 [[nodiscard]] std::string latch_details(const LatchInfo& latch);
 [[nodiscard]] std::string barrier_details(const BarrierInfo& barrier);
 
-/// A ring of waits, on a line for each lock.
+/// Describes a ring of waits, with one line for each lock.
 [[nodiscard]] std::string ring_text(const std::vector<DeadlockLink>& ring);
 
-/// One line a lock under a line of headings, which `colour` makes bold.
+/// Returns one line for each lock, under a line of headings, which `colour` makes bold.
 [[nodiscard]] std::string lock_table(const std::vector<LockInfo>& locks, bool colour);
 
 }  // namespace dlock::cli

@@ -20,7 +20,7 @@ void say(Tone tone, std::string_view text) noexcept {
     } else {
       line += "dlock: ";
     }
-    // One message, one line, whatever a server or a name put into it.
+    // A message stays on one line, even if a server or a name put line breaks into it.
     for (const char byte : text) line += byte == '\n' || byte == '\r' ? ' ' : byte;
     line += '\n';
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());

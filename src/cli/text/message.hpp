@@ -1,4 +1,4 @@
-// What the command says on stderr: one line each, beginning with "dlock: ".
+// Messages on stderr: each is one line that begins with "dlock: ".
 #pragma once
 
 #include <fmt/format.h>
@@ -11,8 +11,8 @@ namespace dlock::cli {
 
 enum class Tone { note, problem };
 
-/// Writes `dlock: TEXT` in one piece; a failing stderr is ignored. In colour on a terminal, unless
-/// NO_COLOR is set. Thread-safe.
+/// Writes `dlock: TEXT` in one piece, and ignores a failing stderr. Uses colour on a terminal,
+/// unless the user set NO_COLOR. Thread-safe.
 void say(Tone tone, std::string_view text) noexcept;
 
 template <class... Values>
@@ -25,7 +25,7 @@ void complain(fmt::format_string<Values...> format, Values&&... values) {
   say(Tone::problem, fmt::format(format, std::forward<Values>(values)...));
 }
 
-/// Whether output on `fd` may be coloured: a terminal, and the user did not set NO_COLOR.
+/// Whether output on `fd` may have colour: `fd` is a terminal, and the user did not set NO_COLOR.
 [[nodiscard]] bool may_colour(int fd) noexcept;
 
 }  // namespace dlock::cli

@@ -1,4 +1,4 @@
-// Output on stdout, whose failures count.
+// Output on stdout.
 #include "cli/text/output.hpp"
 
 #include <unistd.h>

@@ -1,4 +1,4 @@
-// Words of other programs, and typing errors.
+// Suggestions for words of other programs and for typing errors.
 #include "cli/text/suggestion.hpp"
 
 #include <fmt/format.h>
@@ -31,7 +31,7 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 20> words{{
     {"check", to_examine}, {"ping", to_examine},  {"election", to_lead}, {"leader", to_lead},
 }};
 
-// How many letters to insert, leave out or change.
+// Returns how many letters must be inserted, left out or changed.
 std::size_t distance(std::string_view from, std::string_view to) {
   std::vector<std::size_t> row(to.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});

@@ -1,4 +1,4 @@
-// What somebody may have meant who typed a subcommand that there is not.
+// Suggestions for a user who typed an unknown subcommand.
 #pragma once
 
 #include <string>
@@ -6,8 +6,8 @@
 
 namespace dlock::cli {
 
-/// What to type instead, as a sentence without its end: a command that is spelled alike, or one
-/// that does what other programs call by that word.
+/// Returns a sentence, without a full stop, that says what to type instead: a command with a
+/// similar spelling, or the one for which other programs use that word.
 [[nodiscard]] std::string suggestion_for(std::string_view command);
 
 }  // namespace dlock::cli

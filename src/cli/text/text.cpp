@@ -1,4 +1,4 @@
-// Text from strangers: escapes and width.
+// Untrusted text: escapes and width.
 #include "cli/text/text.hpp"
 
 namespace dlock::cli {
@@ -29,7 +29,7 @@ std::string shortened(std::string printable_text, std::size_t most) {
 }
 
 std::string in_quotes(std::string_view text, std::size_t most) {
-  // Escapes make it longer, never shorter: more bytes than this are never shown.
+  // Escapes never shorten text, and a character has at most four bytes: the rest is never shown.
   const auto start = text.substr(0, 4 * most + 4);
   return "'" + shortened(printable(start), most) + "'";
 }

@@ -1,4 +1,4 @@
-// Text from strangers: lock names and labels are bytes, made safe to show and of known width.
+// Untrusted text: lock names and labels are bytes, which these functions make safe to show.
 #pragma once
 
 #include <cstddef>
@@ -13,17 +13,16 @@ using core::Character;
 using core::first_character;
 using core::is_utf8;
 
-/// `text` for a terminal: `core::escaped`, and a backslash as `\\`.
+/// Escapes `text` for a terminal, as `core::escaped` does, and writes a backslash as `\\`.
 [[nodiscard]] std::string printable(std::string_view text);
 
-/// `printable` in single quotes, cut to about `most` columns: for messages.
+/// Returns `printable` text in single quotes, cut to about `most` columns, for messages.
 [[nodiscard]] std::string in_quotes(std::string_view text, std::size_t most = 80);
 
-/// `printable` text cut to at most `most` columns, with `...` at the end where something is
-/// missing.
+/// Cuts `printable` text to at most `most` columns; `...` at the end marks a cut.
 [[nodiscard]] std::string shortened(std::string printable_text, std::size_t most);
 
-/// How many columns it takes, at one a character.
+/// Returns the number of columns of the text, one for each character.
 [[nodiscard]] std::size_t columns(std::string_view printable_text) noexcept;
 
 }  // namespace dlock::cli
