@@ -1,4 +1,4 @@
-// The command line: parsing with CLI11, a parser of its own for each subcommand.
+// Parsing the command line with CLI11. Each subcommand has its own parser.
 #include "cli/arguments.hpp"
 
 #include <fmt/format.h>
@@ -46,7 +46,7 @@ void add_store(CLI::App& app, StoreArguments& store) {
   app.add_option("--prefix", store.prefix);
 }
 
-// An option that takes a duration.
+// Adds an option that takes a duration.
 template <class Target>
 CLI::Option* add_duration(CLI::App& app, const std::string& flags, Target& target) {
   const auto set = [&target](const std::vector<std::string>& values) {
@@ -65,8 +65,8 @@ std::string checked_name(std::string_view command, const std::string& name) {
   throw WrongUsage(command, "the NAME is empty; is a variable of your script unset?");
 }
 
-// How many of `words` belong to options: up to NAME, or past `--`. The command's own options, which
-// come later, are never looked at.
+// Returns how many of `words` belong to options: those before NAME or `--`. It never looks at
+// COMMAND's own options, which come later.
 std::size_t count_options(const CLI::App& app, Words words) {
   std::size_t at = 0;
   for (; at < words.size(); ++at) {
@@ -74,7 +74,7 @@ std::size_t count_options(const CLI::App& app, Words words) {
     if (word == "--" || word.size() < 2 || word[0] != '-') break;
     const bool is_long = word[1] == '-';
     if (is_long && word.find('=') != std::string::npos) continue;
-    // Of a cluster like -nvw only the last can take the next word; -w5 has its value inside.
+    // Only the last letter of a cluster like -nvw can take the next word; -w5 contains its value.
     std::size_t letter = 1;
     const CLI::Option* option = nullptr;
     do option = app.get_option_no_throw(is_long ? word : std::string{'-', word[letter]});
@@ -86,7 +86,7 @@ std::size_t count_options(const CLI::App& app, Words words) {
   return std::min(at, words.size());
 }
 
-// Each must fit into the environment as VARIABLE=NAME, with the zero at its end.
+// Checks that each name fits into the environment as VARIABLE=NAME with a zero at its end.
 void check_names(std::string_view command, const std::vector<std::string>& names) {
   const auto limit = runtime::max_exec_string();
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -100,14 +100,14 @@ void check_names(std::string_view command, const std::vector<std::string>& names
   }
 }
 
-// The one option that may also stand behind the NAME, with its values.
+// The one option that users may also write behind the NAME, with its values.
 struct LateOption {
   std::string_view name;   ///< `--and`
-  std::string_view value;  ///< what it needs, for messages
+  std::string_view value;  ///< the value's name in messages: `NAME`
   std::vector<std::string>& values;
 };
 
-// As often as it is there. Returns what follows.
+// Takes the option as often as it occurs at the head of `words`. Returns the other words.
 Words take_late_option(std::string_view command, const LateOption& option, Words words) {
   while (!words.empty() && words[0].starts_with(option.name)) {
     const std::string_view rest = std::string_view{words[0]}.substr(option.name.size());
@@ -156,7 +156,8 @@ void take_names_and_command(std::string_view command, RunArguments& run, Words w
   run.command.assign(words.begin(), words.end());
 }
 
-// Once in a period: not waited for, not renewed, and nothing is wrong if somebody else does it.
+// Adds the options for a run once in a period. Such a run neither waits nor renews, and exits with
+// 0 if another run has the lock.
 void add_once(CLI::App& app, RunArguments& run) {
   auto* at_least = add_duration(app, "--at-least", run.at_least);
   auto* at_most = add_duration(app, "--at-most", run.ttl)->needs(at_least);
@@ -174,7 +175,8 @@ void add_once(CLI::App& app, RunArguments& run) {
   });
 }
 
-// -s and -x are the two sides of one reader-writer lock; without any of these it is the mutex.
+// -s and -x take the two sides of one reader-writer lock. Without these options the lock is a
+// mutex.
 void add_kind(CLI::App& app, RunArguments& run) {
   constexpr auto most = static_cast<std::int64_t>((1 << 30) - 1);
   auto* shared = app.add_flag_callback("-s,--shared", [&] { run.kind = RunKind::reader; });
@@ -205,7 +207,7 @@ void check_kind(const RunArguments& run) {
   }
 }
 
-// Whatever a command is run under.
+// Adds the options that `run` and `elect` share.
 void add_running(CLI::App& app, RunArguments& run, std::string& shell_command) {
   add_store(app, run.store);
   add_duration(app, "--ttl", run.ttl);
@@ -250,7 +252,7 @@ Arguments parse_run(Words words) {
   return run;
 }
 
-// With --listen or --show only looks; then there is no COMMAND.
+// `elect --listen` and `elect --show` take no COMMAND.
 Arguments parse_elect(Words words) {
   RunArguments run;
   ElectionArguments look;
@@ -287,8 +289,8 @@ Arguments parse_elect(Words words) {
   return run;
 }
 
-// What waits for others. `number`: the option that says how many, `others`: the rest of its own.
-// With --show it only looks, and takes none of them.
+// Parses the rest of `latch` and `barrier`. `number` is the option for their count or parties;
+// --show excludes it and the options `others`.
 void parse_waiting(CLI::App& app, Words words, WaitArguments& waiting, const std::string& number,
                    std::initializer_list<std::string> others) {
   add_store(app, waiting.store);

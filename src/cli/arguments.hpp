@@ -1,4 +1,4 @@
-// The command line: what the user asked for.
+// The command line, parsed.
 #pragma once
 
 #include <chrono>
@@ -15,62 +15,62 @@
 
 namespace dlock::cli {
 
-/// Which store, and which part of its names.
+/// The address of the store, and the prefix of its keys.
 struct StoreArguments {
-  std::string url;  ///< empty: DLOCK_URL, else local:
+  std::string url;  ///< empty: DLOCK_URL, or local: if that is not set
   std::string prefix;
 };
 
-/// What a command is run under. `once`: a mutex that keeps others out for a while.
+/// The lock that a command runs under. `once` is a mutex that stays taken for a minimum time.
 enum class RunKind { mutex, reader, writer, semaphore, once, leader };
 
 struct RunArguments {
   StoreArguments store;
-  std::vector<std::string> names;  ///< more than one: mutexes, all at once
+  std::vector<std::string> names;  ///< more than one: mutexes, acquired all at once
   RunKind kind = RunKind::mutex;
   std::int64_t permits = 1;              ///< of a semaphore
-  std::int64_t weight = 1;               ///< ... of these, for us
-  std::chrono::milliseconds at_least{};  ///< of `once`; `ttl` is how long at most
-  std::string value;                     ///< of `leader`: what it proclaims
+  std::int64_t weight = 1;               ///< the permits that this run takes
+  std::chrono::milliseconds at_least{};  ///< of `once`; its `ttl` is the maximum
+  std::string value;                     ///< the value that a leader proclaims
   std::string label;
   std::chrono::milliseconds ttl{30'000};
   bool renew = true;
   std::int64_t min_replicas = 0;
-  std::chrono::milliseconds replication_timeout{1'000};  ///< for these
-  std::optional<std::chrono::milliseconds> wait;         ///< zero: try once; none: for ever
+  std::chrono::milliseconds replication_timeout{1'000};  ///< for `min_replicas`
+  std::optional<std::chrono::milliseconds> wait;         ///< zero: try once; none: no limit
   std::chrono::milliseconds kill_after{10'000};
   int conflict_exit_code = exit_not_obtained;
   bool verbose = false;
   std::vector<std::string> command;
 };
 
-/// Looking at an election.
+/// The arguments of `elect --listen` and `elect --show`.
 struct ElectionArguments {
   StoreArguments store;
   std::string name;
-  bool listen = false;  ///< each change from now on; else who leads now
+  bool listen = false;  ///< true: print each change from now on; false: print the leader
   bool json = false;
 };
 
-/// Waiting for others.
+/// The arguments that `latch` and `barrier` share.
 struct WaitArguments {
   StoreArguments store;
   std::string name;
-  std::optional<std::chrono::milliseconds> wait;  ///< none: for ever
-  bool show = false;                              ///< only look
+  std::optional<std::chrono::milliseconds> wait;  ///< none: no limit
+  bool show = false;                              ///< print the state, and do not wait
   bool json = false;
 };
 
 struct LatchArguments : WaitArguments {
   std::int64_t count = 0;
   bool down = false;    ///< count down, and do not wait
-  std::int64_t by = 1;  ///< ... by so many
+  std::int64_t by = 1;  ///< ... by this number
   std::chrono::milliseconds keep{std::chrono::hours{1}};
 };
 
 struct BarrierArguments : WaitArguments {
   std::int64_t parties = 0;
-  bool reset = false;  ///< and do not wait
+  bool reset = false;  ///< reset, and do not wait
 };
 
 struct ListArguments {
@@ -92,15 +92,15 @@ struct DeadlocksArguments {
 
 struct DoctorArguments {
   StoreArguments store;
-  std::chrono::milliseconds clock{1'000};  ///< how long the clocks are watched
-  std::int64_t keys = 1'000'000;           ///< so many are walked over at most
+  std::chrono::milliseconds clock{1'000};  ///< how long doctor watches the clocks
+  std::int64_t keys = 1'000'000;           ///< the maximum that doctor examines
   bool json = false;
 };
 
 struct BreakArguments {
   StoreArguments store;
   std::string name;
-  std::optional<std::int64_t> fence;  ///< none: that of the present holder
+  std::optional<std::int64_t> fence;  ///< none: the present holder's
   bool json = false;
 };
 
@@ -113,10 +113,10 @@ using Arguments =
     std::variant<ShowText, RunArguments, ElectionArguments, LatchArguments, BarrierArguments,
                  ListArguments, InfoArguments, DeadlocksArguments, DoctorArguments, BreakArguments>;
 
-/// The command line is wrong. `what()` says what to do.
+/// The command line is wrong. `what()` tells the user what to do.
 class WrongUsage : public std::runtime_error {
  public:
-  /// `command`: the subcommand whose help has more, or empty.
+  /// `command` is the subcommand whose help tells more, or empty.
   WrongUsage(std::string_view command, const std::string& what)
       : std::runtime_error(what), command_(command) {}
   [[nodiscard]] const std::string& command() const noexcept { return command_; }
@@ -125,7 +125,7 @@ class WrongUsage : public std::runtime_error {
   std::string command_;
 };
 
-/// `words` without the program's name. Throws `WrongUsage`.
+/// Parses `words`, which exclude the program's name and are not empty. Throws `WrongUsage`.
 [[nodiscard]] Arguments parse_arguments(std::span<const std::string> words);
 
 }  // namespace dlock::cli

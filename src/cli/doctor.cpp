@@ -45,7 +45,7 @@ std::string_view colour_of(Grade grade) {
   return colours[static_cast<std::size_t>(grade)];
 }
 
-// On stderr, for people who wait: not at once, and not often.
+// Shows progress on stderr to a user who waits: after a second, then at most five times a second.
 class Progress {
  public:
   void operator()(std::int64_t walked, std::int64_t total) {
@@ -64,7 +64,7 @@ class Progress {
   bool shown_ = false;
 };
 
-// Words on lines of at most `width` columns, each after `indent` spaces but the first.
+// Wraps words into lines of at most `width` columns, and indents all lines but the first.
 std::string wrapped(std::string_view text, std::size_t indent) {
   std::string out;
   std::size_t column = indent;

@@ -1,11 +1,11 @@
-// dlock doctor: what is wrong with the servers.
+// dlock doctor: finds what is wrong with the servers.
 #pragma once
 
 #include "cli/arguments.hpp"
 
 namespace dlock::cli {
 
-/// Prints to stdout and returns the exit status, by the worst grade. Throws as the library does.
+/// Prints the findings, and returns the exit status of the worst grade. Throws as the library does.
 [[nodiscard]] int examine(const DoctorArguments& arguments);
 
 }  // namespace dlock::cli

@@ -35,12 +35,12 @@ ClientOptions client_options(const StoreArguments& store) {
   return options;
 }
 
-// `open` waits for so long (none: for ever) and says whether the gate opened.
+// `open` waits for the time it is given (none: no limit) and returns whether the gate opened.
 template <class Open>
 int wait_at(Client& client, Signals& signals, const WaitArguments& arguments, std::string_view what,
             Open open) {
   const Acquire pass = [&open](auto limit, std::stop_token stop) -> std::optional<Held> {
-    // Nothing is held.
+    // A gate has no leases.
     return open(limit, std::move(stop)) ? std::optional{Held{Leases{}}} : std::nullopt;
   };
   const auto waited = wait_for_locks(client, {}, pass, arguments.wait, false, signals);
@@ -51,7 +51,7 @@ int wait_at(Client& client, Signals& signals, const WaitArguments& arguments, st
   return exit_not_obtained;
 }
 
-// `gate`: what was found, if it is there.
+// `gate` is none if the server does not have it.
 template <class Info>
 int show(const std::optional<Info>& gate, const WaitArguments& arguments, std::string_view what,
          std::string (*json)(const Info&), std::string (*details)(const Info&)) {
@@ -65,7 +65,7 @@ int show(const std::optional<Info>& gate, const WaitArguments& arguments, std::s
 }  // namespace
 
 int pass(const LatchArguments& arguments) {
-  Signals signals;  // before the client has threads
+  Signals signals;  // before the client starts threads
   Client client{arguments.store.url, client_options(arguments.store)};
   if (arguments.show) {
     return show(inspect_latch(client, arguments.name), arguments, "latch", latch_json,
@@ -84,7 +84,7 @@ int pass(const LatchArguments& arguments) {
 }
 
 int pass(const BarrierArguments& arguments) {
-  Signals signals;  // before the client has threads
+  Signals signals;  // before the client starts threads
   Client client{arguments.store.url, client_options(arguments.store)};
   if (arguments.show) {
     return show(inspect_barrier(client, arguments.name), arguments, "barrier", barrier_json,

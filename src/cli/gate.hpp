@@ -5,8 +5,8 @@
 
 namespace dlock::cli {
 
-/// Each returns the exit status: 75 if it did not open in time, or is not there to be shown. They
-/// throw as the library does.
+/// Each returns the exit status: 75 if the latch or barrier does not open in time, or does not
+/// exist for --show. They throw as the library does.
 [[nodiscard]] int pass(const LatchArguments& arguments);
 [[nodiscard]] int pass(const BarrierArguments& arguments);
 

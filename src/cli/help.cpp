@@ -1,5 +1,5 @@
-// Help texts: examples first. The manual pages (cmake/man_page.awk) and the shells' completions are
-// made of them: keep two spaces before what tells of an option or an example, and the headings.
+// Help texts: examples first. The build makes the manual pages (cmake/man_page.awk) and the shells'
+// completions from them: keep the headings, and two spaces before each description.
 #include "cli/help.hpp"
 
 namespace dlock::cli {

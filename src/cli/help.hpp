@@ -6,7 +6,7 @@
 
 namespace dlock::cli {
 
-/// The help of a subcommand; of dlock itself for the empty name and any other.
+/// Returns the help of a subcommand, or that of dlock for an empty or unknown name.
 [[nodiscard]] std::string help_text(std::string_view command);
 
 }  // namespace dlock::cli

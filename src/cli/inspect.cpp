@@ -41,13 +41,13 @@ std::string break_json(const BreakArguments& arguments, std::optional<std::int64
   return object.raw("lock", lock_json(after)).str() + "\n";
 }
 
-// By which fence, if only one client of ours holds it.
+// Returns the fence if one client of dlock alone holds the lock.
 std::optional<std::int64_t> only_fence(const LockInfo& lock) {
   const bool is_one = lock.holders.size() == 1 && lock.holders[0].fence != 0;
   return is_one ? std::optional{lock.holders[0].fence} : std::nullopt;
 }
 
-// Why that holder could not be found.
+// Says why there was no such holder to take the lock from.
 std::string why_not_broken(const LockInfo& lock, std::optional<std::int64_t> fence) {
   const auto name = in_quotes(lock.name);
   if (!lock.held) {

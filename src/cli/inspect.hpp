@@ -1,11 +1,11 @@
-// The subcommands that look at locks and take them away: ls, info, deadlocks, break.
+// The subcommands that show locks or take them from holders: ls, info, deadlocks, break.
 #pragma once
 
 #include "cli/arguments.hpp"
 
 namespace dlock::cli {
 
-/// Each prints to stdout and returns the exit status. They throw as the library does.
+/// Each prints to stdout, and returns the exit status. They throw as the library does.
 [[nodiscard]] int list(const ListArguments& arguments);
 [[nodiscard]] int info(const InfoArguments& arguments);
 [[nodiscard]] int deadlocks(const DeadlocksArguments& arguments);

@@ -65,7 +65,7 @@ Acquire from(const LeaseSource& source) {
   };
 }
 
-// How to take a lock, or locks, of the kind that was asked for.
+// Returns the function that acquires the locks of the requested kind.
 Acquire acquisition(Client& client, const RunArguments& arguments) {
   const LockOptions options{.ttl = arguments.ttl,
                             .renew = arguments.renew,
@@ -104,7 +104,7 @@ Acquire acquisition(Client& client, const RunArguments& arguments) {
   std::abort();  // there is no other kind
 }
 
-// As messages call it, or them.
+// Lists the names for messages, with commas and "and".
 std::string all_in_quotes(const std::vector<std::string>& names) {
   std::string text;
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -135,7 +135,8 @@ class Run {
     return release(held) ? status : exit_lost;
   }
 
-  /// After all is released and closed: ends by the signal that the user's shell should see.
+  /// Call it after the run. If Ctrl-C ended the wait or the command, ends dlock by SIGINT too, so
+  /// that the user's shell sees it.
   void end_as_interrupted() const noexcept {
     if (interrupted_) die_of_interrupt(unseen_);
   }
@@ -146,7 +147,7 @@ class Run {
     if (arguments_.verbose) note(format, std::forward<Values>(values)...);
   }
 
-  // A signal asked us to end before the command was started, which now never is.
+  // A signal asked dlock to end before it started the command.
   int give_up(int signal) {
     interrupted_ = signal == SIGINT && terminal_.is_ours();
     return exit_signal + signal;
@@ -201,7 +202,7 @@ class Run {
     return all;
   }
 
-  // How long the command has, if it may not have it for longer: as the user gave it.
+  // Returns the options that limit the time under the lock; nothing if dlock renews the lease.
   std::string time_limit() const {
     if (arguments_.kind == RunKind::once) return "--at-most " + format_duration(arguments_.ttl);
     return arguments_.renew ? "" : "--no-renew, --ttl " + format_duration(arguments_.ttl);
@@ -209,14 +210,14 @@ class Run {
 
   void arm_guard(std::span<const Lease> leases) {
     std::vector<std::int64_t> fences;
-    // A job that runs once in a period keeps others out although it died.
+    // A job that runs once in a period keeps others out even if it dies.
     if (arguments_.kind != RunKind::once) {
       for (const auto& lease : leases) fences.push_back(lease.fence());
     }
     guard_.arm(leases[0].token(), fences);
   }
 
-  // In the guard's process, when this one and the command are gone.
+  // Runs in the guard's process when dlock and the command are gone.
   void give_back(std::span<const std::int64_t> fences) const {
     ClientOptions options;
     options.prefix = arguments_.store.prefix;
@@ -226,8 +227,8 @@ class Run {
     }
   }
 
-  // What COMMAND keeps others from as long as it runs: that of the runs around this one, and ours.
-  // With each stands the process whose run it is for.
+  // Returns the tokens of all leases that COMMAND keeps while it runs: those of outer runs, and
+  // those of this run. The pid of the command that each belongs to stands behind it.
   static std::string tokens_held(std::span<const Lease> leases) {
     const char* const around = std::getenv("DLOCK_HELD");
     std::string tokens = around == nullptr ? "" : around;
@@ -238,7 +239,7 @@ class Run {
     return tokens;
   }
 
-  // Whether the lock was ours up to now. That the server does not answer is no reason to doubt it.
+  // Returns whether dlock held the lock until now. It trusts the lease if no server answers.
   bool release(Held& held) {
     try {
       held.release();
@@ -254,7 +255,7 @@ class Run {
 
   const RunArguments& arguments_;
   const std::string lock_ = all_in_quotes(arguments_.names);
-  Signals signals_;  // these two before the client has threads
+  Signals signals_;  // this and the guard exist before the client starts threads
   Guard guard_;
   Terminal terminal_;
   Surroundings around_;

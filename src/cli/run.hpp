@@ -1,4 +1,4 @@
-// dlock run: a command under a lock.
+// dlock run and dlock elect: a command under a lock or as a leader.
 #pragma once
 
 #include "cli/arguments.hpp"
@@ -6,7 +6,7 @@
 
 namespace dlock::cli {
 
-/// Returns the exit status. Throws as the library does. To be called before there are threads.
+/// Returns the exit status. Throws as the library does. Call it before dlock starts threads.
 [[nodiscard]] int run(const RunArguments& arguments, const InheritedDescriptors& descriptors);
 
 }  // namespace dlock::cli

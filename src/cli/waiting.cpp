@@ -1,4 +1,4 @@
-// Waiting for the lock: one thread waits, this one looks after signals.
+// Waiting for the lock: one thread waits, and this one handles signals.
 #include "cli/waiting.hpp"
 
 #include <poll.h>
@@ -58,7 +58,7 @@ class Wait {
     bool over = false;
     do {
       over = wait_for_event();
-      take_signals();  // also those that came with the lock
+      take_signals();  // a signal may have come with the lock
       if (!over && !told_ && runtime::boot_now() >= tell_at_) tell();
     } while (!over);
     waiter.join();
@@ -77,7 +77,7 @@ class Wait {
     notify(done_);
   }
 
-  // Whether the waiting is over.
+  // Returns whether the wait is over.
   bool wait_for_event() {
     pollfd ready[] = {{signals_.fd(), POLLIN, 0}, {done_.get(), POLLIN, 0}};
     const auto pause =
@@ -88,13 +88,13 @@ class Wait {
   void take_signals() {
     while (const auto signal = signals_.take()) {
       if (signal->number == SIGTSTP) {
-        // Ctrl-Z. The place in the queue is kept, or if that takes too long given to the next.
+        // Ctrl-Z stops dlock. It keeps its place in the queue, unless it stays stopped too long.
         signals_.obey(SIGTSTP);
       } else if (is_ending(signal->number)) {
         signal_ = signal->number;
         stop_.request_stop();
       }
-      // Others are for the command, which is not there yet.
+      // Other signals are for the command, which does not run yet.
     }
   }
 
@@ -102,15 +102,15 @@ class Wait {
     told_ = true;
     const auto who = std::find_if(names_.begin(), names_.end(),
                                   [&](const std::string& name) { return tell_of(name); });
-    // Not every user may look at locks.
+    // Not every user has the right to inspect locks.
     if (who == names_.end() && verbose_) note("waiting for {}", in_quotes(names_[0]));
   }
 
-  // Only a courtesy. Whether somebody else holds it.
+  // Names the holder, or the server's error. Returns whether it did; the wait goes on either way.
   bool tell_of(const std::string& name) {
     try {
       const auto info = inspect_lock(client_, name);
-      if (!info.held || is_us(info.holder)) return false;  // ours already, of several
+      if (!info.held || is_us(info.holder)) return false;  // dlock may have some of the locks
       note("waiting for {}, held {}", in_quotes(info.name), held_by(info));
       return true;
     } catch (const Unreachable& error) {
@@ -133,7 +133,7 @@ class Wait {
   std::optional<int> signal_;
   std::stop_source stop_;
   Descriptor done_ = make_event();
-  std::optional<Held> held_;    // of the waiting thread until it is joined
+  std::optional<Held> held_;    // only the waiting thread uses it until the join
   std::exception_ptr problem_;  // likewise
 };
 

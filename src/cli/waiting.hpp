@@ -1,4 +1,4 @@
-// Waiting for the lock while signals are obeyed.
+// Waiting for the lock, and obeying signals meanwhile.
 #pragma once
 
 #include <chrono>
@@ -14,22 +14,22 @@
 
 namespace dlock::cli {
 
-/// What came of it.
+/// The result of a wait.
 struct Waited {
-  std::optional<Held> held;   ///< none: not in time, or a signal ended it
-  std::optional<int> signal;  ///< the signal that asked us to end
+  std::optional<Held> held;   ///< none: the time ran out, or a signal ended the wait
+  std::optional<int> signal;  ///< the signal that asked dlock to end
   std::chrono::milliseconds took{0};
 };
 
-/// Takes what a command runs under: waits for so long (none: for ever; zero: not at all), until it
-/// is told to stop.
+/// Acquires the locks or the leadership. It waits for the time it is given (none: no limit; zero:
+/// not at all), and stops at the token's request.
 using Acquire =
     std::function<std::optional<Held>(std::optional<std::chrono::milliseconds>, std::stop_token)>;
 
-/// Acquires the locks `names`, for at most `limit` if there is one. A signal that asks to end ends
-/// the wait, leaving nothing behind; one that comes together with the locks wins (they are then
-/// returned as well, to be released). Tells on stderr who has the lock when it takes long,
-/// with `verbose` soon, else after a second and only on a terminal. Throws as `Mutex::acquire()`.
+/// Calls `acquire`, for at most `limit` if there is one, in another thread. A signal that asks
+/// dlock to end ends the wait, and leaves no trace of it. If such a signal comes together with the
+/// locks, the result has both, and the caller must release the locks. Names the holder on stderr:
+/// with `verbose` soon, otherwise after a second and on a terminal. Throws as `Mutex::acquire()`.
 [[nodiscard]] Waited wait_for_locks(Client& client, const std::vector<std::string>& names,
                                     const Acquire& acquire,
                                     std::optional<std::chrono::milliseconds> limit, bool verbose,
