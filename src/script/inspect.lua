@@ -22,7 +22,7 @@ local function permits(lock_key, seen_key, now, part)
   local from, offset, limit = '(' .. digits(math.max(now, 0)), 0, -1
   if part then
     limit = MAX_HOLDERS
-    local others = redis.call('ZCOUNT', lock_key, from, '+inf') - most
+    local others = redis.call('ZCOUNT', lock_key, from, '+inf') - limit
     offset = others > 0 and math.min(part * limit % (others + limit), others) or 0
   end
   local holders =

@@ -212,7 +212,8 @@ TEST_F(AcquireAll, SourcesOfAnyKindAreAcquiredTogether) {
   Client other{server.url()};
   const Mutex mutex{client, "a"};
   const SharedMutex document{client, "doc"};
-  const Semaphore gpus{client, "gpu", 3, {.wait = 30ms}};
+  const Semaphore gpus{client, "gpu", 3};
+  const Semaphore hurried{client, "gpu", 3, {.wait = 30ms}};
   {
     const auto all = acquire_all({mutex, document.reader(), gpus.permits(2)});
     EXPECT_TRUE(all.held());
@@ -222,7 +223,7 @@ TEST_F(AcquireAll, SourcesOfAnyKindAreAcquiredTogether) {
     EXPECT_FALSE(try_acquire_all({Mutex{client, "b"}, gpus.permits(2)})) << "one is left";
     EXPECT_FALSE(try_acquire_all_for({Mutex{client, "b"}, gpus.permits(2)}, 10ms));
     EXPECT_TRUE(is_free("b"));
-    EXPECT_EQ(reason_of([&] { (void)acquire_all({Mutex{client, "b"}, gpus.permits(2)}); }),
+    EXPECT_EQ(reason_of([&] { (void)acquire_all({Mutex{client, "b"}, hurried.permits(2)}); }),
               errc::timed_out)
         << "within the shortest wait of all";
   }

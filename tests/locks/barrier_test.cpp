@@ -91,7 +91,7 @@ TEST_F(BarrierTest, APartyThatWasKilledIsReportedToTheOthers) {
 
   Client client{server.url()};
   Barrier barrier{client, "phase", 3};
-  EXPECT_THAT(words_of([&] { barrier.arrive_and_wait(); }), HasSubstr("\"phase\" is broken"));
+  EXPECT_THAT(words_of([&] { barrier.arrive_and_wait(); }), HasSubstr("barrier:phase\" is broken"));
   barrier.reset();
   auto first = arrives();
   auto second = arrives();

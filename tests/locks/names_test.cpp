@@ -143,10 +143,6 @@ TEST_F(Names, ErrorsHaveTheNameWithoutThePrefixAndTheKeyWithIt) {
   const auto lease = mutex.acquire();
   EXPECT_THAT(words_of([&] { (void)DistributedLock{prefixed, "m", {.wait = 0ms}}; }),
               HasSubstr("the lock \"m\""));
-  const auto unheard = words_of([&] {
-    (void)Mutex{prefixed, "n", {.min_replicas = 1, .replication_timeout = 10ms}}.acquire();
-  });
-  EXPECT_THAT(unheard, HasSubstr("replicas had the lock \"n\""));
   ASSERT_EQ(break_lock(prefixed, "m", lease.fence()), BreakOutcome::broken);
   EXPECT_THAT(words_of([&] { lease.ensure_held(); }), HasSubstr("the lock \"m\" (fence "));
   const auto permit = Semaphore{prefixed, "s", 2}.acquire();

@@ -69,18 +69,18 @@ TEST_F(Replicas, HaveTheLockWhenItCountsAsAcquired) {
 }
 
 TEST_F(Replicas, TooFewOfThemAreAnErrorThatCountsThemAndTheLockIsFree) {
-  Client client{server.url()};
+  Client client{server.url(), {.prefix = "p:"}};
   replicas[0]->stop();
   const auto words = words_of([&] { (void)Mutex{client, "m", both(1s)}.acquire(); });
   EXPECT_THAT(words, HasSubstr("1 of 2 replicas had the lock \"m\" within 1000 ms"));
   EXPECT_THAT(words, HasSubstr("min_replicas"));
-  EXPECT_TRUE(is_free("m"));
+  EXPECT_TRUE(is_free("p:m"));
   Mutex one{client, "m", {.min_replicas = 1, .replication_timeout = 20s}};
   EXPECT_TRUE(one.acquire().held());
   Mutex three{client, "m", {.min_replicas = 3, .replication_timeout = 100ms}};
   replicas[0]->cont();
   EXPECT_EQ(reason_of([&] { (void)three.try_acquire(); }), errc::not_replicated);
-  EXPECT_TRUE(is_free("m"));
+  EXPECT_TRUE(is_free("p:m"));
 }
 
 // WAIT on a connection that wrote nothing since answers at once, that all have what it wrote.
