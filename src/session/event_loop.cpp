@@ -11,7 +11,6 @@
 namespace dlock::detail {
 namespace {
 
-using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -20,8 +19,6 @@ constexpr core::Duration stand_down = milliseconds{10};
 // The longest sleep while a lease is held: poll() counts on a clock that stands still while the
 // machine sleeps.
 constexpr core::Duration max_sleep = seconds{1};
-// The longest time for which output is left to threads that were woken, or to handlers.
-constexpr core::Duration max_unwritten = microseconds{100};
 
 void lower(std::optional<core::Instant>& until, core::Instant other) {
   until = std::min(until.value_or(other), other);
@@ -37,18 +34,14 @@ void EventLoop::Lock::lock() {
 }
 
 void EventLoop::Lock::unlock() {
-  auto* waiter = std::exchange(loop_.to_wake_, nullptr);
+  const auto woken = loop_.sleepers_.take();
   auto handlers = std::exchange(loop_.answered_handlers_, {});
   is_locked_ = false;
   loop_.mutex_.unlock();
   if (!handlers.empty()) {
     loop_.post(std::move(handlers));
   }
-  while (waiter != nullptr) {
-    auto* const next = waiter->next_;  // it may be gone once it is woken
-    waiter->event_.raise(waiter->turn_);
-    waiter = next;
-  }
+  runtime::WakeSet::wake(woken);
 }
 
 // --- callers ------------------------------------------------------------------------------------
@@ -61,16 +54,20 @@ void EventLoop::wait(Lock& lock, Waiter& waiter) {
     }
     waiter.place_ = followers_.insert(followers_.end(), &waiter);
     waiter.follows_ = true;
+    sleepers_.add(waiter.sleeper_);
     lock.unlock();
     const auto turn = [&] {
-      if (!waiter.is_cancellable_) return waiter.event_.await();
+      if (!waiter.is_cancellable_) return runtime::WakeSet::await(waiter.sleeper_, false);
       const auto cancellation = lock.own_cancellation();
-      return waiter.event_.await();
+      return runtime::WakeSet::await(waiter.sleeper_, true);
     }();
-    if (waking_.fetch_sub(1) == 1 && is_unwritten_) {
-      const Lock writing{*this};
-      flush();
-      work_.carry_out();
+    if (waking_.fetch_sub(1) == 1 && (is_unwritten_ || is_lead_vacant_)) {
+      const Lock rest{*this};
+      if (is_unwritten_) {
+        flush();
+        work_.carry_out();
+      }
+      if (turn == Waiter::answered) pass_lead();
     }
     if (turn == Waiter::answered) {
       return;
@@ -98,17 +95,21 @@ void EventLoop::leave(Lock& lock, Waiter& waiter) {
   } else if (waiter.follows_) {
     followers_.erase(waiter.place_);
     waiter.follows_ = false;
-  } else {  // another thread is about to wake it
-    lock.unlock();
-    waiter.event_.await();
-    lock.lock();
+    runtime::WakeSet::forget(waiter.sleeper_);
+  } else {  // it was woken
+    runtime::WakeSet::forget(waiter.sleeper_);
     waking_.fetch_sub(1);
   }
 }
 
 void EventLoop::lead(Lock& lock, Waiter& waiter) {
   leader_ = &waiter;
+  is_lead_vacant_ = false;
   ++leads_;
+  if (is_unwritten_) {  // whoever polls has written before
+    flush();
+    work_.carry_out();
+  }
   while (!waiter.is_answered_) {
     poll_once(lock, work_.next_timer(), Role::leader);
   }
@@ -118,7 +119,11 @@ void EventLoop::lead(Lock& lock, Waiter& waiter) {
 
 void EventLoop::pass_lead() {
   if (leader_ == nullptr && !followers_.empty()) {
-    wake(*followers_.front(), Waiter::leads);
+    is_lead_vacant_ = true;
+    if (waking_ == 0) {  // else the last of them looks
+      is_lead_vacant_ = false;
+      wake(*followers_.front(), Waiter::leads);
+    }
   } else if (leader_ == nullptr && background_rests_) {
     pollers_->background.wake.notify();
   }
@@ -128,9 +133,8 @@ void EventLoop::pass_lead() {
 void EventLoop::wake(Waiter& waiter, Waiter::Turn turn) {
   followers_.erase(waiter.place_);
   waiter.follows_ = false;
-  waiter.turn_ = turn;
-  waiter.next_ = std::exchange(to_wake_, &waiter);
   waking_.fetch_add(1);
+  sleepers_.raise(waiter.sleeper_, turn);  // it may be gone afterwards
 }
 
 void EventLoop::answer(Waiter& waiter) {
@@ -174,19 +178,12 @@ void EventLoop::run(std::vector<std::shared_ptr<AsyncWaiter>>& handlers) {
 // --- output and sleep ---------------------------------------------------------------------------
 
 void EventLoop::write(Write when) {
-  if (posted_handlers_ > 0 && callbacks_.is_here()) {
-    // The handlers to come are likely to add to the output: the last of them writes it all. Or the
-    // background thread does, since nobody knows how long they take.
+  const auto is_added_to = [&] {
+    return (when == Write::soon && waking_ > 0) || (posted_handlers_ > 0 && callbacks_.is_here());
+  };
+  if (is_added_to() && work_.servers_have_enough()) {
     is_unwritten_ = true;
-    if (pollers_->background.asleep_until && !background_looks_soon_) {
-      background_looks_soon_ = true;
-      pollers_->background.wake.notify();
-    }
-    return;
-  }
-  if (when == Write::soon && leader_ != nullptr && waking_ > 0) {
-    is_unwritten_ = true;
-    if (waking_ > 0) return;  // otherwise the last of them may have looked before
+    if (is_added_to()) return;  // otherwise the last of them may have looked before
   }
   flush();
 }
@@ -227,13 +224,7 @@ void EventLoop::poll_once(Lock& lock, std::optional<core::Instant> until, Role r
   if (!work_.is_idle() && (is_leader || leader_ == nullptr)) {
     lower(until, start + max_sleep);
   }
-  // Threads that got work since the last look.
-  const bool looks_soon = is_leader ? waking_ > 0 : !answered_handlers_.empty();
-  if (looks_soon) {
-    lower(until, start + max_unwritten);
-  }
   if (!is_leader) {
-    background_looks_soon_ = looks_soon;
     background_reads_ = poller.set.size() > 0;
   }
   const auto length =

@@ -7,7 +7,7 @@
 //                sleeps until its answer is there, in one of two states:
 //                  leading    It polls all sockets, hands every answer to whom it belongs, and runs
 //                             the timers. At most one caller leads: the first that has to sleep.
-//                  following  It sleeps on an event of its own while another caller leads.
+//                  following  It sleeps in the `WakeSet` while another caller leads.
 //   background   One thread of the client. It serves the sockets and timers when no caller leads:
 //                renewals, losses, reconnects, pushed grants, asynchronous calls. Its states:
 //                  reading    It polls the sockets and its own descriptor. It does so when no
@@ -23,18 +23,28 @@
 //   Who changes what                                   wakes
 //   the leader hands out the answer of a follower      that follower, with `answered`
 //   another thread finds the answer of the leader      the leader, by its descriptor
-//   the leader has its own answer and returns          the first follower, with `leads`; if there
-//                                                      is none, the background thread if it rests
+//   the leader has its own answer and returns          the first follower, with `leads`, unless
+//                                                      followers were just woken: then the first
+//                                                      of them to call again leads, else the last
+//                                                      of them to run sees to it. If nobody
+//                                                      follows, the background thread if it rests
 //   a call brings the next timer forward, or leaves    whoever polls and would sleep too long: the
 //   output that a socket did not take                  leader, else the background thread
 //   a first asynchronous call while nobody reads       the background thread
 //   a background task (connecting, ...) ends           both, by their descriptors
 //   an asynchronous call is answered                   the callback thread, by a post
 //
-// Three rules keep that cheap. A thread that is woken needs the mutex, so wake-ups and posts are
-// collected and happen when the mutex is released (`Lock::unlock`). A call that is answered wakes
-// one thread. And output is left unwritten for a moment, 100 us at most, when threads that were
-// just woken are likely to add to it: the last of them to run writes it all in one system call.
+// Four rules keep that cheap: a call that follows sleeps once and is woken once.
+//   - A thread that is woken needs the mutex, so wake-ups and posts are collected and happen when
+//     the mutex is released (`Lock::unlock`): all wake-ups in one system call (`WakeSet`), since a
+//     thread that wakes others one by one loses its core to each of them.
+//   - A call that is answered wakes one thread.
+//   - Threads that were just woken, and handlers, are likely to add to the output. It is left to
+//     them as long as the server has more to answer than lies there unwritten; the last of them to
+//     run writes it all, or whoever takes the next reply. So the server works while they run, and
+//     k commands need about log2(k) writes. A command that is left waits for a reply at most: the
+//     server would not have begun with it before.
+//   - Whoever begins to lead writes first.
 //
 // A thread in `pthread_cancel` leaves by `leave`, which undoes whichever state it slept in.
 #pragma once
@@ -53,8 +63,8 @@
 #include "runtime/callbacks.hpp"
 #include "runtime/cancellation.hpp"
 #include "runtime/event_fd.hpp"
-#include "runtime/futex_event.hpp"
 #include "runtime/poll_set.hpp"
+#include "runtime/wake_set.hpp"
 
 namespace dlock::detail {
 
@@ -74,6 +84,9 @@ class EventLoop {
     virtual void carry_out() = 0;
     /// Whether there is output that a socket has not taken.
     [[nodiscard]] virtual bool wants_write() const = 0;
+    /// Whether there is output, and each server for which there is some has more to do meanwhile:
+    /// it owes more replies than there are commands for it in the output.
+    [[nodiscard]] virtual bool servers_have_enough() const = 0;
     /// Gives all sockets their output.
     virtual void flush() = 0;
 
@@ -97,9 +110,7 @@ class EventLoop {
     bool is_cancellable_ = false;
     bool follows_ = false;
     std::list<Waiter*>::iterator place_;  ///< among the followers
-    runtime::FutexEvent event_;
-    Turn turn_{};             ///< the reason for which the event is raised
-    Waiter* next_ = nullptr;  ///< in the chain of those to be woken
+    runtime::WakeSet::Sleeper sleeper_;
   };
 
   /// An asynchronous call. Once answered it runs on the callback thread.
@@ -207,10 +218,11 @@ class EventLoop {
   std::uint64_t leads_ = 0;  ///< how often a caller began to lead
   core::Instant led_at_;     ///< when a caller last led
   std::list<Waiter*> followers_;
-  Waiter* to_wake_ = nullptr;  ///< the first of a chain
+  runtime::WakeSet sleepers_;
   /// Callers that were woken and do not run yet: they are likely to have something to write.
   std::atomic<int> waking_{0};
-  std::atomic<bool> is_unwritten_{false};  ///< output was left to them, or to handlers
+  std::atomic<bool> is_unwritten_{false};    ///< output was left to them, or to handlers
+  std::atomic<bool> is_lead_vacant_{false};  ///< the lead was left to them
 
   std::size_t unanswered_handlers_ = 0;
   std::vector<std::shared_ptr<AsyncWaiter>> answered_handlers_;  ///< to be posted
@@ -219,7 +231,6 @@ class EventLoop {
   std::thread background_;
   bool background_reads_ = false;
   bool background_rests_ = false;
-  bool background_looks_soon_ = false;  ///< for output left to handlers
   bool is_ending_ = false;
 };
 

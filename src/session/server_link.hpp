@@ -36,8 +36,9 @@ struct ServerLink {
   std::uint64_t number = 0;        ///< counts the connections, so that a new one is noticed
   Connector connector;
   core::Instant connect_by;  ///< if the connector is busy
-  std::deque<Shard*>
-      owed;  ///< the shards of outstanding replies, in order; none: no shard wants it
+  /// The shards of outstanding replies, in order; none: no shard wants it.
+  std::deque<Shard*> owed;
+  std::size_t unwritten = 0;   ///< the commands of these that nobody has tried to write
   std::vector<Shard*> shards;  ///< the shards that use it
   core::Instant heard;         ///< when the last reply came
   /// A release had no answer, and nothing has arrived since, so the next release need not wait.

@@ -157,6 +157,9 @@ class Session final : private EventLoop::Work {
   void serve(const runtime::PollSet& ready) override;
   void carry_out() override { carry_out(EventLoop::Write::now); }
   [[nodiscard]] bool wants_write() const override { return topology_.wants_write(); }
+  [[nodiscard]] bool servers_have_enough() const override {
+    return topology_.servers_have_enough();
+  }
   void flush() override { topology_.flush(); }
 
   bool perform_actions();

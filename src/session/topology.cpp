@@ -62,6 +62,7 @@ void Topology::send(core::ServerId server, const core::Command& command) {
   if (auto& shard = *shards_[server]; shard.is_connected) {
     writer_.append(command, *shard.link->connection);
     shard.link->owed.push_back(&shard);
+    ++shard.link->unwritten;
   }
 }
 
@@ -89,10 +90,20 @@ bool Topology::wants_write() const {
   });
 }
 
+bool Topology::servers_have_enough() const {
+  const auto is_idle_soon = [](const auto& link) {
+    return link->unwritten > 0 && link->owed.size() <= 2 * link->unwritten;
+  };
+  return wants_write() && std::none_of(links_.begin(), links_.end(), is_idle_soon);
+}
+
 void Topology::flush() {
   for (std::size_t i = 0; i < links_.size(); ++i) {
     auto& link = *links_[i];
-    if (link.connection && link.connection->wants_write() && !link.connection->flush()) {
+    if (!link.connection || !link.connection->wants_write()) continue;
+    if (link.connection->flush()) {
+      link.unwritten = 0;
+    } else {
       end_connection(link, link.connection->problem());
     }
   }
@@ -215,6 +226,7 @@ void Topology::leave(Shard& shard, const std::string& why) {
 void Topology::end_connection(ServerLink& link, const std::string& why, const Shard* knows) {
   const auto connection = std::exchange(link.connection, nullptr);
   link.owed.clear();
+  link.unwritten = 0;
   slots_are_old_ = true;
   for (auto* const shard : link.shards) {
     if (std::exchange(shard->is_connected, false) && shard != knows) {

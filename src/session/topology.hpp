@@ -60,6 +60,7 @@ class Topology {
   /// When a background task counts as failed; `Instant::max()`: none runs.
   [[nodiscard]] core::Instant next_timer() const;
   [[nodiscard]] bool wants_write() const;
+  [[nodiscard]] bool servers_have_enough() const;
   void flush();
 
   /// Abandons connecting and surveys.
