@@ -10,7 +10,7 @@ from cli_case import CliCase, eventually, is_alive, state
 
 # A process and its child, each reporting a signal and then doing what CHILD and PARENT say.
 FAMILY = """
-import os, signal, sys
+import os, signal, sys, time
 who = "parent" if os.fork() else "child"
 def on_signal(number, _):
     os.write(1, f"{who}-{signal.Signals(number).name[3:]}\\n".encode())
@@ -19,7 +19,7 @@ for name in ("TERM", "INT", "HUP", "QUIT", "USR1", "USR2"):
     signal.signal(getattr(signal, f"SIG{name}"), on_signal)
 os.write(1, f"{who} {os.getpid()}\\n".encode())
 while True:
-    signal.pause()
+    time.sleep(0.05)  # pause() would miss a signal that comes just before it
 """
 
 
