@@ -234,11 +234,11 @@ class Tree(CliCase):
 class Signals(CliCase):
     # Reports each signal and goes on.
     PROGRAM = """
-import os, signal, sys
+import os, signal, sys, time
 def on_signal(number, _): os.write(1, f"got {number}\\n".encode())
 for number in map(int, sys.argv[1:]): signal.signal(number, on_signal)
 os.write(1, b"ready\\n")
-while True: signal.pause()
+while True: time.sleep(0.05)
 """
 
     def test_every_signal_that_can_be_caught_reaches_the_command(self):
