@@ -32,15 +32,21 @@ void World::populate(int rounds) {
 // The constant readers end when all others have, and then are waited for too.
 bool World::all_done() {
   const auto is_done = [](const auto& user) { return user->done(); };
-  const auto begin = users_.begin();
-  const auto readers = std::stable_partition(begin, users_.end(), [](const auto& user) {
-    return user->kind() != User::Kind::constant_reader;
+  const auto is_reader = [](const auto& user) {
+    return user->kind() == User::Kind::constant_reader;
+  };
+  const bool others_are = std::all_of(users_.begin(), users_.end(), [&](const auto& user) {
+    return is_reader(user) || is_done(user);
   });
-  if (!std::all_of(begin, readers, is_done)) {
+  if (!others_are) {
     return false;
   }
-  std::for_each(readers, users_.end(), [](auto& user) { user->limit(0); });
-  return std::all_of(readers, users_.end(), is_done);
+  for (auto& user : users_) {
+    if (is_reader(user)) {
+      user->limit(0);
+    }
+  }
+  return std::all_of(users_.begin(), users_.end(), is_done);
 }
 
 void World::run_until_done(Time end) {
