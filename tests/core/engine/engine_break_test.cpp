@@ -64,16 +64,6 @@ TEST(EngineBreak, TheHolderOfThenCanBeBroken) {
   script.expect({"release job T1", "2 lost: broken"});
 }
 
-TEST(EngineBreak, AMessageThatTheServerDoesNotConfirmBreaksNothing) {
-  EngineScript script;
-  script.at(0ms).obtain(1);
-  script.at(1s).message("break T1 5 0");
-  script.expect({"renew job T1 30000 .0"});
-  script.reply("T1 k");
-  script.expect({});
-  EXPECT_EQ(script.leases.at(1)->loss.load(), Loss::none);
-}
-
 TEST(EngineBreak, ALeaseThatIsNotRenewedIsBrokenAndElseGetsNoLonger) {
   EngineScript script;
   script.at(0ms).obtain(1, {.key = "job", .renew = false});
@@ -109,13 +99,6 @@ TEST(EngineBreak, ARenewalFindsItTooWithoutTheMessage) {
   script.expect({"renew job T1 30000 .0"});
   script.reply("T1 b");
   script.expect({"release job T1", "1 lost: broken"});
-}
-
-TEST(EngineBreak, AWaiterIsNotBroken) {
-  EngineScript script;
-  script.at(0ms).queue(1);
-  script.at(1s).message("break T1 5 0");
-  script.expect({});
 }
 
 }  // namespace

@@ -128,17 +128,6 @@ TEST(EngineCancel, TheDeadlineEndsTheWait) {
   EXPECT_EQ(script.engine.counters().timed_out, 1U);
 }
 
-TEST(EngineCancel, TheDeadlineEndsTheWaitWhileTheRequestIsOut) {
-  EngineScript script;
-  script.at(0ms).acquire(1, until(1s));
-  script.at(1s).timer();
-  script.expect({"acquire job T1 30000", "1 timed out", "release job T1"});
-  script.reply("T1 acquired 5");
-  script.reply("T1 released");
-  script.expect({});
-  script.expect_idle();
-}
-
 TEST(EngineCancel, TheDeadlineEndsTheWaitForAThreadOfThisClient) {
   EngineScript script;
   script.at(0ms).obtain(1);

@@ -31,28 +31,6 @@ TEST(EnginePassing, WaitersHereHaveTheirTurnInTheOrderInWhichTheyCame) {
   script.expect({"5 obtained 5.3", "3 released"});
 }
 
-TEST(EnginePassing, TheFenceGrowsWithEachHandOff) {
-  EngineScript script;
-  script.at(0ms).obtain(1);
-  script.acquire(2);
-  script.at(1ms).release(1);
-  script.expect({"2 obtained 5.1", "1 released"});
-  EXPECT_EQ(script.leases[2]->fence.number(), script.leases[1]->fence.number() + 1);
-}
-
-TEST(EnginePassing, AfterSixtyThreeHandOffsTheLockIsYielded) {
-  EngineScript script;
-  script.at(0ms).obtain(1);
-  for (WaiterId waiter = 2; waiter <= 65; ++waiter) script.acquire(waiter);
-  for (WaiterId holder = 1; holder <= 63; ++holder) {
-    script.release(holder);
-    script.expect({std::to_string(holder + 1) + " obtained 5." + std::to_string(holder),
-                   std::to_string(holder) + " released"});
-  }
-  script.release(64);
-  script.expect({"acquire job T2 30000 giving up T1"});
-}
-
 TEST(EnginePassing, AfterAHundredMillisecondsTheLockIsYielded) {
   EngineScript script;
   script.at(0ms).obtain(1);
@@ -77,14 +55,6 @@ TEST(EnginePassing, WithLessThanTwoThirdsOfTheValidityLeftTheLockIsYielded) {
       script.expect({"acquire job T2 90 giving up T1"});
     }
   }
-}
-
-TEST(EnginePassing, AWaiterWithAnotherTtlGetsItsOwnLease) {
-  EngineScript script;
-  script.at(0ms).obtain(1);
-  script.acquire(2, {.key = "job", .ttl = 10s});
-  script.at(1ms).release(1);
-  script.expect({"acquire job T2 10000 giving up T1"});
 }
 
 TEST(EnginePassing, FixedLeasesAreNotPassed) {
@@ -121,15 +91,6 @@ TEST(EnginePassing, TheServersRecordLearnsOfItWithinAHundredMilliseconds) {
   script.expect_timer(110ms);
   script.at(110ms).timer();
   script.expect({"renew job T1 30000 .2"});
-}
-
-TEST(EnginePassing, AGrantedLeaseIsPassedOnLikeAnyOther) {
-  EngineScript script;
-  script.at(0ms).queue(1);
-  script.acquire(2);
-  script.at(1ms).message("grant T1 9 1001000");
-  script.at(2ms).release(1);
-  script.expect({"1 obtained 9.0", "2 obtained 9.1", "1 released"});
 }
 
 TEST(EnginePassing, TheNextHolderHasALongestHoldOfItsOwn) {

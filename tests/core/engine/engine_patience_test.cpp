@@ -60,17 +60,6 @@ TEST(EnginePatience, ARefusalIsNotWaitedOut) {
   script.expect({"connect", "1 failed: refused"});
 }
 
-TEST(EnginePatience, ATryDoesNotWaitForTheServer) {
-  EngineScript script;
-  script.at(0ms).queue(1);
-  script.at(1s).acquire(2, {.key = "other", .wait = false});
-  script.expect({"acquire other T2 30000 try"});
-  script.on_disconnected();
-  script.on_connect_failed();
-  script.expect({"connect", "2 failed: unreachable"});
-  EXPECT_FALSE(script.engine.idle());  // 1 goes on waiting
-}
-
 TEST(EnginePatience, AServerThatTakesConnectionsButNeverAnswersIsWaitedForAsLong) {
   EngineScript script;
   script.at(0ms).acquire(1);

@@ -34,16 +34,6 @@ TEST(EngineGhost, WhenTheOldConnectionIsDeadTheTokenIsKept) {
   EXPECT_FALSE(script.engine.has_unanswered());
 }
 
-TEST(EngineGhost, WhenTheOldConnectionMayLiveAFreshTokenAsksAndTheOldOneIsReleased) {
-  EngineScript script;
-  script.at(0ms).acquire(1);
-  script.expect({"acquire job T1 30000"});
-  script.at(1ms).on_disconnected();
-  script.expect({"connect"});
-  script.at(2ms).on_connected(false);
-  script.expect({"subscribe", "enroll", "release job T1", "acquire job T2 30000"});
-}
-
 TEST(EngineGhost, AQueuedWaiterKeepsItsPlaceUnderTheFreshToken) {
   EngineScript script;
   script.at(0ms).queue(1);
@@ -92,18 +82,6 @@ TEST(EngineGhost, TheOldTokenIsReleasedEveryHalfSecondForATtlAndAWaitersLife) {
     script.expect({});
     script.expect_idle();
   }
-}
-
-TEST(EngineGhost, AGrantToTheOldTokenIsReturnedAtOnce) {
-  EngineScript script;
-  script.at(0ms).acquire(1);
-  script.on_disconnected();
-  script.open(false);
-  script.reply("T1 not_held");
-  script.reply("T2 acquired 5");
-  script.expect({"1 obtained 5.0"});
-  script.at(100ms).message("grant T1 6 1000000");
-  script.expect({"release job T1"});
 }
 
 TEST(EngineGhost, ACancelledAcquireThatMayComeLateIsReleasedAgainAndAgain) {

@@ -105,7 +105,7 @@ TEST(EngineReconnect, ALeaseThatIsDueMeanwhileGoesFirst) {
 
 TEST(EngineReconnect, OnlySoMuchIsDoneAtOnceByTheClock) {
   EngineScript script;
-  for (WaiterId waiter = 1; waiter <= 20000; ++waiter) {
+  for (WaiterId waiter = 1; waiter <= 10000; ++waiter) {
     script.at(0ms).obtain(waiter, {.key = "job" + std::to_string(waiter)});
   }
   script.at(1s).on_disconnected();

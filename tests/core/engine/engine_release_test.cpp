@@ -133,32 +133,6 @@ TEST(EngineRelease, AnErrorIsNoAnswerAndTheReleaseIsRepeatedMoreAndMoreSlowly) {
   script.expect_idle();
 }
 
-TEST(EngineRelease, OneThatAlwaysFailsEndsWithTheLease) {
-  EngineScript script;
-  script.at(0ms).obtain(1, {.key = "job", .ttl = 1s});
-  script.at(500ms).release(1);
-  script.expect({"release job T1"});
-  script.error(errc::refused, "NOPERM");
-  script.at(750ms).timer();
-  script.error(errc::refused, "NOPERM");
-  script.at(1250ms).timer();
-  script.error(errc::refused, "NOPERM");
-  script.expect({"release job T1", "release job T1"});
-  script.at(2500ms).timer();
-  script.expect({"1 released or not", "unanswered"});
-  script.expect_idle();
-}
-
-TEST(EngineRelease, ARefusalEndsTheReleaseOfACancelledWait) {
-  EngineScript script;
-  script.at(0ms).queue(1);
-  script.at(1s).cancel(1);
-  script.expect({"1 cancelled", "release job T1"});
-  script.error(errc::refused, "NOPERM");
-  script.expect({});
-  script.expect_idle();
-}
-
 TEST(EngineRelease, TheReleaseOfACancelledWaitIsRepeatedUntilTheServerForgetsTheWaiter) {
   EngineScript script;
   script.at(0ms).queue(1, {.key = "job", .ttl = 1s});
@@ -207,16 +181,6 @@ TEST(EngineRelease, AClientWaitsForTheReleaseOfALeaseEvenIfItFailed) {
   script.release(1);
   script.error(errc::read_only);
   EXPECT_FALSE(script.engine.settled());
-}
-
-TEST(EngineRelease, AForgottenScriptIsSentInFull) {
-  EngineScript script;
-  script.at(0ms).obtain(1);
-  script.at(1s).release(1);
-  script.noscript();
-  script.expect({"release job T1", "release job T1 in full"});
-  script.reply("T1 released");
-  script.expect({"1 released"});
 }
 
 TEST(EngineRelease, WhileARenewalIsUnderWayItsReplyIsIgnored) {

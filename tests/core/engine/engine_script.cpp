@@ -334,9 +334,9 @@ std::string EngineScript::line(const Command& command) {
 }
 
 std::string EngineScript::name_of(std::string_view token) {
-  auto place = std::find(tokens_.begin(), tokens_.end(), token);
-  if (place == tokens_.end()) place = tokens_.insert(tokens_.end(), Token{token});
-  return "T" + std::to_string(place - tokens_.begin() + 1);
+  const auto [name, is_new] = numbers_.try_emplace(Token{token}, tokens_.size() + 1);
+  if (is_new) tokens_.push_back(name->first);
+  return "T" + std::to_string(name->second);
 }
 
 std::string EngineScript::spell_out(std::string_view text, bool is_reply) const {

@@ -7,6 +7,7 @@
 #include <source_location>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "core/engine/engine.hpp"
@@ -117,8 +118,9 @@ class EngineScript {
 
   Instant now_;
   std::vector<Token> tokens_;
-  std::vector<Action> actions_;     // since the last look
-  std::vector<std::string> lines_;  // the same
+  std::unordered_map<Token, std::size_t> numbers_;  // of tokens, from 1 on
+  std::vector<Action> actions_;                     // since the last look
+  std::vector<std::string> lines_;                  // the same
 };
 
 }  // namespace dlock::core

@@ -80,16 +80,6 @@ TEST(EngineWaiting, OnlyTheFirstOfAClientStandsInTheServersQueue) {
   script.expect({});
 }
 
-TEST(EngineWaiting, DifferentNamesDoNotWaitForEachOther) {
-  EngineScript script;
-  script.at(0ms).acquire(1, {.key = "a"});
-  script.acquire(2, {.key = "b"});
-  script.expect({"acquire a T1 30000", "acquire b T2 30000"});
-  script.reply(EngineScript::queued("T1"));
-  script.reply("T2 acquired 5");
-  script.expect({"2 obtained 5.0"});
-}
-
 TEST(EngineWaiting, TheQueuedWaiterLooksAgainWhenTheLeaseItWasToldOfEnds) {
   EngineScript script;
   script.at(0ms).acquire(1);
@@ -117,39 +107,12 @@ TEST(EngineWaiting, ALongWaitIsShownToTheServerEveryTwoAndAHalfSeconds) {
   }
 }
 
-TEST(EngineWaiting, AForeignHolderIsPolled) {
-  EngineScript script;
-  script.at(0ms).acquire(1);
-  script.expect({"acquire job T1 30000"});
-  script.reply("T1 queued -1 0 77 1000000 foreign");
-  script.expect_timer(100ms);
-  script.at(100ms).timer();
-  script.expect({"acquire job T1 30000 ticket 77"});
-}
-
-TEST(EngineWaiting, EachAcquisitionHasAFreshToken) {
-  EngineScript script;
-  script.at(0ms).obtain(1);
-  script.release(1);
-  script.reply("T1 released");
-  script.acquire(2);
-  script.expect({"release job T1", "1 released", "acquire job T2 30000"});
-}
-
 TEST(EngineWaiting, TheClaimInTheTokenIsThreeSecondsOrTheTtlIfThatIsLess) {
   EngineScript script;
   script.at(0ms).obtain(1, {.key = "a", .ttl = 30s});
   script.obtain(2, {.key = "b", .ttl = 700ms});
   EXPECT_TRUE(script.leases.at(1)->token.ends_with(":3000"));
   EXPECT_TRUE(script.leases.at(2)->token.ends_with(":700"));
-}
-
-TEST(EngineWaiting, AFixedLeaseIsObtainedLikeAnyOtherWhenTheLockIsFree) {
-  EngineScript script;
-  script.at(0ms).acquire(1, {.key = "job", .renew = false});
-  script.expect({"acquire job T1 30000"});
-  script.reply("T1 acquired 5");
-  script.expect({"1 obtained 5.0"});
 }
 
 }  // namespace

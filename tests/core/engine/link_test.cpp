@@ -34,17 +34,6 @@ TEST_F(LinkTest, WhileANewConnectionHasToWaitNoneIsAskedFor) {
   EXPECT_TRUE(link.connect());
 }
 
-TEST_F(LinkTest, TheWaitsForANewConnectionGrowToASecond) {
-  Duration wait{};
-  for (int i = 0; i < 10; ++i) {
-    link.reconnect_later(at(0s), no_jitter);
-    const auto next = *link.reconnect_at() - at(0s);
-    EXPECT_GE(next, wait);
-    wait = next;
-  }
-  EXPECT_EQ(wait, 500ms);
-}
-
 TEST_F(LinkTest, OnlyAConnectionThatBroughtAGoodReplyIsMadeAgainAtOnce) {
   EXPECT_TRUE(link.may_reconnect_at_once());
   link.reconnect_at_once();

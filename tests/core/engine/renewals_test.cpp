@@ -53,15 +53,6 @@ class RenewalsTest : public testing::Test {
   std::uint64_t last_id_ = 0;
 };
 
-TEST_F(RenewalsTest, LeasesThatAreDueSoonGoAlong) {
-  const auto first = hold();
-  const auto soon = hold(50ms);
-  const auto later = hold(51ms);
-  queue_due(10s);
-  EXPECT_EQ(next(10s), (Cohorts{first, soon}));
-  EXPECT_EQ(next(10s), Cohorts{});
-}
-
 TEST_F(RenewalsTest, ACallIsOfOneKind) {
   const auto mutex = hold();
   const auto permits = hold(0s, 30s, Kind::permits);
@@ -76,23 +67,6 @@ TEST_F(RenewalsTest, ALeaseThatIsOverMeanwhileIsLeftOut) {
   queue_due(10s);
   over->hold.reset();
   EXPECT_EQ(next(10s), Cohorts{});
-}
-
-TEST_F(RenewalsTest, AtMost128LeasesGoWithACallAndAtMostEightCallsAreUnderWay) {
-  for (int i = 0; i < 9 * 128; ++i) {
-    hold();
-  }
-  for (int i = 0; i < 9; ++i) {
-    queue_due(10s);
-  }
-  for (int i = 0; i < 8; ++i) {
-    const auto due = next(10s);
-    ASSERT_EQ(due.size(), 128u);
-    call(10s, due);
-  }
-  EXPECT_EQ(next(10s), Cohorts{});
-  renewals.on_reply();
-  EXPECT_EQ(next(10s).size(), 128u);
 }
 
 TEST_F(RenewalsTest, OnANewConnectionLeasesOfEarlierOnesAreConfirmedOnce) {
