@@ -23,7 +23,7 @@ TOKEN = "dlock1:" + "0" * 16 + ":" + "0" * 32 + ":3000"  # of a client that is n
 
 
 class Doctor(CliCase):
-    CONFIG = SOUND
+    CONFIG = (*SOUND, "repl-diskless-sync-delay 0")
 
     def examine(self, *options, url=None, status=None):
         """What it says as JSON; its exit status is that of the worst grade."""
@@ -150,17 +150,13 @@ class Doctor(CliCase):
         self.set("client-output-buffer-limit", "pubsub 10000 0 0")
         self.assert_found("pubsub", "warning", "pubsub 10000 0 0", status=1)
 
-    def test_a_slow_server_is_a_warning(self):
-        relay = self.start_program("python3", "-c", DELAYING_RELAY, str(self.server.port), "0.6")
+    def test_a_distant_server_is_measured_and_its_drift_cannot_be_told(self):
+        relay = self.start_program("python3", "-c", DELAYING_RELAY, str(self.server.port), "0.02")
         relay.expect("\n")
-        url = f"redis://127.0.0.1:{relay.stdout.strip()}"
-        self.assert_found("round_trip", "warning", r"\Amedian 6\d\d\.\d ms", "--keys", "0", url=url)
-
-    def test_a_clock_whose_drift_cannot_be_told_is_a_note(self):
-        relay = self.start_program("python3", "-c", DELAYING_RELAY, str(self.server.port), "0.05")
-        relay.expect("\n")
-        url = f"redis://127.0.0.1:{relay.stdout.strip()}"
-        self.assert_found("clock", "note", "to tell the drift", url=url)
+        report = self.examine(url=f"redis://127.0.0.1:{relay.stdout.strip()}")
+        self.assertGreaterEqual(report["nodes"][0]["round_trip_us"], 20_000)
+        self.assertTrue(any(f["grade"] == "note" and "to tell the drift" in f["what"]
+                            for f in report["findings"]))
 
     # --- keys and queues ------------------------------------------------------------------------
 
@@ -264,17 +260,14 @@ class Doctor(CliCase):
         replica = self.a_server(f"replicaof 127.0.0.1 {self.server.port}", *SOUND)
         self.assert_found("node", "danger", "is a replica", server=replica, status=2)
 
-    def test_a_replica_that_lags_is_a_warning(self):
-        replica = self.a_server(f"replicaof 127.0.0.1 {self.server.port}", "repl-diskless-sync-delay 0")
+    def test_a_replica_that_hangs_is_a_note(self):
+        replica = self.a_server(f"replicaof 127.0.0.1 {self.server.port}")
         def states():
             return [what for _, what in self.findings("replication")]
         self.assertTrue(eventually(lambda: any("online" in what for what in states()), PATIENCE))
         self.assert_found("replication", "note", "nothing promotes", status=0)
         replica.stop()
         self.addCleanup(replica.cont)
-        self.assertTrue(eventually(lambda: any(
-            grade == "warning" and re.search("heard from ([3-9]|..) s ago", what)
-            for grade, what in self.findings("replication")), PATIENCE))
         self.assert_found("node", "note", "replica: .*did not answer")
 
     def test_sentinels_their_servers_and_what_ails_them(self):

@@ -151,6 +151,25 @@ TEST(Diagnosis, AServerThatFallsSilentIsADangerAndAReplicaOnlyWhereItWouldTakeOv
             Grade::warning);
 }
 
+TEST(Diagnosis, AReplicaThatWasNotHeardFromIsAWarning) {
+  auto node = sound_node();
+  for (const auto& [lag, grade] : {std::pair{"2", Grade::ok}, std::pair{"3", Grade::warning}}) {
+    node.facts.info["connected_slaves"] = "1";
+    node.facts.info["slave0"] = std::string{"ip=r,port=1,state=online,offset=0,lag="} + lag;
+    node.facts.config["min-replicas-to-write"] = "1";
+    EXPECT_EQ(grade_of(Examination{.nodes = {node}, .fails_over = true}, "replication"), grade);
+  }
+}
+
+TEST(Diagnosis, AServerIsSlowIfARequestTakesAQuarterOfItsTimeout) {
+  auto node = sound_node();
+  for (const auto& [trip, grade] : {std::pair{50ms, Grade::ok}, std::pair{51ms, Grade::note},
+                                    std::pair{501ms, Grade::warning}}) {
+    node.facts.round_trips = {trip};
+    EXPECT_EQ(grade_of(Examination{.nodes = {node}, .request_timeout = 2s}, "round_trip"), grade);
+  }
+}
+
 TEST(Diagnosis, SentinelsThatNameDifferentPrimariesAreADanger) {
   Examination examination{.nodes = {sound_node()}, .fails_over = true};
   for (const auto* port : {"1", "1", "2"}) {
