@@ -1,5 +1,4 @@
 // Asynchronous use: handlers, coroutines, cancellation, and that a wait costs no thread.
-#include <array>
 #include <atomic>
 #include <coroutine>
 #include <filesystem>
@@ -180,21 +179,6 @@ TEST_F(Async, ACoroutineSeesTheSameErrorsAsAThread) {
   EXPECT_TRUE(come_to_wait("m", 0));
 }
 
-TEST_F(Async, ACancelledWaitLeavesNothingBehind) {
-  Client client{server.url()};
-  Client there{server.url()};
-  std::optional<Lease> held{Mutex{there, "m"}.acquire()};
-  std::stop_source stop;
-  Inbox inbox;
-  Mutex{client, "m"}.async_acquire(inbox.handler(), stop.get_token());
-  EXPECT_TRUE(come_to_wait("m", 1));
-  stop.request_stop();
-  EXPECT_EQ(inbox.result().error, errc::cancelled);
-  EXPECT_TRUE(come_to_wait("m", 0));
-  held.reset();
-  EXPECT_TRUE(eventually([&] { return is_free("m"); }));
-}
-
 TEST_F(Async, AWaitThatIsCancelledBeforeItBeginsSendsNothing) {
   Client client{server.url()};
   std::stop_source stop;
@@ -295,38 +279,6 @@ TEST_F(Async, TheReleaseOfALostLeaseSaysSo) {
   EXPECT_EQ(release(Lease{}), std::error_code{}) << "nothing to release";
 }
 
-Detached write_once(SharedMutex& mutex, int& pages, std::atomic<int>& done) {
-  auto lease = co_await mutex.async_acquire();
-  const int seen = pages;
-  pages = seen + 1;
-  co_await async_release(std::move(lease));
-  ++done;
-}
-
-Detached read_once(SharedMutex& mutex, const int& pages, int& read, std::atomic<int>& done) {
-  auto lease = co_await mutex.reader().async_acquire();
-  read = pages;
-  co_await async_release(std::move(lease));
-  ++done;
-}
-
-TEST_F(Async, ReadersAndWritersAwaitASharedMutex) {
-  Client client{server.url()};
-  SharedMutex mutex{client, "pages"};
-  // So that the server knows the script: requests that cross its loading are sent again, and so out
-  // of turn.
-  mutex.acquire().release();
-  int pages = 0;
-  std::array<int, 20> read{};
-  std::atomic<int> done{0};
-  for (auto& page : read) {
-    write_once(mutex, pages, done);
-    read_once(mutex, pages, page, done);
-  }
-  EXPECT_TRUE(eventually([&] { return done == 40; }, 30s));
-  for (int i = 0; i < 20; ++i) EXPECT_EQ(read[static_cast<std::size_t>(i)], i + 1) << "in turn";
-}
-
 TEST_F(Async, ReadersEnterTogetherAndAWriterIsTriedInVain) {
   Client client{server.url()};
   SharedMutex mutex{client, "pages"};
@@ -341,44 +293,6 @@ TEST_F(Async, ReadersEnterTogetherAndAWriterIsTriedInVain) {
   two.lease.reset();
   mutex.async_acquire(reader.handler());
   EXPECT_TRUE(reader.result().lease->held());
-}
-
-Detached use_gpu(Semaphore& gpu, std::int64_t weight, std::atomic<std::int64_t>& used,
-                 std::atomic<std::int64_t>& most, std::atomic<int>& done) {
-  auto lease = co_await gpu.permits(weight).async_acquire();
-  most = std::max(most.load(), used += weight);
-  used -= weight;
-  co_await async_release(std::move(lease));
-  ++done;
-}
-
-TEST_F(Async, PermitsAreAwaitedAndNeverExceeded) {
-  Client client{server.url()};
-  Semaphore gpu{client, "gpu", 4};
-  std::atomic<std::int64_t> used{0}, most{0};
-  std::atomic<int> done{0};
-  for (int i = 0; i < 100; ++i) use_gpu(gpu, 1 + i % 3, used, most, done);
-  EXPECT_TRUE(eventually([&] { return done == 100; }, 30s));
-  EXPECT_LE(most, 4);
-  Inbox all, one;
-  gpu.permits(4).async_acquire(all.handler());
-  auto lease = all.result().lease;
-  gpu.async_try_acquire_for(0ms, one.handler());
-  EXPECT_EQ(one.result().error, errc::timed_out);
-  EXPECT_THROW(gpu.permits(5).async_acquire(one.handler()), UsageError);
-}
-
-TEST_F(Async, ACancelledWaitForPermitsLeavesNothingBehind) {
-  Client client{server.url()};
-  Semaphore gpu{client, "gpu", 1};
-  auto held = gpu.try_acquire();
-  std::stop_source stop;
-  Inbox inbox;
-  gpu.async_acquire(inbox.handler(), stop.get_token());
-  EXPECT_TRUE(come_to_wait("gpu", 1));
-  stop.request_stop();
-  EXPECT_EQ(inbox.result().error, errc::cancelled);
-  EXPECT_TRUE(come_to_wait("gpu", 0));
 }
 
 TEST_F(Async, ThreadsAndHandlersShareAClient) {

@@ -12,7 +12,6 @@
 #include "core/wire/gate.hpp"
 #include "core/wire/token.hpp"
 #include "support/client_fixture.hpp"
-#include "support/forked.hpp"
 
 namespace dlock::test {
 
@@ -161,29 +160,6 @@ TEST_F(Conditions, ADeadWaiterIsSkipped) {
   EXPECT_LT(fastest, 1500ms) << "told, not found by looking again";
 }
 
-TEST_F(Conditions, AProcessThatWasKilledTakesNoNotificationAlong) {
-  const auto fastest = fastest_of(3, [&] {
-    Forked child{[&] {
-      Client client{server.url()};
-      Mutex mutex{client, "jobs"};
-      std::unique_lock lock{mutex};
-      ConditionVariable{client, "jobs"}.wait(lock, [] { return false; });
-      return 0;
-    }};
-    EXPECT_TRUE(come_to_wait_at("jobs", 1));
-    std::atomic<bool> ready = false;
-    Waiter waiter{server.url(), ready};
-    EXPECT_TRUE(come_to_wait_at("jobs", 2));
-    ready = true;
-    child.kill();
-    Client client{server.url()};
-    ConditionVariable{client, "jobs"}.notify_one();
-    EXPECT_TRUE(eventually([&] { return waiter.woken.load(); }));
-  });
-  EXPECT_LT(fastest, 1500ms) << "told, not found by looking again";
-  server.command({"FLUSHALL"});  // its registration
-}
-
 TEST_F(Conditions, AWaitThatEndsByItsLimitLeavesNothing) {
   Client client{server.url()};
   Mutex mutex{client, "jobs"};
@@ -214,13 +190,6 @@ TEST_F(Conditions, AStopTokenEndsAWait) {
   EXPECT_FALSE(condition.wait_for(lock, stop.get_token(), 10s, [] { return false; }));
   EXPECT_TRUE(condition.wait(lock, stop.get_token(), [] { return true; }));
   EXPECT_TRUE(eventually([&] { return waiting(gate("jobs")) == 0; }));
-}
-
-TEST_F(Conditions, NotifyingNobodyIsNoError) {
-  Client client{server.url()};
-  ConditionVariable condition{client, "jobs"};
-  condition.notify_one();
-  condition.notify_all();
 }
 
 TEST_F(Conditions, AWaiterWhoseConnectionBreaksIsWokenAllTheSame) {

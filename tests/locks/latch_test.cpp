@@ -21,6 +21,9 @@ class LatchTest : public ClientTest {
     server.command({"DEL", key});
     ClientTest::TearDown();
   }
+  /// Those who wait look at once, not only after a while: they have to connect again.
+  void have_them_look() const { server.command({"CLIENT", "KILL", "TYPE", "pubsub"}); }
+
   const std::string key = core::gate_key(core::Kind::latch, "ready");
 };
 
@@ -103,6 +106,7 @@ TEST_F(LatchTest, ALatchThatIsLostEndsTheWait) {
                           [&] { return reason_of([&] { (Latch{client, "ready", 1}.wait()); }); });
   EXPECT_TRUE(come_to_wait(key, 1));
   server.command({"FLUSHALL"});
+  have_them_look();
   EXPECT_EQ(waits.get(), errc::broken);
   (Latch{client, "ready", 1}.count_down());
 }
@@ -130,10 +134,12 @@ TEST_F(LatchTest, APartThatIsGivenUpEndsTheWaits) {
   auto waits = std::async(std::launch::async, [&] { return reason_of([&] { latch.wait(); }); });
   EXPECT_TRUE(come_to_wait(key, 1));
   part.reset();
+  have_them_look();
   EXPECT_EQ(waits.get(), errc::broken);
   EXPECT_THAT(words_of([&] { latch.wait(); }), HasSubstr("ended without being counted"));
   latch.count_down(2);
   latch.wait();
+  server.command({"FLUSHALL"});  // a client without a connection cannot sign off
 }
 
 TEST_F(LatchTest, APartOfADeadPartyEndsWithItsTtl) {
@@ -150,6 +156,8 @@ TEST_F(LatchTest, APartOfADeadPartyEndsWithItsTtl) {
   auto waits = std::async(std::launch::async, [&] { return reason_of([&] { latch.wait(); }); });
   EXPECT_TRUE(come_to_wait(key, 2));
   child.kill();
+  EXPECT_TRUE(eventually([&] { return inspect_latch(client, "ready")->joined.empty(); }));
+  have_them_look();
   EXPECT_EQ(waits.get(), errc::broken);
   server.command({"FLUSHALL"});  // what the dead one left
 }
@@ -180,6 +188,8 @@ TEST_F(LatchTest, InspectionShowsTheCountThePartsAndTheWaiters) {
   part.reset();
   EXPECT_TRUE(look().broken);
   EXPECT_TRUE(look().joined.empty());
+  have_them_look();
+  server.command({"FLUSHALL"});  // a client without a connection cannot sign off
 }
 
 TEST_F(LatchTest, ALeaseThatIsNoPartOfItIsRefused) {

@@ -90,24 +90,6 @@ TEST_F(Options, TheLongestHoldIsPositive) {
   EXPECT_EQ(lock_with({.max_hold = 1ms}), errc{});
 }
 
-TEST_F(Options, ALongestHoldBeyondAllMeasureIsForEver) {
-  Client client{server.url()};
-  const DistributedLock lock{client, "m", {.max_hold = milliseconds::max()}};
-  lock.ensure_held();
-  EXPECT_GT(lock.valid_for(), 15s);
-}
-
-TEST_F(Options, ADeadlineOfAnyAgeIsTakenAsItIs) {
-  Client client{server.url()};
-  Client there{server.url()};
-  const DistributedLock held{there, "m"};
-  Mutex mutex{client, "m"};
-  EXPECT_FALSE(mutex.try_lock_until(SteadyClock::time_point::min()));
-  EXPECT_FALSE(mutex.try_lock_until(std::chrono::system_clock::time_point::min()));
-  EXPECT_FALSE(mutex.try_acquire_until(SteadyClock::time_point{}));
-  EXPECT_TRUE((Mutex{client, "other"}.try_acquire_until(SteadyClock::time_point::max())));
-}
-
 TEST_F(Options, TimeoutsMustBePositiveAndOfThisWorld) {
   for (const auto timeout : {milliseconds::min(), -1ms, 0ms, milliseconds{2 * year}}) {
     EXPECT_EQ(client_with({.connect_timeout = timeout}), errc::usage) << timeout.count();

@@ -80,24 +80,6 @@ TEST_F(RecursiveMutexTest, OtherThreadsAndClientsStayOutUntilTheLastUnlock) {
   theirs.unlock();
 }
 
-TEST_F(RecursiveMutexTest, ThreadsTakeTurnsWithAllTheirHolds) {
-  Client client{server.url()};
-  RecursiveMutex mutex{client, "m"};
-  int count = 0;
-  const auto work = [&] {
-    for (int i = 0; i < 100; ++i) {
-      const std::lock_guard outer{mutex};
-      const int before = count;
-      const std::lock_guard inner{mutex};
-      count = before + 1;
-    }
-  };
-  auto other = std::async(std::launch::async, work);
-  work();
-  other.get();
-  EXPECT_EQ(count, 200);
-}
-
 TEST_F(RecursiveMutexTest, ALostHoldIsNotAddedTo) {
   Client client{server.url()};
   RecursiveMutex mutex{client, "m", {.ttl = 300ms}};

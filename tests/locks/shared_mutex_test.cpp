@@ -112,47 +112,6 @@ TEST_F(SharedMutexes, ReadersBehindAWaitingWriterWaitAndThenEnterTogether) {
   EXPECT_EQ(server.command({"ZSCORE", "doc", "=used"}), "-5");
 }
 
-TEST_F(SharedMutexes, AFloodOfReadersDoesNotStarveAWriter) {
-  std::atomic<bool> over{false};
-  std::vector<std::jthread> threads;
-  for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&] {
-      Client client{server.url()};
-      SharedMutex mutex{client, "doc"};
-      while (!over) {
-        std::shared_lock lock{mutex};
-        std::this_thread::sleep_for(2ms);  // so that they overlap
-      }
-    });
-  }
-  Client client{server.url()};
-  SharedMutex mutex{client, "doc"};
-  for (int i = 0; i < 5; ++i) {
-    EXPECT_TRUE(mutex.try_lock_for(10s));
-    mutex.unlock();
-  }
-  over = true;
-}
-
-TEST_F(SharedMutexes, AFloodOfWritersDoesNotStarveAReader) {
-  std::atomic<bool> over{false};
-  std::vector<std::jthread> threads;
-  for (int i = 0; i < 3; ++i) {
-    threads.emplace_back([&] {
-      Client client{server.url()};
-      SharedMutex mutex{client, "doc"};
-      while (!over) std::unique_lock{mutex};
-    });
-  }
-  Client client{server.url()};
-  SharedMutex mutex{client, "doc"};
-  for (int i = 0; i < 5; ++i) {
-    EXPECT_TRUE(mutex.try_lock_shared_for(10s));
-    mutex.unlock_shared();
-  }
-  over = true;
-}
-
 TEST_F(SharedMutexes, AWriterSeesWhatWritersBeforeItWrote) {
   int value = 0;  // only the lock guards it: the thread sanitizer must see no order but the lock's
   std::mutex order;

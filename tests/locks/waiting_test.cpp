@@ -58,32 +58,6 @@ TEST_F(Waiting, ALimitOfZeroTriesOnce) {
   EXPECT_EQ(waiting("m"), 0);
 }
 
-TEST_F(Waiting, LimitsBeyondAllMeasureAreForEver) {
-  Client client{server.url()};
-  Client there{server.url()};
-  std::optional<Lease> held{Mutex{there, "m"}.acquire()};
-  Mutex mutex{client, "m", {.wait = milliseconds::max()}};
-  auto forever = std::async(std::launch::async, [&] { mutex.lock(); });
-  auto maximal = std::async(std::launch::async, [&] {
-    return (Mutex{client, "m"}).try_acquire_for(milliseconds::max()).has_value();
-  });
-  ASSERT_TRUE(come_to_wait("m", 1));
-  held.reset();
-  EXPECT_EQ(forever.wait_for(30s), std::future_status::ready);
-  mutex.unlock();
-  EXPECT_TRUE(maximal.get());
-}
-
-TEST_F(Waiting, ATimeoutLeavesNothingInTheQueue) {
-  Client client{server.url()};
-  Client there{server.url()};
-  std::optional<Lease> held{Mutex{there, "m"}.acquire()};
-  EXPECT_FALSE((Mutex{client, "m"}.try_acquire_for(20ms)));
-  EXPECT_TRUE(eventually([&] { return waiting("m") == 0; }));
-  held.reset();
-  EXPECT_TRUE(is_free("m"));
-}
-
 TEST_F(Waiting, AStopEndsAWaitAtOnceAndLeavesNothing) {
   Client client{server.url()};
   Client there{server.url()};

@@ -214,15 +214,6 @@ TEST(Url, RefusesWhatItDoesNotUnderstandAndSaysWhat) {
   }
 }
 
-TEST(Url, ErrorsAreUsageErrors) {
-  try {
-    (void)parse_url("nonsense");
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.reason(), errc::usage);
-  }
-}
-
 TEST(Url, ShowsTheShortestFormOfItself) {
   const std::pair<std::string_view, std::string_view> cases[] = {
       {"redis://localhost:6379/0", "redis://localhost"},

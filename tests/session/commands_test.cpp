@@ -65,14 +65,6 @@ TEST_F(Commands, AnUncontendedAcquisitionIsOneCommandAndItsReleaseAnother) {
   EXPECT_EQ(client.stats().commands, before + 4);
 }
 
-TEST_F(Commands, AHundredAcquisitionsAreTwoHundredScripts) {
-  Client client{server.url()};
-  warm_up(client);
-  const auto before = scripts();
-  for (int i = 0; i < 100; ++i) (void)DistributedLock{client, "m"};
-  EXPECT_EQ(scripts(), before + 200);
-}
-
 TEST_F(Commands, AFailedTryIsOneCommand) {
   Client client{server.url()};
   Client there{server.url()};
