@@ -71,22 +71,6 @@ class Cluster(CliCase):
         replica.cont()
         self.assertEqual(run("20s").returncode, 0)
 
-    def test_a_waiter_is_granted_by_its_holder(self):
-        holder = self.hold_for_long()
-        waiter = self.start("run", "job", "--", "echo", "mine")
-        self.assertTrue(self.queued())
-        self.end(holder, waiter)
-
-    def test_several_on_different_nodes_all_or_nothing(self):
-        holder = self.hold(NAMES[2])
-        both = ("run", "-n", NAMES[0], "--and", NAMES[1], "--and", NAMES[2], "--", "echo", "ran")
-        self.assertEqual(self.dlock(*both).returncode, 75)
-        for name in NAMES[:2]:
-            self.assertFalse(self.cluster.ask("GET", name), "what it had was given back")
-        holder.close_stdin()
-        holder.wait()
-        self.assertEqual(self.dlock(*both).stdout, b"ran\n")
-
     def test_looking_at_all_nodes(self):
         holders = [self.hold(name) for name in NAMES]
         shown = json.loads(self.dlock("ls", "--json").stdout)

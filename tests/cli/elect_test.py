@@ -67,9 +67,9 @@ class Elect(CliCase):
         self.assertEqual(self.show("web").returncode, 75)
 
     def test_a_leader_that_loses_the_lock_is_ended(self):
-        leader = self.start("elect", "--ttl", "1s", "web", "sh", "-c", "echo in; exec sleep 60")
+        leader = self.start("elect", "web", "sh", "-c", "echo in; exec sleep 60")
         leader.expect("in\n")
-        self.server.command("DEL", "web")
+        self.dlock("break", "--current", "web")
         self.assertEqual(leader.wait(), 73)
         self.assertIn("lost the lock 'web'", leader.stderr)
 
@@ -118,6 +118,10 @@ class Elect(CliCase):
         self.environment["DLOCK_URL"] = "redis://127.0.0.1:1"
         result = self.show("web")
         self.assertEqual(result.returncode, 69, result)
+
+    def test_a_listener_that_the_server_refuses_is_told(self):
+        result = self.dlock("elect", "--url", self.server.url.replace("://", "://nobody:x@"), "--listen", "web")
+        self.assertEqual((result.returncode, result.stdout), (69, b""), result)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import ctypes
 import os
 import signal
 import subprocess
-import time
 import unittest
 
 from cli_case import (CliCase, DLOCK, PATIENCE, eventually, guard_of, is_alive, process_fields,
@@ -75,18 +74,6 @@ class Guard(CliCase):
         os.kill(self.child, signal.SIGKILL)
         running.wait()
         self.leaves_keys = True
-
-    def test_stopping_dlock_past_the_ttl_kills_the_command_and_its_children(self):
-        running = self.family("--ttl", "600ms")
-        running.send(signal.SIGSTOP)
-        begin = time.monotonic()
-        self.assert_gone(self.parent, self.child)
-        self.assertLess(time.monotonic() - begin, 2)
-        # The next one gets the lock, and dlock admits the loss when it is continued.
-        self.assertEqual(self.dlock("run", "x", "--", "true").returncode, 0)
-        running.send(signal.SIGCONT)
-        self.assertEqual(running.wait(), 73)
-        self.assertIn("lost the lock 'x'", running.stderr)
 
     def test_the_command_is_dead_before_the_next_holder_can_start(self):
         running = self.family("--ttl", "500ms")

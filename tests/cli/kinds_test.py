@@ -26,32 +26,6 @@ class Kinds(CliCase):
         result = self.dlock("run", "-n", *options, name, "--", "true")
         self.assertEqual(result.returncode, 0, result)
 
-    def test_readers_run_together_and_a_writer_alone(self):
-        readers = [self.hold("x", "-s"), self.hold("x", "--shared")]
-        self.assert_free("-s")
-        self.assert_busy("-x")
-        self.release(*readers)
-        writer = self.hold("x", "-x")
-        self.assert_busy("-s")
-        self.assert_busy("--exclusive")
-        self.release(writer)
-
-    def test_readers_behind_a_waiting_writer_wait(self):
-        reader = self.hold("x", "-s")
-        writer = self.start("run", "-x", "x", "--", "true")
-        self.wait_for_waiters("x", 1)
-        self.assert_busy("-s")
-        self.release(reader)
-        self.assertEqual(writer.wait(), 0)
-
-    def test_as_many_run_as_there_are_permits(self):
-        holders = [self.hold("gpu", "--permits", "3"),
-                   self.hold("gpu", "--permits", "3", "--weight", "2")]
-        self.assert_busy("--permits", "3", name="gpu")
-        self.release(holders.pop())
-        self.assert_free("--permits", "3", "--weight=2", name="gpu")
-        self.release(*holders)
-
     def test_another_number_of_permits_is_an_error_that_names_both(self):
         holder = self.hold("gpu", "--permits", "3")
         result = self.dlock("run", "--permits", "4", "gpu", "--", "true")
@@ -143,13 +117,6 @@ class Kinds(CliCase):
         self.assertFalse(self.info("gpu")["held"])
         holder.send(signal.SIGCONT)
         self.assertEqual(holder.wait(), 73)
-
-    def test_the_permits_of_a_killed_holder_come_back_after_its_ttl(self):
-        self.leaves_keys = True
-        holder = self.hold("gpu", "--permits", "1", "--ttl", "1s")
-        holder.send(signal.SIGKILL)
-        result = self.dlock("run", "--permits", "1", "-w", "20s", "gpu", "--", "true")
-        self.assertEqual(result.returncode, 0, result)
 
     def test_verbose_tells_who_is_waited_for(self):
         holders = [self.hold("gpu", "--permits", "2"), self.hold("gpu", "--permits", "2")]

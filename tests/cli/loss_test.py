@@ -36,19 +36,6 @@ class Loss(CliCase):
         self.assert_lost(running)
         self.assertIn("TERM", running.stdout)
 
-    def test_a_flushed_server_ends_the_command(self):
-        running = self.run_until_ready()
-        self.server.command("FLUSHALL")
-        self.assert_lost(running)
-        self.assertIn("TERM", running.stdout)
-
-    def test_a_lock_taken_by_another_ends_the_command_and_stays_theirs(self):
-        running = self.run_until_ready()
-        self.server.command("SET", "x", "theirs", "PX", "100000")
-        self.assert_lost(running)
-        self.assertEqual(self.server.command("GET", "x"), b"theirs")
-        self.server.command("DEL", "x")
-
     def test_a_killed_server_ends_the_command_before_the_lock_can_end(self):
         running = self.run_until_ready(ttl="2s")
         self.server.kill9()
@@ -71,22 +58,6 @@ class Loss(CliCase):
             self.server.cont()
         self.assert_lost(running)
 
-    def test_a_server_that_hangs_for_long_still_leaves_the_command_time_to_end(self):
-        running = self.run_until_ready(ttl="5s")
-        self.server.stop()
-        try:
-            self.assert_gone(int(running.word_after("pid")))
-        finally:
-            self.server.cont()
-        self.assert_lost(running)
-        self.assertIn("TERM", running.stdout)
-
-    def test_a_restarted_server_without_its_data_ends_the_command(self):
-        running = self.run_until_ready(ttl="3s")
-        self.server.kill9()
-        self.server.restart()
-        self.assert_lost(running)
-
     def test_a_server_back_in_time_with_its_data_costs_nothing(self):
         with type(self.server)(persistent=True) as server:
             running = self.start("run", "--url", server.url, "--ttl", "6s", "x", "--", "sh", "-c",
@@ -101,7 +72,7 @@ class Loss(CliCase):
 
     def test_what_ignores_term_is_killed_after_kill_after(self):
         running = self.run_until_ready("--kill-after", "100ms", ttl="9s", on_term=":", before=STUBBORN)
-        self.server.command("DEL", "x")
+        self.dlock("break", "--current", "x")  # of which it hears at once
         self.assert_lost(running)
         self.assertIn("TERM", running.stdout)
         self.assertFalse(is_alive(int(running.word_after("child"))))
@@ -116,7 +87,7 @@ class Loss(CliCase):
     def test_a_grandchild_that_cleans_up_after_the_command_has_time_for_it(self):
         child = "( trap 'sleep 0.3; echo cleaned; exit' TERM; while :; do sleep 0.02; done ) &"
         running = self.run_until_ready(ttl="9s", before=child)
-        self.server.command("DEL", "x")
+        self.dlock("break", "--current", "x")  # of which it hears at once
         self.assert_lost(running)
         self.assertIn("cleaned", running.stdout)
 
@@ -125,7 +96,7 @@ class Loss(CliCase):
         pid = int(running.word_after("pid"))
         os.kill(pid, signal.SIGSTOP)
         self.assertTrue(eventually(lambda: state(pid) == "T"))
-        self.server.command("DEL", "x")
+        self.dlock("break", "--current", "x")  # of which it hears at once
         self.assert_lost(running)
         self.assertIn("TERM", running.stdout)
 
@@ -145,14 +116,6 @@ class Loss(CliCase):
         self.assertEqual(running.wait(), 7)
         self.assertRegex(running.stderr, r"\Adlock: could not release 'x'[^\n]*\n\Z")
         self.server.restart()
-
-    def test_break_ends_the_command_of_the_holder(self):
-        running = self.run_until_ready(ttl="30s")
-        fence = self.server.command("GET", "x").decode().split(":")
-        number = int(fence[-2]) * 64 + int(fence[-1])
-        self.assertEqual(self.dlock("break", "x", "--fence", str(number)).returncode, 0)
-        self.assert_lost(running)
-        self.assertIn("TERM", running.stdout)
 
     def test_break_is_told_as_such_also_where_the_time_was_limited(self):
         for options in (["--no-renew"], ["--at-least", "1ms", "--at-most", "60s"]):

@@ -17,7 +17,7 @@ NAMES = [
 
 
 class Names(CliCase):
-    def test_any_name_excludes_is_exported_and_is_the_key(self):
+    def test_any_name_excludes_is_exported_is_the_key_and_wakes_waiters(self):
         for name in NAMES:
             with self.subTest(name=name[:40]):
                 holder = self.start("run", "--", name, "--", "sh", "-c",
@@ -26,24 +26,16 @@ class Names(CliCase):
                 holder.expect("ready")
                 self.assertEqual(holder.stdout.split("\n")[0], name.hex())
                 self.assertEqual(self.server.command("EXISTS", name), 1)
-                self.assertEqual(self.dlock("run", "-n", "--", name, "true").returncode, 75)
-                holder.close_stdin()
-                self.assertEqual(holder.wait(), 0)
-                self.assertEqual(self.server.command("EXISTS", name), 0)
-
-    def test_waiters_of_any_name_are_woken(self):
-        for name in NAMES:
-            with self.subTest(name=name[:40]):
-                holder = self.start("run", "--", name, "sh", "-c", "echo ready; cat")
-                holder.expect("ready")
                 waiter = self.start("run", "-v", "--", name, "echo", "mine")
                 waiter.expect_error("waiting for")
+                self.assertEqual(self.dlock("run", "-n", "--", name, "true").returncode, 75)
                 holder.close_stdin()
                 self.assertEqual((holder.wait(), waiter.wait(), waiter.stdout), (0, 0, "mine\n"))
                 self.assertNotIn("\x1b", waiter.stderr)
                 for line in waiter.stderr.splitlines():
                     self.assertRegex(line, r"\Adlock: ")
                     self.assertLess(len(line), 250)
+                self.assertEqual(self.server.command("EXISTS", name), 0)
 
     def test_json_gives_any_name_back(self):
         for name in NAMES:

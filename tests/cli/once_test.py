@@ -49,15 +49,6 @@ class Once(CliCase):
         self.assertEqual(late.returncode, 73)
         self.assertIn("is up (--at-most 400 ms)", self.assert_one_message(late.stderr))
 
-    def test_a_killed_holder_blocks_until_at_most(self):
-        holder = self.hold("job", "--at-least", "1ms", "--at-most", "2s")
-        self.leaves_keys = True  # its registration
-        holder.process.kill()
-        holder.wait()
-        self.assertTrue(0 < self.ttl_ms("job") <= 2000)
-        taken = self.dlock("run", "--wait", "20s", "job", "--", "true")
-        self.assertEqual(taken.returncode, 0, taken)
-
     def test_what_makes_no_sense_is_refused(self):
         for options, says in [(["--at-least", "2h"], "--at-least 2.* is longer than --at-most 1"),
                               (["--at-least", "0"], "zero"),

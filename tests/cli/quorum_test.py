@@ -126,12 +126,6 @@ class Quorum(CliCase):
             server.command("SET", "job", "somebody", "PX", 60_000)
         self.assertEqual(holder.wait(), 73, holder.stderr)
 
-    def test_a_waiter_gets_it_from_its_holder(self):
-        holder = self.hold_for_long()
-        waiter = self.start("run", "job", "--", "echo", "mine")
-        holder.close_stdin()
-        self.assertEqual((holder.wait(), waiter.wait(), waiter.stdout), (0, 0, "mine\n"))
-
     def test_what_is_shown_is_what_a_majority_has(self):
         self.servers[0].kill9()
         holder = self.hold_for_long()

@@ -22,14 +22,6 @@ class Sentinel(CliCase):
         """Of the holder, on the primary."""
         return self.sentinels.call(self.sentinels.primary(), "GET", name)
 
-    def test_locks_are_on_the_primary(self):
-        holder = self.hold("job")
-        self.assertTrue(self.token("job"))
-        self.assertEqual(self.dlock("run", "-n", "job", "--", "true").returncode, 75)
-        holder.close_stdin()
-        self.assertEqual(holder.wait(), 0)
-        self.assertFalse(self.token("job"))
-
     def test_a_holder_and_a_waiter_follow_a_failover(self):
         holder = self.start("run", "-v", "--ttl", "4s", "job", "sh", "-c", "echo in; read line || true")
         holder.expect("in\n")
@@ -46,13 +38,6 @@ class Sentinel(CliCase):
         self.assertFalse(waiter.is_over())
         holder.close_stdin()
         self.assertEqual((holder.wait(), waiter.wait(), waiter.stdout), (0, 0, "mine\n"), holder.stderr)
-
-    def test_a_primary_that_died_is_replaced(self):
-        former = self.sentinels.primary()
-        former.kill9()
-        self.sentinels.wait_for_another(former)
-        result = self.dlock("run", "job", "--", "echo", "ran")
-        self.assertEqual((result.returncode, result.stdout), (0, b"ran\n"), result)
 
     def test_replicas_are_waited_for_at_whoever_is_the_primary(self):
         wanted = ("run", "--min-replicas", "1", "--replication-timeout", "20s", "job", "--", "true")

@@ -30,15 +30,6 @@ class Several(CliCase):
         self.assertIn(b"\nDLOCK_NAME=c\n", b"\n" + result.stdout)
         self.assertNotRegex(result.stdout, rb"DLOCK_\w+_2")
 
-    def test_if_one_is_taken_none_is(self):
-        holder = self.hold("b")
-        self.assertEqual(self.dlock("run", "-n", "a", "--and", "b", "--", "true").returncode, 75)
-        self.assertTrue(self.is_free("a"))
-        self.assertEqual(self.dlock("run", "-w", "0.2", "a", "--and", "b", "--", "true").returncode, 75)
-        self.assertTrue(self.is_free("a"))
-        holder.close_stdin()
-        self.assertEqual(holder.wait(), 0)
-
     def test_a_wait_tells_whom_it_waits_for_and_a_signal_ends_it(self):
         holder = self.hold("b")
         waiter = self.start("run", "-v", "a", "--and", "b", "--", "true")
@@ -49,14 +40,6 @@ class Several(CliCase):
         self.assertTrue(self.is_free("a"))
         holder.close_stdin()
         self.assertEqual(holder.wait(), 0)
-
-    def test_opposite_orders_do_not_deadlock(self):
-        script = ("for i in 1 2 3 4 5 6 7 8; do "
-                  "$0 run $1 --and $2 -- sh -c 'mkdir inside && rmdir inside' || exit; done")
-        runs = [self.start_program("sh", "-c", script, DLOCK, *names, cwd=self.directory)
-                for names in (("a", "b"), ("b", "a"), ("a", "b"), ("b", "a"))]
-        for run in runs:
-            self.assertEqual(run.wait(60), 0, run.stderr)
 
     def test_the_loss_of_one_ends_the_command(self):
         holder = self.start("run", "--ttl", "1s", "a", "--and", "b", "--", "sleep", "60")

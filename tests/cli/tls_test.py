@@ -50,27 +50,6 @@ class Tls(CliCase):
         self.assert_works(self.server.tls_url(ca=self.authority.ca))
         self.assert_works(self.server.tls_url("127.0.0.1", ca=self.authority.ca))
 
-    def test_locks_exclude_over_tls_and_plainly(self):
-        self.environment["DLOCK_URL"] = self.server.tls_url(ca=self.authority.ca)
-        holder = self.hold("job")
-        self.assertEqual(self.dlock("run", "-n", "job", "--", "true").returncode, 75)
-        waiter = self.start("run", "job", "--", "echo", "mine")
-        self.wait_for_waiters("job", 1)
-        plain = self.dlock("run", "-n", "--url", self.server.url, "job", "--", "true")
-        self.assertEqual(plain.returncode, 75)
-        holder.close_stdin()
-        self.assertEqual(holder.wait(), 0)
-        self.assertEqual((waiter.wait(), waiter.stdout), (0, "mine\n"))
-
-    def test_a_lock_outlives_its_ttl_over_tls(self):
-        url = self.server.tls_url(ca=self.authority.ca)
-        holder = self.start("run", "--url", url, "--ttl", "300ms", "job", "sh", "-c", "echo in; read l || true")
-        holder.expect("in\n")
-        waiter = self.dlock("run", "-w", "1", "job", "--", "true")
-        self.assertEqual(waiter.returncode, 75)
-        holder.close_stdin()
-        self.assertEqual(holder.wait(), 0)
-
     def test_a_name_that_is_longer_than_what_a_socket_takes_at_once_arrives(self):
         name = "n" * 100_000
         url = self.server.tls_url(ca=self.authority.ca)
