@@ -82,26 +82,6 @@ class Death(ProcessCase):
         stopped.expect("mine")
         self.assert_ends_well(stopped)
 
-    def test_a_holder_stopped_past_its_ttl_has_lost_the_lock(self):
-        holder = self.hold("job", "--ttl", "1s")
-        waiter = self.wait_in_line("job")
-        holder.send(signal.SIGSTOP)
-        waiter.expect("mine")
-        holder.send(signal.SIGCONT)
-        self.assertEqual(holder.wait(), 73, holder.stderr)
-        # Its late calls do not touch the next holder's lock.
-        self.assertTrue(self.fence("job"))
-        self.assert_ends_well(waiter)
-
-    def test_waiters_are_served_in_order(self):
-        holder = self.hold("job")
-        waiters = [self.wait_in_line("job") for _ in range(4)]
-        self.assert_ends_well(holder)
-        for place, waiter in enumerate(waiters):
-            waiter.expect("mine")
-            self.assertFalse(any(w.stdout for w in waiters[place + 1:]))
-            self.assert_ends_well(waiter)
-
 
 if __name__ == "__main__":
     unittest.main()

@@ -31,16 +31,6 @@ class ServerFault(ProcessCase):
         self.assertGreater(self.fence_of(waiter), former)
         self.assert_ends_well(waiter)
 
-    def test_after_a_flush_the_holder_is_told_and_fences_still_grow(self):
-        holder = self.fenced("job", "--ttl", "3s")
-        former = self.fence_of(holder)
-        waiter = self.fenced("job")
-        self.wait_for_waiters("job", 1)
-        self.server.command("FLUSHALL")
-        self.assertEqual(holder.wait(), 73, holder.stderr)
-        self.assertGreater(self.fence_of(waiter), former)
-        self.assert_ends_well(waiter)
-
     def test_a_key_deleted_by_hand_goes_to_the_first_waiter(self):
         holder = self.hold("job", "--ttl", "2s")
         waiter = self.wait_in_line("job")
@@ -76,15 +66,6 @@ class ServerFault(ProcessCase):
         refused = self.dlock("run", "job", "--", "true")
         self.assertEqual(refused.returncode, 69)
         self.assertIn("not a lock", self.assert_one_message(refused.stderr))
-
-    def test_a_server_that_never_comes_back_ends_the_wait_with_an_error(self):
-        holder = self.hold("job", "--ttl", "30s")
-        waiter = self.wait_in_line("job")
-        self.server.kill9()
-        self.assertEqual(waiter.wait(), 69, waiter.stderr)
-        holder.close_stdin()
-        self.assertEqual(holder.wait(), 0, holder.stderr)
-        self.server.restart()
 
 
 class Kept(ProcessCase):
