@@ -8,6 +8,7 @@ import unittest
 from package_case import LONG, PackageCase, eventually
 
 from distributed_lock import (
+    AsyncDistributedLock,
     Barrier,
     ConditionVariable,
     Election,
@@ -96,7 +97,8 @@ class AsyncFamily(PackageCase):
     def test_a_cancelled_wait_leaves_nothing_behind(self):
         async def main():
             lease = Mutex(self.redis, "own").acquire()
-            waits = (Election(self.redis, "job").campaign_async().__aenter__,
+            waits = (AsyncDistributedLock(self.redis, "job").acquire,
+                     Election(self.redis, "job").campaign_async().__aenter__,
                      ConditionVariable(self.redis, "job").acquire_async,
                      acquire_all_async(self.redis, ["job", "other"]).__aenter__,
                      lease.lost.wait_async, Latch(self.redis, "never").wait_async)

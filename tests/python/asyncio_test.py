@@ -82,22 +82,6 @@ class Asyncio(PackageCase):
 
         self.run_async(main())
 
-    def test_a_cancelled_wait_leaves_nothing_behind(self):
-        async def main():
-            with self.held_elsewhere("job"):
-                lock = AsyncDistributedLock(self.redis, lock_name="job")
-                task = asyncio.create_task(lock.acquire())
-                await self.until(lambda: self.waiters("job"))
-                task.cancel()
-                with self.assertRaises(asyncio.CancelledError):
-                    await task
-                await self.until(lambda: not self.waiters("job"))
-            async with Mutex(self.redis, "job").acquire_async(timeout=LONG):
-                pass
-            await self.until(lambda: not self.redis.exists("job"))
-
-        self.run_async(main())
-
     def test_a_wait_that_outlives_its_loop_gives_the_lock_back(self):
         with self.held_elsewhere("job"):
             loop = asyncio.new_event_loop()
@@ -178,14 +162,6 @@ class Asyncio(PackageCase):
                 pass
 
         self.run_async(main())
-
-    def test_a_decorated_coroutine_function_holds_the_lock(self):
-        @AsyncDistributedLock(self.redis, lock_name="job")
-        async def call(number):
-            return number, self.redis.exists("job")
-
-        self.assertEqual(self.run_async(call(7)), (7, 1))
-        self.assertFalse(self.redis.exists("job"))
 
 
 if __name__ == "__main__":

@@ -95,6 +95,7 @@ class Shared(FamilyCase):
         self.assertRaises(UsageError, gpus.resize, 0)
         self.assertEqual(gpus.permits, 2)
         first.release()
+        self.assertIsNone(gpus.try_acquire(2))
         second.release()
         gpus.acquire(weight=2).release()
 
@@ -122,22 +123,6 @@ class Shared(FamilyCase):
             return [lease, permit]
 
         self.assertFalse(any(each.held for each in asyncio.run(main())))
-
-    def test_decorated_functions_hold_a_lease(self):
-        seen = []
-
-        @Mutex(self.redis, "job")
-        def sync(value):
-            seen.append(self.redis.exists("job"))
-            return value
-
-        @Semaphore(self.redis, "gpu", permits=2)
-        async def later(value):
-            seen.append(self.redis.exists("gpu"))
-            return value
-
-        self.assertEqual((sync(1), asyncio.run(later(2)), seen), (1, 2, [1, 1]))
-        self.assertFalse(self.redis.exists("job", "gpu"))
 
 
 class Several(FamilyCase):
@@ -374,8 +359,10 @@ class Interruptions(FamilyCase):
         program = """
 import threading
 from distributed_lock import *
-waits = [Latch(lock_name="a", count=2).wait, Barrier(lock_name="b").wait,
+lease = Mutex(lock_name="other").acquire()
+waits = [Latch(lock_name="a", count=2).wait, Barrier(lock_name="b").wait, lease.lost.wait,
          Election(lock_name="c").observe().next, ConditionVariable(lock_name="held").acquire,
+         DistributedLock(lock_name="held").acquire,
          lambda: acquire_all(None, ["held", "d"])]
 observer = Election(lock_name="c").observe()
 observer.next()

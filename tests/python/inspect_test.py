@@ -3,6 +3,8 @@
 import asyncio
 import os
 import pathlib
+import threading
+import time
 import unittest
 
 from package_case import LONG, PackageCase, eventually  # isort: split
@@ -45,9 +47,13 @@ class Inspection(PackageCase):
     def test_it_says_who_holds_a_lock_and_who_waits(self):
         holder = self.start(HOLD, "job", "nightly \udcff")
         self.assertEqual(holder.stdout.readline(), "held\n")
+        begin = time.monotonic()
         waiter = self.start(HOLD, "job", "next")
         self.assertTrue(eventually(lambda: self.waiters("p:job") == 1))
         job = self.look("job", prefix="p:")
+        self.assertTrue(0 <= job.waiters[0].waiting <= time.monotonic() - begin)
+        self.assertTrue(eventually(lambda: self.look("job", prefix="p:").waiters[0].waiting
+                                   > job.waiters[0].waiting))
         self.assertEqual((job.name, job.kind, job.held, job.foreign), ("job", "mutex", True, False))
         self.assertEqual((job.holder.pid, job.holder.label), (holder.pid, "nightly \udcff"))
         self.assertTrue(0 <= job.holders[0].since < LONG)
@@ -162,6 +168,29 @@ class Testing(unittest.TestCase):
             lose(server.url, lease)
             self.assertRaises(LockLost, lease.release)
             self.assertRaises(UsageError, lose, server.url, DistributedLock(server.url, "none"))
+
+    def test_losing_returns_when_the_holder_knows(self):
+        with Server() as server:
+            slow, lease = (Mutex(server.url, name).acquire() for name in ("slow", "job"))
+            begun, go_on, known = threading.Event(), threading.Event(), []
+            # The holder learns of no other loss while this runs.
+            slow.lost.add_callback(lambda: begun.set() or go_on.wait(LONG))
+
+            def lose_it():
+                lose(server.url, lease)
+                known.append(lease.lost.is_set())
+
+            lose(server.url, slow)
+            self.assertTrue(begun.wait(LONG))
+            thread = threading.Thread(target=lose_it)
+            thread.start()
+            self.assertTrue(eventually(lambda: not inspect_lock(server.url, "job").held))
+            thread.join(0.1)
+            go_on.set()
+            thread.join(LONG)
+            self.assertEqual(known, [True])
+            for each in (slow, lease):
+                self.assertRaises(LockLost, each.release)
 
     def test_a_paused_server_lets_leases_run_out(self):
         with Server() as server, self.assertRaises(LockLost), (

@@ -555,14 +555,6 @@ class Dropped(OwnershipCase):
         self.assert_free()
         asyncio.run(main())
 
-    def test_the_end_of_a_program_is_a_release(self):
-        process = self.start("from distributed_lock import Mutex, DistributedLock\n"
-                             "lease = Mutex(None, 'job').acquire()\n"
-                             "lock = DistributedLock(None, 'other'); lock.acquire()")
-        out, err = self.assert_ends(process)
-        self.assertEqual((out, err), ("", ""))
-        self.assert_free()
-
 
 if __name__ == "__main__":
     unittest.main()

@@ -41,51 +41,17 @@ class Processes(ProgramCase):
             self.assertEqual([process.wait(LONG) for process in running], [0] * 6)
             self.assertEqual("".join(out.read_text().split()), "abcd" * 6)
 
-    def test_no_addition_is_lost_when_processes_contend(self):
-        with tempfile.NamedTemporaryFile("w+") as number:
-            number.write("0")
-            number.flush()
-            program = """
-for _ in range(10):
-    with DistributedLock(lock_name="sum"):
-        seen = int(open(sys.argv[1]).read())
-        time.sleep(0.001)
-        open(sys.argv[1], "w").write(str(seen + 1))
-"""
-            for process in [self.start(program, number.name) for _ in range(4)]:
-                self.assert_ends(process)
-            self.assertEqual(pathlib.Path(number.name).read_text(), "40")
-
-    def test_a_killed_holder_blocks_for_no_longer_than_its_ttl(self):
-        process = self.start("DistributedLock(lock_name='job', lock_ttl=0.5).acquire()\n"
-                             "print('held', flush=True); sys.stdin.read()")
-        self.assertEqual(process.stdout.readline(), "held\n")
-        process.kill()
-        Mutex(self.redis, "job").acquire(timeout=LONG).release()
-
     def test_what_is_held_at_the_end_of_a_program_is_released(self):
         self.assert_ends(self.start("DistributedLock(lock_name='job').acquire()"))
-        self.assert_ends(self.start("lock = DistributedLock(lock_name='job'); lock.acquire()\n"
-                                    "lock.lost.add_callback(print)"))
+        self.assertEqual(self.assert_ends(self.start(
+            "lock = DistributedLock(lock_name='job'); lock.acquire()\n"
+            "lock.lost.add_callback(print)")), ("", ""))
         self.assert_ends(self.start("lease = Mutex(lock_name='job').acquire(); raise SystemExit(3)"),
                          3)
         self.assert_ends(self.start("lease = Mutex(lock_name='job').acquire()\n"
                                     "keep = lambda lease: time.sleep(1000)\n"
                                     "threading.Thread(target=keep, args=[lease], daemon=True).start()"))
         self.assertFalse(self.redis.exists("job"))
-
-    def test_a_program_ends_while_its_threads_wait(self):
-        with Mutex(self.redis, "job").acquire():
-            process = self.start("""
-lock = DistributedLock(lock_name='job')
-lease = Mutex(lock_name='other').acquire()
-for wait in (lock.acquire, lease.lost.wait):
-    threading.Thread(target=wait, daemon=True).start()
-sys.stdin.read()
-""")
-            self.assertTrue(eventually(lambda: self.waiters("job")))
-            self.assert_ends(process)
-            self.assertFalse(self.waiters("job"))
 
 
 class Signals(ProgramCase):
@@ -146,9 +112,7 @@ except KeyboardInterrupt:
 
     def test_ctrl_c_ends_a_wait_for_a_server_that_hangs(self):
         self.server.stop()
-        for call in ("Mutex(lock_name='job').acquire()", "Mutex(lock_name='job').try_acquire()",
-                     "DistributedLock(lock_name='job').acquire(timeout=60)",
-                     "Election(lock_name='job').campaign()"):
+        for call in ("Mutex(lock_name='job').acquire()", "Election(lock_name='job').campaign()"):
             with self.subTest(call):
                 self.assertEqual(self.interrupt_unanswered(call), ["interrupted", "timeout"])
 
