@@ -363,38 +363,6 @@ static void errors(void) {
   puts(dlock_version());
 }
 
-/* Adds one to the number in the file, so often, each time under the lock `sum`. */
-static void add(const char* path, int times) {
-  dlock_client* client = new_client();
-  dlock_lock* lock = new_mutex(client, "sum");
-  for (int i = 0; i < times; i++) {
-    dlock_lease* lease = acquire(lock);
-    int number = 0;
-    FILE* file = fopen(path, "r+");
-    CHECK(file != NULL && fscanf(file, "%d", &number) == 1);
-    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL); /* two at once lose one */
-    rewind(file);
-    fprintf(file, "%d\n", number + 1);
-    CHECK(fclose(file) == 0);
-    CHECK(dlock_lease_release(lease) == DLOCK_OK);
-    dlock_lease_free(lease);
-  }
-  dlock_lock_free(lock);
-  dlock_client_free(client);
-}
-
-/* Holds the lock `a` until it is killed. */
-static void hold(void) {
-  dlock_lock_options options = {.size = sizeof options, .ttl_ms = 500};
-  dlock_lock* lock = NULL;
-  CHECK(dlock_mutex_new(new_client(), "a", DLOCK_TEXT, &options, &lock) == DLOCK_OK);
-  acquire(lock);
-  say("held");
-  for (;;) {
-    pause();
-  }
-}
-
 static const struct {
   const char* name;
   void (*run)(void);
@@ -408,7 +376,6 @@ static const struct {
     {"losing", losing},
     {"forking", forking},
     {"errors", errors},
-    {"hold", hold},
     {"replication", replication},
     {"elections", elections},
     {"losing_elections", losing_elections},
@@ -436,10 +403,6 @@ static const struct {
 };
 
 int main(int argc, char** argv) {
-  if (argc == 4) { /* add FILE TIMES */
-    add(argv[2], atoi(argv[3]));
-    return 0;
-  }
   for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
     if (argc == 2 && strcmp(argv[1], tests[i].name) == 0) {
       tests[i].run();

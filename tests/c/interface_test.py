@@ -2,13 +2,12 @@
 
 import os
 import pathlib
-import signal
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "process"))
 
-from process_case import ADD_ONE, DLOCK, PATIENCE, ProcessCase, eventually  # noqa: E402
+from process_case import PATIENCE, ProcessCase, eventually  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
 
 PROGRAM = pathlib.Path(os.environ["DLOCK_BUILD_DIR"], "tests/c_interface")
@@ -222,17 +221,6 @@ class Interface(ProcessCase):
         version = self.assert_passes(self.start_test("errors")).strip()
         self.assertIn(f'"{version}"', (SOURCE / "include/dlock/version.hpp").read_text())
 
-    def test_it_excludes_the_command(self):
-        number = self.directory / "number"
-        number.write_text("0\n")
-        loop = 'for i in 1 2 3 4 5; do "$0" run sum -- sh -c "$ADD_ONE" "$NUMBER" || exit; done'
-        environment = {**self.environment, "ADD_ONE": ADD_ONE, "NUMBER": str(number)}
-        running = [self.start_program(PROGRAM, "add", number, "50") for _ in range(3)]
-        running += [self.start_program("sh", "-c", loop, DLOCK, env=environment) for _ in range(2)]
-        for each in running:
-            self.assert_passes(each)
-        self.assertEqual(int(number.read_text()), 160)
-
     def test_the_example_takes_its_turn(self):
         holder = self.hold("register_user")
         waiting = [self.start_program(EXAMPLE) for _ in range(3)]
@@ -241,15 +229,6 @@ class Interface(ProcessCase):
         self.assert_ends_well(holder)
         for each in waiting:
             self.assertRegex(self.assert_passes(each), r"^abcd fence \d+$")
-
-    def test_the_lock_of_one_who_died_goes_to_the_next(self):
-        self.leaves_keys = True  # the registration of the dead
-        holder = self.start_test("hold")
-        holder.expect("held")
-        waiter = self.wait_in_line("a")
-        holder.send(signal.SIGKILL)
-        waiter.expect("mine")
-        self.assert_ends_well(waiter)
 
 
 if __name__ == "__main__":

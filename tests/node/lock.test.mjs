@@ -2,9 +2,6 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import process from 'node:process';
 import { after, beforeEach, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -232,51 +229,6 @@ test('errors have codes, and say what to do', async () => {
   });
   await nobody.close();
   await assert.rejects(nobody.acquire('a'), fails('DLOCK_CANCELLED'));
-});
-
-test('closing a client ends its waits', async (t) => {
-  const holder = await holding(t, 'a');
-  const other = new Client();
-  const waiting = assert.rejects(other.acquire('a'), fails('DLOCK_CANCELLED'));
-  await eventually(async () => (await waiters('a')) === 1);
-  await other.close();
-  await waiting;
-  await ended(holder);
-});
-
-test('it excludes the command, which excludes it', async (t) => {
-  const directory = await mkdtemp(join(tmpdir(), 'dlock-test-'));
-  t.after(() => rm(directory, { recursive: true }));
-  const file = join(directory, 'number');
-  await writeFile(file, '0\n');
-  const addOne = 'read -r n < "$0"; sleep 0.002; echo $((n + 1)) > "$0"';
-  const commands = Array.from({ length: 15 }, () =>
-    run(DLOCK, ['run', 'sum', '--', 'sh', '-c', addOne, file]),
-  );
-  const ours = Array.from({ length: 60 }, (_, number) =>
-    (number % 2 ? client : new Client()).withLock('sum', async () => {
-      const value = Number(await readFile(file, 'utf8'));
-      await sleep(1);
-      await writeFile(file, `${value + 1}\n`);
-    }),
-  );
-  await Promise.all([...commands, ...ours]);
-  assert.equal(await readFile(file, 'utf8'), '75\n');
-});
-
-const HOLDER = `
-  import { acquire } from 'dlock';
-  const lease = await acquire('a', { ttl: 500 });
-  console.log(String(lease.fence));
-  process.stdin.resume();
-`;
-
-test('the lock of a process that died goes to the next', async (t) => {
-  const program = await started(t, process.execPath, '--input-type=module', '-e', HOLDER);
-  const waiting = acquire('a');
-  await eventually(async () => (await waiters('a')) === 1);
-  program.kill('SIGKILL');
-  await (await waiting).release();
 });
 
 test('a process waits for what it awaits, and no longer', async (t) => {
