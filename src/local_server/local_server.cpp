@@ -28,10 +28,11 @@
 #include "runtime/identity.hpp"
 #include "runtime/spawn.hpp"
 
-namespace dlock::redis {
+namespace dlock::local_server {
 namespace {
 
 using namespace std::chrono_literals;
+using runtime::Deadline;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
@@ -49,7 +50,7 @@ std::string in(const std::string& directory, std::string_view name) {
 
 bool accepts(const std::string& socket, Deadline deadline) {
   try {
-    const runtime::Descriptor connected{dial_unix(socket, deadline)};
+    const runtime::Descriptor connected{redis::dial_unix(socket, deadline)};
     return true;
   } catch (const Unreachable&) {
     return false;
@@ -239,11 +240,12 @@ bool does(std::initializer_list<std::string_view> command, const std::string& so
           Deadline deadline) {
   try {
     const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
-    Connection::Settings settings;
-    settings.endpoint.kind = Endpoint::Kind::unix_socket;
+    redis::Connection::Settings settings;
+    settings.endpoint.kind = redis::Endpoint::Kind::unix_socket;
     settings.endpoint.path = socket;
     settings.connect_timeout = left;
-    return Connection::open(settings)->call(command, left).kind == ReplyView::Kind::text;
+    return redis::Connection::open(settings)->call(command, left).kind ==
+           redis::ReplyView::Kind::text;
   } catch (const Error&) {
     return false;
   }
@@ -288,10 +290,10 @@ std::string ensure_local_server(const std::string& directory, milliseconds timeo
   }
 }
 
-LocalSocket find_local_server(const std::string& directory, milliseconds timeout) {
+redis::LocalSocket find_local_server(const std::string& directory, milliseconds timeout) {
   auto path = ensure_local_server(directory, timeout);
   auto hold = runtime::hold_on_to(path);
   return {std::move(path), std::move(hold)};
 }
 
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

@@ -6,11 +6,10 @@
 #include <string>
 #include <string_view>
 
+#include "redis/connection.hpp"
 #include "runtime/deadline.hpp"
 
-#include "redis/connection.hpp"
-
-namespace dlock::redis {
+namespace dlock::local_server {
 
 /// Returns a path to the socket of this user's running private server, and starts it if there is
 /// none or if it died. `directory` empty: that of $DLOCK_LOCAL_DIR, else the usual one of this
@@ -20,12 +19,12 @@ namespace dlock::redis {
 [[nodiscard]] std::string ensure_local_server(const std::string& directory,
                                               std::chrono::milliseconds timeout);
 
-/// The same for `Connection::Settings::find_local`.
-[[nodiscard]] LocalSocket find_local_server(const std::string& directory,
-                                            std::chrono::milliseconds timeout);
+/// The same for `redis::Connection::Settings::find_local`.
+[[nodiscard]] redis::LocalSocket find_local_server(const std::string& directory,
+                                                   std::chrono::milliseconds timeout);
 
 /// Whether the server at `socket` does what it is told: not before it has its data in memory again.
 [[nodiscard]] bool does(std::initializer_list<std::string_view> command, const std::string& socket,
                         runtime::Deadline deadline);
 
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

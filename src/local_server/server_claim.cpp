@@ -15,7 +15,7 @@
 #include "runtime/identity.hpp"
 #include "runtime/process.hpp"
 
-namespace dlock::redis {
+namespace dlock::local_server {
 namespace {
 
 // The same in every build of this library.
@@ -88,4 +88,4 @@ void Claim::let_go() {
 
 std::vector<int> Claim::descriptors() const { return {socket_.get(), file_.get(), folder_.get()}; }
 
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

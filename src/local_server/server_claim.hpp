@@ -7,7 +7,7 @@
 
 #include "runtime/descriptor.hpp"
 
-namespace dlock::redis {
+namespace dlock::local_server {
 
 /// What two servers for the same `place` (a directory; empty: the user's usual one) would both be
 /// called. It belongs to this machine and user, and to no file: whatever is removed, a server keeps
@@ -53,4 +53,4 @@ class Claim {
   bool lacks_the_name_ = false;
 };
 
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

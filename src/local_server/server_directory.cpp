@@ -13,7 +13,7 @@
 #include "runtime/file_system.hpp"
 #include "runtime/identity.hpp"
 
-namespace dlock::redis {
+namespace dlock::local_server {
 namespace {
 
 constexpr std::string_view in_home = "/.local/state/dlock";
@@ -118,4 +118,4 @@ std::string prepare_usual(const std::vector<std::string>& directories) {
   cannot_be_made(directories.back(), error);
 }
 
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

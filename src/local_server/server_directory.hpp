@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace dlock::redis {
+namespace dlock::local_server {
 
 /// Where the private server of `user` may live, best first: `.local/state/dlock` in `home` (which
 /// may be empty), `/var/tmp/dlock-UID`, `/tmp/dlock-UID`. The same for a login, cron, sudo, a
@@ -28,4 +28,4 @@ void prepare_directory(const std::string& directory);
 /// if there is none, or if ours is not safe.
 [[nodiscard]] std::string prepare_usual(const std::vector<std::string>& directories);
 
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

@@ -15,7 +15,7 @@
 #include "local_server/server_program.hpp"
 #include "runtime/identity.hpp"
 
-namespace dlock::redis {
+namespace dlock::local_server {
 namespace {
 
 namespace fs = std::filesystem;
@@ -156,4 +156,4 @@ void put_back(const std::string& directory, const std::string& aside) {
   }
 }
 
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace dlock::redis {
+namespace dlock::local_server {
 
 /// Cuts off what follows the last whole command in the files of its data, as a power cut leaves
 /// it: the locks before are kept. To be called with the claim.
@@ -17,4 +17,4 @@ void cut_off_broken_ends(const std::string& directory);
 /// Undoes that.
 void put_back(const std::string& directory, const std::string& aside);
 
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

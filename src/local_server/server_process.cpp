@@ -8,9 +8,10 @@
 
 #include "dlock/error.hpp"
 #include "local_server/server_program.hpp"
+#include "redis/dial.hpp"
 #include "runtime/file_system.hpp"
 
-namespace dlock::redis {
+namespace dlock::local_server {
 namespace {
 
 using runtime::descriptor_target;
@@ -24,9 +25,10 @@ std::string file_of(pid_t pid, int fd) {
   return name;
 }
 
-bool leads_to(const std::string& path, const std::vector<pid_t>& servers, Deadline deadline) {
+bool leads_to(const std::string& path, const std::vector<pid_t>& servers,
+              runtime::Deadline deadline) {
   try {
-    const runtime::Descriptor socket{dial_unix(path, deadline)};
+    const runtime::Descriptor socket{redis::dial_unix(path, deadline)};
     ucred peer{};
     socklen_t size = sizeof peer;
     return ::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
@@ -61,7 +63,7 @@ Claimants find_claimants(const std::string& name) {
   return found;
 }
 
-std::string find_socket_of(const std::vector<pid_t>& servers, Deadline deadline) {
+std::string find_socket_of(const std::vector<pid_t>& servers, runtime::Deadline deadline) {
   for (const auto pid : servers) {
     if (auto path = socket_in(pid); leads_to(path, servers, deadline)) return path;
   }
@@ -86,4 +88,4 @@ bool is_abandoned(pid_t pid) {
   return sockets == 2;  // the one that it listens on, and its claim
 }
 
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

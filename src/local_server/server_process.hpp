@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "local_server/server_claim.hpp"
-#include "redis/dial.hpp"
+#include "runtime/deadline.hpp"
 #include "runtime/process.hpp"
 
-namespace dlock::redis {
+namespace dlock::local_server {
 
 /// Who has the name of a claim, as far as this process can see.
 struct Claimants {
@@ -44,10 +44,11 @@ struct Claimants {
 /// A path that leads to the socket of one of `servers`, although its directory was removed, renamed
 /// or replaced, or is hidden from this process: by the server's working directory, or by a client
 /// that is still connected and holds on to the socket. Empty: none.
-[[nodiscard]] std::string find_socket_of(const std::vector<pid_t>& servers, Deadline deadline);
+[[nodiscard]] std::string find_socket_of(const std::vector<pid_t>& servers,
+                                         runtime::Deadline deadline);
 
 /// Whether nobody is connected to the server `pid`, nor can be: it has no connection, and its
 /// socket is gone.
 [[nodiscard]] bool is_abandoned(pid_t pid);
 
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

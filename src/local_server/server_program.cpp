@@ -11,7 +11,7 @@
 #include "dlock/error.hpp"
 #include "runtime/file_system.hpp"
 
-namespace dlock::redis {
+namespace dlock::local_server {
 namespace {
 
 [[noreturn]] void unreachable(const std::string& what) {
@@ -101,4 +101,4 @@ std::vector<std::string> server_environment() {
   return kept;
 }
 
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace dlock::redis {
+namespace dlock::local_server {
 
 /// The path of `given` if it is not empty, else of redis-server or valkey-server in the directories
 /// of `search_path` (as $PATH) or in `standard`. Throws `Unreachable` that says what to install.
@@ -31,4 +31,4 @@ inline constexpr std::string_view log_name = "redis.log";
 inline constexpr std::string_view pid_name = "redis.pid";
 inline constexpr std::string_view data_name = "appendonlydir";
 
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

@@ -14,7 +14,7 @@
 #include "local_server/local_server.hpp"
 #include "local_server/server_program.hpp"
 
-namespace dlock::redis {
+namespace dlock::testkit {
 namespace {
 
 using namespace std::chrono_literals;
@@ -31,24 +31,26 @@ std::string make_directory() {
   return path;
 }
 
-runtime::Spawned spawn(const std::string& directory, int end, Deadline deadline) {
+runtime::Spawned spawn(const std::string& directory, int end, runtime::Deadline deadline) {
   std::vector<std::string> command{"/bin/sh", "-c", watch, "sh"};
-  for (auto& word : server_command(find_server_program(), directory, false)) {
+  for (auto& word :
+       local_server::server_command(local_server::find_server_program(), directory, false)) {
     command.push_back(std::move(word));
   }
-  return runtime::spawn_detached({std::move(command), server_environment(), directory, {end}},
-                                 deadline);
+  return runtime::spawn_detached(
+      {std::move(command), local_server::server_environment(), directory, {end}}, deadline);
 }
 
 }  // namespace
 
-TestServer::TestServer(Deadline deadline) : directory_(make_directory()), watcher_(0, {}) {
+TestServer::TestServer(runtime::Deadline deadline) : directory_(make_directory()), watcher_(0, {}) {
   runtime::Pipe pipe;
   if (!runtime::open_pipe(pipe)) throw Unreachable(errc::unreachable, "no pipe for the server");
   lifeline_ = std::move(pipe.write);
   try {
     watcher_ = spawn(directory_, pipe.read.get(), deadline);
-    while (!does({"PING"}, socket(), deadline)) {  // only then it has written its process id
+    while (!local_server::does({"PING"}, socket(),
+                               deadline)) {  // only then it has written its process id
       if (watcher_.end() || std::chrono::steady_clock::now() >= deadline) {
         throw Unreachable(errc::unreachable,
                           "the test server in " + directory_ + " does not start");
@@ -73,12 +75,14 @@ TestServer::~TestServer() {
   std::filesystem::remove_all(directory_, ignored);
 }
 
-std::string TestServer::socket() const { return directory_ + "/" + std::string{socket_name}; }
+std::string TestServer::socket() const {
+  return directory_ + "/" + std::string{local_server::socket_name};
+}
 
 void TestServer::signal(int number) const {
-  std::ifstream file{directory_ + "/" + std::string{pid_name}};
+  std::ifstream file{directory_ + "/" + std::string{local_server::pid_name}};
   pid_t pid = 0;
   if (file >> pid) ::kill(pid, number);
 }
 
-}  // namespace dlock::redis
+}  // namespace dlock::testkit

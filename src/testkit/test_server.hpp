@@ -3,15 +3,15 @@
 
 #include <string>
 
-#include "redis/dial.hpp"
+#include "runtime/deadline.hpp"
 #include "runtime/spawn.hpp"
 
-namespace dlock::redis {
+namespace dlock::testkit {
 
 class TestServer {
  public:
   /// Returns when it answers. Throws `Unreachable`.
-  explicit TestServer(Deadline deadline);
+  explicit TestServer(runtime::Deadline deadline);
   ~TestServer();
   TestServer(const TestServer&) = delete;
   TestServer& operator=(const TestServer&) = delete;
@@ -26,4 +26,4 @@ class TestServer {
   runtime::Spawned watcher_;
 };
 
-}  // namespace dlock::redis
+}  // namespace dlock::testkit

@@ -16,7 +16,7 @@ namespace dlock::testkit {
 using namespace std::chrono_literals;
 
 struct Server::State {
-  redis::TestServer server{std::chrono::steady_clock::now() + 10s};
+  TestServer server{std::chrono::steady_clock::now() + 10s};
   std::string url = "redis+unix://" + server.socket();
 };
 

@@ -17,7 +17,7 @@
 
 #include "local_server/local_fixture.hpp"
 
-namespace dlock::redis {
+namespace dlock::local_server {
 namespace {
 
 using namespace std::chrono_literals;
@@ -200,4 +200,4 @@ TEST_F(DetachedServer, WorksWhenTheStarterIgnoresItsChildren) {
 }
 
 }  // namespace
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

@@ -14,7 +14,7 @@
 #include "redis/dial.hpp"
 #include "runtime/descriptor.hpp"
 
-namespace dlock::redis {
+namespace dlock::local_server {
 namespace {
 
 using namespace std::chrono_literals;
@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 
 class LocalExclusion : public LocalServer {
  protected:
-  void set(Connection& connection, const std::string& value) {
+  void set(redis::Connection& connection, const std::string& value) {
     EXPECT_EQ(connection.call({"SET", "k", value}, patience).text, "OK");
   }
   std::string get() { return connect(directory_)->call({"GET", "k"}, patience).text; }
@@ -95,9 +95,9 @@ TEST_F(LocalExclusion, ReplacesAServerThatNobodyCanReachAndNobodyUses) {
 
 TEST_F(LocalExclusion, StartsNoSecondServerBesideOneThatIsUsedAndCannotBeReached) {
   // A client of another kind, which keeps no hold on the socket.
-  const int client = dial_unix(ensure(), std::chrono::steady_clock::now() + patience);
+  const int client = redis::dial_unix(ensure(), std::chrono::steady_clock::now() + patience);
   ASSERT_EQ(::send(client, "PING\r\n", 6, 0), 6);
-  ASSERT_TRUE(wait_for(client, POLLIN, std::chrono::steady_clock::now() + patience));
+  ASSERT_TRUE(runtime::wait_for(client, POLLIN, std::chrono::steady_clock::now() + patience));
   const auto server = directory_.server();
   fs::remove_all(directory_.path());
   EXPECT_THAT(failure(500ms), HasSubstr("pid " + std::to_string(server)));
@@ -143,8 +143,9 @@ TEST_F(LocalExclusion, HoldsAmongManyProcessesThatStartAsTheDirectoryGoes) {
   for (int i = 0; i < 12; ++i) {
     children.emplace_back([&] {
       gate.wait();
-      return connect(directory_)->call({"INCR", "k"}, patience).kind == ReplyView::Kind::text ? 0
-                                                                                              : 1;
+      return connect(directory_)->call({"INCR", "k"}, patience).kind == redis::ReplyView::Kind::text
+                 ? 0
+                 : 1;
     });
   }
   gate.open();
@@ -175,4 +176,4 @@ TEST_F(LocalExclusion, IsSeenByThoseWhoCleanUp) {
 }
 
 }  // namespace
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

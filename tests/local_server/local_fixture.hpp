@@ -15,18 +15,18 @@
 #include "support/forked.hpp"
 #include "support/local_directory.hpp"
 
-namespace dlock::redis {
+namespace dlock::local_server {
 
 inline constexpr std::chrono::seconds patience{20};  // many processes at once on few cores
 
-inline std::unique_ptr<Connection> connect_local(const std::string& url) {
-  return Connection::open({.endpoint = parse_url(url),
-                           .client_name = "dlock:test",
-                           .connect_timeout = patience,
-                           .find_local = find_local_server});
+inline std::unique_ptr<redis::Connection> connect_local(const std::string& url) {
+  return redis::Connection::open({.endpoint = redis::parse_url(url),
+                                  .client_name = "dlock:test",
+                                  .connect_timeout = patience,
+                                  .find_local = find_local_server});
 }
 
-inline std::unique_ptr<Connection> connect(const test::LocalDirectory& directory) {
+inline std::unique_ptr<redis::Connection> connect(const test::LocalDirectory& directory) {
   return connect_local(directory.url());
 }
 
@@ -63,4 +63,4 @@ class LocalServer : public testing::Test {
   test::LocalDirectory directory_;
 };
 
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

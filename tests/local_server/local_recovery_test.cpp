@@ -11,7 +11,7 @@
 
 #include "local_server/local_fixture.hpp"
 
-namespace dlock::redis {
+namespace dlock::local_server {
 namespace {
 
 using namespace std::chrono_literals;
@@ -170,7 +170,8 @@ TEST_F(LocalRecovery, TriesAgainWhenTheServerIsKilledAsItStarts) {
 TEST_F(LocalRecovery, WritesDataThatOtherVersionsRead) {
   leave_a_lock();
   EXPECT_EQ(get(), "held");
-  EXPECT_EQ(connect(directory_)->call({"BGREWRITEAOF"}, patience).kind, ReplyView::Kind::text);
+  EXPECT_EQ(connect(directory_)->call({"BGREWRITEAOF"}, patience).kind,
+            redis::ReplyView::Kind::text);
   EXPECT_TRUE(
       test::eventually([&] { return read(file(".base.aof")).find("held") != std::string::npos; }));
   for (const auto& entry : fs::directory_iterator{data()}) {
@@ -207,4 +208,4 @@ TEST_F(LocalRecovery, WorksOnAFullDisk) {
 }
 
 }  // namespace
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

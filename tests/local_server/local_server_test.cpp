@@ -14,7 +14,7 @@
 
 #include "local_server/local_fixture.hpp"
 
-namespace dlock::redis {
+namespace dlock::local_server {
 namespace {
 
 using namespace std::chrono_literals;
@@ -22,7 +22,7 @@ using test::Forked;
 using test::Gate;
 using testing::HasSubstr;
 
-std::string setting(Connection& connection, std::string_view name) {
+std::string setting(redis::Connection& connection, std::string_view name) {
   return connection.call({"CONFIG", "GET", name}, patience).elements.at(1).text;
 }
 
@@ -63,7 +63,7 @@ TEST_F(LocalServer, IsOneForManyProcessesThatRace) {
     children.emplace_back([&] {
       gate.wait();
       const auto reply = connect(directory_)->call({"INCR", "n"}, patience);
-      return reply.kind == ReplyView::Kind::text ? 0 : 1;
+      return reply.kind == redis::ReplyView::Kind::text ? 0 : 1;
     });
   }
   gate.open();
@@ -135,7 +135,7 @@ TEST_F(LocalServer, LosesNoAnsweredWriteAndStaysOneWhileItIsKilledUnderLoad) {
       while (!shared.stop) {
         try {
           const auto reply = connect(directory_)->call({"INCR", key}, patience);
-          if (reply.kind == ReplyView::Kind::text) ++shared.answered[i];
+          if (reply.kind == redis::ReplyView::Kind::text) ++shared.answered[i];
         } catch (const Unreachable&) {  // killed under us
         }
       }
@@ -272,4 +272,4 @@ TEST_F(LocalServer, StartsNoSecondOneWhenTheSocketIsGone) {
 }
 
 }  // namespace
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

@@ -9,7 +9,7 @@
 #include "local_server/server_process.hpp"
 #include "support/forked.hpp"
 
-namespace dlock::redis {
+namespace dlock::local_server {
 namespace {
 
 class ServerClaim : public testing::Test {
@@ -116,4 +116,4 @@ TEST_F(ServerClaim, TellsStartersFromStrangers) {
 }
 
 }  // namespace
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

@@ -15,7 +15,7 @@
 #include "support/forked.hpp"
 #include "support/local_directory.hpp"
 
-namespace dlock::redis {
+namespace dlock::local_server {
 namespace {
 
 using testing::HasSubstr;
@@ -189,4 +189,4 @@ TEST_F(ServerProgram, SaysWhatToInstallWhenThereIsNone) {
 }
 
 }  // namespace
-}  // namespace dlock::redis
+}  // namespace dlock::local_server

@@ -10,7 +10,8 @@ SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
 BUILD = pathlib.Path(os.environ["DLOCK_BUILD_DIR"])
 LIBRARY = BUILD / "libdlock.so.1"
 # Public headers call these functions of the library's own classes.
-INSIDE = re.compile(r"dlock::(detail|core|redis|runtime|script|c)::(?!end_once|throw_release_error)")
+INSIDE = re.compile(
+    r"dlock::(detail|core|local_server|redis|runtime|script|c)::(?!end_once|throw_release_error)")
 
 
 def output_of(*command):

@@ -45,7 +45,7 @@ void ProcessRecord::find(std::string_view mark, const std::function<void(pid_t)>
   const auto all = runtime::all_processes();
   const auto is_ours = [&](const Process& process) {
     if (has_seen(process)) return true;
-    if (mark.empty() || process.start < begin_ || redis::is_private_server(process.pid))
+    if (mark.empty() || process.start < begin_ || local_server::is_private_server(process.pid))
       return false;
     return runtime::read_process_file(process.pid, "environ").find(mark) != std::string::npos;
   };
@@ -58,7 +58,7 @@ void ProcessRecord::find(std::string_view mark, const std::function<void(pid_t)>
     more = false;
     for (const auto& process : all) {
       if (!found.contains(process.parent) || found.contains(process.pid)) continue;
-      if (process.pid == ::getpid() || redis::is_private_server(process.pid)) continue;
+      if (process.pid == ::getpid() || local_server::is_private_server(process.pid)) continue;
       more = found.insert(process.pid).second;
     }
   }
@@ -86,7 +86,7 @@ bool ProcessRecord::knows_children_of(pid_t adopter, pid_t guard) const {
   const auto is_known = [&](const Process& process) {
     return process.has_ended() || has_seen(process) || is_stranger(process) ||
            groups.contains(process.group) || sessions.contains(process.session) ||
-           process.name == guard_name || redis::is_private_server(process.pid);
+           process.name == guard_name || local_server::is_private_server(process.pid);
   };
   return std::ranges::all_of(children, [&](pid_t child) {
     const auto process = std::ranges::find(all, child, &Process::pid);

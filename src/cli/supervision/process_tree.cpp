@@ -23,7 +23,7 @@ void for_each_descendant(pid_t root, pid_t guard, const std::function<void(pid_t
   for (std::size_t i = 0; i < found.size(); ++i) {
     const auto children = runtime::children_of(found[i]);
     for (const pid_t child : std::views::reverse(children)) {
-      if (!known.insert(child).second || redis::is_private_server(child)) continue;
+      if (!known.insert(child).second || local_server::is_private_server(child)) continue;
       visit(child);
       found.push_back(child);
     }
