@@ -8,7 +8,7 @@
 #include "locks/lease_state.hpp"
 #include "locks/thread_leases.hpp"
 #include "runtime/clock.hpp"
-#include "runtime/futex_event.hpp"
+#include "runtime/posix_semaphore.hpp"
 
 namespace dlock {
 namespace {
@@ -149,11 +149,11 @@ bool Lease::wait_lost(std::stop_token stop) const {
   if (!lost.stop_possible()) {
     detail::LeaseState::refuse_empty(*this);
   }
-  runtime::FutexEvent event;
-  const auto wake = [&event]() noexcept { event.raise(1); };
+  runtime::PosixSemaphore ended;
+  const auto wake = [&ended]() noexcept { ended.post(); };
   const std::stop_callback on_loss{lost, wake};
   const std::stop_callback on_stop{std::move(stop), wake};
-  event.await();
+  ended.wait();
   return lost.stop_requested();
 }
 
