@@ -1,7 +1,7 @@
-// Times, in milliseconds, as C takes them.
+// Checks times, all in milliseconds, and makes them what the C interface takes.
 const YEARS = 366 * 24 * 3_600_000;
 const NO_LIMIT = Infinity;
-const LONGEST = {
+const MAX = {
   wait: NO_LIMIT,
   maxHold: NO_LIMIT,
   ttl: 10 * YEARS,
@@ -11,17 +11,17 @@ const LONGEST = {
   replicationTimeout: 3_600_000,
 };
 
-// Milliseconds. Undefined is the default, which is no limit where there may be none; 100 years and
-// more are the longest there is. What is no number would be something else to C.
-function span(name, value, least) {
+// Undefined stands for the default, which is no limit where there may be none. 100 years and more
+// stand for the maximum. Anything but a number would be something else to C.
+function span(name, value, min) {
   if (value === undefined) return undefined;
-  const most = LONGEST[name] ?? YEARS;
+  const max = MAX[name] ?? YEARS;
   const isForEver = value >= 100 * YEARS && name !== 'safetyMargin';
-  if (typeof value !== 'number' || !(value >= least && (value <= most || isForEver))) {
-    throw new RangeError(`${name} must be a number of milliseconds, from ${least} to ${most}`);
+  if (typeof value !== 'number' || !(value >= min && (value <= max || isForEver))) {
+    throw new RangeError(`${name} must be a number of milliseconds, from ${min} to ${max}`);
   }
-  if (most === NO_LIMIT) return value < 100 * YEARS ? Math.ceil(value) : undefined;
-  return Math.min(Math.ceil(value), most);
+  if (max === NO_LIMIT) return value < 100 * YEARS ? Math.ceil(value) : undefined;
+  return Math.min(Math.ceil(value), max);
 }
 
 /** `options` with the times `names` of it checked; a `wait` may be 0. */
@@ -30,7 +30,7 @@ export function withSpans(options, ...names) {
   return { ...options, ...Object.fromEntries(spans) };
 }
 
-/** A count, which is more to C than any number. */
+/** Checks a count, of which C would cut off a fraction. */
 export function whole(name, value) {
   if (!Number.isInteger(value) || value < 1 || value >= 2 ** 30) {
     throw new RangeError(`${name} must be a whole number from 1 to ${2 ** 30 - 1}`);

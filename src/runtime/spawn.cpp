@@ -137,14 +137,14 @@ pid_t fork_without_signals() {
   return child;
 }
 
-std::vector<char*> pointers(const std::vector<std::string>& words) {
-  std::vector<char*> list;
-  for (const auto& word : words) list.push_back(const_cast<char*>(word.c_str()));
-  list.push_back(nullptr);
-  return list;
-}
-
 }  // namespace
+
+std::vector<char*> pointers_to(const std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  for (const auto& word : words) pointers.push_back(const_cast<char*>(word.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
 
 std::optional<int> Spawned::end() const {
   int status = -1;
@@ -157,9 +157,9 @@ Spawned spawn_detached(const Program& program, Deadline deadline) {
   Pipe report;
   Pipe end;
   if (!open_pipe(report) || !open_pipe(end, O_NONBLOCK)) return {errno, {}};
-  const Plan plan{pointers(program.command), pointers(program.environment),
-                  program.directory.c_str(), program.kept,
-                  report.write.get(),        end.write.get()};
+  const Plan plan{pointers_to(program.command), pointers_to(program.environment),
+                  program.directory.c_str(),    program.kept,
+                  report.write.get(),           end.write.get()};
   const pid_t child = fork_without_signals();
   int error = child < 0 ? errno : 0;
   if (child == 0) detach(plan);

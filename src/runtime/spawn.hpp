@@ -11,7 +11,10 @@
 
 namespace dlock::runtime {
 
-/// What shall run, and with what.
+/// Arguments or an environment as exec(3) takes them: pointers to `words`, and a null at the end.
+[[nodiscard]] std::vector<char*> pointers_to(const std::vector<std::string>& words);
+
+/// A program to run, and what it gets.
 struct Program {
   std::vector<std::string> command;  ///< the first element is the program's path
   std::vector<std::string> environment;

@@ -19,6 +19,7 @@
 
 #include "cli/supervision/process_tree.hpp"
 #include "cli/text/exit_code.hpp"
+#include "runtime/spawn.hpp"
 
 namespace dlock::cli {
 
@@ -76,13 +77,6 @@ std::vector<std::string> make_environment(const Variables& variables) {
   return environment;
 }
 
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  for (const auto& string : strings) result.push_back(const_cast<char*>(string.c_str()));
-  result.push_back(nullptr);
-  return result;
-}
-
 [[noreturn]] void report_and_exit(const Descriptor& report, int problem) {
   [[maybe_unused]] const auto written = ::write(report.get(), &problem, sizeof problem);
   ::_exit(exit_code_of_start(problem));
@@ -126,8 +120,8 @@ int exit_code_of_start(int problem) noexcept {
 Started start_command(const std::vector<std::string>& arguments, const Variables& variables,
                       const Surroundings& around) {
   const auto environment = make_environment(variables);
-  const auto environment_pointers = pointers(environment);
-  const auto argument_pointers = pointers(arguments);
+  const auto environment_pointers = runtime::pointers_to(environment);
+  const auto argument_pointers = runtime::pointers_to(arguments);
   const bool lend_terminal = around.terminal.lend_at_once();
   Pipe report = make_pipe();
   const pid_t parent = ::getpid();
