@@ -109,7 +109,13 @@ class Process final : public Wire {
   void carry_out(ServerId, const core::Unanswered&) {}
   void arm();
   template <class Text>
-  void note(std::uint64_t facts, std::string_view words, Text text);
+  void note(std::uint64_t facts, std::string_view words, Text text) {
+    stage_.note(facts * 1000 + id_, words,
+                [&] { return "p" + std::to_string(id_) + " " + text(); });
+  }
+
+  /// Of the product's `ClientOptions`.
+  static constexpr Duration request_timeout = std::chrono::milliseconds{2000};
 
   Stage& stage_;
   Network& network_;
