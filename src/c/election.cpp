@@ -58,7 +58,7 @@ void proclaim(dlock_lease& lease, std::string_view value) {
   const std::lock_guard alone{lease.changing};
   auto* const leadership = lease.as<Leadership>();
   if (leadership == nullptr || !*leadership) {
-    throw_error(errc::usage, "this lease leads no election, or was released");
+    throw_error(errc::usage, "this lease is not a leadership, or was released");
   }
   leadership->proclaim(value);
 }

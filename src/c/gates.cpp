@@ -39,7 +39,7 @@ void wait(Barrier& barrier, c::Limit limit, const std::stop_token& stop) {
   if (!limit) {
     barrier.arrive_and_wait(stop);
   } else if (!barrier.arrive_and_wait_for(*limit, stop)) {
-    throw_error(errc::timed_out, "not all arrived at the barrier in time");
+    throw_error(errc::timed_out, "not all parties arrived at the barrier in time");
   }
 }
 

@@ -28,7 +28,7 @@ OnceOptions once_options(const dlock_once_options* options) {
 Lease begin(Client& client, std::string_view name, const OnceOptions& options) {
   auto begun = begin_once(client, name, options);
   if (!begun) {
-    throw_error(errc::timed_out, "somebody else does it, or did not long ago");
+    throw_error(errc::timed_out, "another client does the work, or did it less than at_least ago");
   }
   return std::move(*begun);
 }

@@ -20,7 +20,7 @@ dlock_status dlock_all_new(dlock_client* client, const char* const* names,
     c::require(client != nullptr, "client");
     c::require(names != nullptr, "names");
     if (count == 0) {
-      throw_error(errc::usage, "there is no name among those to lock");
+      throw_error(errc::usage, "the list of names is empty");
     }
     const auto settings = c::lock_options(options);
     std::vector<std::string> all;

@@ -51,7 +51,7 @@ std::optional<std::int64_t> only_fence(const LockInfo& lock) {
 std::string why_not_broken(const LockInfo& lock, std::optional<std::int64_t> fence) {
   const auto name = in_quotes(lock.name);
   if (!lock.held) {
-    return fence ? fmt::format("nobody holds {} by fence {} (any more): it is free", name, *fence)
+    return fence ? fmt::format("no holder of {} has fence {} (any more): it is free", name, *fence)
                  : fmt::format("nobody holds {}", name);
   }
   if (lock.foreign) {
@@ -59,7 +59,7 @@ std::string why_not_broken(const LockInfo& lock, std::optional<std::int64_t> fen
                        held_by(lock));
   }
   if (fence) {
-    return fmt::format("nobody holds {} by fence {} (any more): it is held {}, fence {}", name,
+    return fmt::format("no holder of {} has fence {} (any more): it is held {}, fence {}", name,
                        *fence, held_by(lock), lock.fence);
   }
   return fmt::format("{} has {} holders: take one by --fence, which 'dlock info' shows", name,

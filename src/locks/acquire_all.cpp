@@ -31,8 +31,7 @@ class Several {
         std::adjacent_find(order_.begin(), order_.end(),
                            [&](std::size_t a, std::size_t b) { return key(a) == key(b); });
     if (twice != order_.end()) {
-      throw_error(errc::usage, "the lock \"" + sources[*twice].name() +
-                                   "\" stands twice among those to acquire");
+      throw_error(errc::usage, "the lock \"" + sources[*twice].name() + "\" is listed twice");
     }
   }
 

@@ -24,9 +24,10 @@ std::error_code error_of(core::Released::Kind outcome) {
 void detail::throw_release_error(std::error_code outcome) {
   if (outcome) {
     throw_error(static_cast<errc>(outcome.value()),
-                outcome == errc::lost ? "the lease had ended before its release"
-                                      : "the server did not answer the release; it is repeated in "
-                                        "the background until the lease has run out");
+                outcome == errc::lost
+                    ? "the lease had ended before its release"
+                    : "the server did not answer the release; dlock repeats it in "
+                      "the background until the lease has run out");
   }
 }
 

@@ -35,7 +35,7 @@ void ConditionVariable::notify(std::string_view most) {
 bool ConditionVariable::wait_in(Lock& lock, const std::stop_token& stop,
                                 std::optional<milliseconds> span) {
   if (!lock.owns_lock()) {
-    throw_error(errc::usage, "to wait at \"" + gate_->name + "\" the mutex must be locked");
+    throw_error(errc::usage, "lock the mutex before you wait at \"" + gate_->name + "\"");
   }
   lock.mutex()->adopt();  // another thread may have locked it
   lock.mutex()->lease().ensure_held();

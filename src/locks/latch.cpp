@@ -30,8 +30,8 @@ std::int64_t checked(std::int64_t count) {
 LatchOptions checked(LatchOptions options) {
   options.keep = Span{detail::unless_for_ever(options.keep, max_keep)};
   if (options.keep < std::chrono::seconds{1} || options.keep > max_keep) {
-    throw_error(errc::usage, "a latch is kept from 1 s to 10 years, or unlimited, not " +
-                                 std::to_string(options.keep.count()) + " ms");
+    throw_error(errc::usage, "keep is " + std::to_string(options.keep.count()) +
+                                 " ms; it must be from 1 s to 10 years, or unlimited");
   }
   return options;
 }

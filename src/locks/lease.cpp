@@ -87,7 +87,7 @@ void LeaseState::check(core::Released::Kind outcome) const {
     case core::Released::Kind::unknown:
       throw_error(errc::unreachable,
                   "the server did not answer the release of \"" + name +
-                      "\"; it is repeated in the background until the lease has run out");
+                      "\"; dlock repeats it in the background until the lease has run out");
   }
 }
 

@@ -184,8 +184,9 @@ void LockSpec::await_replicas(std::vector<std::shared_ptr<core::LeaseRecord>> re
 
 Lease LockSpec::exchange(Lease&& former, const core::Permits& permits) const {
   if (!LeaseState::is_of(former, *client, key, permits)) {
-    throw_error(errc::usage, "the lease of \"" + former.name() + "\" is not one of the lock \"" +
-                                 name + "\" that could give way");
+    throw_error(errc::usage, "the lease of \"" + former.name() +
+                                 "\" cannot be downgraded: pass the lease of a writer of \"" +
+                                 name + "\"");
   }
   if (client->is_quorum()) {
     throw_error(errc::usage, "a lease on a majority of servers cannot be downgraded");

@@ -24,7 +24,7 @@ Lease join(const LockSpec& gate, core::Gate wants, std::int64_t parties,
                                      core::Permits{.weight = 1, .capacity = parties});
   if (!record) {
     throw_error(errc::usage, "all " + std::to_string(parties) + " parts of \"" + gate.name +
-                                 "\" are taken: more join than it has");
+                                 "\" have joined already: more clients join than it has parts");
   }
   auto part = gate.lease_of(std::move(record));
   wants.call = "join";
@@ -35,7 +35,8 @@ Lease join(const LockSpec& gate, core::Gate wants, std::int64_t parties,
 
 const core::Token& token_of_part(const LockSpec& gate, core::Kind kind, const Lease& part) {
   if (!part || !LeaseState::is_of(part, *gate.client, key_of_parts(gate, kind), {.weight = 1})) {
-    throw_error(errc::usage, "this lease is no part of \"" + gate.name + "\": join() gives those");
+    throw_error(errc::usage, "this lease is not a part of \"" + gate.name +
+                                 "\": pass the lease that join() returned");
   }
   part.ensure_held();
   return LeaseState::of(part)->record->token;

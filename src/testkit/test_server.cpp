@@ -26,7 +26,7 @@ constexpr auto watch = R"("$@" 3<&- & read -r _ <&3; kill -9 $!; wait $!)";
 std::string make_directory() {
   auto path = (std::filesystem::temp_directory_path() / "dlock-test-XXXXXX").string();
   if (::mkdtemp(path.data()) == nullptr) {
-    throw Unreachable(errc::unreachable, "the test server's directory " + path + " cannot be made");
+    throw Unreachable(errc::unreachable, "cannot create the test server's directory " + path);
   }
   return path;
 }
@@ -45,7 +45,8 @@ runtime::Spawned spawn(const std::string& directory, int end, runtime::Deadline 
 
 TestServer::TestServer(runtime::Deadline deadline) : directory_(make_directory()), watcher_(0, {}) {
   runtime::Pipe pipe;
-  if (!runtime::open_pipe(pipe)) throw Unreachable(errc::unreachable, "no pipe for the server");
+  if (!runtime::open_pipe(pipe))
+    throw Unreachable(errc::unreachable, "cannot create a pipe for the test server");
   lifeline_ = std::move(pipe.write);
   try {
     watcher_ = spawn(directory_, pipe.read.get(), deadline);

@@ -139,7 +139,7 @@ std::string lock_details(const LockInfo& lock) {
     text += fmt::format("  holder    {}\n  fence     {}\n  held for  {}\n  ttl left  {}\n",
                         holder(lock), fence(lock), held_for(lock), ttl_left(lock));
     if (has_ended(lock.holder)) {
-      text += "  why       its program was killed; or it keeps a period (--at-least)\n";
+      text += "  why       its program was killed, or --at-least keeps others out\n";
     }
   }
   return text + waiter_lines("waiting", lock.waiters);
