@@ -64,13 +64,13 @@ bool has_server(const std::string& directory) {
 
 // The last lines of the server's log, for an error message.
 std::string end_of_log(const std::string& directory) {
-  constexpr std::streamoff most = 600;
+  constexpr std::streamoff max = 600;
   std::ifstream log{in(directory, log_name), std::ios::binary | std::ios::ate};
   if (!log) return {};
   const auto size = static_cast<std::streamoff>(log.tellg());
-  log.seekg(std::max<std::streamoff>(0, size - most));
+  log.seekg(std::max<std::streamoff>(0, size - max));
   std::string text{std::istreambuf_iterator<char>{log}, {}};
-  if (size > most) text.erase(0, text.find('\n') + 1);
+  if (size > max) text.erase(0, text.find('\n') + 1);
   while (text.ends_with('\n')) text.pop_back();
   return text.empty() ? text : "; the end of its log:\n" + text;
 }
@@ -201,7 +201,7 @@ std::optional<int> start(const std::string& directory, Claim& claim, const std::
   }
   claim.let_go();
   const auto socket = in(directory, socket_name);
-  while (!does({"PING"}, socket, deadline)) {
+  while (!executes({"PING"}, socket, deadline)) {
     if (const auto end = spawned.end()) return end;
     if (steady_clock::now() >= deadline) {
       unreachable("the private server in " + directory + " does not answer in time" +
@@ -210,7 +210,7 @@ std::optional<int> start(const std::string& directory, Claim& claim, const std::
     std::this_thread::sleep_for(look_again);
   }
   // A server that cannot write would refuse locks.
-  if (!has_room(directory)) (void)does({"CONFIG", "SET", "appendonly", "no"}, socket, deadline);
+  if (!has_room(directory)) (void)executes({"CONFIG", "SET", "appendonly", "no"}, socket, deadline);
   return {};
 }
 
@@ -236,8 +236,8 @@ std::string former_server(uid_t user) {
 
 }  // namespace
 
-bool does(std::initializer_list<std::string_view> command, const std::string& socket,
-          Deadline deadline) {
+bool executes(std::initializer_list<std::string_view> command, const std::string& socket,
+              Deadline deadline) {
   try {
     const auto left = std::chrono::ceil<milliseconds>(deadline - steady_clock::now());
     redis::Connection::Settings settings;

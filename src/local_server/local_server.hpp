@@ -24,7 +24,7 @@ namespace dlock::local_server {
                                                    std::chrono::milliseconds timeout);
 
 /// Whether the server at `socket` does what it is told: not before it has its data in memory again.
-[[nodiscard]] bool does(std::initializer_list<std::string_view> command, const std::string& socket,
-                        runtime::Deadline deadline);
+[[nodiscard]] bool executes(std::initializer_list<std::string_view> command,
+                            const std::string& socket, runtime::Deadline deadline);
 
 }  // namespace dlock::local_server

@@ -29,8 +29,8 @@ std::uint64_t digest(std::string_view text) {
 
 // Moves it away from the low numbers, which identify a server.
 runtime::Descriptor away(const runtime::Descriptor& fd) {
-  constexpr int lowest = 16;
-  return runtime::duplicate(fd, lowest);
+  constexpr int min = 16;
+  return runtime::duplicate(fd, min);
 }
 
 }  // namespace

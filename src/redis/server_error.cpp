@@ -97,8 +97,8 @@ std::string name_missing_right(std::string_view text) {
 }
 
 std::string cut(std::string_view text) {
-  constexpr std::size_t most = 200;
-  return core::escaped(text.substr(0, most)) + (text.size() > most ? "..." : "");
+  constexpr std::size_t max = 200;
+  return core::escaped(text.substr(0, max)) + (text.size() > max ? "..." : "");
 }
 
 }  // namespace

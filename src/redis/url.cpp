@@ -66,12 +66,12 @@ std::string percent_encode(std::string_view text, std::string_view also_plain) {
   return encoded;
 }
 
-// A decimal number from `least` to `most`, nothing before or after it.
-std::optional<int> parse_number(std::string_view text, int least, int most) {
+// A decimal number from `min` to `max`, nothing before or after it.
+std::optional<int> parse_number(std::string_view text, int min, int max) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() || text.starts_with('-') ||
-      value < least || value > most) {
+      value < min || value > max) {
     return std::nullopt;
   }
   return value;
@@ -352,29 +352,29 @@ std::string display_options(const Endpoint& endpoint) {
 }  // namespace
 
 std::string Endpoint::display() const {
-  const auto who = user.empty() ? std::string{} : percent_encode(user, "") + "@";
+  const auto login = user.empty() ? std::string{} : percent_encode(user, "") + "@";
   const std::string scheme = tls ? "rediss" : "redis";
   const auto which_db = db != 0 ? "/" + std::to_string(db) : "";
   switch (kind) {
     case Kind::local:
       return "local:" + percent_encode(path, "/");
     case Kind::unix_socket:
-      return "redis+unix://" + who + percent_encode(path, "/") +
+      return "redis+unix://" + login + percent_encode(path, "/") +
              (db != 0 ? "?db=" + std::to_string(db) : "");
     case Kind::sentinel:
-      return scheme + "+sentinel://" + who + display_addresses(*this, sentinel_port) + "/" +
+      return scheme + "+sentinel://" + login + display_addresses(*this, sentinel_port) + "/" +
              percent_encode(service, "") + which_db + display_options(*this);
     case Kind::cluster:
-      return scheme + "+cluster://" + who + display_addresses(*this, default_port) +
+      return scheme + "+cluster://" + login + display_addresses(*this, default_port) +
              display_options(*this);
     case Kind::quorum:
-      return scheme + "+quorum://" + who + display_addresses(*this, default_port) + which_db +
+      return scheme + "+quorum://" + login + display_addresses(*this, default_port) + which_db +
              display_options(*this);
     case Kind::tcp:
     case Kind::cluster_node:
       break;
   }
-  return scheme + "://" + who + display_address(host, port, default_port) + which_db +
+  return scheme + "://" + login + display_address(host, port, default_port) + which_db +
          display_options(*this);
 }
 

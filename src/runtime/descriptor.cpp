@@ -48,8 +48,8 @@ bool open_pipe(Pipe& pipe, int flags) noexcept {
   return true;
 }
 
-Descriptor duplicate(const Descriptor& fd, int lowest) noexcept {
-  return Descriptor{fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, lowest) : -1};
+Descriptor duplicate(const Descriptor& fd, int min) noexcept {
+  return Descriptor{fd ? ::fcntl(fd.get(), F_DUPFD_CLOEXEC, min) : -1};
 }
 
 bool shorten(std::string& path, Descriptor& directory) {
@@ -67,8 +67,8 @@ void close_from(int first) noexcept {
   if (::close_range(static_cast<unsigned>(first), ~0U, 0) == 0 || close_listed_from(first)) return;
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
-  const auto most = std::min<rlim_t>(limit.rlim_cur, 1'048'576);
-  for (rlim_t fd = static_cast<rlim_t>(first); fd < most; ++fd) ::close(static_cast<int>(fd));
+  const auto max = std::min<rlim_t>(limit.rlim_cur, 1'048'576);
+  for (rlim_t fd = static_cast<rlim_t>(first); fd < max; ++fd) ::close(static_cast<int>(fd));
 }
 
 }  // namespace dlock::runtime

@@ -25,10 +25,10 @@ struct CloseDirectory {
 
 std::string path_of(pid_t pid) { return "/proc/" + std::to_string(pid) + '/'; }
 
-std::string read_file(const std::string& path, std::size_t most) {
+std::string read_file(const std::string& path, std::size_t max) {
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   std::string bytes;
-  while (file && bytes.size() < most) {
+  while (file && bytes.size() < max) {
     char part[4096];
     const auto size = ::read(file.get(), part, sizeof part);
     if (size <= 0) break;
@@ -62,8 +62,8 @@ bool for_each_descriptor(pid_t pid, const std::function<void(int)>& use) {
   return for_each_number(path_of(pid) + "fd", use);
 }
 
-std::string read_process_file(pid_t pid, std::string_view name, std::size_t most) {
-  return read_file(path_of(pid).append(name), most);
+std::string read_process_file(pid_t pid, std::string_view name, std::size_t max) {
+  return read_file(path_of(pid).append(name), max);
 }
 
 std::string descriptor_target(pid_t pid, int fd) {

@@ -52,9 +52,9 @@ struct Process {
 /// became its children. Complete only if none of them is collected meanwhile.
 [[nodiscard]] std::vector<pid_t> children_of(pid_t pid);
 
-/// At most `most` bytes of the file /proc/PID/`name`; empty if it cannot be read.
+/// At most `max` bytes of the file /proc/PID/`name`; empty if it cannot be read.
 [[nodiscard]] std::string read_process_file(pid_t pid, std::string_view name,
-                                            std::size_t most = std::size_t{4} << 20);
+                                            std::size_t max = std::size_t{4} << 20);
 
 /// What the descriptor `fd` of the process stands for, as /proc shows it. Empty: it is not open, or
 /// hidden from us.

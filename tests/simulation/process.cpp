@@ -259,7 +259,7 @@ void Process::perform() {
 
 // A process that wants nothing has nothing on a server, but what it keeps others out of.
 void Process::look_around() const {
-  if (!router_.idle() || stage_.now() <= kept_until_ || !holders_.empty() ||
+  if (!router_.idle() || stage_.now() <= held_off_until_ || !holders_.empty() ||
       !stage_.plan.clock_is_sane()) {
     return;
   }

@@ -126,7 +126,7 @@ class Process final : public Wire {
   std::vector<LinkId> links_;  ///< by server; 0: none
   bool alive_ = true, finishing_ = false, ever_stopped_ = false, acts_soon_ = false;
   Time stopped_until_{};
-  Time kept_until_{};                          ///< when others are certainly not kept out any more
+  Time held_off_until_{};                      ///< when others are certainly not kept out any more
   std::deque<std::function<void()>> unread_;   ///< what the network brought while stopped
   std::deque<std::function<void()>> waiting_;  ///< what threads would have done
   std::map<core::WaiterId, Outstanding> waiters_;

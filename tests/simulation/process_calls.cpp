@@ -64,7 +64,7 @@ void Process::release(Caller& caller, const core::LeaseRecord& lease) {
   releases_[lease.id] = {&caller, now(), std::nullopt, 0};
   if (const auto left = lease.hold_off_until.load() - now(); left > Duration::zero()) {
     // And as long as the release is under way; the clocks differ a little.
-    kept_until_ = std::max(kept_until_, stage_.now() + left + request_timeout);
+    held_off_until_ = std::max(held_off_until_, stage_.now() + left + request_timeout);
   }
   router_.release(now(), lease);
   perform();
