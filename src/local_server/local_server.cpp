@@ -81,7 +81,7 @@ std::string pid_of(const std::string& directory) {
   return file >> pid ? "pid " + std::to_string(pid) : "pid unknown";
 }
 
-// Whether the disk has room for a server until somebody frees more.
+// Whether the disk has room for the server's data.
 bool has_room(const std::string& directory) {
   constexpr std::uint64_t min_room = 64 * 1024;
   return runtime::free_bytes(directory).value_or(min_room) >= min_room;
@@ -107,7 +107,7 @@ std::string canonical(const std::string& path) {
   return error ? path : real;
 }
 
-// The attempts to start a server that ends at once. Each next one uses less of the old data.
+// The attempts to start a server that ends at once. Each one uses less of the old data.
 class Recovery {
  public:
   explicit Recovery(const std::string& directory) : directory_(directory) {}
@@ -118,7 +118,7 @@ class Recovery {
     if (failures_ == 2 && aside_.empty()) aside_ = set_aside(directory_);
   }
   [[nodiscard]] bool keeps_data() const { return failures_ < 3; }
-  // Takes the server's end. Returns whether there is more to try.
+  // Takes the server's exit status. Returns whether there is more to try.
   bool fails(int end) {
     // A server that cannot use its data exits with 1, or crashes. If it was killed, the data is not
     // the reason.
@@ -154,7 +154,7 @@ class Search {
     looked_ = true;
     const auto former = std::exchange(found_, find_claimants(name_));
     auto path = find_socket_of(found_.servers, std::min(deadline, steady_clock::now() + 1s));
-    // Only if it is the same twice: a server that is about to start looks like this for a moment.
+    // Only if two looks agree: a server that is about to start looks like this for a moment.
     if (path.empty() && found_.socket == former.socket) {
       if (claim.lacks_the_name() && found_.are_strangers()) claim.renounce_the_name();
       if (std::ranges::all_of(found_.servers, is_abandoned)) {
@@ -214,7 +214,7 @@ std::optional<int> start(const std::string& directory, Claim& claim, const std::
   return {};
 }
 
-// Tries this until the server runs, with one recovery after the other.
+// Starts the server after the next step of the recovery. False: there is another step to try.
 bool start_somehow(const std::string& directory, Claim& claim, Recovery& recovery,
                    Deadline deadline) {
   const auto program = find_server_program();

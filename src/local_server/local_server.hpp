@@ -1,4 +1,4 @@
-// The private server behind `local:`: started once for this user, whoever comes first.
+// The private server behind `local:`: the first program of a user starts it.
 #pragma once
 
 #include <chrono>
@@ -11,11 +11,11 @@
 
 namespace dlock::local_server {
 
-/// Returns a path to the socket of this user's running private server, and starts it if there is
-/// none or if it died. `directory` empty: that of $DLOCK_LOCAL_DIR, else the usual one of this
-/// user. Safe to call from many processes at once. Throws `Unreachable` (no server binary: says
-/// what to install or to set a URL; a directory that others could write to; a server that does not
-/// come up within `timeout`, or that cannot be reached).
+/// Returns a path to the socket of this user's private server, and starts the server if it does not
+/// run. An empty `directory` stands for $DLOCK_LOCAL_DIR, or without that for the usual one of this
+/// user. Many processes may call it at once. Throws `Unreachable`, which says what to do, if no
+/// server program is installed, other users could write to the directory, or the server cannot be
+/// reached within `timeout`.
 [[nodiscard]] std::string ensure_local_server(const std::string& directory,
                                               std::chrono::milliseconds timeout);
 
@@ -23,7 +23,7 @@ namespace dlock::local_server {
 [[nodiscard]] redis::LocalSocket find_local_server(const std::string& directory,
                                                    std::chrono::milliseconds timeout);
 
-/// Whether the server at `socket` does what it is told: not before it has its data in memory again.
+/// Whether the server at `socket` executes `command`. It does not while it loads its data.
 [[nodiscard]] bool executes(std::initializer_list<std::string_view> command,
                             const std::string& socket, runtime::Deadline deadline);
 

@@ -1,4 +1,4 @@
-// The claim to be a user's private server: its starter has it, and then the server itself.
+// The claim to be a user's private server. The starter takes it, and the server inherits it.
 #include "local_server/server_claim.hpp"
 
 #include <sys/socket.h>
@@ -41,7 +41,7 @@ std::string claim_name(const std::string& place) {
   return name;
 }
 
-// False: the directory is not there just now.
+// False: the directory does not exist at the moment.
 bool Claim::open_files() {
   const auto path = directory_ + "/server.lock";
   if (file_ && runtime::is_at(file_, path)) return true;

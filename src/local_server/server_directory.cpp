@@ -35,7 +35,7 @@ void check(const std::string& directory) {
           "; correct this, or name another directory by DLOCK_LOCAL_DIR or local:/directory");
 }
 
-// Makes also the missing directories above it, up to the home.
+// Also makes the missing directories above it, up to the home.
 int make_in_home(const std::string& directory) {
   auto end = directory.size() - in_home.size();
   if (!runtime::is_on_this_machine(directory.substr(0, end) + "/")) return EREMOTE;
@@ -52,7 +52,7 @@ bool belongs_to_another(const std::string& directory) {
   return info.error == 0 && info.owner != runtime::user_id();
 }
 
-// When a server last wrote its data there; the least time there is: never.
+// When a server last wrote its data there; the minimum stands for never.
 std::filesystem::file_time_type last_use(const std::string& directory) {
   auto latest = std::filesystem::file_time_type::min();
   if (!what_is_wrong_with(directory).empty()) return latest;

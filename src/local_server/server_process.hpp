@@ -12,21 +12,21 @@
 
 namespace dlock::local_server {
 
-/// Who has the name of a claim, as far as this process can see.
+/// The processes that have the name of a claim, as far as this process can see.
 struct Claimants {
-  std::string socket;  ///< which has the name, as /proc calls it; empty: it is free
+  std::string socket;  ///< the socket with that name, as /proc shows it; empty: the name is free
   std::vector<pid_t> servers;
-  bool starters = false;  ///< processes of this user that are no servers
-  bool hidden = false;    ///< there are processes of this user that cannot be looked into
+  bool starters = false;  ///< some are processes of this user that are no servers
+  bool hidden = false;    ///< this process may not look into some processes of this user
 
-  /// Whether it is somebody else who has it.
+  /// Whether processes of another user have the name.
   [[nodiscard]] bool are_strangers() const {
     return !socket.empty() && servers.empty() && !starters && !hidden;
   }
 };
 
-/// Whether the process `pid` is a private server, by what it holds: also one that has just begun,
-/// or whose directory is gone.
+/// Whether the process `pid` is a private server, by the files it has open: also one that has just
+/// begun, or whose directory is gone.
 [[nodiscard]] inline bool is_private_server(pid_t pid) {
   const auto is_its_file = [pid](int fd) {
     const auto file = runtime::descriptor_target(pid, fd);
@@ -34,16 +34,16 @@ struct Claimants {
     return end != std::string::npos &&
            runtime::working_directory(pid).starts_with(file.substr(0, end));
   };
-  // Its name, then its file; of earlier versions the file alone.
+  // The name comes first, then the file. Earlier versions had the file alone.
   return is_its_file(claim_place) || is_its_file(claim_place + 1);
 }
 
 /// Looks through this user's processes for those that have the claim `name`.
 [[nodiscard]] Claimants find_claimants(const std::string& name);
 
-/// A path that leads to the socket of one of `servers`, although its directory was removed, renamed
-/// or replaced, or is hidden from this process: by the server's working directory, or by a client
-/// that is still connected and holds on to the socket. Empty: none.
+/// A path that leads to the socket of one of `servers`, also if its directory was removed, renamed,
+/// replaced, or is hidden from this process. It goes through the server's working directory, or
+/// through a client that is connected and keeps a descriptor of the socket. Empty: there is none.
 [[nodiscard]] std::string find_socket_of(const std::vector<pid_t>& servers,
                                          runtime::Deadline deadline);
 

@@ -1,4 +1,4 @@
-// The private server's program: where it is, and how it is told to run.
+// The private server's program: where it is, and how to run it.
 #include "local_server/server_program.hpp"
 
 #include <sys/un.h>
@@ -63,7 +63,7 @@ std::string find_server_program() {
 
 std::vector<std::string> server_command(const std::string& program, const std::string& directory,
                                         bool keeps_data) {
-  // By its whole path, so that programs that clean up see that the socket is in use.
+  // The whole path, so that programs that clean up see that the socket is in use.
   auto socket = (directory + "/").append(socket_name);
   if (socket.size() >= sizeof(sockaddr_un::sun_path)) socket = socket_name;
   // The append-only file makes a restarted server know its locks again; it need not be synced,

@@ -1,4 +1,4 @@
-// The private server's program: where it is, and how it is told to run.
+// The private server's program: where it is, and how to run it.
 #pragma once
 
 #include <span>
@@ -8,8 +8,9 @@
 
 namespace dlock::local_server {
 
-/// The path of `given` if it is not empty, else of redis-server or valkey-server in the directories
-/// of `search_path` (as $PATH) or in `standard`. Throws `Unreachable` that says what to install.
+/// Returns `given` if it is not empty, otherwise the path of redis-server or valkey-server in the
+/// directories of `search_path` (as $PATH) or in `standard`. Throws `Unreachable`, which says what
+/// to install.
 [[nodiscard]] std::string find_server_program(std::string_view given, std::string_view search_path,
                                               std::span<const std::string> standard);
 
@@ -22,7 +23,8 @@ namespace dlock::local_server {
                                                       const std::string& directory,
                                                       bool keeps_data = true);
 
-/// What it gets of our environment: no preloaded libraries, no language, no secrets.
+/// The part of this program's environment that it gets: no preloaded libraries, no language, no
+/// secrets.
 [[nodiscard]] std::vector<std::string> server_environment();
 
 /// The names of the server's files in its directory.

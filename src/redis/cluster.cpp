@@ -19,7 +19,7 @@ bool read_number(const Reply& reply, Number& number) {
   return error == std::errc{} && end == text.data() + text.size();
 }
 
-// A node that does not know its own address, or announces none, means the one we asked at.
+// A node may not know its own address, or announce none: then it is the one that was asked.
 std::vector<SlotRange> read_slots(const Reply& reply, const Endpoint::Address& asked) {
   std::vector<SlotRange> ranges;
   for (const auto& row : reply.elements) {
@@ -44,7 +44,7 @@ std::vector<SlotRange> fetch_slots(const Connection::Settings& settings,
   for (const auto& address : settings.endpoint.addresses) {
     if (std::find(all.begin(), all.end(), address) == all.end()) all.push_back(address);
   }
-  // Each has its share of the time, and so has what is done with the answer.
+  // Each node has a share of the time, and so has the use of the answer.
   auto left = static_cast<int>(all.size()) + 1;
   auto code = errc::unreachable;
   std::string problem;

@@ -16,13 +16,14 @@ struct SlotRange {
   Endpoint::Address primary;
 };
 
-/// Asks the nodes of `settings.endpoint`, after those `known`, one after the other, until one
-/// answers. Throws `Unreachable` when none does in time, or what the last said against us.
+/// Asks the `known` nodes and then those of `settings.endpoint`, one after the other, until one
+/// answers. Throws `Unreachable` if none does in time, or the error that the last one answered.
 [[nodiscard]] std::vector<SlotRange> fetch_slots(const Connection::Settings& settings,
                                                  const std::vector<Endpoint::Address>& known,
                                                  Deadline deadline);
 
-/// The primary that has `settings.slot` now. Throws the same, and `StoreUnusable` if nobody has it.
+/// The primary that has `settings.slot` now. Throws the same, and `StoreUnusable` if no node has
+/// it.
 [[nodiscard]] Endpoint::Address find_primary(const Connection::Settings& settings,
                                              Deadline deadline);
 

@@ -38,7 +38,7 @@ Outcome outcome_of(ssize_t result, std::size_t& count) {
                                                                    : Outcome::broken;
 }
 
-// With TLS 1.3 a server refuses a client's certificate after the handshake, and its words may be
+// With TLS 1.3 a server refuses a client's certificate after the handshake, and its alert may be
 // lost.
 std::string advice(const std::optional<Tls>& tls) {
   if (!tls) return "check that the URL leads to a Redis server, and not to its TLS port";
@@ -178,8 +178,8 @@ Reply Connection::Impl::reply_by(Deadline deadline) {
   return tree_of(*reply);
 }
 
-// A server that refuses us ("max number of clients reached") says so and closes at once: our write
-// fails while its words wait to be read.
+// A server that refuses a client ("max number of clients reached") says so and closes at once: the
+// client's write fails while the error waits to be read.
 std::optional<resp3::Value> Connection::Impl::last_words() {
   const auto why = std::exchange(problem, {});
   std::optional<resp3::Value> value;

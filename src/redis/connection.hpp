@@ -16,7 +16,7 @@
 
 namespace dlock::redis {
 
-/// A reply as text. Scripts of ours reply with one string, so nothing deeper is needed here.
+/// A reply as text. The scripts of dlock reply with one string, so this has no elements.
 struct ReplyView {
   enum class Kind { text, error, nil, other };
   Kind kind = Kind::nil;
@@ -28,7 +28,7 @@ class Receiver {
  public:
   /// The reply to the oldest command that has none yet (SSUBSCRIBE's confirmation counts as one).
   virtual void on_reply(const ReplyView& reply) = 0;
-  /// A message on a channel we subscribed to.
+  /// A message on a subscribed channel.
   virtual void on_message(std::string_view channel, std::string_view payload) = 0;
   /// The server ended the subscription to `channel` by itself.
   virtual void on_unsubscribed(std::string_view channel) = 0;
@@ -37,7 +37,7 @@ class Receiver {
   ~Receiver() = default;
 };
 
-/// A whole reply, for callers that want trees and can wait.
+/// A whole reply as a tree, for connections that are not shared.
 struct Reply {
   ReplyView::Kind kind = ReplyView::Kind::nil;
   std::string text;             ///< text or error; integers as decimal text
@@ -47,8 +47,8 @@ struct Reply {
 /// Where a private server listens.
 struct LocalSocket {
   std::string path;
-  /// What lies at `path`. A connection keeps it: by it others find the socket when its directory is
-  /// gone.
+  /// A descriptor of the file at `path`. The connection keeps it open, so that other programs find
+  /// the socket when its directory is gone.
   runtime::Descriptor hold;
 };
 
@@ -60,18 +60,19 @@ class Connection {
     Endpoint endpoint;
     std::string client_name;  ///< for CLIENT LIST; "dlock:" and the client's id
     std::chrono::milliseconds connect_timeout{2'000};
-    bool to_sentinel = false;  ///< not to a store
-    std::uint16_t slot = 0;    ///< cluster: to the primary that has it
-    /// Kind local: finds the private server of a directory within a time, or starts it.
+    bool to_sentinel = false;  ///< the endpoint is a Sentinel, not a store
+    std::uint16_t slot = 0;    ///< on a cluster, connect to the primary that has it
+    /// For `Endpoint::Kind::local`: finds the private server of a directory, or starts it, within
+    /// `timeout`.
     LocalSocket (*find_local)(const std::string& directory,
                               std::chrono::milliseconds timeout) = nullptr;
   };
 
-  /// Connects and logs in: HELLO 3 with AUTH and SETNAME in one command, SELECT if the db is not 0
-  /// — the replies are awaited before anything else is sent. Throws `Unreachable`, `Refused`,
-  /// `StoreUnusable` (also for a server older than Redis 7.0 / without sharded publish), with
-  /// messages that say what to do next and never contain the password. Sets TCP_NODELAY and
-  /// close-on-exec.
+  /// Connects and logs in: by HELLO 3 with AUTH and SETNAME in one command, and by SELECT if the db
+  /// is not 0. Awaits their replies before it sends anything else. Sets TCP_NODELAY and
+  /// close-on-exec. Throws `Unreachable`, `Refused` or `StoreUnusable` (also for a server without
+  /// sharded publish, older than Redis 7.0), whose messages say what to do and never contain the
+  /// password.
   [[nodiscard]] static std::unique_ptr<Connection> open(const Settings& settings);
 
   ~Connection();
@@ -82,7 +83,7 @@ class Connection {
   /// The server's id of this connection, for CLIENT KILL ID from another one.
   [[nodiscard]] std::int64_t id() const noexcept;
 
-  /// The primary that the Sentinels named, with whom it is; for `Endpoint::Kind::sentinel`.
+  /// The primary that the Sentinels named, to which this connects; for `Endpoint::Kind::sentinel`.
   [[nodiscard]] const Endpoint::Address& primary() const noexcept;
 
   /// Puts a command into the output buffer; `fields[0]` is its name. It must have exactly one
@@ -110,7 +111,7 @@ class Connection {
   [[nodiscard]] std::vector<Reply> call_all(const std::vector<std::vector<std::string>>& commands,
                                             std::chrono::milliseconds timeout);
 
-  /// Ends it as if the server had: whoever reads it next sees the end.
+  /// Ends it as the server would: the next read sees the end.
   void hang_up() noexcept;
   /// Closes at once, dropping what is unsent (linger 0), so that nothing late is delivered.
   void abort() noexcept;

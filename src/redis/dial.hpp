@@ -19,12 +19,12 @@ class UnknownHost : public Unreachable {
   using Unreachable::Unreachable;
 };
 
-/// Connects to the first address of `host` that takes the connection; each gets its share of the
+/// Connects to the first address of `host` that accepts; each address gets a share of the
 /// time. The socket has close-on-exec, non-blocking and TCP_NODELAY set, and belongs to the caller.
 /// Throws `Unreachable` or `UnknownHost` with the reason alone (the caller knows the URL).
 [[nodiscard]] int dial_tcp(const std::string& host, int port, Deadline deadline);
 
-/// The same for a list of addresses as of getaddrinfo, which remains the caller's.
+/// The same for a list of addresses from getaddrinfo(), which the caller frees.
 [[nodiscard]] int dial_first(const addrinfo* addresses, Deadline deadline);
 
 /// The same for a unix socket, also for paths longer than a socket address holds.

@@ -1,4 +1,4 @@
-// What a server sends, sorted into replies to our commands and pushes.
+// The input from a server, sorted into replies to commands and pushes.
 #pragma once
 
 #include "redis/connection.hpp"
@@ -9,10 +9,10 @@ namespace dlock::redis {
 /// The whole reply as a tree of its own.
 [[nodiscard]] Reply tree_of(const resp3::Value& value);
 
-/// Whether it answers a command of ours: all but pushes, and the push that confirms SSUBSCRIBE.
+/// Whether it answers a command. Pushes do not, except for the one that confirms SSUBSCRIBE.
 [[nodiscard]] bool is_reply(const resp3::Value& value);
 
-/// Gives it to the member of `receiver` that it is for.
+/// Calls the member of `receiver` for this kind of value.
 void deliver(const resp3::Value& value, Receiver& receiver);
 
 }  // namespace dlock::redis

@@ -1,4 +1,4 @@
-// Log-in: what is sent first on a connection, and what the answers to it mean.
+// Log-in: the first commands on a connection, and the meaning of their replies.
 #include "redis/login.hpp"
 
 #include <charconv>

@@ -1,4 +1,4 @@
-// Log-in: what is sent first on a connection, and what the answers to it mean.
+// Log-in: the first commands on a connection, and the meaning of their replies.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace dlock::redis {
 [[nodiscard]] std::vector<std::vector<std::string>> login_commands(const Endpoint& endpoint,
                                                                    const std::string& client_name);
 
-/// What a server says about itself in its answer to HELLO.
+/// What a server says about itself in its reply to HELLO.
 struct Greeting {
   std::int64_t id = 0;  ///< the server's id of this connection
   std::string server;   ///< "redis", "valkey"
@@ -23,7 +23,7 @@ struct Greeting {
   std::string role;     ///< "master" or "replica"
 };
 
-/// Reads the answer to HELLO. Throws `Unreachable` when it is not one.
+/// Reads the reply to HELLO. Throws `Unreachable` if it is not one.
 [[nodiscard]] Greeting read_greeting(const Reply& reply);
 
 /// Throws `StoreUnusable` when this server cannot be a store for locks.
@@ -31,7 +31,7 @@ void check_greeting(const Greeting& greeting, Endpoint::Kind kind);
 /// Throws `StoreUnusable` when this is no Sentinel.
 void check_sentinel(const Greeting& greeting);
 
-/// Throws what an error answer to `command`, one of login_commands, means.
+/// Throws the error that `error_reply` to `command`, one of `login_commands`, stands for.
 [[noreturn]] void throw_login_error(const Endpoint& endpoint, std::string_view command,
                                     std::string_view error_reply);
 

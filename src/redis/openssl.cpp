@@ -13,7 +13,7 @@ OpenSsl load() {
                      "TLS needs OpenSSL 3, which is not installed: its package is libssl3 (" +
                          runtime::SharedLibrary::problem() + ")");
   };
-  // It brings libcrypto along, whose functions are found by it too.
+  // It loads libcrypto too, and finds its functions.
   const runtime::SharedLibrary library{"libssl.so.3"};
   if (!library) complain();
   OpenSsl functions{};
@@ -22,8 +22,8 @@ OpenSsl load() {
   if (functions.name == nullptr) complain();
   DLOCK_OPENSSL_FUNCTIONS(DLOCK_FIND)
 #undef DLOCK_FIND
-  // A thread whose dialling was given up may be in OpenSSL yet when the program ends: its memory is
-  // not to be freed then.
+  // When the program ends, an abandoned thread that connects may still use OpenSSL, which must not
+  // free its memory then.
   functions.OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, nullptr);
   return functions;
 }

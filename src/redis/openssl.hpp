@@ -1,7 +1,7 @@
 // OpenSSL, loaded when a connection needs it.
 //
-// To link with it would cost each start of the command more than all the rest: 3.3 million
-// instructions of the dynamic linker, beside 0.9 million in all.
+// Linking with it would cost each start of the command 3.3 million instructions of the dynamic
+// linker; the whole command takes 0.9 million.
 #pragma once
 
 #include <openssl/bio.h>
@@ -11,7 +11,7 @@
 
 namespace dlock::redis {
 
-/// The functions that we use, under their own names.
+/// The functions that dlock uses, under their own names.
 struct OpenSsl {
   // clang-format off: one a line
 #define DLOCK_OPENSSL_FUNCTIONS(each) \
@@ -60,7 +60,7 @@ struct OpenSsl {
 #undef DLOCK_DECLARE
 };
 
-/// Thread-safe. Throws `UsageError` when there is no OpenSSL 3 on this machine.
+/// Thread-safe. Throws `UsageError` if this machine has no OpenSSL 3.
 [[nodiscard]] const OpenSsl& openssl();
 
 }  // namespace dlock::redis

@@ -1,4 +1,4 @@
-// RESP3, in which a server replies: a reader that parses where the bytes lie.
+// A reader of RESP3, the protocol in which a server replies. It parses in place.
 #include "redis/resp3.hpp"
 
 #include <algorithm>
@@ -53,7 +53,7 @@ std::string_view without_plus(std::string_view number) {
   return number;
 }
 
-// In the one way to write it, so that its text can be taken for the number.
+// Accepts only the canonical spelling, so that the text can stand for the number.
 bool is_integer(std::string_view text) {
   std::int64_t value = 0;
   const auto* const end = text.data() + text.size();
@@ -63,7 +63,7 @@ bool is_integer(std::string_view text) {
   return digits[0] != '0' || text == "0";
 }
 
-// Too large or too small is a double too, whose text nobody here computes with.
+// A number beyond the range of a double is one too: nothing here computes with it.
 bool is_real(std::string_view text) {
   double value = 0;
   const auto* const end = text.data() + text.size();
@@ -245,19 +245,20 @@ bool Reader::read_elements(Type type, std::string_view rest) {
   return true;
 }
 
-// The bound is for all of a reply: arrays of arrays multiply.
+// The bound is for the whole reply, since arrays of arrays multiply.
 bool Reader::announce(Type type, std::size_t count) {
   if (count <= max_elements) {
     const bool pairs = type == Type::map || type == Type::attribute;
     announced_ += pairs ? 2 * count : count;
-    if (type == Type::attribute) ++announced_;  // or an endless row of empty ones would be free
+    if (type == Type::attribute)
+      ++announced_;  // otherwise an endless row of empty ones would be free
     if (announced_ <= max_elements) return true;
   }
   return refuse(name_of(type),
                 "with which the reply has more than " + std::to_string(max_elements) + " elements");
 }
 
-// The nulls of RESP2 are an impossible length.
+// RESP2 writes a null as a length of -1.
 bool Reader::read_null(std::string_view rest) {
   constexpr std::string_view null = "-1\r\n";
   rest = rest.substr(1, null.size());
@@ -265,7 +266,7 @@ bool Reader::read_null(std::string_view rest) {
   return rest.size() == null.size() && add_value({0, 0, 1, Type::null}, at_ + 1 + null.size());
 }
 
-// A length or a number of elements; one that is endless is beyond every bound. None: as with
+// A length or a number of elements; one without end is beyond every bound. None: as false of
 // `read_value`.
 std::optional<Reader::Count> Reader::read_count(Type type, std::string_view rest) {
   constexpr std::size_t max_digits = 18;
@@ -299,7 +300,7 @@ bool Reader::add_value(const Node& node, std::size_t end) {
   while (depth_ > 0 && --levels_[depth_ - 1].missing == 0) {
     const auto first = levels_[--depth_].node;
     if (nodes_[first].type == Type::attribute) {
-      nodes_.resize(first);  // it is no value: the one that it is about follows
+      nodes_.resize(first);  // not a value: the value that it describes follows
       break;
     }
     nodes_[first].extent = static_cast<std::uint32_t>(nodes_.size() - first);

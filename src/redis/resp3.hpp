@@ -1,4 +1,4 @@
-// RESP3, in which a server replies: a reader that parses where the bytes lie.
+// A reader of RESP3, the protocol in which a server replies. It parses in place.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@
 
 namespace dlock::redis::resp3 {
 
-/// What a value is, as the byte with which it begins. The nulls of RESP2 are nulls here.
+/// The type of a value: the byte with which it begins. The nulls of RESP2 are nulls here.
 enum class Type : char {
   string = '$',
   status = '+',
@@ -33,7 +33,7 @@ enum class Type : char {
   attribute = '|',  ///< skipped: no value has it
 };
 
-/// What a server may send in one reply, which is far more than dlock ever asks for.
+// Bounds for one reply, far beyond anything that dlock asks for.
 inline constexpr std::size_t max_depth = 16;  ///< levels of arrays, maps, sets and pushes
 inline constexpr std::size_t max_elements = std::size_t{1}
                                             << 22;               ///< in all of its levels together
@@ -44,12 +44,12 @@ inline constexpr std::size_t max_reply = std::size_t{1} << 30;   ///< bytes of a
 /// A value with its elements behind it, in the order in which they came.
 struct Node {
   std::size_t begin;     ///< of its bytes, from the beginning of the reply
-  std::size_t size;      ///< bytes, or elements: of a map keys and values are one each
+  std::size_t size;      ///< bytes, or elements; a map's keys and values count one each
   std::uint32_t extent;  ///< nodes, with itself
   Type type;
 };
 
-/// A look at a value inside of a reader's input, cheap to copy.
+/// A view of a value in a reader's input. Cheap to copy.
 class Value {
  public:
   Value(const Node* node, const char* reply) noexcept : node_(node), reply_(reply) {}
@@ -62,7 +62,7 @@ class Value {
   /// The bytes of a string, status, error or number; booleans are "1" and "0". Empty for all else.
   [[nodiscard]] std::string_view text() const noexcept;
 
-  /// Elements: of a map keys and values are one each.
+  /// The number of elements; a map's keys and values count one each.
   [[nodiscard]] std::size_t size() const noexcept { return has_elements() ? node_->size : 0; }
   [[nodiscard]] Value operator[](std::size_t index) const noexcept;
 
@@ -102,26 +102,26 @@ class Value::Iterator {
 inline Value::Iterator Value::begin() const noexcept { return {node_ + 1, reply_}; }
 inline Value::Iterator Value::end() const noexcept { return {node_ + node_->extent, reply_}; }
 
-/// Takes bytes, cut anywhere, and gives whole values. It allocates for what has arrived, never for
-/// what is only announced, and nothing for a value of a few elements once it is warm. Not
+/// Takes bytes, cut anywhere, and gives whole values. It allocates for bytes that arrived, never
+/// for announced ones, and after the first values nothing for a value of a few elements. Not
 /// thread-safe.
 class Reader {
  public:
   Reader() { nodes_.reserve(usual_nodes); }
 
-  /// Where the next `size` bytes of input go; `add` says how many there are. Ends the life of the
-  /// value that `next` gave.
+  /// Where the next `size` bytes of input go; `add` says how many there are. Invalidates the value
+  /// that `next` returned.
   char* room(std::size_t size);
   void add(std::size_t size) noexcept { input_.add(size); }
   /// The same for bytes that lie elsewhere.
   void feed(std::string_view bytes);
 
-  /// The next whole value, which lives until the next call of `next`, `room` or `feed`. None: more
-  /// input is needed, or see `problem`.
+  /// The next whole value, valid until the next call of `next`, `room` or `feed`. None: it needs
+  /// more input, or see `problem`.
   [[nodiscard]] std::optional<Value> next();
 
-  /// Why there will be no more values: what was read breaks the protocol or a bound, said in a
-  /// sentence. Empty as long as all is well.
+  /// Says in a sentence how the input broke the protocol or a bound, after which there are no more
+  /// values. Empty: all is well.
   [[nodiscard]] const std::string& problem() const noexcept { return problem_; }
 
  private:

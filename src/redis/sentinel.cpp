@@ -39,7 +39,7 @@ std::optional<Endpoint::Address> Sentinels::ask(milliseconds time) {
 
 Endpoint::Address Sentinels::primary(Deadline deadline) {
   const auto& all = settings_.endpoint.addresses;
-  auto left = static_cast<int>(all.size()) + 2;  // who answered last, and the primary's own share
+  auto left = static_cast<int>(all.size()) + 2;  // the one that answered last, and the primary
   const auto share = [&] {
     const auto time = deadline - std::chrono::steady_clock::now();
     return std::max(milliseconds{1}, std::chrono::ceil<milliseconds>(time / left--));

@@ -1,4 +1,4 @@
-// Sentinels: who know which server is the primary now.
+// Sentinels: they know which server is the primary now.
 #pragma once
 
 #include <memory>
@@ -14,8 +14,8 @@ class Sentinels {
   /// Those of `settings.endpoint`.
   explicit Sentinels(Connection::Settings settings) : settings_(std::move(settings)) {}
 
-  /// Asks them, one after the other, until one knows. Throws `Unreachable` when none does in time,
-  /// or what the last said against us.
+  /// Asks them, one after the other, until one knows. Throws `Unreachable` if none does in time, or
+  /// the error that the last one answered.
   [[nodiscard]] Endpoint::Address primary(Deadline deadline);
 
  private:

@@ -77,7 +77,7 @@ std::string reason() {
   throw UsageError(errc::usage, what + " (" + reason() + ")");
 }
 
-// Instead of asking at the terminal.
+// OpenSSL would otherwise ask at the terminal.
 int no_passphrase(char* /*into*/, int /*size*/, int /*writes*/, void* /*data*/) { return 0; }
 
 Context make_context(const Tls& tls) {
@@ -122,7 +122,7 @@ void set_server_name(SSL* stream, const std::string& host) {
   openssl().SSL_ctrl(stream, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name.data());
 }
 
-// Whom the certificate must be for, and, for servers with several names, whom we ask for.
+// Sets the name that the certificate must have, and asks for it a server that has several.
 void expect(SSL* stream, const Tls& tls, const std::string& host) {
   if (!is_address(host)) set_server_name(stream, host);
   if (!tls.verify) return;
@@ -160,7 +160,7 @@ void expect(SSL* stream, const Tls& tls, const std::string& host) {
   throw Refused(errc::refused, what);
 }
 
-// The server's alert says what it wants of us.
+// The server's alert says what it lacks.
 [[noreturn]] void throw_failed(const std::string& why, bool has_certificate) {
   if (why.find("wrong version number") != std::string::npos ||
       why.find("packet length too long") != std::string::npos) {
@@ -191,7 +191,8 @@ struct TlsStream::Impl {
   Outcome outcome_of(int result);
 };
 
-// Also of an alert that comes with the first read, as TLS 1.3 refuses client certificates.
+// The problem may be an alert that comes with the first read: TLS 1.3 refuses a client's
+// certificate that way.
 TlsStream::Outcome TlsStream::Impl::outcome_of(int result) {
   switch (openssl().SSL_get_error(stream.get(), result)) {
     case SSL_ERROR_NONE:

@@ -21,10 +21,10 @@ class TlsStream {
   TlsStream(const TlsStream&) = delete;
   TlsStream& operator=(const TlsStream&) = delete;
 
-  /// How reading or writing went.
+  /// The outcome of a read or a write.
   enum class Outcome { done, later, ended, broken };
   /// Up to `size` bytes; `count` says how many. `later`: the socket has, or takes, nothing now.
-  /// What was not written must be the beginning of what is written next.
+  /// The next write must begin with the bytes that were not written.
   Outcome read(char* into, std::size_t size, std::size_t& count);
   Outcome write(const char* from, std::size_t size, std::size_t& count);
   /// Why it is broken.

@@ -66,7 +66,7 @@ std::string percent_encode(std::string_view text, std::string_view also_plain) {
   return encoded;
 }
 
-// A decimal number from `min` to `max`, nothing before or after it.
+// A decimal number from `min` to `max`, with nothing before or after it.
 std::optional<int> parse_number(std::string_view text, int min, int max) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -98,7 +98,8 @@ void parse_user_info(std::string_view text, Endpoint& endpoint) {
   if (colon != text.npos) endpoint.password = percent_decode(text.substr(colon + 1));
 }
 
-// [user[:password]@]rest: takes the first part off. The last @ counts, as passwords may have some.
+// [user[:password]@]rest: takes the first part off. It ends with the last @, since a password may
+// contain others.
 void take_user_info(std::string_view& authority, Endpoint& endpoint) {
   const auto at = authority.rfind('@');
   if (at == authority.npos) return;
@@ -145,7 +146,7 @@ std::string parse_path(std::string_view text) {
   return path;
 }
 
-/// An option behind the `?`, taken if it is one of these.
+/// Takes an option behind the `?` if it is one of TLS.
 bool take_tls_option(std::string_view name, const std::string& value, Tls& tls) {
   const auto take = [&](std::string& option) {
     if (value.empty()) reject("the option " + std::string{name} + " has no value");
@@ -330,7 +331,7 @@ std::string display_addresses(const Endpoint& endpoint, int usual_port) {
   return text;
 }
 
-// The options again, but for the passwords.
+// The options, without passwords.
 std::string display_options(const Endpoint& endpoint) {
   std::string text;
   const auto add = [&](std::string_view name, const std::string& value) {

@@ -1,4 +1,4 @@
-// Store URLs: what a user writes to say where the locks live.
+// Store URLs, by which users say where the locks live.
 #pragma once
 
 #include <optional>
@@ -10,10 +10,10 @@ namespace dlock::redis {
 
 /// How a connection is encrypted: files in PEM form.
 struct Tls {
-  std::string ca;           ///< whom we trust; empty: the system's list
-  std::string certificate;  ///< ours, with those that lead to its CA; empty: none
-  std::string key;          ///< of our certificate; without a passphrase
-  std::string name;         ///< whom the server's certificate must be for; empty: the host
+  std::string ca;           ///< the authorities to trust; empty: the system's list
+  std::string certificate;  ///< the client's, with the chain to its CA; empty: none
+  std::string key;          ///< of the client's certificate; without a passphrase
+  std::string name;         ///< the name in the server's certificate; empty: the host
   bool verify = true;       ///< false: anybody could be the server
 };
 
@@ -39,12 +39,12 @@ struct Endpoint {
   /// servers.
   std::vector<Address> addresses;
 
-  // sentinel: how to ask and to log in there.
-  std::string service;  ///< under which name they know the primary
+  // sentinel: what to ask for, and how to log in there.
+  std::string service;  ///< the Sentinels' name for the primary
   std::string sentinel_user;
   std::string sentinel_password;
 
-  /// The URL again, without the password. The only form that may be printed.
+  /// The URL without the password, the only form to print.
   [[nodiscard]] std::string display() const;
   /// One of several servers, with the same user and encryption.
   [[nodiscard]] Endpoint at(const Address& address, Kind as = Kind::tcp) const;

@@ -1,5 +1,5 @@
-// BackgroundTask: something slow that is done on a thread of its own, since whoever keeps the
-// leases' time must not wait for a name server, a handshake, or a server that does not answer.
+// BackgroundTask: slow work on a thread of its own. The thread that renews leases must not wait for
+// a name server, a handshake, or a server that does not answer.
 #pragma once
 
 #include <exception>
@@ -18,8 +18,8 @@ namespace dlock::runtime {
 template <class Result>
 class BackgroundTask {
  public:
-  /// Begins `run`, which does not throw. `wake` is called when it has ended, on its
-  /// thread; `no_thread` makes the result of a task that could not begin.
+  /// Begins `run`, which must not throw. Calls `wake` on the task's thread when it has ended. If no
+  /// thread can start, `no_thread` makes the result.
   void start(std::function<Result()> run,
              const std::function<Result(const std::string&)>& no_thread,
              std::function<void()> wake) {
@@ -53,7 +53,7 @@ class BackgroundTask {
     }
     return result;
   }
-  /// Wants no result any more.
+  /// Drops the result.
   void abandon() { under_way_.reset(); }
 
  private:

@@ -1,4 +1,4 @@
-// A thread that takes no signals: those are the program's business, not ours.
+// A thread that takes no signals, which are for the program's own threads.
 #pragma once
 
 #include <pthread.h>

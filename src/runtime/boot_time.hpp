@@ -7,7 +7,7 @@
 
 namespace dlock::runtime {
 
-/// An instant on CLOCK_BOOTTIME. The same in all processes, so it may be shared between them.
+/// An instant on CLOCK_BOOTTIME. All processes agree on it, so they may share it.
 using BootTime = std::chrono::nanoseconds;
 
 [[nodiscard]] inline timespec to_timespec(std::chrono::nanoseconds span) noexcept {

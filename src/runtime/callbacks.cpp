@@ -31,7 +31,7 @@ struct Callbacks::Queue {
   std::atomic<std::thread::id> thread;
   bool runs = false;
   bool finished = false;  ///< the client is gone
-  bool drops = false;     ///< ... and waited without success
+  bool drops = false;     ///< ... and had waited in vain
   bool ending = false;
   bool ended = false;
 
@@ -153,7 +153,7 @@ void Callbacks::go_on_elsewhere(const std::shared_ptr<Queue>& queue) noexcept {
   try {
     background_thread([queue] { run(queue); }).detach();
   } catch (const std::system_error&) {
-    return;  // no thread to be had
+    return;  // no thread is available
   }
 }
 

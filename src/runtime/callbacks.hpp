@@ -20,31 +20,32 @@ class Callbacks {
   struct Queue;
 
  public:
-  /// Receives what a function threw, on the thread, until the client is gone. Must not throw.
+  /// Receives the texts of exceptions that functions threw, until the client is gone. Runs on the
+  /// callback thread. Must not throw.
   using Report = std::function<void(const std::string&)>;
-  /// `patience`: of the destructor and of `finish`.
+  /// `patience` limits the destructor and `finish`.
   Callbacks(std::chrono::milliseconds patience, Report report);
-  /// Lets the thread run what was posted, and end. Does not wait for that longer than `patience`,
-  /// nor at all when called on it.
+  /// Lets the thread run the posted functions, and end. Waits for that for at most `patience`, and
+  /// not at all on the callback thread itself.
   ~Callbacks();
   Callbacks(const Callbacks&) = delete;
   Callbacks& operator=(const Callbacks&) = delete;
 
-  /// A handler that is to be called yet, or is being called, as long as this lives.
+  /// While this lives, a handler is still to be called, or is running.
   class Expected {
    public:
     explicit Expected(const Callbacks& callbacks);
     ~Expected();
     Expected(const Expected&) = delete;
     Expected& operator=(const Expected&) = delete;
-    /// False: the client is gone, and did not wait for it any longer.
+    /// False: the client is gone, and had waited for the handler in vain.
     [[nodiscard]] bool is_wanted() const;
 
    private:
     const std::shared_ptr<Queue> queue_;
     const bool is_late_;  ///< begun when the client was gone
   };
-  /// The calling thread calls handlers of the client, as long as this lives.
+  /// While this lives, the calling thread runs handlers of the client.
   class Serving {
    public:
     explicit Serving(const Callbacks& callbacks) : Serving(callbacks.queue_.get()) {}
@@ -60,17 +61,17 @@ class Callbacks {
 
   /// Makes sure that the thread exists, so that a later `post` cannot fail for want of one.
   void start();
-  /// What becomes of a function once the client is gone.
+  /// The fate of a function once the client is gone.
   enum class Fate {
-    runs,     ///< it runs all the same
-    dropped,  ///< unless the client waited for it in vain
-    refused,  ///< the same, and none is taken any more
+    runs,     ///< it runs nevertheless
+    dropped,  ///< it runs, unless the client waited for it in vain
+    refused,  ///< the same, and later ones are refused
   };
-  /// Without a thread to be had the function waits for the next call that finds one.
+  /// If no thread can start, the function waits for the next call that can start one.
   void post(std::function<void()> function, Fate fate);
-  /// The client goes: waits until all that is expected or was posted has run, for `answers` at
-  /// most, and `patience` more for what was posted by then. What is left meets its fate. Does not
-  /// wait when called by a handler: then what was posted runs after that one.
+  /// To be called when the client ends. Waits until all expected and posted functions have run: for
+  /// at most `answers`, and for `patience` more for those that were posted by then. The rest meets
+  /// its fate. Does not wait when a handler calls it: the posted functions then run after it.
   void finish(std::chrono::milliseconds answers);
   /// Whether the calling thread is the one on which functions run.
   [[nodiscard]] bool is_here() const noexcept;

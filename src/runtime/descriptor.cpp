@@ -18,8 +18,8 @@ int number(const char* name) noexcept {
   return *name == '\0' ? value : -1;
 }
 
-// Closes only open ones, since the limit may be a thousand million, or lower than a descriptor
-// opened before.
+// Closes only open descriptors, since the limit may be 1,000,000,000, or lower than a descriptor
+// that was opened before.
 bool close_listed_from(int first) noexcept {
   const int list = ::open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (list < 0) return false;

@@ -45,7 +45,7 @@ struct Pipe {
 /// Opens a pipe that is closed on exec, with more `flags` of pipe2(2). False: errno says why not.
 [[nodiscard]] bool open_pipe(Pipe& pipe, int flags = 0) noexcept;
 
-/// A second descriptor for the same, at least `min`, closed on exec. None: errno says why not.
+/// A second descriptor for the same file, at least `min`, closed on exec. None: errno says why not.
 [[nodiscard]] Descriptor duplicate(const Descriptor& fd, int min) noexcept;
 
 /// Gives the file at `path` a short name, which is good for as long as `directory` is open. False:

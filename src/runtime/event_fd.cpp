@@ -1,4 +1,4 @@
-// The eventfd behind a EventFd.
+// The eventfd behind an EventFd.
 #include "runtime/event_fd.hpp"
 
 #include <sys/eventfd.h>

@@ -3,7 +3,7 @@
 
 namespace dlock::runtime {
 
-/// An eventfd. Thread-safe. Nothing but to make one is a cancellation point.
+/// An eventfd. Thread-safe. Only the constructor is a cancellation point.
 class EventFd {
  public:
   /// Throws std::system_error when there are no descriptors left.

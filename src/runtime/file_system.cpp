@@ -1,4 +1,4 @@
-// Files, directories and file systems, where the standard library does not know enough of them.
+// Files, directories and file systems, beyond what the standard library offers.
 #include "runtime/file_system.hpp"
 
 #include <fcntl.h>

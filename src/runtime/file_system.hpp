@@ -1,4 +1,4 @@
-// Files, directories and file systems, where the standard library does not know enough of them.
+// Files, directories and file systems, beyond what the standard library offers.
 #pragma once
 
 #include <sys/types.h>
@@ -22,27 +22,27 @@ struct FileInfo {
 
 [[nodiscard]] FileInfo file_info(const std::string& path);
 
-/// Makes a directory that only this user may enter. Returns 0, also if there is one already; else
-/// the error number.
+/// Makes a directory that only this user may enter. Returns 0, also if it exists already, or the
+/// error number.
 [[nodiscard]] int make_private_directory(const std::string& path);
 
-/// 0 if this process may write to what is at `path`, else the error number.
+/// 0 if this process may write to the file or directory at `path`, otherwise the error number.
 [[nodiscard]] int write_error(const std::string& path);
 
 /// Whether the path leads to a regular file that this process may execute.
 [[nodiscard]] bool is_program(const std::string& path);
 
-/// Whether `path` is on a file system of a kind that only one machine has, and that has sockets.
+/// Whether `path` is on a local file system, of a kind that can have sockets.
 [[nodiscard]] bool is_on_this_machine(const std::string& path);
 
-/// How much this user may still write beside `path`. None: unknown.
+/// The bytes that this user may still write beside `path`. None: unknown.
 [[nodiscard]] std::optional<std::uint64_t> free_bytes(const std::string& path);
 
-/// The home directory of `user` by the list of users, not by $HOME, which sudo and cron change.
+/// The home directory of `user` in the user database, not $HOME, which sudo and cron change.
 /// Empty: there is none.
 [[nodiscard]] std::string home_of(uid_t user);
 
-/// Holds on to what is at `path`, so that /proc leads to it after it was removed.
+/// A descriptor of the file at `path`, by which /proc leads to it after it was removed.
 [[nodiscard]] Descriptor hold_on_to(const std::string& path);
 
 }  // namespace dlock::runtime

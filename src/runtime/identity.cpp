@@ -1,4 +1,4 @@
-// The names of this process, its user, and its limits.
+// The names of this process and its user, and its limits.
 #include "runtime/identity.hpp"
 
 #include <unistd.h>

@@ -1,4 +1,4 @@
-// What others call this process, and what it may do.
+// The names of this process and its user, and its limits.
 #pragma once
 
 #include <sys/types.h>

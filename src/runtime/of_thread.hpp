@@ -1,4 +1,4 @@
-// What each thread has of its own, also while it ends.
+// An object of each thread, which it also has while it ends.
 #pragma once
 
 #include <cxxabi.h>
@@ -14,9 +14,9 @@ extern "C" void*
 namespace dlock::runtime {
 
 /// The calling thread's `Thing`, made when first needed. Destructors of other thread_locals and of
-/// statics may come after a thread_local that has a destructor: so this is a pointer, and each time
-/// that something is made the end of the thread is to delete it. What the main thread makes after
-/// its thread_locals have gone stays for the rest of the program.
+/// statics may need it after a thread_local with a destructor is gone. So it is behind a pointer,
+/// and the end of the thread deletes each `Thing` that was made. One that the main thread makes
+/// after its thread_locals are gone lives as long as the program.
 template <class Thing>
 [[nodiscard]] Thing& of_thread() {
   thread_local Thing* thing = nullptr;

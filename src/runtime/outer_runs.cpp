@@ -1,4 +1,4 @@
-// OuterRuns: what the runs of dlock hold in which this program was started, as $DLOCK_HELD says.
+// OuterRuns: the runs of dlock in which this program was started, and the locks that they hold.
 #include "runtime/outer_runs.hpp"
 
 #include <unistd.h>
@@ -18,8 +18,8 @@ struct Run {
   pid_t command = 0;  ///< the first process that was started in it
 };
 
-// TOKEN@PID of each, the outermost first. That of this program's parent does not change. Never
-// destroyed, for threads that wait while the program ends.
+// TOKEN@PID of each in $DLOCK_HELD, the outermost first, as this program's parent set it. Never
+// destroyed, since threads may wait while the program ends.
 const std::vector<Run>& runs() {
   static const auto& found = *new std::vector<Run>{[] {
     const char* const held = std::getenv("DLOCK_HELD");
@@ -38,7 +38,7 @@ const std::vector<Run>& runs() {
   return found;
 }
 
-// In a call like wait(), with this child and no other.
+// Whether `parent` is in a call like wait(), and has this child and no other.
 bool waits_only_for(pid_t parent, pid_t child) {
   const auto process = read_process(parent);
   return process && process->threads == 1 &&

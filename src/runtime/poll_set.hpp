@@ -1,4 +1,4 @@
-// PollSet: the descriptors that one sleeping thread listens to.
+// PollSet: the descriptors that a sleeping thread polls.
 #pragma once
 
 #include <poll.h>
@@ -16,17 +16,17 @@ namespace dlock::runtime {
 /// Not thread-safe. Clearing it keeps its memory.
 class PollSet {
  public:
-  /// Whose descriptor it is, in the words of whoever added it.
+  /// Tells the caller of `add` its descriptors apart.
   struct Source {
     std::size_t index = 0;
     std::uint64_t generation = 0;
   };
 
   void clear();
-  /// Listens for input, and if `writes`, for room for output.
+  /// Adds a descriptor, to be polled for input, and with `writes` for room for output.
   void add(int fd, bool writes, Source source);
-  /// Sleeps until a descriptor is ready, `wake` is notified, which clears it, or `length`
-  /// is over; none: without an end. A cancellation point.
+  /// Sleeps until a descriptor is ready, `wake` is notified, which it then clears, or `length` is
+  /// over; none: no limit. A cancellation point.
   void wait(EventFd& wake, std::optional<core::Duration> length);
 
   [[nodiscard]] std::size_t size() const { return sources_.size(); }

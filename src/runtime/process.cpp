@@ -37,7 +37,7 @@ std::string read_file(const std::string& path, std::size_t max) {
   return bytes;
 }
 
-// Some kernels were built without them.
+// Whether the kernel was built with /proc/PID/task/TID/children.
 bool has_lists_of_children() {
   static const bool has = ::access("/proc/thread-self/children", F_OK) == 0;
   return has;

@@ -13,7 +13,7 @@ class SharedLibrary {
 
   /// Whether it was found.
   [[nodiscard]] explicit operator bool() const noexcept { return handle_ != nullptr; }
-  /// A function of it, or of a library that it brought along; null: there is none.
+  /// A function of it, or of a library that it loaded; null: there is none.
   [[nodiscard]] void* find(const char* function) const noexcept;
   /// Why the latest call of this thread failed, in the loader's words.
   [[nodiscard]] static std::string problem();

@@ -1,4 +1,4 @@
-// Spawning a program that outlives this one: its terminal, its process group, its descriptors.
+// Starts a program that outlives this one, its terminal and its process group.
 #include "runtime/spawn.hpp"
 
 #include <fcntl.h>
@@ -25,7 +25,7 @@ struct Plan {
   const char* directory;
   std::vector<int> kept;
   int report;  // takes the error number of a failure; closed by a successful exec
-  int end;     // takes how the program ended
+  int end;     // takes the program's exit status
 };
 
 constexpr int kept_place = 3;
@@ -74,7 +74,7 @@ int arrange_descriptors(std::span<const int> kept, int report) {
   return place;
 }
 
-// Those of whoever happens to be the first to need the program.
+// They come from whichever program happens to start this one.
 void lift_limits() {
   for (const auto resource : {RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA}) {
     rlimit limit{};
@@ -95,7 +95,7 @@ void lift_limits() {
   fail(report);
 }
 
-// Until the program has ended, or nobody wants to know any more.
+// Waits until the program has ended, or the reader of its status is gone.
 [[noreturn]] void watch(pid_t program, int end) {
   end = arrange_descriptors({}, end);
   reset_signals();
@@ -112,7 +112,7 @@ void lift_limits() {
   }
 }
 
-// In the first child: a session without a terminal, and children that can never get one.
+// Runs in the first child: makes a session without a terminal, whose children can never get one.
 [[noreturn]] void detach(const Plan& plan) {
   if (::setsid() < 0) fail(plan.report);
   pid_t child = ::fork();
@@ -124,7 +124,7 @@ void lift_limits() {
   watch(child, plan.end);
 }
 
-// Handlers of this program must not run in the child: no signal until it has reset them.
+// Handlers of this program must not run in the child, so it blocks signals until it has reset them.
 pid_t fork_without_signals() {
   sigset_t all;
   sigset_t before;

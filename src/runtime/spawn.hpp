@@ -1,4 +1,4 @@
-// Spawning a program that outlives this one: its terminal, its process group, its descriptors.
+// Starts a program that outlives this one, its terminal and its process group.
 #pragma once
 
 #include <optional>
@@ -28,7 +28,7 @@ class Spawned {
   Spawned(int error, Descriptor end) : error_(error), end_(std::move(end)) {}
   /// 0 when the program runs, else the error number of the step that failed.
   [[nodiscard]] int error() const { return error_; }
-  /// How it ended, as of waitpid(2), while this object was there; none: it runs. -1: not known.
+  /// Its exit status as from waitpid(2); none: it still runs; -1: unknown.
   [[nodiscard]] std::optional<int> end() const;
 
  private:
@@ -36,10 +36,10 @@ class Spawned {
   Descriptor end_;
 };
 
-/// Runs `program` as a session of its own that is no child of this process. It gets /dev/null as
-/// stdin, stdout and stderr, those that are `kept` and no other descriptor, default signal
-/// handling, a umask of 077, and no limit on file sizes, processor time and memory that can be
-/// lifted. Safe in a program with threads.
+/// Runs `program` in a session of its own, not as a child of this process. It gets /dev/null as
+/// stdin, stdout and stderr, the descriptors that are `kept` and no others, default signal
+/// handling, a umask of 077, and the highest limits for file sizes, processor time and memory that
+/// this process may set. Safe in a program with threads.
 [[nodiscard]] Spawned spawn_detached(const Program& program, Deadline deadline);
 
 }  // namespace dlock::runtime

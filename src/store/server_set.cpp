@@ -92,8 +92,7 @@ ServerSet::ServerSet(const StoreConfig& config, std::string_view key)
     : timeout_(config.options.request_timeout) {
   config.check_process();
   auto settings = config.connection_settings();
-  // As `SideConnections` has it: the shared connection's name is what that one's successor kills
-  // by.
+  // As in `SideConnections`: the next shared connection kills the former one by its name.
   settings.client_name += ":inspect";
   if (!config.is_quorum()) {
     settings.slot = core::slot_of(key);

@@ -50,8 +50,8 @@ TestServer::TestServer(runtime::Deadline deadline) : directory_(make_directory()
   lifeline_ = std::move(pipe.write);
   try {
     watcher_ = spawn(directory_, pipe.read.get(), deadline);
-    while (!local_server::executes({"PING"}, socket(),
-                                   deadline)) {  // only then it has written its process id
+    // It has written its process id when it answers.
+    while (!local_server::executes({"PING"}, socket(), deadline)) {
       if (watcher_.end() || std::chrono::steady_clock::now() >= deadline) {
         throw Unreachable(errc::unreachable,
                           "the test server in " + directory_ + " does not start");

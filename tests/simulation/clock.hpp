@@ -10,7 +10,7 @@ namespace dlock::sim {
 
 struct Clock {
   std::int64_t zero_ns = 0;
-  std::int64_t ppm = 0;  ///< faster than true time by so many millionths
+  std::int64_t ppm = 0;  ///< by how many millionths it is faster than true time
 
   [[nodiscard]] core::Instant at(Time now) const {
     return core::Instant{Duration{zero_ns} + now + Duration{now.count() * ppm / 1'000'000}};

@@ -39,7 +39,7 @@ void Group::refused(const core::Refusal& refusal) {
   answered();
 }
 
-// Not in the middle of what the engine asked the process to do: whatever follows is for later.
+// The rest happens later: the process is still carrying out its engine's actions.
 void Group::answered() {
   if (--open_ > 0) {
     return;

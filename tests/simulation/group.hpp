@@ -9,15 +9,15 @@
 
 namespace dlock::sim {
 
-/// As the library: gives back what it got if that is not all. Releases all when one is lost.
+/// Like the library, it gives back what it got if that is not all, and all when one is lost.
 class Group final : public Caller {
  public:
-  /// `then` is called when all is given back. `refused` is told why one was not obtained.
+  /// Calls `then` when it has given everything back, and `refused` when it did not obtain one.
   Group(Stage& stage, Process& process, std::function<void(const core::Refusal&)> refused,
         std::function<void()> then)
       : stage_(stage), process_(process), on_refused_(std::move(refused)), then_(std::move(then)) {}
 
-  /// `wishes` have different names. What is obtained is held for `hold`.
+  /// `wishes` have different names. Holds what it obtains for `hold`.
   void ask(const std::vector<core::AcquireRequest>& wishes, Duration hold);
   /// Ends the wait, if it is the one of `round`.
   void cancel(int round);

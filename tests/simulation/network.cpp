@@ -17,11 +17,11 @@ constexpr Duration max_late = milliseconds{900};
 // Some day in 2023, in microseconds.
 constexpr std::int64_t epoch_us = 1'700'000'000'000'000;
 
-// Of the servers' clocks, which somebody keeps right.
+// The greatest drift of the servers' clocks.
 constexpr int max_ppm = 1000;
 
-// A single server shows true time. The clocks of several run apart, but less than a server stays
-// away that lost its data.
+// A single server shows true time. The clocks of several differ, by less than the time for which a
+// server that lost its data stays away.
 Clock clock_of(Stage& stage) {
   Clock clock{epoch_us * 1000, 0};
   if (stage.plan.servers > 1) {
@@ -154,7 +154,7 @@ void Network::up(LinkId id, std::uint64_t number, const core::Command& command) 
     return;
   }
   auto wait = std::max(link.slow_until, stalled_until_[link.server]);
-  if (number > link.arrived + 1) {  // one before it was held up
+  if (number > link.arrived + 1) {  // an earlier one was held up
     wait = std::max(wait, stage_.now() + std::chrono::microseconds{10});
   }
   if (wait > stage_.now()) {

@@ -1,4 +1,4 @@
-// Plan: what a seed stands for: how many take part, how they behave, and what goes wrong how often.
+// Plan: what a seed chooses: who takes part, how they behave, and how often something goes wrong.
 #pragma once
 
 #include <array>
@@ -84,7 +84,7 @@ struct Plan {
   Span hold;
   Span think;
   double fixed = 0;           ///< share of waits for a lease without renewal
-  double max_hold = 0;        ///< ... with a longest hold
+  double max_hold = 0;        ///< ... with a limit of the hold
   double tries = 0;           ///< ... that do not wait
   double deadlines = 0;       ///< ... with a time limit
   double cancels = 0;         ///< ... that are cancelled, if they last
@@ -101,8 +101,8 @@ struct Plan {
   bool push_first = true;     ///< a push to oneself comes before its script's reply
   double doubles = 0;         ///< share of pushes that are delivered twice
   bool no_margin = false;     ///< without safety margin
-  int drift_ppm = 0;          ///< rates differ by at most so much
-  Duration fault_time{};      ///< faults go on for so long
+  int drift_ppm = 0;          ///< the greatest difference of rates
+  Duration fault_time{};      ///< how long faults go on
   Duration fault_interval{};  ///< between two faults; zero: none
   std::array<int, fault_count> weights{};
 

@@ -187,7 +187,7 @@ void Process::wake() {
   perform();
 }
 
-// A thread has its turn when what was read has been acted upon.
+// A thread has its turn after the router has acted on what was read.
 void Process::run(const std::function<void()>& thread) {
   if (acts_soon_) {
     wake();
@@ -257,7 +257,7 @@ void Process::perform() {
   arm();
 }
 
-// A process that wants nothing has nothing on a server, but what it keeps others out of.
+// An idle process has nothing on a server, unless it keeps others out for a while.
 void Process::look_around() const {
   if (!router_.idle() || stage_.now() <= held_off_until_ || !holders_.empty() ||
       !stage_.plan.clock_is_sane()) {
@@ -284,7 +284,7 @@ void Process::carry_out(ServerId server, core::Send& action) {
       network_.referee().renewing(id_, command.args[i]);
     }
   }
-  if (link != 0) {  // else the connection was lost after the reply to which this is the answer
+  if (link != 0) {  // else the connection was lost after the reply that led to this command
     network_.send(link, std::move(action.command));
   }
 }

@@ -18,7 +18,7 @@
 
 namespace dlock::sim {
 
-/// Who waits in a process: told how the wait, the lease and the release end.
+/// A waiter in a process, which learns how its wait, its lease and its release end.
 class Caller {
  public:
   virtual void obtained(std::shared_ptr<core::LeaseRecord> lease) = 0;
@@ -49,7 +49,7 @@ class Process final : public Wire {
   void later(Duration delay, std::function<void()> what);
   [[nodiscard]] core::Instant now() const { return clock_.at(stage_.now()); }
   [[nodiscard]] const Clock& clock() const { return clock_; }
-  /// Ends in order: withdraws all waits, and exits when the server knows.
+  /// Ends properly: withdraws all waits, and exits when the server knows.
   void finish();
 
   // What happens to it.
@@ -126,7 +126,7 @@ class Process final : public Wire {
   std::vector<LinkId> links_;  ///< by server; 0: none
   bool alive_ = true, finishing_ = false, ever_stopped_ = false, acts_soon_ = false;
   Time stopped_until_{};
-  Time held_off_until_{};                      ///< when others are certainly not kept out any more
+  Time held_off_until_{};                      ///< it keeps nobody out after that
   std::deque<std::function<void()>> unread_;   ///< what the network brought while stopped
   std::deque<std::function<void()>> waiting_;  ///< what threads would have done
   std::map<core::WaiterId, Outstanding> waiters_;

@@ -63,7 +63,7 @@ void Process::release(Caller& caller, const core::LeaseRecord& lease) {
   network_.referee().ended(lease.id, id_, lease.key);
   releases_[lease.id] = {&caller, now(), std::nullopt, 0};
   if (const auto left = lease.hold_off_until.load() - now(); left > Duration::zero()) {
-    // And as long as the release is under way; the clocks differ a little.
+    // The release may be under way for a while, and the clocks differ a little.
     held_off_until_ = std::max(held_off_until_, stage_.now() + left + request_timeout);
   }
   router_.release(now(), lease);

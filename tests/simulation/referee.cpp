@@ -109,9 +109,9 @@ void Referee::check_passing(ProcessId process, core::Instant at, const core::Lea
   row.sequence = record.fence.sequence;
 }
 
-// Greater than the fences of all who may have held before. Those who hold together learn of it in
-// any order, so each of them is compared with those who could not hold at the same time, and with
-// those who had a fence when it asked.
+// A fence must be greater than those of all earlier holders. Holders at the same time learn of
+// theirs in any order, so each is compared with the holders that exclude it, and with those that
+// had a fence when it asked.
 void Referee::check_fence(ProcessId process, Name& name, const core::LeaseRecord& record,
                           std::int64_t newest_when_asked) {
   const auto fence = record.fence.number();
@@ -156,7 +156,7 @@ void Referee::check(ProcessId process) {
   }
 }
 
-// A valid lease stands in the servers' records, and for as long as it is valid.
+// The servers' records have each valid lease, for at least as long as it is valid.
 void Referee::check(const std::string& key, Name& name, Held& held) {
   const auto end = held.record->end();
   const bool longer = end > held.believed;

@@ -60,7 +60,7 @@ class Referee {
   void foreign(const std::string& key, std::optional<Time> until);
 
   // In the processes.
-  /// The greatest fence of `key` by now: who asks from here on gets a greater one.
+  /// The greatest fence of `key` by now: later requests get greater ones.
   [[nodiscard]] std::int64_t newest(const std::string& key) { return names_[key].newest; }
   void obtained(ProcessId process, const Clock& clock,
                 const std::shared_ptr<core::LeaseRecord>& record, std::int64_t newest_when_asked);

@@ -87,7 +87,7 @@ class Trace {
   std::vector<std::string> lines_;
 };
 
-/// How often things happened that a simulation is worth nothing without.
+/// Counts of the events without which a simulation tests nothing.
 struct Tally {
   std::uint64_t acquired = 0, granted = 0, passed = 0, lost = 0, renewed = 0, late_copies = 0,
                 overlaps_excused = 0, refused = 0, commands = 0, faults = 0, steps = 0,

@@ -150,10 +150,10 @@ Duration User::choose_hold() {
   return overstays ? 3 * wish_.ttl : random_.between(plan.hold.low, plan.hold.high);
 }
 
-// As long as a call that does not wait may take.
+// The latest end of a call that does not wait.
 core::Instant User::soon() const { return process_.now() + seconds{6}; }
 
-// As the library: whoever loses the base does not wait for the rest.
+// Like the library, it stops waiting for the upgrade when it loses the base.
 void User::upgrade() {
   ++stage_.tally.upgraded;
   base_ = std::exchange(lease_, nullptr);
@@ -211,10 +211,10 @@ void User::let_go(core::LeaseId lease) {
   }
 }
 
-// What is still held beside the lease that is gone.
+// Releases the base, which it still holds after the other lease has gone.
 void User::give_back() {
   if (base_) {
-    // Not now: the process is in the middle of what its engine asked it to do.
+    // Later: the process is still carrying out its engine's actions.
     state_ = State::releasing;
     lease_ = std::exchange(base_, nullptr);
     process_.later(microseconds{1}, [this] { process_.release(*this, *lease_); });

@@ -10,7 +10,7 @@
 
 namespace dlock::sim {
 
-/// For how long a holder keeps others out, at most.
+/// The longest time for which a holder keeps others out after its release.
 inline constexpr Duration max_hold_off = std::chrono::milliseconds{200};
 
 /// Honest: it acts only while its lease has validity left, and releases it in any case.
@@ -25,7 +25,7 @@ class User final : public Caller {
   [[nodiscard]] Kind kind() const { return kind_; }
 
   void begin();
-  /// At most so many more locks.
+  /// Takes at most this number of further locks.
   void limit(int rounds);
   [[nodiscard]] bool done() const { return state_ == State::done || !process_.alive(); }
   [[nodiscard]] bool waits() const { return state_ == State::waiting && process_.alive(); }

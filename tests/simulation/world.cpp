@@ -64,7 +64,7 @@ Duration World::max_wait() const {
   const auto ttl = *std::max_element(plan.ttls.begin(), plan.ttls.end());
   const Duration reconnect = seconds{5};  // request timeout, back-off, dialling
   const Duration dead = seconds{16};      // a waiter that nobody hears of counts as dead
-  // Who upgrades holds twice.
+  // A user that upgrades holds twice.
   const auto hold = (plan.permits > 0 ? 2 : 1) *
                     std::max(plan.hold.high, plan.overstays > 0 ? 3 * ttl : Duration{});
   const auto kept = plan.kept > 0 ? max_hold_off + milliseconds{2500} : Duration{};

@@ -14,10 +14,10 @@
 
 namespace dlock::sim {
 
-/// After the last fault, each thread takes at most so many more locks.
+/// The number of further locks that each thread takes at most after the last fault.
 inline constexpr int rounds_after_faults = 2;
 
-/// What became of a simulation.
+/// The outcome of a simulation.
 struct Outcome {
   std::uint64_t hash = 0;
   Tally tally;

@@ -1,11 +1,12 @@
-/* An LD_PRELOAD library that freezes a process' real-time clock at the value in a file, or moves it
- * by that, or lets the machine seem to have slept.
+/* An LD_PRELOAD library that freezes a process' real-time clock at the value in a file, moves it by
+ * that value, or makes the machine seem to have slept.
  *
- * The file named by DLOCK_CLOCK_FILE holds one int64_t, microseconds since 1970; whoever maps it can
- * set it (tests/support/frozen_clock.hpp). That named by DLOCK_CLOCK_OFFSET_FILE holds microseconds
- * to be added instead, that named by DLOCK_BOOT_OFFSET_FILE those to be added to CLOCK_BOOTTIME:
- * for so long the machine has slept, of which CLOCK_MONOTONIC knows nothing. Monotonic clocks stay
- * real, so timeouts and event loops go on. Without the variables nothing is changed. */
+ * The file named by DLOCK_CLOCK_FILE holds one int64_t, microseconds since 1970; a program that maps
+ * it can set it (tests/support/frozen_clock.hpp). The file named by DLOCK_CLOCK_OFFSET_FILE holds
+ * microseconds to add instead. The one named by DLOCK_BOOT_OFFSET_FILE holds those to add to
+ * CLOCK_BOOTTIME: the time for which the machine slept, which CLOCK_MONOTONIC does not count.
+ * Monotonic clocks stay real, so timeouts and event loops go on. Without the variables the library
+ * changes nothing. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdatomic.h>

@@ -7,8 +7,8 @@ import tempfile
 
 
 class MovedClock:
-    """Processes started with `environment` see a clock with an offset, at first 0: servers the
-    real-time clock, clients that of which `variable` is the file in clock_shim.c."""
+    """Processes started with `environment` see a clock with an offset, at first 0. `variable` says
+    which clock, see clock_shim.c; without it, the real-time clock."""
 
     def __init__(self, variable="DLOCK_CLOCK_OFFSET_FILE"):
         self._file = tempfile.NamedTemporaryFile(prefix="dlock-test-")
@@ -19,7 +19,7 @@ class MovedClock:
         self.environment = {"LD_PRELOAD": shim, variable: self._file.name}
 
     def step(self, seconds):
-        """At once, by so much more; back, if negative."""
+        """Moves the clock at once; back, if `seconds` is negative."""
         offset, = struct.unpack("=q", self._memory[:8])
         self._memory[:8] = struct.pack("=q", offset + int(seconds * 1_000_000))
 

@@ -1,4 +1,4 @@
-"""A proxy between clients and a server that delays, swallows, half-closes, and brings late."""
+"""A proxy between clients and a server: it delays, drops, half-closes, and delivers late."""
 
 import asyncio
 import contextlib
@@ -6,9 +6,9 @@ import threading
 
 
 class Proxy:
-    """From construction to `close()`, on a free port of this machine or the unix socket `path`, to
-    `target`: a port or a path. Its methods may be called by any thread; they concern what passes,
-    or the connections that are open, from then on."""
+    """Runs from construction to `close()`, on a free port of this machine or the unix socket `path`,
+    and connects to `target`, a port or a path. Its methods, for any thread, act on the connections
+    that are open then, and on the traffic from then on."""
 
     def __init__(self, target, path=None):
         self._target = target
@@ -21,25 +21,25 @@ class Proxy:
         self._call(self._listen())
 
     def delay(self, seconds):
-        """Each way, of everything, until it is set to 0 again."""
+        """Delays all traffic, each way, until it is set to 0 again."""
         self._delay = seconds
 
     def swallow(self):
-        """What comes on the open connections is lost: the peers of each other see nothing."""
+        """Drops the traffic of the open connections; neither side notices."""
         for connection in list(self._connections):
             connection.swallows = True
 
     def half_close(self):
-        """The server sees the end of what clients say on the open connections; they see nothing."""
+        """Closes the open connections towards the server; the clients notice nothing."""
         self._call(self._for_all(lambda connection: connection.half_close()))
 
     def bring_late(self, seconds):
-        """Clients lose the open connections; what they say meanwhile, and said last, reaches the
-        server after so many seconds, behind that of later connections."""
+        """Closes the open connections towards the clients. Their last requests reach the server
+        `seconds` later, after those of later connections."""
         self._call(self._for_all(lambda connection: connection.bring_late(seconds)))
 
     def hold(self):
-        """What clients say is kept from now on, to be brought late."""
+        """Holds back what clients send from now on, for `bring_late`."""
         for connection in list(self._connections):
             connection.holds = True
 

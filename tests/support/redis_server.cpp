@@ -97,7 +97,7 @@ void append_text(std::string& text, const redis::resp3::Value& value) {
   }
 }
 
-// Many a missing right is made up for in silence; the server knows.
+// dlock silently does without some rights, but the server's log names them.
 void expect_no_missing_right(const RedisServer& server) {
   try {
     auto refusals = server.command({"ACL", "LOG"});
@@ -185,7 +185,7 @@ bool RedisServer::start_on(int port) {
   ::close(log);
   if (pid_ < 0) throw std::system_error(problem, std::generic_category(), "fork");
 
-  // The socket is bound after the port: who answers there has both.
+  // The socket is bound after the port, so a server that answers there has both.
   bool up = false;
   (void)eventually([&] { return (up = answers(socket_path())) || has_exited(); }, start_limit);
   if (!up) kill9();

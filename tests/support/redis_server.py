@@ -38,7 +38,7 @@ class RedisServer:
     def __init__(self, *config, persistent=False, binary=None, prefix=(),
                  environment=None):
         """`config`: lines of redis.conf. `persistent`: keeps its data over kill9() and restart().
-        `prefix`: a command that runs it. `environment`: variables beside ours. `binary`: another server."""
+        `prefix`: a command that runs it. `environment`: further variables. `binary`: another server."""
         binary = binary or shutil.which("redis-server") or shutil.which("valkey-server")
         if not binary:
             raise RuntimeError("neither redis-server nor valkey-server is installed")
@@ -141,7 +141,7 @@ class RedisServer:
                                              stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                              env=self._environment, start_new_session=True,
                                              preexec_fn=_die_with_parent)
-        # The socket is bound after the port: who answers there has both.
+        # The socket is bound after the port, so a server that answers there has both.
         if not eventually(lambda: self._answers() or self._process.poll() is not None):
             self.kill9()
             return False

@@ -1,4 +1,4 @@
-// Reading the least rights out of the documentation.
+// Reads the minimal rights out of the documentation.
 #include "support/rights.hpp"
 
 #include <cstdlib>

@@ -1,4 +1,4 @@
-// The least rights, as docs/protocol.md lists them, for servers under test.
+// The minimal rights, as docs/protocol.md lists them, for servers under test.
 #pragma once
 
 #include <initializer_list>
@@ -15,7 +15,7 @@ namespace dlock::test {
 /// Whether the suite is to run with no right but the documented ones: DLOCK_TEST_ACL=1.
 [[nodiscard]] bool rights_are_enforced();
 
-/// Lines of redis.conf: who connects without a name has only these rights, the user `test` all.
+/// Lines of redis.conf: a client without a user name has only these rights, the user `test` all.
 [[nodiscard]] std::vector<std::string> config_of_rights();
 
 }  // namespace dlock::test

@@ -1,4 +1,4 @@
-"""The least rights, as docs/protocol.md lists them, for servers under test."""
+"""The minimal rights, as docs/protocol.md lists them, for servers under test."""
 
 import os
 import pathlib
@@ -23,7 +23,7 @@ def enforced():
 
 
 def config(lines):
-    """More lines of redis.conf after `lines`: who connects without a name has only these rights."""
+    """More lines of redis.conf after `lines`: clients without a user name get only these rights."""
     words = documented("client", "reconnect", "candidate", "inspect", "database")
     names = "~*"  # they have no common start; this is also all that dlock keeps beside them
     rights = " ".join(dict.fromkeys(word for word in words if word[0] != "~"))

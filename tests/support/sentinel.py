@@ -61,7 +61,7 @@ class Sentinels:
             return client.execute_command(*fields)
 
     def fail_over(self):
-        """Asks for it, and waits until all Sentinels name another, who takes writes."""
+        """Asks for a failover, and waits until all Sentinels name another server, which takes writes."""
         former = self.primary()
         self._ask(self.sentinels[0], "FAILOVER", SERVICE)
         self.wait_for_another(former)
@@ -75,7 +75,7 @@ class Sentinels:
                                                             for sentinel in self.sentinels))
 
     def restart_as_replica(self, server):
-        """Of the primary that there is now, and waits until it has what that has."""
+        """Restarts it as a replica of the present primary, and waits until it has the primary's data."""
         server.restart()
         self.call(server, "REPLICAOF", "127.0.0.1", self.primary().port)
         self.wait_for_replicas()
