@@ -20,7 +20,7 @@ export type ErrorCode =
   | 'DLOCK_NOT_REPLICATED'
   | 'DLOCK_SYSTEM';
 
-/** What went wrong: `message` says what to do. */
+/** A failure of a call; `message` says what to do. */
 export class DlockError extends Error {
   readonly code: ErrorCode;
   constructor(code: ErrorCode, message: string);
@@ -42,8 +42,8 @@ export interface ClientOptions {
   prefix?: string;
   /** Shown by `dlock info`; none. */
   label?: string;
-  /** Receives the library's own reports, such as reconnects and losses; nobody does without it. What it
-   * throws is dropped. It is called from the event loop: lines may be missing if that is blocked. */
+  /** Receives the library's own reports, such as reconnects and losses; none: they are dropped. The
+   * event loop calls it, so lines may be missing after the loop was blocked. Its exceptions are dropped. */
   log?: (level: 'debug' | 'info' | 'warning' | 'error', text: string) => void;
 }
 
@@ -58,17 +58,17 @@ export interface WaitOptions {
   signal?: AbortSignal;
 }
 
-/** Of every lock. */
+/** The terms of any lock. */
 export interface TermOptions {
-  /** How long the lock outlives a dead holder; it is renewed. 30 s; at most 10 years, which Infinity means. */
+  /** How long the lock outlives a dead holder: dlock renews it. 30 s; at most 10 years, as is `Infinity`. */
   ttl?: number;
   /** `false`: the holder has it for `ttl`, and no longer. */
   renew?: boolean;
   /** Longest time to hold it; for ever, as is `Infinity`. */
   maxHold?: number;
-  /** It counts as acquired only when so many replicas have it too; 0. */
+  /** Acquire the lock only if this many replicas have it too; 0. */
   minReplicas?: number;
-  /** ... after so long it is given back, with `DLOCK_NOT_REPLICATED`; 1 s. */
+  /** ... within this time, or release it and reject with `DLOCK_NOT_REPLICATED`; 1 s. */
   replicationTimeout?: number;
 }
 
@@ -77,21 +77,21 @@ export interface LockOptions extends TermOptions {
   shared?: boolean;
   /** As its writer. */
   exclusive?: boolean;
-  /** As a reader of it, one at a time, who may become the writer. */
+  /** As the one reader of it that may become the writer. */
   upgradeable?: boolean;
-  /** As `weight` of so many permits of a semaphore. */
+  /** As `weight` permits of a semaphore that has this number. */
   permits?: number;
-  /** 1. */
+  /** The number of permits to acquire; 1. */
   weight?: number;
 }
 
 export interface AcquireOptions extends LockOptions, WaitOptions {}
 
-/** Of work that is done once in a period. */
+/** For work that is done once in a period. */
 export interface OnceOptions {
-  /** For at least this long after it began nobody begins it again; 60 s. */
+  /** Minimum time between two begins; 60 s. */
   atLeast?: number;
-  /** The longest time it may take, after which others may begin it; 1 h. */
+  /** How long the work may take, after which others may begin it; 1 h. */
   atMost?: number;
   /** As of a lock. */
   minReplicas?: number;
@@ -99,64 +99,66 @@ export interface OnceOptions {
   replicationTimeout?: number;
 }
 
-/** A held lock. Belongs to its thread, which gives it back at its end. If nobody can reach it, its
- * `lost` signal or a listener of that, it is given back with a warning, `DLOCK_GARBAGE`. */
+/** A held lock. It belongs to its thread, whose end releases it. It is also released, with the warning
+ * `DLOCK_GARBAGE`, when nothing refers to it, to its `lost` signal, or to a listener of that. */
 export class Lease implements AsyncDisposable {
   protected constructor();
   readonly name: Name;
-  /** What stands for this holder in the store. */
+  /** Identifies this holder in the store. */
   readonly token: string;
-  /** Greater than that of every holder before: let the resource refuse smaller ones. */
+  /** Greater than that of every earlier holder: let the resource reject smaller ones. */
   readonly fence: bigint;
-  /** Aborted shortly before the lease can end, or when it is known to have ended; its reason is a
-   * `DlockError`. Not by `release`. */
+  /** Aborted shortly before the lease can end, or when dlock learns that it has ended, but not by
+   * `release`. Its reason is a `DlockError`. */
   readonly lost: AbortSignal;
-  /** What is left of it by our own clock; 0 when it is over or released. */
+  /** The time that is left by this machine's clock; 0 when the lease is over or released. */
   readonly validFor: number;
   readonly held: boolean;
   /** Throws `DLOCK_LOST`, saying why, or `DLOCK_USAGE` after a release. */
   ensureHeld(): void;
-  /** From the writer, or an upgradeable reader, to a reader in one step: nobody writes in between. This
-   * lease is used up. Rejects with `DLOCK_USAGE` for other leases. */
+  /** Turns the writer, or an upgradeable reader, into a reader in one step: nobody writes in between.
+   * Uses this lease up. Rejects with `DLOCK_USAGE` for other leases. */
   downgradeToReader(): Promise<Lease>;
-  /** Gives it back. Rejects with `DLOCK_LOST` if it had ended before, `DLOCK_UNREACHABLE` if the
-   * server did not answer: it is repeated in the background. Twice does nothing. */
+  /** Releases the lock. Rejects with `DLOCK_LOST` if the lease had ended before, or with
+   * `DLOCK_UNREACHABLE` if the server does not answer: dlock then repeats the release in the
+   * background. A second call does nothing. */
   release(): Promise<void>;
-  /** `release`, where Node.js has `Symbol.asyncDispose`: 18.18. */
+  /** The same as `release`; Node.js 18.18 or newer has `Symbol.asyncDispose`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** Several locks, held as one: lost when any of them is, released together. */
 export class Leases extends Lease {
   readonly names: Name[];
-  /** Of each lock, in the order of the names. */
+  /** The fence of each lock, in the order of the names. */
   readonly fences: bigint[];
 }
 
-/** Of `acquire` with `upgradeable`. */
+/** The lease that `acquire` gives with `upgradeable`. */
 export class UpgradeableLease extends Lease {
   /** Whether it is the writer. */
   readonly upgraded: boolean;
-  /** Becomes the writer when the readers have gone, before all others who wait; the fence grows. If the
-   * wait ends before that, with `DLOCK_TIMED_OUT` or the signal's reason, the lease is as before. */
+  /** Becomes the writer when the readers have gone, ahead of all other waiters; the fence grows. If the
+   * wait ends before that, it rejects with `DLOCK_TIMED_OUT` or the signal's reason, and the lease stays
+   * as it was. */
   upgrade(options?: WaitOptions): Promise<void>;
-  /** Becomes the writer if there is no reader now, or within `wait`; whether it did. */
+  /** Becomes the writer if there is no reader now, or within `wait`. Returns whether it did. */
   tryUpgrade(options?: WaitOptions): Promise<boolean>;
-  /** Back to what it was before `upgrade`. */
+  /** Undoes `upgrade`. */
   downgrade(): Promise<void>;
 }
 
-/** Of `Election.campaign`: the right to lead. */
+/** The right to lead, which `Election.campaign` gives. */
 export class Leadership extends Lease {
   /** Grows with each leader of this name: the fence. */
   readonly term: bigint;
-  /** Says something else to all who observe: at most 64 KiB. */
+  /** Replaces the value that observers see: at most 64 KiB. */
   proclaim(value: string | Uint8Array): Promise<void>;
-  /** Ends it, as `release`; whoever campaigns next leads. */
+  /** Ends the leadership, like `release`: the next candidate leads. */
   resign(): Promise<void>;
 }
 
-/** A client as it registered itself; empty texts and 0 when it is not known. */
+/** A client as it registered itself; empty texts and 0 if it did not. */
 export interface Party {
   client: string;
   host: string;
@@ -165,7 +167,7 @@ export interface Party {
   label: string;
 }
 
-/** Who holds a lock, or some of it. Times are in milliseconds. */
+/** A holder of a lock, or of some of its permits. Times are in milliseconds. */
 export interface HolderInfo extends Party {
   fence: bigint | null;
   token: string;
@@ -175,7 +177,7 @@ export interface HolderInfo extends Party {
   ttlLeft: number | null;
 }
 
-/** Who waits, and for how long. */
+/** A waiter, and how long it has waited. */
 export interface WaiterInfo extends Party {
   waiting: number;
   weight: number;
@@ -238,61 +240,62 @@ export interface Stats {
 
 /** A connection to the lock store: one for each process is enough. Connects when it is used. */
 export class Client implements AsyncDisposable {
-  /** `url`: that of the store; else `$DLOCK_URL`, else a private server on this machine. */
+  /** `url`: of the store. Without it: `$DLOCK_URL`, or a private server on this machine. */
   constructor(url?: string, options?: ClientOptions);
   /** Without its password. */
   readonly url: string;
   /** Waits for the lock, in order of arrival. Rejects with `DLOCK_TIMED_OUT` after `wait`. */
   acquire(name: Name, options: AcquireOptions & { upgradeable: true }): Promise<UpgradeableLease>;
   acquire(name: Name, options?: AcquireOptions): Promise<Lease>;
-  /** The lock if it is free, or comes within `wait`; else null. */
+  /** Acquires the lock if it is free, or gets free within `wait`; otherwise returns null. */
   tryAcquire(name: Name, options: AcquireOptions & { upgradeable: true }): Promise<UpgradeableLease | null>;
   tryAcquire(name: Name, options?: AcquireOptions): Promise<Lease | null>;
   /** Waits until it has all mutexes `names`: in one step if all are free, otherwise one after another, in
-   * an order that is the same for all clients, so that they cannot deadlock. If it fails, nothing is
-   * held. */
+   * an order that is the same for all clients, so that they cannot deadlock. If it fails, it holds none
+   * of them. */
   acquireAll(names: Name[], options?: TermOptions & WaitOptions): Promise<Leases>;
-  /** All if they are free, or come within `wait`; else null. */
+  /** Acquires all if they are free, or get free within `wait`; otherwise returns null. */
   tryAcquireAll(names: Name[], options?: TermOptions & WaitOptions): Promise<Leases | null>;
-  /** Does `work` while it holds the lock. What `work` throws is what this rejects with; if the release
-   * fails as well, that is its `suppressed`, and a warning, `DLOCK_RELEASE`. If it does not throw, but
-   * the lease was lost meanwhile, `DLOCK_LOST`. Generators are refused with `DLOCK_USAGE`: iterate over
-   * one in an async function. */
+  /** Calls `work` while it holds the lock. If `work` throws, this rejects with that error; if the release
+   * fails too, that error is its `suppressed`, and the warning `DLOCK_RELEASE`. If `work` does not throw
+   * but the lease was lost meanwhile, this rejects with `DLOCK_LOST`. It refuses generators with
+   * `DLOCK_USAGE`: iterate over one in an async function. */
   withLock<T>(name: Name, work: (lease: Lease) => T | Promise<T>): Promise<T>;
   withLock<T>(
     name: Name,
     options: AcquireOptions,
     work: (lease: Lease) => T | Promise<T>,
   ): Promise<T>;
-  /** A lease to do work that many schedulers start, and one of them shall do; null if somebody does it,
-   * or did it less than `atLeast` ago. It is not renewed. */
+  /** A lease to do work once, however many schedulers start it; null if another client does it, or did
+   * it less than `atLeast` ago. The lease is not renewed. */
   beginOnce(name: Name, options?: OnceOptions): Promise<Lease | null>;
-  /** Does `work`, unless somebody does it, or did it less than `atLeast` ago; whether it did. What `work`
-   * throws counts as done. Rejects with `DLOCK_LOST` if it took longer than `atMost`. */
+  /** Calls `work`, unless another client does it, or did it less than `atLeast` ago. Returns whether it
+   * called it. Work that throws counts as done. Rejects with `DLOCK_LOST` if it took longer than
+   * `atMost`. */
   runOnce(name: Name, work: (lease: Lease) => unknown): Promise<boolean>;
   runOnce(name: Name, options: OnceOptions, work: (lease: Lease) => unknown): Promise<boolean>;
   /** Changes the number of permits of a semaphore. Holders keep what they have. */
   resize(name: Name, permits: number): Promise<void>;
-  /** All locks that are held or waited for. `pattern` is a glob as of Redis' KEYS. */
+  /** All locks that are held or waited for. `pattern` is a glob, as for KEYS in Redis. */
   listLocks(pattern?: string): Promise<LockInfo[]>;
   /** One lock, held or not. */
   inspectLock(name: Name): Promise<LockInfo>;
-  /** Null if nobody has used it lately. */
+  /** Null if nobody has used the latch lately. */
   inspectLatch(name: Name): Promise<LatchInfo | null>;
   inspectBarrier(name: Name): Promise<BarrierInfo | null>;
   /** The rings of waits that have lasted 2 s. */
   listDeadlocks(): Promise<DeadlockLink[][]>;
-  /** Takes the lock from the holder with this fence, never from a later one; false if nobody holds it
-   * with this fence. The holder is asked first, for `timeout`, 1 s. */
+  /** Takes the lock from the holder with this fence, never from a later one. Returns false if no holder
+   * has this fence. First asks the holder's process, for `timeout` (1 s). */
   breakLock(name: Name, fence: bigint, options?: { timeout?: number }): Promise<boolean>;
-  /** What it has counted. */
+  /** The counters of this client. */
   stats(): Stats;
-  /** Ends all waits with `DLOCK_CANCELLED`; leases go on. Twice is the same. */
+  /** Ends all waits with `DLOCK_CANCELLED`; leases go on. A second call does nothing. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Those of a `Client` without a URL, made when it is first used. */
+/** The methods of a `Client` without a URL, which is made when it is first used. */
 export const acquire: Client['acquire'];
 export const tryAcquire: Client['tryAcquire'];
 export const withLock: Client['withLock'];
@@ -301,42 +304,42 @@ export const tryAcquireAll: Client['tryAcquireAll'];
 export const beginOnce: Client['beginOnce'];
 export const runOnce: Client['runOnce'];
 
-/** Who leads, as it says itself. `term` is its fence, `revision` how often it has proclaimed. */
+/** The leader and its value. `term` is its fence, `revision` counts its proclamations. */
 export interface Leader {
   value: string;
   term: bigint;
   revision: number;
 }
 
-/** `elected`: `leader` leads, who did not before; `proclaimed`: it says something; `vacant`: nobody leads. */
+/** `elected`: `leader` is new; `proclaimed`: its value changed; `vacant`: nobody leads. */
 export type LeaderChange =
   | { kind: 'elected' | 'proclaimed'; leader: Leader }
   | { kind: 'vacant'; leader: null };
 
-/** A lock whose holder is the leader and says a value to all: an address, most often. */
+/** A lock whose holder is the leader, and shows all observers a value, usually its address. */
 export class Election {
   constructor(client: Client, name: Name, options?: TermOptions);
   readonly name: Name;
-  /** Waits until it leads, as `acquire`, and proclaims `value`. */
+  /** Waits until it leads, like `acquire`, and proclaims `value`. */
   campaign(value?: string | Uint8Array, options?: WaitOptions): Promise<Leadership>;
-  /** Leads if nobody else does, or will within `wait`; else null. */
+  /** Leads if nobody else does, or stops within `wait`; otherwise returns null. */
   tryCampaign(value?: string | Uint8Array, options?: WaitOptions): Promise<Leadership | null>;
-  /** Who leads now; null if nobody does, or has not proclaimed yet. */
+  /** The leader now; null if there is none, or it has not proclaimed yet. */
   leader(): Promise<Leader | null>;
-  /** Iterates over the changes; the first is what is so now. What changes twice before it is seen may come
-   * as one change. Ends with the loop; `signal` makes it throw its reason. */
+  /** Iterates over the changes, beginning with the present state. Changes that follow each other quickly
+   * may come as one. Ends with the loop; `signal` makes it throw the signal's reason. */
   observe(options?: { signal?: AbortSignal }): AsyncIterableIterator<LeaderChange>;
 }
 
-/** Is counted down by anybody, and opens for good at zero. All must say the same `count`. */
+/** A counter that anybody counts down; it opens for good at zero. All must say the same `count`. */
 export class Latch {
   constructor(client: Client, name: Name, count: number, options?: { ttl?: number; keep?: number });
   readonly name: Name;
-  /** Counts down by a number, 1 without one, or by one for a part, which is then used up. */
+  /** Counts down by a number (1 without one), or by one for a part, which it uses up. */
   countDown(what?: number | Lease): Promise<void>;
-  /** A part, which shows that somebody will count down. One that is released without is dead. */
+  /** A part: a promise to count down. If it ends without that, the latch is broken. */
   join(): Promise<Lease>;
-  /** Waits until it is at zero; whether it is. Rejects with `DLOCK_BROKEN` if a part is dead. */
+  /** Waits until it is at zero. Returns whether it is. Rejects with `DLOCK_BROKEN` if it is broken. */
   wait(options?: WaitOptions): Promise<boolean>;
 }
 
@@ -344,25 +347,25 @@ export class Latch {
 export class Barrier {
   constructor(client: Client, name: Name, parties: number, options?: { ttl?: number });
   readonly name: Name;
-  /** Arrives, and waits for the others; whether all came. A wait that ends without them breaks the barrier:
-   * all get `DLOCK_BROKEN` until somebody calls `reset`. */
+  /** Arrives, and waits for the others. Returns whether all came. A wait that ends without them breaks
+   * the barrier: all get `DLOCK_BROKEN` until somebody calls `reset`. */
   wait(options?: WaitOptions): Promise<boolean>;
-  /** A part, which shows that a party is there. One that is released without `leave` breaks the barrier. */
+  /** A part, which shows that a party is there. If it ends without `leave`, it breaks the barrier. */
   join(): Promise<Lease>;
   leave(part: Lease): Promise<void>;
   /** Begins a new phase. */
   reset(): Promise<void>;
 }
 
-/** Where holders of a lock wait until another program says that something has changed. */
+/** Holders of a lock wait here until another program says that something has changed. */
 export class ConditionVariable {
   constructor(client: Client, name: Name);
   readonly name: Name;
-  /** Gives the lock of `lease` back, waits, and takes it again: `lease` then has another fence. Whether it
-   * was notified, within `wait`; look again at what you wait for in any case. A wait that `signal` ends has
-   * the lock again, too. */
+  /** Releases the lock of `lease`, waits, and acquires it again: `lease` then has another fence. Returns
+   * whether it was notified within `wait`; check your condition again in any case. It also has the lock
+   * again when `signal` ended the wait. */
   wait(lease: Lease, options?: WaitOptions): Promise<boolean>;
-  /** Wakes whoever has waited longest. */
+  /** Wakes the first waiter. */
   notifyOne(): Promise<void>;
   notifyAll(): Promise<void>;
 }

@@ -158,8 +158,8 @@ typedef struct dlock_lock_options {
                            (INT64_MAX) */
   int64_t max_hold_ms;  /**< longest time to hold; for ever */
   int no_renew;         /**< not zero: the holder has it for ttl_ms, and no longer */
-  int64_t min_replicas; /**< it counts as acquired when so many have it too; 0 */
-  int64_t replication_timeout_ms; /**< ... after so long it is given back; 1000 */
+  int64_t min_replicas; /**< acquire it only if this many replicas have it too; 0 */
+  int64_t replication_timeout_ms; /**< ... within this time, or release it; 1000 */
 } dlock_lock_options;
 
 /** A mutual exclusion between all clients of a store. `name`: any bytes, `length` of them. */
@@ -338,16 +338,16 @@ DLOCK_API dlock_status dlock_break_lock(dlock_client* client, const char* name, 
 /** Settings of work that is done once in a period. Zero is the default. */
 typedef struct dlock_once_options {
   size_t size;                    /**< sizeof(dlock_once_options), for members added later */
-  int64_t at_least_ms;            /**< for so long since it began nobody else begins it; 60000 */
-  int64_t at_most_ms;             /**< what it may take; 3600000 */
-  int64_t min_replicas;           /**< as of a lock; 0 */
-  int64_t replication_timeout_ms; /**< as of a lock; 1000 */
+  int64_t at_least_ms;            /**< minimum time between two begins; 60000 */
+  int64_t at_most_ms;             /**< how long it may take; 3600000 */
+  int64_t min_replicas;           /**< as for a lock; 0 */
+  int64_t replication_timeout_ms; /**< as for a lock; 1000 */
 } dlock_once_options;
 
-/** A lease to do work that several schedulers start, and one of them shall do. DLOCK_TIMED_OUT if
- * somebody does it, or did not long ago. It is not renewed. A release before `at_least_ms` have
- * passed gives the lock back only then. If dlock_lease_release() after the work returns DLOCK_LOST,
- * it took too long: somebody may have done it at the same time. */
+/** A lease to do work once, however many schedulers start it. DLOCK_TIMED_OUT if another client
+ * does it, or did it less than `at_least_ms` ago. The lease is not renewed. A release before
+ * `at_least_ms` have passed frees the lock only then. If dlock_lease_release() after the work
+ * returns DLOCK_LOST, the work took too long: another client may have done it at the same time. */
 DLOCK_API dlock_status dlock_once_begin(dlock_client* client, const char* name, size_t length,
                                         const dlock_once_options* options, dlock_lease** lease);
 
@@ -370,8 +370,8 @@ DLOCK_API void dlock_election_free(dlock_election* election);
 DLOCK_API dlock_status dlock_election_campaign(dlock_election* election, const char* value,
                                                size_t length, int64_t timeout_ms,
                                                dlock_cancel* cancel, dlock_lease** lease);
-/** Says something else, as the leader. DLOCK_USAGE for a lease of something else.
- * DLOCK_UNREACHABLE: it is then written in the background. */
+/** Proclaims another value, as the leader. DLOCK_USAGE if the lease is not a leadership.
+ * DLOCK_UNREACHABLE: dlock then writes the value in the background. */
 DLOCK_API dlock_status dlock_lease_proclaim(dlock_lease* lease, const char* value, size_t length);
 /** Who leads now; NULL if nobody does, or has not proclaimed yet. One round trip. */
 DLOCK_API dlock_status dlock_election_leader(dlock_election* election, dlock_leader** leader);

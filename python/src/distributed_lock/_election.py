@@ -1,4 +1,4 @@
-"""Election: one leader among programs everywhere, whom all can see."""
+"""Election: one leader among programs everywhere, which all can see."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ class Leader:
 
 @dataclass(frozen=True)
 class LeaderChange:
-    """`elected`: `leader` leads, who did not before. `proclaimed`: the same leader says something.
-    `vacant`: nobody leads."""
+    """`elected`: `leader` is new. `proclaimed`: its value changed. `vacant`: nobody leads."""
 
     kind: Literal["elected", "proclaimed", "vacant"]
     leader: Leader | None
@@ -59,7 +58,7 @@ class Leadership(Held):
         return f", term {self.term}"
 
     def proclaim(self, value: str) -> None:
-        """Says something else to all who observe: at most 64 KiB. Raises as ensure_held()."""
+        """Replaces the value that observers see, at most 64 KiB. Raises as ensure_held()."""
         brief(partial(self._leadership.proclaim, bytes_of(value)))
 
     async def proclaim_async(self, value: str) -> None:
@@ -67,7 +66,7 @@ class Leadership(Held):
         await in_thread(partial(self._leadership.proclaim, bytes_of(value)), finish=True)
 
     def resign(self) -> None:
-        """Ends it; whoever campaigns next leads. As Lease.release()."""
+        """Ends the leadership, like Lease.release(): the next candidate leads."""
         self.release()
 
     async def resign_async(self) -> None:
@@ -76,9 +75,8 @@ class Leadership(Held):
 
 
 class LeaderObserver:
-    """Sees an election as it goes on: an iterator of its changes, in asyncio too. The first is what is
-    so now. What changes twice before it is seen comes as one change. For one thread or task at a
-    time."""
+    """An iterator over the changes of an election, in asyncio too, which begins with the present state.
+    Changes that follow each other quickly may come as one. For one thread or task at a time."""
 
     def __init__(self, observer: _dlock.LeaderObserver) -> None:
         self._observer = observer
@@ -91,7 +89,7 @@ class LeaderObserver:
         return self._taken()
 
     async def next_async(self, timeout: Seconds | None = None) -> LeaderChange | None:
-        """The same in asyncio. A cancellation ends the wait, and no change is missed by it."""
+        """The same in asyncio. A cancellation ends the wait, and loses no change."""
         await in_thread(partial(self._look, limit_of(timeout), False), finish=True)
         return self._taken()
 
@@ -125,8 +123,8 @@ class LeaderObserver:
 
 
 class Election(Named[_dlock.Election]):
-    """A Mutex whose holder is the leader and says a value to all: an address, most often. Options
-    as those of Mutex. Thread-safe."""
+    """A Mutex whose holder is the leader, and shows all observers a value, usually its address.
+    Options as those of Mutex. Thread-safe."""
 
     def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: Seconds = DEFAULT_TTL, *,
                  max_hold: Seconds | None = None, prefix: str = "", min_replicas: int = 0,
@@ -136,7 +134,7 @@ class Election(Named[_dlock.Election]):
             inner, lock_name, terms))
 
     def campaign(self, value: str = "", timeout: Seconds | None = None) -> Leadership:
-        """Waits until we lead, and proclaims `value`. Ctrl-C ends the wait. As Mutex.acquire()."""
+        """Waits until it leads, like Mutex.acquire(), and proclaims `value`. Ctrl-C ends the wait."""
         return checked(self.try_campaign(value, timeout), self._inner.key, timeout)
 
     def try_campaign(self, value: str = "", timeout: Seconds | None = 0) -> Leadership | None:
@@ -172,5 +170,5 @@ class Election(Named[_dlock.Election]):
         return None if found is None else _leader_of(*found)
 
     def observe(self) -> LeaderObserver:
-        """Sees who leads, and each change of it."""
+        """Observes the leader, and each change."""
         return LeaderObserver(self._inner.get().observe())

@@ -14,11 +14,11 @@ from ._waits import blocking, brief, in_thread
 
 
 class Latch(Named[_dlock.Latch]):
-    """Is counted down by anybody, and opens for good at zero. All must say the same `count`. It goes
-    away when it was not used for `keep` seconds: use a fresh name for each occasion. Thread-safe.
+    """A counter that anybody counts down; it opens for good at zero. All must say the same `count`. It
+    disappears `keep` seconds after its last use: use a fresh name for each occasion. Thread-safe.
 
-    Who dies before it counted down leaves the others waiting, unless it had joined: then they get
-    Broken when its part ends, `lock_ttl` after its death."""
+    If a program dies before it counted down, the others go on waiting, unless it had joined: then
+    they get Broken when its part ends, `lock_ttl` after its death."""
 
     def __init__(self, client: Store = None, lock_name: str = "", count: int = 1, *,
                  keep: Seconds = 3600.0, lock_ttl: Seconds = DEFAULT_TTL, prefix: str = "") -> None:
@@ -35,13 +35,13 @@ class Latch(Named[_dlock.Latch]):
         await in_thread(partial(self._inner.get().count_down, n), finish=True)
 
     def join(self) -> Lease:
-        """A part, which shows that somebody will count down. One that is released without counts as
-        dead. Raises UsageError when there are as many as the count."""
+        """A part: a promise to count down. If it ends without that, the latch is broken. Raises
+        UsageError if there are as many parts as the count already."""
         return Lease(brief(self._inner.get().join), self.name)
 
     async def join_async(self) -> Lease:
-        """The same in asyncio. A cancellation does not stop it: then the part that came counts as
-        dead."""
+        """The same in asyncio. A cancellation does not stop it: the part then ends, and breaks the
+        latch."""
         return Lease(await in_thread(self._inner.get().join, finish=True), self.name)
 
     def count_down_part(self, part: Lease) -> None:
@@ -67,8 +67,8 @@ class Barrier(Named[_dlock.Barrier]):
     """Lets the parties through when all have arrived, again and again. All must say the same number.
     Thread-safe; each thread that waits is a party.
 
-    When one that has arrived dies or stops waiting the barrier is broken: all get Broken until
-    somebody calls reset(). So it is when a party dies that had joined, arrived or not."""
+    If a party that has arrived dies or stops waiting, the barrier is broken: all get Broken until
+    somebody calls reset(). The same holds if a party that had joined dies, arrived or not."""
 
     def __init__(self, client: Store = None, lock_name: str = "", parties: int = 2, *,
                  lock_ttl: Seconds = DEFAULT_TTL, prefix: str = "") -> None:
@@ -86,12 +86,12 @@ class Barrier(Named[_dlock.Barrier]):
         return await in_thread(partial(self._inner.get().wait, limit_of(timeout), False))
 
     def join(self) -> Lease:
-        """A part, which shows that a party is there, arrived or not. One that is released without
-        leave() counts as dead. Raises UsageError when there are as many as parties."""
+        """A part, which shows that a party is there, arrived or not. If it ends without leave(), it
+        breaks the barrier. Raises UsageError if there are as many parts as parties already."""
         return Lease(brief(self._inner.get().join), self.name)
 
     async def join_async(self) -> Lease:
-        """The same in asyncio. A cancelled one leaves the barrier as it was."""
+        """The same in asyncio. A cancellation leaves the barrier as it was."""
         inner = self._inner.get()
         return Lease(await in_thread(inner.join, finish=True, undo=inner.leave), self.name)
 

@@ -29,7 +29,7 @@ LostEntry = tuple[LostCallback, Union[_hubs.Post, None]]
 
 
 class Lost:
-    """Set before the lease can end, or as soon as it is known to have ended; not by a release.
+    """Set before the lease can end, or as soon as dlock learns that it has ended, not by a release.
     Used like a threading.Event that only the library sets. Thread-safe."""
 
     def __init__(self, lease: _dlock.Held) -> None:
@@ -156,9 +156,9 @@ class CancelOnLoss:
 
 
 class Held:
-    """What is held for a time, and renewed. May be used and released by any thread; a context
-    manager, which releases, and can be entered once. One that nobody has any more is reported
-    (ResourceWarning, and the log `distributed_lock`) and released."""
+    """Something that is held for a time, and renewed. Any thread may use and release it. A context
+    manager, which releases, and can be entered once. If the program drops it, the package warns
+    (ResourceWarning, and the log `distributed_lock`) and releases it."""
 
     def __init__(self, held: _dlock.Held, name: str) -> None:
         self._held = held
@@ -268,7 +268,7 @@ class Lease(Held):
 
     @property
     def fence(self) -> int:
-        """Grows with every holder of this name: a resource refuses the smaller ones."""
+        """Grows with every holder of this name: let the resource reject smaller ones."""
         return self._lease.fence
 
     def _facts(self) -> str:

@@ -20,10 +20,10 @@ from ._waits import brief, in_thread
 def begin_once(client: Store, lock_name: str, *, at_least: Seconds = 60.0, at_most: Seconds = 3600.0,
                prefix: str = "", min_replicas: int = 0,
                replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT) -> Lease | None:
-    """A lease to do the work, or None: somebody does it, or did not long ago. It is not renewed.
-    `at_least`: for so long since it began nobody begins it again, however soon it is released.
-    `at_most`: what the work may take, and how long one that died in it blocks the others. The rest
-    as of Mutex."""
+    """A lease to do the work, or None: another client does it, or did it less than `at_least` seconds
+    ago. It is not renewed. `at_least`: nobody begins the work again within this time of its begin,
+    however soon the lease is released. `at_most`: how long the work may take, and how long a client
+    that died in it blocks the others. The rest as for Mutex."""
     lease = brief(_beginning(client, lock_name, at_least, at_most, prefix, min_replicas,
                              replication_timeout))
     return None if lease is None else Lease(lease, lock_name)
@@ -33,8 +33,8 @@ async def begin_once_async(client: Store, lock_name: str, *, at_least: Seconds =
                            at_most: Seconds = 3600.0, prefix: str = "", min_replicas: int = 0,
                            replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT
                            ) -> Lease | None:
-    """The same in asyncio. A cancelled one may have begun: then it is released, and others begin
-    `at_least` seconds later."""
+    """The same in asyncio. A call that is cancelled may have begun the work: then the lease is
+    released, and others begin `at_least` seconds later."""
     lease = await in_thread(_beginning(client, lock_name, at_least, at_most, prefix, min_replicas,
                                        replication_timeout))
     return None if lease is None else Lease(lease, lock_name)

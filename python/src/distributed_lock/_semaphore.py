@@ -31,8 +31,9 @@ R = TypeVar("R")
 
 
 class Semaphore:
-    """At most so many permits at once; those of a dead holder come back after its ttl. Served in
-    order of arrival, whatever the weight. All must say the same number. Options as those of Mutex.
+    """Hands out at most `permits` permits at once; those of a dead holder come back after its ttl.
+    Serves waiters in order of arrival, whatever their weight. All must say the same number. Options
+    as those of Mutex.
     """
 
     def __init__(self, client: Store = None, lock_name: str = "", permits: int = 1,
