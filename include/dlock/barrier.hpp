@@ -34,7 +34,7 @@ class LockSpec;
 /// `CyclicBarrier`. A party that dies before it arrives is noticed only if it had joined: the end
 /// of its part breaks the barrier too. Otherwise give the wait a limit.
 ///
-/// There is no `arrive_and_drop`: the number of parties is for good, each client says it.
+/// There is no `arrive_and_drop`: every client says the number of parties, which stays.
 ///
 /// Errors: `Broken`, `Unreachable`, `Refused`, `StoreUnusable`, and `UsageError` as said.
 class DLOCK_API Barrier {
@@ -56,11 +56,10 @@ class DLOCK_API Barrier {
                                          std::stop_token stop = {}) {
     return wait_in(detail::in_ms(span), std::move(stop));
   }
-  /// Takes one of the parts, of which there are as many as parties. It shows the others, until
-  /// `leave()`, that this party lives, arrived or not. The part is a lease that is renewed as those
-  /// of locks are, with a fence of its own. A part that is released without `leave()`, as by an
-  /// exception, counts as dead, from the present phase on until `reset()`. Throws `UsageError` when
-  /// all parts are taken.
+  /// Takes one of the parts, of which there are as many as parties. Until `leave()` it shows the
+  /// others that this party lives, arrived or not. The part is a lease with a fence of its own,
+  /// renewed like that of a lock. If it ends without `leave()`, also by an exception, the barrier
+  /// is broken until `reset()`. Throws `UsageError` when all parts are taken.
   [[nodiscard]] Lease join();
   /// Gives a part back without breaking the barrier. Throws `LockLost` if it had ended.
   void leave(Lease part);

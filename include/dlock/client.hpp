@@ -41,16 +41,16 @@ class DLOCK_API Client {
   ///
   /// Throws `UsageError` when the URL or an option is not valid.
   explicit Client(std::string_view url = {}, ClientOptions options = {});
-  /// Ends what is still waiting, with `Cancelled`, and closes. Blocks for at most one request
-  /// timeout, and one more while a callback or handler of the user's runs.
+  /// Ends all waits with `Cancelled`, and closes. Blocks for at most one request timeout, and one
+  /// more while a callback or handler of the user's runs.
   ///
   /// Before it returns, each handler of a pending asynchronous call has been called, the handlers
   /// of its `LeaderWatch`es and the log sink are called for the last time, and losses that were
-  /// seen have been told. Where a handler runs on after that time, those that were to come are
-  /// destroyed without being called, and leases that they would have got are given back.
+  /// seen have been told. If a handler still runs after that time, the later ones are destroyed
+  /// without being called, and the leases for them are released.
   ///
-  /// In one of its own handlers, stop callbacks or sinks it does not wait: those that were to come
-  /// are called when that one has returned.
+  /// In one of its own handlers, stop callbacks or sinks it does not wait: the later ones are
+  /// called when that one has returned.
   ~Client();
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;

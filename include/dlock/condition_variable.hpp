@@ -29,9 +29,9 @@ class LockSpec;
 ///
 /// A waiter enters the server's queue before it gives the mutex back, so it misses no notification
 /// after that. Waits may end without a notification, as those of the standard do: use a predicate.
-/// Waiters are served in order of arrival. A waiter that is gone is passed over; one that takes its
-/// notification and dies before it acts on it takes the notification along. Where the others must
-/// go on then, give `wait_for` a limit and look again.
+/// Waiters are served in order of arrival. A waiter that is gone is skipped. If a waiter dies
+/// between its notification and its work, the notification is lost: where the others must go on
+/// then, give `wait_for` a limit and look again.
 ///
 /// All waits give the mutex back, and take it again before they return or throw; the
 /// `std::unique_lock` may be of another client. Taking it may throw, as `Mutex::lock()` does, also
@@ -42,7 +42,7 @@ class LockSpec;
 /// lost before, and `UsageError` if `lock` does not own it.
 class DLOCK_API ConditionVariable {
  public:
-  /// What waits give back and take again.
+  /// The lock that waits release and acquire again.
   using Lock = std::unique_lock<Mutex>;
 
   /// Sends nothing. Throws `UsageError` as the constructor of `Mutex` does.

@@ -1,5 +1,5 @@
 /// @file
-/// Election: one leader among programs everywhere, whom all can see.
+/// Election: one leader among programs everywhere, which all can see.
 #pragma once
 
 #include <chrono>
@@ -23,7 +23,7 @@ namespace detail {
 class LockSpec;
 }
 
-/// A `Mutex` whose holder is the leader and tells all others a value, most often its address.
+/// A `Mutex` whose holder is the leader, and shows all observers a value, usually its address.
 /// Thread-safe. Candidates are served in order of arrival. When a leader crashes, the next
 /// candidate leads after its ttl; a leader that cannot renew learns it from `Leadership::lost()`
 /// before that.
@@ -64,9 +64,9 @@ class DLOCK_API Election {
   /// a connection of its own. Candidates and others may ask. Throws `Unreachable`, `Refused` or
   /// `StoreUnusable` when the store cannot be used.
   [[nodiscard]] std::optional<Leader> leader() const;
-  /// Reports who leads, and each change of it.
+  /// Reports the leader, and each change.
   [[nodiscard]] LeaderObserver observe() const;
-  /// Calls `handler` with who leads, and with each change, on a thread of its own, until the
+  /// Calls `handler` with the leader, and with each change, on a thread of its own, until the
   /// returned object is destroyed.
   [[nodiscard]] LeaderWatch observe(LeaderHandler handler) const;
 

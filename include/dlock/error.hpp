@@ -10,7 +10,7 @@
 
 namespace dlock {
 
-/// What went wrong, in category `dlock`. "Busy" and "timed out waiting" are results of the
+/// The reason of an error, in category `dlock`. "Busy" and "timed out waiting" are results of the
 /// `try_*` calls, not errors; `errc::timed_out` is thrown only by calls that must return a lock.
 enum class errc {
   usage = 1,       ///< the call itself is wrong: a bad URL, ttl, name, or a recursive lock

@@ -1,5 +1,5 @@
 /// @file
-/// Looking at locks from outside: who holds, who waits, and taking one away by its fence.
+/// Looking at locks from outside: their holders and waiters, and taking a lock away by its fence.
 #pragma once
 
 #include <chrono>
@@ -22,28 +22,28 @@ struct Party {
   std::string client;    ///< the client's id, 16 hexadecimal digits; empty: of another library
   std::string host;      ///< the name of its machine
   std::int64_t pid = 0;  ///< of its process, on that machine
-  std::string program;   ///< the name of what runs there
+  std::string program;   ///< the name of its program
   std::string label;     ///< `ClientOptions::label`
 };
 
-/// One client in a lock's queue (threads of one client stand in that of a `Mutex` once).
+/// One client in a lock's queue (all threads of a client stand in a mutex's queue once).
 struct WaiterInfo {
-  Party party;                          ///< who waits
+  Party party;                          ///< the waiter
   std::chrono::milliseconds waiting{};  ///< since it first asked, by the server's clock
   std::int64_t weight = 1;              ///< how many permits it wants
 };
 
-/// What a name is in use as.
+/// The kind of lock for which a name is in use.
 enum class LockKind {
-  none,          ///< nothing now: nobody holds or waits
+  none,          ///< not in use: nobody holds or waits
   mutex,         ///< `Mutex`, or another library's lock
   shared_mutex,  ///< `SharedMutex`
   semaphore,     ///< `Semaphore`
 };
 
-/// One holder. A `Mutex` has one at most.
+/// One holder. A `Mutex` has at most one.
 struct HolderInfo {
-  Party party;                                        ///< who holds
+  Party party;                                        ///< the holder
   std::string token;                                  ///< its `Lease::token()`
   std::int64_t fence = 0;                             ///< 0: not known
   std::int64_t weight = 1;                            ///< how many permits it has
@@ -57,12 +57,12 @@ struct HolderInfo {
 /// the first of `holders`.
 struct LockInfo {
   std::string name;                   ///< without the client's prefix
-  LockKind kind = LockKind::none;     ///< what it is
+  LockKind kind = LockKind::none;     ///< the kind of lock
   bool held = false;                  ///< whether somebody holds it, or some of it
   bool foreign = false;               ///< held by another library: no fence, no party
-  std::string token;                  ///< what the key holds, without the fence
+  std::string token;                  ///< the key's value, without the fence
   std::int64_t fence = 0;             ///< 0: not known
-  Party holder;                       ///< who holds
+  Party holder;                       ///< the holder
   std::chrono::milliseconds since{};  ///< how long it has been held, by the server's clock
   std::optional<std::chrono::milliseconds> ttl_left;  ///< none: the key has no expiry
   std::vector<HolderInfo> holders;                    ///< in order of their fences
@@ -72,7 +72,7 @@ struct LockInfo {
 };
 
 /// The locks of this client's prefix that are held by dlock or waited for, in order of name.
-/// `pattern` is a glob as of Redis' KEYS over names without the prefix. Scans the key space in
+/// `pattern` is a glob, as for KEYS in Redis, over names without the prefix. Scans the key space in
 /// small steps over a connection of its own, so the result is no snapshot of one moment. Throws
 /// `Unreachable`, `Refused` or `StoreUnusable` when the store cannot be used.
 [[nodiscard]] DLOCK_API std::vector<LockInfo> list_locks(Client& client,
@@ -85,10 +85,10 @@ struct LockInfo {
 /// A `Latch` as the server sees it.
 struct LatchInfo {
   std::string name;           ///< without the client's prefix
-  std::int64_t count = 0;     ///< with which it was made
-  std::int64_t left = 0;      ///< how many of these are to be counted down yet
+  std::int64_t count = 0;     ///< the initial count
+  std::int64_t left = 0;      ///< the count that is left
   bool broken = false;        ///< a part ended without being counted down: waits end with `Broken`
-  std::vector<Party> joined;  ///< whose parts are there, not counted down yet
+  std::vector<Party> joined;  ///< the holders of parts that are not counted down yet
   std::vector<WaiterInfo> waiters;  ///< in order of their arrival
 };
 
@@ -97,10 +97,10 @@ struct BarrierInfo {
   std::string name;                 ///< without the client's prefix
   std::int64_t parties = 0;         ///< how many must arrive
   std::int64_t phase = 0;           ///< the present one; grows by one with each
-  bool broken = false;              ///< who arrives now gets `Broken`
-  std::vector<Party> joined;        ///< whose parts are there
-  std::vector<WaiterInfo> waiters;  ///< who has arrived; `waiting`: since it was last heard of,
-                                    ///< after 15 s it breaks the barrier
+  bool broken = false;              ///< waits end with `Broken`
+  std::vector<Party> joined;        ///< the holders of parts
+  std::vector<WaiterInfo> waiters;  ///< those that arrived; `waiting` is the time since the last
+                                    ///< sign of life: after 15 s the barrier breaks
 };
 
 /// The latch `name`; none if nobody has used it yet, or not for long. Asks over a connection of its
@@ -112,22 +112,23 @@ struct BarrierInfo {
 [[nodiscard]] DLOCK_API std::optional<BarrierInfo> inspect_barrier(Client& client,
                                                                    std::string_view name);
 
-/// What became of `break_lock`.
+/// The outcome of `break_lock`.
 enum class BreakOutcome {
   broken,      ///< that holder has it no more; the next in line goes on
-  not_holder,  ///< nobody holds it by that fence (any more); nothing was changed
+  not_holder,  ///< no holder has that fence (any more); nothing was changed
 };
 
 /// Takes the lock from the holder that has `fence`, never from a later one. Asks the holder's
-/// process first, which knows whether it has passed the lock on inside itself; if that does not
-/// answer within `timeout`, the server's record decides. Throws what `inspect_lock` throws.
+/// process first, which knows whether it has passed the lock on to another of its threads. If it
+/// does not answer within `timeout`, the server's record decides. Throws what `inspect_lock`
+/// throws.
 [[nodiscard]] DLOCK_API BreakOutcome break_lock(Client& client, std::string_view name,
                                                 std::int64_t fence,
                                                 Span timeout = std::chrono::seconds{1});
 
 /// @name Text
-/// One line for logs and for people. What a stranger wrote (names, hosts, labels) is escaped. The
-/// format may change; programs read the members. @{
+/// One line for logs and for people, in which names, hosts and labels are escaped. The format may
+/// change; programs read the members. @{
 
 /// One line that describes the value.
 [[nodiscard]] DLOCK_API std::string to_string(const Party& value);

@@ -24,8 +24,8 @@ class LockSpec;
 
 /// A counter that any client may count down, and that opens for good at zero. Thread-safe. The
 /// first client that uses a name makes the latch, with its count; a client that says another count
-/// gets `UsageError`. A latch goes away when it was not used for `LatchOptions::keep`, so use a new
-/// name for each occasion. It may have the name of a lock.
+/// gets `UsageError`. A latch disappears `LatchOptions::keep` after its last use, so use a new name
+/// for each occasion. It may have the name of a lock.
 ///
 /// A program that dies before it has counted down leaves the others waiting, unless it had joined:
 /// then its part ends with its ttl, and the waits end with `Broken`. Otherwise give the waits a
@@ -43,16 +43,16 @@ class DLOCK_API Latch {
   Latch(const Latch&) = delete;
   Latch& operator=(const Latch&) = delete;
 
-  /// Counts down by `n`, from 1, but not below zero. Counted exactly once, whatever happens to the
-  /// connection, if it returns; if it throws, maybe.
+  /// Counts down by `n`, at least 1, but not below zero. If it returns, it has counted exactly
+  /// once, whatever happened to the connection. If it throws, it may have counted.
   void count_down(std::int64_t n = 1);
-  /// Takes one of the parts, of which there are as many as the count. It shows the others that
-  /// somebody is going to count it down. The part is a lease that is renewed as those of locks are,
-  /// with a fence of its own. A part that is released instead, as by an exception, counts as dead.
-  /// Throws `UsageError` when all parts are taken.
+  /// Takes one of the parts, of which there are as many as the count: a promise to count down. The
+  /// part is a lease with a fence of its own, renewed like that of a lock. If it ends without being
+  /// counted down, also by an exception, the latch is broken. Throws `UsageError` when all parts
+  /// are taken.
   [[nodiscard]] Lease join();
   /// Counts down by one for a part, and gives the part back. Throws `LockLost` or `Broken`, and
-  /// does not count, if the part had ended: somebody else may have done its work already.
+  /// does not count, if the part had ended: another program may have done its work already.
   void count_down(Lease part);
   /// Whether it is at zero. One round trip.
   [[nodiscard]] bool try_wait();

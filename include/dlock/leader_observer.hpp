@@ -1,5 +1,5 @@
 /// @file
-/// LeaderObserver: seeing who leads an election, and each change of it.
+/// LeaderObserver: the leader of an election, and each change.
 #pragma once
 
 #include <chrono>
@@ -21,23 +21,23 @@ class ElectionWatcher;
 struct WatchState;
 }  // namespace detail
 
-/// Who leads, as it says itself.
+/// A leader and its value.
 struct Leader {
-  std::string value;          ///< what it proclaimed: any bytes
+  std::string value;          ///< the value that it proclaimed: any bytes
   std::int64_t term = 0;      ///< the fence of its leadership: grows with each leader of this name
   std::int64_t revision = 0;  ///< how often it has proclaimed, from 1
 };
 
-/// What has changed.
+/// A change of the leader or its value.
 struct LeaderChange {
-  /// How it has changed.
+  /// The kind of change.
   enum class Kind {
-    elected,     ///< `leader` leads, who did not before
-    proclaimed,  ///< the same leader says something else, or the same again
+    elected,     ///< `leader` is new
+    proclaimed,  ///< the same leader proclaimed another value, or the same again
     vacant,      ///< nobody leads
   };
-  Kind kind{};    ///< how
-  Leader leader;  ///< who leads now; empty if vacant
+  Kind kind{};    ///< the kind of change
+  Leader leader;  ///< the leader now; empty if vacant
 };
 
 /// Reports the changes of an election, over a connection of its own. For one thread at a time.
@@ -45,7 +45,7 @@ struct LeaderChange {
 /// Changes come in order. Two changes that happen before the first is seen come as one, so a state
 /// in between may be missed, but never the last one. The server reports at once when a leader is
 /// elected, proclaims something, or resigns. A leader that crashed counts as gone when its lock has
-/// ended by the server's clock. A report that was lost is made up for within 2.5 s.
+/// ended by the server's clock. If a report was lost, the observer finds the change within 2.5 s.
 class DLOCK_API LeaderObserver {
  public:
   /// For the library's own classes.
@@ -74,7 +74,7 @@ class DLOCK_API LeaderObserver {
   std::unique_ptr<detail::ElectionWatcher> watcher_;
 };
 
-/// Receives each change, in order, on a thread of its own. What it throws is reported to the
+/// Receives each change, in order, on a thread of its own. Its exceptions are reported to the
 /// client's log.
 using LeaderHandler = std::function<void(const LeaderChange&)>;
 

@@ -18,14 +18,14 @@
 
 namespace dlock {
 
-/// For how long work that was begun keeps others from beginning it.
+/// Settings of work that is done once in a period.
 struct OnceOptions {
-  /// The shortest time since the work began, even if it is done sooner. Longer than the schedulers'
-  /// clocks may be apart, and shorter than their period. Positive.
+  /// The minimum time from one begin to the next, even if the work is done sooner. Longer than the
+  /// schedulers' clocks may be apart, and shorter than their period. Positive.
   Span at_least{60'000};
-  /// The longest time: what the work may take, and for how long a process that died in it blocks
-  /// the others. The lease is not renewed. At least `at_least` and 10 ms, at most 10 years, which
-  /// `hours::max()` stands for.
+  /// How long the work may take, and how long a process that died in it blocks the others. The
+  /// lease is not renewed. At least `at_least` and 10 ms, at most 10 years, which `hours::max()`
+  /// stands for.
   Span at_most{3'600'000};
   /// At least this many replicas must have the lock too, as `LockOptions::min_replicas` says.
   std::int64_t min_replicas = 0;
@@ -33,9 +33,10 @@ struct OnceOptions {
   Span replication_timeout{1'000};
 };
 
-/// Returns a lease to do the work, or none if somebody does it now, did it not long ago, or waits
-/// for a `Mutex` of this name. Takes at most one round trip. A release of the lease before
-/// `at_least` has passed, also by its destructor, gives the lock back only then. Thread-safe.
+/// Returns a lease to do the work, or none if another client does it now, did it less than
+/// `at_least` ago, or waits for a `Mutex` of this name. Takes at most one round trip. A release of
+/// the lease before `at_least` has passed, also by its destructor, frees the lock only then.
+/// Thread-safe.
 ///
 /// Throws `UsageError` for options out of range, and otherwise what `LeaseSource::try_acquire()`
 /// throws.
@@ -46,7 +47,7 @@ namespace detail {
 /// Throws `LockLost` if the lease had ended before.
 DLOCK_API void end_once(Lease lease);
 
-/// What a coroutine or a generator returns: most of its body runs after its call has returned.
+/// The result of a coroutine or a generator, most of whose body runs after its call has returned.
 template <class Result>
 concept Coroutine = requires { typename std::coroutine_traits<Result>::promise_type; } ||
                     requires(Result& result) { result.await_ready(); };
@@ -60,15 +61,15 @@ void do_once(Work&& work, Arguments&&... arguments) {
 }
 }  // namespace detail
 
-/// Does `work()` or `work(const Lease&)`, unless somebody else does it or did it not long ago (see
-/// `begin_once`). Returns whether it did. What `work` throws goes on to the caller, and counts as
-/// done. A coroutine does not compile, since it would run on without the lease. Work that may come
-/// near `at_most` should look at `lost()` of the lease.
+/// Does `work()` or `work(const Lease&)`, unless another client does it or did it less than
+/// `at_least` ago (see `begin_once`). Returns whether it did. An exception of `work` reaches the
+/// caller, and the work counts as done. A coroutine does not compile, since it would run on without
+/// the lease. Work that may come near `at_most` should look at `lost()` of the lease.
 ///
 ///     dlock::run_once(client, "nightly", {.at_least = 5min, .at_most = 1h}, [] { report(); });
 ///
 /// Throws `LockLost` when the work is done but took longer than `at_most`, or the lock was lost
-/// otherwise: then somebody may have done it at the same time.
+/// otherwise: then another client may have done it at the same time.
 template <class Work>
   requires std::invocable<Work> || std::invocable<Work, const Lease&>
 bool run_once(Client& client, std::string_view name, OnceOptions options, Work&& work) {

@@ -21,7 +21,7 @@ enum class LogLevel { debug, info, warning, error };
 
 /// Receives the library's own reports: reconnects, losses, degraded hand-offs. It is called from
 /// library threads, one call at a time for each client, and not after the client's end. It must not
-/// call back into that client. What it throws is dropped. It never gets a password.
+/// call back into that client. Its exceptions are dropped. It never gets a password.
 using LogSink = std::function<void(LogLevel, std::string_view)>;
 
 /// Settings of a `Client`. All durations are real time, counted also while the machine sleeps.
@@ -37,10 +37,10 @@ struct ClientOptions {
   /// first attempt, and so does the first connection where waiting would not help: the login is
   /// refused, the host name is unknown, or a private server cannot be started.
   Span patience{10'000};
-  /// By how much this machine's clock may run faster or slower than the server's: as a part of the
-  /// time measured ...
+  /// By how much this machine's clock may run faster or slower than the server's: as a share of the
+  /// measured time ...
   double drift_rate = 0.01;
-  /// ... and as a fixed time. Both are taken off the validity of each lease.
+  /// ... and as a fixed time. Both shorten the validity of each lease.
   Span drift_floor{2};
   /// How long before the end of its validity `Lease::lost()` fires. None: a tenth of the ttl, at
   /// most 1 s.
@@ -48,9 +48,9 @@ struct ClientOptions {
   /// Put before each lock name to make its key. Empty, as with redis-py and others: the key is the
   /// name.
   std::string prefix{};
-  /// For people who look: `dlock info` shows it next to host, pid and program.
+  /// A text for people: `dlock info` shows it next to host, pid and program.
   std::string label{};
-  /// Where reports go. None: nowhere.
+  /// Receives the reports. None: they are dropped.
   LogSink log{};
 };
 
@@ -78,7 +78,7 @@ struct LockOptions {
   /// error is `errc::lost`.
   Span replication_timeout{1'000};
 
-  /// Whether all are equal.
+  /// Whether all members are equal.
   friend bool operator==(const LockOptions&, const LockOptions&) = default;
 };
 

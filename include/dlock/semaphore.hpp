@@ -43,8 +43,8 @@ class DLOCK_API Semaphore : public LeaseSource {
   Semaphore(const Semaphore&) = delete;
   Semaphore& operator=(const Semaphore&) = delete;
 
-  /// Where leases of `count` permits come from. Acquiring throws `UsageError` if `count` is less
-  /// than 1 or more than `size()` then.
+  /// The source of leases of `count` permits. Acquiring throws `UsageError` if `count` is less than
+  /// 1 or more than `size()` then.
   [[nodiscard]] LeaseSource permits(std::int64_t count) const;
 
   /// Changes the number of permits, in this object and in the store. New permits go to those that

@@ -34,9 +34,9 @@ class ThreadHolds;
 /// the mutex itself is the source of its writers. Each lease has a fence of its own, greater than
 /// those of all leases before, of readers and writers alike.
 ///
-/// With `redis+quorum`, readers that hold the lock together have their fences in any order,
-/// clients that arrive at about the same time are served in no particular order, and upgradeable
-/// readers and downgrades are refused with `UsageError`.
+/// With `redis+quorum`, readers that hold the lock together have their fences in any order, clients
+/// that arrive at about the same time are served in no particular order, and upgradeable readers
+/// and downgrades are refused with `UsageError`.
 ///
 /// A `SharedMutex` and a `Mutex` of the same name are different locks on one key: whoever comes
 /// second gets `errc::not_a_lock`.
@@ -53,9 +53,9 @@ class DLOCK_API SharedMutex : public LeaseSource {
   SharedMutex(const SharedMutex&) = delete;
   SharedMutex& operator=(const SharedMutex&) = delete;
 
-  /// Where leases of the writer come from.
+  /// The source of the writer's leases.
   [[nodiscard]] LeaseSource writer() const;
-  /// Where leases of readers come from.
+  /// The source of readers' leases.
   [[nodiscard]] LeaseSource reader() const;
 
   /// Waits until it can lock as the writer. Throws `TimedOut` when `LockOptions::wait` is set and
