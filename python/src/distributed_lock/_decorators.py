@@ -44,7 +44,7 @@ BlockFor = Callable[[Callable[..., object]], Callable[[Args, Kwargs], Block]]
 
 
 def kind_of(function: Callable[..., object]) -> Kind:
-    """What a call of it returns, as far as it says so."""
+    """The kind of a call's result, as far as the function tells."""
     while isinstance(function, functools.partial):
         function = function.func
     for one in (function, getattr(type(function), "__call__", None)):

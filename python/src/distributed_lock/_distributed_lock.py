@@ -61,8 +61,8 @@ class _Common(Owner[Lease]):
 
     @property
     def lease(self) -> Lease:
-        """What the caller holds, or what nobody is at any more who acquired it by this object; it may
-        be used in other threads. UsageError: it holds nothing."""
+        """The lease that the caller holds through this object, or one whose thread or task has ended.
+        Other threads may use it. Raises UsageError if there is none."""
         lease = self._kept()
         if lease is None:
             raise self._owners().absence(self._label())
@@ -102,10 +102,10 @@ class _Common(Owner[Lease]):
         self.lease.ensure_held()
 
     def extend(self, additional_time: float = 0, replace_ttl: bool = False) -> bool:
-        """For programs written for redis-py's Lock: nothing needs to be extended, as the lease is
-        renewed for as long as it is held, and it never outlives its holder by more than `lock_ttl`,
-        whatever the arguments say. Returns True while it is held. Raises LockLost if it is not any
-        more, and UsageError with `renew=False`, which is to end in any case."""
+        """For programs written for redis-py's Lock. It extends nothing and ignores its arguments: dlock
+        renews the lease while it is held, and it never outlives its holder by more than `lock_ttl`.
+        Returns True while it is held. Raises LockLost if it was lost, and UsageError with
+        `renew=False`, since such a lease is to end in any case."""
         lease = self.lease
         if not self._renew:
             raise UsageError(f"the lock {self._label()} was made with renew=False, and is not "

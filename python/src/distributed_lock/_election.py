@@ -22,8 +22,8 @@ _KINDS: tuple[Literal["elected", "proclaimed", "vacant"], ...] = (
 
 @dataclass(frozen=True)
 class Leader:
-    """Who leads, as it says itself. `term` is its fence, `revision` how often it has proclaimed.
-    Bytes of the value that are no UTF-8 are surrogates, as in names of files."""
+    """The leader and its value. `term` is its fence, `revision` counts its proclamations. Bytes of the
+    value that are no UTF-8 are surrogates, as in names of files."""
 
     value: str
     term: int
@@ -160,7 +160,7 @@ class Election(Named[_dlock.Election]):
         return None if won is None else Leadership(won, self.name)
 
     def leader(self) -> Leader | None:
-        """Who leads now; None if nobody does, or has not proclaimed yet."""
+        """The leader now; None if there is none, or it has not proclaimed yet."""
         found = brief(self._inner.get().leader)
         return None if found is None else _leader_of(*found)
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 
 def original(module: str, name: str) -> Any:
-    """What gevent and eventlet put their own in place of; they may do so at any time."""
+    """The original of an object that gevent or eventlet may replace, at any time."""
     monkey = sys.modules.get("gevent.monkey")
     if monkey is not None and monkey.is_object_patched(module, name):
         return monkey.get_original(module, name)
@@ -35,32 +35,32 @@ Post = Callable[[Callable[[], object]], bool]
 
 
 class Waiter(Protocol):
-    """For one thing that a greenlet waits for."""
+    """Lets a greenlet wait for one thing."""
 
     def wake(self) -> None:
-        """From any thread, once."""
+        """Ends the wait. To be called once, from any thread."""
 
     def wait(self) -> None:
-        """Until it was woken. Raises what another greenlet throws in."""
+        """Waits until it is woken. Raises what another greenlet throws into this one."""
 
     def close(self) -> None:
-        """Frees it; nobody wakes any more."""
+        """Frees it; `wake` must not be called any more."""
 
 
 class Hub(Protocol):
-    """Of one thread."""
+    """The hub of one thread."""
 
     name: str
 
     def is_running_callback(self) -> bool: ...
     def waiter(self) -> Waiter: ...
     def post(self) -> Post:
-        """What runs a function in a greenlet, from any thread. It returns False if the hub has
-        ended."""
+        """A function for any thread, which runs its argument in a greenlet. It returns False if the
+        hub has ended."""
 
 
 def current() -> Hub | None:
-    """That of this thread, if it has one, and so may have greenlets."""
+    """The hub of this thread, if it has one, and so may have greenlets."""
     local = sys.modules.get("gevent._hub_local")
     if local is not None:
         hub = local.get_hub_if_exists()
@@ -161,7 +161,7 @@ class _EventletWaiter:
 
 
 class _Mailbox:
-    """What other threads have for the greenlets of a hub, which has no such thing itself."""
+    """Functions from other threads for a hub that has no queue for them itself."""
 
     def __init__(self) -> None:
         self.process = os.getpid()

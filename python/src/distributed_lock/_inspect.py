@@ -132,9 +132,9 @@ class DeadlockLink:
 
 @dataclass(frozen=True)
 class Stats:
-    """What this process has done on one store since its first lock there. `granted` and `passed`
-    are acquisitions that another's release pushed, from another client or from a thread of this
-    one. `commands` is what was sent to the server."""
+    """Counters of this process on one store, since its first lock there. `granted` and `passed` count
+    acquisitions by another's release, of another client or of a thread of this one. `commands` counts
+    the commands to the server."""
 
     acquired: int
     granted: int
@@ -169,7 +169,7 @@ def _listing(client: Store, pattern: str, prefix: str) -> Callable[[], list[Lock
 
 
 def inspect_lock(client: Store, lock_name: str, *, prefix: str = "") -> LockInfo:
-    """Who holds a lock, and who waits. Raises as Mutex.acquire()."""
+    """The holders and waiters of a lock. Raises as Mutex.acquire()."""
     return brief(inspecting(_client(client, prefix), lock_name))
 
 
@@ -179,7 +179,7 @@ async def inspect_lock_async(client: Store, lock_name: str, *, prefix: str = "")
 
 
 def inspecting(client: _dlock.Client, lock_name: str) -> Callable[[], LockInfo]:
-    """What asks for it."""
+    """The call that asks the server."""
     name = bytes_of(checked_name(lock_name))
     return lambda: _lock(_dlock.inspect_lock(client, name))
 

@@ -226,7 +226,7 @@ class Held:
         release_after(self.release, error)
 
     def _facts(self) -> str:
-        """What is fixed, for a repr."""
+        """The constant members, for a repr."""
         return ""
 
     def __repr__(self) -> str:
@@ -311,7 +311,7 @@ class Lease(Held):
 
 
 def ignore(code: int, what: str) -> None:
-    """Of a release that nobody waits for: what is unknown is repeated by the library."""
+    """Takes the outcome of a release for which nobody waits; the library repeats it if necessary."""
 
 
 def _log_failure(code: int, what: str) -> None:
@@ -320,7 +320,7 @@ def _log_failure(code: int, what: str) -> None:
 
 
 def report_dropped(name: str, source: object) -> None:
-    """That nobody has it any more, and nobody has released it."""
+    """Warns that the program dropped a lease without releasing it."""
     text = (f"the lease of {quoted(name)} was dropped while it was held: it is given back now. "
             "Release it, or use `with`")
     _process.log.warning("%s", text)

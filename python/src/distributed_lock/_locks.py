@@ -63,7 +63,7 @@ def checked_wait(wait: Seconds | None) -> Seconds | None:
 
 def terms_of(ttl: Seconds, renew: bool, max_hold: Seconds | None, min_replicas: int,
              replication_timeout: Seconds) -> _dlock.Terms:
-    """What all locks have, as the library has it."""
+    """The terms of any lock, as the library takes them."""
     return (ttl_of(ttl), renew, limit_of(max_hold, "max_hold"), min_replicas,
             milliseconds(replication_timeout, "replication_timeout"))
 
@@ -118,7 +118,7 @@ class NamedSource(PerProcess[_dlock.LeaseSource]):
 
 
 class Acquisitions:
-    """What is acquired by one object: who holds what. `on_lost(lease)` is called when one is lost."""
+    """The leases of one object and their holders. Calls `on_lost(lease)` when one is lost."""
 
     def __init__(self, on_lost: Callable[[Lease], object] | None = None) -> None:
         self.ownership: Ownership[Lease] = Ownership()
@@ -126,7 +126,7 @@ class Acquisitions:
 
     def acquire(self, source: NamedSource, timeout: Seconds | None, who: Caller, *, is_block: bool
                 ) -> Entry[Lease] | None:
-        """For the thread that calls."""
+        """Acquires for the calling thread."""
         if source.excludes_itself:
             self.ownership.refuse_second(source.name, who)
         lease = source.acquire(timeout)
@@ -134,7 +134,7 @@ class Acquisitions:
 
     async def acquire_async(self, source: NamedSource, timeout: Seconds | None, who: Caller, *,
                             is_block: bool) -> Entry[Lease] | None:
-        """For the task that called, whatever other one waits in its place."""
+        """Acquires for the task that called, though another one may wait in its place."""
         if source.excludes_itself:
             self.ownership.refuse_second(source.name, caller())
         lease = await source.acquire_async(timeout)
@@ -144,12 +144,12 @@ class Acquisitions:
 
     async def enter_async(self, source: NamedSource, timeout: Seconds | None, who: Caller
                           ) -> Lease:
-        """For a block. Raises LockTimeout."""
+        """Acquires for a block. Raises LockTimeout."""
         entry = await self.acquire_async(source, timeout, who, is_block=True)
         return checked(entry, source.key, timeout).lease
 
     async def exit_async(self, name: str, who: Caller, error: BaseException | None) -> None:
-        """For its end."""
+        """Releases at the end of the block."""
         async def release() -> None:
             await self.ownership.take_block(who, name, []).lease.release_async()
 
@@ -234,7 +234,7 @@ class AsyncLease:
 
 
 def timed_out(key: str, timeout: Seconds | None) -> LockTimeout:
-    """What says that a lock was not to be had in that time."""
+    """The error for a lock that was not acquired in that time."""
     if timeout is not None and seconds_of(timeout) <= 0:
         return LockBusy(f"the lock {quoted(key)} is not free")
     return LockTimeout(f"could not acquire the lock {quoted(key)} within {timeout}"
@@ -294,7 +294,7 @@ class NamedSources(OfProcess):
 
 
 class LeaseSource:
-    """What the locks have in common: each acquisition is a Lease of its own, with its fence.
+    """The base of all locks: each acquisition is a Lease of its own, with its fence.
     Thread-safe. Timeouts are in seconds; 0 only tries, None is the `wait` of the lock, without which
     there is no limit.
 

@@ -30,7 +30,7 @@ def checked_name(name: object) -> str:
 
 
 def bytes_of(text: str) -> bytes:
-    """As the server has it: bytes that are no UTF-8 are surrogates in Python, as in file names."""
+    """The server's bytes: bytes that are no UTF-8 are surrogates in Python, as in file names."""
     return text.encode(errors="surrogateescape")
 
 
@@ -40,7 +40,7 @@ def text_of(data: bytes) -> str:
 
 
 def naming_of(lock_name: str, name: Naming) -> str | Callable[..., str]:
-    """What a lock was given: one of the two."""
+    """The one of the two that a lock was given."""
     if name is None:
         return lock_name
     if lock_name:

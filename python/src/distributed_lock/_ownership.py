@@ -1,7 +1,7 @@
-"""Whose an acquisition is: of the thread or task that asked, while that is at it; then of anybody.
+"""The owner of an acquisition: the thread or task that asked, while that goes on; then anybody.
 
-A lock object has an entry for each lease that it was given and nobody has given back yet. Exclusion
-allows one that is live; the others are lost, and wait for their owners to be told."""
+A lock object has an entry for each of its leases that nobody has released yet. Exclusion allows one
+live lease; the others are lost, and their owners have not noticed yet."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def current_task() -> asyncio.Task[object] | None:
 
 
 class Caller:
-    """Who calls a method of a lock, and from where. Not to be kept for long: it may have a frame."""
+    """The caller of a method of a lock. Not to be kept for long: it may have a frame."""
 
     __slots__ = ("_job", "code", "frame", "task", "thread")
 
@@ -148,8 +148,8 @@ class Entry(Generic[L]):
                 and self._code is caller.code)
 
     def nearness(self, caller: Caller) -> int:
-        """How sure it is that it is the caller's: 0, not at all; 3, the same run of a function
-        acquired it, whatever thread or task stepped that."""
+        """How surely it belongs to the caller: 0, not at all; 3, the same run of a function acquired
+        it, in whichever thread or task."""
         if self._is_in_frame_of(caller) and (
                 self.is_block or (self._code and self._code.co_flags & _STEPPED)):
             return 3
@@ -160,7 +160,7 @@ class Entry(Generic[L]):
         return 2 if task is caller.task else 1
 
     def who(self) -> str | None:
-        """Who is still at what it was acquired for; None: nobody, and it is anybody's."""
+        """The owner, if that still works under the lock; None: it belongs to anybody."""
         owner = None if self._owner is None else self._owner()
         if isinstance(owner, _Thread):
             if self._job is None or owner.runs(self._job):
@@ -186,7 +186,7 @@ class Ownership(Generic[L]):
                                  "for itself")
 
     def add(self, entry: Entry[L], caller: Caller) -> None:
-        """For an acquisition that the caller made, which forgets one that it lost before."""
+        """Adds the caller's new entry, and forgets one that it lost before."""
         for other in self._entries and list(self._entries):
             if not (entry.is_block or other.is_block or other.nearness(caller) < 2
                     or other.lease.held):
@@ -206,13 +206,13 @@ class Ownership(Generic[L]):
         return True
 
     def of(self, caller: Caller) -> Entry[L] | None:
-        """What the caller holds; else what nobody is at any more."""
+        """The caller's entry, or one whose owner has ended."""
         entries = list(self._entries)
         return self._own(entries, caller) or self._anybodys(entries)
 
     def take(self, caller: Caller, name: str) -> Entry[L]:
-        """For release(): the entry to give back, removed. Raises UsageError if there is none that
-        the caller may release."""
+        """Removes and returns the entry that release() gives back. Raises UsageError if the caller may
+        release none."""
         while True:
             entries = list(self._entries)
             entry = self._own(entries, caller) or self._anybodys(
@@ -245,7 +245,7 @@ class Ownership(Generic[L]):
         return blocks[-1] if blocks else None
 
     def absence(self, label: str) -> UsageError:
-        """What is said to a caller who asks about what it does not hold."""
+        """The error for a caller that does not hold the lock."""
         who = next((who for entry in list(self._entries) if (who := entry.who())), None)
         return UsageError(
             f"the lock {label} is not held here: acquire it first, each lease has a state of its own"
@@ -253,7 +253,7 @@ class Ownership(Generic[L]):
             f"the lock {label} is not held here, but by {who}: hand on its `lease` there, to look at")
 
     def summary(self, caller: Caller) -> str:
-        """Who holds it, for a repr."""
+        """The holder, for a repr."""
         held = [entry for entry in list(self._entries) if entry.lease.held]
         if not held:
             return ""
@@ -295,7 +295,7 @@ def _lost_first(entries: list[Entry[L]]) -> Entry[L] | None:
 
 
 def caller() -> Caller:
-    """Who called this package."""
+    """The caller of this package."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__package__") == __package__:
         frame = frame.f_back

@@ -21,7 +21,7 @@ class OfProcess:
 
 
 class PerProcess(OfProcess, Generic[T]):
-    """What `make(client)` returns, with the client of these settings. Thread-safe."""
+    """The object that `make(client)` returns for the client of these settings. Thread-safe."""
 
     def __init__(self, store: Store, name: str, prefix: str,
                  make: Callable[[_dlock.Client], T]) -> None:

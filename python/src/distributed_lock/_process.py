@@ -1,6 +1,6 @@
-"""What a process has of the library: one client for each store, and the leases it holds.
+"""The objects of a process: one client for each store, and the leases that it holds.
 
-A forked child begins with none. At the end of the program what is still held is released.
+A forked child begins with none. The end of the program releases all that it still holds.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ _label: str | None = None
 
 
 def set_label(text: str) -> None:
-    """What `dlock info` and inspect_lock() show of this process to others. Without a call, that is the
-    name of its script. Call it before the first lock object is made; in the child of a fork, which
-    connects anew, before the child uses one. Raises UsageError when it is too late."""
+    """Sets the text by which `dlock info` and inspect_lock() show this process to others; without a
+    call, it is the name of the script. Call it before the first lock object is made; in the child of
+    a fork, which connects anew, before the child uses one. Raises UsageError when it is too late."""
     global _label
     if _clients:
         raise UsageError("set_label() comes too late: call it before the first lock object is made")
@@ -55,7 +55,7 @@ def _own_label() -> str:
 
 
 def generation() -> int:
-    """How often this process came out of a fork: what is older than that is the parent's."""
+    """How often this process came out of a fork: objects of an earlier generation are the parent's."""
     return _generation
 
 

@@ -10,21 +10,21 @@ from ._errors import UsageError
 
 
 class RedisClient(Protocol):
-    """What is needed of a redis.Redis or redis.asyncio.Redis: the settings of its connections."""
+    """The needed part of redis.Redis and redis.asyncio.Redis: the settings of its connections."""
 
     @property
     def connection_pool(self) -> Any: ...
 
 
 class ClusterClient(Protocol):
-    """The same of a redis.cluster.RedisCluster or redis.asyncio.cluster.RedisCluster."""
+    """The same for redis.cluster.RedisCluster and redis.asyncio.cluster.RedisCluster."""
 
     @property
     def nodes_manager(self) -> Any: ...
 
 
-# A client whose settings are taken over, a URL, or None: $DLOCK_URL, or else a private server of
-# this user on this machine.
+# A client of redis-py, whose settings dlock reads; a URL; or None: $DLOCK_URL, and without that a
+# private server of this user on this machine.
 Store = Union[RedisClient, ClusterClient, str, None]
 
 
@@ -56,7 +56,7 @@ def _settings_of(connections: Any) -> dict[str, Any]:
 
 
 def _url_of_sentinels(pool: Any, settings: dict[str, Any]) -> str:
-    """Of what Sentinel.master_for() returned."""
+    """The URL for the pool of a client that Sentinel.master_for() returned."""
     if not pool.is_master:
         raise UsageError("a client of Sentinel's replicas cannot lock: pass that of master_for()")
     asked = [sentinel.connection_pool for sentinel in pool.sentinel_manager.sentinels]

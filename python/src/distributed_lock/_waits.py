@@ -78,7 +78,7 @@ class _Call:
         return self._result is not None
 
     def result(self) -> Any:
-        """What the call returned, or raised."""
+        """Returns or raises what the call returned or raised."""
         result, self._result = self._result, None
         error, self._error = self._error, None
         if error is not None:
@@ -90,9 +90,10 @@ class _Call:
 
 
 def blocking(function: Callable[[bool], T], *, finish: bool = False) -> T:
-    """What `function(in_main_thread)` returns, which may wait. Where gevent or eventlet run greenlets
-    in this thread, others run meanwhile; one that is killed, or whose time is up, ends the wait.
-    `finish`: not before the call has ended, since it changes something that the caller has."""
+    """Returns the result of `function(in_main_thread)`, which may wait. Where gevent or eventlet run
+    greenlets in this thread, others run meanwhile; a greenlet that is killed, or whose time is up,
+    ends the wait. With `finish` the wait first lasts until the call has ended, since that changes
+    something of the caller's."""
     hub = _hubs.current()
     if hub is None:
         return function(_hubs.in_main_thread())
@@ -184,7 +185,7 @@ async def _outwaited(future: asyncio.Future[Any]) -> None:
 
 
 class Coming(Generic[H]):
-    """What comes after a wait: `await` it, or use it in `async with`, which gives it back."""
+    """The result of a wait: `await` it, or use it in `async with`, which releases it."""
 
     def __init__(self, wait: Callable[[], Coroutine[Any, Any, H]]) -> None:
         self._wait = wait

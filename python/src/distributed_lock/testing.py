@@ -40,7 +40,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        """What locks take instead of a client of redis-py; also for $DLOCK_URL and `--url`."""
+        """The URL: for locks in place of a client of redis-py, for $DLOCK_URL and for `--url`."""
         return self._server.url()
 
     def pause(self) -> None:
