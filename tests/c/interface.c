@@ -29,7 +29,7 @@ static void leases(void) {
   CHECK(dlock_lease_ensure_held(lease) == DLOCK_USAGE);
   CHECK(dlock_lease_valid_for_ms(lease) == 0);
   CHECK(!dlock_lease_is_lost(lease));
-  CHECK(try_acquire(theirs, &other) == DLOCK_OK);
+  CHECK(dlock_acquire(theirs, LONG_MS, NULL, &other) == DLOCK_OK);
   CHECK(dlock_lease_fence(other) > dlock_lease_fence(lease));
   CHECK(strcmp(dlock_lease_name(lease, NULL), "a") == 0);
   dlock_lease_free(lease);
@@ -51,7 +51,8 @@ static void leases(void) {
 
 static void names(void) {
   static const char name[] = "with\0zero";
-  dlock_client_options options = {.size = sizeof options, .prefix = "p:", .label = "here"};
+  dlock_client_options options = {
+      .size = sizeof options, .drift_rate = 0.2, .prefix = "p:", .label = "here"};
   dlock_client* client = NULL;
   CHECK(dlock_client_new(NULL, &options, &client) == DLOCK_OK);
   dlock_lock* lock = NULL;
@@ -60,6 +61,7 @@ static void names(void) {
   size_t length = 0;
   CHECK(memcmp(dlock_lease_name(lease, &length), name, sizeof name) == 0);
   CHECK(length == sizeof name - 1);
+  CHECK(dlock_lease_valid_for_ms(lease) <= 24000);
   say("held");
   wait_for_line();
   dlock_lease_free(lease);
@@ -216,6 +218,12 @@ static void losing(void) {
   CHECK(try_acquire(other, &freed) == DLOCK_OK);
   CHECK(dlock_lease_on_lost(freed, on_lost, &removed) == DLOCK_OK);
   dlock_lease_free(freed);
+  dlock_stats stats = {.size = sizeof stats};
+  while (stats.renewals + stats.reconnects == 0) {
+    nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    CHECK(dlock_client_stats(client, &stats) == DLOCK_OK);
+  }
+  CHECK(stats.renewals > 0 && stats.reconnects == 0);
   say("held");
   await(&lost); /* the test deletes the keys */
   CHECK(dlock_lease_is_lost(lease));
@@ -231,15 +239,20 @@ static void losing(void) {
   dlock_lock_free(other);
   dlock_lock_free(lock);
 
-  /* A limit of its own. */
-  options = (dlock_lock_options){.size = sizeof options, .ttl_ms = 300, .no_renew = 1};
-  CHECK(dlock_mutex_new(client, "a", DLOCK_TEXT, &options, &lock) == DLOCK_OK);
-  lease = acquire(lock);
-  answer ended = ANSWER;
-  CHECK(dlock_lease_on_lost(lease, on_lost, &ended) == DLOCK_OK);
-  await(&ended);
-  dlock_lease_free(lease);
-  dlock_lock_free(lock);
+  /* Limits of their own. */
+  const dlock_lock_options limits[] = {
+      {.size = sizeof *limits, .ttl_ms = 300, .no_renew = 1},
+      {.size = sizeof *limits, .max_hold_ms = 300},
+  };
+  for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+    CHECK(dlock_mutex_new(client, "a", DLOCK_TEXT, &limits[i], &lock) == DLOCK_OK);
+    lease = acquire(lock);
+    answer ended = ANSWER;
+    CHECK(dlock_lease_on_lost(lease, on_lost, &ended) == DLOCK_OK);
+    await(&ended);
+    dlock_lease_free(lease);
+    dlock_lock_free(lock);
+  }
   dlock_client_free(client);
 }
 
@@ -341,12 +354,16 @@ static void errors(void) {
   dlock_client_options there = {.size = sizeof there,
                                 .connect_timeout_ms = 200,
                                 .request_timeout_ms = 200,
+                                .patience_ms = 20,
                                 .log = on_log,
                                 .log_context = &lines};
   CHECK(dlock_client_new("redis+unix:///nonexistent/redis.sock", &there, &client) == DLOCK_OK);
   lock = new_mutex(client, "a");
   CHECK(dlock_acquire(lock, 0, NULL, &lease) == DLOCK_UNREACHABLE && lease == NULL);
   CHECK(strstr(dlock_last_error(), "/nonexistent/redis.sock") != NULL);
+  const time_t began = time(NULL);
+  CHECK(dlock_acquire(lock, DLOCK_FOREVER, NULL, &lease) == DLOCK_UNREACHABLE);
+  CHECK(time(NULL) - began < 8); /* not the 10 s without the option */
   dlock_lock_free(lock);
   dlock_client_free(client);
   CHECK(lines > 0);

@@ -114,6 +114,9 @@ void test_server(void) {
   CHECK(dlock_lease_release(lease) == DLOCK_LOST);
   CHECK(dlock_lease_lose(client, lease) == DLOCK_USAGE);
   dlock_lease_free(lease);
+  dlock_stats stats = {.size = sizeof stats};
+  CHECK(dlock_client_stats(client, &stats) == DLOCK_OK);
+  CHECK(stats.acquired == 1 && stats.released == 0 && stats.lost == 1);
 
   CHECK(dlock_test_server_pause(server) == DLOCK_OK);
   CHECK(try_acquire(mutex, &lease) == DLOCK_UNREACHABLE);

@@ -62,6 +62,11 @@ static void* upgrade(void* context) {
   return dlock_lease_upgrade(context, DLOCK_FOREVER, NULL) == DLOCK_CANCELLED ? context : NULL;
 }
 
+static void* request_cancel(void* context) {
+  dlock_cancel_request(context);
+  return NULL;
+}
+
 void upgrades(void) {
   dlock_client* client = new_client();
   dlock_lock* lock = NULL;
@@ -88,9 +93,15 @@ void upgrades(void) {
   CHECK(try_acquire(readers, &reader) == DLOCK_TIMED_OUT);
   CHECK(dlock_lease_downgrade(lease) == DLOCK_OK && !dlock_lease_is_upgraded(lease));
 
-  /* A release ends the wait of another thread. */
+  /* Another thread ends the wait: by a cancellation, and by a release. */
   CHECK(try_acquire(readers, &reader) == DLOCK_OK);
   pthread_t thread;
+  dlock_cancel* cancel = NULL;
+  CHECK(dlock_cancel_new(&cancel) == DLOCK_OK);
+  CHECK(pthread_create(&thread, NULL, request_cancel, cancel) == 0);
+  CHECK(dlock_lease_upgrade(lease, LONG_MS, cancel) == DLOCK_CANCELLED);
+  CHECK(pthread_join(thread, NULL) == 0 && dlock_lease_ensure_held(lease) == DLOCK_OK);
+  dlock_cancel_free(cancel);
   void* was_cancelled = NULL;
   CHECK(pthread_create(&thread, NULL, upgrade, lease) == 0);
   nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL); /* most often it waits by then */
@@ -123,7 +134,8 @@ void upgrades(void) {
 typedef struct {
   dlock_client* client;
   dlock_condition* condition;
-  int jobs; /* guarded by the mutex "jobs" */
+  int jobs;    /* guarded by the mutex "jobs" */
+  int waiting; /* likewise */
 } shop;
 
 static void* work(void* context) {
@@ -132,7 +144,9 @@ static void* work(void* context) {
   dlock_lease* lease = acquire(mutex);
   while (at->jobs == 0) {
     const int64_t fence = dlock_lease_fence(lease);
+    at->waiting++;
     CHECK(dlock_condition_wait(at->condition, &lease, DLOCK_FOREVER, NULL) == DLOCK_OK);
+    at->waiting--;
     CHECK(lease != NULL && dlock_lease_fence(lease) > fence);
   }
   at->jobs--;
@@ -141,24 +155,33 @@ static void* work(void* context) {
   return NULL;
 }
 
+/* Adds jobs when that many workers wait for one. */
+static void add_jobs(shop* at, dlock_lock* mutex, int waiting, int jobs) {
+  dlock_lease* lease = acquire(mutex);
+  while (at->waiting != waiting || at->jobs != 0) {
+    dlock_lease_free(lease);
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    lease = acquire(mutex);
+  }
+  at->jobs = jobs;
+  dlock_lease_free(lease);
+}
+
 void conditions(void) {
   dlock_client* client = new_client();
   shop at = {.client = client};
   CHECK(dlock_condition_new(client, "jobs", DLOCK_TEXT, &at.condition) == DLOCK_OK);
   CHECK(dlock_condition_notify_one(at.condition) == DLOCK_OK); /* nobody waits */
   dlock_lock* mutex = new_mutex(client, "jobs");
-  pthread_t workers[2];
-  for (int i = 0; i < 2; i++) {
+  pthread_t workers[3];
+  for (int i = 0; i < 3; i++) {
     CHECK(pthread_create(&workers[i], NULL, work, &at) == 0);
   }
-  for (int i = 0; i < 2; i++) {
-    dlock_lease* lease = acquire(mutex);
-    at.jobs++;
-    dlock_lease_free(lease);
-    CHECK((i == 0 ? dlock_condition_notify_one : dlock_condition_notify_all)(at.condition) ==
-          DLOCK_OK);
-  }
-  for (int i = 0; i < 2; i++) {
+  add_jobs(&at, mutex, 3, 1);
+  CHECK(dlock_condition_notify_one(at.condition) == DLOCK_OK);
+  add_jobs(&at, mutex, 2, 2);
+  CHECK(dlock_condition_notify_all(at.condition) == DLOCK_OK);
+  for (int i = 0; i < 3; i++) {
     CHECK(pthread_join(workers[i], NULL) == 0);
   }
   CHECK(at.jobs == 0);
