@@ -54,7 +54,9 @@ struct Routed {
   void reply(Instant now, ServerId server, std::string_view text) {
     const auto command = std::move(commands[server].front());
     commands[server].pop_front();
-    const auto whole = std::string{echo_of(command.args.at(0))} + " " + std::string{text};
+    const auto& first = command.args.at(0);
+    const std::string echo{command.verb == Verb::renew ? first : echo_of(first)};
+    const auto whole = echo + " " + std::string{text};
     router.on_reply(now, server, {.text = whole});
   }
 
@@ -100,6 +102,40 @@ TEST(Router, AClusterHasAnEngineForEachSlotThatIsUsed) {
   EXPECT_EQ(std::get<Refusal>(it.others[0]).waiter, 2U);
 }
 
+TEST(Router, TheKeysOfACommandAreOfTheSlotOfItsServer) {
+  Routed it{Router::Mode::cluster};
+  for (const WaiterId waiter : {1, 2}) {
+    it.acquire(start, waiter, {.key = "{" + std::to_string(waiter) + "}"});
+    it.router.on_connected(start, it.asked[waiter], true);
+    it.note();
+  }
+  for (const auto& [server, commands] : it.commands) {
+    for (const auto& command : commands) {
+      for (const auto& key : command.keys) EXPECT_EQ(slot_of(key), it.router.slot(server)) << key;
+    }
+  }
+}
+
+TEST(Router, AllSlotsAreClosedAndTheirRegistrationsWithdrawn) {
+  Routed it{Router::Mode::cluster};
+  for (const WaiterId waiter : {1, 2}) {
+    it.acquire(start, waiter, {.key = "{" + std::to_string(waiter) + "}"});
+    it.connect(start, it.asked[waiter]);
+  }
+  it.router.close(start);
+  it.note();
+  std::set<WaiterId> refused;
+  for (const auto& action : it.others) refused.insert(std::get<Refusal>(action).waiter);
+  EXPECT_EQ(refused, (std::set<WaiterId>{1, 2}));
+  it.commands.clear();
+  it.router.withdraw(start);
+  it.note();
+  ASSERT_EQ(it.commands.size(), 2U);
+  for (const auto& [server, commands] : it.commands) {
+    EXPECT_EQ(commands.back().verb, Verb::withdraw);
+  }
+}
+
 TEST(Router, LeasesOfDifferentSlotsHaveDifferentIds) {
   Routed it{Router::Mode::cluster};
   it.acquire(start, 1, {.key = "{a}"});
@@ -128,15 +164,22 @@ TEST(Router, UsersOfAQuorumSeeOneAnswer) {
   it.note();
   ASSERT_EQ(it.leases.size(), 1U);
   EXPECT_EQ(it.leases[1]->fence.counter, 5);
-  it.router.release(start, *it.leases[1]);
+  it.router.on_timer(start + 10s);
   it.note();
-  for (ServerId server = 0; server < 3; ++server) it.reply(start, server, "released");
+  for (ServerId server = 0; server < 3; ++server) it.reply(start + 10s, server, "k");
+  it.connect(start + 10s, 2);
+  it.note();
+  it.router.release(start + 10s, *it.leases[1]);
+  it.note();
+  for (ServerId server = 0; server < 3; ++server) it.reply(start + 10s, server, "released");
   it.note();
   ASSERT_EQ(it.others.size(), 1U);
   EXPECT_EQ(std::get<Released>(it.others[0]).kind, Released::Kind::released);
   EXPECT_TRUE(it.router.idle());
   const auto counters = it.router.counters();
   EXPECT_EQ(counters.acquired, 1U);
+  EXPECT_EQ(counters.renewals, 3U);
+  EXPECT_EQ(counters.reconnects, 1U);
   EXPECT_GT(counters.commands, 5U);
 }
 
@@ -172,6 +215,7 @@ TEST_P(RouterOfSilent, NamesTheServerThatDidNotAnswerAReleaseAndWaitsNoMoreOnceT
   it.note();
   EXPECT_FALSE(it.router.settled());
   for (ServerId server = 1; server < servers; ++server) it.reply(start, server, "released");
+  EXPECT_FALSE(it.router.settled());
   it.router.on_timer(start + 2s);
   it.note();
   EXPECT_EQ(it.unanswered, (std::set<ServerId>{0}));
