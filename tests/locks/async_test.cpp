@@ -160,6 +160,12 @@ Detached expect_errors(Mutex& mutex, std::stop_token stop, std::promise<errc>& c
   } catch (const Error& error) {
     reason = error.reason();
   }
+  try {
+    (void)co_await mutex.async_try_acquire_for(1min, stop);
+    reason = errc{};
+  } catch (const Error& error) {
+    if (error.reason() != reason) reason = errc{};
+  }
   cancelled.set_value(reason);
 }
 
@@ -183,9 +189,13 @@ TEST_F(Async, AWaitThatIsCancelledBeforeItBeginsSendsNothing) {
   Client client{server.url()};
   std::stop_source stop;
   stop.request_stop();
+  Mutex mutex{client, "m"};
   Inbox inbox;
-  Mutex{client, "m"}.async_acquire(inbox.handler(), stop.get_token());
+  mutex.async_acquire(inbox.handler(), stop.get_token());
   EXPECT_EQ(inbox.result().error, errc::cancelled);
+  Inbox tried;
+  mutex.async_try_acquire_for(1s, tried.handler(), stop.get_token());
+  EXPECT_EQ(tried.result().error, errc::cancelled);
   EXPECT_EQ(client.stats().commands, 0U);
 }
 

@@ -90,6 +90,14 @@ TEST_F(Options, TheLongestHoldIsPositive) {
   EXPECT_EQ(lock_with({.max_hold = 1ms}), errc{});
 }
 
+TEST_F(Options, ReplicasAreANumberAndTheWaitForThemIsPositive) {
+  for (const LockOptions& wrong :
+       {LockOptions{.min_replicas = -1}, LockOptions{.min_replicas = 2'000'000},
+        LockOptions{.replication_timeout = 0ms}, LockOptions{.replication_timeout = 2h}}) {
+    EXPECT_EQ(lock_with(wrong), errc::usage);
+  }
+}
+
 TEST_F(Options, TimeoutsMustBePositiveAndOfThisWorld) {
   for (const auto timeout : {milliseconds::min(), -1ms, 0ms, milliseconds{2 * year}}) {
     EXPECT_EQ(client_with({.connect_timeout = timeout}), errc::usage) << timeout.count();
@@ -107,6 +115,7 @@ TEST_F(Options, MarginsMustMakeSense) {
     EXPECT_EQ(client_with({.drift_floor = span}), errc::usage) << span.count();
     EXPECT_EQ(client_with({.safety_margin = span}), errc::usage) << span.count();
   }
+  EXPECT_EQ(client_with({.patience = -1ms}), errc::usage);
   EXPECT_EQ(client_with({.drift_rate = 0, .drift_floor = 0ms, .safety_margin = 0ms}), errc{});
 }
 

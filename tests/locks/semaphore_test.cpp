@@ -32,7 +32,10 @@ TEST_F(Semaphores, GivesAsManyPermitsAsThereAre) {
   EXPECT_FALSE(semaphore.try_acquire_until(std::chrono::system_clock::now()));
   EXPECT_EQ(used("gpu"), 3);
   second.release();
-  EXPECT_TRUE(semaphore.permits(2).try_acquire());
+  auto some = semaphore.permits(3);
+  EXPECT_FALSE(some.try_acquire());
+  some = semaphore.permits(2);
+  EXPECT_TRUE(some.try_acquire());
   EXPECT_EQ(used("gpu"), 1);
 }
 
