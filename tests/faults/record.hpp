@@ -41,7 +41,9 @@ class Records {
     if (file_ < 0) throw std::runtime_error{"no file for records in " + directory};
     say("start", "\"pid\":" + std::to_string(::getpid()) +
                      (is_command ? ",\"command\":true" : std::string{}));
-    watch_ = std::jthread{[this](const std::stop_token& stop) { watch(stop); }};
+    // The process may be stopped before the thread has run at all.
+    watch_ = std::jthread{
+        [this, begin = boot_us()](const std::stop_token& stop) { watch(stop, begin); }};
   }
   ~Records() {
     watch_.request_stop();
@@ -63,8 +65,8 @@ class Records {
  private:
   static constexpr std::int64_t beat_us = 5'000;
 
-  void watch(const std::stop_token& stop) {
-    for (std::int64_t last = boot_us(); !stop.stop_requested();) {
+  void watch(const std::stop_token& stop, std::int64_t last) {
+    while (!stop.stop_requested()) {
       std::this_thread::sleep_for(std::chrono::microseconds{beat_us});
       const std::int64_t now = boot_us();
       if (now - last > 4 * beat_us) say("stall", "\"since\":" + std::to_string(last), now);
