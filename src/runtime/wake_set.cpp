@@ -18,9 +18,9 @@ void sleep(const std::atomic<std::uint32_t>& word, std::uint32_t seen, std::uint
 
 // syscall() is no cancellation point, so this makes it one as the C library does for its own. A
 // cancelled thread may be at any instruction here: so there is nothing to be destroyed, by the
-// thread sanitizer neither, and it is not inlined.
-__attribute__((noinline, no_sanitize("thread"))) void sleep_cancellably(
-    const std::atomic<std::uint32_t>& word, std::uint32_t seen, std::uint32_t bits) {
+// thread sanitizer or the coverage counters neither, and it is not inlined.
+__attribute__((noinline, no_sanitize("thread"), no_profile_instrument_function)) void
+sleep_cancellably(const std::atomic<std::uint32_t>& word, std::uint32_t seen, std::uint32_t bits) {
   int type = 0;
   // NOLINTNEXTLINE(concurrency-thread-canceltype-asynchronous)
   ::pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
