@@ -144,7 +144,8 @@ class ProtocolLock:
     def _renew_once(self, token, lost):
         asked = clock()
         with contextlib.suppress(RedisError):  # unknown
-            letter = self._script("renew", token, token[24:32], token, self._ttl_ms, 0)[0]
+            letter = self._script("renew", token, token[24:32], token, self._ttl_ms, 0,
+                                  self.fence // 64)[0]
             if letter != "k":
                 lost.set()
             elif token == self._held:

@@ -78,8 +78,10 @@ struct LockInfo {
 [[nodiscard]] DLOCK_API std::vector<LockInfo> list_locks(Client& client,
                                                          std::string_view pattern = "*");
 
-/// The lock `name`, free or held: also who holds it after a wait has timed out. Throws `UsageError`
-/// for an empty name, and what `list_locks` throws.
+/// The lock `name`, free or held: also who holds it after a wait has timed out. A client that took
+/// a free lock records its fence within a second, or when this function asks for it; if the client
+/// is gone, the fence stays unknown, and this takes 1.2 s. Throws `UsageError` for an empty name,
+/// and what `list_locks` throws.
 [[nodiscard]] DLOCK_API LockInfo inspect_lock(Client& client, std::string_view name);
 
 /// A `Latch` as the server sees it.
@@ -120,8 +122,9 @@ enum class BreakOutcome {
 
 /// Takes the lock from the holder that has `fence`, never from a later one. Asks the holder's
 /// process first, which knows whether it has passed the lock on to another of its threads. If it
-/// does not answer within `timeout`, the server's record decides. Throws what `inspect_lock`
-/// throws.
+/// does not answer within `timeout`, the server's record decides. With `fence` 0 it takes the lock
+/// from a holder that has recorded no fence and does not do so within `timeout`. Throws what
+/// `inspect_lock` throws.
 [[nodiscard]] DLOCK_API BreakOutcome break_lock(Client& client, std::string_view name,
                                                 std::int64_t fence,
                                                 Span timeout = std::chrono::seconds{1});

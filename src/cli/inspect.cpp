@@ -41,9 +41,9 @@ std::string break_json(const BreakArguments& arguments, std::optional<std::int64
   return object.raw("lock", lock_json(after)).str() + "\n";
 }
 
-// Returns the fence if one client of dlock alone holds the lock.
+// Returns the fence, or 0 if it is not recorded, if one client of dlock alone holds the lock.
 std::optional<std::int64_t> only_fence(const LockInfo& lock) {
-  const bool is_one = lock.holders.size() == 1 && lock.holders[0].fence != 0;
+  const bool is_one = lock.holders.size() == 1 && !lock.foreign;
   return is_one ? std::optional{lock.holders[0].fence} : std::nullopt;
 }
 
@@ -123,9 +123,10 @@ int break_holder(const BreakArguments& arguments) {
     return exit_not_obtained;
   }
   const auto who = std::ranges::find(before.holders, *fence, &HolderInfo::fence);
-  return print(fmt::format("{} was taken from {}, fence {}\n", in_quotes(arguments.name),
-                           who == before.holders.end() ? "its holder" : describe(who->party),
-                           *fence));
+  return print(
+      fmt::format("{} was taken from {}, {}\n", in_quotes(arguments.name),
+                  who == before.holders.end() ? "its holder" : describe(who->party),
+                  *fence != 0 ? fmt::format("fence {}", *fence) : "which had recorded no fence"));
 }
 
 }  // namespace dlock::cli

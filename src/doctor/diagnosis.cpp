@@ -234,6 +234,8 @@ struct UseWords {
 
 constexpr std::array uses{
     UseWords{Use::client, Grade::danger, "to have locks", "locks, or some kinds of them, fail"},
+    UseWords{Use::blocks, Grade::note, "to take free locks without scripts",
+             "each costs the server about twice the time"},
     UseWords{Use::reconnect, Grade::note, "to end a former connection",
              "after a reconnect, a lock may stay taken for some seconds although nobody holds it"},
     UseWords{Use::candidate, Grade::note, "to be elected", "observers of an election are not told"},

@@ -46,6 +46,8 @@ constexpr std::array rights{
     Right{"+hset", Use::client, true},
     Right{"+hget", Use::client, true},
     Right{"+hdel", Use::client, true},
+    Right{"+multi", Use::blocks},
+    Right{"+exec", Use::blocks},
     Right{"+client|list", Use::reconnect},
     Right{"+client|kill", Use::reconnect},
     Right{"&dlock1:l*", Use::candidate},

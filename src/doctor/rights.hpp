@@ -14,6 +14,7 @@ namespace dlock::detail {
 /// The purpose of a right.
 enum class Use {
   client,     ///< to have locks at all
+  blocks,     ///< to take free locks without scripts
   reconnect,  ///< to end the former connection, so that a reconnect is quick
   candidate,  ///< to be elected
   look,       ///< dlock ls, dlock info

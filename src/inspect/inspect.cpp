@@ -24,6 +24,9 @@ using std::chrono::steady_clock;
 
 using Locks = std::map<std::string, LockInfo>;
 
+// A holder that lives has recorded its fence by then.
+constexpr milliseconds recording_time{1200};
+
 // The locks that clients of dlock hold: keys under their own names; strings, or sorted sets for
 // permits.
 void collect_held(LockReader& reader, const std::string& prefix, std::string_view pattern,
@@ -58,14 +61,17 @@ std::optional<BreakOutcome> outcome_so_far(LockReader& reader, const std::string
                                            core::Fence fence) {
   const auto reply = reader.call({"GET", key});
   const auto value = core::parse_value(reply.text);
-  if (!value || value->fence.counter != fence.counter) return BreakOutcome::broken;
+  if (!value || !value->fence || value->fence->counter != fence.counter) {
+    return BreakOutcome::broken;
+  }
   // Its process was asked, and has recorded that it passed the lock on inside itself.
-  if (value->fence.sequence > fence.sequence) return BreakOutcome::not_holder;
+  if (value->fence->sequence > fence.sequence) return BreakOutcome::not_holder;
   return std::nullopt;
 }
 
+// Returns what `look` returns, as soon as that is something; nullopt when the time is over.
 template <class Look>
-std::optional<BreakOutcome> wait_for_outcome(milliseconds timeout, Look look) {
+auto wait_for_outcome(milliseconds timeout, Look look) -> decltype(look()) {
   const auto deadline = detail::deadline_in(timeout);
   for (milliseconds pause{1}; !deadline || steady_clock::now() < *deadline;) {
     if (const auto outcome = look()) return outcome;
@@ -73,6 +79,32 @@ std::optional<BreakOutcome> wait_for_outcome(milliseconds timeout, Look look) {
     pause = std::min(pause * 2, milliseconds{50});
   }
   return std::nullopt;
+}
+
+// A client that took a free lock a moment ago has not recorded its fence yet. This asks it to.
+void ask_to_record(LockReader& reader, const std::string& token) {
+  try {
+    reader.call({"SPUBLISH", core::channel_of(core::client_of(token)), "record " + token});
+  } catch (const Refused&) {
+    return;  // it does so by itself within a second
+  }
+}
+
+bool is_unrecorded(const LockInfo& lock) {
+  return lock.held && lock.kind == LockKind::mutex && !lock.foreign && lock.fence == 0;
+}
+
+// The lock `key`, with the fence of its holder unless that is gone or does not answer.
+Locks look_for_fence(LockReader& reader, std::span<const std::string> key) {
+  auto locks = reader.look(key, LockReader::Wanted::all);
+  if (is_unrecorded(locks[key[0]])) {
+    ask_to_record(reader, locks[key[0]].token);
+    static_cast<void>(wait_for_outcome(recording_time, [&]() -> std::optional<bool> {
+      locks = reader.look(key, LockReader::Wanted::all);
+      return is_unrecorded(locks[key[0]]) ? std::nullopt : std::optional{true};
+    }));
+  }
+  return locks;
 }
 
 // The number of servers with a lock for which `is_it` is true.
@@ -167,6 +199,21 @@ Locks look_at(detail::Session& state, Look look) {
   return std::move(views.front());
 }
 
+// Whether a holder had not recorded its fence, and has done so now.
+bool is_recorded_when_asked(LockReader& reader, const std::string& key) {
+  const auto read = [&] { return core::parse_value(reader.call({"GET", key}).text); };
+  const auto value = read();
+  if (!value || value->fence) return false;
+  ask_to_record(reader, value->token);
+  return wait_for_outcome(recording_time,
+                          [&]() -> std::optional<bool> {
+                            const auto now = read();
+                            return now && !now->fence ? std::nullopt
+                                                      : std::optional{now.has_value()};
+                          })
+      .value_or(false);
+}
+
 // Breaks a mutex.
 BreakOutcome break_mutex(LockReader& reader, const core::LockKeys& names, core::Fence fence,
                          milliseconds timeout) {
@@ -178,7 +225,8 @@ BreakOutcome break_mutex(LockReader& reader, const core::LockKeys& names, core::
     const std::array<std::string_view, 3> arguments{counter, sequence, how};
     return reader.run(script::break_, script::break__sha, keys, arguments).text;
   };
-  const auto asked = run("ask");
+  auto asked = run("ask");
+  if (asked == "not_holder" && is_recorded_when_asked(reader, names.lock)) asked = run("ask");
   if (asked == "not_holder") return BreakOutcome::not_holder;
   if (asked != "asked 0") {
     const auto outcome =
@@ -188,6 +236,25 @@ BreakOutcome break_mutex(LockReader& reader, const core::LockKeys& names, core::
   if (run("force") == "broken") return BreakOutcome::broken;
   // The holder may have released it since the last look.
   return outcome_so_far(reader, names.lock, fence).value_or(BreakOutcome::not_holder);
+}
+
+// Breaks a mutex whose holder has not recorded its fence, and does not do so when it is asked.
+BreakOutcome break_unrecorded(LockReader& reader, const core::LockKeys& names,
+                              milliseconds timeout) {
+  const auto read = [&] { return reader.call({"GET", names.lock}).text; };
+  const auto value = read();
+  const auto parsed = core::parse_value(value);
+  if (!parsed || parsed->fence) return BreakOutcome::not_holder;
+  ask_to_record(reader, parsed->token);
+  const auto is_other = wait_for_outcome(timeout, [&]() -> std::optional<bool> {
+    return read() == value ? std::nullopt : std::optional{true};
+  });
+  if (is_other) return BreakOutcome::not_holder;
+  const std::array keys{names.lock, names.queue, names.seen,
+                        reader.config().fence_key_for(names.lock)};
+  const std::array<std::string_view, 3> arguments{"", value, "force"};
+  const auto outcome = reader.run(script::break_, script::break__sha, keys, arguments).text;
+  return outcome == "broken" ? BreakOutcome::broken : BreakOutcome::not_holder;
 }
 
 // Permits are not passed on inside a process, so the record is the truth.
@@ -216,6 +283,7 @@ BreakOutcome break_permits(LockReader& reader, const core::LockKeys& names, core
 BreakOutcome break_on(LockReader& reader, const core::LockKeys& names, core::Fence fence,
                       milliseconds timeout) {
   try {
+    if (fence.number() == 0) return break_unrecorded(reader, names, timeout);
     return break_mutex(reader, names, fence, timeout);
   } catch (const StoreUnusable& error) {
     if (error.reason() != errc::not_a_lock) throw;
@@ -258,8 +326,7 @@ std::vector<LockInfo> list_locks(Client& client, std::string_view pattern) {
 LockInfo inspect_lock(Client& client, std::string_view name) {
   auto& state = *client.state();
   const std::array key{state.config().key_of(name)};
-  auto locks =
-      look_at(state, [&](LockReader& reader) { return reader.look(key, LockReader::Wanted::all); });
+  auto locks = look_at(state, [&](LockReader& reader) { return look_for_fence(reader, key); });
   auto lock = std::move(locks[key[0]]);
   lock.name = name;
   return lock;

@@ -33,9 +33,10 @@ void read_holder(LockInfo& lock, std::string_view value, std::int64_t now_us) {
   lock.foreign = !ours;
   lock.token = ours ? ours->token : std::string{value};
   if (!ours) return;
-  lock.fence = ours->fence.number();
   lock.holder.client = core::client_of(ours->token);
-  lock.since = span_from(ours->fence.counter, now_us);
+  if (!ours->fence) return;
+  lock.fence = ours->fence->number();
+  lock.since = span_from(ours->fence->counter, now_us);
 }
 
 std::string role_of(std::int64_t weight) {

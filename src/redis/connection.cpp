@@ -72,6 +72,7 @@ struct Connection::Impl {
   std::string problem;
   std::int64_t id = 0;
   bool is_primary = true;
+  DeleteIfEqual delete_if_equal = DeleteIfEqual::none;
   Endpoint::Address primary;
   bool read_was_full = false;
   // Other clients find a private server's socket by this when its directory is gone.
@@ -209,6 +210,7 @@ void Connection::Impl::log_in(const Settings& settings, Deadline deadline) {
                            : check_greeting(greeting, settings.endpoint.kind);
       id = greeting.id;
       is_primary = greeting.role == "master";
+      delete_if_equal = delete_if_equal_of(greeting);
     }
   }
 }
@@ -306,6 +308,10 @@ std::unique_ptr<Connection> Connection::open(const Settings& settings) {
 int Connection::fd() const noexcept { return impl_->socket.get(); }
 
 std::int64_t Connection::id() const noexcept { return impl_->id; }
+
+DeleteIfEqual Connection::delete_if_equal() const noexcept { return impl_->delete_if_equal; }
+
+void Connection::forget_delete_if_equal() noexcept { impl_->delete_if_equal = DeleteIfEqual::none; }
 
 const Endpoint::Address& Connection::primary() const noexcept { return impl_->primary; }
 

@@ -16,12 +16,17 @@
 
 namespace dlock::redis {
 
-/// A reply as text. The scripts of dlock reply with one string, so this has no elements.
+/// A reply as text, valid during the call only.
 struct ReplyView {
   enum class Kind { text, error, nil, other };
   Kind kind = Kind::nil;
-  std::string_view text;  ///< valid during the call only; integers as decimal text
+  std::string_view text{};                ///< integers as decimal text
+  std::span<const ReplyView> elements{};  ///< of an array of at most `max_elements`
+  static constexpr std::size_t max_elements = 4;
 };
+
+/// The command of a server that deletes a key if it has a given value.
+enum class DeleteIfEqual : std::uint8_t { none, delifeq, delex };
 
 /// Takes what a connection reads, in order of arrival.
 class Receiver {
@@ -82,6 +87,11 @@ class Connection {
   [[nodiscard]] int fd() const noexcept;
   /// The server's id of this connection, for CLIENT KILL ID from another one.
   [[nodiscard]] std::int64_t id() const noexcept;
+
+  /// By what the server says of its version; `none` after `forget_delete_if_equal`.
+  [[nodiscard]] DeleteIfEqual delete_if_equal() const noexcept;
+  /// The server, or this user's rights, do not have that command.
+  void forget_delete_if_equal() noexcept;
 
   /// The primary that the Sentinels named, to which this connects; for `Endpoint::Kind::sentinel`.
   [[nodiscard]] const Endpoint::Address& primary() const noexcept;

@@ -1,6 +1,8 @@
 // The input from a server, sorted into replies to commands and pushes.
 #include "redis/incoming.hpp"
 
+#include <algorithm>
+#include <array>
 #include <string>
 
 namespace dlock::redis {
@@ -10,8 +12,8 @@ using resp3::Type;
 using resp3::Value;
 
 ReplyView view_of(const Value& value) {
-  if (value.type() == Type::null) return {ReplyView::Kind::nil, {}};
-  if (value.has_elements()) return {ReplyView::Kind::other, {}};
+  if (value.type() == Type::null) return {ReplyView::Kind::nil};
+  if (value.has_elements()) return {ReplyView::Kind::other};
   return {value.is_error() ? ReplyView::Kind::error : ReplyView::Kind::text, value.text()};
 }
 
@@ -37,7 +39,13 @@ bool is_reply(const Value& value) { return value.type() != Type::push || is_conf
 
 void deliver(const Value& value, Receiver& receiver) {
   if (value.type() != Type::push) {
-    receiver.on_reply(view_of(value));
+    auto view = view_of(value);
+    std::array<ReplyView, ReplyView::max_elements> elements;
+    if (value.size() <= elements.size()) {
+      std::ranges::transform(value, elements.begin(), view_of);
+      view.elements = std::span{elements}.first(value.size());
+    }
+    receiver.on_reply(view);
   } else if (is_confirmation(value)) {
     receiver.on_reply({ReplyView::Kind::text, value[1].text()});
   } else if (is_push(value, "smessage") || is_push(value, "message")) {

@@ -50,6 +50,22 @@ Greeting read_greeting(const Reply& reply) {
   return greeting;
 }
 
+// Redis 8.4 and Valkey 9.0 brought it.
+DeleteIfEqual delete_if_equal_of(const Greeting& greeting) {
+  int major = 0;
+  int minor = 0;
+  const auto dot = greeting.version.find('.');
+  if (!read_number(greeting.version, major) || dot == std::string::npos ||
+      !read_number(std::string_view{greeting.version}.substr(dot + 1), minor)) {
+    return DeleteIfEqual::none;
+  }
+  if (greeting.server == "valkey") {
+    return major >= 9 ? DeleteIfEqual::delifeq : DeleteIfEqual::none;
+  }
+  const bool has_delex = greeting.server == "redis" && (major > 8 || (major == 8 && minor >= 4));
+  return has_delex ? DeleteIfEqual::delex : DeleteIfEqual::none;
+}
+
 void check_greeting(const Greeting& greeting, Endpoint::Kind kind) {
   int major = 0;
   if (!read_number(greeting.version, major) || major < 7) {

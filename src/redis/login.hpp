@@ -26,6 +26,9 @@ struct Greeting {
 /// Reads the reply to HELLO. Throws `Unreachable` if it is not one.
 [[nodiscard]] Greeting read_greeting(const Reply& reply);
 
+/// The command that this server has for it.
+[[nodiscard]] DeleteIfEqual delete_if_equal_of(const Greeting& greeting);
+
 /// Throws `StoreUnusable` when this server cannot be a store for locks.
 void check_greeting(const Greeting& greeting, Endpoint::Kind kind);
 /// Throws `StoreUnusable` when this is no Sentinel.

@@ -1,6 +1,8 @@
 // The script or Redis command for each command of the protocol.
 #include "session/command_writer.hpp"
 
+#include <initializer_list>
+#include <span>
 #include <string>
 
 #include "script/scripts.hpp"
@@ -51,7 +53,48 @@ ScriptText script_of(const core::Command& command) {
 
 }  // namespace
 
+void CommandWriter::append_block(const core::Command& command, redis::Connection& to) {
+  const std::string_view lock = command.keys[0];
+  const std::string_view queue = command.keys[1];
+  const std::string_view fence = command.keys[2];
+  const std::string_view token = command.args[0];
+  const std::string_view ttl = command.args[1];
+  // One byte more, so that a longer value shows.
+  const auto last = std::to_string(token.size());
+  const auto put = [&to](std::initializer_list<std::string_view> fields) {
+    to.append(std::span<const std::string_view>{fields.begin(), fields.size()});
+  };
+  put({"MULTI"});
+  put({"SET", lock, token, "NX", "PX", ttl});
+  put({"GETRANGE", lock, "0", last});
+  put({"INCR", fence});
+  put({"EXISTS", queue});
+  put({"EXEC"});
+}
+
+void CommandWriter::append_delete(const core::Command& command, redis::Connection& to) {
+  const std::string_view lock = command.keys[0];
+  const std::string_view token = command.args[0];
+  switch (to.delete_if_equal()) {
+    case redis::DeleteIfEqual::delifeq:
+      fields_ = {"DELIFEQ", lock, token};
+      break;
+    case redis::DeleteIfEqual::delex:
+      fields_ = {"DELEX", lock, "IFEQ", token};
+      break;
+    case redis::DeleteIfEqual::none:
+      fields_ = {command.whole ? "EVAL" : "EVALSHA",
+                 command.whole ? script::release_bare : script::release_bare_sha, "1", lock, token};
+      break;
+  }
+  to.append(fields_);
+}
+
 void CommandWriter::append(const core::Command& command, redis::Connection& to) {
+  if (command.bare) {
+    command.verb == core::Verb::acquire ? append_block(command, to) : append_delete(command, to);
+    return;
+  }
   fields_.clear();
   std::string key_count;
   switch (command.verb) {

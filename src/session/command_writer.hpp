@@ -16,6 +16,9 @@ class CommandWriter {
   void append(const core::Command& command, redis::Connection& to);
 
  private:
+  void append_block(const core::Command& command, redis::Connection& to);
+  void append_delete(const core::Command& command, redis::Connection& to);
+
   std::vector<std::string_view> fields_;
 };
 

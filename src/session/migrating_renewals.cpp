@@ -3,9 +3,11 @@
 
 #include <charconv>
 #include <exception>
+#include <string>
 #include <string_view>
-#include <tuple>
+#include <vector>
 
+#include "core/engine/renewals.hpp"
 #include "core/wire/command.hpp"
 #include "runtime/clock.hpp"
 #include "script/scripts.hpp"
@@ -32,13 +34,13 @@ Endpoint::Address address_of(std::string_view ask, const Endpoint::Address& spea
 
 // The usual renewal, with the lock key in the place of all keys.
 redis::Reply call(redis::Connection& node, const core::LeaseRecord& lease, milliseconds timeout) {
-  const auto& [key, token] = std::tie(lease.key, lease.token);
   const bool permits = lease.kind == core::Kind::permits;
-  const auto ttl = std::to_string(std::chrono::ceil<milliseconds>(lease.ttl).count());
-  const auto noted = std::to_string(permits ? lease.fence.counter : lease.fence.sequence);
-  return node.call({"EVAL", permits ? script::permits_renew : script::renew, "4", key, key, key,
-                    key, core::echo_of(token), token, ttl, noted},
-                   timeout);
+  std::vector<std::string> words{"EVAL",
+                                 std::string{permits ? script::permits_renew : script::renew}, "4"};
+  words.insert(words.end(), 4, lease.key);
+  words.emplace_back(core::echo_of(lease.token));
+  core::append_renewal(words, lease, std::chrono::ceil<milliseconds>(lease.ttl).count());
+  return node.call(std::vector<std::string_view>{words.begin(), words.end()}, timeout);
 }
 
 // Whether the lease was renewed.

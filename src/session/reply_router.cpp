@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "runtime/clock.hpp"
 #include "session/topology.hpp"
@@ -43,33 +44,29 @@ class Topology::ReplyRouter final : public redis::Receiver {
     if (link_.is_silent) {
       topology_.count_as_silent(link_, false);
     }
-    auto* const shard = link_.owed.front();
-    link_.owed.pop_front();
-    if (shard == nullptr) {
+    const auto debt = link_.owed.front();
+    if (debt.is_block && !link_.block.add(view)) {
       return;
+    }
+    link_.owed.pop_front();
+    const bool is_error = view.kind == redis::ReplyView::Kind::error;
+    if (debt.is_block) {
+      auto block = std::exchange(link_.block, {});
+      if (block.is_stuck()) {
+        problem = "the server began a block of commands and refuses to end it";
+      }
+      std::string error;
+      auto reply = block.result(view, error);
+      deliver(debt.shard, reply, error);
+      return;
+    }
+    if (debt.is_delete && is_error && !view.text.starts_with("NOSCRIPT")) {
+      link_.connection->forget_delete_if_equal();
     }
     core::Reply reply;
     reply.text = view.text;
-    if (view.kind == redis::ReplyView::Kind::error) {
-      if (topology_.config_.endpoint.kind == Kind::sentinel && is_of_another_role(view.text)) {
-        problem = "the server is no longer the primary";
-        return;
-      }
-      auto error = redis::classify(view.text);
-      if (topology_.config_.is_cluster() &&
-          (is_of_another_node(view.text) || is_of_another_role(view.text))) {
-        topology_.leave(*shard, error.what);
-        return;
-      }
-      reply.is_error = true;
-      reply.unknown_script = view.text.starts_with("NOSCRIPT");
-      reply.moving = is_of_a_moving_slot(view.text);
-      reply.passing =
-          view.text.starts_with("LOADING") || view.text.starts_with("BUSY ") || reply.moving;
-      reply.code = error.code;
-      reply.what = std::move(error.what);
-    }
-    topology_.router_.on_reply(at_, shard->server, reply);
+    reply.is_error = is_error;
+    deliver(debt.shard, reply, is_error ? view.text : std::string_view{});
   }
   void on_message(std::string_view channel, std::string_view payload) override {
     if (auto* const shard = listener(channel)) {
@@ -87,6 +84,30 @@ class Topology::ReplyRouter final : public redis::Receiver {
   std::string problem;
 
  private:
+  /// `error`: the server's words, if it is one.
+  void deliver(Shard* shard, core::Reply& reply, std::string_view error) {
+    if (shard == nullptr) {
+      return;
+    }
+    if (reply.is_error) {
+      if (topology_.config_.endpoint.kind == Kind::sentinel && is_of_another_role(error)) {
+        problem = "the server is no longer the primary";
+        return;
+      }
+      auto meaning = redis::classify(error);
+      if (topology_.config_.is_cluster() &&
+          (is_of_another_node(error) || is_of_another_role(error))) {
+        topology_.leave(*shard, meaning.what);
+        return;
+      }
+      reply.unknown_script = error.starts_with("NOSCRIPT");
+      reply.moving = is_of_a_moving_slot(error);
+      reply.passing = error.starts_with("LOADING") || error.starts_with("BUSY ") || reply.moving;
+      reply.code = meaning.code;
+      reply.what = std::move(meaning.what);
+    }
+    topology_.router_.on_reply(at_, shard->server, reply);
+  }
   /// The shard of a channel.
   Shard* listener(std::string_view channel) const {
     if (!topology_.config_.is_cluster()) {

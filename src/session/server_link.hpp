@@ -10,11 +10,20 @@
 
 #include "core/router/router.hpp"
 #include "redis/connection.hpp"
+#include "session/block_replies.hpp"
 #include "store/connector.hpp"
 
 namespace dlock::detail {
 
 struct ServerLink;
+struct Shard;
+
+/// A command whose reply is outstanding.
+struct Debt {
+  Shard* shard = nullptr;  ///< none: no shard wants the reply
+  bool is_block = false;   ///< it has several replies: `BlockReplies`
+  bool is_delete = false;  ///< it deletes a key if it has a value
+};
 
 /// The way to a server of the router. The link of a slot changes from node to node.
 struct Shard {
@@ -35,9 +44,9 @@ struct ServerLink {
   std::int64_t connection_id = 0;  ///< of the last connection, so that the next one can kill it
   std::uint64_t number = 0;        ///< counts the connections, so that a new one is noticed
   Connector connector;
-  core::Instant connect_by;  ///< if the connector is busy
-  /// The shards of outstanding replies, in order; none: no shard wants it.
-  std::deque<Shard*> owed;
+  core::Instant connect_by;    ///< if the connector is busy
+  std::deque<Debt> owed;       ///< in order
+  BlockReplies block;          ///< of the first of these
   std::size_t unwritten = 0;   ///< the commands of these that nobody has tried to write
   std::vector<Shard*> shards;  ///< the shards that use it
   core::Instant heard;         ///< when the last reply came

@@ -194,6 +194,9 @@ core::AcquireRequest Session::request_for(core::Instant begin, const std::string
   if (options.max_hold && *options.max_hold < max_span) {
     request.max_hold = options.max_hold;
   }
+  // The renewal that replicas confirm records it anyway, and so a release without a script would
+  // fail.
+  request.recorded = options.min_replicas > 0;
   if (tries) {
     request.deadline =
         begin + config_.options.connect_timeout + 2 * config_.options.request_timeout;

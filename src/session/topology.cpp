@@ -61,7 +61,8 @@ void Topology::disconnect(core::ServerId server, const std::string& why) {
 void Topology::send(core::ServerId server, const core::Command& command) {
   if (auto& shard = *shards_[server]; shard.is_connected) {
     writer_.append(command, *shard.link->connection);
-    shard.link->owed.push_back(&shard);
+    const bool acquires = command.verb == core::Verb::acquire;
+    shard.link->owed.push_back({&shard, command.bare && acquires, command.bare && !acquires});
     ++shard.link->unwritten;
   }
 }
@@ -216,8 +217,9 @@ void Topology::join(Shard& shard, bool old_is_dead) {
 // Removes the shard from its link, whose connection stays for other shards.
 void Topology::leave(Shard& shard, const std::string& why) {
   shard.is_connected = false;
-  std::replace(shard.link->owed.begin(), shard.link->owed.end(), &shard,
-               static_cast<Shard*>(nullptr));
+  for (auto& debt : shard.link->owed) {
+    debt.shard = debt.shard == &shard ? nullptr : debt.shard;
+  }
   slots_are_old_ = true;
   router_.on_disconnected(runtime::now(), shard.server, why);
 }
@@ -226,6 +228,7 @@ void Topology::leave(Shard& shard, const std::string& why) {
 void Topology::end_connection(ServerLink& link, const std::string& why, const Shard* knows) {
   const auto connection = std::exchange(link.connection, nullptr);
   link.owed.clear();
+  link.block = {};
   link.unwritten = 0;
   slots_are_old_ = true;
   for (auto* const shard : link.shards) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "core/engine/renewals.hpp"
 #include "core/wire/keys.hpp"
 #include "core/wire/token.hpp"
 #include "redis/connection.hpp"
@@ -222,9 +223,7 @@ void Replication::renew_some(const Records& leases, std::span<const std::size_t>
     const auto& lease = *leases[index];
     auto names = core::lock_keys(lease.key);
     keys.insert(keys.end(), {std::move(names.lock), std::move(names.queue), std::move(names.seen)});
-    words.push_back(lease.token);
-    words.push_back(std::to_string(std::chrono::ceil<milliseconds>(lease.ttl).count()));
-    words.push_back(std::to_string(permits ? lease.fence.counter : lease.fence.sequence));
+    core::append_renewal(words, lease, std::chrono::ceil<milliseconds>(lease.ttl).count());
   }
   const std::vector<std::string_view> arguments{words.begin(), words.end()};
   const auto reply =

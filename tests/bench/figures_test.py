@@ -49,6 +49,8 @@ class Figures(unittest.TestCase):
         after = {"evalsha": (10, 90), "set": (10, 30), "get": (5, 5), "ping": (1, 1)}
         self.assertEqual(commands_sent("dlock", {}, after), (11, 91))
         self.assertEqual(commands_sent("redis-py", {"set": (4, 10)}, after), (17, 111))
+        after = {"multi": (10, 5), "set": (10, 30), "incr": (10, 10), "exec": (10, 60)}
+        self.assertEqual(commands_sent("dlock", {}, after), (10, 65))
 
     def test_the_median_of_the_rounds_is_the_result(self):
         results = Results()

@@ -219,7 +219,8 @@ class Doctor(CliCase):
         url = self.a_user(*(word.replace("PREFIX", "app:") for word in words))
         missing = [what for _, what in self.findings("rights", "--prefix", "app:", url=url)]
         self.assertEqual([what.split(":")[0] for what in missing],
-                         ["missing to end a former connection", "missing to look at locks"])
+                         ["missing to take free locks without scripts",
+                          "missing to end a former connection", "missing to look at locks"])
         self.assert_found("rights", "danger", r"~dlock1:\*", "--prefix", "other:", url=url)
 
     def test_what_replicas_and_a_cluster_need_is_said_where_there_are_some(self):

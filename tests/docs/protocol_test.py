@@ -210,6 +210,54 @@ class Protocol(unittest.TestCase):
         self.assertGreater(self.ttl_ms(LOCK), 10000)
         self.assertTrue(self.server.command("GET", LOCK).endswith(b":3"))
 
+    def test_a_free_lock_needs_no_script(self):
+        a, b = self.client(), self.client()
+        mine, other = a.token(), b.token()
+        free, value, counter, queue = a.acquire_bare(LOCK, mine)
+        self.assertEqual((free, value, queue), ("OK", mine, 0))
+        taken, value, greater, _ = b.acquire_bare(LOCK, other)
+        self.assertEqual((taken, value, greater), (None, mine, counter + 1))
+        self.assertEqual(self.server.command("GET", LOCK).decode(), mine)
+        self.assertEqual(b.release_bare(LOCK, other), 0)
+        self.assertEqual(a.release_bare(LOCK, mine), 1)
+        self.assertIsNone(self.server.command("GET", LOCK))
+
+    def test_a_waiter_makes_the_holder_use_the_script(self):
+        a, b = self.client(), self.client()
+        mine, other = a.token(), b.token()
+        a.acquire_bare(LOCK, mine)
+        self.assertEqual(b.acquire(LOCK, other)[0], "queued")
+        self.assertEqual(self.server.command("GET", LOCK).decode(), mine + ":")
+        self.assertEqual(a.release_bare(LOCK, mine), 0)
+        self.assertEqual(a.release(LOCK, mine), ["released"])
+        self.assertEqual(b.next_message()[:2], ["grant", other])
+
+    def test_a_newcomer_with_a_queue_before_it_gives_way(self):
+        a, b = self.client(), self.client()
+        mine, other = a.token(), b.token()
+        a.acquire(LOCK, a.token())
+        b.acquire(LOCK, other)
+        self.server.command("DEL", LOCK)
+        self.assertEqual(a.acquire_bare(LOCK, mine)[3], 1)
+        self.assertEqual(a.acquire(LOCK, mine)[0], "queued")
+        self.assertEqual(b.next_message()[:2], ["grant", other])
+
+    def test_a_renewal_records_the_fence_once(self):
+        a = self.client()
+        mine = a.token()
+        counter = a.acquire_bare(LOCK, mine)[2]
+        for said in counter, counter + 7:
+            self.assertEqual(a.renew((LOCK, mine, 30000), counter=said), ["k"])
+            self.assertEqual(self.server.command("GET", LOCK).decode(), f"{mine}:{counter}:0")
+        self.assertEqual(a.release_bare(LOCK, mine), 0)
+
+    def test_a_holder_without_a_record_is_broken_by_its_value(self):
+        a, b = self.client(), self.client()
+        mine = a.token()
+        a.acquire_bare(LOCK, mine)
+        self.assertEqual(b.break_(LOCK, "", mine + ":", "force"), "not_holder")
+        self.assertEqual(b.break_(LOCK, "", mine, "force"), "broken")
+
     def test_break_asks_and_goes_by_the_record(self):
         a, b = self.client(), self.client()
         mine = a.token()
@@ -534,12 +582,27 @@ class Protocol(unittest.TestCase):
         self.with_rights(self.rights("client"))
         self.everything_a_client_does()
 
+    def test_each_right_for_blocks_is_needed(self):
+        def take_and_give_back():
+            client = self.client(user="app", password="secret")
+            token = client.token()
+            client.acquire_bare(LOCK, token)
+            client.release_bare(LOCK, token)
+        client = self.rights("client")
+        self.with_rights(client + self.rights("blocks"))
+        take_and_give_back()
+        for word in self.rights("blocks"):
+            with self.subTest(word):
+                self.with_rights(client + [other for other in self.rights("blocks") if other != word])
+                with self.assertRaises(Refused):
+                    take_and_give_back()
+
     def test_the_user_that_is_set_up_for_operation_has_these_rights(self):
         blocks = markdown.document("docs/operations.md").blocks
         text = next(block.text for block in blocks if "ACL SETUSER" in block.text)
         words = shlex.split(text.replace("\\\n", " "))
         user = words[words.index("SETUSER") + 4:]
-        self.assertEqual(set(user), set(self.rights("client", "reconnect", "candidate")))
+        self.assertEqual(set(user), set(self.rights("client", "blocks", "reconnect", "candidate")))
 
     def test_each_right_of_a_client_is_needed(self):
         self.assert_each_is_needed(self.rights("client"), self.everything_a_client_does)

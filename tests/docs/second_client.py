@@ -96,10 +96,27 @@ class Client:
     def release(self, key, token, *keep_ms):
         return self._echoed(token, self.script("release", keys_of(key), token, *keep_ms))
 
-    def renew(self, *leases, sequence=0):
+    def acquire_bare(self, key, token, ttl_ms=30000):
+        """Without a script. Returns the replies to SET, GETRANGE, INCR and EXISTS."""
+        self.command("MULTI")
+        try:
+            self.command("SET", key, token, "NX", "PX", ttl_ms)
+            self.command("GETRANGE", key, 0, len(token))
+            self.command("INCR", FENCE_KEY)
+            self.command("EXISTS", keys_of(key)[1])
+        except Refused:
+            self.command("DISCARD")
+            raise
+        return self.command("EXEC")
+
+    def release_bare(self, key, token):
+        return self.script("release_bare", [key], token)
+
+    def renew(self, *leases, sequence=0, counter=1):
         """`leases`: key, token, ttl in ms of each."""
         keys = [part for key, _, _ in leases for part in keys_of(key)[:3]]
-        arguments = [part for _, token, ttl_ms in leases for part in (token, ttl_ms, sequence)]
+        arguments = [part for _, token, ttl_ms in leases
+                     for part in (token, ttl_ms, sequence, counter)]
         first = leases[0][1]
         reply = self.script("renew", [FENCE_KEY, *keys], first[24:32], *arguments)
         return self._echoed(first, reply)

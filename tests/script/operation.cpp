@@ -41,6 +41,7 @@ rc::Gen<Operation> any_acquire() {
       gen::set(&Acquire::key, any_key()), gen::set(&Acquire::token, any_token()),
       gen::set(&Acquire::ttl, any_ttl()),
       gen::set(&Acquire::wait, gen::map(once_in(6), [](bool attempt) { return !attempt; })),
+      gen::set(&Acquire::keep, once_in(10)),
       gen::set(&Acquire::ticket,
                gen::weightedElement<Ticket>(
                    {{4, Ticket::none}, {4, Ticket::known}, {1, Ticket::shifted}})),
@@ -52,6 +53,17 @@ rc::Gen<Operation> any_acquire() {
                                    {1, gen::map(likely_holder(), [](Token token) {
                                       return std::optional<Token>{token};
                                     })}}))));
+}
+
+rc::Gen<Operation> any_acquire_bare() {
+  return operation(gen::build<AcquireBare>(gen::set(&AcquireBare::key, any_key()),
+                                           gen::set(&AcquireBare::token, any_token()),
+                                           gen::set(&AcquireBare::ttl, any_ttl())));
+}
+
+rc::Gen<Operation> any_release_bare() {
+  return operation(gen::build<ReleaseBare>(gen::set(&ReleaseBare::key, any_key()),
+                                           gen::set(&ReleaseBare::token, likely_holder())));
 }
 
 rc::Gen<Operation> any_acquire_all() {
@@ -123,6 +135,8 @@ rc::Gen<Operation> any_advance() {
 rc::Gen<Operation> any_operation() {
   return gen::weightedOneOf<Operation>({
       {30, any_acquire()},
+      {14, any_acquire_bare()},
+      {4, any_release_bare()},
       {6, any_acquire_all()},
       {12, any_release()},
       {6, any_renew()},
@@ -151,7 +165,7 @@ struct Printer {
   void operator()(const Acquire& op) const {
     out << "acquire " << key_name(op.key) << ' ';
     token(op.token);
-    out << " ttl " << op.ttl.count() << "ms" << (op.wait ? " wait" : " try");
+    out << " ttl " << op.ttl.count() << "ms" << (op.wait ? " wait" : op.keep ? " keep" : " try");
     if (op.recent) out << ", recent counter " << *op.recent;
     if (op.ticket == Ticket::known) out << ", known ticket";
     if (op.ticket == Ticket::shifted) out << ", ticket of now" << op.shift.count() << "us";
@@ -159,6 +173,15 @@ struct Printer {
       out << ", giving up ";
       token(*op.old);
     }
+  }
+  void operator()(const AcquireBare& op) const {
+    out << "acquire bare " << key_name(op.key) << ' ';
+    token(op.token);
+    out << " ttl " << op.ttl.count() << "ms";
+  }
+  void operator()(const ReleaseBare& op) const {
+    out << "release bare " << key_name(op.key) << ' ';
+    token(op.token);
   }
   void operator()(const AcquireAll& op) const {
     out << "acquire all from " << key_name(op.first) << " on, ttl " << op.ttl.count() << "ms";

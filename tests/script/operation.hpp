@@ -34,10 +34,20 @@ struct Acquire {
   Token token;
   Millis ttl{};
   bool wait = true;
+  bool keep = false;
   Ticket ticket{};
   Micros shift{};  ///< a ticket of this age, against the present
   std::optional<Token> old{};
   std::optional<int> recent{};  ///< a counter so far from the last
+};
+struct AcquireBare {  ///< without a script
+  int key = 0;
+  Token token;
+  Millis ttl{};
+};
+struct ReleaseBare {
+  int key = 0;
+  Token token;
 };
 struct AcquireAll {
   int first = 0;  ///< a key; then the others
@@ -98,8 +108,8 @@ struct Advance {
 };
 
 struct Operation {
-  std::variant<Acquire, AcquireAll, Crowd, Release, Renew, WriteFence, Break, Subscribe, ForeignSet,
-               Drop, WrongType, MayPublish, Advance>
+  std::variant<Acquire, AcquireBare, ReleaseBare, AcquireAll, Crowd, Release, Renew, WriteFence,
+               Break, Subscribe, ForeignSet, Drop, WrongType, MayPublish, Advance>
       kind;
 };
 std::ostream& operator<<(std::ostream& out, const Operation& operation);

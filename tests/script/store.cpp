@@ -23,6 +23,7 @@ std::string hex(int number, int width) {
 constexpr Store::Script acquire_script{script::acquire, script::acquire_sha};
 constexpr Store::Script acquire_all_script{script::acquire_all, script::acquire_all_sha};
 constexpr Store::Script release_script{script::release, script::release_sha};
+constexpr Store::Script release_bare_script{script::release_bare, script::release_bare_sha};
 constexpr Store::Script renew_script{script::renew, script::renew_sha};
 constexpr Store::Script write_fence_script{script::write_fence, script::write_fence_sha};
 constexpr Store::Script break_script{script::break_, script::break__sha};
@@ -129,9 +130,27 @@ std::string Store::run(const Script& script, const std::vector<std::string>& key
 
 std::string Store::acquire(const StoreModel::Acquire& request) {
   return run(acquire_script, keys_of(request.key),
-             {request.token, to_string(request.ttl.count()), request.wait ? "wait" : "try",
+             {request.token, to_string(request.ttl.count()),
+              request.wait   ? "wait"
+              : request.keep ? "keep"
+                             : "try",
               request.ticket ? to_string(*request.ticket) : "", request.old,
               request.recent ? to_string(*request.recent) : "", request.seal});
+}
+
+std::string Store::acquire_bare(const std::string& key, const std::string& token, Millis ttl) {
+  scripts_->send({"MULTI"});
+  scripts_->send({"SET", key, token, "NX", "PX", to_string(ttl.count())});
+  scripts_->send({"GETRANGE", key, "0", to_string(token.size())});
+  scripts_->send({"INCR", fence_key});
+  scripts_->send({"EXISTS", queue_key(key)});
+  scripts_->send({"EXEC"});
+  for (int command = 0; command < 5; ++command) scripts_->read();
+  return in_one_line(scripts_->read());
+}
+
+std::string Store::release_bare(const std::string& key, const std::string& token) {
+  return run(release_bare_script, {key}, {token});
 }
 
 std::string Store::acquire_all(const std::vector<StoreModel::Acquire>& requests) {
@@ -158,8 +177,8 @@ std::string Store::renew(std::string_view echo, const std::vector<StoreModel::Re
   for (const auto& renewal : renewals) {
     const auto own = keys_of(renewal.key);
     keys.insert(keys.end(), own.begin(), own.begin() + 3);
-    args.insert(args.end(),
-                {renewal.token, to_string(renewal.ttl.count()), to_string(renewal.sequence)});
+    args.insert(args.end(), {renewal.token, to_string(renewal.ttl.count()),
+                             to_string(renewal.sequence), to_string(renewal.counter)});
   }
   return run(renew_script, keys, args);
 }
@@ -173,6 +192,10 @@ std::string Store::write_fence(const std::string& key, const std::string& token,
 std::string Store::break_(const std::string& key, std::int64_t counter, int sequence, bool ask) {
   return run(break_script, keys_of(key),
              {to_string(counter), to_string(sequence), ask ? "ask" : "force"});
+}
+
+std::string Store::break_unrecorded(const std::string& key, const std::string& value) {
+  return run(break_script, keys_of(key), {"", value, "force"});
 }
 
 std::string Store::take_permits(const PermitsModel::Acquire& request) {

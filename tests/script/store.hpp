@@ -26,6 +26,8 @@ class Store {
   explicit Store(std::vector<std::string> config = {}, bool persistent = false);
 
   std::string acquire(const StoreModel::Acquire& request);
+  std::string acquire_bare(const std::string& key, const std::string& token, Millis ttl);
+  std::string release_bare(const std::string& key, const std::string& token);
   std::string acquire_all(const std::vector<StoreModel::Acquire>& requests);
   std::string release(const std::string& key, const std::string& token,
                       std::optional<Millis> keep = {});
@@ -33,6 +35,7 @@ class Store {
   std::string write_fence(const std::string& key, const std::string& token, Millis ttl,
                           std::int64_t counter);
   std::string break_(const std::string& key, std::int64_t counter, int sequence, bool ask);
+  std::string break_unrecorded(const std::string& key, const std::string& value);
 
   // For permits.
   std::string take_permits(const PermitsModel::Acquire& request);

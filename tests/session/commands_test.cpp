@@ -23,8 +23,11 @@ class Commands : public ClientTest {
     return at == std::string::npos ? 0 : std::stoi(info.substr(at + line.size()));
   }
   [[nodiscard]] int scripts() const { return calls("evalsha") + calls("eval"); }
-  /// Connects, and makes the scripts known to the server.
-  static void warm_up(Client& client) { const DistributedLock lock{client, "warm-up"}; }
+  /// Connects, and makes the scripts known to the server. A lock needs none to be acquired when one
+  /// was acquired with the first request of a script.
+  static void warm_up(Client& client) {
+    for (int lock = 0; lock < 3; ++lock) (void)DistributedLock{client, "warm-up"};
+  }
 
   /// Scripts for each acquisition when `clients` contend.
   [[nodiscard]] double contended_cost(int clients) const {
@@ -36,7 +39,7 @@ class Commands : public ClientTest {
     }
     std::optional<Lease> held{Mutex{*all[0], "m"}.acquire()};
     std::vector<std::future<void>> threads;
-    const auto before = scripts();
+    const auto before = scripts() + calls("exec");
     for (int i = 1; i < clients; ++i) {
       threads.push_back(std::async(std::launch::async, [&, i] {
         for (int round = 0; round < rounds; ++round) (void)DistributedLock{*all[i], "m"};
@@ -45,7 +48,7 @@ class Commands : public ClientTest {
     (void)come_to_wait("m", clients - 1);
     held.reset();
     for (auto& thread : threads) thread.get();
-    return (scripts() - before - 1.0) / (rounds * (clients - 1));
+    return (scripts() + calls("exec") - before - 1.0) / (rounds * (clients - 1));
   }
 };
 
@@ -55,11 +58,13 @@ TEST_F(Commands, AnUncontendedAcquisitionIsOneCommandAndItsReleaseAnother) {
   Mutex mutex{client, "m"};
   const auto before = client.stats().commands;
   const auto scripts_before = scripts();
+  const auto blocks_before = calls("exec");
   auto lease = mutex.acquire();
   EXPECT_EQ(client.stats().commands, before + 1);
   lease.release();
   EXPECT_EQ(client.stats().commands, before + 2);
-  EXPECT_EQ(scripts(), scripts_before + 2);
+  EXPECT_EQ(calls("exec"), blocks_before + 1);
+  EXPECT_EQ(scripts(), scripts_before + 1);
   EXPECT_TRUE(mutex.try_lock());
   mutex.unlock();
   EXPECT_EQ(client.stats().commands, before + 4);
@@ -85,9 +90,11 @@ TEST_F(Commands, ATryWhileAThreadOfThisClientHoldsIsNoCommand) {
   EXPECT_EQ(client.stats().commands, before);
 }
 
+// Each client tries without the scripts before it meets the others, and when they are gone.
 TEST_F(Commands, UnderContentionAnAcquisitionIsTwoScriptsHoweverManyWait) {
-  EXPECT_EQ(contended_cost(2), 2.0);
-  EXPECT_EQ(contended_cost(9), 2.0);
+  EXPECT_LE(contended_cost(2), 2.1);
+  EXPECT_GE(contended_cost(9), 1.8);
+  EXPECT_LE(contended_cost(9), 2.1);
 }
 
 TEST_F(Commands, TheFirstUseOfAServerSendsTheScriptsOnce) {

@@ -110,6 +110,7 @@ void World::inject_server(Fault fault, ServerId id) {
     case Fault::out_of_memory:
     case Fault::fate_unknown:
     case Fault::deaf:
+    case Fault::no_blocks:
       return server.refuse(fault, soon);
     case Fault::restart:
       go_down(id, soon);

@@ -46,6 +46,14 @@ void Ledger::acquired(const std::string& token, std::int64_t counter) {
   name.waiting.erase(token);
 }
 
+void Ledger::offered(const std::string& token, std::int64_t counter) {
+  auto& known = tokens_.at(token);
+  auto& name = names_[known.key];
+  check_order(known.key, name, token);
+  name.counter = std::max(name.counter, counter);
+  known.counters.insert(counter);
+}
+
 // The server passes over no waiter that is undisturbed.
 void Ledger::check_order(const std::string& key, const Name& name, const std::string& token) const {
   // In one call the server passes over this number of dead waiters; it sees none behind them.

@@ -27,6 +27,8 @@ class Ledger {
   };
   void asked(const std::string& key, const std::string& token, const Request& request);
   void queued(const std::string& token, std::int64_t ticket);
+  /// `token` has the key, and this counter; its client decides whether it is a fence.
+  void offered(const std::string& token, std::int64_t counter);
   /// `token` has the lock under this counter, by a reply or a grant.
   void acquired(const std::string& token, std::int64_t counter);
   void left(const std::string& token);

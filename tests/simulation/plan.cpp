@@ -20,10 +20,11 @@ const Weights break_connections{{Fault::reset, 4},     {Fault::server_closes, 2}
 const Weights slow_down{{Fault::spike, 4}, {Fault::pause, 6}, {Fault::stall, 1}};
 const Weights kill{
     {Fault::crash, 3}, {Fault::power_off, 2}, {Fault::half_open, 1}, {Fault::reset, 1}};
-const Weights confuse_server{
-    {Fault::script_flush, 2},  {Fault::restart, 1},      {Fault::stall, 1},
-    {Fault::loading, 1},       {Fault::busy, 1},         {Fault::read_only, 1},
-    {Fault::out_of_memory, 1}, {Fault::fate_unknown, 1}, {Fault::deaf, 1}};
+const Weights confuse_server{{Fault::script_flush, 2},  {Fault::restart, 1},
+                             {Fault::stall, 1},         {Fault::loading, 1},
+                             {Fault::busy, 1},          {Fault::read_only, 1},
+                             {Fault::out_of_memory, 1}, {Fault::fate_unknown, 1},
+                             {Fault::deaf, 1},          {Fault::no_blocks, 1}};
 const Weights forget{{Fault::restart_empty, 1}, {Fault::restart_old, 1},  {Fault::flush_all, 1},
                      {Fault::delete_lock, 4},   {Fault::delete_queue, 2}, {Fault::delete_seen, 1},
                      {Fault::break_ask, 2},     {Fault::break_force, 2},  {Fault::reset, 1}};
@@ -126,13 +127,13 @@ std::string_view name_of(Profile profile) {
 
 std::string_view name_of(Fault fault) {
   static constexpr std::array<std::string_view, fault_count> names{
-      "reset",        "server closes", "half open",    "mute down",    "mute up",
-      "partition",    "spike",         "pause",        "crash",        "power off",
-      "script flush", "restart",       "stall",        "loading",      "busy",
-      "read only",    "out of memory", "fate unknown", "deaf",         "restart empty",
-      "go away",      "restart old",   "flush all",    "delete lock",  "delete queue",
-      "delete seen",  "break ask",     "break force",  "foreign hold", "foreign poller",
-      "wrong type",   "step"};
+      "reset",          "server closes", "half open",    "mute down",   "mute up",
+      "partition",      "spike",         "pause",        "crash",       "power off",
+      "script flush",   "restart",       "stall",        "loading",     "busy",
+      "read only",      "out of memory", "fate unknown", "deaf",        "no blocks",
+      "restart empty",  "go away",       "restart old",  "flush all",   "delete lock",
+      "delete queue",   "delete seen",   "break ask",    "break force", "foreign hold",
+      "foreign poller", "wrong type",    "step"};
   return names[static_cast<std::size_t>(fault)];
 }
 
@@ -197,6 +198,12 @@ Plan plan_of(std::uint64_t seed) {
   plan.kept = random.chance(0.3) ? 0.3 : 0;
   if (plan.profile == Profile::majority) {
     decide_by_majority(plan, random);
+  } else if (!crowd && random.chance(0.4)) {
+    // Most locks are free, and clients need no scripts for them.
+    plan.names = random.number(2, 8);
+    plan.think = thinks.front();
+    plan.hold = holds[random.number<std::size_t>(0, 1)];
+    plan.permits = random.chance(0.3) ? 0.3 : 0;
   }
   return plan;
 }

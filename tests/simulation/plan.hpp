@@ -49,6 +49,7 @@ enum class Fault : std::uint8_t {
   out_of_memory,
   fate_unknown,   ///< ... of scripts that ran all the same
   deaf,           ///< new subscriptions are refused
+  no_blocks,      ///< MULTI is refused: commands run, their replies do not tell
   restart_empty,  ///< without its data
   go_away,        ///< ... and until the leases it forgot have ended; only a minority at a time
   restart_old,    ///< with the data of a moment ago

@@ -19,7 +19,19 @@ std::string describe(const core::Command& command) {
   for (const auto& arg : command.args) {
     text += ' ' + arg;
   }
-  return text + (command.whole ? " (whole)" : "");
+  return text + (command.bare ? " (bare)" : "") + (command.whole ? " (whole)" : "");
+}
+
+// FREE VALUE COUNTER QUEUE
+core::BlockReply block_of(std::string_view text) {
+  core::Words words{text};
+  core::BlockReply block;
+  block.was_free = words.next() == "OK";
+  block.value = words.next();
+  block.is_other_type = block.value == "-WRONGTYPE";
+  static_cast<void>(core::parse_number(words.next(), block.counter));
+  block.has_queue = words.next() == "1";
+  return block;
 }
 
 }  // namespace
@@ -32,6 +44,7 @@ core::Router::Settings Process::settings(Stage& stage, Random& random, ProcessId
     settings.safety_margin = Duration::zero();
   }
   settings.request_timeout = request_timeout;
+  settings.always_scripts = random.chance(0.3);
   settings.random = [&random] { return core::RandomBits{random.bits(), random.bits()}; };
   const auto servers = stage.plan.servers;
   return {servers > 1 ? core::Router::Mode::quorum : core::Router::Mode::single, servers,
@@ -86,13 +99,16 @@ void Process::reply(ServerId server, LinkId link, const Answer& answer) {
       return;
     }
     note(link, answer.text, [&] { return "reads " + answer.text; });
-    router_.on_reply(now(), server,
-                     {.text = answer.text,
-                      .is_error = answer.is_error,
-                      .unknown_script = answer.unknown_script,
-                      .passing = answer.passing,
-                      .code = answer.code,
-                      .what = answer.is_error ? answer.text : ""});
+    router_.on_reply(
+        now(), server,
+        {.text = answer.text,
+         .is_error = answer.is_error,
+         .unknown_script = answer.unknown_script,
+         .passing = answer.passing,
+         .code = answer.code,
+         .what = answer.is_error ? answer.text : "",
+         .block = answer.is_block ? std::optional{block_of(answer.text)} : std::nullopt,
+         .refuses_blocks = answer.refuses_blocks});
     act_soon();
   });
 }
@@ -280,7 +296,8 @@ void Process::carry_out(ServerId server, core::Send& action) {
   note(link, describe(action.command), [&] { return "sends " + describe(action.command); });
   const auto& command = action.command;
   if (command.verb == core::Verb::renew) {
-    for (std::size_t i = 1; i < command.args.size(); i += 3) {
+    const std::size_t words = command.kind == core::Kind::mutex ? 4 : 3;  // for each lease
+    for (std::size_t i = 1; i < command.args.size(); i += words) {
       network_.referee().renewing(id_, command.args[i]);
     }
   }

@@ -174,7 +174,7 @@ void Referee::check(const std::string& key, Name& name, Held& held) {
 void Referee::check_record(const std::string& key, const Name& name, Held& held, bool longer) {
   const auto& lease = *held.record;
   auto record = witnesses_.front()->look(key, lease.token);
-  if (lease.kind == core::Kind::permits && record.counter == 0) {
+  if (record.token == lease.token && record.counter == 0) {  // not recorded
     record.counter = lease.fence.counter;
   }
   if (lease.fence.counter <= name.excused) {

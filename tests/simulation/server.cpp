@@ -21,11 +21,11 @@ std::string_view script_of(const core::Command& command) {
   const bool permits = command.kind == core::Kind::permits;
   switch (command.verb) {
     case Verb::acquire:
-      return permits ? "permits_acquire" : "acquire";
+      return command.bare ? "acquire_bare" : permits ? "permits_acquire" : "acquire";
     case Verb::acquire_all:
       return "acquire_all";
     case Verb::release:
-      return permits ? "permits_release" : "release";
+      return command.bare ? "release_bare" : permits ? "permits_release" : "release";
     case Verb::renew:
       return permits ? "permits_renew" : "renew";
     case Verb::write_fence:
@@ -33,6 +33,11 @@ std::string_view script_of(const core::Command& command) {
     default:
       return {};
   }
+}
+
+// A block of plain commands.
+bool is_block(const core::Command& command) {
+  return command.bare && command.verb == Verb::acquire;
 }
 
 Answer error(errc code, std::string text, bool passing = false) {
@@ -85,7 +90,8 @@ std::optional<Answer> Server::refusal(const core::Command& command) const {
     return refuses(Fault::deaf) ? std::optional{error(errc::refused, "NOPERM no channels")}
                                 : std::nullopt;
   }
-  if (script && !command.whole && !scripts_.contains({command.kind, command.verb})) {
+  if (script && !command.whole && !is_block(command) &&
+      !scripts_.contains({command.kind, command.verb, command.bare})) {
     return Answer{"NOSCRIPT No matching script", true, true, false, errc::store_unusable};
   }
   if (refuses(Fault::read_only) && command.verb != Verb::ping) {
@@ -119,8 +125,11 @@ Answer Server::run(LinkId link, const core::Command& command) {
   if (script.empty()) {
     return {command.verb == Verb::ping ? "PONG" : "OK", false, false, false, {}};
   }
-  scripts_.insert({command.kind, command.verb});
   asked(link, command);
+  if (is_block(command)) {
+    return run_block(command);
+  }
+  scripts_.insert({command.kind, command.verb, command.bare});
   Answer answer{store_.run(time(), script, command.keys, command.args), false, false, false, {}};
   if (answer.text.starts_with('-')) {
     return error(errc::not_a_lock, answer.text.substr(1));
@@ -132,6 +141,27 @@ Answer Server::run(LinkId link, const core::Command& command) {
   return answer;
 }
 
+// The reply tells what happened, or that this is not known.
+Answer Server::run_block(const core::Command& command) {
+  Answer answer{.text = store_.run(time(), script_of(command), command.keys, command.args),
+                .is_block = true};
+  ++stage_.tally.bare;
+  Words words{answer.text};
+  const bool was_free = words.next() == "OK";
+  words.next();
+  std::int64_t counter = 0;
+  if (was_free && core::parse_number(words.next(), counter) && words.next() == "0") {
+    ledger_.offered(command.args.at(0), counter);
+  }
+  referee_.ran(command.keys.at(0));
+  if (refuses(Fault::fate_unknown) && stage_.random.chance(0.3)) {
+    answer = {.text = "lost"};
+  } else if (refuses(Fault::no_blocks)) {
+    answer = {.text = "out of its block", .refuses_blocks = true};
+  }
+  return answer;
+}
+
 void Server::asked(LinkId link, const core::Command& command) {
   const auto& session = sessions_.at(link);
   if (command.verb == Verb::acquire) {
@@ -139,6 +169,11 @@ void Server::asked(LinkId link, const core::Command& command) {
     const bool permits = command.kind == core::Kind::permits;
     Ledger::Request request{session.process};
     request.hears = !session.channel.empty() && (!smooth || smooth(link));
+    if (command.bare) {
+      referee_.asked(key, 1);
+      ledger_.asked(key, command.args.at(0), request);
+      return;
+    }
     request.first =
         permits && (command.args.at(2).ends_with("_first") || !command.args.at(4).empty());
     if (!core::parse_number(command.args.at(3), request.ticket)) {
@@ -240,7 +275,7 @@ std::map<std::string, OnRecord> Server::holders(const std::string& key) {
   }
   if (const auto value = core::parse_value(state.value)) {
     auto& record = found[std::string{value->token}];
-    record = {std::string{value->token}, value->fence.counter, std::nullopt};
+    record = {std::string{value->token}, value->fence ? value->fence->counter : 0, std::nullopt};
     if (state.pttl >= 0) {
       const auto gone = std::chrono::floor<test::Millis>(time()) + test::Millis{state.pttl + 1};
       record.until = clock_.when(core::Instant{gone});
@@ -402,7 +437,14 @@ void Server::break_lock(const std::string& key, bool ask) {
   if (!ask) {
     forget(key);
   }
-  store_.break_(time(), key, value->fence.counter, value->fence.sequence, ask);
+  if (value->fence) {
+    store_.break_(time(), key, value->fence->counter, value->fence->sequence, ask);
+  } else if (ask) {
+    static_cast<void>(
+        publish(core::channel_of(core::client_of(value->token)), "record " + value->token));
+  } else {
+    store_.break_unrecorded(time(), key, state.value);
+  }
   tell_referee();
 }
 

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "core/wire/command.hpp"
@@ -30,6 +31,8 @@ struct Answer {
   bool unknown_script = false;
   bool passing = false;
   errc code{};
+  bool is_block = false;  ///< to a bare acquire; without it, the outcome is unknown
+  bool refuses_blocks = false;
 };
 
 class Server final : public Witness {
@@ -97,6 +100,7 @@ class Server final : public Witness {
   void excuse_holders(const std::string& key);
   [[nodiscard]] int publish(std::string_view channel, std::string_view message);
   [[nodiscard]] Answer run(LinkId link, const core::Command& command);
+  [[nodiscard]] Answer run_block(const core::Command& command);
   void observe(const core::Command& command, std::string_view reply);
   void tell_referee();
   void asked(LinkId link, const core::Command& command);
@@ -112,8 +116,8 @@ class Server final : public Witness {
   Ledger ledger_;
   Clock clock_;
   std::map<LinkId, Session> sessions_;
-  std::map<std::string, std::set<LinkId>, std::less<>> ears_;  ///< who hears a channel
-  std::set<std::pair<core::Kind, core::Verb>> scripts_;
+  std::map<std::string, std::set<LinkId>, std::less<>> ears_;   ///< who hears a channel
+  std::set<std::tuple<core::Kind, core::Verb, bool>> scripts_;  ///< with the bare ones
   std::map<std::int64_t, std::string> handed_out_;  ///< fence counters of the running script
   std::map<Fault, Time> refusals_;
   std::map<std::string, std::string> foreign_;  ///< lock key to its value

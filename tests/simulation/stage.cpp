@@ -31,6 +31,7 @@ Tally& Tally::operator+=(const Tally& other) {
   wiped += other.wiped;
   fences_written += other.fences_written;
   fences_passed += other.fences_passed;
+  bare += other.bare;
   return *this;
 }
 

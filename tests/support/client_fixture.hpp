@@ -77,7 +77,7 @@ class ClientTest : public testing::Test {
   }
   [[nodiscard]] bool is_free(std::string_view name) const { return value(name) == "(nil)"; }
   [[nodiscard]] bool holds(std::string_view name, const Lease& lease) const {
-    return value(name).starts_with(lease.token() + ":");
+    return (value(name) + ':').starts_with(lease.token() + ':');
   }
   /// How many clients stand in the lock's queue.
   [[nodiscard]] int waiting(std::string_view name) const {

@@ -45,7 +45,7 @@ std::vector<std::string> config_of_rights() {
   // Names without a common start; this is also all that dlock keeps beside them.
   std::string rights = " ~*";
   for (const auto& word :
-       documented_rights({"client", "reconnect", "candidate", "inspect", "database"})) {
+       documented_rights({"client", "blocks", "reconnect", "candidate", "inspect", "database"})) {
     if (word[0] != '~') rights += " " + word;
   }
   return {"user default reset on nopass resetkeys resetchannels -@all" + rights,

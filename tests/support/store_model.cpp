@@ -173,9 +173,38 @@ std::string StoreModel::acquire(Micros now, const Acquire& request) {
       lock.value->seal.empty()) {
     lock.value->seal = request.seal;
   }
+  if (request.wait && !gives_up && lock.value && lock.value->kind == Value::Kind::ours &&
+      lock.value->text != request.token && lock.value->form == Value::Form::bare) {
+    lock.value->form = Value::Form::queued_behind;
+  }
   const auto reply = take_or_queue(now, lock, request, gives_up);
   const char* given_up = gives_up ? " released" : " not_held";
   return echo_of(request.token) + reply + (request.old.empty() ? "" : given_up);
+}
+
+std::string StoreModel::acquire_bare(Micros now, const std::string& key, const std::string& token,
+                                     Millis ttl) {
+  Lock& lock = at(now, key);
+  const bool was_free = !lock.value;
+  if (was_free) {
+    lock.value = Value{.kind = Value::Kind::ours,
+                       .form = Value::Form::bare,
+                       .text = token,
+                       .expires_at = in_millis(now) + ttl};
+  }
+  const bool is_text = lock.value->kind < Value::Kind::wrong_type;
+  return std::string{was_free ? "OK " : "(nil) "} +
+         (is_text ? show(*lock.value).substr(0, token.size() + 1) : "-WRONGTYPE") + ' ' +
+         to_string(++fence_) + (lock.queue.empty() ? " 0" : " 1");
+}
+
+std::string StoreModel::release_bare(Micros now, const std::string& key, const std::string& token) {
+  Lock& lock = at(now, key);
+  const bool is_bare = lock.held_by(token) && lock.value->form == Value::Form::bare;
+  if (is_bare) {
+    lock.value.reset();
+  }
+  return is_bare ? "1" : "0";
 }
 
 std::string StoreModel::acquire_all(Micros now, std::span<const Acquire> requests) {
@@ -200,7 +229,7 @@ std::string StoreModel::acquire_all(Micros now, std::span<const Acquire> request
   for (const auto& request : requests) {
     Lock& lock = at(now, request.key);
     lock.leave(request.token);
-    if (lock.value) {
+    if (lock.value && lock.value->form == Value::Form::recorded) {
       lock.value->expires_at = in_millis(now) + request.ttl;
     } else {
       own(now, lock, request.token, request.ttl);
@@ -212,14 +241,23 @@ std::string StoreModel::acquire_all(Micros now, std::span<const Acquire> request
 
 std::string StoreModel::take_or_queue(Micros now, Lock& lock, const Acquire& request,
                                       bool gives_up) {
-  if (lock.held_by(request.token)) {
+  const bool is_own = lock.held_by(request.token);
+  const bool is_recorded = is_own && lock.value->form == Value::Form::recorded;
+  if (is_own && (is_recorded || request.keep || lock.queue.empty())) {
     lock.leave(request.token);
-    lock.value->expires_at = in_millis(now) + request.ttl;
+    if (is_recorded) {
+      lock.value->expires_at = in_millis(now) + request.ttl;
+    } else {
+      own(now, lock, request.token, request.ttl, std::string{lock.value->seal});
+    }
     return " acquired " + to_string(lock.value->counter);
   }
 
   std::optional<Millis> left;
-  if (!lock.value || gives_up) {
+  if (!lock.value || gives_up || is_own) {
+    if (gives_up && lock.value->form != Value::Form::recorded) {
+      lock.leave(request.old);
+    }
     const bool somebody_waits = !lock.queue.empty();
     const auto former = lock.value ? lock.value->seal : "";
     const auto seal = !somebody_waits ? "" : former.empty() ? request.seal : former;
@@ -283,7 +321,7 @@ std::string StoreModel::release(Micros now, const std::string& key, const std::s
     }
     return echo_of(token) + " released";
   }
-  if (!held) {
+  if (!held || lock.value->form != Value::Form::recorded) {
     lock.leave(token);
   }
   bool mute = false;
@@ -305,6 +343,11 @@ std::string StoreModel::renew(Micros now, std::string_view echo,
     Lock& lock = at(now, renewal.key);
     if (lock.held_by(renewal.token)) {
       auto& value = *lock.value;
+      if (value.form != Value::Form::recorded) {
+        lock.leave(renewal.token);
+        value.form = Value::Form::recorded;
+        value.counter = renewal.counter;
+      }
       value.to_break = value.to_break && value.sequence == renewal.sequence;
       value.sequence = renewal.sequence;
       keep_for(value.expires_at, now, renewal.ttl);
@@ -328,6 +371,7 @@ std::string StoreModel::write_fence(Micros now, const std::string& key, const st
   }
   fence_ = std::max(fence_, counter);
   lock.value->counter = counter;
+  lock.value->form = Value::Form::recorded;
   keep_for(lock.value->expires_at, now, ttl);
   return echo_of(token) + " written";
 }
@@ -338,7 +382,8 @@ std::string StoreModel::break_(Micros now, const std::string& key, std::int64_t 
   if (lock.value && lock.value->kind >= Value::Kind::wrong_type) {
     return "-WRONGTYPE";
   }
-  if (!lock.value || lock.value->kind != Value::Kind::ours || lock.value->counter != counter) {
+  if (!lock.value || lock.value->kind != Value::Kind::ours ||
+      lock.value->form != Value::Form::recorded || lock.value->counter != counter) {
     return "not_holder";
   }
   if (ask) {
@@ -351,13 +396,31 @@ std::string StoreModel::break_(Micros now, const std::string& key, std::int64_t 
   if (lock.value->sequence != sequence) {
     return "not_holder";
   }
+  take_away(now, lock);
+  return "broken";
+}
+
+std::string StoreModel::break_unrecorded(Micros now, const std::string& key,
+                                         const std::string& value) {
+  Lock& lock = at(now, key);
+  if (lock.value && lock.value->kind >= Value::Kind::wrong_type) {
+    return "-WRONGTYPE";
+  }
+  if (!lock.value || lock.value->kind != Value::Kind::ours ||
+      lock.value->form == Value::Form::recorded || show(*lock.value) != value) {
+    return "not_holder";
+  }
+  take_away(now, lock);
+  return "broken";
+}
+
+void StoreModel::take_away(Micros now, Lock& lock) {
   if (!lock.queue.empty()) {
     const auto seal = lock.value->seal;
     hand_off(now, lock, {}, false, seal);
   } else {
     lock.value.reset();
   }
-  return "broken";
 }
 
 }  // namespace dlock::test

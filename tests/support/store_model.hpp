@@ -42,6 +42,7 @@ class StoreModel {
     std::string token;
     Millis ttl{};
     bool wait = true;
+    bool keep = false;  ///< a try that keeps a lock that the token took without a script
     std::optional<std::int64_t> ticket{};
     std::string old{};
     std::optional<std::int64_t> recent{};
@@ -52,9 +53,15 @@ class StoreModel {
     std::string token;
     Millis ttl{};
     int sequence = 0;
+    std::int64_t counter = 0;
   };
 
   std::string acquire(Micros now, const Acquire& request);
+  /// Without a script: SET NX, GETRANGE, INCR and EXISTS in one block, and their replies.
+  std::string acquire_bare(Micros now, const std::string& key, const std::string& token,
+                           Millis ttl);
+  /// Without a look at the queue: deletes the key if its value is just the token.
+  std::string release_bare(Micros now, const std::string& key, const std::string& token);
   /// Only the key, token and ttl of each request count; the keys differ.
   std::string acquire_all(Micros now, std::span<const Acquire> requests);
   /// `keep`: for how long it is still to keep others out.
@@ -65,6 +72,8 @@ class StoreModel {
                           std::int64_t counter);
   std::string break_(Micros now, const std::string& key, std::int64_t counter, int sequence,
                      bool ask);
+  /// The same for a holder without a recorded fence, known by the whole value.
+  std::string break_unrecorded(Micros now, const std::string& key, const std::string& value);
 
   /// Runs a script by its name ("acquire", "release", "renew", "write_fence", "break", and those of
   /// permits), with
@@ -94,10 +103,12 @@ class StoreModel {
 
   struct Value {
     enum class Kind : std::uint8_t { ours, foreign, wrong_type, permits };
+    enum class Form : std::uint8_t { bare, queued_behind, recorded };
     Kind kind = Kind::ours;
-    std::string text;          ///< ours: the token
-    std::int64_t counter = 0;  ///< ours
-    int sequence = 0;          ///< ours
+    Form form = Form::recorded;  ///< ours
+    std::string text;            ///< ours: the token
+    std::int64_t counter = 0;    ///< ours
+    int sequence = 0;            ///< ours
     std::optional<Millis> expires_at{};
     std::string seal{};                             ///< ours and permits: proves grants
     bool to_break = false;                          ///< ours: its holder was asked to give up
@@ -146,6 +157,7 @@ class StoreModel {
                                const std::string& seal);
   [[nodiscard]] Micros foreign_turn(Micros now, const Lock& lock, std::int64_t score,
                                     std::string_view me, bool yields) const;
+  void take_away(Micros now, Lock& lock);
   std::string take_or_queue(Micros now, Lock& lock, const Acquire& request, bool gives_up);
   std::string enqueue(Micros now, Lock& lock, const Acquire& request, Millis left);
   void tell_head(const Lock& lock, Millis in);

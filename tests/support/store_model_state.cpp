@@ -81,6 +81,7 @@ std::string StoreModel::run(Micros now, std::string_view script, std::span<const
               .token = args[0],
               .ttl = Millis{std::stoll(args[1])},
               .wait = args[2] == "wait",
+              .keep = args[2] == "keep",
               .ticket =
                   args[3].empty() ? std::nullopt : std::optional{std::int64_t{std::stoll(args[3])}},
               .old = args[4],
@@ -103,11 +104,18 @@ std::string StoreModel::run(Micros now, std::string_view script, std::span<const
   }
   if (script == "renew") {
     std::vector<Renewal> renewals;
-    for (std::size_t i = 1; i + 2 < args.size(); i += 3) {
-      renewals.push_back(
-          {keys[i], args[i], Millis{std::stoll(args[i + 1])}, std::stoi(args[i + 2])});
+    for (std::size_t i = 1; i < keys.size(); i += 3) {
+      const auto* words = &args[1 + (i - 1) / 3 * 4];
+      renewals.push_back({keys[i], words[0], Millis{std::stoll(words[1])}, std::stoi(words[2]),
+                          std::stoll(words[3])});
     }
     return renew(now, args[0], renewals);
+  }
+  if (script == "acquire_bare") {
+    return acquire_bare(now, keys[0], args[0], Millis{std::stoll(args[1])});
+  }
+  if (script == "release_bare") {
+    return release_bare(now, keys[0], args[0]);
   }
   if (script == "write_fence") {
     return write_fence(now, keys[0], args[0], Millis{std::stoll(args[1])}, std::stoll(args[2]));
@@ -162,6 +170,10 @@ void StoreModel::flush() {
 std::string StoreModel::show(const Value& value) {
   if (value.kind == Value::Kind::wrong_type) {
     return "(wrong type)";
+  }
+  if (value.kind == Value::Kind::ours && value.form != Value::Form::recorded) {
+    const bool is_bare = value.form == Value::Form::bare;
+    return value.text + (value.seal.empty() ? "" : ':' + value.seal) + (is_bare ? "" : ":");
   }
   if (value.kind == Value::Kind::ours) {
     return value.text + (value.seal.empty() ? "" : ':' + value.seal) +

@@ -35,6 +35,7 @@ struct AcquireRequest {
   std::optional<Gate> gate{};  ///< without both: a mutex
   bool part = false;           ///< of a quorum's lease: report each renewal, and the queueing
   std::string ticket{};        ///< the place in the queue of an earlier wait, or empty
+  bool recorded = false;       ///< the server must know the fence from the start
 
   /// The latest end of a hold that begins at `now`; none: no limit.
   [[nodiscard]] std::optional<Instant> end_of_hold(Instant now) const {

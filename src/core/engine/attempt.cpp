@@ -25,10 +25,45 @@ Attempt::Attempt(Request request, Drift drift) : request_(std::move(request)), d
   }
 }
 
-Command Attempt::command(const LockId& lock, std::string_view old, std::int64_t recent) {
+void Attempt::note_sent() {
   asking_ = was_sent_ = true;
   asked_ttl_ = request_.ttl;
   timer_.reset();
+}
+
+Command Attempt::bare_command(const LockId& lock) {
+  note_sent();
+  auto keys = lock_keys(lock.key);
+  Command command;
+  command.verb = Verb::acquire;
+  command.bare = true;
+  command.keys.reserve(3);
+  command.keys.push_back(std::move(keys.lock));
+  command.keys.push_back(std::move(keys.queue));
+  command.keys.emplace_back(fence_key);
+  command.args.reserve(2);
+  command.args.push_back(request_.token);
+  command.args.push_back(count_ms(request_.ttl));
+  return command;
+}
+
+// The script repairs what is odd, hands a lock on that others wait for, and queues. The server must
+// not be asked again without it: a repeat could find the lock that the token had given back.
+Attempt::Step Attempt::on_block(const BlockReply& block, Instant sent, bool is_fresh) {
+  asking_ = false;
+  if (!block.was_free && !request_.wait && !block.is_other_type) {
+    return Busy{};
+  }
+  const bool is_had = block.was_free && block.value == request_.token && !block.has_queue;
+  if (!is_had || !is_fresh || asked_ttl_ != request_.ttl) {
+    return Ask{};
+  }
+  return Acquired{block.counter, core::valid_until(sent, asked_ttl_, drift_), asked_ttl_, false,
+                  true};
+}
+
+Command Attempt::command(const LockId& lock, std::string_view old, std::int64_t recent) {
+  note_sent();
   Command command;
   command.verb = Verb::acquire;
   command.kind = lock.kind;
@@ -37,7 +72,7 @@ Command Attempt::command(const LockId& lock, std::string_view old, std::int64_t 
   args.reserve(7);
   args.push_back(request_.token);
   args.push_back(count_ms(request_.ttl));
-  args.emplace_back(request_.wait ? "wait" : "try");
+  args.emplace_back(request_.wait ? "wait" : request_.keep ? "keep" : "try");
   args.push_back(ticket_);
   args.emplace_back(old.empty() ? std::string_view{request_.replaces} : old);
   if (const auto& gate = request_.gate) {
@@ -63,7 +98,7 @@ Attempt::Step Attempt::on_reply(std::string_view text, Instant sent, std::string
   }
   const auto outcome = words.next();
   if (outcome == "acquired") {
-    Acquired acquired{0, core::valid_until(sent, asked_ttl_, drift_), asked_ttl_, false};
+    Acquired acquired{0, core::valid_until(sent, asked_ttl_, drift_), asked_ttl_, false, false};
     if (!parse_exact(words.next(), acquired.counter)) {
       return Garbled{};
     }
@@ -128,7 +163,7 @@ Attempt::Step Attempt::on_grant(std::int64_t counter, ServerTime granted, Instan
   if (start && !may_shorten) {
     const Instant until = core::valid_until(*start, claim, drift_);
     if (until - now >= claim * 2 / 3) {
-      return Acquired{counter, until, claim, true};
+      return Acquired{counter, until, claim, true, false};
     }
   }
   // The age of the grant is unknown or great: ask before believing it. An outstanding request is

@@ -40,6 +40,7 @@ class Attempt {
     std::optional<Gate> gate{};
     std::string ticket{};  ///< of an earlier wait, whose place in the queue it takes
     std::string seal{};    ///< to wait: proves messages about a lock without a seal
+    bool keep = false;     ///< without waiting: a lock that the token has is not handed on
   };
 
   // The results of an event.
@@ -56,6 +57,7 @@ class Attempt {
     Instant valid_until;
     Duration length{};  ///< the length of the lease behind `valid_until`: ttl or claim
     bool granted = false;
+    bool bare = false;  ///< without a script: the server's record has no fence yet
   };
   using Step = std::variant<Nothing, Ask, Busy, Other, Broken, Garbled, Acquired>;
 
@@ -65,6 +67,11 @@ class Attempt {
   /// release in the same step, or empty. `recent` is a fence counter of the last second, or 0
   /// (mutexes).
   [[nodiscard]] Command command(const LockId& lock, std::string_view old, std::int64_t recent);
+
+  /// The request without a script, of a token that was not sent before.
+  [[nodiscard]] Command bare_command(const LockId& lock);
+  /// Takes the reply to it. `is_fresh`: its counter is above all that this client knows.
+  [[nodiscard]] Step on_block(const BlockReply& block, Instant sent, bool is_fresh);
 
   /// Takes a reply without an error, to the request stamped `sent`. `given_up` receives the reply's
   /// word about the old token: "released", "not_held", or empty.
@@ -101,6 +108,7 @@ class Attempt {
   [[nodiscard]] std::optional<Instant> timer() const { return timer_; }
 
  private:
+  void note_sent();
   Step on_queued(Words words, Instant sent, std::string_view& given_up);
 
   Request request_;

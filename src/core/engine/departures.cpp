@@ -36,8 +36,13 @@ Command Departures::command(Instant now, Id id) {
   command.verb = Verb::release;
   command.whole = departure.whole;
   command.kind = departure.lock.kind;
-  command.keys = keys_of_script(departure.lock);
   command.args.push_back(departure.token);
+  if (departure.bare) {
+    command.bare = true;
+    command.keys.push_back(departure.lock.key);
+    return command;
+  }
+  command.keys = keys_of_script(departure.lock);
   if (departure.hold_off_until > now) {
     const auto left = std::chrono::ceil<milliseconds>(departure.hold_off_until - now);
     command.args.push_back(std::to_string(left.count()));
@@ -59,7 +64,10 @@ Departures::Verdict Departures::on_reply(Instant now, Id id, const Reply& reply)
   auto& departure = found->second;
   if (reply.unknown_script) {
     departure.whole = true;
-    return Verdict::unknown_script;
+    return Verdict::resend;
+  }
+  if (departure.bare) {
+    return on_bare_reply(now, id, departure, reply);
   }
   if (reply.is_error) {
     output_.act(Report{LogLevel::warning, "release failed: " + reply.what});
@@ -84,6 +92,20 @@ Departures::Verdict Departures::on_reply(Instant now, Id id, const Reply& reply)
   }
   finish(now, id, outcome == "released" ? Released::Kind::released : Released::Kind::not_held);
   return Verdict::good;
+}
+
+// Only the script hands the lock on, and knows what else may be left of the token.
+Departures::Verdict Departures::on_bare_reply(Instant now, Id id, Departure& departure,
+                                              const Reply& reply) {
+  if (!reply.is_error && reply.text == "1") {
+    finish(now, id, Released::Kind::released);
+    return Verdict::good;
+  }
+  if (!reply.is_error && reply.text != "0") {
+    return Verdict::shifted;
+  }
+  departure.bare = departure.whole = false;
+  return Verdict::resend;
 }
 
 void Departures::finish(Instant now, Id id, Released::Kind kind) {
@@ -116,7 +138,7 @@ void Departures::outlive(Instant now, std::string_view token) {
 }
 
 void Departures::again(Instant now, Departure& departure, Duration delay) {
-  departure.sent = departure.riding = false;
+  departure.sent = departure.riding = departure.bare = false;
   departure.again = now + delay;
   wake_by(*departure.again);
 }
@@ -130,7 +152,7 @@ void Departures::forget(Id id) {
 
 void Departures::on_disconnected(Instant now, const std::function<bool(const Token&)>& was_asked) {
   for (auto& [id, departure] : all_) {
-    departure.sent = departure.riding = false;
+    departure.sent = departure.riding = departure.bare = false;
     if (was_asked(departure.token)) {
       departure.late = true;
       outlive(now, departure);

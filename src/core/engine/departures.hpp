@@ -25,6 +25,7 @@ struct Departure {
   LeaseId lease = 0;          ///< the lease whose user waits for the answer; 0: none
   bool held = false;          ///< it had the lease: the release is repeated until that ends
   bool riding = false;        ///< an acquire carries the release
+  bool bare = false;          ///< the server's record has no fence: release it without the script
   bool late = false;          ///< the server may still run an acquire of it from a dead connection
   bool may_reappear = false;  ///< ... and cannot be stopped from that: repeat the release
   // For `Departures` alone:
@@ -44,10 +45,10 @@ class Departures {
   using Id = std::uint64_t;
   /// The meaning of a reply.
   enum class Verdict : std::uint8_t {
-    none,            ///< an error, or the departure is over
-    good,            ///< the answer
-    unknown_script,  ///< send `command` again: it has the whole script now
-    shifted,         ///< it answers another request
+    none,     ///< an error, or the departure is over
+    good,     ///< the answer
+    resend,   ///< send `command` again: it is another one now
+    shifted,  ///< it answers another request
   };
 
   Departures(Output& output, Duration request_timeout)
@@ -82,6 +83,7 @@ class Departures {
   [[nodiscard]] bool settled() const;
 
  private:
+  Verdict on_bare_reply(Instant now, Id id, Departure& departure, const Reply& reply);
   static void outlive(Instant now, Departure& departure);
   void again(Instant now, Departure& departure, Duration delay);
   void forget(Id id);

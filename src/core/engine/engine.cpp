@@ -196,6 +196,8 @@ void Engine::on_message(Instant now, std::string_view message) {
     on_next(now, words);
   } else if (kind == "break") {
     on_break(now, words);
+  } else if (kind == "record") {
+    on_record(now, words);
   }
 }
 

@@ -25,6 +25,7 @@
 #include "core/engine/actions.hpp"
 #include "core/engine/attempt.hpp"
 #include "core/engine/cohort.hpp"
+#include "core/engine/contended_names.hpp"
 #include "core/engine/departures.hpp"
 #include "core/engine/fence_counter.hpp"
 #include "core/engine/hold.hpp"
@@ -55,6 +56,7 @@ class Engine {
     Duration request_timeout = std::chrono::seconds{2};
     /// How long waits go on while no server answers.
     Duration patience = std::chrono::seconds{10};
+    bool always_scripts = false;  ///< also where nobody waits
     std::function<RandomBits()> random;
   };
 
@@ -137,6 +139,7 @@ class Engine {
     Instant sent;
     Duration ttl{};              ///< acquire
     bool syncs_counter = false;  ///< acquire: on success the server has synced its counter
+    bool bare = false;           ///< acquire, release: without the script
     CohortPtr cohort;            ///< acquire, write_fence
     Token token;                 ///< acquire, release, write_fence; renew: of the first lease
     DepartureId departure = 0;   ///< release; acquire: the release that it carries
@@ -191,6 +194,12 @@ class Engine {
   void refuse(Instant now, const CohortPtr& cohort, WaiterQueue::iterator waiter, Refusal refusal);
   void after_front_changed(Instant now, const CohortPtr& cohort);
 
+  // engine_bare.cpp: without a script, where nobody waits.
+  [[nodiscard]] bool may_acquire_bare(Instant now, const Cohort& cohort) const;
+  void acquire_bare(Instant now, const CohortPtr& cohort);
+  void on_bare_reply(Instant now, const Pending& pending, const Reply& reply);
+  [[nodiscard]] bool may_release_bare(Instant now, const Cohort& cohort, bool riding) const;
+
   // engine_reply.cpp: the server's answers to acquisitions.
   void on_acquire_reply(Instant now, const Pending& pending, const Reply& reply);
   void on_acquire_error(Instant now, const Pending& pending, const Reply& reply, bool is_current);
@@ -214,6 +223,7 @@ class Engine {
   void end_hold(const CohortPtr& cohort);
   void clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord& lease);
   void on_break(Instant now, Words words);
+  void on_record(Instant now, Words words);
   void give_up(Instant now, const CohortPtr& cohort);
 
   // engine_renewal.cpp: renewals.
@@ -246,6 +256,7 @@ class Engine {
   Departures departures_;
   Renewals renewals_;
   FenceCounter fence_counter_;
+  ContendedNames contended_;
   Link link_;
   Timers timers_;
   std::uint64_t last_id_;

@@ -130,6 +130,10 @@ void Engine::start_attempt(Instant now, const CohortPtr& cohort, DepartureId giv
 }
 
 void Engine::ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, bool whole) {
+  if (gives_up == 0 && !whole && may_acquire_bare(now, *cohort)) {
+    acquire_bare(now, cohort);
+    return;
+  }
   Pending pending;
   pending.cohort = cohort;
   pending.ttl = cohort->attempt->ttl();

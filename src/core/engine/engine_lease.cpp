@@ -12,6 +12,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr Duration max_safety = seconds{1};
+/// A lease without a recorded fence that lives for longer gets its record.
+constexpr Duration max_bare = seconds{1};
 
 }  // namespace
 
@@ -32,6 +34,9 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
   cohort->attempt.reset();
   cohort->hold.emplace(record, terms, acquired.valid_until, acquired.length, settings_.drift,
                        fraction_of(random_of(record->token)));
+  if (acquired.bare) {
+    cohort->hold->begin_bare(now + max_bare);
+  }
   cohort->since = now;
   renewing_holds_ += request.renew ? 1 : 0;
   ++output_.counters.acquired;
@@ -178,6 +183,14 @@ void Engine::on_break(Instant now, Words words) {
   // The answer tells whether it is true. If the lease was passed on meanwhile, the renewal also
   // updates the server's record, for the client that asked.
   renew_now(now, found->second);
+}
+
+// A client that looks at the lock wants to see its fence.
+void Engine::on_record(Instant now, Words words) {
+  const auto found = by_token_.find(random_of(words.next()));
+  if (found != by_token_.end() && found->second->hold && found->second->hold->is_bare()) {
+    renew_now(now, found->second);
+  }
 }
 
 // The server reports a request to the holder to give up.

@@ -15,6 +15,7 @@ Engine::DepartureId Engine::give_back(Instant now, const CohortPtr& cohort, Leas
                       .lease = lease,
                       .held = true,
                       .riding = riding,
+                      .bare = may_release_bare(now, *cohort, riding),
                       .late = std::exchange(cohort->unanswered, false),
                       .may_reappear = std::exchange(cohort->may_reappear, false)});
 }
@@ -36,6 +37,7 @@ void Engine::send_departure(Instant now, DepartureId id) {
   Pending pending;
   pending.token = command.args.front();
   pending.departure = id;
+  pending.bare = command.bare;
   send(now, std::move(command), std::move(pending));
 }
 
@@ -46,7 +48,10 @@ void Engine::on_release_reply(Instant now, const Pending& pending, const Reply& 
     case Departures::Verdict::good:
       link_.on_good_reply();
       break;
-    case Departures::Verdict::unknown_script:
+    case Departures::Verdict::resend:
+      if (pending.bare && !reply.is_error) {
+        contended_.note(departures_.all().at(pending.departure).lock.key, true);
+      }
       send_departure(now, pending.departure);
       break;
     case Departures::Verdict::shifted:

@@ -23,6 +23,10 @@ bool is_proven(std::string_view message, const std::string& seal) {
 }  // namespace
 
 void Engine::on_acquire_reply(Instant now, const Pending& pending, const Reply& reply) {
+  if (pending.bare) {
+    on_bare_reply(now, pending, reply);
+    return;
+  }
   const auto& attempt = pending.cohort->attempt;
   const bool is_current = attempt && attempt->token() == pending.token;
   if (reply.is_error) {
@@ -79,6 +83,11 @@ void Engine::on_own_reply(Instant now, const Pending& pending, const Reply& repl
   }
   if (!given_up.empty()) {
     finish_riding(now, pending, given_up == "released");
+  }
+  const bool is_busy = std::holds_alternative<Attempt::Busy>(outcome) ||
+                       std::holds_alternative<Attempt::Nothing>(outcome);
+  if (cohort->lock.kind == Kind::mutex) {
+    contended_.note(cohort->lock.key, is_busy || !cohort->attempt->ticket().empty());
   }
   step(now, cohort, outcome);
   if (std::holds_alternative<Attempt::Nothing>(outcome) && cohort->waiters.front().request.part) {
@@ -171,13 +180,14 @@ void Engine::on_grant(Instant now, std::string_view message) {
 // of the holder; for permits that is only a hint, so the engine asks whether they are held.
 void Engine::verify(Instant now, const CohortPtr& cohort) {
   const auto& record = *cohort->hold->record();
-  if (cohort->lock.kind == Kind::permits) {
+  if (cohort->lock.kind == Kind::permits || !cohort->hold->is_recorded()) {
     renew_now(now, cohort);
   } else if (!is_asked_for(record.token)) {
     const auto ttl = cohort->hold->terms().renew
                          ? record.ttl
                          : std::max<Duration>(record.left(now), milliseconds{1});
-    Attempt again{{record.token, ttl, false}, settings_.drift};
+    Attempt again{{.token = record.token, .ttl = ttl, .wait = false, .keep = true},
+                  settings_.drift};
     Pending pending;
     pending.cohort = cohort;
     pending.ttl = again.ttl();

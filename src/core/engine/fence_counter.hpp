@@ -21,6 +21,12 @@ class FenceCounter {
     return synced_at_ && now - *synced_at_ < sync_life ? greatest_ : 0;
   }
 
+  /// Whether an acquisition without a script may trust `counter`, the server's next one. The lease
+  /// does not count as a sync.
+  [[nodiscard]] bool may_trust(Instant now, std::int64_t counter) const {
+    return recent(now) != 0 && greatest_ < counter && counter < greatest_ + max_step;
+  }
+
   /// A lease came with `counter`.
   void on_given(std::int64_t counter) { greatest_ = std::max(greatest_, counter); }
   /// The server has synced the counter with its clock, for a request that left at `sent`.
@@ -33,6 +39,7 @@ class FenceCounter {
 
  private:
   static constexpr Duration sync_life = std::chrono::seconds{1};
+  static constexpr std::int64_t max_step = 1'000'000'000'000;  ///< as in acquire.lua
 
   std::int64_t greatest_ = 0;
   std::optional<Instant> synced_at_;

@@ -38,7 +38,7 @@ Instant Hold::lost_at() const { return ends_first() ? *terms_.end : expires_at()
 bool Hold::renews() const { return terms_.renew && !renewing_ && !ends_first(); }
 
 Instant Hold::next_renewal() const {
-  const auto record_by = terms_.renew && !queued_ ? record_by_ : Instant::max();
+  const auto record_by = queued_ ? Instant::max() : record_by_;
   return renews() ? std::min(renew_at_, record_by) : record_by;
 }
 
@@ -62,12 +62,13 @@ void Hold::on_queued() { renewing_ = queued_ = true; }
 
 void Hold::on_renewing() {
   renewing_ = true;
-  queued_ = false;
+  queued_ = is_bare_ = false;
   record_by_ = Instant::max();
 }
 
 void Hold::on_renewed(Instant sent, Duration ttl) {
   renewing_ = queued_;  // a queued renewal carries the newer state
+  is_recorded_ = true;
   const Instant until = core::valid_until(sent, ttl, drift_);
   if (until > until_) {
     believe(until, ttl);

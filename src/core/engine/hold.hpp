@@ -98,6 +98,16 @@ class Hold {
   /// A hand-off inside this process must reach the server's record by `when`: by a renewal that
   /// leaves from now on, since one that is under way does not carry it.
   void record_by(Instant when);
+  /// The server's record has no fence yet; it must have it by `when`.
+  void begin_bare(Instant when) {
+    is_bare_ = true;
+    is_recorded_ = false;
+    record_by(when);
+  }
+  /// Whether no request that records the fence was sent yet.
+  [[nodiscard]] bool is_bare() const { return is_bare_; }
+  /// Whether the server is known to have the fence.
+  [[nodiscard]] bool is_recorded() const { return is_recorded_; }
   /// Passes the lease to the next holder in this process, whose hold ends at `end`. The record of
   /// the former holder stops counting.
   void pass(std::shared_ptr<LeaseRecord> next, std::optional<Instant> end);
@@ -132,6 +142,8 @@ class Hold {
   Instant record_by_ = Instant::max();
   bool renewing_ = false;  ///< a renewal is under way, or queued
   bool queued_ = false;
+  bool is_bare_ = false;
+  bool is_recorded_ = true;
 };
 
 }  // namespace dlock::core

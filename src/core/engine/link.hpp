@@ -72,6 +72,9 @@ class Link {
   }
   /// When to ping a server that owes no reply.
   [[nodiscard]] Instant ping_at() const;
+  /// The server refuses this user a command that a block needs. It would refuse the next one too.
+  void on_blocks_refused() { runs_blocks_ = false; }
+  [[nodiscard]] bool runs_blocks() const { return runs_blocks_; }
   void on_enrolled(Instant now) { enrolled_ = now; }
   /// When to renew this client's registration; none without a connection.
   [[nodiscard]] std::optional<Instant> enroll_at() const;
@@ -84,6 +87,7 @@ class Link {
   bool connected_ = false;
   bool connecting_ = false;
   bool ever_connected_ = false;
+  bool runs_blocks_ = true;
   Instant connected_at_;
   Instant heard_;
   Instant answered_;  ///< when the last reply came, or the connection was made

@@ -16,6 +16,16 @@ constexpr Duration min_timeout = milliseconds{100};
 
 }  // namespace
 
+void append_renewal(std::vector<std::string>& args, const LeaseRecord& record,
+                    std::int64_t ttl_ms) {
+  args.push_back(record.token);
+  args.push_back(std::to_string(ttl_ms));
+  if (record.kind == Kind::mutex) {
+    args.push_back(std::to_string(record.fence.sequence));
+  }
+  args.push_back(std::to_string(record.fence.counter));
+}
+
 std::vector<CohortPtr> Renewals::queue_due(Instant now, const Timers& timers) {
   const auto kind = timers.begin()->cohort->lock.kind;
   std::vector<CohortPtr> due;
@@ -88,7 +98,7 @@ Command Renewals::call(Instant now, const std::vector<CohortPtr>& due, RenewalBa
   command.kind = kind;
   command.keys.reserve(1 + 3 * due.size());
   command.keys.emplace_back(fence_key);
-  command.args.reserve(1 + 3 * due.size());
+  command.args.reserve(1 + 4 * due.size());
   command.args.emplace_back(echo_of(due.front()->hold->record()->token));
   batch.cohorts.reserve(due.size());
   batch.randoms.reserve(due.size());
@@ -104,10 +114,7 @@ Command Renewals::call(Instant now, const std::vector<CohortPtr>& due, RenewalBa
     for (auto* key : {&keys.lock, &keys.queue, &keys.seen}) {
       command.keys.push_back(std::move(*key));
     }
-    const auto noted = kind == Kind::permits ? record.fence.counter : record.fence.sequence;
-    command.args.push_back(record.token);
-    command.args.push_back(std::to_string(ttl_ms));
-    command.args.push_back(std::to_string(noted));
+    append_renewal(command.args, record, ttl_ms);
     batch.randoms.push_back(random_of(record.token));
     batch.sequences.push_back(record.fence.sequence);
     batch.cohorts.push_back(cohort);

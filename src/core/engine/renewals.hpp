@@ -28,6 +28,9 @@ struct RenewalBatch {
   }
 };
 
+/// Appends the arguments by which the renewal script knows a lease.
+void append_renewal(std::vector<std::string>& args, const LeaseRecord& record, std::int64_t ttl_ms);
+
 /// Knows no connection: its engine sends the calls. Not thread-safe.
 class Renewals {
  public:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,18 @@ struct Command {
   std::vector<std::string> keys;
   std::vector<std::string> args;
   Kind kind = Kind::mutex;  ///< scripts: the kind of lock
+  /// acquire, release: without the script, for a lock that nobody waits for. To acquire: a block of
+  /// SET NX, GETRANGE, INCR and EXISTS; to release: the deletion of a key with just this value.
+  bool bare = false;
+};
+
+/// The results of the block of a bare acquire.
+struct BlockReply {
+  bool was_free = false;       ///< the token has the lock
+  std::string_view value{};    ///< the beginning of the key's value: the token and one byte more
+  bool is_other_type = false;  ///< the key holds no string
+  std::int64_t counter = 0;    ///< the next fence; 0: the server has no good counter
+  bool has_queue = false;      ///< somebody waits
 };
 
 /// A reply. Error replies arrive classified by the layer that read them.
@@ -43,6 +56,10 @@ struct Reply {
   bool moving = false;          ///< ... the slot moves to another node of the cluster
   errc code{};                  ///< of an error
   std::string what{};           ///< of an error: the sentence for people
+  /// To a bare acquire. Without it and without an error, the outcome is unknown; with an error, the
+  /// block was not run.
+  std::optional<BlockReply> block{};
+  bool refuses_blocks = false;  ///< this user may not run such blocks
 };
 
 /// Splits a reply or a message into its words.

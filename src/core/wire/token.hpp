@@ -98,10 +98,10 @@ struct Fence {
 };
 
 /// The value of a mutex's lock key: `TOKEN:COUNTER:SEQUENCE`, with marks for scripts before the
-/// counter.
+/// counter; or `TOKEN` or `TOKEN:` and marks, of a lease whose fence is not recorded yet.
 struct LockValue {
   std::string token;
-  Fence fence;
+  std::optional<Fence> fence;
 };
 
 /// None for a value that another library wrote.

@@ -9,7 +9,7 @@ local record = redis.pcall('GET', KEYS[2])
 record = type(record) == 'string' and record
 local left_ms = math.min(redis.call('PTTL', KEYS[1]), 1e13)  -- as in _common.lua
 local token = record and string.match(record, '^dlock1:%x+:%x+:%d+')
-if not held or not token or string.sub(held, 1, #token + 1) ~= token .. ':' then
+if not held or not token or held ~= token and string.sub(held, 1, #token + 1) ~= token .. ':' then
   return tostring(left_ms)
 end
 local counter, sequence, revision, value =

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Writes the value of an election's leader and tells the observers. A repeat extends its expiry.
 -- KEYS: lock, leader
--- ARGV: echo, client, counter, sequence, revision, life in ms, value
+-- ARGV: echo (of the token), client, counter, sequence, revision, life in ms, value
 -- Replies, after the echo: 'proclaimed', 'renewed', 'outdated' (there is a later value), or
 --   'not_leader'; 'mute ERROR' follows 'proclaimed' if the script could not tell the observers
 
@@ -10,7 +10,10 @@ local sequence, revision = tonumber(ARGV[4]), tonumber(ARGV[5])
 
 local held = redis.call('GET', KEYS[1])
 local token = held and string.match(held, '^dlock1:' .. client .. ':%x+:%d+')
-if not token or string.match(held, ':(%d+):%d+$') ~= counter then
+-- Without a recorded counter (see mutex/_lock.lua) the random part of the token has to do.
+local recorded = held and string.match(held, ':(%d+):%d+$', 58)
+if not token or (recorded or counter) ~= counter
+  or not recorded and string.sub(token, 25, 32) ~= ARGV[1] then
   return ARGV[1] .. ' not_leader'
 end
 local record = redis.pcall('GET', KEYS[2])

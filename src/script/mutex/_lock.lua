@@ -12,20 +12,25 @@ local function is_ttl(ttl_ms)
 end
 
 local function holds(value, token)
-  return value and string.sub(value, 1, #token + 1) == token .. ':'
+  return value == token or value and string.sub(value, 1, #token + 1) == token .. ':'
 end
 
 local function is_ours(value)
   return string.sub(value, 1, 7) == 'dlock1:'
 end
 
--- A value is token:counter:sequence. The first waiter puts `seal:` before the counter, and a client
--- that breaks the lock puts `break:` there, which asks the holder to give up.
+-- A value has one of three forms:
+--   TOKEN                   bare: taken without a script, and since then nobody has queued
+--   TOKEN:                  nothing is recorded, and somebody queued
+--   TOKEN:COUNTER:SEQUENCE  recorded
+-- The first waiter puts `SEAL:` behind `TOKEN:`, and a client that breaks the lock puts `break:` before
+-- the counter, which asks the holder to give up. Returns the counter and the sequence, if recorded.
 local function fence_of(value)
-  return string.match(value, ':(%d+):(%d+)$')
+  return string.match(value, ':(%d+):(%d+)$', 58)
 end
 
--- Returns the counter of a holder that asks again; nil if another program wrote something else.
+-- Returns the counter of a holder that asks again; nil if it is not recorded, or another program wrote
+-- something else.
 local function counter_of(value)
   local counter = fence_of(value)
   return is_exact(tonumber(counter)) and counter

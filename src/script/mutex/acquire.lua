@@ -1,7 +1,8 @@
 #!lua
--- Takes the lock, or queues for it. A repeat with the same token changes only the expiry.
+-- Takes the lock, or queues for it. A repeat with the same token changes only the expiry; but a lock
+-- that the token took without a script goes to the head of the queue, if there is one.
 -- KEYS: lock, queue, seen, fence
--- ARGV: token, ttl in ms, 'wait' or 'try', known ticket or '', token to release first or '', a recent
+-- ARGV: token, ttl in ms, 'wait', 'try' or 'keep' (a try that hands nothing on), known ticket or '', token to release first or '', a recent
 --   counter or '' (unless the fence key is below it, the script need not read the clock); and, to
 --   wait, a seal for the lock if it has none
 -- Replies, after the echo: 'acquired COUNTER', 'busy LEFT_MS', or
@@ -27,12 +28,14 @@ local value = redis.call('GET', KEYS[1])
 local whose = 'ours'
 local others = mode == 'wait' and value and string.sub(value, 1, 7) == 'dlock1:'
   and string.sub(value, 1, #token) ~= token
-if others and (old == '' or string.sub(value, 1, #old + 1) ~= old .. ':') then
+if others and value ~= old and (old == '' or string.sub(value, 1, #old + 1) ~= old .. ':') then
   local seal = string.match(value, ':(%d+%.%d+):', 57)
-  if not seal and new_seal then
+  -- The holder of a bare value deletes it without a look at the queue, so it must not stay bare.
+  local is_bare = not seal and string.find(value, '^dlock1:%x+:%x+:%d*$')
+  if not seal and (new_seal or is_bare) then
     seal = new_seal
-    local sealed = string.gsub(value, '^dlock1:%x+:%x+:%d*', '%0:' .. seal)
-    redis.call('SET', KEYS[1], sealed, 'KEEPTTL')
+    local marked = seal and string.gsub(value, '^dlock1:%x+:%x+:%d*', '%0:' .. seal) or value
+    redis.call('SET', KEYS[1], marked .. (is_bare and ':' or ''), 'KEEPTTL')
   end
   whose = seal and 'ours:' .. seal or whose
 end
@@ -62,12 +65,14 @@ return mend(function(again)
     value = redis.call('GET', lock.key)
     gives_up = old ~= '' and holds(value, old)
   end
-  if holds(value, token) then
+  local is_own = holds(value, token)
+  local counter = is_own and counter_of(value)
+  if is_own and (counter or mode == 'keep' or redis.call('EXISTS', lock.queue) == 0) then
     leave_queue(lock, token)
-    local counter = counter_of(value)
     if counter then
       redis.call('PEXPIRE', lock.key, ttl_ms)
     else
+      lock.seal = seal_of(value)
       local new = next_fence(lock, now)
       own(lock, token, new, ttl_ms)
       counter = digits(new)
@@ -76,7 +81,10 @@ return mend(function(again)
   end
 
   local left_ms
-  if not value or gives_up then
+  if not value or gives_up or is_own then
+    if gives_up and not counter_of(value) then
+      leave_queue(lock, old)
+    end
     local outcome, left = 'nobody', nil
     local somebody_waits = redis.call('EXISTS', lock.queue) == 1
     if somebody_waits then
@@ -84,12 +92,12 @@ return mend(function(again)
       outcome, left = hand_off(lock, now, token, gives_up)
     end
     if outcome ~= 'granted' and outcome ~= 'foreign' then
-      local counter = next_fence(lock, now)
-      own(lock, token, counter, ttl_ms)
+      local new = next_fence(lock, now)
+      own(lock, token, new, ttl_ms)
       if somebody_waits and outcome ~= 'yours' then
         leave_queue(lock, token)
       end
-      return echo(token) .. ' acquired ' .. digits(counter) .. given_up
+      return echo(token) .. ' acquired ' .. digits(new) .. given_up
     end
     left_ms = left
     value = nil

@@ -1,8 +1,9 @@
 #!lua flags=allow-oom
 -- Takes the lock from the holder with this fence. 'ask' asks its process, which also finds the request
--- in the lock's value when it renews; 'force' deletes the lock.
+-- in the lock's value when it renews; 'force' deletes the lock. A holder without a recorded fence is
+-- known by the whole value.
 -- KEYS: lock, queue, seen, fence
--- ARGV: counter, sequence, 'ask' or 'force'
+-- ARGV: counter, sequence, 'ask' or 'force'; or '', value, 'force'
 -- Replies: 'asked RECEIVERS', 'broken', or 'not_holder'
 -- include _lock.lua
 
@@ -12,11 +13,11 @@ if not value or not is_ours(value) then
   return 'not_holder'
 end
 local counter, sequence = fence_of(value)
-if counter ~= ARGV[1] then
+if counter ~= ARGV[1] and (counter or ARGV[1] ~= '' or value ~= ARGV[2]) then
   return 'not_holder'
 end
 lock.seal = seal_of(value)
-if ARGV[3] == 'ask' then
+if ARGV[3] == 'ask' and counter then
   if sequence == ARGV[2] and not is_to_break(value) then
     redis.call('SET', lock.key, (string.gsub(value, ':%d+:%d+$', ':break%0')), 'KEEPTTL')
   end
@@ -24,7 +25,7 @@ if ARGV[3] == 'ask' then
     'break ' .. string.match(value, '^dlock1:%x+:%x+:%d*') .. ' ' .. ARGV[1] .. ' ' .. ARGV[2])
   return 'asked ' .. (type(asked) == 'table' and 0 or asked)
 end
-if sequence ~= ARGV[2] then
+if counter and sequence ~= ARGV[2] then
   return 'not_holder'
 end
 return mend(function(again)

@@ -8,10 +8,15 @@
 -- The common case comes first: the token has the lock, and there are no waiters.
 local token = ARGV[1]
 local value = redis.pcall('GET', KEYS[1])
-local held = type(value) == 'string' and string.sub(value, 1, #token + 1) == token .. ':'
+local held = type(value) == 'string'
+  and (value == token or string.sub(value, 1, #token + 1) == token .. ':')
 local hands_off = held and not ARGV[2]
 local head
 if hands_off then
+  -- A token without a recorded counter may still be in the queue.
+  if not string.find(value, ':%d+:%d+$', 58) and redis.pcall('ZREM', KEYS[2], token) == 1 then
+    redis.pcall('HDEL', KEYS[3], token)
+  end
   head = redis.pcall('ZPOPMIN', KEYS[2])
   if head.err then
     head = nil

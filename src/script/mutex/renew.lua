@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
--- Renews many leases. It never shortens an expiry, and sets one that was removed. It writes each lease
--- in any case: a client that sends WAIT after a renewal waits until replicas have that write.
+-- Renews many leases, and records the fences of those that have none yet. It never shortens an expiry,
+-- and sets one that was removed. It writes each lease in any case: a client that sends WAIT after a
+-- renewal waits until replicas have that write.
 -- KEYS: fence, then lock, queue, seen for each lease; the lock key for all three, if the user has
 --   rights to that alone
--- ARGV: echo, then token, ttl in ms, sequence for each lease
+-- ARGV: echo, then token, ttl in ms, sequence, counter for each lease
 -- Replies, after the echo: a letter for each lease: k (renewed), l (the key is gone), t (another token
 --   has the lock), or b (renewed, but the holder is asked to give up)
 -- include _lock.lua
@@ -12,10 +13,17 @@ local outcome = {}
 local now
 for i = 1, (#KEYS - 1) / 3 do
   local lock = { key = KEYS[3 * i - 1], queue = KEYS[3 * i], seen = KEYS[3 * i + 1], fence = KEYS[1] }
-  local token, ttl_ms, sequence = ARGV[3 * i - 1], ARGV[3 * i], ARGV[3 * i + 1]
+  local token, ttl_ms, sequence, counter = unpack(ARGV, 4 * i - 2, 4 * i + 1)
   local value = redis.pcall('GET', lock.key)
   if type(value) ~= 'table' and holds(value, token) then
     local _, recorded = fence_of(value)
+    if not recorded then
+      if redis.pcall('ZREM', lock.queue, token) == 1 then
+        redis.pcall('HDEL', lock.seen, token)
+      end
+      local seal = seal_of(value)
+      value = token .. (seal and ':' .. seal or '') .. ':' .. counter .. ':0'
+    end
     local to_break = is_to_break(value)
     if to_break and recorded ~= sequence then
       value = string.gsub(value, ':break:', ':', 1)

@@ -144,7 +144,7 @@ TEST_F(DeparturesTest, AServerThatDoesNotKnowTheScriptGetsItInFull) {
   add(release());
   EXPECT_FALSE(departures.command(at(0s), 1).whole);
   EXPECT_EQ(departures.on_reply(at(1s), 1, Reply{.is_error = true, .unknown_script = true}),
-            Departures::Verdict::unknown_script);
+            Departures::Verdict::resend);
   EXPECT_TRUE(departures.command(at(1s), 1).whole);
 }
 

@@ -173,7 +173,7 @@ TEST(EngineGrant, AHolderAsksBeforeItBelievesInAnotherGrantOfItsToken) {
   script.at(2s).message("grant T1 9 3000000");
   script.take();
   script.forged("grant T1 12 3000000");
-  script.expect({"acquire job T1 30000 try"});
+  script.expect({"acquire job T1 30000 keep"});
   script.forged("grant T1 12 3000000");
   script.expect({});
   script.reply("T1 acquired 9");

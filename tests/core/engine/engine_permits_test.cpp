@@ -104,7 +104,7 @@ TEST(EnginePermits, RenewalsThatHaveToWaitForOthersStayAmongTheirKind) {
     std::vector<std::pair<Kind, std::size_t>> sent;
     for (const auto& action : script.take()) {
       const auto& command = std::get<Send>(action).command;
-      sent.emplace_back(command.kind, command.args.size() / 3);
+      sent.emplace_back(command.kind, command.keys.size() / 3);
     }
     return sent;
   };

@@ -146,6 +146,15 @@ class World {
     }
     if (!is_script) return script_.reply("OK");
     const auto& args = command.args;
+    if (command.bare && command.verb == Verb::release) {
+      return script_.answer({.text = coin() ? "1" : "0"});
+    }
+    if (command.bare) {
+      BlockReply block{.was_free = coin(), .value = args[0], .has_queue = below(4) == 0};
+      block.counter = below(4) == 0 ? 0 : ++counter_;
+      if (below(6) == 0) return script_.answer({.refuses_blocks = coin()});
+      return script_.answer({.block = block});
+    }
     if (is_all) {
       std::string text{echo_of(args[1])};
       if (coin()) return script_.reply(text + " busy 100");
@@ -156,13 +165,15 @@ class World {
     const std::string first{command.verb == Verb::renew ? args[0] : echo_of(args[0])};
     if (command.verb == Verb::renew) {
       std::string letters;
-      for (std::size_t i = 1; i < args.size(); i += 3) letters += below(5) == 0 ? 'l' : 'k';
+      for (std::size_t i = 1; i < args.size(); i += 4) letters += below(5) == 0 ? 'l' : 'k';
       return script_.reply(first + " " + letters);
     }
     const std::string outcome = coin() ? "released" : "not_held";
     if (command.verb == Verb::release) return script_.reply(first + " " + outcome);
     const auto given_up = args[4].empty() ? "" : " " + outcome;
-    if (coin()) return script_.reply(first + " acquired 5" + given_up);
+    if (coin()) {
+      return script_.reply(first + " acquired " + std::to_string(++counter_) + given_up);
+    }
     if (args[2] == "try") return script_.reply(first + " busy 100" + given_up);
     const auto server = std::to_string(1'000'000 + now_ / 1us);
     script_.reply(first + " queued " + std::to_string(below(5000)) + " " +
@@ -203,7 +214,14 @@ class World {
     RC_ASSERT(releasing_.empty() || something_to_come);
   }
 
-  EngineScript script_;
+  static Engine::Settings with_blocks() {
+    auto settings = EngineScript::settings();
+    settings.always_scripts = false;
+    return settings;
+  }
+
+  EngineScript script_{EngineScript::connected, with_blocks()};
+  std::int64_t counter_ = 5;
   Duration now_{};
   bool connected_ = true;
   bool connecting_ = false;

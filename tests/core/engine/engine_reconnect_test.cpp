@@ -73,9 +73,9 @@ TEST(EngineReconnect, AllLeasesAreRenewedAFewCallsAtATime) {
   script.reply("OK");
   std::set<std::string> renewed;
   for (std::size_t call = 0; call < calls.size(); ++call) {
-    const auto leases = calls[call].args.size() / 3;
+    const auto leases = calls[call].args.size() / 4;
     for (std::size_t i = 0; i < leases; ++i) {
-      EXPECT_TRUE(renewed.insert(calls[call].args[1 + 3 * i]).second) << "once is enough";
+      EXPECT_TRUE(renewed.insert(calls[call].args[1 + 4 * i]).second) << "once is enough";
     }
     script.reply(calls[call].args[0] + ' ' + std::string(leases, 'k'));
     collect();

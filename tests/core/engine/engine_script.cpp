@@ -70,6 +70,7 @@ Engine::Settings EngineScript::settings() {
   Engine::Settings settings;
   settings.client = "c11e47c11e47c11e";
   settings.registration = "{}";
+  settings.always_scripts = true;
   settings.random = [calls = std::uint64_t{0}]() mutable { return RandomBits{++calls << 32, 0}; };
   return settings;
 }
@@ -86,6 +87,24 @@ void EngineScript::acquire_all(std::initializer_list<std::string> names) {
 void EngineScript::reply(std::string_view text) {
   const auto words = spell_out(text, true);
   engine.on_reply(now_, {.text = words});
+  note();
+}
+
+void EngineScript::block(std::string_view text) {
+  Words words{text};
+  const auto outcome = words.next();
+  const auto value = spell_out(words.next(), false);
+  Reply reply;
+  reply.refuses_blocks = outcome == "refused";
+  if (outcome != "refused" && outcome != "unknown") {
+    reply.block = BlockReply{.was_free = outcome == "free",
+                             .value = value,
+                             .is_other_type = outcome == "other",
+                             .counter = 0,
+                             .has_queue = text.ends_with(" queue")};
+    static_cast<void>(parse_number(words.next(), reply.block->counter));
+  }
+  engine.on_reply(now_, reply);
   note();
 }
 
@@ -286,8 +305,11 @@ std::string EngineScript::line(const Command& command) {
   switch (command.verb) {
     case Verb::acquire: {
       const auto& args = command.args;
+      if (command.bare) {
+        return "acquire bare " + command.keys[0] + " " + name_of(args[0]) + " " + args[1];
+      }
       auto text = "acquire " + command.keys[0] + " " + name_of(args[0]) + " " + args[1];
-      text += args[2] == "wait" ? "" : " " + args[2];
+      text += args[2] == "wait" ? "" : " " + args[2];  // or "try", "keep"
       text += args[3].empty() ? "" : " ticket " + args[3];
       text += args[4].empty() ? "" : " giving up " + name_of(args[4]);
       if (permits) {
@@ -307,13 +329,15 @@ std::string EngineScript::line(const Command& command) {
       return text + whole;
     }
     case Verb::release:
-      return "release " + command.keys[0] + " " + name_of(command.args[0]) +
+      return (command.bare ? "release bare " : "release ") + command.keys[0] + " " +
+             name_of(command.args[0]) +
              (command.args.size() > 1 ? " kept for " + command.args[1] : "") + whole;
     case Verb::renew: {
       std::string text = "renew";
-      for (std::size_t i = 1; i + 2 < command.args.size(); i += 3) {
-        text += " " + command.keys[i] + " " + name_of(command.args[i]) + " " + command.args[i + 1] +
-                " ." + command.args[i + 2];
+      const std::size_t words = permits ? 3 : 4;  // for each lease
+      for (std::size_t i = 1, key = 1; i < command.args.size(); i += words, key += 3) {
+        text += " " + command.keys[key] + " " + name_of(command.args[i]) + " " +
+                command.args[i + 1] + " ." + command.args[i + 2];
       }
       return text + whole;
     }

@@ -62,6 +62,10 @@ class EngineScript {
   }
   void on_disconnected() { engine.on_disconnected(now_, "reset by peer"), note(); }
   void reply(std::string_view text);
+  void answer(const Reply& reply) { engine.on_reply(now_, reply), note(); }
+  /// To a bare acquire: "free VALUE COUNTER", "taken VALUE COUNTER", with " queue" if somebody
+  /// waits; "other" for a key of another type; "unknown"; "refused".
+  void block(std::string_view text);
   void error(errc code, std::string_view text = "ERR something");
   void passing_error();
   void moving_error();

@@ -90,10 +90,10 @@ TEST(Garbage, AnyValueIsRefusedOrHasAFenceThatCanBeCounted) {
     const auto counter = *text_of({});
     for (const auto& value : {noise, "dlock1:" + noise, token + ":" + noise,
                               token + ":" + counter + ":0", token + ":5:" + counter}) {
-      if (const auto parsed = parse_value(value)) {
-        const auto number = parsed->fence.number();
-        RC_ASSERT(Fence::of(number).counter == parsed->fence.counter);
-        RC_ASSERT(Fence::of(number).sequence == parsed->fence.sequence);
+      if (const auto parsed = parse_value(value); parsed && parsed->fence) {
+        const auto number = parsed->fence->number();
+        RC_ASSERT(Fence::of(number).counter == parsed->fence->counter);
+        RC_ASSERT(Fence::of(number).sequence == parsed->fence->sequence);
       }
       static_cast<void>(key_of_queue(value));
     }

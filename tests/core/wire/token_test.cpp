@@ -50,17 +50,32 @@ TEST(TokenText, AValueIsATokenAndAFence) {
   const auto parsed = parse_value(sample + ":1700000000000000:7");
   ASSERT_TRUE(parsed);
   EXPECT_EQ(parsed->token, sample);
-  EXPECT_EQ(parsed->fence.counter, 1700000000000000);
-  EXPECT_EQ(parsed->fence.sequence, 7);
+  ASSERT_TRUE(parsed->fence);
+  EXPECT_EQ(parsed->fence->counter, 1700000000000000);
+  EXPECT_EQ(parsed->fence->sequence, 7);
+}
+
+TEST(TokenText, AFenceMayNotBeRecordedYet) {
+  // The random part has decimal digits only, as one in three million has.
+  const auto digits = make_token("1234567890123456", {0x1234567890123456, 0x1234567890123456}, 3s);
+  for (const auto& token : {sample, digits}) {
+    for (const auto* mark : {"", ":", ":11.12:"}) {
+      const auto parsed = parse_value(token + mark);
+      ASSERT_TRUE(parsed) << token << mark;
+      EXPECT_EQ(parsed->token, token);
+      EXPECT_FALSE(parsed->fence) << token << mark;
+    }
+  }
 }
 
 TEST(TokenText, ValuesOfOtherLibrariesAreNotParsed) {
   for (const auto& value :
        {std::string{}, std::string{"0f8fad5b-d9cb-469f-a165-70867728950e"}, std::string{"dlock1:"},
-        sample, sample + ":5", sample + ":5:", sample + "::0", sample + ":5:x", sample + ":x:0",
-        sample + ":5:64", sample + ":5:-1", sample + ":-5:0", sample + ":9007199254740992:0",
-        sample + ":5:0 ", " " + sample + ":5:0", "dlock2" + sample.substr(6) + ":5:0",
-        "dlock1:" + std::string(60, 'a'), "dlock1:" + std::string(60, ':')}) {
+        sample + ":5", sample + ":5:", sample + ":11.12", sample + ":11.:", sample + "::0",
+        sample + ":5:x", sample + ":x:0", sample + ":5:64", sample + ":5:-1", sample + ":-5:0",
+        sample + ":9007199254740992:0", sample + ":5:0 ", " " + sample + ":5:0",
+        "dlock2" + sample.substr(6) + ":5:0", "dlock1:" + std::string(60, 'a'),
+        "dlock1:" + std::string(60, ':')}) {
     EXPECT_FALSE(parse_value(value)) << value;
   }
 }
@@ -75,8 +90,9 @@ TEST(TokenText, EveryValueIsReadAsItWasWritten) {
         parse_value(token + ":" + std::to_string(counter) + ":" + std::to_string(sequence));
     RC_ASSERT(parsed.has_value());
     RC_ASSERT(parsed->token == token);
-    RC_ASSERT(parsed->fence.counter == counter);
-    RC_ASSERT(parsed->fence.sequence == sequence);
+    RC_ASSERT(parsed->fence.has_value());
+    RC_ASSERT(parsed->fence->counter == counter);
+    RC_ASSERT(parsed->fence->sequence == sequence);
     RC_ASSERT(echo_of(token) == hex(high).substr(0, 8));
   });
   EXPECT_TRUE(held);

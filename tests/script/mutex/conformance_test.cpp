@@ -35,9 +35,9 @@ class MutexComparison : public Comparison {
 
   std::pair<std::int64_t, int> fence_of(const std::string& key) {
     const auto value = model_.state(now(), key).value;
-    if (!value.starts_with("dlock1:")) return {1, 0};
     const auto sequence = value.rfind(':');
     const auto counter = value.rfind(':', sequence - 1);
+    if (!value.starts_with("dlock1:") || counter < 58 || value.ends_with(':')) return {1, 0};
     return {std::stoll(value.substr(counter + 1)), std::stoi(value.substr(sequence + 1))};
   }
 
@@ -46,6 +46,7 @@ class MutexComparison : public Comparison {
                                 .token = token_of(op.token, key_name(op.key)),
                                 .ttl = op.ttl,
                                 .wait = op.wait,
+                                .keep = op.keep && !op.wait,
                                 .old = op.old ? token_of(*op.old, key_name(op.key)) : ""};
     auto& told = told_[{request.key, request.token}];
     if (op.ticket == Ticket::known && told != 0) request.ticket = told;
@@ -58,6 +59,24 @@ class MutexComparison : public Comparison {
     const auto reply = model_.acquire(now(), request);
     replies(reply, store_.acquire(request));
     if (const auto score = queued_as(request)) told = *score;
+  }
+
+  void carry_out(const AcquireBare& op) {
+    const auto key = key_name(op.key);
+    const auto token = token_of(op.token, key);
+    auto real = store_.acquire_bare(key, token, op.ttl);
+    // The wording of the error inside.
+    if (const auto error = real.find("-WRONGTYPE "); error != std::string::npos) {
+      const auto end = real.find(" value ", error) + 6;
+      real.erase(error + 10, end - error - 10);
+    }
+    replies(model_.acquire_bare(now(), key, token, op.ttl), real);
+  }
+
+  void carry_out(const ReleaseBare& op) {
+    const auto key = key_name(op.key);
+    const auto token = token_of(op.token, key);
+    replies(model_.release_bare(now(), key, token), store_.release_bare(key, token));
   }
 
   void carry_out(const AcquireAll& op) {
@@ -94,7 +113,8 @@ class MutexComparison : public Comparison {
     std::vector<StoreModel::Renewal> renewals;
     for (const auto& lease : op.leases) {
       const auto key = key_name(lease.key);
-      renewals.push_back({key, token_of(lease.token, key), lease.ttl, lease.sequence});
+      renewals.push_back(
+          {key, token_of(lease.token, key), lease.ttl, lease.sequence, lease.ttl.count()});
     }
     replies(model_.renew(now(), "echo", renewals), store_.renew("echo", renewals));
   }
@@ -109,6 +129,10 @@ class MutexComparison : public Comparison {
 
   void carry_out(const Break& op) {
     const auto key = key_name(op.key);
+    const auto value = model_.state(now(), key).value;
+    if (!op.ask && (value.size() <= 64 || value.ends_with(':'))) {
+      replies(model_.break_unrecorded(now(), key, value), store_.break_unrecorded(key, value));
+    }
     const auto [counter, sequence] = fence_of(key);
     const auto asked_counter = counter + op.counter_off;
     const auto asked_sequence = sequence + op.sequence_off;
