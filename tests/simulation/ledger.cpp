@@ -54,13 +54,18 @@ void Ledger::offered(const std::string& token, std::int64_t counter) {
   known.counters.insert(counter);
 }
 
-// The server passes over no waiter that is undisturbed.
-void Ledger::check_order(const std::string& key, const Name& name, const std::string& token) const {
+// Whether the server sees all who wait.
+bool Ledger::is_in_order(const Name& name) const {
   // In one call the server passes over this number of dead waiters; it sees none behind them.
   constexpr int max_dead = 64;
   const auto dead = std::count_if(name.waiting.begin(), name.waiting.end(),
                                   [](const auto& entry) { return entry.second.disturbed; });
-  if (order_is_lost_ || dead >= max_dead || !stage_.plan.clock_is_sane()) {
+  return !order_is_lost_ && dead < max_dead && stage_.plan.clock_is_sane();
+}
+
+// The server passes over no waiter that is undisturbed.
+void Ledger::check_order(const std::string& key, const Name& name, const std::string& token) const {
+  if (!is_in_order(name)) {
     return;
   }
   const auto place = name.waiting.find(token);
@@ -70,6 +75,19 @@ void Ledger::check_order(const std::string& key, const Name& name, const std::st
     if (!waiter.disturbed && other != token && (ticket == 0 || waiter.ticket < ticket)) {
       fail("order", key + ": " + token + " got the lock before " + other +
                         ", which has waited since " + to_string(waiter.ticket));
+    }
+  }
+}
+
+void Ledger::check_idle(const std::string& key) const {
+  const auto name = names_.find(key);
+  if (name == names_.end() || !is_in_order(name->second)) {
+    return;
+  }
+  for (const auto& [token, waiter] : name->second.waiting) {
+    if (!waiter.disturbed) {
+      fail("idle", key + " was given back and is free, but " + token + " has waited since " +
+                       to_string(waiter.ticket));
     }
   }
 }

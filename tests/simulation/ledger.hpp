@@ -43,6 +43,8 @@ class Ledger {
   /// The last counter of `key`.
   [[nodiscard]] std::int64_t counter(const std::string& key) const;
   [[nodiscard]] std::size_t waiting(const std::string& key) const;
+  /// `key` became free: nobody may wait whom the server could have made the holder.
+  void check_idle(const std::string& key) const;
 
  private:
   struct Waiter {
@@ -60,6 +62,7 @@ class Ledger {
     std::set<std::int64_t> counters;
   };
 
+  [[nodiscard]] bool is_in_order(const Name& name) const;
   void check_order(const std::string& key, const Name& name, const std::string& token) const;
 
   Stage& stage_;

@@ -212,6 +212,9 @@ void Server::observe(const core::Command& command, std::string_view reply) {
     referee_.ran(command.keys.at(0));
   } else if (command.verb == Verb::release) {
     tell_referee();
+    if (reply == "1" || reply.ends_with(" released")) {
+      check_idle(command.keys.at(0));
+    }
     referee_.ran(command.keys.at(0));
   } else {
     if (command.verb == Verb::acquire_all) {
@@ -233,6 +236,16 @@ void Server::observe(const core::Command& command, std::string_view reply) {
     for (std::size_t i = 1; i < command.keys.size(); i += 3) {
       referee_.ran(command.keys[i]);
     }
+  }
+}
+
+// A mutex that was given back goes to a waiter, unless it is the turn of foreign clients.
+void Server::check_idle(const std::string& key) {
+  const auto state = store_.state(time(), key);
+  const bool has_foreigners = std::any_of(state.queue.begin(), state.queue.end(),
+                                          [](const auto& entry) { return entry.token == "~"; });
+  if (state.value == "(nil)" && state.pttl == -2 && !has_foreigners) {
+    ledger_.check_idle(key);
   }
 }
 

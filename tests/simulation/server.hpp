@@ -102,6 +102,7 @@ class Server final : public Witness {
   [[nodiscard]] Answer run(LinkId link, const core::Command& command);
   [[nodiscard]] Answer run_block(const core::Command& command);
   void observe(const core::Command& command, std::string_view reply);
+  void check_idle(const std::string& key);
   void tell_referee();
   void asked(LinkId link, const core::Command& command);
   void forget(const std::string& key);
