@@ -1,6 +1,9 @@
 """Where the locks live: the clients of redis-py whose settings are taken over, and URLs."""
 
 import asyncio
+import os
+import pathlib
+import shutil
 import tempfile
 import unittest
 
@@ -19,6 +22,10 @@ import redis.sentinel
 from distributed_lock import DistributedLock, DistributedLockError, UsageError
 
 
+VALKEY = next(map(str, pathlib.Path(os.environ["DLOCK_SOURCE_DIR"], ".deps").glob(
+    "valkey-lite/**/valkey-server")), None) or shutil.which("valkey-server")
+
+
 class Clients(PackageCase):
     def assert_locks(self, client, key_client):
         with DistributedLock(client, lock_name="job"):
@@ -30,6 +37,23 @@ class Clients(PackageCase):
                 return bool(client.exists("job"))
         except (DistributedLockError, redis.RedisError):
             return False
+
+    @unittest.skipUnless(VALKEY, "valkey-server is not installed")
+    def test_valkey_deletes_the_key_by_its_value(self):
+        with RedisServer(binary=VALKEY) as server, redis.Redis(port=server.port) as client:
+            def deletions_of(locks):
+                client.config_resetstat()
+                for _ in range(locks):
+                    self.assert_locks(client, client)
+                    self.assertFalse(client.exists("job"))
+                calls = client.info("commandstats").get("cmdstat_delifeq", {})
+                return calls.get("calls", 0), calls.get("rejected_calls", 0)
+            deletions, refused = deletions_of(6)
+            self.assertGreater(deletions, 0)
+            self.assertEqual(refused, 0)
+            # Without the right, the script does it from the first refusal on.
+            client.execute_command("ACL", "SETUSER", "default", "-delifeq")
+            self.assertEqual(deletions_of(6), (0, 1))
 
     def test_settings_of_a_client_are_taken_over(self):
         self.redis.execute_command("ACL", "SETUSER", "ann", "on", ">p@ss:w/rd", "~*", "&*", "+@all")
