@@ -17,8 +17,10 @@ constexpr std::size_t replies_of_a_block = 6;
 // Redis names the cause behind this when it finds it at the end.
 constexpr std::string_view discarded = "EXECABORT Transaction discarded because of: ";
 
+// Of a command; a key that the user may not access is an error of that lock alone.
 bool is_refusal(std::string_view error) {
-  return error.starts_with("NOPERM") || error.find("unknown command") != error.npos;
+  const auto says = [&](std::string_view words) { return error.find(words) != error.npos; };
+  return (error.starts_with("NOPERM") && says("to run the '")) || says("unknown command");
 }
 
 // SET NX, GETRANGE, INCR, EXISTS.
@@ -39,9 +41,10 @@ core::BlockReply read(std::span<const redis::ReplyView> results) {
 }  // namespace
 
 void BlockReplies::note_error(std::string_view text) {
-  is_refused_ = is_refused_ || is_refusal(text);
+  const auto cause = text.starts_with(discarded) ? text.substr(discarded.size()) : text;
+  is_refused_ = is_refused_ || is_refusal(cause);
   if (error_.empty()) {
-    error_ = text.starts_with(discarded) ? text.substr(discarded.size()) : text;
+    error_ = cause;
   }
 }
 

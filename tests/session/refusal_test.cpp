@@ -22,6 +22,17 @@ class Refusal : public ClientTest {
     auto url = server.url();
     return url.insert(url.find("//") + 2, "u:secret@");
   }
+  /// Takes a lock again and again, with growing fences.
+  static void expect_locks(Client& client) {
+    Mutex mutex{client, "m"};
+    std::int64_t fence = 0;
+    for (int round = 0; round < 6; ++round) {
+      const auto lease = mutex.acquire();
+      EXPECT_GT(lease.fence(), fence);
+      fence = lease.fence();
+    }
+    EXPECT_EQ(client.stats().lost, 0U);
+  }
   static errc try_at(const std::string& url) {
     return reason_of([&] {
       Client client{url};
@@ -107,6 +118,25 @@ TEST_F(Refusal, AUserWithoutScriptsIsToldWhichRightIsMissing) {
   EXPECT_THAT(words_at(url), HasSubstr("+evalsha"));
   url = url_of_user({"-eval"});
   EXPECT_THAT(words_at(url), HasSubstr("+eval"));
+}
+
+// Without MULTI the other commands of the block run one by one.
+TEST_F(Refusal, AUserWithoutTheRightsForBlocksIsServedByScripts) {
+  for (const auto* right : {"-multi", "-exec", "-getrange"}) {
+    SCOPED_TRACE(right);
+    Client client{url_of_user({right})};
+    expect_locks(client);
+    EXPECT_TRUE(is_free("m"));
+    EXPECT_EQ(client.stats().reconnects, 0U);
+  }
+}
+
+// The connection stays in the block, so the client needs another one.
+TEST_F(Refusal, AServerWithoutTheEndOfBlocksIsServedByScripts) {
+  const RedisServer renamed{{.config = {"rename-command EXEC \"\""}}};
+  Client client{renamed.url()};
+  expect_locks(client);
+  EXPECT_EQ(client.stats().reconnects, 1U);
 }
 
 TEST_F(Refusal, AUserWithoutTheKeysIsToldSo) {
