@@ -20,7 +20,12 @@ if not (known >= tonumber(counter) and known < counter + MAX_AHEAD) then
   redis.call('SET', KEYS[2], counter)
 end
 local recorded_at, _, sequence = string.find(value, ':%d+:(%d+)$', 58)
-local before = recorded_at and string.sub(value, 1, recorded_at - 1) or string.gsub(value, ':$', '')
+local before = value
+if recorded_at then
+  before = string.sub(value, 1, recorded_at - 1)
+elseif value ~= token then
+  before = string.gsub(value, ':$', '')
+end
 redis.call('SET', KEYS[1], before .. ':' .. counter .. ':' .. (sequence or '0'), 'KEEPTTL')
 if redis.call('PEXPIRE', KEYS[1], ttl_ms, 'GT') == 0 then
   redis.call('PEXPIRE', KEYS[1], ttl_ms, 'NX')
