@@ -130,9 +130,11 @@ class Guard(CliCase):
 
     def test_the_guard_is_in_a_session_of_its_own_and_holds_nothing_open(self):
         running = self.family()
-        self.assertEqual(os.getsid(self.guard), self.guard)
-        files = [os.readlink(f.path) for f in os.scandir(f"/proc/{self.guard}/fd")]
-        self.assertEqual(sorted(f.split(":")[0] for f in files if "pidfd" not in f), ["anon_inode", "pipe"])
+        def is_apart():  # soon after its start
+            files = [os.readlink(f.path) for f in os.scandir(f"/proc/{self.guard}/fd")]
+            kinds = sorted(f.split(":")[0] for f in files if "pidfd" not in f)
+            return os.getsid(self.guard) == self.guard and kinds == ["anon_inode", "pipe"]
+        self.assertTrue(eventually(is_apart))
         self.assertEqual(os.readlink(f"/proc/{self.guard}/cwd"), "/")
         os.killpg(self.parent, signal.SIGKILL)
         self.assertEqual(running.wait(), 128 + signal.SIGKILL)
