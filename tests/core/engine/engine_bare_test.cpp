@@ -58,6 +58,17 @@ TEST_F(EngineBare, ASecondAfterTheLastSyncOfTheCounterTheScriptSyncsIt) {
   script.expect({"acquire job T2 30000"});
 }
 
+// Another server may have come and gone since; only a look at the clock rules that out.
+TEST_F(EngineBare, ALockWithoutAScriptIsNoSyncOfTheCounter) {
+  script.at(900ms);
+  hold();
+  script.release(2);
+  script.reply("1");
+  script.take();
+  script.at(1001ms).acquire(3);
+  script.expect({"acquire job T3 30000"});
+}
+
 // The counter may have gone back, or a hundred years ahead, so that fences would not grow.
 TEST_F(EngineBare, ACounterThatIsNotAboveAllThatWereSeenIsRepairedByTheScript) {
   for (const auto* counter : {"5", "0", "1000000000005"}) {
