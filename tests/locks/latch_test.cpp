@@ -208,13 +208,11 @@ TEST_F(LatchTest, ConnectionsThatBreakCountOnce) {
   constexpr int count = 200;
   Client counts{server.url()};
   Latch latch{counts, "ready", count + 1};
-  std::atomic<bool> ends = false;
   {
-    const std::jthread breaks{[&] {
-      while (!ends) server.command({"CLIENT", "KILL", "TYPE", "pubsub"});
+    const std::jthread breaks{[&](const std::stop_token& stop) {
+      while (!stop.stop_requested()) server.command({"CLIENT", "KILL", "TYPE", "pubsub"});
     }};
     for (int i = 0; i < count; ++i) latch.count_down();
-    ends = true;
   }
   EXPECT_EQ(server.command({"HGET", key, "left"}), "1");
   server.command({"FLUSHALL"});  // its client may not be able to withdraw its registration
