@@ -23,6 +23,18 @@ bool is_push(const Value& value, std::string_view kind) {
 
 bool is_confirmation(const Value& value) { return is_push(value, "ssubscribe"); }
 
+void deliver_reply(const Value& value, Receiver& receiver) {
+  auto view = view_of(value);
+  if (!value.has_elements() || value.size() > ReplyView::max_elements) {
+    receiver.on_reply(view);
+    return;
+  }
+  std::array<ReplyView, ReplyView::max_elements> elements;
+  std::ranges::transform(value, elements.begin(), view_of);
+  view.elements = std::span{elements}.first(value.size());
+  receiver.on_reply(view);
+}
+
 }  // namespace
 
 // The reader bounds the depth.
@@ -39,13 +51,7 @@ bool is_reply(const Value& value) { return value.type() != Type::push || is_conf
 
 void deliver(const Value& value, Receiver& receiver) {
   if (value.type() != Type::push) {
-    auto view = view_of(value);
-    std::array<ReplyView, ReplyView::max_elements> elements;
-    if (value.size() <= elements.size()) {
-      std::ranges::transform(value, elements.begin(), view_of);
-      view.elements = std::span{elements}.first(value.size());
-    }
-    receiver.on_reply(view);
+    deliver_reply(value, receiver);
   } else if (is_confirmation(value)) {
     receiver.on_reply({ReplyView::Kind::text, value[1].text()});
   } else if (is_push(value, "smessage") || is_push(value, "message")) {
