@@ -7,7 +7,9 @@ import time
 import placement
 import samples
 from driver import DriverFailed, Fleet
-from subjects import BY_NAME, commands_sent
+from subjects import BY_NAME, TCP_ONLY, commands_sent
+
+TRIES = 3  # of a round whose threads do not stay where they were put
 
 Measured = collections.namedtuple(
     "Measured",
@@ -15,7 +17,7 @@ Measured = collections.namedtuple(
 
 
 class Context:
-    def __init__(self, server, results, commands, directory, build, rounds, quick):
+    def __init__(self, server, results, commands, subjects, directory, build, rounds, quick):
         self.server = server
         self.results = results
         self.directory = directory
@@ -23,11 +25,15 @@ class Context:
         self.rounds = rounds
         self.quick = quick
         self._commands = commands  # driver -> command that runs it; those that are missing lack
+        self._subjects = subjects  # those that are wanted
         self._fleets = {}
         self._number = 0
 
     def available(self, *names):
-        return [name for name in names if BY_NAME[name].driver in self._commands]
+        """Those of them that are wanted, installed, and able to connect to this server."""
+        return [name for name in names if name in self._subjects
+                and BY_NAME[name].driver in self._commands
+                and not (self.server.is_unix and name in TCP_ONLY)]
 
     def command(self, driver):
         return self._commands[driver]
@@ -38,7 +44,7 @@ class Context:
         started = time.monotonic()
         failed = set()
         for number in range(self.rounds):
-            shift = number % len(subjects)
+            shift = number % max(1, len(subjects))
             for i, subject in enumerate(subjects[shift:] + subjects[:shift]):
                 if subject in failed:
                     continue
@@ -107,8 +113,24 @@ class Context:
         return f"bench-{self._number}"
 
     def measure(self, subject, mode, processes, workers, seconds, where=placement.PRIMARY):
-        """One run: `workers` in each of `processes`."""
-        fleet = self.fleet(subject, processes, where)
+        """One run: `workers` in each of `processes`. Repeated if a thread ran on another core."""
+        for _ in range(TRIES):
+            self.server.pin()
+            fleet = self.fleet(subject, processes, where)
+            watches = {"server": placement.Watch([self.server.pid]),
+                       "workers": placement.Watch(driver.pid for driver in fleet.drivers)}
+            result = self._measure(fleet, subject, mode, workers, seconds)
+            cores = {whose: watch.cores() for whose, watch in watches.items()}
+            if cores == {"server": {placement.SERVER_CPU}, "workers": {placement.worker_cpu(where)}}:
+                break
+            self.results.strayed += 1
+        else:
+            self.results.note(f"{subject}: threads ran on other cores in all {TRIES} runs of "
+                              f"{processes} x {workers} workers; the last one counts")
+        self.results.saw(where, cores)
+        return result
+
+    def _measure(self, fleet, subject, mode, workers, seconds):
         name = self.fresh_name()
         if subject == "floor-blpop":
             self.server.command("RPUSH", name, "token")
@@ -122,8 +144,8 @@ class Context:
             *commands_sent(subject, calls, self.server.calls()),
             (self.server.cpu_seconds() - server_cpu) * 1e6, (fleet.cpu_ns() - client_cpu) / 1e3)
         if errors:
-            self.results.note(f"{subject}: {errors} calls failed in a run of {processes} x {workers} "
-                              f"workers, {acquired} succeeded")
+            self.results.note(f"{subject}: {errors} calls failed in a run of {len(fleet.drivers)} x "
+                              f"{workers} workers, {acquired} succeeded")
         if not acquired:
             raise DriverFailed("no acquisition at all\n" + fleet.drivers[0].stderr())
         return result

@@ -10,11 +10,11 @@ import subprocess
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 
 
-def describe(server, commands):
+def describe(commands):
     return {"date": datetime.date.today().isoformat(), "processor": processor(),
             "cores": len(os.sched_getaffinity(0)), "memory_gib": memory_gib(),
-            "kernel": platform.release(), "system": system(), "server": server.version(),
-            "dlock": version_of_dlock(), "peers": sorted(set(commands) - {"worker"}),
+            "kernel": platform.release(), "system": system(), "dlock": version_of_dlock(),
+            "drivers": sorted(commands),
             "versions": versions_of_peers()}
 
 
@@ -44,7 +44,7 @@ def versions_of_peers():
     """As pinned beside the drivers."""
     peers = SOURCE / "bench/peers"
     patterns = {
-        "python/requirements.txt": r"^(redis|python-redis-lock)==(\S+)",
+        "python/requirements.txt": r"^([\w-]+)==(\S+)",
         "node/package.json": r'"(redlock|redis-semaphore|ioredis)": "([\d.]+)"',
         "go/go.mod": r"(?:go-redsync/(redsync)/v4|bsm/(redislock)|redis/(rueidis)) v(\S+)",
         "java/pom.xml": r"<artifactId>(redisson)</artifactId>\s*<version>([\d.]+)",

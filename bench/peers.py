@@ -1,5 +1,7 @@
-"""The peers' drivers: each built in build/bench/peers by its own language's package client."""
+"""The drivers beside the worker: dlock in other languages, and its peers. Each is built in
+build/bench/peers by the package client of its language."""
 
+import collections
 import hashlib
 import os
 import pathlib
@@ -7,7 +9,11 @@ import shutil
 import subprocess
 import sys
 
-SOURCE = pathlib.Path(__file__).resolve().parent / "peers"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PEERS = ROOT / "bench/peers"
+
+# What it is made of, relative to ROOT; what builds it; and the command that runs it.
+Build = collections.namedtuple("Build", "sources make command")
 
 
 class Missing(Exception):
@@ -19,7 +25,6 @@ class Workshop:
 
     def __init__(self, name, root, offline, say):
         self.name = name
-        self.source = SOURCE / name
         self.directory = root / name
         self.cache = root / "cache"
         self.offline = offline
@@ -28,20 +33,18 @@ class Workshop:
 
     def make(self):
         """Returns the command that runs the driver."""
-        digest = hashlib.sha256()
-        for path in sorted(p for p in self.source.rglob("*") if p.is_file()):
-            digest.update(str(path.relative_to(self.source)).encode() + path.read_bytes())
+        sources, make, command = BUILDS[self.name]
+        digest = digest_of(sources)
         stamp = self.directory / "built-from"
-        steps, command = BUILDS[self.name]
-        if not stamp.is_file() or stamp.read_text() != digest.hexdigest():
+        if not stamp.is_file() or stamp.read_text() != digest:
             if self.offline:
                 raise Missing("not installed yet, and this run is offline")
-            self._say(f"installing the peers in {self.name}")
+            self._say(f"installing {self.name}")
             shutil.rmtree(self.directory, ignore_errors=True)
             self.directory.mkdir(parents=True)
             self._log.write_bytes(b"")
-            steps(self)
-            stamp.write_text(digest.hexdigest())
+            make(self)
+            stamp.write_text(digest)
         return command(self)
 
     def need(self, program):
@@ -52,7 +55,7 @@ class Workshop:
 
     def run(self, *command, cwd=None, **environment):
         with open(self._log, "ab") as log:
-            done = subprocess.run([str(word) for word in command], cwd=cwd or self.source,
+            done = subprocess.run([str(word) for word in command], cwd=cwd or self.directory,
                                   stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                   env={**os.environ, **{k: str(v) for k, v in environment.items()}})
         if done.returncode:
@@ -60,28 +63,72 @@ class Workshop:
             raise Missing(f"{command[0]} failed: {''.join(tail)}; see {self._log.name}")
 
 
-def build_python(shop):
-    shop.run(sys.executable, "-m", "venv", shop.directory / "venv")
-    shop.run(shop.directory / "venv/bin/pip", "install", "--disable-pip-version-check", "-q",
-             "-r", "requirements.txt")
+def digest_of(sources):
+    digest = hashlib.sha256()
+    for source in sources:
+        path = ROOT / source
+        for file in sorted(p for p in [path, *path.rglob("*")] if p.is_file()):
+            if file.suffix != ".pyc":
+                digest.update(str(file.relative_to(ROOT)).encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
-def build_node(shop):
+def make_venv(shop):
+    """Of the system's Python, whose headers Debian packages: the same one for dlock and its peers."""
+    system = pathlib.Path("/usr/bin/python3")
+    shop.run(system if system.exists() else sys.executable, "-m", "venv", shop.directory / "venv")
+
+
+def install_into_venv(shop, *what):
+    shop.run(shop.directory / "venv/bin/pip", "install", "--disable-pip-version-check", "-q", *what)
+
+
+def make_python(shop):
+    make_venv(shop)
+    install_into_venv(shop, "-r", PEERS / "python/requirements.txt")
+
+
+def make_dlock_python(shop):
+    make_venv(shop)
+    # The build's directory is kept, so that a second build is quick.
+    install_into_venv(shop, f"--config-settings=build-dir={shop.cache / 'dlock-python'}", ROOT / "python")
+
+
+def python_command(shop):
+    return [shop.directory / "venv/bin/python", PEERS / "python/driver.py"]
+
+
+def make_node(shop):
     shop.need("node")
     for name in ("package.json", "package-lock.json", "driver.js"):
-        shutil.copy(shop.source / name, shop.directory)
-    shop.run(shop.need("npm"), "ci", "--no-audit", "--no-fund", cwd=shop.directory)
+        shutil.copy(PEERS / "node" / name, shop.directory)
+    shop.run(shop.need("npm"), "ci", "--no-audit", "--no-fund")
 
 
-def build_go(shop):
-    shop.run(shop.need("go"), "build", "-o", shop.directory / "driver", ".",
+def make_dlock_node(shop):
+    """The package loads $DLOCK_LIBRARY, which run.py sets."""
+    shop.need("node")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(ROOT / "node" / name, shop.directory)
+    shop.run(shop.need("npm"), "ci", "--omit=dev", "--no-audit", "--no-fund")
+    (shop.directory / "package.json").unlink()  # else `dlock` would be this directory
+    shutil.copytree(ROOT / "node", shop.directory / "node_modules/dlock")
+    shutil.copy(PEERS / "node/driver.js", shop.directory)
+
+
+def node_command(shop):
+    return ["node", shop.directory / "driver.js"]
+
+
+def make_go(shop):
+    shop.run(shop.need("go"), "build", "-o", shop.directory / "driver", ".", cwd=PEERS / "go",
              GOMODCACHE=shop.cache / "go", GOFLAGS="-modcacherw -mod=readonly")
 
 
-def build_java(shop):
+def make_java(shop):
     shop.need("java")
     shop.run(shop.need("mvn"), "-q", "-B", f"-Doutput={shop.directory}",
-             f"-Dmaven.repo.local={shop.cache / 'maven'}", "compile")
+             f"-Dmaven.repo.local={shop.cache / 'maven'}", "compile", cwd=PEERS / "java")
 
 
 def java_command(shop):
@@ -91,9 +138,12 @@ def java_command(shop):
 
 
 BUILDS = {
-    "python": (build_python, lambda shop: [shop.directory / "venv/bin/python",
-                                           shop.source / "driver.py"]),
-    "node": (build_node, lambda shop: ["node", shop.directory / "driver.js"]),
-    "go": (build_go, lambda shop: [shop.directory / "driver"]),
-    "java": (build_java, java_command),
+    "dlock-python": Build(
+        ("python", "bench/peers/python", "CMakeLists.txt", "cmake", "include", "src"),
+        make_dlock_python, python_command),
+    "dlock-node": Build(("node", "bench/peers/node"), make_dlock_node, node_command),
+    "python": Build(("bench/peers/python",), make_python, python_command),
+    "node": Build(("bench/peers/node",), make_node, node_command),
+    "go": Build(("bench/peers/go",), make_go, lambda shop: [shop.directory / "driver"]),
+    "java": Build(("bench/peers/java",), make_java, java_command),
 }

@@ -3,7 +3,9 @@
 The same as `taskset -a -p`: all threads of a process.
 """
 
+import contextlib
 import os
+import pathlib
 
 ALLOWED = sorted(os.sched_getaffinity(0))
 SERVER_CPU = ALLOWED[0]
@@ -22,12 +24,38 @@ def worker_cpu(placement):
 def pin(pid, cpu):
     """Pins all threads; new ones inherit it from those that start them."""
     for task in os.listdir(f"/proc/{pid}/task"):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.sched_setaffinity(int(task), {cpu})
-        except ProcessLookupError:
-            pass
 
 
 def metric_name(metric, placement):
     """`p50_us`, or in the other placement `shared_p50_us`."""
     return metric if placement == PRIMARY else f"{placement}_{metric}"
+
+
+class Watch:
+    """Sees on which cores the threads of some processes run from its construction on. A thread that
+    ends before it is looked at was where the one that started it is."""
+
+    def __init__(self, pids):
+        self._pids = list(pids)
+        self._turns = dict(self._turns_of_threads())
+
+    def cores(self):
+        """Those on which a thread ran last, and those on which one may run."""
+        cores = set()
+        for task, turns in self._turns_of_threads():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                cores |= os.sched_getaffinity(int(task.name))
+                # The core of a thread that has not run since is what it was before it was pinned.
+                if turns != self._turns.get(task):
+                    fields = (task / "stat").read_text().rpartition(")")[2].split()
+                    cores.add(int(fields[36]))
+        return cores
+
+    def _turns_of_threads(self):
+        """How often each thread was given a core."""
+        for pid in self._pids:
+            for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                    yield task, (task / "schedstat").read_text().split()[2]

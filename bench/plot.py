@@ -3,6 +3,8 @@
 import html
 import math
 
+import table
+
 CHARTS = [  # file, title, case, metric, sizes
     ("uncontended", "A. Acquire and release, no contention: p50, us", "A", "p50_us", (1,)),
     ("throughput", "B. Pairs per second, one process, distinct names", "B", "pairs_per_s",
@@ -15,8 +17,11 @@ STYLE = """
   text { font: 12px system-ui, sans-serif; fill: #24292f }
   .title { font-weight: 600; font-size: 14px }
   .small { fill: #6e7781 }
+  .rounds { fill: #24292f }
   .dlock { fill: #0969da } .floor { fill: #afb8c1 } .peer { fill: #d4a72c }
-  @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } .small { fill: #9198a1 } }
+  @media (prefers-color-scheme: dark) {
+    text, .rounds { fill: #e6edf3 } .small { fill: #9198a1 }
+  }
 """
 
 
@@ -30,16 +35,17 @@ def label_of(value):
 
 
 def draw(rows, title, case, metric, sizes):
-    """The SVG's text; None when there is nothing to show."""
+    """The SVG's text, of the first server; None when there is nothing to show."""
+    rows = table.on(rows[0]["server"], rows) if rows else []
     groups = []
     for size in sizes:
-        bars = [(row["subject"], row["median"]) for row in rows
+        bars = [row for row in rows
                 if (row["case"], row["metric"], row["workers"]) == (case, metric, size)]
         if bars:
-            groups.append((size, sorted(bars, key=lambda bar: -bar[1])))
+            groups.append((size, sorted(bars, key=lambda row: -row["median"])))
     if not groups:
         return None
-    values = [value for _, bars in groups for _, value in bars if value > 0]
+    values = [row[end] for _, bars in groups for row in bars for end in ("min", "max") if row[end] > 0]
     top, low = max(values, default=1), min(values, default=1)
     room = WIDTH - LABEL - VALUE
 
@@ -55,17 +61,19 @@ def draw(rows, title, case, metric, sizes):
             y += 18
             parts.append(f'<text x="8" y="{y}">{size} worker{"s" if size != 1 else ""}</text>')
             y += 5
-        for subject, value in bars:
+        for row in bars:
             y += BAR + GAP
-            wide = length(value)
-            parts.append(f'<text x="{LABEL - 6}" y="{y - 2}" text-anchor="end">{subject}</text>'
-                         f'<rect class="{kind_of(subject)}" x="{LABEL}" y="{y - BAR}" '
+            wide, low_end, high_end = (length(row[end]) for end in ("median", "min", "max"))
+            parts.append(f'<text x="{LABEL - 6}" y="{y - 2}" text-anchor="end">{row["subject"]}</text>'
+                         f'<rect class="{kind_of(row["subject"])}" x="{LABEL}" y="{y - BAR}" '
                          f'width="{wide:.1f}" height="{BAR}"/>'
-                         f'<text class="small" x="{LABEL + wide + 5:.1f}" y="{y - 2}">'
-                         f'{label_of(value)}</text>')
+                         f'<rect class="rounds" x="{LABEL + low_end:.1f}" y="{y - BAR / 2 - 1:.1f}" '
+                         f'width="{high_end - low_end:.1f}" height="2"/>'
+                         f'<text class="small" x="{LABEL + max(wide, high_end) + 5:.1f}" y="{y - 2}">'
+                         f'{label_of(row["median"])}</text>')
         y += 8
     y += 12
-    parts.append(f'<text class="small" x="{LABEL}" y="{y}">logarithmic scale</text>')
+    parts.append(f'<text class="small" x="{LABEL}" y="{y}">logarithmic scale; lines: the rounds</text>')
     body = "\n".join(parts)
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {y + 10}" '
             f'width="{WIDTH}" height="{y + 10}">\n<style>{STYLE}</style>\n{body}\n</svg>\n')

@@ -2,7 +2,8 @@
 
     python3 bench/report.py build/bench
 
-What stands between `<!-- results: WHAT -->` and `<!-- end of results -->` is replaced.
+What stands between `<!-- results: WHAT -->` and `<!-- end of results -->` is replaced. WHAT is `run`,
+`aims`, a case, or a case and `servers`.
 """
 
 import json
@@ -10,13 +11,15 @@ import pathlib
 import re
 import sys
 
+import aims
 import plot
 import table
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent
 DOCUMENT = SOURCE / "docs/benchmarks.md"
 PLOTS = SOURCE / "docs/bench"
-PART = re.compile(r"(<!-- results: ([\w. ]+) -->\n).*?(<!-- end of results -->)", re.DOTALL)
+PART = re.compile(r"(<!-- results: ([\w. ]+?) -->\n).*?(<!-- end of results -->)", re.DOTALL)
+MAIN = "redis"  # whose tables are shown in full
 
 
 def about_the_run(about):
@@ -24,7 +27,9 @@ def about_the_run(about):
     lines = [f"A {about['mode']} run of {about['date']}, dlock {about['dlock']}: medians of "
              f"{about['rounds']} rounds, {about['minutes']} minutes.", "",
              f"{about['processor']}, {about['cores']} cores, {about['memory_gib']} GiB; "
-             f"{about['system']}, Linux {about['kernel']}; {about['server']}. Peers: {versions}.", ""]
+             f"{about['system']}, Linux {about['kernel']}; {', '.join(about['servers'].values())}. "
+             f"Peers: {versions}.", "",
+             f"Placement: {about['placement']}.", ""]
     if about["missing"]:
         lines += ["Missing:", ""]
         lines += [f"- {name}: {why}" for name, why in about["missing"].items()] + [""]
@@ -36,7 +41,11 @@ def about_the_run(about):
 def part(what, rows, about):
     if what == "run":
         return about_the_run(about)
-    text = table.as_markdown(what, rows)
+    case, _, servers = what.partition(" ")
+    tables = ([aims.table_of(rows)] if what == "aims" else
+              table.comparisons_of(case, rows) if servers else
+              table.tables_of(case, table.on(MAIN, rows)))
+    text = table.as_markdown(case, tables)
     return text + "\n" if text else "This run did not measure it.\n"
 
 

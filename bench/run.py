@@ -1,13 +1,16 @@
 """Runs the cases: `scripts/bench` prepares everything and calls this. See its --help."""
 
 import argparse
+import fnmatch
 import json
+import os
 import pathlib
 import signal
 import sys
 import tempfile
 import time
 
+import aims
 import cases
 import machine
 import peers
@@ -16,25 +19,35 @@ import table
 from context import Context
 from placement import SERVER_CPU
 from results import Results
-from server import Server
+from server import NAMES, NoServer, Server
 from subjects import BY_NAME
 
 
 def parse_arguments():
+    def words(text):
+        return [word for word in text.split(",") if word]
+
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--output", type=pathlib.Path, help="where results go; else where it was built")
-    parser.add_argument("--cases", default=",".join(cases.ALL))
+    parser.add_argument("--cases", type=words, default=list(cases.ALL))
+    parser.add_argument("--servers", type=words, default=list(NAMES[:3]))
+    parser.add_argument("--subjects", type=words, default=["*"], help="patterns of a shell")
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--offline", action="store_true")
-    parser.add_argument("--no-peers", action="store_true")
     arguments = parser.parse_args()
     arguments.output = arguments.output or arguments.build
-    arguments.cases = [letter.upper() for letter in arguments.cases.split(",") if letter]
-    for letter in arguments.cases:
-        if letter not in cases.ALL:
-            parser.error(f"no case {letter}: {', '.join(cases.ALL)}")
+    arguments.cases = [letter.upper() for letter in arguments.cases]
+    for what, known in ((arguments.cases, cases.ALL), (arguments.servers, NAMES)):
+        for word in what:
+            if word not in known:
+                parser.error(f"no such thing: {word}; there are {', '.join(known)}")
+    arguments.subjects = [name for name in BY_NAME
+                          if any(fnmatch.fnmatch(name, pattern) for pattern in arguments.subjects)]
+    if not arguments.subjects:
+        parser.error(f"no such subject; there are {', '.join(BY_NAME)}")
+    arguments.rounds = arguments.rounds or (3 if arguments.quick else 5)
     return arguments
 
 
@@ -43,18 +56,37 @@ def say(text):
 
 
 def find_drivers(arguments, results):
-    """Driver -> command. What is missing goes into the results."""
+    """Driver -> command, of the wanted subjects. What is missing goes into the results."""
+    os.environ["DLOCK_LIBRARY"] = str(arguments.build / "libdlock.so.1")  # for dlock in Node.js
     commands = {"worker": [arguments.build / "bench/dlock_bench_worker"]}
-    for name in [] if arguments.no_peers else peers.BUILDS:
+    for driver in peers.BUILDS:
+        wanted = [name for name in arguments.subjects if BY_NAME[name].driver == driver]
+        if not wanted:
+            continue
         try:
             root = arguments.build / "peers"
-            commands[name] = peers.Workshop(name, root, arguments.offline, say).make()
+            commands[driver] = peers.Workshop(driver, root, arguments.offline, say).make()
         except peers.Missing as problem:
-            say(f"the peers in {name} are missing: {problem}")
-            for subject in BY_NAME.values():
-                if subject.driver == name:
-                    results.missing[subject.name] = str(problem)
+            say(f"{', '.join(wanted)}: missing: {problem}")
+            results.missing.update(dict.fromkeys(wanted, str(problem)))
     return commands
+
+
+def run_on(name, letters, arguments, commands, results):
+    """Runs the cases on one server; returns what that is."""
+    results.server = name
+    with tempfile.TemporaryDirectory(prefix="dlock-bench-") as directory, \
+            Server(name, SERVER_CPU) as server:
+        context = Context(server, results, commands, arguments.subjects, directory, arguments.build,
+                          arguments.rounds, arguments.quick)
+        try:
+            for letter in letters:
+                cases.ALL[letter].run(context)
+                context.progress(f"case {letter} on {name} is done\n")
+                results.write(arguments.output / "results.json")
+        finally:
+            context.close_fleets()
+        return f"{server.version()} {'by a unix socket' if server.is_unix else 'by TCP'}"
 
 
 def main():
@@ -63,28 +95,29 @@ def main():
     arguments = parse_arguments()
     started = time.monotonic()
     results = Results()
-    rounds = arguments.rounds or (3 if arguments.quick else 5)
     commands = find_drivers(arguments, results)
-    with tempfile.TemporaryDirectory(prefix="dlock-bench-") as directory, \
-            Server(SERVER_CPU) as server:
-        about = machine.describe(server, commands)
-        context = Context(server, results, commands, directory, arguments.build, rounds,
-                          arguments.quick)
+    about = {**machine.describe(commands), "servers": {}}
+    letters = arguments.cases
+    for name in arguments.servers:
         try:
-            for letter in arguments.cases:
-                cases.ALL[letter].run(context)
-                context.progress(f"case {letter} is done\n")
-                results.write(arguments.output / "results.json")
-        finally:
-            context.close_fleets()
-    about.update(mode="quick" if arguments.quick else "full", rounds=rounds,
+            if letters:
+                about["servers"][name] = run_on(name, letters, arguments, commands, results)
+                letters = [letter for letter in letters if letter in cases.COMPARED]
+        except NoServer as problem:
+            say(str(problem))
+            results.missing[name] = str(problem)
+    if not about["servers"]:
+        sys.exit("bench: no server is installed")
+    about.update(mode="quick" if arguments.quick else "full", rounds=arguments.rounds,
                  cases=arguments.cases, missing=results.missing, notes=results.notes,
+                 placement=results.placement(),
                  minutes=round((time.monotonic() - started) / 60, 1))
     (arguments.output / "run.json").write_text(json.dumps(about, indent=1) + "\n")
     rows = results.rows()
     for drawn in plot.draw_all(rows, arguments.output):
         say(f"drawn: {drawn}")
     print(table.as_text(rows, about))
+    print("\n" + table.aligned("Aims", *aims.table_of(rows)[1:]))
     say(f"written: {arguments.output / 'results.json'}")
 
 

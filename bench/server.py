@@ -1,4 +1,4 @@
-"""A redis-server of the benchmark's own: a free port, nothing persistent, pinned to one core."""
+"""A server of the benchmark's own: a free port, nothing persistent, pinned to one core."""
 
 import os
 import pathlib
@@ -18,17 +18,36 @@ def _free_port():
         return probe.getsockname()[1]
 
 
+# What all subjects of a run connect to: a server, by TCP or by its unix socket.
+NAMES = ("redis", "valkey", "redis-unix", "valkey-unix")
+
+
+class NoServer(Exception):
+    """A server that is not installed."""
+
+
+def find_program(name):
+    """The system's, or the Valkey that scripts/setup installs."""
+    program = name.removesuffix("-unix") + "-server"
+    venv = pathlib.Path(__file__).resolve().parent.parent / ".deps/valkey-lite"
+    found = shutil.which(program) or next(map(str, venv.glob(f"lib/**/{program}")), None)
+    if not found:
+        raise NoServer(f"{program} is not installed")
+    return found
+
+
 class Server:
     """Runs until `close()`; a context manager."""
 
-    def __init__(self, cpu):
-        binary = shutil.which("redis-server") or shutil.which("valkey-server")
-        if not binary:
-            raise RuntimeError("neither redis-server nor valkey-server is installed")
+    def __init__(self, name, cpu):
+        binary = find_program(name)
         self.directory = tempfile.mkdtemp(prefix="dlock-bench-")
         self.socket_path = os.path.join(self.directory, "redis.sock")
         self.port = _free_port()
-        self.url = f"redis://127.0.0.1:{self.port}"
+        self.tcp_url = f"redis://127.0.0.1:{self.port}"
+        self.unix_url = f"redis+unix://{self.socket_path}"
+        self.is_unix = name.endswith("-unix")
+        self.url = self.unix_url if self.is_unix else self.tcp_url
         with open(os.path.join(self.directory, "redis.log"), "wb") as log:
             self._process = subprocess.Popen(
                 [binary, "--bind", "127.0.0.1", "--port", str(self.port), "--save", "",
@@ -36,7 +55,9 @@ class Server:
                  "--dir", self.directory],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.pid = self._process.pid
-        pin(self.pid, cpu)
+        self._connection = None
+        self._cpu = cpu
+        self.pin()
         try:
             self._connection = self._connect()
         except BaseException:
@@ -53,6 +74,9 @@ class Server:
                 time.sleep(0.01)
         log = pathlib.Path(self.directory, "redis.log").read_text(errors="replace")
         raise RuntimeError(f"the server did not start:\n{log[-2000:]}")
+
+    def pin(self):
+        pin(self.pid, self._cpu)
 
     def command(self, *fields):
         return self._connection.command(*fields)
@@ -81,6 +105,8 @@ class Server:
             "Redis " + fields["redis_version"]
 
     def close(self):
+        if self._connection:
+            self._connection.close()
         self._process.kill()
         self._process.wait()
         shutil.rmtree(self.directory, ignore_errors=True)

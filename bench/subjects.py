@@ -6,14 +6,17 @@ import collections
 # by a client; `sends` are those a client of this subject sends besides.
 ALWAYS_SENT = ("eval", "evalsha", "eval_ro", "evalsha_ro", "script|load", "ping", "blpop", "subscribe",
                "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe", "watch",
-               "exec")
+               "exec", "delifeq", "delex")
 TIMED_ONLY = ("multi",)  # a block of commands counts as one: its EXEC, which takes their time
 
 Subject = collections.namedtuple("Subject", "name driver sends what")
 
 ALL = [
-    Subject("dlock", "worker", (), "this library"),
+    Subject("dlock", "worker", (), "this library, threads"),
     Subject("dlock-async", "worker", (), "this library, handlers instead of threads"),
+    Subject("dlock-python", "dlock-python", (), "this library in Python, threads"),
+    Subject("dlock-asyncio", "dlock-python", (), "this library in Python, tasks of asyncio"),
+    Subject("dlock-node", "dlock-node", (), "this library in Node.js"),
     Subject("floor-pair", "worker", ("set",), "SET NX PX, compare-and-delete; blocking"),
     Subject("floor-pipeline", "worker", ("set",), "the same of all workers on one connection"),
     Subject("floor-grant", "worker", (), "dlock's scripts in a minimal program"),
@@ -22,7 +25,10 @@ ALL = [
     Subject("floor-tcp", "worker", (), "loopback TCP, there and back, no Redis"),
     Subject("redis-py", "python", ("set",), "redis-py Lock, its default sleep of 100 ms"),
     Subject("redis-py-1ms", "python", ("set",), "redis-py Lock, sleep of 1 ms"),
+    Subject("redis-py-asyncio", "python", ("set",), "redis-py Lock in asyncio, 100 ms"),
     Subject("python-redis-lock", "python", ("set",), "python-redis-lock"),
+    Subject("pottery", "python", ("set",), "pottery Redlock, its default delay of 0 to 200 ms"),
+    Subject("pottery-asyncio", "python", ("set",), "pottery AIORedlock, the same"),
     Subject("redlock", "node", (), "node redlock, its default delay of 200 ms"),
     Subject("redis-semaphore", "node", ("set",), "node redis-semaphore, its default delay of 10 ms"),
     Subject("redsync", "go", ("set",), "Go redsync, its default delay of 50 to 250 ms"),
@@ -33,7 +39,9 @@ ALL = [
     Subject("redisson-fair", "java", (), "Java Redisson RFairLock"),
 ]
 BY_NAME = {subject.name: subject for subject in ALL}
-PEERS = [subject.name for subject in ALL if subject.driver != "worker"]
+DLOCK = [subject.name for subject in ALL if subject.name.startswith("dlock")]
+PEERS = [subject.name for subject in ALL if not subject.name.startswith(("dlock", "floor"))]
+TCP_ONLY = ("floor-tcp", "redisson", "redisson-fair")  # cannot connect to a unix socket
 
 
 def commands_sent(subject, before, after):

@@ -36,6 +36,11 @@ SHAPE = {
 }
 SHAPE["D.4x8"] = SHAPE["D"]
 BY_SIZE = ("E", "F", "G")
+# What a table shows the rounds' spread of, in a column that follows.
+SPREAD = ("p50_us", "pairs_per_s", "handoffs_per_s", "drain_ms", "wall_p50_us")
+# What is shown of each case where servers are compared.
+COMPARED = {"A": SHAPE["A"][0], "B": SHAPE["B"][0], "C": SHAPE["C"][0]}
+COMMANDS = ("command_us_per_acquisition", "commands us")
 ORDER = [subject.name for subject in ALL]
 
 
@@ -48,25 +53,70 @@ def number(value):
 
 
 def tables_of(case, rows):
-    """(title, head, lines) of each table of a case, in order."""
+    """(title, head, lines) of each table of a case on one server, in order."""
     mine = [row for row in rows if row["case"] == case]
     sizes = sorted({row["workers"] for row in mine})
-    columns = [(m, h) for m, h in SHAPE[case] if any(row["metric"] == m for row in mine)]
     groups = [(None, mine)] if case in BY_SIZE else \
         [(size, [row for row in mine if row["workers"] == size]) for size in sizes]
     for size, group in groups:
-        if not group:
-            continue
-        shown = [(m, h) for m, h in columns if any(row["metric"] == m for row in group)]
-        keys = sorted({(row["subject"], row["workers"]) for row in group}, key=rank)
+        cells = {(row["subject"], row["workers"], row["metric"]): row for row in group}
+        shown = [(m, h) for m, h in SHAPE[case] if any(metric == m for *_, metric in cells)]
+        spread = {m for m, _ in shown if m in SPREAD
+                  and any(row["rounds"] > 1 for row in group if row["metric"] == m)}
+        keys = sorted({key[:2] for key in cells}, key=rank)
         if case not in BY_SIZE and case != "H":
-            first = SHAPE[case][0][0]
-            keys.sort(key=lambda key: -(value_of(group, *key, first) or 0) * (-1 if case == "A" else 1))
-        head = ["", *(["workers"] if case in BY_SIZE else []), *(h for _, h in shown)]
-        lines = [[subject, *([number(workers)] if case in BY_SIZE else []),
-                  *(number(value_of(group, subject, workers, m)) for m, _ in shown)]
-                 for subject, workers in keys]
+            keys = best_first(keys, case, lambda key: cells.get((*key, SHAPE[case][0][0])))
+        head = ["", *(["workers"] if case in BY_SIZE else [])]
+        for metric, heading in shown:
+            head += [heading, "rounds"] if metric in spread else [heading]
+        lines = []
+        for subject, workers in keys:
+            line = [subject, *([number(workers)] if case in BY_SIZE else [])]
+            for metric, _ in shown:
+                row = cells.get((subject, workers, metric))
+                line += [median(row), rounds(row)] if metric in spread else [median(row)]
+            lines.append(line)
+        if lines:
+            yield size, head, lines
+
+
+def comparisons_of(case, rows):
+    """(title, head, lines) of each table that shows a case on all servers, side by side."""
+    metric, heading = COMPARED[case]
+    cells = {(row["server"], row["workers"], row["subject"], row["metric"]): row
+             for row in rows if row["case"] == case}
+    servers = servers_in(rows)
+    for size in sorted({key[1] for key in cells if key[3] == metric}):
+        subjects = sorted({key[2] for key in cells if key[1] == size and key[3] == metric})
+        subjects = best_first(subjects, case, lambda subject: next(
+            filter(None, (cells.get((server, size, subject, metric)) for server in servers)), None))
+        head = ["", *(f"{server}: {heading}" for server in servers)]
+        if case == "A":
+            head += [f"{server}: {COMMANDS[1]}" for server in servers]
+        lines = []
+        for subject in subjects:
+            line = [subject]
+            for row in (cells.get((server, size, subject, metric)) for server in servers):
+                line.append(median(row) + (f" ({rounds(row)})" if row and row["rounds"] > 1 else ""))
+            if case == "A":
+                line += [median(cells.get((server, size, subject, COMMANDS[0]))) for server in servers]
+            lines.append(line)
         yield size, head, lines
+
+
+def best_first(keys, case, row_of):
+    def place(key):
+        row = row_of(key)
+        return (row is None, 0 if row is None else row["median"] if case == "A" else -row["median"])
+    return sorted(keys, key=place)
+
+
+def median(row):
+    return number(row and row["median"])
+
+
+def rounds(row):
+    return f"{number(row['min'])} to {number(row['max'])}" if row else "-"
 
 
 def rank(key):
@@ -75,10 +125,13 @@ def rank(key):
             subject, workers)
 
 
-def value_of(rows, subject, workers, metric):
-    return next((row["median"] for row in rows
-                 if (row["subject"], row["workers"], row["metric"]) == (subject, workers, metric)),
-                None)
+def on(server, rows):
+    return [row for row in rows if row["server"] == server]
+
+
+def servers_in(rows):
+    """In the order in which they were measured."""
+    return list(dict.fromkeys(row["server"] for row in rows))
 
 
 def cases_in(rows):
@@ -92,28 +145,38 @@ def title_of(case, size):
     return f"{title}: {size} worker{'s' if size != 1 else ''}" if size and case in "BC" else title
 
 
+def aligned(title, head, lines):
+    widths = [max(map(len, column)) for column in zip(head, *lines)]
+    text = [title]
+    for line in [head, *lines]:
+        text.append("  " + "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths))).rstrip())
+    return "\n".join(text)
+
+
 def as_text(rows, about):
+    """All tables of the first server, and what the others are compared by."""
+    servers = servers_in(rows)
     parts = []
     for case in cases_in(rows):
-        for size, head, lines in tables_of(case, rows):
-            widths = [max(map(len, column)) for column in zip(head, *lines)]
-            text = [title_of(case, size)]
-            for line in [head, *lines]:
-                text.append("  " + "  ".join(
-                    cell.ljust(width) if i == 0 else cell.rjust(width)
-                    for i, (cell, width) in enumerate(zip(line, widths))).rstrip())
-            parts.append("\n".join(text))
+        parts += [aligned(title_of(case, size), head, lines)
+                  for size, head, lines in tables_of(case, on(servers[0], rows))]
+        if len(servers) > 1 and case in COMPARED:
+            parts += [aligned(f"{title_of(case, size)}; each server", head, lines)
+                      for size, head, lines in comparisons_of(case, rows)]
     for subject, why in about["missing"].items():
         parts.append(f"missing: {subject}: {why}")
     parts += [f"note: {note}" for note in about["notes"]]
+    parts.append(f"placement: {about['placement']}")
     parts.append(f"{about['mode']} run of {about['date']}: medians of {about['rounds']} rounds; "
-                 f"{about['processor']}, {about['cores']} cores, {about['server']}")
+                 f"{about['processor']}, {about['cores']} cores, {', '.join(about['servers'].values())}")
     return "\n\n".join(parts)
 
 
-def as_markdown(case, rows):
+def as_markdown(case, tables):
     parts = []
-    for size, head, lines in tables_of(case, rows):
+    for size, head, lines in tables:
         if size and case in "BC":
             parts.append(f"{size} worker{'s' if size != 1 else ''}:")
         table = [" | ".join(["", *head, ""]).strip(), "| --- " + "| ---: " * (len(head) - 1) + "|"]

@@ -5,3 +5,4 @@ from cases import (a_uncontended, b_throughput, c_processes, d_threads, e_holdin
 
 ALL = {"A": a_uncontended, "B": b_throughput, "C": c_processes, "D": d_threads, "E": e_holding,
        "F": f_waiting, "G": g_loss, "H": h_command}
+COMPARED = "ABC"  # run on every server; the others on the first one only

@@ -3,14 +3,14 @@
 import cost
 import placement
 from samples import percentile
-from subjects import PEERS
+from subjects import DLOCK, PEERS
 
 TITLE = "A. One worker, no contention"
 
 
 def run(context):
     seconds = 0.3 if context.quick else 1
-    subjects = context.available("dlock", "floor-pair", "floor-grant", "floor-publish", "floor-tcp",
+    subjects = context.available(*DLOCK, "floor-pair", "floor-grant", "floor-publish", "floor-tcp",
                                  *PEERS)
 
     def measure(subject):
@@ -28,7 +28,7 @@ def run(context):
             context.results.add("A", subject, 1, **{
                 placement.metric_name(name, where): value for name, value in metrics.items()})
     context.in_turns(subjects, "A", measure)
-    for subject in ("dlock", "floor-pair", "floor-grant"):
+    for subject in context.available("dlock", "dlock-async", "floor-pair", "floor-grant"):
         context.progress(f"A: instructions and system calls of {subject}")
         counted = {"client_instructions_per_acquisition": cost.instructions_per_pair,
                    "client_system_calls_per_acquisition": cost.system_calls_per_pair}

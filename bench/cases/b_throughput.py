@@ -1,20 +1,21 @@
 """B. Throughput of one process on distinct names: threads of one client, and many waits at once."""
 
-from subjects import PEERS
+from subjects import DLOCK, PEERS
 
 TITLE = "B. Throughput on distinct names, one process"
 
 # Those whose workers are no threads, so that a thousand are nothing unusual.
-MANY = ("redlock", "redis-semaphore", "redsync", "bsm-redislock", "rueidislock-1")
+MANY = ("dlock-async", "dlock-asyncio", "dlock-node", "redlock", "redis-semaphore",
+        "redsync", "bsm-redislock", "rueidislock-1")
 
 
 def run(context):
     seconds = 0.5 if context.quick else 2
     for workers in (1, 8, 64, 1000):
         if workers == 1000:
-            subjects = context.available("dlock-async", "floor-pipeline", *MANY)
+            subjects = context.available("floor-pipeline", *MANY)
         else:
-            subjects = context.available("dlock", "floor-pair", "floor-pipeline", *PEERS)
+            subjects = context.available(*DLOCK, "floor-pair", "floor-pipeline", *PEERS)
 
         def measure(subject):
             done = context.measure(subject, "own", 1, workers, seconds)

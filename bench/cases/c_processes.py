@@ -3,7 +3,7 @@
 import contended
 import placement
 from samples import percentile
-from subjects import PEERS
+from subjects import DLOCK, PEERS
 
 TITLE = "C. One lock, N processes"
 
@@ -11,9 +11,8 @@ TITLE = "C. One lock, N processes"
 def run(context):
     seconds = 0.5 if context.quick else 2
     for processes in (2, 8, 32):
-        subjects = context.available("dlock", "floor-grant", "floor-blpop", *PEERS)
-        if processes == 2:
-            subjects.insert(3, "floor-publish")
+        floors = ("floor-grant", "floor-blpop") + (("floor-publish",) if processes == 2 else ())
+        subjects = context.available(*DLOCK, *floors, *PEERS)
 
         def measure(subject):
             if subject == "floor-publish":

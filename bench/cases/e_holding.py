@@ -8,6 +8,8 @@ TITLE = "E. Holding renewed leases, one process"
 
 
 def run(context):
+    if not context.available("dlock"):
+        return
     # One round each: nothing is compared, and a minute is long.
     sizes, seconds, ttl_ms = ((1000, 10000), 12, 9000) if context.quick else \
         ((10000, 100000), 60, 30000)

@@ -17,6 +17,8 @@ PROCESSES = 4
 
 
 def run(context):
+    if not context.available("dlock"):
+        return
     sizes = (100, 1000) if context.quick else (1000, 10000)
     runs = [("dlock", size) for size in (10 * PROCESSES, *sizes)]
     runs += [("dlock-clients", size) for size in (10 * PROCESSES, sizes[0])]

@@ -24,6 +24,8 @@ def run(context):
                 context.progress(f"G: round {number + 1}/{context.rounds}, holder {how}, {subject}")
                 context.attempt(f"G: holder {how}", subject,
                                 lambda: lose_holder(context, subject, how, ttl_ms))
+            if not context.available("dlock"):
+                continue
             context.progress(f"G: round {number + 1}/{context.rounds}, waiter {how}, dlock")
             context.attempt(f"G: waiter {how}", "dlock", lambda: lose_waiter(context, how, ttl_ms))
 

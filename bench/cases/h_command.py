@@ -31,8 +31,8 @@ def all_tools(context, directory):
     dlock = str(context.build / "dlock")
     runs_true = [dlock, "run", "n", "--", "true"]
     tools = {
-        "dlock": (runs_true, {"DLOCK_URL": context.server.url}),
-        "dlock-unix": (runs_true, {"DLOCK_URL": f"redis+unix://{context.server.socket_path}"}),
+        "dlock": (runs_true, {"DLOCK_URL": context.server.tcp_url}),
+        "dlock-unix": (runs_true, {"DLOCK_URL": context.server.unix_url}),
         "dlock-local": (runs_true, {"DLOCK_URL": f"local:{directory}/local"}),
         "true": (["true"], {}),
     }

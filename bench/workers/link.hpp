@@ -15,8 +15,7 @@ class Link {
  public:
   using Reply = redis::resp3::Value;
 
-  explicit Link(const Server& server)
-      : wire_(std::make_unique<test::Wire>(server.port, test::Wire::no_limit)) {}
+  explicit Link(const Server& server);
 
   /// Into the output buffer; it leaves with the next `read`.
   void append(std::initializer_list<std::string_view> fields) {

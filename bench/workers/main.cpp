@@ -53,6 +53,12 @@ std::int64_t write_samples(const std::string& path, const Result& result) {
   return count;
 }
 
+Server parse_server(const std::string& url) {
+  constexpr std::string_view unix_scheme = "redis+unix://";
+  if (url.starts_with(unix_scheme)) return {url, 0, url.substr(unix_scheme.size())};
+  return {url, std::stoi(url.substr(url.rfind(':') + 1)), {}};
+}
+
 int serve(const Server& server) {
   std::cout << "ready" << std::endl;
   Start start;
@@ -83,12 +89,11 @@ int serve(const Server& server) {
 
 int main(int count, char** arguments) {
   if (count != 2) {
-    std::cerr << "usage: dlock_bench_worker redis://127.0.0.1:PORT\n";
+    std::cerr << "usage: dlock_bench_worker redis://127.0.0.1:PORT|redis+unix://PATH\n";
     return 64;
   }
-  const std::string url = arguments[1];
   try {
-    return dlock::bench::serve({url, std::stoi(url.substr(url.rfind(':') + 1))});
+    return dlock::bench::serve(dlock::bench::parse_server(arguments[1]));
   } catch (const std::exception& error) {
     std::cerr << "dlock_bench_worker: " << error.what() << '\n';
     return 1;

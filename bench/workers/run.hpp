@@ -60,10 +60,11 @@ class Run {
   virtual Result go(const Window& window) = 0;
 };
 
-/// A server by TCP on this machine.
+/// A server on this machine: by TCP, or by its unix socket.
 struct Server {
   std::string url;
-  int port = 0;
+  int port = 0;             ///< 0: none
+  std::string socket_path;  ///< empty: none
 };
 
 /// Makes the subject that `start` names; throws std::invalid_argument when there is none.

@@ -7,10 +7,12 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(os.environ["DLOCK_SOURCE_DIR"]) / "bench"))
 
+import aims  # noqa: E402
 from commands import count_flights  # noqa: E402
 from results import Results, unit_of  # noqa: E402
 from samples import Contention, Sample, percentile  # noqa: E402
 from subjects import commands_sent  # noqa: E402
+import table  # noqa: E402
 
 
 def sample(worker, acquired, releasing, asked=0):
@@ -56,9 +58,38 @@ class Figures(unittest.TestCase):
         results = Results()
         for value in (3, 1, 2):
             results.add("A", "dlock", 1, p50_us=value)
-        self.assertEqual(results.rows(), [{"case": "A", "subject": "dlock", "workers": 1,
-                                           "metric": "p50_us", "unit": "us", "median": 2, "min": 1,
-                                           "max": 3, "rounds": 3}])
+        self.assertEqual(results.rows(), [{"server": "redis", "case": "A", "subject": "dlock",
+                                           "workers": 1, "metric": "p50_us", "unit": "us", "median": 2,
+                                           "min": 1, "max": 3, "rounds": 3}])
+
+    def test_tables_show_the_spread_of_the_rounds_and_the_best_first(self):
+        results = Results()
+        for server, fast in (("redis", 1), ("valkey", 10)):
+            results.server = server
+            for value in (3, 1, 2):
+                results.add("B", "dlock", 8, pairs_per_s=value * fast)
+            results.add("B", "redis-py", 8, pairs_per_s=9, client_cpu_us_per_acquisition=5)
+        rows = results.rows()
+        self.assertEqual(list(table.tables_of("B", table.on("redis", rows))), [
+            (8, ["", "pairs/s", "rounds", "client us"],
+             [["redis-py", "9", "9 to 9", "5"], ["dlock", "2", "1 to 3", "-"]])])
+        self.assertEqual(list(table.comparisons_of("B", rows)), [
+            (8, ["", "redis: pairs/s", "valkey: pairs/s"],
+             [["redis-py", "9", "9"], ["dlock", "2 (1 to 3)", "20 (10 to 30)"]])])
+
+    def test_aims_are_of_the_slowest_round_and_the_best_peer(self):
+        results = Results()
+        for subject, values in (("dlock", (130, 150)), ("redis-py", (90, 100, 110)), ("redsync", (50,))):
+            for value in values:
+                results.add("B", subject, 8, pairs_per_s=value)
+        self.assertEqual(aims.table_of(results.rows())[2], [
+            ["B: `dlock`, 8 workers: slowest round, beside the best peer", "at least 1.2", "1.3", "yes"]])
+        results.add("B", "floor-pair", 8, pairs_per_s=125)  # 1.2 times the peer is out of reach
+        self.assertEqual(aims.table_of(results.rows())[2], [
+            ["B: `dlock`, 8 workers: slowest round, beside the better floor", "at least 0.95", "1.04",
+             "yes"]])
+        results.add("B", "dlock", 8, pairs_per_s=100)
+        self.assertEqual(aims.table_of(results.rows())[2][0][2:], ["0.8", "**no**"])
 
     def test_units(self):
         for metric, unit in (("p50_us", "us"), ("pairs_per_s", "1/s"), ("fairness", "1"),

@@ -20,6 +20,7 @@ import (
 const endless = 1 << 30
 
 func subject(name, url string, ttl time.Duration) (acquirer, func()) {
+	url = strings.Replace(url, "redis+unix://", "unix://", 1)
 	switch name {
 	case "redsync":
 		return ofRedsync(url, ttl)
@@ -75,8 +76,12 @@ func ofRedislock(url string, ttl time.Duration) (acquirer, func()) {
 
 // It waits for the messages of client-side caching. majority 0: its own default.
 func ofRueidislock(url string, ttl time.Duration, majority int32) (acquirer, func()) {
+	options, err := rueidis.ParseURL(url)
+	if err != nil {
+		panic(err)
+	}
 	locker, err := rueidislock.NewLocker(rueidislock.LockerOption{
-		ClientOption: rueidis.ClientOption{InitAddress: []string{strings.TrimPrefix(url, "redis://")}},
+		ClientOption: options,
 		KeyValidity:  ttl,
 		KeyMajority:  majority,
 	})

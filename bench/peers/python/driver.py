@@ -1,86 +1,46 @@
-"""Driver of the Python peers: redis-py's Lock, python-redis-lock, and distributed-lock, which is not
-measured: it polls once a second. Protocol: bench/driver.py."""
+"""Driver of what locks in Python: threads.py and tasks.py have the subjects. Protocol:
+bench/driver.py."""
 
 import array
 import os
 import sys
-import threading
 import time
 
-import distributed_lock
-import redis
-import redis_lock
-
-
-def acquire_redis_py(client, name, ttl_ms, **options):
-    lock = client.lock(name, timeout=ttl_ms / 1000, **options)
-    lock.acquire()
-    return lock.release
-
-
-def acquire_python_redis_lock(client, name, ttl_ms):
-    lock = redis_lock.Lock(client, name, expire=max(1, round(ttl_ms / 1000)))
-    lock.acquire()
-    return lock.release
-
-
-def acquire_distributed_lock(client, name, ttl_ms):
-    lock = distributed_lock.DistributedLock(client, name, lock_ttl=max(1, round(ttl_ms / 1000)),
-                                            poll_time=0.02)
-    lock.__enter__()
-    return lambda: lock.__exit__(None, None, None)
-
-
-ACQUIRE = {
-    "distributed-lock": acquire_distributed_lock,
-    "redis-py": acquire_redis_py,
-    "redis-py-1ms": lambda *rest: acquire_redis_py(*rest, sleep=0.001),
-    "python-redis-lock": acquire_python_redis_lock,
-}
+import tasks
+import threads
 
 
 class Run:
-    def __init__(self, url, subject, mode, name, workers, count, hold_ms, ttl_ms, file):
-        self.client = redis.Redis.from_url(url)
-        self.acquire = ACQUIRE[subject]
+    """What a line `start` asks for, and the samples that answer it."""
+
+    def __init__(self, subject, mode, name, workers, count, hold_ms, ttl_ms, file):
+        self.subject = subject
         self.own = mode == "own"
         self.name = name
+        self.workers = range(int(workers))
         self.count = int(count)
         self.hold = int(hold_ms) / 1000
-        self.ttl_ms = int(ttl_ms)
+        self.ttl = int(ttl_ms) / 1000
         self.file = file
         self.errors = 0
-        self.samples = [array.array("q") for _ in range(int(workers))]
-        for worker in range(len(self.samples)):
-            self.acquire(self.client, f"warm:{os.getpid()}:{worker}", self.ttl_ms)()
+        self.samples = [array.array("q") for _ in self.workers]
 
-    def work(self, worker, begin, end):
-        name = f"{self.name}:{os.getpid()}:{worker}" if self.own else self.name
-        samples = self.samples[worker]
-        time.sleep(max(0, begin - time.monotonic_ns()) / 1e9)
-        done = 0
-        while (not self.count or done < self.count) and time.monotonic_ns() < end:
-            try:
-                asked = time.monotonic_ns()
-                release = self.acquire(self.client, name, self.ttl_ms)
-                acquired = time.monotonic_ns()
-                if self.hold:
-                    time.sleep(self.hold)
-                releasing = time.monotonic_ns()
-                release()
-                samples.extend((worker, asked, acquired, releasing, time.monotonic_ns()))
-            except Exception as error:
-                self.errors += 1
-                print(error, file=sys.stderr)
-            done += 1
+    def name_of(self, worker):
+        return f"{self.name}:{os.getpid()}:{worker}" if self.own else self.name
 
-    def go(self, begin, end):
-        threads = [threading.Thread(target=self.work, args=(worker, begin, end))
-                   for worker in range(len(self.samples))]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    @staticmethod
+    def warm_name(worker):
+        return f"warm:{os.getpid()}:{worker}"
+
+    def goes_on(self, done, end):
+        return (not self.count or done < self.count) and time.monotonic_ns() < end
+
+    def fail(self, error):
+        self.errors += 1
+        print(repr(error), file=sys.stderr)
+
+    def write(self):
+        """Returns how many acquisitions there were."""
         with open(self.file, "wb") as file:
             for samples in self.samples:
                 samples.tofile(file)
@@ -92,11 +52,13 @@ def main(url):
     for line in sys.stdin:
         words = line.split()
         if words[0] == "start":
-            run = Run(url, *words[1:])
+            run = Run(*words[1:])
+            kind = tasks.Tasks if run.subject in tasks.SUBJECTS else threads.Threads
+            workers = kind(url, run)
             print("armed", flush=True)
         elif words[0] == "go":
-            acquired = run.go(int(words[1]), int(words[2]))
-            print("done", acquired, run.errors, flush=True)
+            workers.go(int(words[1]), int(words[2]))
+            print("done", run.write(), run.errors, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,96 @@
+"""Rounds whose threads ran on another core than they were put on are repeated."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
+BUILD = pathlib.Path(os.environ["DLOCK_BUILD_DIR"])
+sys.path.insert(0, str(SOURCE / "bench"))
+
+import placement  # noqa: E402
+from context import TRIES, Context  # noqa: E402
+from results import Results  # noqa: E402
+from server import Server  # noqa: E402
+
+
+ONE, OTHER = placement.ALLOWED[0], placement.ALLOWED[-1]
+
+
+class Watching(unittest.TestCase):
+    def setUp(self):
+        self.process = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(self.process.communicate)
+        placement.pin(self.process.pid, ONE)
+        self.echo()
+        self.watch = placement.Watch([self.process.pid])
+
+    def echo(self):
+        self.process.stdin.write(b"a")
+        self.process.stdin.flush()
+        self.process.stdout.read(1)
+
+    def test_a_process_that_stays_has_one_core(self):
+        self.echo()
+        self.assertEqual(self.watch.cores(), {ONE})
+
+    def test_a_process_that_ran_elsewhere_is_seen_though_it_may_not_run_there_any_more(self):
+        placement.pin(self.process.pid, OTHER)
+        self.echo()
+        placement.pin(self.process.pid, ONE)
+        self.assertEqual(self.watch.cores(), {ONE, OTHER})
+
+    def test_where_a_process_may_run_is_seen_before_it_does(self):
+        placement.pin(self.process.pid, OTHER)
+        self.assertEqual(self.watch.cores(), {OTHER})
+
+
+class Rounds(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.TemporaryDirectory()
+        self.addCleanup(self.directory.cleanup)
+        server = Server("redis", placement.SERVER_CPU)
+        self.addCleanup(server.close)
+        self.results = Results()
+        commands = {"worker": [BUILD / "bench/dlock_bench_worker"]}
+        self.context = Context(server, self.results, commands, ["floor-pair"], self.directory.name,
+                               BUILD, 1, True)
+        self.addCleanup(self.context.close_fleets)
+
+    def measure(self, disturbed):
+        """One run, whose server moves during so many tries."""
+        fresh_name, tries = self.context.fresh_name, []
+
+        def disturb():
+            tries.append(1)
+            if len(tries) <= disturbed:
+                placement.pin(self.context.server.pid, placement.worker_cpu(placement.PRIMARY))
+            return fresh_name()
+        self.context.fresh_name = disturb
+        self.context.measure("floor-pair", "own", 1, 2, 0.05)
+        return len(tries)
+
+    def test_a_round_whose_threads_stayed_counts(self):
+        self.assertEqual(self.measure(0), 1)
+        self.assertEqual(self.results.strayed, 0)
+        self.assertEqual(self.results.cores[placement.SPLIT], {"server": {placement.SERVER_CPU},
+                         "workers": {placement.worker_cpu(placement.SPLIT)}})
+
+    def test_a_round_whose_server_moved_is_repeated(self):
+        self.assertEqual(self.measure(1), 2)
+        self.assertEqual(self.results.strayed, 1)
+        self.assertEqual(self.results.notes, [])
+
+    def test_a_round_whose_server_moves_every_time_is_noted(self):
+        self.assertEqual(self.measure(99), TRIES)
+        self.assertIn("ran on other cores", self.results.notes[0])
+
+
+if __name__ == "__main__":
+    if len(placement.ALLOWED) < 2:
+        print("skipped: there is one core only")
+        sys.exit(77)
+    unittest.main()
