@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,7 +41,10 @@ class Watching(unittest.TestCase):
     def test_a_process_that_ran_elsewhere_is_seen_though_it_may_not_run_there_any_more(self):
         placement.pin(self.process.pid, OTHER)
         self.echo()
-        placement.pin(self.process.pid, ONE)
+        os.kill(self.process.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, self.process.pid, signal.SIGCONT)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
+        placement.pin(self.process.pid, ONE)  # it does not run there: it stands still
         self.assertEqual(self.watch.cores(), {ONE, OTHER})
 
     def test_where_a_process_may_run_is_seen_before_it_does(self):
