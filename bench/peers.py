@@ -12,8 +12,9 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PEERS = ROOT / "bench/peers"
 
-# What it is made of, relative to ROOT; what builds it; and the command that runs it.
-Build = collections.namedtuple("Build", "sources make command")
+# What it is made of, in ROOT; what makes it; the command that runs it; and what it takes from the
+# build of dlock.
+Build = collections.namedtuple("Build", "sources make command takes", defaults=((),))
 
 
 class Missing(Exception):
@@ -25,6 +26,7 @@ class Workshop:
 
     def __init__(self, name, root, offline, say):
         self.name = name
+        self.build = root.parent  # of dlock
         self.directory = root / name
         self.cache = root / "cache"
         self.offline = offline
@@ -33,8 +35,8 @@ class Workshop:
 
     def make(self):
         """Returns the command that runs the driver."""
-        sources, make, command = BUILDS[self.name]
-        digest = digest_of(sources)
+        sources, make, command, takes = BUILDS[self.name]
+        digest = digest_of([*(ROOT / name for name in sources), *(self.build / name for name in takes)])
         stamp = self.directory / "built-from"
         if not stamp.is_file() or stamp.read_text() != digest:
             if self.offline:
@@ -63,13 +65,11 @@ class Workshop:
             raise Missing(f"{command[0]} failed: {''.join(tail)}; see {self._log.name}")
 
 
-def digest_of(sources):
+def digest_of(paths):
     digest = hashlib.sha256()
-    for source in sources:
-        path = ROOT / source
-        for file in sorted(p for p in [path, *path.rglob("*")] if p.is_file()):
-            if file.suffix != ".pyc":
-                digest.update(str(file.relative_to(ROOT)).encode() + file.read_bytes())
+    for path in paths:
+        for file in sorted(p for p in [path, *path.rglob("*")] if p.is_file() and p.suffix != ".pyc"):
+            digest.update(str(file.relative_to(path)).encode() + file.read_bytes())
     return digest.hexdigest()
 
 
@@ -89,9 +89,14 @@ def make_python(shop):
 
 
 def make_dlock_python(shop):
+    """On the static library that was just built, which is what pip would compile once more."""
     make_venv(shop)
-    # The build's directory is kept, so that a second build is quick.
-    install_into_venv(shop, f"--config-settings=build-dir={shop.cache / 'dlock-python'}", ROOT / "python")
+    prefix = shop.directory / "dlock"
+    shop.run("cmake", "--install", shop.build, "--prefix", prefix)
+    config = next(prefix.rglob("dlockConfig.cmake")).parent
+    settings = {"build-dir": shop.cache / "dlock-python", "cmake.define.dlock_DIR": config}
+    install_into_venv(shop, *(f"--config-settings={key}={value}" for key, value in settings.items()),
+                      ROOT / "python")
 
 
 def python_command(shop):
@@ -138,9 +143,8 @@ def java_command(shop):
 
 
 BUILDS = {
-    "dlock-python": Build(
-        ("python", "bench/peers/python", "CMakeLists.txt", "cmake", "include", "src"),
-        make_dlock_python, python_command),
+    "dlock-python": Build(("python", "bench/peers/python"), make_dlock_python, python_command,
+                          takes=("libdlock.a",)),
     "dlock-node": Build(("node", "bench/peers/node"), make_dlock_node, node_command),
     "python": Build(("bench/peers/python",), make_python, python_command),
     "node": Build(("bench/peers/node",), make_node, node_command),
