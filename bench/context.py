@@ -17,15 +17,16 @@ Measured = collections.namedtuple(
 
 
 class Context:
-    def __init__(self, server, results, commands, subjects, directory, build, rounds, quick):
+    def __init__(self, server, results, commands, directory, wanted):
+        """`commands`: how to run the drivers that there are. `wanted`: the arguments of run.py."""
         self.server = server
         self.results = results
         self.directory = directory
-        self.build = build  # where dlock was built
-        self.rounds = rounds
-        self.quick = quick
-        self._commands = commands  # driver -> command that runs it; those that are missing lack
-        self._subjects = subjects  # those that are wanted
+        self.build = wanted.build  # where dlock was built
+        self.rounds = wanted.rounds
+        self.quick = wanted.quick
+        self._subjects = wanted.subjects
+        self._commands = commands
         self._fleets = {}
         self._number = 0
 

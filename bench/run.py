@@ -77,8 +77,7 @@ def run_on(name, letters, arguments, commands, results):
     results.server = name
     with tempfile.TemporaryDirectory(prefix="dlock-bench-") as directory, \
             Server(name, SERVER_CPU) as server:
-        context = Context(server, results, commands, arguments.subjects, directory, arguments.build,
-                          arguments.rounds, arguments.quick)
+        context = Context(server, results, commands, directory, arguments)
         try:
             for letter in letters:
                 cases.ALL[letter].run(context)

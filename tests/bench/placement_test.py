@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import types
 import unittest
 
 SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
@@ -60,8 +61,8 @@ class Rounds(unittest.TestCase):
         self.addCleanup(server.close)
         self.results = Results()
         commands = {"worker": [BUILD / "bench/dlock_bench_worker"]}
-        self.context = Context(server, self.results, commands, ["floor-pair"], self.directory.name,
-                               BUILD, 1, True)
+        wanted = types.SimpleNamespace(build=BUILD, rounds=1, quick=True, subjects=["floor-pair"])
+        self.context = Context(server, self.results, commands, self.directory.name, wanted)
         self.addCleanup(self.context.close_fleets)
 
     def measure(self, disturbed):
