@@ -334,10 +334,34 @@ Arguments parse_list(Words words) {
   app.add_flag("--json", list.json);
   app.add_option("PATTERN", list.pattern);
   if (std::ranges::find(words, "--watch") != words.end()) {
-    throw WrongUsage("ls", "there is no --watch: 'watch dlock ls' lists again and again");
+    throw WrongUsage("ls", "there is no --watch: 'dlock top' is a live view");
   }
   parse(app, words);
   return list;
+}
+
+Arguments parse_top(Words words) {
+  TopArguments top;
+  CLI::App app{"", "top"};
+  StoreArguments store;
+  add_store(app, store);
+  app.add_option("PATTERN", top.pattern);
+  app.add_option("--filter", top.filter);
+  app.add_option("--sort", top.sort)
+      ->check(CLI::IsMember({"waiters", "longest", "held", "ttl", "handoffs", "name"}));
+  app.add_flag("--reverse", top.reverse);
+  auto* once = app.add_flag("--once", top.once);
+  app.add_flag("--json", top.json)->needs(once);
+  add_duration(app, "--interval", top.interval);
+  app.add_option("--max-commands", top.max_commands)
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{100'000}));
+  parse(app, words);
+  if (top.interval < std::chrono::milliseconds{100} || top.interval > std::chrono::hours{1}) {
+    throw WrongUsage("top", "--interval is from 100ms to 1h");
+  }
+  top.url = store.url;
+  top.prefix = store.prefix;
+  return top;
 }
 
 Arguments parse_info(Words words) {
@@ -404,6 +428,7 @@ Arguments parse_command(const std::string& command, Words words) {
     if (command == "latch") return parse_latch(words);
     if (command == "barrier") return parse_barrier(words);
     if (command == "ls") return parse_list(words);
+    if (command == "top") return parse_top(words);
     if (command == "info") return parse_info(words);
     if (command == "deadlocks") return parse_deadlocks(words);
     if (command == "doctor") return parse_doctor(words);

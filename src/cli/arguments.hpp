@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cli/text/exit_code.hpp"
+#include "cli/top/top.hpp"
 
 namespace dlock::cli {
 
@@ -109,9 +110,9 @@ struct ShowText {
   std::string text;
 };
 
-using Arguments =
-    std::variant<ShowText, RunArguments, ElectionArguments, LatchArguments, BarrierArguments,
-                 ListArguments, InfoArguments, DeadlocksArguments, DoctorArguments, BreakArguments>;
+using Arguments = std::variant<ShowText, RunArguments, ElectionArguments, LatchArguments,
+                               BarrierArguments, ListArguments, TopArguments, InfoArguments,
+                               DeadlocksArguments, DoctorArguments, BreakArguments>;
 
 /// The command line is wrong. `what()` tells the user what to do.
 class WrongUsage : public std::runtime_error {

@@ -17,6 +17,7 @@ constexpr std::string_view help_main =
   dlock latch --count 3 ready             wait until three programs have called --down
   dlock barrier --parties 3 phase         wait until three programs have arrived
   dlock ls                                list the locks, their holders, and how many wait
+  dlock top                               watch the locks in a live view
   dlock info backup                       show one lock
   dlock deadlocks                         show holders that wait for each other
   dlock doctor                            find what endangers locks on the servers
@@ -194,12 +195,48 @@ Lists the locks that somebody holds or waits for.
   dlock ls                                all locks
   dlock ls 'deploy-*'                     those that match a glob: * ? [abc]
   dlock ls --json | jq -r '.[].name'
-  watch dlock ls                          again every 2 s
+
+'dlock top' shows them live.
 
       --url URL        the server (see 'dlock run --help')
       --prefix TEXT    list only keys that begin with TEXT, and print names without it
       --json           print an array of what 'dlock info --json' prints
   -h, --help           print this text
+)";
+
+constexpr std::string_view help_top =
+    R"(Usage: dlock top [OPTION...] [PATTERN]
+       dlock top --once [--json] [OPTION...] [PATTERN]
+
+Shows the locks that somebody holds or waits for, live: how long they have been held, their ttl, how
+many wait and how long, and how often they change hands.
+
+  dlock top                               all locks, those with the longest queues first
+  dlock top 'deploy-*' --sort longest     only these, those with the longest wait first
+  dlock top --once                        print them once
+  dlock top --once --json | jq '.locks[] | select(.longest_wait_ms > 60000) | .name'
+
+      --once               print the locks once, after a second
+      --json               print an object with totals, locks and deadlocks. A lock is what 'dlock info
+                           --json' prints, with longest_wait_ms and handoffs_per_s
+      --sort KEY           waiters (default), longest, held, ttl, handoffs, or name
+      --reverse            turn the order around
+      --filter TEXT        only locks with TEXT in their name or holder; with *, ? or [abc] it is a
+                           glob for the name
+      --interval DURATION  how often the view is drawn, and how often all keys are read if the limit
+                           allows it (default 1s)
+      --max-commands N     send the servers at most N commands a second (default 50); ten short ones
+                           count as one
+      --url URL            the server (see 'dlock run --help')
+      --prefix TEXT        list only keys that begin with TEXT, and print names without it
+  -h, --help               print this text
+
+Keys: up and down select a lock, enter shows it with its queue, escape goes back, s sorts by another
+column, / filters, d shows deadlocks, ? explains all keys, q quits.
+
+dlock top only reads. It looks at the locks on the screen four times a second, and at all others when
+it reads the keys. HELD, TTL and the waits are by the server's clock. H/S is an estimate, and the true
+number may be higher: threads of one process pass a lock on without the server.
 )";
 
 constexpr std::string_view help_info =
@@ -309,6 +346,7 @@ std::string help_text(std::string_view command) {
   if (command == "latch") return std::string{help_latch};
   if (command == "barrier") return std::string{help_barrier};
   if (command == "ls") return std::string{help_ls};
+  if (command == "top") return std::string{help_top};
   if (command == "info") return std::string{help_info};
   if (command == "deadlocks") return std::string{help_deadlocks};
   if (command == "doctor") return std::string{help_doctor};

@@ -19,6 +19,7 @@
 #include "cli/text/exit_code.hpp"
 #include "cli/text/message.hpp"
 #include "cli/text/output.hpp"
+#include "cli/top/top.hpp"
 #include "dlock/error.hpp"
 
 namespace dlock::cli {
@@ -35,6 +36,7 @@ class Dispatch {
   int operator()(const LatchArguments& arguments) const { return pass(arguments); }
   int operator()(const BarrierArguments& arguments) const { return pass(arguments); }
   int operator()(const ListArguments& arguments) const { return list(arguments); }
+  int operator()(const TopArguments& arguments) const { return top(arguments); }
   int operator()(const InfoArguments& arguments) const { return info(arguments); }
   int operator()(const DeadlocksArguments& arguments) const { return deadlocks(arguments); }
   int operator()(const DoctorArguments& arguments) const { return examine(arguments); }

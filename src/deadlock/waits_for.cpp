@@ -176,15 +176,19 @@ std::optional<Ring> WaitsFor::ring(const std::string& key, std::span<const std::
 }
 
 std::vector<Ring> WaitsFor::rings() {
-  Snapshot all;
+  std::set<std::string> tokens;  // a scan may return a key twice
   const auto prefix = core::note_key("");
   store_.scan(prefix + '*', "string", [&](const std::vector<std::string>& keys) {
-    for (const auto& key : keys) {
-      auto token = key.substr(prefix.size());
-      if (all.notes.contains(token)) continue;
-      if (auto note = read(token)) all.notes.emplace(std::move(token), std::move(*note));
-    }
+    for (const auto& key : keys) tokens.insert(key.substr(prefix.size()));
   });
+  return rings_among(std::vector<std::string>{tokens.begin(), tokens.end()});
+}
+
+std::vector<Ring> WaitsFor::rings_among(std::span<const std::string> tokens) {
+  Snapshot all;
+  for (const auto& token : tokens) {
+    if (auto note = read(token)) all.notes.emplace(token, std::move(*note));
+  }
   std::set<std::string> awaited;
   for (const auto& [token, note] : all.notes) awaited.insert(note.key);
   const std::vector<std::string> keys{awaited.begin(), awaited.end()};

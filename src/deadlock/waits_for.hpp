@@ -57,6 +57,8 @@ class WaitsFor {
                                          const Ring& suspected = {});
   /// All present rings, each once.
   [[nodiscard]] std::vector<Ring> rings();
+  /// The rings among the holders of these tokens, each once.
+  [[nodiscard]] std::vector<Ring> rings_among(std::span<const std::string> tokens);
 
  private:
   template <class Source>

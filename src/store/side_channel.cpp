@@ -34,11 +34,13 @@ const redis::Reply& SideChannel::element(const redis::Reply& reply, std::size_t 
 // While a cluster settles, it may say a few times that the key is elsewhere.
 redis::Reply SideChannel::ask(std::string_view key, std::span<const std::string_view> fields) {
   constexpr int max_moves = 5;
+  ++commands_;
   auto reply = servers_.of(key).call(fields, timeout_);
   for (int moves = 0; moves < max_moves && reply.kind == redis::ReplyView::Kind::error &&
                       reply.text.starts_with("MOVED ");
        ++moves) {
     servers_.look_again();
+    ++commands_;
     reply = servers_.of(key).call(fields, timeout_);
   }
   return reply;
@@ -63,9 +65,23 @@ std::string SideChannel::text_at(const std::string& key) {
 redis::Reply SideChannel::call_on(redis::Connection& server,
                                   std::initializer_list<std::string_view> fields,
                                   milliseconds longer) {
+  ++commands_;
   auto reply = server.call(fields, timeout_ + longer);
   if (reply.kind == redis::ReplyView::Kind::error) fail(reply.text, {});
   return reply;
+}
+
+std::vector<std::string> SideChannel::next_page(Walk& walk) {
+  const auto servers = servers_.all();
+  std::vector<std::string> keys;
+  if (walk.server < servers.size()) {
+    const auto reply = call_on(*servers[walk.server], {"SCAN", walk.cursor, "COUNT", "500"});
+    for (const auto& key : element(reply, 1).elements) keys.push_back(key.text);
+    walk.cursor = element(reply, 0).text;
+    if (walk.cursor == "0") ++walk.server;
+  }
+  walk.is_over = walk.server >= servers.size();
+  return keys;
 }
 
 redis::Reply SideChannel::run(std::string_view script, std::string_view sha,

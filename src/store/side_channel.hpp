@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <span>
 #include <stop_token>
@@ -62,6 +64,18 @@ class SideChannel {
     }
   }
 
+  /// A walk over all keys of all servers, page by page.
+  struct Walk {
+    std::size_t server = 0;
+    std::string cursor = "0";
+    bool is_over = false;
+  };
+  /// The next page; some keys may come twice. To be called until the walk is over.
+  [[nodiscard]] std::vector<std::string> next_page(Walk& walk);
+
+  /// How many commands it has sent.
+  [[nodiscard]] std::uint64_t commands() const noexcept { return commands_; }
+
   [[nodiscard]] const StoreConfig& config() const noexcept { return config_; }
 
  protected:
@@ -72,6 +86,7 @@ class SideChannel {
  private:
   redis::Reply ask(std::string_view key, std::span<const std::string_view> fields);
 
+  std::uint64_t commands_ = 0;
   const StoreConfig& config_;
   const std::chrono::milliseconds timeout_;
   SideConnections servers_;

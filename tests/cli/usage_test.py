@@ -77,9 +77,8 @@ class Usage(CliCase):
         for arguments, says in [
             (["flock", "x"], "dlock run NAME COMMAND"),
             (["unlock", "x"], "dlock break NAME --current"),
-            (["top"], "watch dlock ls"),
             (["doktor"], "did you mean 'dlock doctor'?"),
-            (["ls", "--watch"], "watch dlock ls"),
+            (["ls", "--watch"], "dlock top"),
             (["run"], "NAME and a COMMAND are missing"),
             (["run", "x"], "the COMMAND is missing"),
             (["run", "x", "--"], "the COMMAND is missing"),

@@ -51,4 +51,16 @@ std::string format_duration(std::chrono::milliseconds span) {
   return fmt::format("{} d {} h", minutes / (24 * 60), minutes / 60 % 24);
 }
 
+std::string short_duration(std::chrono::milliseconds span) {
+  const auto ms = span.count();
+  if (ms < 1'000) return fmt::format("{}ms", ms);
+  if (ms < 60'000) return fmt::format("{}.{}s", ms / 1'000, ms % 1'000 / 100);
+  const auto seconds = ms / 1'000;
+  if (seconds < 3'600) return fmt::format("{}m{:02}s", seconds / 60, seconds % 60);
+  const auto minutes = seconds / 60;
+  if (minutes < 48 * 60) return fmt::format("{}h{:02}m", minutes / 60, minutes % 60);
+  const auto days = minutes / (24 * 60);
+  return days < 100 ? fmt::format("{}d{:02}h", days, minutes / 60 % 24) : fmt::format("{}d", days);
+}
+
 }  // namespace dlock::cli

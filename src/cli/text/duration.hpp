@@ -14,4 +14,7 @@ namespace dlock::cli {
 /// Returns text such as `12 ms`, `3.2 s`, `5 min 12 s` or `2 h 3 min`.
 [[nodiscard]] std::string format_duration(std::chrono::milliseconds span);
 
+/// Returns the same in at most six columns: `850ms`, `3.2s`, `5m07s`, `3h04m`, `12d03h`.
+[[nodiscard]] std::string short_duration(std::chrono::milliseconds span);
+
 }  // namespace dlock::cli

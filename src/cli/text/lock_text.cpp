@@ -46,13 +46,6 @@ std::string share(const LockInfo& lock) {
   return readers == 0 ? other : fmt::format("{} and {}", other, counted(readers, "reader"));
 }
 
-std::string holder(const LockInfo& lock) {
-  if (!lock.held) return "nobody";
-  if (has_many(lock)) return share(lock);
-  if (!is_mutex(lock)) return fmt::format("{}, {}", describe(lock.holder), share(lock));
-  return lock.foreign ? "a client of another library" : describe(lock.holder);
-}
-
 std::string fence(const LockInfo& lock) {
   return lock.held && !lock.foreign && !has_many(lock) && lock.fence != 0
              ? fmt::to_string(lock.fence)
@@ -126,8 +119,15 @@ std::string describe(const Party& party) {
   return text;
 }
 
+std::string holder_of(const LockInfo& lock) {
+  if (!lock.held) return "nobody";
+  if (has_many(lock)) return share(lock);
+  if (!is_mutex(lock)) return fmt::format("{}, {}", describe(lock.holder), share(lock));
+  return lock.foreign ? "a client of another library" : describe(lock.holder);
+}
+
 std::string held_by(const LockInfo& lock) {
-  auto text = "by " + holder(lock);
+  auto text = "by " + holder_of(lock);
   return lock.foreign || has_many(lock) ? text : text + " for " + format_duration(lock.since);
 }
 
@@ -137,7 +137,7 @@ std::string lock_details(const LockInfo& lock) {
     text += holder_lines(lock);
   } else if (lock.held) {
     text += fmt::format("  holder    {}\n  fence     {}\n  held for  {}\n  ttl left  {}\n",
-                        holder(lock), fence(lock), held_for(lock), ttl_left(lock));
+                        holder_of(lock), fence(lock), held_for(lock), ttl_left(lock));
     if (has_ended(lock.holder)) {
       text += "  why       its program was killed, or --at-least keeps others out\n";
     }
@@ -171,7 +171,7 @@ std::string lock_table(const std::vector<LockInfo>& locks, bool colour) {
   using Row = std::array<std::string, 6>;
   std::vector<Row> rows{{"NAME", "HOLDER", "FENCE", "HELD FOR", "TTL LEFT", "WAITING"}};
   for (const auto& lock : locks) {
-    rows.push_back({shortened(printable(lock.name), widest_name), holder(lock), fence(lock),
+    rows.push_back({shortened(printable(lock.name), widest_name), holder_of(lock), fence(lock),
                     held_for(lock), ttl_left(lock), fmt::to_string(lock.waiters.size())});
   }
   std::array<std::size_t, 6> widths{};

@@ -12,6 +12,9 @@ namespace dlock::cli {
 /// Returns `host:pid program (label)`, or says that the client has ended or is unknown.
 [[nodiscard]] std::string describe(const Party& party);
 
+/// Returns the holder, how many there are, or `nobody`.
+[[nodiscard]] std::string holder_of(const LockInfo& lock);
+
 /// Returns the text after "held": `by web1:4711 dlock (backup.sh) for 3.2 s`.
 [[nodiscard]] std::string held_by(const LockInfo& lock);
 

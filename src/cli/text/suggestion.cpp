@@ -13,12 +13,12 @@ namespace dlock::cli {
 
 namespace {
 
-constexpr std::array commands{"run",  "elect",     "latch",  "barrier", "ls",
-                              "info", "deadlocks", "doctor", "break"};
+constexpr std::array commands{"run", "elect", "latch",     "barrier", "ls",
+                              "top", "info",  "deadlocks", "doctor",  "break"};
 
 constexpr std::string_view to_break =
     "'dlock break NAME --current' takes a lock away from its holder; 'dlock run' releases its own";
-constexpr std::string_view to_list = "'dlock ls' lists locks, 'watch dlock ls' again and again";
+constexpr std::string_view to_list = "'dlock ls' lists locks, 'dlock top' is a live view";
 constexpr std::string_view to_show = "'dlock info NAME' shows a lock, its holders and waiters";
 constexpr std::string_view to_examine = "'dlock doctor' examines the servers";
 constexpr std::string_view to_lead = "'dlock elect NAME COMMAND' runs a command while it leads";
@@ -26,7 +26,7 @@ constexpr std::string_view to_lead = "'dlock elect NAME COMMAND' runs a command 
 constexpr std::array<std::pair<std::string_view, std::string_view>, 20> words{{
     {"unlock", to_break},  {"release", to_break}, {"free", to_break},    {"kill", to_break},
     {"steal", to_break},   {"rm", to_break},      {"del", to_break},     {"list", to_list},
-    {"top", to_list},      {"watch", to_list},    {"ps", to_list},       {"locks", to_list},
+    {"htop", to_list},     {"watch", to_list},    {"ps", to_list},       {"locks", to_list},
     {"show", to_show},     {"inspect", to_show},  {"who", to_show},      {"status", to_show},
     {"check", to_examine}, {"ping", to_examine},  {"election", to_lead}, {"leader", to_lead},
 }};

@@ -22,7 +22,8 @@ using core::is_utf8;
 /// Cuts `printable` text to at most `most` columns; `...` at the end marks a cut.
 [[nodiscard]] std::string shortened(std::string printable_text, std::size_t most);
 
-/// Returns the number of columns of the text, one for each character.
+/// Returns the number of columns that a terminal gives the text: two for each character of East
+/// Asian scripts and each emoji, none for an accent that combines with the character before it.
 [[nodiscard]] std::size_t columns(std::string_view printable_text) noexcept;
 
 }  // namespace dlock::cli

@@ -1,0 +1,45 @@
+// Snapshots as programs read them.
+#include "cli/survey/snapshot_json.hpp"
+
+#include <fmt/format.h>
+
+#include "inspect/json.hpp"
+#include "inspect/lock_json.hpp"
+
+namespace dlock::cli {
+
+namespace {
+
+using detail::json_array;
+using detail::JsonObject;
+
+std::string totals_json(const Totals& totals) {
+  JsonObject object;
+  const auto count = [](std::size_t number) { return static_cast<std::int64_t>(number); };
+  object.number("locks", count(totals.locks)).number("held", count(totals.held));
+  object.number("contended", count(totals.contended)).number("waiters", count(totals.waiters));
+  return object.number("longest_wait_ms", totals.longest_wait.count()).str();
+}
+
+// What `dlock info` prints, and two members more.
+std::string row_json(const Row& row, runtime::BootTime now) {
+  auto text = detail::lock_json(at(*row.lock, now));
+  text.pop_back();
+  return text + fmt::format(R"(,"longest_wait_ms":{},"handoffs_per_s":{:.2f}}})",
+                            row.longest_wait.count(), row.lock->handoffs);
+}
+
+}  // namespace
+
+std::string snapshot_json(const Snapshot& snapshot, const std::vector<Row>& rows,
+                          runtime::BootTime now) {
+  std::vector<std::string> locks;
+  for (const auto& row : rows) locks.push_back(row_json(row, now));
+  std::vector<std::string> rings;
+  for (const auto& ring : snapshot.rings) rings.push_back(detail::ring_json(ring));
+  JsonObject object;
+  object.raw("totals", totals_json(totals_of(snapshot, now)));
+  return object.raw("locks", json_array(locks)).raw("deadlocks", json_array(rings)).str();
+}
+
+}  // namespace dlock::cli
