@@ -138,8 +138,10 @@ class Context:
         fleet.start(subject, mode, name, workers)
         calls, server_cpu, client_cpu = (self.server.calls(), self.server.cpu_seconds(),
                                          fleet.cpu_ns())
-        begin, end = fleet.go(seconds)
-        acquired, errors = fleet.done(seconds + 120)
+        with self.results.neighbours.watched(
+                lambda: self.server.cpu_ns() + fleet.cpu_ns() + time.process_time_ns()):
+            begin, end = fleet.go(seconds)
+            acquired, errors = fleet.done(seconds + 120)
         result = Measured(
             samples.read(fleet.drivers), begin, end, acquired, errors,
             *commands_sent(subject, calls, self.server.calls()),

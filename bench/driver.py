@@ -34,6 +34,11 @@ def _die_with_parent():
     _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
+def cpu_ns_of(pid):
+    """CPU time of all threads; this is how clock_getcpuclockid() makes the clock's id."""
+    return time.clock_gettime_ns((~pid << 3) | 2)
+
+
 class DriverFailed(RuntimeError):
     pass
 
@@ -84,8 +89,7 @@ class Driver:
         os.kill(self.pid, number)
 
     def cpu_ns(self):
-        """CPU time of all its threads; this is how clock_getcpuclockid() makes the clock's id."""
-        return time.clock_gettime_ns((~self.pid << 3) | 2)
+        return cpu_ns_of(self.pid)
 
     def resident_bytes(self):
         pages = pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()[1]

@@ -29,7 +29,8 @@ def about_the_run(about):
              f"{about['processor']}, {about['cores']} cores, {about['memory_gib']} GiB; "
              f"{about['system']}, Linux {about['kernel']}; {', '.join(about['servers'].values())}. "
              f"Peers: {versions}.", "",
-             f"Placement: {about['placement']}.", ""]
+             f"Placement: {about['placement']}. Other processes used {about['others_percent']} % of the "
+             "cores during the runs.", ""]
     if about["missing"]:
         lines += ["Missing:", ""]
         lines += [f"- {name}: {why}" for name, why in about["missing"].items()] + [""]

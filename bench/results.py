@@ -3,6 +3,7 @@
 import json
 import statistics
 
+from neighbours import Neighbours
 from placement import SHARED
 
 FIELDS = ("server", "case", "subject", "workers", "metric", "unit", "median", "min", "max", "rounds")
@@ -29,6 +30,7 @@ class Results:
         self.missing = {}  # subject -> why
         self.notes = []
         self.cores = {}  # placement -> whose threads -> the cores on which they ran
+        self.neighbours = Neighbours()
         self.strayed = 0  # runs in which a thread ran elsewhere, so that they were repeated
 
     def add(self, case, subject, workers, **metrics):

@@ -109,7 +109,7 @@ def main():
         sys.exit("bench: no server is installed")
     about.update(mode="quick" if arguments.quick else "full", rounds=arguments.rounds,
                  cases=arguments.cases, missing=results.missing, notes=results.notes,
-                 placement=results.placement(),
+                 placement=results.placement(), others_percent=results.neighbours.percent(),
                  minutes=round((time.monotonic() - started) / 60, 1))
     (arguments.output / "run.json").write_text(json.dumps(about, indent=1) + "\n")
     rows = results.rows()

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 
+from driver import cpu_ns_of
 from placement import pin
 from resp import Connection
 
@@ -93,6 +94,10 @@ class Server:
             fields = dict(field.split("=") for field in value.split(","))
             counts[name.removeprefix("cmdstat_")] = (int(fields["calls"]), int(fields["usec"]))
         return counts
+
+    def cpu_ns(self):
+        """CPU time of all its threads."""
+        return cpu_ns_of(self.pid)
 
     def cpu_seconds(self):
         """CPU time of the thread that executes commands."""

@@ -168,7 +168,8 @@ def as_text(rows, about):
     for subject, why in about["missing"].items():
         parts.append(f"missing: {subject}: {why}")
     parts += [f"note: {note}" for note in about["notes"]]
-    parts.append(f"placement: {about['placement']}")
+    parts.append(f"placement: {about['placement']}; other processes used {about['others_percent']} % of "
+                 "the cores during the runs")
     parts.append(f"{about['mode']} run of {about['date']}: medians of {about['rounds']} rounds; "
                  f"{about['processor']}, {about['cores']} cores, {', '.join(about['servers'].values())}")
     return "\n\n".join(parts)

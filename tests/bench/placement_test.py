@@ -1,4 +1,5 @@
-"""Rounds whose threads ran on another core than they were put on are repeated."""
+"""Rounds whose threads ran on another core than they were put on are repeated; and what others did
+meanwhile is told."""
 
 import os
 import pathlib
@@ -6,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import types
 import unittest
 
@@ -15,6 +17,7 @@ sys.path.insert(0, str(SOURCE / "bench"))
 
 import placement  # noqa: E402
 from context import TRIES, Context  # noqa: E402
+from neighbours import Neighbours  # noqa: E402
 from results import Results  # noqa: E402
 from server import Server  # noqa: E402
 
@@ -51,6 +54,25 @@ class Watching(unittest.TestCase):
     def test_where_a_process_may_run_is_seen_before_it_does(self):
         placement.pin(self.process.pid, OTHER)
         self.assertEqual(self.watch.cores(), {OTHER})
+
+
+class Others(unittest.TestCase):
+    BURN = "import time\nwhile time.process_time() < 0.2: pass"
+
+    def percent(self, own_ns):
+        neighbours = Neighbours()
+        with neighbours.watched(own_ns):
+            begin = time.monotonic()
+            subprocess.run([sys.executable, "-c", self.BURN], check=True)
+            took = time.monotonic() - begin
+        return neighbours.percent(), 100 * 0.2 / (took * len(placement.ALLOWED))
+
+    def test_what_another_process_used_is_seen(self):
+        used, expected = self.percent(lambda: 0)
+        self.assertGreater(used, expected / 2)
+
+    def test_what_the_benchmark_used_is_its_own(self):
+        self.assertEqual(self.percent(lambda: 100 * time.monotonic_ns())[0], 0)
 
 
 class Rounds(unittest.TestCase):
