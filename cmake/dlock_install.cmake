@@ -11,6 +11,10 @@ install(TARGETS dlock dlock_shared EXPORT dlockTargets
     LIBRARY COMPONENT library NAMELINK_COMPONENT development)
 if(TARGET dlock-cli)
     install(TARGETS dlock-cli COMPONENT command)
+    if(TARGET dlock-serve)
+        install(TARGETS dlock-serve COMPONENT command
+            DESTINATION "${CMAKE_INSTALL_LIBEXECDIR}/dlock")
+    endif()
     install(FILES completions/dlock.bash COMPONENT command RENAME dlock
         DESTINATION "${CMAKE_INSTALL_DATADIR}/bash-completion/completions")
     install(FILES completions/_dlock COMPONENT command

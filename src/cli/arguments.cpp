@@ -364,6 +364,43 @@ Arguments parse_top(Words words) {
   return top;
 }
 
+// ADDRESS, ADDRESS:PORT or [IPV6]:PORT.
+void take_address(const std::string& text, ServeArguments& serve) {
+  const auto colon = text.rfind(':');
+  const bool is_bare_v6 = text.find(':') != colon && !text.starts_with('[');
+  auto host = is_bare_v6 ? text : text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (colon != std::string::npos && !is_bare_v6) {
+    const auto* const end = text.data() + text.size();
+    const auto [rest, error] = std::from_chars(text.data() + colon + 1, end, serve.port);
+    if (error != std::errc{} || rest != end) {
+      throw WrongUsage("serve", "--listen is ADDRESS or ADDRESS:PORT, as 127.0.0.1:8650");
+    }
+  }
+  if (!host.empty()) serve.host = host;
+}
+
+Arguments parse_serve(Words words) {
+  ServeArguments serve;
+  StoreArguments store;
+  std::string address;
+  CLI::App app{"", "serve"};
+  add_store(app, store);
+  app.add_option("PATTERN", serve.pattern);
+  app.add_option("--listen", address);
+  app.add_option("--allow-host", serve.allowed_hosts)->allow_extra_args(false);
+  app.add_option("--metrics-lock", serve.metrics_patterns)->allow_extra_args(false);
+  app.add_option("--metrics-busiest", serve.busiest)
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000}));
+  app.add_option("--max-commands", serve.max_commands)
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{100'000}));
+  parse(app, words);
+  take_address(address, serve);
+  serve.url = store.url;
+  serve.prefix = store.prefix;
+  return serve;
+}
+
 Arguments parse_info(Words words) {
   InfoArguments info;
   CLI::App app{"", "info"};
@@ -429,6 +466,7 @@ Arguments parse_command(const std::string& command, Words words) {
     if (command == "barrier") return parse_barrier(words);
     if (command == "ls") return parse_list(words);
     if (command == "top") return parse_top(words);
+    if (command == "serve") return parse_serve(words);
     if (command == "info") return parse_info(words);
     if (command == "deadlocks") return parse_deadlocks(words);
     if (command == "doctor") return parse_doctor(words);

@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "cli/serve/serve.hpp"
 #include "cli/text/exit_code.hpp"
 #include "cli/top/top.hpp"
 
@@ -111,8 +112,8 @@ struct ShowText {
 };
 
 using Arguments = std::variant<ShowText, RunArguments, ElectionArguments, LatchArguments,
-                               BarrierArguments, ListArguments, TopArguments, InfoArguments,
-                               DeadlocksArguments, DoctorArguments, BreakArguments>;
+                               BarrierArguments, ListArguments, TopArguments, ServeArguments,
+                               InfoArguments, DeadlocksArguments, DoctorArguments, BreakArguments>;
 
 /// The command line is wrong. `what()` tells the user what to do.
 class WrongUsage : public std::runtime_error {

@@ -18,6 +18,7 @@ constexpr std::string_view help_main =
   dlock barrier --parties 3 phase         wait until three programs have arrived
   dlock ls                                list the locks, their holders, and how many wait
   dlock top                               watch the locks in a live view
+  dlock serve                             show the locks to browsers and Prometheus
   dlock info backup                       show one lock
   dlock deadlocks                         show holders that wait for each other
   dlock doctor                            find what endangers locks on the servers
@@ -239,6 +240,37 @@ it reads the keys. HELD, TTL and the waits are by the server's clock. H/S is an 
 number may be higher: threads of one process pass a lock on without the server.
 )";
 
+constexpr std::string_view help_serve =
+    R"(Usage: dlock serve [OPTION...] [PATTERN]
+
+Shows the locks that somebody holds or waits for to programs, over HTTP, until a signal ends it.
+
+  dlock serve                             on http://127.0.0.1:8650/
+  dlock serve --listen 127.0.0.1:0        on a free port, which it prints
+  dlock serve --metrics-lock 'deploy-*'   with series of these locks for Prometheus
+  curl http://127.0.0.1:8650/api/v1/locks
+
+      --listen ADDRESS     the address, and behind a colon the port (default 127.0.0.1:8650)
+      --allow-host NAME    a name under which others may ask for this server, beside localhost and
+                           addresses; repeat it for more
+      --metrics-lock GLOB  locks that have series of their own (200 at most); repeat it for more
+      --metrics-busiest N  so many of the other locks have them too (default 20)
+      --max-commands N     send the servers at most N commands a second (default 50); ten short ones
+                           count as one
+      --url URL            the server (see 'dlock run --help')
+      --prefix TEXT        show only keys that begin with TEXT, and names without it
+  -h, --help               print this text
+
+Paths: /metrics for Prometheus; /healthz has status 200 if the store can be read, else 503;
+/leader/NAME has status 200 if somebody leads the election NAME, else 503, for load balancers;
+/api/v1/locks, /api/v1/locks/NAME, /api/v1/history, /api/v1/doctor and /api/v1/events are JSON, which
+docs/operations.md describes.
+
+dlock serve only reads. However many clients it has, the servers answer only one.
+
+Exit status: 0 ended by a signal; 69 the address cannot be used.
+)";
+
 constexpr std::string_view help_info =
     R"(Usage: dlock info [OPTION...] NAME
 
@@ -347,6 +379,7 @@ std::string help_text(std::string_view command) {
   if (command == "barrier") return std::string{help_barrier};
   if (command == "ls") return std::string{help_ls};
   if (command == "top") return std::string{help_top};
+  if (command == "serve") return std::string{help_serve};
   if (command == "info") return std::string{help_info};
   if (command == "deadlocks") return std::string{help_deadlocks};
   if (command == "doctor") return std::string{help_doctor};

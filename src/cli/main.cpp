@@ -1,7 +1,9 @@
 // The dlock command: picks the subcommand, turns errors into messages and exit statuses.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <exception>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <system_error>
@@ -21,14 +23,30 @@
 #include "cli/text/output.hpp"
 #include "cli/top/top.hpp"
 #include "dlock/error.hpp"
+#include "runtime/spawn.hpp"
 
 namespace dlock::cli {
 
 namespace {
 
+// `dlock serve` is another program, beside this one or in the directory for such programs: its HTTP
+// server needs libraries that make a start several times as long. Returns only if that fails.
+int become_server(std::span<const std::string> words) {
+  std::error_code error;
+  const auto place = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  for (const auto& path : {place / "dlock-serve", place / DLOCK_LIBEXEC / "dlock-serve"}) {
+    std::vector<std::string> command{path.string()};
+    command.insert(command.end(), words.begin(), words.end());
+    ::execv(path.c_str(), runtime::pointers_to(command).data());
+  }
+  complain("this dlock was built without cpp-httplib, which 'dlock serve' needs");
+  return exit_internal;
+}
+
 class Dispatch {
  public:
-  explicit Dispatch(const InheritedDescriptors& descriptors) : descriptors_(descriptors) {}
+  Dispatch(const InheritedDescriptors& descriptors, std::span<const std::string> words)
+      : descriptors_(descriptors), words_(words) {}
 
   int operator()(const ShowText& show) const { return print(show.text); }
   int operator()(const RunArguments& arguments) const { return run(arguments, descriptors_); }
@@ -37,6 +55,7 @@ class Dispatch {
   int operator()(const BarrierArguments& arguments) const { return pass(arguments); }
   int operator()(const ListArguments& arguments) const { return list(arguments); }
   int operator()(const TopArguments& arguments) const { return top(arguments); }
+  int operator()(const ServeArguments&) const { return become_server(words_.subspan(1)); }
   int operator()(const InfoArguments& arguments) const { return info(arguments); }
   int operator()(const DeadlocksArguments& arguments) const { return deadlocks(arguments); }
   int operator()(const DoctorArguments& arguments) const { return examine(arguments); }
@@ -44,6 +63,7 @@ class Dispatch {
 
  private:
   const InheritedDescriptors& descriptors_;
+  std::span<const std::string> words_;
 };
 
 int exit_code_of(errc code) {
@@ -72,7 +92,7 @@ int main(std::span<const std::string> words) {
     return exit_usage;
   }
   try {
-    return std::visit(Dispatch{descriptors}, parse_arguments(words));
+    return std::visit(Dispatch{descriptors, words}, parse_arguments(words));
   } catch (const WrongUsage& wrong) {
     complain("{} (see 'dlock {}--help')", wrong.what(),
              wrong.command().empty() ? "" : wrong.command() + " ");

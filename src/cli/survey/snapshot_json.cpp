@@ -21,20 +21,20 @@ std::string totals_json(const Totals& totals) {
   return object.number("longest_wait_ms", totals.longest_wait.count()).str();
 }
 
-// What `dlock info` prints, and two members more.
-std::string row_json(const Row& row, runtime::BootTime now) {
-  auto text = detail::lock_json(at(*row.lock, now));
+}  // namespace
+
+std::string seen_lock_json(const SeenLock& lock, runtime::BootTime now) {
+  const auto info = at(lock, now);
+  auto text = detail::lock_json(info);
   text.pop_back();
   return text + fmt::format(R"(,"longest_wait_ms":{},"handoffs_per_s":{:.2f}}})",
-                            row.longest_wait.count(), row.lock->handoffs);
+                            longest_wait(info).count(), lock.handoffs);
 }
-
-}  // namespace
 
 std::string snapshot_json(const Snapshot& snapshot, const std::vector<Row>& rows,
                           runtime::BootTime now) {
   std::vector<std::string> locks;
-  for (const auto& row : rows) locks.push_back(row_json(row, now));
+  for (const auto& row : rows) locks.push_back(seen_lock_json(*row.lock, now));
   std::vector<std::string> rings;
   for (const auto& ring : snapshot.rings) rings.push_back(detail::ring_json(ring));
   JsonObject object;

@@ -9,6 +9,9 @@
 
 namespace dlock::cli {
 
+/// Returns what `dlock info --json` prints, and longest_wait_ms and handoffs_per_s.
+[[nodiscard]] std::string seen_lock_json(const SeenLock& lock, runtime::BootTime now);
+
 /// Returns one JSON object: `totals`, `locks` in the order of `rows`, and `deadlocks`.
 [[nodiscard]] std::string snapshot_json(const Snapshot& snapshot, const std::vector<Row>& rows,
                                         runtime::BootTime now);
