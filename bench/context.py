@@ -25,6 +25,7 @@ class Context:
         self.build = wanted.build  # where dlock was built
         self.rounds = wanted.rounds
         self.quick = wanted.quick
+        self.times_only = wanted.times_only
         self._subjects = wanted.subjects
         self._commands = commands
         self._fleets = {}

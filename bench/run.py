@@ -35,6 +35,7 @@ def parse_arguments():
     parser.add_argument("--subjects", type=words, default=["*"], help="patterns of a shell")
     parser.add_argument("--rounds", type=int, default=0)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--times-only", action="store_true", help="count nothing by callgrind and strace")
     parser.add_argument("--offline", action="store_true")
     arguments = parser.parse_args()
     arguments.output = arguments.output or arguments.build

@@ -28,7 +28,8 @@ def run(context):
             context.results.add("A", subject, 1, **{
                 placement.metric_name(name, where): value for name, value in metrics.items()})
     context.in_turns(subjects, "A", measure)
-    for subject in context.available("dlock", "dlock-async", "floor-pair", "floor-grant"):
+    counted_of = () if context.times_only else ("dlock", "dlock-async", "floor-pair", "floor-grant")
+    for subject in context.available(*counted_of):
         context.progress(f"A: instructions and system calls of {subject}")
         counted = {"client_instructions_per_acquisition": cost.instructions_per_pair,
                    "client_system_calls_per_acquisition": cost.system_calls_per_pair}

@@ -20,7 +20,8 @@ def run(context):
             for command, environment in tools.values():
                 commands.wall_us(command, environment)  # warm: files cached, local server started
             wall_times(context, tools, runs)
-            counts(context, tools, directory)
+            if not context.times_only:
+                counts(context, tools, directory)
         finally:
             for stop in stops:
                 stop()

@@ -1,24 +1,21 @@
-"""What an uncontended acquire and release cost the client, in instructions: a guard without a clock.
-
-callgrind counts them; a longer and a shorter run of one thread differ by pairs alone.
-"""
+"""What an uncontended acquire and release cost the client, in instructions: a guard without a clock."""
 
 import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
+import types
 import unittest
 
 BUILD = pathlib.Path(os.environ["DLOCK_BUILD_DIR"])
-sys.path.insert(0, str(pathlib.Path(os.environ["DLOCK_SOURCE_DIR"]) / "tests/support"))
+SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
+sys.path[:0] = [str(SOURCE / "tests/support"), str(SOURCE / "bench")]
 
+import cost  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
 
-WORKER = BUILD / "bench/dlock_bench_worker"
-SHORT, LONG = 200, 1200
 CACHE = (BUILD / "CMakeCache.txt").read_text()
 # About a third more than it was when last looked at; set it lower when the client gets cheaper.
 MOST = 34000
@@ -26,30 +23,24 @@ MOST = 34000
 
 class Instructions(unittest.TestCase):
     def setUp(self):
-        self.server = RedisServer()
-        self.addCleanup(self.server.close)
-        self.directory = tempfile.TemporaryDirectory()
-        self.addCleanup(self.directory.cleanup)
-
-    def count(self, pairs, subject="dlock"):
-        """Instructions of a whole process that acquires and releases so often."""
-        far = 2**62
-        said = (f"start {subject} own pair 1 {pairs} 0 30000 {self.directory.name}/samples\n"
-                f"go 0 {far}\n")
-        done = subprocess.run(
-            ["valgrind", "--tool=callgrind", f"--callgrind-out-file={self.directory.name}/out",
-             WORKER, self.server.url], input=said, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True)
-        self.assertIn(f"done {pairs} 0", done.stdout, done.stderr)
-        return int(re.search(r"Collected : (\d+)", done.stderr).group(1))
-
-    def per_pair(self, subject="dlock"):
-        return (self.count(LONG, subject) - self.count(SHORT, subject)) / (LONG - SHORT)
+        server = RedisServer()
+        self.addCleanup(server.close)
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.context = types.SimpleNamespace(
+            server=server, directory=directory.name, fresh_name=lambda: "pair",
+            command=lambda _: [BUILD / "bench/dlock_bench_worker"])
 
     def test_an_uncontended_pair_costs_the_client_no_more_than_it_did(self):
-        spent = self.per_pair()
-        print(f"{spent:.0f} instructions for each pair, {self.per_pair('floor-pair'):.0f} of a bare one")
+        spent, bare = (cost.instructions_per_pair(self.context, subject)
+                       for subject in ("dlock", "floor-pair"))
+        print(f"{spent:.0f} instructions for each pair, {bare:.0f} of a bare one")
         self.assertLess(spent, MOST)
+
+    @unittest.skipUnless(shutil.which("strace"), "strace is not installed")
+    def test_a_bare_pair_is_two_sends_and_two_receives(self):
+        calls = cost.system_calls_per_pair(self.context, "floor-pair")
+        self.assertAlmostEqual(calls, 4, delta=0.1)  # and memory for the samples, now and then
 
 
 if __name__ == "__main__":

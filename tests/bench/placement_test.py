@@ -83,7 +83,8 @@ class Rounds(unittest.TestCase):
         self.addCleanup(server.close)
         self.results = Results()
         commands = {"worker": [BUILD / "bench/dlock_bench_worker"]}
-        wanted = types.SimpleNamespace(build=BUILD, rounds=1, quick=True, subjects=["floor-pair"])
+        wanted = types.SimpleNamespace(build=BUILD, rounds=1, quick=True, times_only=True,
+                                       subjects=["floor-pair"])
         self.context = Context(server, self.results, commands, self.directory.name, wanted)
         self.addCleanup(self.context.close_fleets)
 

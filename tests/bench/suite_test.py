@@ -20,7 +20,7 @@ class SuiteCase(unittest.TestCase):
         with tempfile.TemporaryDirectory() as directory:
             done = subprocess.run(
                 [sys.executable, SOURCE / "bench/run.py", "--build", BUILD, "--output", directory,
-                 "--quick", "--offline", "--rounds", "1", *options],
+                 "--quick", "--times-only", "--offline", "--rounds", "1", *options],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                 env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
             if done.returncode:
