@@ -36,6 +36,7 @@ class Instructions(unittest.TestCase):
                        for subject in ("dlock", "floor-pair"))
         print(f"{spent:.0f} instructions for each pair, {bare:.0f} of a bare one")
         self.assertLess(spent, MOST)
+        self.assertGreater(bare, 1000, "they are counted at all")
 
     @unittest.skipUnless(shutil.which("strace"), "strace is not installed")
     def test_a_bare_pair_is_two_sends_and_two_receives(self):
