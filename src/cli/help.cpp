@@ -243,7 +243,8 @@ number may be higher: threads of one process pass a lock on without the server.
 constexpr std::string_view help_serve =
     R"(Usage: dlock serve [OPTION...] [PATTERN]
 
-Shows the locks that somebody holds or waits for to programs, over HTTP, until a signal ends it.
+Shows the locks that somebody holds or waits for to browsers and programs, over HTTP, until a signal
+ends it.
 
   dlock serve                             on http://127.0.0.1:8650/
   dlock serve --listen 127.0.0.1:0        on a free port, which it prints
@@ -263,8 +264,8 @@ Shows the locks that somebody holds or waits for to programs, over HTTP, until a
 
 Paths: /metrics for Prometheus; /healthz has status 200 if the store can be read, else 503;
 /leader/NAME has status 200 if somebody leads the election NAME, else 503, for load balancers;
-/api/v1/locks, /api/v1/locks/NAME, /api/v1/history, /api/v1/doctor and /api/v1/events are JSON, which
-docs/operations.md describes.
+/api/v1/locks, /api/v1/locks/NAME, /api/v1/elections, /api/v1/gates, /api/v1/history, /api/v1/doctor
+and /api/v1/events are JSON, which docs/operations.md describes.
 
 dlock serve only reads. However many clients it has, the servers answer only one.
 

@@ -2,10 +2,12 @@
 #include "cli/serve/api.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <memory>
 #include <utility>
 
+#include "cli/serve/page.hpp"
 #include "cli/serve/request_rules.hpp"
 #include "cli/survey/listing.hpp"
 #include "cli/survey/snapshot_json.hpp"
@@ -23,6 +25,16 @@ using detail::JsonObject;
 constexpr std::size_t default_limit = 1'000;
 constexpr std::size_t max_limit = 10'000;
 constexpr auto event_patience = 1s;
+
+struct PageFile {
+  std::string_view path, type, text;
+};
+constexpr std::array page_files{
+    PageFile{"/", "text/html; charset=utf-8", page::index_html},
+    PageFile{"/page.css", "text/css; charset=utf-8", page::page_css},
+    PageFile{"/page.js", "text/javascript; charset=utf-8", page::page_js},
+    PageFile{"/icon.svg", "image/svg+xml", page::icon_svg},
+};
 
 HttpAnswer problem(int status, std::string_view what) {
   return {status, "application/json", JsonObject{}.text("error", what).str() + "\n"};
@@ -58,6 +70,9 @@ HttpAnswer Api::route(const HttpRequest& request) {
     if (!path.starts_with(start) || path.size() == start.size()) return std::nullopt;
     return path.substr(start.size());
   };
+  for (const auto& [place, type, text] : page_files) {
+    if (path == place) return {200, std::string{type}, std::string{text}};
+  }
   if (path == "/healthz") return health();
   if (path == "/metrics") {
     return {200, "text/plain; version=0.0.4; charset=utf-8",
@@ -66,6 +81,8 @@ HttpAnswer Api::route(const HttpRequest& request) {
   if (path == "/api/v1/locks") return locks(request);
   if (path == "/api/v1/history") return {.body = hub_.history_json() + "\n"};
   if (path == "/api/v1/doctor") return {.body = hub_.doctor_json() + "\n"};
+  if (path == "/api/v1/elections") return {.body = hub_.elections_json() + "\n"};
+  if (path == "/api/v1/gates") return {.body = hub_.gates_json() + "\n"};
   if (path == "/api/v1/events") return events();
   if (const auto name = rest_of("/api/v1/locks/")) return lock(*name);
   if (const auto name = rest_of("/leader/")) return leader(*name);
@@ -112,9 +129,7 @@ HttpAnswer Api::lock(const std::string& name) {
 HttpAnswer Api::leader(const std::string& name) {
   const auto leader = hub_.leader(name);
   if (!leader) return problem(503, "nobody leads");
-  JsonObject object;
-  object.bytes("value", leader->value).text("term", std::to_string(leader->term));
-  return {.body = object.number("revision", leader->revision).str() + "\n"};
+  return {.body = leader_json(*leader) + "\n"};
 }
 
 HttpAnswer Api::events() {

@@ -10,7 +10,9 @@
 #include "cli/text/doctor_json.hpp"
 #include "dlock/doctor.hpp"
 #include "dlock/election.hpp"
+#include "dlock/inspect.hpp"
 #include "inspect/json.hpp"
+#include "inspect/lock_json.hpp"
 #include "runtime/background_thread.hpp"
 
 namespace dlock::cli {
@@ -24,6 +26,8 @@ constexpr auto bucket_length = 10s;
 constexpr auto watch_length = 10s;
 constexpr auto leader_life = 1s;
 constexpr auto doctor_life = 60s;
+constexpr auto others_life = 2s;
+constexpr std::size_t max_others = 20;  // each needs a connection for a moment
 constexpr std::size_t max_locks_of_update = 500;
 constexpr std::size_t max_busiest = 100;
 constexpr std::size_t max_watched = 50;
@@ -142,14 +146,58 @@ std::optional<Leader> Hub::leader(const std::string& name) {
   return fresh.leader;
 }
 
-std::string Hub::doctor_json() {
-  const std::lock_guard hold{doctor_mutex_};
-  const auto now = runtime::boot_now();
-  if (doctor_.empty() || now - examined_at_ > doctor_life) {
-    doctor_ = cli::doctor_json(client_.url(), check_up(client_, {.max_keys = 100'000}));
-    examined_at_ = now;
+template <class Make>
+std::string Hub::share(Shared& shared, std::chrono::seconds life, Make make) {
+  const std::lock_guard hold{shared.mutex};
+  if (shared.json.empty() || runtime::boot_now() - shared.made_at > life) {
+    shared.json = make();
+    shared.made_at = runtime::boot_now();
   }
-  return doctor_;
+  return shared.json;
+}
+
+std::string Hub::elections_json() {
+  return share(elections_, others_life, [this] {
+    std::vector<std::string> elections;
+    for (const auto& name : latest()->elections) {
+      if (elections.size() == max_others) break;
+      const auto found = leader(name);
+      detail::JsonObject object;
+      object.bytes("name", name).raw("leader", found ? leader_json(*found) : "null");
+      elections.push_back(object.str());
+    }
+    return detail::json_array(elections);
+  });
+}
+
+std::string Hub::gates_json() {
+  return share(gates_, others_life, [this] {
+    const auto list = [this](const std::vector<std::string>& names, auto inspect, auto json) {
+      std::vector<std::string> gates;
+      for (const auto& name : names) {
+        if (gates.size() == max_others) break;
+        if (const auto gate = inspect(client_, name)) gates.push_back(json(*gate));
+      }
+      return detail::json_array(gates);
+    };
+    const auto snapshot = latest();
+    detail::JsonObject object;
+    object.raw("latches", list(snapshot->latches, inspect_latch, detail::latch_json));
+    object.raw("barriers", list(snapshot->barriers, inspect_barrier, detail::barrier_json));
+    return object.str();
+  });
+}
+
+std::string Hub::doctor_json() {
+  return share(doctor_, doctor_life, [this] {
+    return cli::doctor_json(client_.url(), check_up(client_, {.max_keys = 100'000}));
+  });
+}
+
+std::string leader_json(const Leader& leader) {
+  detail::JsonObject object;
+  object.bytes("value", leader.value).text("term", std::to_string(leader.term));
+  return object.number("revision", leader.revision).str();
 }
 
 }  // namespace dlock::cli

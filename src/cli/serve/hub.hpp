@@ -18,6 +18,9 @@
 
 namespace dlock::cli {
 
+/// One JSON object.
+[[nodiscard]] std::string leader_json(const Leader& leader);
+
 /// Thread-safe.
 class Hub {
  public:
@@ -42,6 +45,10 @@ class Hub {
   /// The leader of an election, as it was at most a second ago. Throws what `Election::leader`
   /// throws.
   [[nodiscard]] std::optional<Leader> leader(const std::string& name);
+  /// The elections and their leaders, as they were at most two seconds ago, as JSON.
+  [[nodiscard]] std::string elections_json();
+  /// The latches and barriers, as they were at most two seconds ago, as JSON.
+  [[nodiscard]] std::string gates_json();
   /// What the doctor found at most a minute ago, as JSON. Throws what `check_up` throws.
   [[nodiscard]] std::string doctor_json();
 
@@ -75,9 +82,17 @@ class Hub {
 
   std::mutex leaders_mutex_;
   std::map<std::string, KnownLeader> leaders_;
-  std::mutex doctor_mutex_;
-  std::string doctor_;
-  runtime::BootTime examined_at_{};
+  // An answer that one client makes and the others share.
+  struct Shared {
+    std::mutex mutex{};
+    std::string json{};
+    runtime::BootTime made_at{};
+  };
+  template <class Make>
+  static std::string share(Shared& shared, std::chrono::seconds life, Make make);
+  Shared elections_;
+  Shared gates_;
+  Shared doctor_;
 
   std::thread thread_;  // last: it uses all others
 };

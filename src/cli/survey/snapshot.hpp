@@ -24,6 +24,9 @@ struct SeenLock {
 struct Snapshot {
   std::vector<std::shared_ptr<const SeenLock>> locks;  ///< in order of name
   std::vector<std::vector<DeadlockLink>> rings;        ///< holders that wait for each other
+  std::vector<std::string> elections;  ///< names that have a value of a leader; 200 at most
+  std::vector<std::string> latches;    ///< names; 200 at most
+  std::vector<std::string> barriers;   ///< names; 200 at most
   runtime::BootTime taken_at{};
   std::uint64_t sweeps = 0;                ///< how often all keys were read
   std::uint64_t looks = 0;                 ///< how often the locks in focus were looked at

@@ -39,7 +39,9 @@ std::string snapshot_json(const Snapshot& snapshot, const std::vector<Row>& rows
   for (const auto& ring : snapshot.rings) rings.push_back(detail::ring_json(ring));
   JsonObject object;
   object.raw("totals", totals_json(totals_of(snapshot, now)));
-  return object.raw("locks", json_array(locks)).raw("deadlocks", json_array(rings)).str();
+  object.raw("locks", json_array(locks)).raw("deadlocks", json_array(rings));
+  const bool is_well = snapshot.problem.empty();
+  return object.raw("problem", is_well ? "null" : detail::json_string(snapshot.problem)).str();
 }
 
 }  // namespace dlock::cli

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "core/wire/gate.hpp"
 #include "core/wire/keys.hpp"
 #include "core/wire/token.hpp"
 #include "deadlock/waits_for.hpp"
@@ -26,6 +27,7 @@ constexpr auto unknown_life = 5s;            // ... or that it has not
 constexpr std::size_t max_parties = 50'000;
 constexpr std::size_t max_notes = 1'000;  // in one search for rings
 constexpr std::size_t max_names = 1'000;  // of clients, looked up in one step
+constexpr std::size_t max_others = 200;   // elections, latches, barriers
 constexpr double cost_of_name = 0.1;
 
 }  // namespace
@@ -75,6 +77,7 @@ void StoreSurvey::read_page() {
       if (note_tokens_.size() < max_notes) note_tokens_.insert(key.substr(notes.size()));
       continue;
     }
+    if (take_other(key)) continue;
     const auto lock = key.starts_with(core::token_prefix) ? core::key_of_queue(key) : key;
     if (!lock || !lock->starts_with(prefix) ||
         !detail::matches_glob(pattern_, std::string_view{*lock}.substr(prefix.size()))) {
@@ -88,6 +91,29 @@ void StoreSurvey::read_page() {
   };
   look_at(others, LockReader::Wanted::ours);
   look_at(queued, LockReader::Wanted::used);
+}
+
+// Whether the key is that of a latch, a barrier or a leader's value.
+bool StoreSurvey::take_other(const std::string& key) {
+  const auto& prefix = client_.state()->config().options.prefix;
+  const auto take = [&](std::string_view name, std::set<std::string>& names) {
+    if (!name.starts_with(prefix)) return;
+    name.remove_prefix(prefix.size());
+    if (names.size() < max_others && detail::matches_glob(pattern_, name)) names.emplace(name);
+  };
+  for (const auto& [start, names] :
+       {std::pair{core::gate_key(core::Kind::latch, ""), &found_others_.latches},
+        std::pair{core::gate_key(core::Kind::barrier, ""), &found_others_.barriers}}) {
+    if (!key.starts_with(start)) continue;
+    take(std::string_view{key}.substr(start.size()), *names);
+    return true;
+  }
+  // The key of a queue with `l` for `q`.
+  constexpr std::string_view leaders = "dlock1:l";
+  if (!key.starts_with(leaders)) return false;
+  const auto lock = core::key_of_queue("dlock1:q" + key.substr(leaders.size()));
+  if (lock) take(*lock, found_others_.elections);
+  return lock.has_value();
 }
 
 // On a majority, a lock is what several servers agree on: there are no small steps.
@@ -115,6 +141,7 @@ void StoreSurvey::end_sweep() {
   const auto now = runtime::boot_now();
   walk_ = {};
   ++sweeps_;
+  others_ = std::exchange(found_others_, {});
   sweep_took_ = std::chrono::duration_cast<std::chrono::milliseconds>(
       now - std::exchange(sweep_began_, runtime::BootTime{}));
   std::erase_if(entries_, [&](auto& item) {
@@ -203,6 +230,9 @@ std::shared_ptr<Snapshot> StoreSurvey::snapshot() const {
   all->locks.reserve(entries_.size());
   for (const auto& [key, entry] : entries_) all->locks.push_back(entry.lock);
   all->rings = rings_;
+  all->elections = {others_.elections.begin(), others_.elections.end()};
+  all->latches = {others_.latches.begin(), others_.latches.end()};
+  all->barriers = {others_.barriers.begin(), others_.barriers.end()};
   all->taken_at = runtime::boot_now();
   all->sweeps = sweeps_;
   all->looks = looks_;

@@ -50,6 +50,12 @@ class StoreSurvey {
     Party party;
     runtime::BootTime read_at{};
   };
+  // What is no lock, by name.
+  struct Others {
+    std::set<std::string> elections{};
+    std::set<std::string> latches{};
+    std::set<std::string> barriers{};
+  };
   using Locks = std::map<std::string, LockInfo>;
 
   detail::LockReader& reader();
@@ -57,6 +63,7 @@ class StoreSurvey {
   void at_cost(Work work);
   void read_page();
   void read_quorum();
+  [[nodiscard]] bool take_other(const std::string& key);
   void end_sweep();
   void find_rings();
   void add(Locks locks);
@@ -70,6 +77,8 @@ class StoreSurvey {
   std::optional<detail::LockReader> reader_;
   detail::LockReader::Walk walk_;
   std::set<std::string> note_tokens_;  ///< that this sweep has found
+  Others found_others_;                ///< that this sweep has found
+  Others others_;
   std::map<std::string, Entry> entries_;
   std::map<std::string, KnownParty> parties_;  ///< by client id
   std::vector<std::vector<DeadlockLink>> rings_;
