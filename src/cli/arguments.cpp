@@ -390,6 +390,7 @@ Arguments parse_serve(Words words) {
   app.add_option("--listen", address);
   app.add_option("--allow-host", serve.allowed_hosts)->allow_extra_args(false);
   app.add_option("--metrics-lock", serve.metrics_patterns)->allow_extra_args(false);
+  app.add_option("--allow-break", serve.token_file);
   app.add_option("--metrics-busiest", serve.busiest)
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000}));
   app.add_option("--max-commands", serve.max_commands)

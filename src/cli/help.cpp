@@ -254,6 +254,8 @@ ends it.
       --listen ADDRESS     the address, and behind a colon the port (default 127.0.0.1:8650)
       --allow-host NAME    a name under which others may ask for this server, beside localhost and
                            addresses; repeat it for more
+      --allow-break FILE   let those take locks away who know the token in the first line of FILE,
+                           at least 16 characters
       --metrics-lock GLOB  locks that have series of their own (200 at most); repeat it for more
       --metrics-busiest N  so many of the other locks have them too (default 20)
       --max-commands N     send the servers at most N commands a second (default 50); ten short ones
@@ -264,10 +266,11 @@ ends it.
 
 Paths: /metrics for Prometheus; /healthz has status 200 if the store can be read, else 503;
 /leader/NAME has status 200 if somebody leads the election NAME, else 503, for load balancers;
-/api/v1/locks, /api/v1/locks/NAME, /api/v1/elections, /api/v1/gates, /api/v1/history, /api/v1/doctor
-and /api/v1/events are JSON, which docs/operations.md describes.
+/api/v1/locks, /api/v1/locks/NAME, /api/v1/elections, /api/v1/gates, /api/v1/history, /api/v1/doctor,
+/api/v1/about, /api/v1/events and /api/v1/break are JSON, which docs/operations.md describes.
 
-dlock serve only reads. However many clients it has, the servers answer only one.
+Without --allow-break, dlock serve only reads. However many clients it has, the servers answer only
+one.
 
 Exit status: 0 ended by a signal; 69 the address cannot be used.
 )";

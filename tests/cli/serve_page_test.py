@@ -27,11 +27,13 @@ class Page(CliCase):
 
     def setUp(self):
         super().setUp()
-        server = self.start("serve", "--listen", "127.0.0.1:0")
+        (self.directory / "token").write_text("0123456789abcdef\n")
+        server = self.start("serve", "--listen", "127.0.0.1:0", "--allow-break", str(self.directory / "token"))
         server.expect("serving ")
         self.url = re.search(r"http://\S+", server.stdout).group()
         self.browser.resize(1200, 900)
         self.browser.open(self.url)
+        self.addCleanup(self.browser.open, "about:blank")  # or the page misses its server
 
     def text(self, selector):
         return self.browser.evaluate(f"document.querySelector({json.dumps(selector)})?.innerText ?? ''")
@@ -83,6 +85,23 @@ class Page(CliCase):
             program.close_stdin()
         self.assertEqual([program.wait() for program in programs], [0] * 4)
         self.assert_well()
+
+    def test_a_lock_is_taken_away_by_who_types_its_fence_and_the_token(self):
+        holder = self.start("run", "x", "--", "sh", "-c", "echo ready; exec sleep 60")
+        holder.expect("ready")
+        self.expect("#locks tbody", r"\Ax\s")
+        self.browser.evaluate("document.querySelector('#locks button').click()")
+        self.expect("#detail", "Take it from .* dlock")
+        self.browser.evaluate("document.querySelector('#detail-body button').click()")
+        fence = json.loads(self.dlock("info", "--json", "x").stdout)["fence"]
+        self.expect("#break-what", fence)
+        for typed, token, answer in ((fence, "wrong", "send the token"), ("5", "0123456789abcdef", "No holder"),
+                                     (fence, "0123456789abcdef", "It was taken away")):
+            self.browser.evaluate(f"""document.querySelector('#break-fence').value = '{typed}';
+                document.querySelector('#break-token').value = '{token}';
+                document.querySelector('#break-form').requestSubmit()""")
+            self.expect("#break-answer", answer)
+        self.assertEqual(holder.wait(), 73)
 
     def test_chains_of_waits_and_rings_are_drawn(self):
         # Three clients, each of which holds the lock of its number and waits for the one before.

@@ -152,6 +152,39 @@ class Serve(CliCase):
         for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
             self.assertIn(self.ask("/api/v1/locks/x", method)[0], (400, 405), method)
 
+    def test_a_lock_is_taken_away_by_its_fence_with_the_token_only(self):
+        token = self.directory / "token"
+        token.write_text("0123456789abcdef!\n")
+        self.serve("--allow-break", str(token))
+        self.assertIs(self.json("/api/v1/about")["may_break"], True)
+        holder = self.start("run", "x y", "--", "sh", "-c", "trap 'exit 3' TERM; echo ready; while :; do sleep 0.02; done")
+        holder.expect("ready")
+        fence = json.loads(self.dlock("info", "--json", "x y").stdout)["fence"]
+        path = f"/api/v1/break?name=x%20y&fence={fence}"
+        right = {"Authorization": "Bearer 0123456789abcdef!"}
+        for status, method, where, headers in (
+                (401, "POST", path, {}), (401, "POST", path, {"Authorization": "Bearer 0123456789abcdefX"}),
+                (401, "POST", path, {"Authorization": "Bearer "}), (404, "GET", path, right),
+                (403, "POST", path, {**right, "Origin": "http://evil.example"}),
+                (403, "POST", path, {**right, "Sec-Fetch-Site": "cross-site"}),
+                (421, "POST", path, {**right, "Host": "evil.example"}),
+                (405, "POST", "/api/v1/locks/x", right), (405, "OPTIONS", path, right),
+                (400, "POST", "/api/v1/break?name=x%20y", right), (400, "POST", path + "0" * 20, right),
+                (409, "POST", "/api/v1/break?name=x%20y&fence=5", right)):
+            self.assertEqual(self.ask(where, method, **headers)[0], status, (method, where, headers))
+        self.assertFalse(holder.is_over())
+        status, _, body = self.ask(path, "POST", Origin=f"http://127.0.0.1:{self.port}", **right)
+        self.assertEqual((status, json.loads(body)["outcome"]), (200, "broken"))
+        self.assertEqual(holder.wait(), 73)
+        self.server_program.expect_error(f"'x y' was taken from the holder with fence {fence}")
+
+    def test_without_a_good_token_nothing_is_taken_away(self):
+        (self.directory / "token").write_text("short\n")
+        for file in ("token", "none"):
+            result = self.dlock("serve", "--listen", "127.0.0.1:0", "--allow-break", str(self.directory / file))
+            self.assertEqual(result.returncode, 71)
+            self.assertIn("--allow-break", self.assert_one_message(result.stderr))
+
     def test_clients_that_do_not_finish_do_not_stop_it_and_cost_the_store_nothing(self):
         self.serve()
         idle = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(20)]

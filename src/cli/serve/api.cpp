@@ -12,6 +12,7 @@
 #include "cli/survey/listing.hpp"
 #include "cli/survey/snapshot_json.hpp"
 #include "dlock/error.hpp"
+#include "dlock/version.hpp"
 #include "inspect/json.hpp"
 #include "inspect/lock_json.hpp"
 
@@ -54,9 +55,13 @@ std::optional<std::size_t> number_of(const std::string& text) {
 }  // namespace
 
 HttpAnswer Api::answer(const HttpRequest& request) {
-  if (auto refusal = refusal_of(request, allowed_hosts_); refusal.status != 0) return refusal;
+  const bool is_break =
+      request.path == "/api/v1/break" && request.method == "POST" && breaker_.is_allowed();
+  if (auto refusal = refusal_of(request, allowed_hosts_, is_break); refusal.status != 0) {
+    return refusal;
+  }
   try {
-    return route(request);
+    return is_break ? breaker_.take_away(request) : route(request);
   } catch (const Error& error) {
     return problem(503, error.what());
   } catch (const std::exception& error) {
@@ -77,6 +82,11 @@ HttpAnswer Api::route(const HttpRequest& request) {
   if (path == "/metrics") {
     return {200, "text/plain; version=0.0.4; charset=utf-8",
             metrics_text(*hub_.latest(), metrics_, runtime::boot_now())};
+  }
+  if (path == "/api/v1/about") {
+    JsonObject object;
+    object.text("version", DLOCK_VERSION).text("store", hub_.url());
+    return {.body = object.boolean("may_break", breaker_.is_allowed()).str() + "\n"};
   }
   if (path == "/api/v1/locks") return locks(request);
   if (path == "/api/v1/history") return {.body = hub_.history_json() + "\n"};

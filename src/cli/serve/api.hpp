@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/serve/breaker.hpp"
 #include "cli/serve/http_server.hpp"
 #include "cli/serve/hub.hpp"
 #include "cli/serve/metrics.hpp"
@@ -13,8 +14,11 @@ namespace dlock::cli {
 /// Thread-safe.
 class Api {
  public:
-  Api(Hub& hub, MetricsOptions metrics, std::vector<std::string> allowed_hosts)
-      : hub_(hub), metrics_(std::move(metrics)), allowed_hosts_(std::move(allowed_hosts)) {}
+  Api(Hub& hub, Breaker& breaker, MetricsOptions metrics, std::vector<std::string> allowed_hosts)
+      : hub_(hub),
+        breaker_(breaker),
+        metrics_(std::move(metrics)),
+        allowed_hosts_(std::move(allowed_hosts)) {}
 
   [[nodiscard]] HttpAnswer answer(const HttpRequest& request);
 
@@ -27,6 +31,7 @@ class Api {
   [[nodiscard]] HttpAnswer events();
 
   Hub& hub_;
+  Breaker& breaker_;
   const MetricsOptions metrics_;
   const std::vector<std::string> allowed_hosts_;
 };

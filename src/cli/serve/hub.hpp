@@ -30,6 +30,7 @@ class Hub {
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
 
+  [[nodiscard]] const std::string& url() const noexcept { return client_.url(); }
   [[nodiscard]] std::shared_ptr<const Snapshot> latest() const { return sampler_.latest(); }
   /// From now on, for ten seconds, this lock is looked at more often.
   void watch(const std::string& name);

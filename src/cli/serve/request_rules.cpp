@@ -35,12 +35,22 @@ bool is_host_allowed(std::string_view host, const std::vector<std::string>& allo
                              [name](const std::string& one) { return is_same(name, one); });
 }
 
-HttpAnswer refusal_of(const HttpRequest& request, const std::vector<std::string>& allowed_hosts) {
+bool is_from_here(const HttpRequest& request) {
+  const auto site = request.header("Sec-Fetch-Site");
+  if (!site.empty() && site != "same-origin") return false;
+  const auto origin = request.header("Origin");
+  if (origin.empty()) return true;
+  const auto host = request.header("Host");
+  return is_same(origin, "http://" + host) || is_same(origin, "https://" + host);
+}
+
+HttpAnswer refusal_of(const HttpRequest& request, const std::vector<std::string>& allowed_hosts,
+                      bool may_post) {
   if (!is_host_allowed(request.header("Host"), allowed_hosts)) {
     return {421, "text/plain; charset=utf-8",
             "this server does not know that name: start it with --allow-host NAME\n"};
   }
-  if (request.method != "GET" && request.method != "HEAD") {
+  if (request.method != "GET" && request.method != "HEAD" && !may_post) {
     return {405, "text/plain; charset=utf-8", "this server only shows things: use GET\n"};
   }
   return {0, {}, {}};

@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include "cli/serve/api.hpp"
+#include "cli/serve/breaker.hpp"
 #include "cli/serve/http_server.hpp"
 #include "cli/serve/hub.hpp"
 #include "cli/supervision/signals.hpp"
@@ -45,7 +46,9 @@ int serve(const ServeArguments& arguments) {
       client,
       {.pattern = arguments.pattern, .max_commands = static_cast<double>(arguments.max_commands)}};
   Hub hub{client, sampler};
+  Breaker breaker{client, arguments.token_file.empty() ? "" : read_token(arguments.token_file)};
   Api api{hub,
+          breaker,
           {.busiest = static_cast<std::size_t>(arguments.busiest),
            .patterns = arguments.metrics_patterns},
           arguments.allowed_hosts};

@@ -1,6 +1,6 @@
 // The page of dlock serve. All text comes from a store, so it only ever becomes text: no innerHTML.
 const $ = id => document.getElementById(id)
-const state = { data: null, heard: 0, selected: null }
+const state = { data: null, heard: 0, selected: null, mayBreak: false }
 
 // An element, its attributes, and its children: elements or texts.
 function make(tag, attributes = {}, ...children) {
@@ -131,9 +131,31 @@ function drawDetail() {
       [lock.foreign ? 'a client of another library' : party(one) + (one.role ? `, ${one.role}` : ''), duration(one.held_for_ms),
         one.ttl_left_ms === null ? 'no end' : duration(one.ttl_left_ms), one.fence ?? '–']))
       : make('p', {}, 'Nobody holds it.'),
+    ...(state.mayBreak ? lock.holders.filter(one => one.fence).map(one => breakButton(lock, one)) : []),
     make('h3', {}, 'Queue, in order'),
     lock.waiters.length ? table(['', 'waiter', 'waits for'], lock.waiters.map((one, i) =>
       [String(i + 1), party(one), duration(one.waiting_ms)])) : make('p', {}, 'Nobody waits.'))
+}
+
+function breakButton(lock, one) {
+  const button = make('button', { type: 'button' }, `Take it from ${party(one)} …`)
+  button.addEventListener('click', () => {
+    $('break-what').textContent = `Takes “${visible(lock.name)}” from ${party(one)}, which has the fence ${one.fence}. ` +
+      'Nothing stops that program until it listens. Type the fence to confirm.'
+    $('break').dataset.name = lock.name
+    $('break-fence').value = $('break-answer').textContent = ''
+    $('break').showModal()
+  })
+  return button
+}
+
+async function takeAway(event) {
+  event.preventDefault()
+  const query = new URLSearchParams({ name: $('break').dataset.name, fence: $('break-fence').value.trim() })
+  const answer = await fetch(`/api/v1/break?${query}`, { method: 'POST', headers: { Authorization: `Bearer ${$('break-token').value}` } })
+  const body = await answer.json()
+  $('break-answer').textContent = answer.ok ? 'It was taken away.'
+    : body.outcome ? 'No holder has that fence (any more).' : visible(body.error)
 }
 
 // Who waits for a lock that a client holds, and who waits for those in turn.
@@ -248,7 +270,7 @@ const drawOpen = id => {
 function drawAll() {
   drawTotals()
   drawLocks()
-  drawDetail()
+  if (!$('detail-body').contains(document.activeElement)) drawDetail() // a button there keeps the focus
   drawBlocks()
   drawRings()
 }
@@ -273,6 +295,10 @@ setInterval(() => {
 setInterval(drawHistory, 2000)
 setInterval(() => drawOpen('others'), 5000)
 drawHistory()
+get('/api/v1/about').then(({ store, may_break: mayBreak }) => {
+  $('store').textContent = visible(store)
+  state.mayBreak = mayBreak
+})
 
 for (const id of ['others', 'doctor']) $(id).addEventListener('toggle', () => drawOpen(id))
 $('filter').addEventListener('input', () => state.data && drawLocks())
@@ -286,9 +312,11 @@ function close() {
   ;[...$('locks').querySelectorAll('button')].find(one => one.dataset.name === name)?.focus()
 }
 $('close').addEventListener('click', close)
+$('break-form').addEventListener('submit', event => takeAway(event).catch(error => { $('break-answer').textContent = error.message }))
+$('break-close').addEventListener('click', () => $('break').close())
 
 document.addEventListener('keydown', event => {
-  if (event.ctrlKey || event.metaKey || event.altKey || !state.data) return
+  if (event.ctrlKey || event.metaKey || event.altKey || !state.data || $('break').open) return
   if (event.key === 'Escape' && state.selected !== null) return close()
   if (event.target.matches('input, select')) return
   if (event.key === '/') {
