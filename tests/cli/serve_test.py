@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import sys
+import time
 import unittest
 import urllib.parse
 
@@ -204,6 +205,9 @@ class Serve(CliCase):
         self.serve()
         self.server.kill9()
         self.expect_answer("/healthz", lambda status, _: status == 503)
+        until = time.monotonic() + 1.5  # it tries again meanwhile
+        while time.monotonic() < until:
+            self.assertEqual(self.ask("/healthz")[0], 503)
         self.assertIn(b"\ndlock_store_up 0\n", self.ask("/metrics")[2])
         self.assertEqual(self.ask("/leader/x")[0], 503)
         self.server.restart()

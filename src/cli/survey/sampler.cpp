@@ -81,6 +81,7 @@ nanoseconds Sampler::work(StoreSurvey& survey) {
   const auto began = runtime::boot_now();
   const auto cost_before = survey.cost();
   bool is_over = false;
+  bool has_asked = false;
   const bool is_sweep_due = is_sweeping_ || began >= next_sweep_;
   if (began >= next_look_ && !(is_sweep_due && has_looked_)) {
     has_looked_ = true;
@@ -89,16 +90,17 @@ nanoseconds Sampler::work(StoreSurvey& survey) {
       const std::lock_guard hold{mutex_};
       names = focus_;
     }
-    survey.look(names);
+    has_asked = survey.look(names);
     next_look_ = began + look_interval;
   } else if (is_sweep_due) {
     has_looked_ = false;
     if (!std::exchange(is_sweeping_, true)) next_sweep_ = began + options_.interval;
     is_over = survey.step();
+    has_asked = true;
     is_sweeping_ = !is_over;
   }
   const auto now = runtime::boot_now();
-  if (is_over || now - published_at_ >= publish_interval) publish(survey);
+  if (is_over || now - published_at_ >= publish_interval) publish(survey, has_asked);
 
   // A server that is slow, or far away, gets at most one command at a time and a rest of that
   // length.
@@ -110,13 +112,18 @@ nanoseconds Sampler::work(StoreSurvey& survey) {
   return std::max(rest, until_due);
 }
 
-void Sampler::publish(const StoreSurvey& survey) {
+// Without an answer of the store, a problem with it remains.
+void Sampler::publish(const StoreSurvey& survey, bool has_asked) {
   auto snapshot = survey.snapshot();
   published_at_ = snapshot->taken_at;
   const std::lock_guard hold{mutex_};
+  if (has_asked) {
+    problem_ = nullptr;
+    has_answer_ = true;
+  } else {
+    snapshot->problem = latest_->problem;
+  }
   latest_ = std::move(snapshot);
-  problem_ = nullptr;
-  has_answer_ = true;
   changed_.notify_all();
 }
 

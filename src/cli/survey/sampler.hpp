@@ -51,7 +51,7 @@ class Sampler {
  private:
   void run(const std::stop_token& stop);
   std::chrono::nanoseconds work(StoreSurvey& survey);
-  void publish(const StoreSurvey& survey);
+  void publish(const StoreSurvey& survey, bool has_asked);
   void report(std::exception_ptr problem);
 
   Client& client_;

@@ -156,9 +156,9 @@ void StoreSurvey::end_sweep() {
   });
 }
 
-void StoreSurvey::look(std::span<const std::string> names) {
+bool StoreSurvey::look(std::span<const std::string> names) {
   ++looks_;
-  if (names.empty() || client_.state()->is_quorum()) return;
+  if (names.empty() || client_.state()->is_quorum()) return false;
   at_cost([&] {
     std::vector<std::string> keys;
     for (const auto& name : names) keys.push_back(reader().config().key_of(name));
@@ -171,6 +171,7 @@ void StoreSurvey::look(std::span<const std::string> names) {
     }
     add(std::move(locks));
   });
+  return true;
 }
 
 void StoreSurvey::add(Locks locks) {

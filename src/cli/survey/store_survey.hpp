@@ -30,8 +30,9 @@ class StoreSurvey {
   /// Reads one page of the keys, and begins a sweep if none is under way. Returns whether the sweep
   /// is over.
   bool step();
-  /// Looks at the locks with these names.
-  void look(std::span<const std::string> names);
+  /// Looks at the locks with these names. Returns whether it has asked the store: it does not if
+  /// there are none, or on a quorum.
+  bool look(std::span<const std::string> names);
 
   /// What it has cost the servers: the number of commands. One that reads what a client registered
   /// counts a tenth, and a long queue counts as several.
