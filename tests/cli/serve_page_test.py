@@ -120,6 +120,19 @@ class Page(CliCase):
         self.server.command("FLUSHALL")
         self.assert_well()
 
+    def test_a_search_finds_all_locks_also_beyond_those_shown(self):
+        now = int(time.time() * 1e6)
+        for i in range(600):
+            self.server.command("SET", f"lock{i:03}", f"dlock1:{1:016x}:{i:032x}:3000:{now}:0", "PX", "60000")
+        self.expect("#state", "the longest queues of 600 locks")
+        self.assertEqual(self.browser.evaluate("document.querySelectorAll('#locks tbody tr').length"), 500)
+        self.press("/", "k", "5", "9", "9")
+        self.expect("#locks tbody", r"\Alock599\s[^\n]*\Z")
+        self.browser.evaluate("document.querySelector('#locks button').click()")
+        self.expect("#detail", "(?s)lock599.*Holders")
+        self.server.command("FLUSHALL")
+        self.assert_well()
+
     def test_elections_latches_barriers_and_the_doctor(self):
         programs = [self.start("elect", "web", "--value", "host-7", "--", "cat"),
                     self.start("latch", "--count", "3", "ready"), self.start("barrier", "--parties", "2", "phase")]

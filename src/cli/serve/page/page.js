@@ -1,6 +1,6 @@
 // The page of dlock serve. All text comes from a store, so it only ever becomes text: no innerHTML.
 const $ = id => document.getElementById(id)
-const state = { data: null, heard: 0, selected: null, mayBreak: false }
+const state = { data: null, heard: 0, selected: null, found: null, mayBreak: false }
 
 // An element, its attributes, and its children: elements or texts.
 function make(tag, attributes = {}, ...children) {
@@ -45,11 +45,25 @@ function holder(lock) {
   return lock.holders.length > 1 ? `${lock.holders.length} holders` : party(lock.holders[0])
 }
 
+// The stream has the longest queues only: where there are more, the server searches.
+async function search() {
+  const text = $('filter').value
+  const { locks, totals } = state.data
+  if (text && totals.locks > locks.length) {
+    const found = await get(`/api/v1/locks?limit=500&filter=${encodeURIComponent(text)}`)
+    state.found = { text, locks: found.locks }
+  }
+  drawLocks()
+  drawDetail()
+}
+
+const known = () => state.found?.text === $('filter').value ? state.found.locks : state.data.locks
+
 function chosen() {
   const text = $('filter').value.toLowerCase()
   const value = { waiters: lock => lock.waiters.length, longest: lock => lock.longest_wait_ms,
     held: lock => lock.held_for_ms ?? -1, handoffs: lock => lock.handoffs_per_s }[$('sort').value]
-  const locks = state.data.locks.filter(lock => !text || lock.name.toLowerCase().includes(text) ||
+  const locks = known().filter(lock => !text || state.found?.text === $('filter').value || lock.name.toLowerCase().includes(text) ||
     lock.holders.some(one => party(one).toLowerCase().includes(text)))
   return value ? locks.sort((a, b) => value(b) - value(a))
     : locks.sort((a, b) => a.name < b.name ? -1 : 1)
@@ -96,7 +110,7 @@ function drawLocks() {
     const focused = document.activeElement
     show(body, ...list)
     if (focused?.dataset.name !== undefined && focused.isConnected) focused.focus()
-    const names = new Set(state.data.locks.map(lock => lock.name))
+    const names = new Set(known().map(lock => lock.name))
     for (const name of rows.keys()) if (!names.has(name)) rows.delete(name)
   }
   $('locks').hidden = !locks.length
@@ -121,7 +135,7 @@ function table(headings, rows) {
 function drawDetail() {
   $('detail').hidden = state.selected === null
   if (state.selected === null) return
-  const lock = state.data.locks.find(one => one.name === state.selected)
+  const lock = [...state.data.locks, ...known()].find(one => one.name === state.selected)
   $('detail-heading').textContent = visible(state.selected)
   if (!lock) return show($('detail-body'), make('p', {}, 'Nobody holds this lock or waits for it.'))
   const kinds = { mutex: 'mutex', shared_mutex: 'reader-writer lock', semaphore: `semaphore, ${lock.used} of ${lock.permits} permits` }
@@ -284,9 +298,10 @@ const events = new EventSource('/api/v1/events')
 events.addEventListener('snapshot', event => {
   state.data = JSON.parse(event.data)
   state.heard = Date.now()
+  if (state.found) search().catch(() => { state.found = null })
   const { problem, totals, locks } = state.data
   tell(problem ? `cannot read the store, trying again: ${visible(problem)}`
-    : totals.locks > locks.length ? `live; of ${totals.locks} locks those with the longest queues` : 'live', problem)
+    : totals.locks > locks.length ? `live; the longest queues of ${totals.locks} locks: search for others` : 'live', problem)
   drawAll()
 })
 setInterval(() => {
@@ -301,7 +316,7 @@ get('/api/v1/about').then(({ store, may_break: mayBreak }) => {
 })
 
 for (const id of ['others', 'doctor']) $(id).addEventListener('toggle', () => drawOpen(id))
-$('filter').addEventListener('input', () => state.data && drawLocks())
+$('filter').addEventListener('input', () => state.data && search().catch(error => tell(error.message, true)))
 $('sort').addEventListener('change', () => state.data && drawLocks())
 $('search').addEventListener('submit', event => event.preventDefault())
 
