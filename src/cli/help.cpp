@@ -218,8 +218,9 @@ many wait and how long, and how often they change hands.
   dlock top --once --json | jq '.locks[] | select(.longest_wait_ms > 60000) | .name'
 
       --once               print the locks once, after a second
-      --json               print an object with totals, locks and deadlocks. A lock is what 'dlock info
-                           --json' prints, with longest_wait_ms and handoffs_per_s
+      --json               print an object with totals, locks, deadlocks, waits (which holder waits for
+                           which lock) and problem. A lock is what 'dlock info --json' prints, with
+                           longest_wait_ms and handoffs_per_s
       --sort KEY           waiters (default), longest, held, ttl, handoffs, or name
       --reverse            turn the order around
       --filter TEXT        only locks with TEXT in their name or holder; with *, ? or [abc] it is a

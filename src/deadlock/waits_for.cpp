@@ -181,14 +181,19 @@ std::vector<Ring> WaitsFor::rings() {
   store_.scan(prefix + '*', "string", [&](const std::vector<std::string>& keys) {
     for (const auto& key : keys) tokens.insert(key.substr(prefix.size()));
   });
-  return rings_among(std::vector<std::string>{tokens.begin(), tokens.end()});
+  return rings_among(read_all(std::vector<std::string>{tokens.begin(), tokens.end()}));
 }
 
-std::vector<Ring> WaitsFor::rings_among(std::span<const std::string> tokens) {
-  Snapshot all;
+std::map<std::string, Note> WaitsFor::read_all(std::span<const std::string> tokens) {
+  std::map<std::string, Note> notes;
   for (const auto& token : tokens) {
-    if (auto note = read(token)) all.notes.emplace(token, std::move(*note));
+    if (auto note = read(token)) notes.emplace(token, std::move(*note));
   }
+  return notes;
+}
+
+std::vector<Ring> WaitsFor::rings_among(std::map<std::string, Note> notes) {
+  Snapshot all{.notes = std::move(notes)};
   std::set<std::string> awaited;
   for (const auto& [token, note] : all.notes) awaited.insert(note.key);
   const std::vector<std::string> keys{awaited.begin(), awaited.end()};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -57,8 +58,10 @@ class WaitsFor {
                                          const Ring& suspected = {});
   /// All present rings, each once.
   [[nodiscard]] std::vector<Ring> rings();
-  /// The rings among the holders of these tokens, each once.
-  [[nodiscard]] std::vector<Ring> rings_among(std::span<const std::string> tokens);
+  /// The notes of these tokens that exist.
+  [[nodiscard]] std::map<std::string, Note> read_all(std::span<const std::string> tokens);
+  /// The rings among the holders that wrote these notes, each once.
+  [[nodiscard]] std::vector<Ring> rings_among(std::map<std::string, Note> notes);
 
  private:
   template <class Source>

@@ -117,6 +117,11 @@ class Page(CliCase):
             self.server.command("SET", f"dlock1:waits:{token(i, i)}", f"wait 1 lock{other}", "PX", "60000")
         for i, other in ((1, 2), (2, 1)):
             self.expect("#rings", rf"lock{i} is held by .*000{i}\), which waits for lock{other}")
+        # The holder of lock4 waits for lock1 too, in a program that is another client.
+        self.server.command("SET", "lock4", f"{token(4, 4)}:{now}:0", "PX", "60000")
+        self.server.command("ZADD", "dlock1:qw:{lock4}", str(now), token(5, 5))
+        self.server.command("SET", f"dlock1:waits:{token(4, 4)}", "wait 1 lock1", "PX", "60000")
+        self.expect("#blocks", r"(?s)0004\) waits for lock1 in a program that it started.*0005\) waits .* for lock4")
         self.server.command("FLUSHALL")
         self.assert_well()
 

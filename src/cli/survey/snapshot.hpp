@@ -20,10 +20,17 @@ struct SeenLock {
   double handoffs = 0;  ///< per second, as `HandoffRate` estimates it
 };
 
+/// A holder that waits for another lock, perhaps in a program that it started.
+struct HolderWait {
+  std::string token;  ///< of the holder
+  std::string name;   ///< of the lock that it waits for
+};
+
 /// Immutable, once the sampler has published it.
 struct Snapshot {
   std::vector<std::shared_ptr<const SeenLock>> locks;  ///< in order of name
   std::vector<std::vector<DeadlockLink>> rings;        ///< holders that wait for each other
+  std::vector<HolderWait> waits;                       ///< that have lasted 2 s
   std::vector<std::string> elections;  ///< names that have a value of a leader; 200 at most
   std::vector<std::string> latches;    ///< names; 200 at most
   std::vector<std::string> barriers;   ///< names; 200 at most

@@ -37,9 +37,14 @@ std::string snapshot_json(const Snapshot& snapshot, const std::vector<Row>& rows
   for (const auto& row : rows) locks.push_back(seen_lock_json(*row.lock, now));
   std::vector<std::string> rings;
   for (const auto& ring : snapshot.rings) rings.push_back(detail::ring_json(ring));
+  std::vector<std::string> waits;
+  for (const auto& wait : snapshot.waits) {
+    waits.push_back(JsonObject{}.text("token", wait.token).bytes("name", wait.name).str());
+  }
   JsonObject object;
   object.raw("totals", totals_json(totals_of(snapshot, now)));
   object.raw("locks", json_array(locks)).raw("deadlocks", json_array(rings));
+  object.raw("waits", json_array(waits));
   const bool is_well = snapshot.problem.empty();
   return object.raw("problem", is_well ? "null" : detail::json_string(snapshot.problem)).str();
 }

@@ -12,7 +12,8 @@ namespace dlock::cli {
 /// Returns what `dlock info --json` prints, and longest_wait_ms and handoffs_per_s.
 [[nodiscard]] std::string seen_lock_json(const SeenLock& lock, runtime::BootTime now);
 
-/// Returns one JSON object: `totals`, `locks` in the order of `rows`, `deadlocks`, and `problem`.
+/// Returns one JSON object: `totals`, `locks` in the order of `rows`, `deadlocks`, `waits` and
+/// `problem`.
 [[nodiscard]] std::string snapshot_json(const Snapshot& snapshot, const std::vector<Row>& rows,
                                         runtime::BootTime now);
 

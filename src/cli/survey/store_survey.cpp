@@ -132,8 +132,15 @@ void StoreSurvey::find_rings() {
   rings_.clear();
   const std::vector<std::string> tokens{note_tokens_.begin(), note_tokens_.end()};
   note_tokens_.clear();
-  for (const auto& ring : detail::WaitsFor{reader()}.rings_among(tokens)) {
-    rings_.push_back(detail::links_of(reader(), ring, reader().config().options.prefix));
+  detail::WaitsFor waits_for{reader()};
+  auto notes = waits_for.read_all(tokens);
+  const auto& prefix = reader().config().options.prefix;
+  waits_.clear();
+  for (const auto& [token, note] : notes) {
+    if (note.key.starts_with(prefix)) waits_.push_back({token, note.key.substr(prefix.size())});
+  }
+  for (const auto& ring : waits_for.rings_among(std::move(notes))) {
+    rings_.push_back(detail::links_of(reader(), ring, prefix));
   }
 }
 
@@ -231,6 +238,7 @@ std::shared_ptr<Snapshot> StoreSurvey::snapshot() const {
   all->locks.reserve(entries_.size());
   for (const auto& [key, entry] : entries_) all->locks.push_back(entry.lock);
   all->rings = rings_;
+  all->waits = waits_;
   all->elections = {others_.elections.begin(), others_.elections.end()};
   all->latches = {others_.latches.begin(), others_.latches.end()};
   all->barriers = {others_.barriers.begin(), others_.barriers.end()};

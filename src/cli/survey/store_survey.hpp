@@ -83,6 +83,7 @@ class StoreSurvey {
   std::map<std::string, Entry> entries_;
   std::map<std::string, KnownParty> parties_;  ///< by client id
   std::vector<std::vector<DeadlockLink>> rings_;
+  std::vector<HolderWait> waits_;
   runtime::BootTime sweep_began_{};
   std::chrono::milliseconds sweep_took_{};
   std::uint64_t sweeps_ = 0;

@@ -176,7 +176,16 @@ async function takeAway(event) {
 function drawBlocks() {
   const held = new Map()
   const waiting = new Set()
+  const names = new Map(state.data.waits.map(wait => [wait.token, wait.name]))
+  const inside = new Map() // lock: the holders of others that wait for it in a program they started
   for (const lock of state.data.locks) {
+    for (const one of lock.holders) {
+      const name = names.get(one.token)
+      if (name !== undefined && lock.waiters.length) {
+        inside.set(name, [...inside.get(name) ?? [], one])
+        waiting.add(one.client)
+      }
+    }
     if (!lock.waiters.length) continue
     for (const one of lock.holders) {
       const key = one.client || `lock ${lock.name}`
@@ -187,7 +196,7 @@ function drawBlocks() {
   }
   const behind = (key, seen = new Set()) => {
     for (const lock of held.get(key)?.locks ?? []) {
-      for (const one of lock.waiters) {
+      for (const one of [...lock.waiters, ...inside.get(lock.name) ?? []]) {
         if (!seen.has(one.client)) { seen.add(one.client); behind(one.client, seen) }
       }
     }
@@ -200,6 +209,11 @@ function drawBlocks() {
       if (held.has(one.client) && !path.includes(one.client)) item.append(branch(one.client, [...path, one.client]))
       return item
     })
+    for (const one of inside.get(lock.name) ?? []) {
+      if (path.includes(one.client) || lock.waiters.some(other => other.client === one.client)) continue
+      items.push(make('li', {}, `${party(one)} `, make('span', { class: 'faint' }, `waits for ${visible(lock.name)} in a program that it started`),
+        branch(one.client, [...path, one.client])))
+    }
     if (lock.waiters.length > most) items.push(make('li', { class: 'faint' }, `and ${lock.waiters.length - most} more`))
     return items
   }))
