@@ -51,6 +51,7 @@ async function search() {
   const { locks, totals } = state.data
   if (text && totals.locks > locks.length) {
     const found = await get(`/api/v1/locks?limit=500&filter=${encodeURIComponent(text)}`)
+    if (text !== $('filter').value) return // the answer to a later question may come first
     state.found = { text, locks: found.locks }
   }
   drawLocks()
