@@ -49,7 +49,7 @@ class DLOCK_API Lease {
   [[nodiscard]] const std::string& name() const noexcept;
   /// The random text that identifies this holder in the lock's key, without the fence. Each
   /// acquisition has a new one. Stays after a release.
-  [[nodiscard]] const std::string& token() const noexcept;
+  [[nodiscard]] std::string token() const;
   /// The fencing token: a number that grows with each acquisition of a name, by any client
   /// anywhere. Stays after a release; 0 for a lease that was never acquired or was moved from.
   ///

@@ -65,7 +65,7 @@ class DLOCK_API UpgradeableLease {
   /// The lock's name, without the client's prefix. Stays after a release.
   [[nodiscard]] const std::string& name() const noexcept;
   /// The token of the reader's lease, also while it is the writer. Stays after a release.
-  [[nodiscard]] const std::string& token() const noexcept;
+  [[nodiscard]] std::string token() const;
   /// The fencing token, as `Lease::fence()` describes it; `upgrade()` makes it greater. Stays after
   /// a release.
   [[nodiscard]] std::int64_t fence() const noexcept;

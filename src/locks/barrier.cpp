@@ -47,7 +47,7 @@ void Barrier::leave(Lease part) {
       gate_->key,
       {Kind::barrier,
        "leave",
-       {std::to_string(parties_), detail::token_of_part(*gate_, Kind::barrier, part)}}));
+       {std::to_string(parties_), detail::token_of_part(*gate_, Kind::barrier, part).text()}}));
 }
 
 void Barrier::reset() {

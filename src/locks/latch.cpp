@@ -68,7 +68,7 @@ Lease Latch::join() {
 void Latch::count_down(Lease part) {
   auto gate = gate_of(count_, options_, "1");
   gate.call = "count";
-  gate.arguments.push_back(detail::token_of_part(*gate_, Kind::latch, part));
+  gate.arguments.push_back(detail::token_of_part(*gate_, Kind::latch, part).text());
   static_cast<void>(gate_->client->at_gate(gate_->key, std::move(gate)));
 }
 

@@ -134,9 +134,7 @@ const std::string& Lease::name() const noexcept {
   return state_ ? state_->name : detail::no_name();
 }
 
-const std::string& Lease::token() const noexcept {
-  return state_ ? state_->record->token : detail::no_name();
-}
+std::string Lease::token() const { return state_ ? state_->record->token.text() : std::string{}; }
 
 std::int64_t Lease::fence() const noexcept { return state_ ? state_->record->fence.number() : 0; }
 

@@ -20,16 +20,22 @@ namespace dlock::detail {
 class LeaseState {
  public:
   LeaseState(std::shared_ptr<Session> owner, std::shared_ptr<core::LeaseRecord> lease,
-             std::string lock_name)
+             std::shared_ptr<const std::string> lock_name)
       : client(std::move(owner)),
         record(std::move(lease)),
-        name(std::move(lock_name)),
+        shared_name_(std::move(lock_name)),
+        name(*shared_name_),
         session(client.get()) {}
 
   std::shared_ptr<Session>
       client;  ///< none: it was released, and only its name, token and fence remain
   const std::shared_ptr<core::LeaseRecord> record;
-  const std::string name;
+
+ private:
+  const std::shared_ptr<const std::string> shared_name_;  ///< with the lock
+
+ public:
+  const std::string& name;
   const Session* const session;  ///< the client's, to compare with; for threads without the handle
   /// The number of the thread that must release it; 0: unknown.
   std::atomic<std::uint64_t> thread{0};

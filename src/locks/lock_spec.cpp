@@ -40,16 +40,17 @@ LockOptions finite(LockOptions options) {
 LockSpec::LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_options,
                    std::int64_t permits)
     : client(owner.state()),
-      name(lock_name),
+      shared_name_(std::make_shared<const std::string>(lock_name)),
+      name(*shared_name_),
       key(client->config().key_of(name)),
       options(finite(lock_options)),
       capacity(permits) {
-  if (key.size() > max_key_bytes) {
+  if (key.text().size() > max_key_bytes) {
     throw_error(errc::usage,
                 "a lock's name with its prefix may have at most 512 KiB, this one has " +
-                    std::to_string(key.size()) + " bytes");
+                    std::to_string(key.text().size()) + " bytes");
   }
-  if (key.starts_with(core::token_prefix)) {
+  if (key.text().starts_with(core::token_prefix)) {
     throw_error(errc::usage, "keys that begin with \"" + std::string{core::token_prefix} +
                                  "\" are the library's own; choose another name or prefix");
   }
@@ -76,7 +77,7 @@ LockSpec::LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_o
 }
 
 Lease LockSpec::lease_of(std::shared_ptr<core::LeaseRecord> record) const {
-  return Lease{std::make_shared<LeaseState>(client, std::move(record), name)};
+  return Lease{std::make_shared<LeaseState>(client, std::move(record), shared_name_)};
 }
 
 std::optional<Lease> LockSpec::take(std::optional<milliseconds> limit, const std::stop_token& stop,
@@ -159,12 +160,14 @@ std::shared_ptr<LeaseState> LockSpec::obtain(std::optional<milliseconds> limit,
   if (!record) {
     return nullptr;
   }
-  auto state = std::make_shared<LeaseState>(client, std::move(record), name);
-  try {
-    await_replicas({state->record}, stop);
-  } catch (...) {  // also for a thread that is cancelled here
-    state->release_quietly();
-    throw;
+  auto state = std::make_shared<LeaseState>(client, std::move(record), shared_name_);
+  if (options.min_replicas > 0) {
+    try {
+      await_replicas({state->record}, stop);
+    } catch (...) {  // also for a thread that is cancelled here
+      state->release_quietly();
+      throw;
+    }
   }
   bind_to_thread(state);
   return state;
@@ -200,7 +203,7 @@ Lease LockSpec::exchange(Lease&& former, const core::Permits& permits) const {
                                 std::to_string(state->record->fence.number()) +
                                 ") had ended before it could be downgraded");
   }
-  const auto next = std::make_shared<LeaseState>(client, std::move(record), name);
+  const auto next = std::make_shared<LeaseState>(client, std::move(record), shared_name_);
   bind_to_thread(next);
   return Lease{next};
 }

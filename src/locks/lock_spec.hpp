@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/wire/keys.hpp"
 #include "core/wire/permits.hpp"
 #include "dlock/async.hpp"
 #include "dlock/client.hpp"
@@ -30,8 +31,13 @@ class LockSpec : public std::enable_shared_from_this<LockSpec> {
            std::int64_t permits = 0);
 
   const std::shared_ptr<Session> client;
-  const std::string name;
-  const std::string key;
+
+ private:
+  const std::shared_ptr<const std::string> shared_name_;  ///< with the leases
+
+ public:
+  const std::string& name;
+  const core::Key key;
   const LockOptions options;
   mutable std::atomic<std::int64_t> capacity;  ///< the number of permits; a semaphore changes it
 

@@ -61,7 +61,7 @@ std::vector<std::string> ThreadLeases::tokens(const Session& client) const {
   for (auto each = leases_.rbegin(); each != leases_.rend() && tokens.size() < max_tokens; ++each) {
     const auto lease = each->lock();
     if (lease && lease->session == &client && lease->thread == thread_) {
-      tokens.push_back(lease->record->token);
+      tokens.emplace_back(lease->record->token);
     }
   }
   return tokens;

@@ -128,7 +128,7 @@ const std::string& UpgradeableLease::name() const noexcept {
 }
 
 // Only a release or a move changes it, and only one thread at a time may call those.
-const std::string& UpgradeableLease::token() const noexcept {
+std::string UpgradeableLease::token() const {
   return state_ ? state_->base.token() : past_.token();
 }
 

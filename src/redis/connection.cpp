@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -47,6 +48,29 @@ std::string advice(const std::optional<Tls>& tls) {
                                   : "check that the server accepts the client certificate";
 }
 
+constexpr std::size_t max_head = 24;  // a letter, digits, and twice the end of a line
+
+// These write, and return where the next bytes go.
+char* put_bytes(char* to, std::string_view bytes) {
+  std::memcpy(to, bytes.data(), bytes.size());
+  return to + bytes.size();
+}
+
+char* put_head(char* to, char kind, std::size_t count) {
+  *to++ = kind;
+  to = std::to_chars(to, to + max_head, count).ptr;
+  *to++ = '\r';
+  *to++ = '\n';
+  return to;
+}
+
+char* put_field(char* to, std::string_view field) {
+  to = put_bytes(put_head(to, '$', field.size()), field);
+  *to++ = '\r';
+  *to++ = '\n';
+  return to;
+}
+
 }  // namespace
 
 struct Connection::Impl {
@@ -54,6 +78,7 @@ struct Connection::Impl {
   static std::unique_ptr<Impl> open(const Settings& settings, Deadline deadline);
   static std::unique_ptr<Impl> open_first(const Settings& settings, Deadline deadline);
   void append(std::span<const std::string_view> fields);
+  void append_pieces(std::initializer_list<Piece> pieces);
   bool flush();
   bool read();
   std::optional<resp3::Value> next();
@@ -96,23 +121,22 @@ bool Connection::Impl::note_problem(Outcome outcome) {
 
 void Connection::Impl::append(std::span<const std::string_view> fields) {
   if (!socket) return;
-  constexpr std::size_t max_head = 24;  // a letter, digits, and twice the end of a line
   std::size_t room = max_head;
   for (const auto field : fields) room += max_head + field.size();
   char* const begin = output.room(room);
+  char* out = put_head(begin, '*', fields.size());
+  for (const auto field : fields) out = put_field(out, field);
+  output.add(static_cast<std::size_t>(out - begin));
+}
+
+void Connection::Impl::append_pieces(std::initializer_list<Piece> pieces) {
+  if (!socket) return;
+  std::size_t room = 0;
+  for (const auto& piece : pieces) room += max_head + piece.bytes.size();
+  char* const begin = output.room(room);
   char* out = begin;
-  const auto put_head = [&](char kind, std::size_t count) {
-    *out++ = kind;
-    out = std::to_chars(out, out + max_head, count).ptr;
-    *out++ = '\r';
-    *out++ = '\n';
-  };
-  put_head('*', fields.size());
-  for (const auto field : fields) {
-    put_head('$', field.size());
-    out = std::copy(field.begin(), field.end(), out);
-    *out++ = '\r';
-    *out++ = '\n';
+  for (const auto& piece : pieces) {
+    out = piece.is_field ? put_field(out, piece.bytes) : put_bytes(out, piece.bytes);
   }
   output.add(static_cast<std::size_t>(out - begin));
 }
@@ -317,6 +341,10 @@ const Endpoint::Address& Connection::primary() const noexcept { return impl_->pr
 
 void Connection::append(std::span<const std::string_view> fields) { impl_->append(fields); }
 
+void Connection::append_pieces(std::initializer_list<Piece> pieces) {
+  impl_->append_pieces(pieces);
+}
+
 bool Connection::flush() { return impl_->flush(); }
 
 bool Connection::wants_write() const noexcept {
@@ -327,7 +355,16 @@ bool Connection::receive(Receiver& receiver) {
   do {
     impl_->read();
     // Delivers the input from before the end: a reply may be in it.
-    while (const auto value = impl_->next()) deliver(*value, receiver);
+    for (;;) {
+      if (const auto likely = receiver.likely();
+          !likely.empty() && impl_->socket && impl_->reader.skip(likely)) {
+        receiver.on_likely();
+        continue;
+      }
+      const auto value = impl_->next();
+      if (!value) break;
+      deliver(*value, receiver);
+    }
     if (!impl_->is_usable()) return false;
   } while (impl_->read_was_full);
   return true;

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,6 +34,10 @@ class Receiver {
  public:
   /// The reply to the oldest command that has none yet (SSUBSCRIBE's confirmation counts as one).
   virtual void on_reply(const ReplyView& reply) = 0;
+  /// Called before each reply: the server's spelling of whole replies that are likely to come next,
+  /// or nothing. If just these come, one call of `on_likely` replaces the calls of `on_reply`.
+  [[nodiscard]] virtual std::string_view likely() const { return {}; }
+  virtual void on_likely() {}
   /// A message on a subscribed channel.
   virtual void on_message(std::string_view channel, std::string_view payload) = 0;
   /// The server ended the subscription to `channel` by itself.
@@ -99,6 +104,13 @@ class Connection {
   /// Puts a command into the output buffer; `fields[0]` is its name. It must have exactly one
   /// reply: SSUBSCRIBE with one channel at a time, and never SUNSUBSCRIBE or SUBSCRIBE.
   void append(std::span<const std::string_view> fields);
+  /// A part of encoded commands: bytes as they go over the network, or a field to encode.
+  struct Piece {
+    std::string_view bytes;
+    bool is_field = false;
+  };
+  /// The same for commands of which the caller has encoded all that never changes.
+  void append_pieces(std::initializer_list<Piece> pieces);
   /// Writes what the socket takes. False: the connection is broken (see `problem()`).
   [[nodiscard]] bool flush();
   /// Whether something is still waiting to be written.

@@ -89,7 +89,7 @@ bool is_valid(Type type, std::string_view text) {
     case Type::big_number:
       return is_big_number(text);
     default:
-      return text.find('\n') == text.npos;
+      return true;
   }
 }
 
@@ -137,6 +137,13 @@ std::optional<Value> Reader::next() {
   return std::nullopt;
 }
 
+bool Reader::skip(std::string_view bytes) {
+  forget();
+  if (at_ > 0 || !input_.bytes().starts_with(bytes)) return false;
+  input_.take(bytes.size());
+  return true;
+}
+
 // The value that was given.
 void Reader::forget() {
   if (!whole_) return;
@@ -182,8 +189,12 @@ bool Reader::read_value() {
 }
 
 bool Reader::read_line(Type type, std::string_view rest) {
-  const auto stop = rest.substr(0, max_line + 2).find('\r', 1);
-  if (stop == rest.npos) {
+  // One pass by hand: most lines are short.
+  const auto most = std::min(rest.size(), max_line + 2);
+  std::size_t stop = 1;
+  bool has_newline = false;
+  for (; stop < most && rest[stop] != '\r'; ++stop) has_newline = has_newline || rest[stop] == '\n';
+  if (stop == most) {
     return rest.size() >= max_line + 2 && too_long(name_of(type), max_line);
   }
   if (stop + 1 == rest.size()) return false;
@@ -192,7 +203,7 @@ bool Reader::read_line(Type type, std::string_view rest) {
   if (type == Type::integer || type == Type::real || type == Type::big_number) {
     text = without_plus(text);
   }
-  if (!is_valid(type, text)) {
+  if (has_newline || !is_valid(type, text)) {
     return malformed(std::string{name_of(type)} + " that cannot be read");
   }
   const auto begin = at_ + (stop - text.size());

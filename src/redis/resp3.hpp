@@ -120,6 +120,10 @@ class Reader {
   /// more input, or see `problem`.
   [[nodiscard]] std::optional<Value> next();
 
+  /// Drops whole values that are spelled just like `bytes`, if they come next, and returns whether
+  /// they did. Invalidates the value that `next` returned.
+  bool skip(std::string_view bytes);
+
   /// Says in a sentence how the input broke the protocol or a bound, after which there are no more
   /// values. Empty: all is well.
   [[nodiscard]] const std::string& problem() const noexcept { return problem_; }

@@ -32,7 +32,7 @@ struct Session::AsyncCall final : Call, EventLoop::AsyncWaiter {
   std::optional<std::stop_callback<Cancel>> on_stop;
 };
 
-void Session::async_acquire(const std::string& key, const LockOptions& options,
+void Session::async_acquire(const core::Key& key, const LockOptions& options,
                             std::optional<std::chrono::milliseconds> limit,
                             const std::stop_token& stop,
                             const std::optional<core::Permits>& permits, Handler then) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "core/wire/command.hpp"
 #include "redis/connection.hpp"
@@ -14,6 +15,14 @@ class BlockReplies {
  public:
   /// Takes the next one. Returns whether it was the last.
   [[nodiscard]] bool add(const redis::ReplyView& reply);
+  /// All but the last as nearly every block has them, in the server's spelling. `add_usual` takes
+  /// them together, before any other.
+  static constexpr std::string_view usual = "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n";
+  void add_usual() {
+    has_begun_ = true;
+    count_ = 5;
+  }
+  [[nodiscard]] bool is_empty() const { return count_ == 0; }
 
   /// What the last one means, to be called with it. If it has an error, `error` is to be
   /// classified; the server has run nothing then.

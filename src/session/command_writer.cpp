@@ -1,8 +1,10 @@
 // The script or Redis command for each command of the protocol.
 #include "session/command_writer.hpp"
 
-#include <initializer_list>
-#include <span>
+#include <array>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "script/scripts.hpp"
@@ -51,48 +53,69 @@ ScriptText script_of(const core::Command& command) {
   }
 }
 
+class Decimal {
+ public:
+  explicit Decimal(std::int64_t number)
+      : size_(static_cast<std::size_t>(
+            std::to_chars(text_.data(), text_.data() + text_.size(), number).ptr - text_.data())) {}
+  [[nodiscard]] std::string_view text() const { return {text_.data(), size_}; }
+
+ private:
+  std::array<char, 20> text_{};
+  std::size_t size_;
+};
+
+constexpr bool field = true;
+
 }  // namespace
 
-void CommandWriter::append_block(const core::Command& command, redis::Connection& to) {
-  const std::string_view lock = command.keys[0];
-  const std::string_view queue = command.keys[1];
-  const std::string_view fence = command.keys[2];
-  const std::string_view token = command.args[0];
-  const std::string_view ttl = command.args[1];
-  // One byte more, so that a longer value shows.
-  const auto last = std::to_string(token.size());
-  const auto put = [&to](std::initializer_list<std::string_view> fields) {
-    to.append(std::span<const std::string_view>{fields.begin(), fields.size()});
-  };
-  put({"MULTI"});
-  put({"SET", lock, token, "NX", "PX", ttl});
-  put({"GETRANGE", lock, "0", last});
-  put({"INCR", fence});
-  put({"EXISTS", queue});
-  put({"EXEC"});
+// The parts that never change are written as they go over the network.
+void CommandWriter::append_block(const core::BareCommand& command, redis::Connection& to) {
+  const std::string_view token = command.token;
+  const Decimal ttl{command.ttl_ms};
+  const Decimal last{static_cast<std::int64_t>(token.size())};  // a longer value shows
+  to.append_pieces({{"*1\r\n$5\r\nMULTI\r\n*6\r\n$3\r\nSET\r\n"},
+                    {command.lock.text(), field},
+                    {token, field},
+                    {"$2\r\nNX\r\n$2\r\nPX\r\n"},
+                    {ttl.text(), field},
+                    {"*4\r\n$8\r\nGETRANGE\r\n"},
+                    {command.lock.text(), field},
+                    {"$1\r\n0\r\n"},
+                    {last.text(), field},
+                    {"*2\r\n$4\r\nINCR\r\n"},
+                    {command.fence_key, field},
+                    {"*2\r\n$6\r\nEXISTS\r\n"},
+                    {command.lock.all().queue, field},
+                    {"*1\r\n$4\r\nEXEC\r\n"}});
 }
 
-void CommandWriter::append_delete(const core::Command& command, redis::Connection& to) {
-  const std::string_view lock = command.keys[0];
-  const std::string_view token = command.args[0];
+void CommandWriter::append_delete(const core::BareCommand& command, bool whole,
+                                  redis::Connection& to) {
+  const std::string_view lock = command.lock;
+  const std::string_view token = command.token;
   switch (to.delete_if_equal()) {
     case redis::DeleteIfEqual::delifeq:
-      fields_ = {"DELIFEQ", lock, token};
+      to.append_pieces({{"*3\r\n$7\r\nDELIFEQ\r\n"}, {lock, field}, {token, field}});
       break;
     case redis::DeleteIfEqual::delex:
-      fields_ = {"DELEX", lock, "IFEQ", token};
+      to.append_pieces(
+          {{"*4\r\n$5\r\nDELEX\r\n"}, {lock, field}, {"$4\r\nIFEQ\r\n"}, {token, field}});
       break;
     case redis::DeleteIfEqual::none:
-      fields_ = {command.whole ? "EVAL" : "EVALSHA",
-                 command.whole ? script::release_bare : script::release_bare_sha, "1", lock, token};
+      to.append_pieces({{whole ? "*5\r\n$4\r\nEVAL\r\n" : "*5\r\n$7\r\nEVALSHA\r\n"},
+                        {whole ? script::release_bare : script::release_bare_sha, field},
+                        {"$1\r\n1\r\n"},
+                        {lock, field},
+                        {token, field}});
       break;
   }
-  to.append(fields_);
 }
 
 void CommandWriter::append(const core::Command& command, redis::Connection& to) {
   if (command.bare) {
-    command.verb == core::Verb::acquire ? append_block(command, to) : append_delete(command, to);
+    command.verb == core::Verb::acquire ? append_block(*command.bare, to)
+                                        : append_delete(*command.bare, command.whole, to);
     return;
   }
   fields_.clear();

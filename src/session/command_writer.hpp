@@ -16,8 +16,8 @@ class CommandWriter {
   void append(const core::Command& command, redis::Connection& to);
 
  private:
-  void append_block(const core::Command& command, redis::Connection& to);
-  void append_delete(const core::Command& command, redis::Connection& to);
+  static void append_block(const core::BareCommand& command, redis::Connection& to);
+  static void append_delete(const core::BareCommand& command, bool whole, redis::Connection& to);
 
   std::vector<std::string_view> fields_;
 };

@@ -68,6 +68,18 @@ class Topology::ReplyRouter final : public redis::Receiver {
     reply.is_error = is_error;
     deliver(debt.shard, reply, is_error ? view.text : std::string_view{});
   }
+  std::string_view likely() const override {
+    const bool is_block = problem.empty() && !link_.owed.empty() && link_.owed.front().is_block &&
+                          link_.block.is_empty();
+    return is_block ? BlockReplies::usual : std::string_view{};
+  }
+  void on_likely() override {
+    link_.heard = at_;
+    if (link_.is_silent) {
+      topology_.count_as_silent(link_, false);
+    }
+    link_.block.add_usual();
+  }
   void on_message(std::string_view channel, std::string_view payload) override {
     if (auto* const shard = listener(channel)) {
       topology_.router_.on_message(at_, shard->server, payload);

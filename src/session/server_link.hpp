@@ -5,10 +5,12 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <memory_resource>
 #include <utility>
 #include <vector>
 
 #include "core/router/router.hpp"
+#include "core/wire/pool.hpp"
 #include "redis/connection.hpp"
 #include "session/block_replies.hpp"
 #include "store/connector.hpp"
@@ -44,12 +46,13 @@ struct ServerLink {
   std::int64_t connection_id = 0;  ///< of the last connection, so that the next one can kill it
   std::uint64_t number = 0;        ///< counts the connections, so that a new one is noticed
   Connector connector;
-  core::Instant connect_by;    ///< if the connector is busy
-  std::deque<Debt> owed;       ///< in order
-  BlockReplies block;          ///< of the first of these
-  std::size_t unwritten = 0;   ///< the commands of these that nobody has tried to write
-  std::vector<Shard*> shards;  ///< the shards that use it
-  core::Instant heard;         ///< when the last reply came
+  core::Instant connect_by;           ///< if the connector is busy
+  core::Pool pool;                    ///< outlives what is in it
+  std::pmr::deque<Debt> owed{&pool};  ///< in order
+  BlockReplies block;                 ///< of the first of these
+  std::size_t unwritten = 0;          ///< the commands of these that nobody has tried to write
+  std::vector<Shard*> shards;         ///< the shards that use it
+  core::Instant heard;                ///< when the last reply came
   /// A release had no answer, and nothing has arrived since, so the next release need not wait.
   bool is_silent = false;
 };

@@ -115,7 +115,7 @@ void Session::close_all() {
   carry_out();
 }
 
-std::shared_ptr<core::LeaseRecord> Session::acquire(const std::string& key,
+std::shared_ptr<core::LeaseRecord> Session::acquire(const core::Key& key,
                                                     const LockOptions& options,
                                                     std::optional<milliseconds> limit,
                                                     const std::stop_token& stop,
@@ -184,7 +184,7 @@ std::shared_ptr<core::LeaseRecord> Session::obtain(core::Instant begin,
   return nullptr;
 }
 
-core::AcquireRequest Session::request_for(core::Instant begin, const std::string& key,
+core::AcquireRequest Session::request_for(core::Instant begin, const core::Key& key,
                                           const LockOptions& options,
                                           std::optional<milliseconds> limit,
                                           const std::optional<core::Permits>& permits) const {

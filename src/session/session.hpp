@@ -8,6 +8,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <memory_resource>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "core/router/router.hpp"
+#include "core/wire/pool.hpp"
 #include "dlock/client.hpp"
 #include "dlock/options.hpp"
 #include "runtime/callbacks.hpp"
@@ -61,7 +63,7 @@ class Session final : private EventLoop::Work {
   /// not the lock's. With `former` it ends that lease and takes its place in one step, and returns
   /// null if that lease was over before.
   [[nodiscard]] std::shared_ptr<core::LeaseRecord> acquire(
-      const std::string& key, const LockOptions& options,
+      const core::Key& key, const LockOptions& options,
       std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
       const std::optional<core::Permits>& permits = {}, const core::LeaseRecord* former = nullptr);
   /// Acquires all of `keys`, which are different and in one slot, or none, without waiting. Returns
@@ -87,7 +89,7 @@ class Session final : private EventLoop::Work {
   /// Runs on the callback thread, and keeps the session alive.
   using Handler = std::function<void(Answer&)>;
   /// Begins to acquire a lock; `then` gets the answer. Throws only what keeps it from beginning.
-  void async_acquire(const std::string& key, const LockOptions& options,
+  void async_acquire(const core::Key& key, const LockOptions& options,
                      std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
                      const std::optional<core::Permits>& permits, Handler then);
   /// Begins to release a lock; `then` gets the answer.
@@ -129,7 +131,7 @@ class Session final : private EventLoop::Work {
   using Lock = EventLoop::Lock;
   static core::WaiterId id_of(const Call& call) { return reinterpret_cast<core::WaiterId>(&call); }
 
-  [[nodiscard]] core::AcquireRequest request_for(core::Instant begin, const std::string& key,
+  [[nodiscard]] core::AcquireRequest request_for(core::Instant begin, const core::Key& key,
                                                  const LockOptions& options,
                                                  std::optional<std::chrono::milliseconds> limit,
                                                  const std::optional<core::Permits>& permits) const;
@@ -176,7 +178,8 @@ class Session final : private EventLoop::Work {
   Topology topology_;
   std::vector<core::Action> actions_;  ///< being carried out
 
-  std::unordered_map<core::LeaseId, Call*> releases_;
+  core::Pool pool_;  ///< outlives what is in it
+  std::pmr::unordered_map<core::LeaseId, Call*> releases_{&pool_};
   bool is_closed_ = false;
   std::stop_source closing_;
   Call settled_;  ///< of the destructor

@@ -62,7 +62,8 @@ void Topology::send(core::ServerId server, const core::Command& command) {
   if (auto& shard = *shards_[server]; shard.is_connected) {
     writer_.append(command, *shard.link->connection);
     const bool acquires = command.verb == core::Verb::acquire;
-    shard.link->owed.push_back({&shard, command.bare && acquires, command.bare && !acquires});
+    const bool is_bare = command.bare.has_value();
+    shard.link->owed.push_back({&shard, is_bare && acquires, is_bare && !acquires});
     ++shard.link->unwritten;
   }
 }

@@ -27,7 +27,8 @@ Replication::Failure cancelled() {
 std::string names_of(const Replication::Records& leases, const std::string& prefix) {
   std::string text = leases.size() == 1 ? "the lock" : "the locks";
   for (const auto& lease : leases) {
-    text += (lease == leases.front() ? " \"" : ", \"") + lease->key.substr(prefix.size()) + "\"";
+    text +=
+        (lease == leases.front() ? " \"" : ", \"") + lease->key.text().substr(prefix.size()) + "\"";
   }
   return text;
 }
@@ -221,8 +222,8 @@ void Replication::renew_some(const Records& leases, std::span<const std::size_t>
   std::vector<std::string> words{std::string{core::echo_of(leases[some.front()]->token)}};
   for (const auto index : some) {
     const auto& lease = *leases[index];
-    auto names = core::lock_keys(lease.key);
-    keys.insert(keys.end(), {std::move(names.lock), std::move(names.queue), std::move(names.seen)});
+    const auto& names = lease.key.all();
+    keys.insert(keys.end(), {names.lock, names.queue, names.seen});
     core::append_renewal(words, lease, std::chrono::ceil<milliseconds>(lease.ttl).count());
   }
   const std::vector<std::string_view> arguments{words.begin(), words.end()};

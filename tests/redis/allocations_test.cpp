@@ -1,9 +1,13 @@
-// The memory that a reply costs: nothing, once the connection is warm.
+// The memory that a reply costs: nothing, once the connection is warm; and that of a lock.
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include <cstdlib>
 #include <new>
 
+#include "dlock/client.hpp"
+#include "dlock/mutex.hpp"
 #include "redis/connecting.hpp"
 #include "redis/resp3.hpp"
 #include "support/redis_server.hpp"
@@ -126,6 +130,22 @@ TEST(Allocations, AConnectionMakesNoneForACommandItsReplyAndAMessage) {
   const auto made = allocations - before;
   EXPECT_TRUE(alive);
   EXPECT_EQ(made, 0U);
+}
+
+// The lease and its handle, which the user keeps. A pair by scripts, once a second, costs more.
+TEST(Allocations, AnUncontendedLockAndItsReleaseMakeTwo) {
+  const test::RedisServer server;
+  Client client{server.unix_url()};
+  Mutex mutex{client, "a name that is longer than a small string"};
+  const auto pairs = [&](std::size_t count) {
+    const auto before = allocations;
+    for (std::size_t i = 0; i < count; ++i) mutex.acquire().release();
+    return allocations - before;
+  };
+  pairs(20);
+  std::size_t fewest = pairs(20);
+  for (int round = 0; round < 20; ++round) fewest = std::min(fewest, pairs(20));
+  EXPECT_EQ(fewest, 2U * 20U);
 }
 
 }  // namespace

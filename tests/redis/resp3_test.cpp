@@ -230,6 +230,21 @@ TEST(Resp3, ARefusalDoesNotDependOnHowTheInputIsCut) {
   }
 }
 
+TEST(Resp3, WholeValuesAreSkippedIfTheyComeNext) {
+  Reader reader;
+  reader.feed("+OK\r\n+QUEUED\r\n:1\r\n");
+  ASSERT_EQ(reader.next()->text(), "OK");
+  EXPECT_FALSE(reader.skip("+OK\r\n"));
+  EXPECT_TRUE(reader.skip("+QUEUED\r\n"));
+  EXPECT_FALSE(reader.skip(":1\r\n:2\r\n"));  // not all of it has come
+  EXPECT_EQ(reader.next()->text(), "1");
+  reader.feed("*2\r\n:1\r\n");
+  EXPECT_FALSE(reader.next());
+  reader.feed(":2\r\n");
+  EXPECT_FALSE(reader.skip(":2\r\n"));  // a part of the value that is being read
+  EXPECT_EQ(reader.next()->size(), 2U);
+}
+
 TEST(Resp3, NothingIsReadAfterAProblem) {
   Reader reader;
   reader.feed(":x\r\n+OK\r\n");

@@ -27,11 +27,28 @@ class BlockRepliesTest : public testing::Test {
     words.clear();
     reply = block.result(replies[5], words);
   }
+  /// The same, with all but the last taken together.
+  void read_together(const ReplyView& exec) {
+    block = {};
+    ASSERT_TRUE(block.is_empty());
+    block.add_usual();
+    ASSERT_FALSE(block.is_empty());
+    ASSERT_TRUE(block.add(exec));
+    words.clear();
+    reply = block.result(exec, words);
+  }
   void run(const std::array<ReplyView, 4>& results) {
     ReplyView exec{Kind::other};
     exec.elements = results;
+    read_together(exec);
+    ASSERT_TRUE(reply.block);
+    EXPECT_FALSE(reply.is_error);
+    const auto together = *reply.block;
     read({text("OK"), queued, queued, queued, queued, exec});
     ASSERT_TRUE(reply.block);
+    EXPECT_EQ(reply.block->counter, together.counter);
+    EXPECT_EQ(reply.block->value, together.value);
+    EXPECT_EQ(reply.block->has_queue, together.has_queue);
     EXPECT_FALSE(reply.is_error);
     EXPECT_FALSE(reply.refuses_blocks);
   }

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "support/spelled_out.hpp"
+
 namespace dlock::sim {
 namespace {
 
@@ -302,7 +304,7 @@ void Process::carry_out(ServerId server, core::Send& action) {
     }
   }
   if (link != 0) {  // else the connection was lost after the reply that led to this command
-    network_.send(link, std::move(action.command));
+    network_.send(link, test::spelled_out(std::move(action.command)));
   }
 }
 

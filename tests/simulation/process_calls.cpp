@@ -14,7 +14,7 @@ void Process::ask(Caller& caller, core::WaiterId waiter, const core::AcquireRequ
 
 void Process::acquire(Caller& caller, core::WaiterId waiter, core::AcquireRequest wish) {
   note(waiter, "asks", [&] {
-    return "waiter " + std::to_string(waiter) + " asks for " + wish.key + ", ttl " +
+    return "waiter " + std::to_string(waiter) + " asks for " + wish.key.text() + ", ttl " +
            std::to_string(wish.ttl / milliseconds{1}) + " ms" + (wish.renew ? "" : ", fixed") +
            (wish.wait ? "" : ", try") + (wish.max_hold ? ", max_hold" : "");
   });
@@ -27,7 +27,7 @@ void Process::acquire_all(Caller& caller,
                           std::vector<std::pair<core::WaiterId, core::AcquireRequest>> wishes) {
   for (const auto& [waiter, wish] : wishes) {
     note(waiter, "asks for all", [&, id = waiter, key = wish.key] {
-      return "waiter " + std::to_string(id) + " asks for " + key + ", with others";
+      return "waiter " + std::to_string(id) + " asks for " + key.text() + ", with others";
     });
     ask(caller, waiter, wish);
   }

@@ -83,8 +83,8 @@ void Referee::obtained(ProcessId process, const Clock& clock,
                        std::int64_t newest_when_asked) {
   auto& name = names_[record->key];
   if (witnesses_.size() == 1 &&
-      !witnesses_.front()->ledger().handed_out(record->token, record->fence.counter)) {
-    fail("fence", record->key + ": " + name_of(process) + " holds under " + show(*record) +
+      !witnesses_.front()->ledger().handed_out(record->token.text(), record->fence.counter)) {
+    fail("fence", record->key.text() + ": " + name_of(process) + " holds under " + show(*record) +
                       ", which the server never handed out");
   }
   check_passing(process, clock.at(stage_.now()), *record);
@@ -95,15 +95,15 @@ void Referee::obtained(ProcessId process, const Clock& clock,
 }
 
 void Referee::check_passing(ProcessId process, core::Instant at, const core::LeaseRecord& record) {
-  auto& row = rows_[record.token + ' ' + to_string(record.fence.counter)];
+  auto& row = rows_[record.token.text() + ' ' + to_string(record.fence.counter)];
   if (record.fence.sequence == 0) {
     row = {at, 0};
   } else if (record.fence.sequence != row.sequence + 1 ||
              record.fence.sequence >= core::Fence::max_sequences) {
-    fail("fence", record.key + ": hand-off inside " + name_of(process) + " got " + show(record) +
-                      " after sequence " + to_string(row.sequence));
+    fail("fence", record.key.text() + ": hand-off inside " + name_of(process) + " got " +
+                      show(record) + " after sequence " + to_string(row.sequence));
   } else if (at - row.began > max_passing) {
-    fail("passing", record.key + ": " + name_of(process) + " passes the lock on for " +
+    fail("passing", record.key.text() + ": " + name_of(process) + " passes the lock on for " +
                         to_string((at - row.began).count() / 1'000'000) + " ms");
   }
   row.sequence = record.fence.sequence;
@@ -119,7 +119,7 @@ void Referee::check_fence(ProcessId process, Name& name, const core::LeaseRecord
   const auto floor = exclusive ? name.written : std::max(name.exclusive, newest_when_asked);
   const bool is_new = exclusive || name.shared.insert(fence).second;
   if ((fence <= floor || !is_new) && !is_excused(name, record) && stage_.plan.clock_is_sane()) {
-    fail("fence", record.key + ": " + name_of(process) + " holds under " + show(record) +
+    fail("fence", record.key.text() + ": " + name_of(process) + " holds under " + show(record) +
                       ", but there was already " + to_string(is_new ? floor : fence));
   }
   name.written = std::max(name.written, fence);
@@ -173,7 +173,7 @@ void Referee::check(const std::string& key, Name& name, Held& held) {
 
 void Referee::check_record(const std::string& key, const Name& name, Held& held, bool longer) {
   const auto& lease = *held.record;
-  auto record = witnesses_.front()->look(key, lease.token);
+  auto record = witnesses_.front()->look(key, lease.token.text());
   if (record.token == lease.token && record.counter == 0) {  // not recorded
     record.counter = lease.fence.counter;
   }
@@ -188,14 +188,14 @@ void Referee::check_record(const std::string& key, const Name& name, Held& held,
     return;
   }
   if (record.token != lease.token || record.counter != lease.fence.counter) {
-    fail("record", key + ": " + name_of(held.process) + " believes in " + lease.token + " " +
+    fail("record", key + ": " + name_of(held.process) + " believes in " + lease.token.text() + " " +
                        show(lease) + " for another " + to_string(left_of(held).count()) +
                        " ns, the record says '" + record.token + "' " + to_string(record.counter));
   }
   const auto end = held.clock->when(lease.end());
   if (record.until && *record.until < end) {
-    fail("record", key + ": " + name_of(held.process) + " believes in " + lease.token + " until " +
-                       to_string(end.count()) + " ns, the record ends at " +
+    fail("record", key + ": " + name_of(held.process) + " believes in " + lease.token.text() +
+                       " until " + to_string(end.count()) + " ns, the record ends at " +
                        to_string(record.until->count()));
   }
 }
@@ -208,10 +208,10 @@ void Referee::check_majority(const std::string& key, const Held& held) {
     return until && *until >= end;
   });
   if (static_cast<std::size_t>(for_it) < witnesses_.size() / 2 + 1) {
-    fail("record", key + ": " + name_of(held.process) + " believes in " + held.record->token +
-                       " for another " + to_string(left_of(held).count()) + " ns, and only " +
-                       to_string(for_it) + " of " + to_string(witnesses_.size()) +
-                       " servers keep it for that long");
+    fail("record", key + ": " + name_of(held.process) + " believes in " +
+                       held.record->token.text() + " for another " +
+                       to_string(left_of(held).count()) + " ns, and only " + to_string(for_it) +
+                       " of " + to_string(witnesses_.size()) + " servers keep it for that long");
   }
 }
 

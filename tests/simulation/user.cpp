@@ -44,7 +44,7 @@ void User::ask() {
   wish_.ttl = random_.pick(plan.ttls);
   wish_.renew = !random_.chance(plan.fixed);
   if (kind_ == Kind::constant_reader) {
-    wish_.key.replace(0, 4, "shared");
+    wish_.key = std::string{wish_.key.text()}.replace(0, 4, "shared");
     wish_.permits = core::Permits{core::reader_weight, core::shared_capacity};
   } else if (random_.chance(plan.several)) {
     ask_for_several();
@@ -104,10 +104,10 @@ void User::choose_limits() {
 void User::choose_permits() {
   const auto& plan = stage_.plan;
   if (!plan.only_shared && random_.chance(0.5)) {
-    wish_.key.replace(0, 4, "gpu");
+    wish_.key = std::string{wish_.key.text()}.replace(0, 4, "gpu");
     wish_.permits = core::Permits{random_.number(1, plan.capacity), plan.capacity};
   } else {
-    wish_.key.replace(0, 4, "shared");
+    wish_.key = std::string{wish_.key.text()}.replace(0, 4, "shared");
     const auto weight = random_.chance(0.3)                        ? core::writer_weight
                         : !plan.only_shared && random_.chance(0.3) ? core::upgradeable_weight
                                                                    : core::reader_weight;
@@ -231,7 +231,7 @@ void User::released(core::LeaseId, core::Released::Kind) {
 std::string User::describe() const {
   static constexpr const char* states[]{"thinks", "waits", "holds", "releases", "is done"};
   return "p" + std::to_string(process_.id()) + ", waiter " + std::to_string(waiter_) + ", " +
-         states[static_cast<int>(state_)] + " (asked for " + wish_.key + " at " +
+         states[static_cast<int>(state_)] + " (asked for " + wish_.key.text() + " at " +
          std::to_string(asked_.count() / 1000) + " us)";
 }
 

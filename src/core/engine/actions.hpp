@@ -25,7 +25,7 @@ using WaiterId = std::uint64_t;
 
 /// A request for a lock.
 struct AcquireRequest {
-  std::string key;
+  Key key;
   Duration ttl = std::chrono::seconds{30};
   bool renew = true;
   std::optional<Duration> max_hold{};

@@ -11,9 +11,7 @@ using std::chrono::milliseconds;
 // Spreads the requests of waiters that learned the same end of a lease.
 constexpr Duration stagger = milliseconds{10};
 
-std::string count_ms(Duration span) {
-  return std::to_string(std::chrono::ceil<milliseconds>(span).count());
-}
+std::int64_t in_ms(Duration span) { return std::chrono::ceil<milliseconds>(span).count(); }
 
 }  // namespace
 
@@ -33,17 +31,9 @@ void Attempt::note_sent() {
 
 Command Attempt::bare_command(const LockId& lock) {
   note_sent();
-  auto keys = lock_keys(lock.key);
   Command command;
   command.verb = Verb::acquire;
-  command.bare = true;
-  command.keys.reserve(3);
-  command.keys.push_back(std::move(keys.lock));
-  command.keys.push_back(std::move(keys.queue));
-  command.keys.emplace_back(fence_key);
-  command.args.reserve(2);
-  command.args.push_back(request_.token);
-  command.args.push_back(count_ms(request_.ttl));
+  command.bare = BareCommand{lock.key, request_.token, in_ms(request_.ttl), fence_key};
   return command;
 }
 
@@ -70,8 +60,8 @@ Command Attempt::command(const LockId& lock, std::string_view old, std::int64_t 
   command.keys = keys_of_script(lock);
   auto& args = command.args;
   args.reserve(7);
-  args.push_back(request_.token);
-  args.push_back(count_ms(request_.ttl));
+  args.emplace_back(request_.token);
+  args.push_back(std::to_string(in_ms(request_.ttl)));
   args.emplace_back(request_.wait ? "wait" : request_.keep ? "keep" : "try");
   args.push_back(ticket_);
   args.emplace_back(old.empty() ? std::string_view{request_.replaces} : old);
@@ -85,7 +75,7 @@ Command Attempt::command(const LockId& lock, std::string_view old, std::int64_t 
     args.push_back(recent == 0 ? std::string{} : std::to_string(recent));
   }
   if (!request_.gate && request_.wait) {
-    args.push_back(request_.seal);
+    args.push_back(own_seal_);
   }
   return command;
 }

@@ -39,7 +39,6 @@ class Attempt {
     Token replaces{};    ///< replace this token, or fail
     std::optional<Gate> gate{};
     std::string ticket{};  ///< of an earlier wait, whose place in the queue it takes
-    std::string seal{};    ///< to wait: proves messages about a lock without a seal
     bool keep = false;     ///< without waiting: a lock that the token has is not handed on
   };
 
@@ -90,7 +89,14 @@ class Attempt {
   /// Another user takes over the request, with these terms.
   void change(Duration ttl, bool claim);
   /// Continues with another token, since a late request may still use the old one.
-  void rename(Token token) { request_.token = std::move(token); }
+  void rename(const Token& token) { request_.token = token; }
+
+  /// Whether the script's request needs a seal: to wait at a lock, it brings one.
+  [[nodiscard]] bool needs_seal() const {
+    return request_.wait && !request_.gate && own_seal_.empty();
+  }
+  /// Proves messages about a lock that has no seal yet.
+  void set_seal(std::string seal) { own_seal_ = std::move(seal); }
 
   [[nodiscard]] const Token& token() const { return request_.token; }
   [[nodiscard]] Duration ttl() const { return request_.ttl; }
@@ -117,6 +123,7 @@ class Attempt {
   bool was_sent_ = false;
   Duration asked_ttl_{};  ///< of the last request
   std::string ticket_;
+  std::string own_seal_;
   std::string seal_;
   std::optional<ClockPair> pair_;
   std::optional<Instant> timer_;

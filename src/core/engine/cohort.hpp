@@ -2,14 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <memory>
+#include <memory_resource>
 #include <optional>
-#include <set>
 #include <string>
-#include <tuple>
 
 #include "core/engine/attempt.hpp"
 #include "core/engine/hold.hpp"
+#include "core/engine/timer_heap.hpp"
 #include "core/engine/waiters.hpp"
 #include "core/wire/keys.hpp"
 #include "core/wire/time.hpp"
@@ -18,28 +19,25 @@ namespace dlock::core {
 
 struct Cohort;
 using CohortPtr = std::shared_ptr<Cohort>;
+using Cohorts = std::pmr::list<CohortPtr>;
 
 enum class TimerKind : std::uint8_t { hold, attempt };
 struct Timer {
-  Instant when;
-  TimerKind kind{};
-  std::uint64_t id = 0;  ///< of the cohort
   CohortPtr cohort;
-  friend bool operator<(const Timer& a, const Timer& b) {
-    return std::tie(a.when, a.kind, a.id) < std::tie(b.when, b.kind, b.id);
-  }
+  TimerKind kind{};
 };
 /// The timers of all cohorts of a client.
-using Timers = std::set<Timer>;
+using Timers = TimerHeap<Timer>;
 
 /// For a mutex, all threads of a client that want it, so that only one of them stands in the
 /// server's queue; for permits, one wait and its lease; for a gate, one wait.
 struct Cohort {
   std::uint64_t id = 0;
   LockId lock;
+  std::optional<Cohorts::iterator> place;  ///< among all cohorts; none: forgotten
   WaiterQueue waiters;
-  std::unique_ptr<Attempt>
-      attempt;  ///< on the heap, since most cohorts of a busy client have only a hold
+  std::shared_ptr<Attempt>
+      attempt;  ///< apart, since most cohorts of a busy client have only a hold
   std::optional<Hold> hold;
   std::string seal;            ///< of the hold: proves messages about it; may be empty
   Instant since;               ///< when this client got the lease, for bounded passing
@@ -48,7 +46,7 @@ struct Cohort {
   int too_late = 0;            ///< replies that came when most of their lease had passed
   std::uint64_t replaces = 0;  ///< the departure whose token the attempt replaces
   std::uint64_t batch = 0;     ///< of an acquire_all that is not sent yet
-  std::optional<Timers::iterator> attempt_timer, hold_timer;  ///< as armed
+  std::optional<Timers::Handle> attempt_timer, hold_timer;  ///< as armed
 };
 
 }  // namespace dlock::core

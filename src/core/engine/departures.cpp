@@ -36,12 +36,11 @@ Command Departures::command(Instant now, Id id) {
   command.verb = Verb::release;
   command.whole = departure.whole;
   command.kind = departure.lock.kind;
-  command.args.push_back(departure.token);
   if (departure.bare) {
-    command.bare = true;
-    command.keys.push_back(departure.lock.key);
+    command.bare = BareCommand{departure.lock.key, departure.token};
     return command;
   }
+  command.args.emplace_back(departure.token);
   command.keys = keys_of_script(departure.lock);
   if (departure.hold_off_until > now) {
     const auto left = std::chrono::ceil<milliseconds>(departure.hold_off_until - now);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory_resource>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "core/engine/hold.hpp"
 #include "core/wire/command.hpp"
 #include "core/wire/keys.hpp"
+#include "core/wire/pool.hpp"
 #include "core/wire/time.hpp"
 #include "core/wire/token.hpp"
 
@@ -78,7 +80,8 @@ class Departures {
   [[nodiscard]] bool contains(Id id) const { return all_.contains(id); }
   [[nodiscard]] const Token& token(Id id) const { return all_.at(id).token; }
   [[nodiscard]] bool empty() const { return all_.empty(); }
-  [[nodiscard]] const std::map<Id, Departure>& all() const { return all_; }
+  using All = std::pmr::map<Id, Departure>;
+  [[nodiscard]] const All& all() const { return all_; }
   /// Whether none has a lease or waits for an answer of the server.
   [[nodiscard]] bool settled() const;
 
@@ -91,7 +94,8 @@ class Departures {
 
   Output& output_;
   Duration request_timeout_;
-  std::map<Id, Departure> all_;
+  Pool pool_;
+  All all_{&pool_};
   std::optional<Instant> timer_;  ///< nothing is due before
 };
 

@@ -22,19 +22,18 @@ std::vector<Action> Engine::take_actions() { return std::exchange(output_.action
 
 // --- timers -------------------------------------------------------------------------------------
 
-void Engine::arm(const CohortPtr& cohort, TimerKind kind, std::optional<Timers::iterator>& slot,
+void Engine::arm(const CohortPtr& cohort, TimerKind kind, std::optional<Timers::Handle>& slot,
                  std::optional<Instant> when) {
-  if (!when) {
-    if (slot) {
-      timers_.erase(*slot);
-      slot.reset();
+  if (when && slot) {
+    if (timers_.when(*slot) != *when) {
+      timers_.move(*slot, *when);
     }
-  } else if (!slot) {
-    slot = timers_.insert(Timer{*when, kind, cohort->id, cohort}).first;
-  } else if ((*slot)->when != *when) {
-    auto node = timers_.extract(*slot);
-    node.value().when = *when;
-    slot = timers_.insert(std::move(node)).position;
+  } else if (when) {
+    // Of one instant, holds come before attempts.
+    const auto number = (static_cast<std::uint64_t>(kind) << 63) | cohort->id;
+    slot = timers_.add(*when, number, {cohort, kind});
+  } else if (slot) {
+    timers_.remove(*std::exchange(slot, std::nullopt));
   }
 }
 
@@ -45,18 +44,15 @@ void Engine::rearm(const CohortPtr& cohort) {
       cohort->hold ? std::optional{cohort->hold->timer()} : std::nullopt);
 }
 
-// A client passes only a mutex on from thread to thread: each other wait is a cohort of its own,
-// with a name that no lock key begins with.
-std::string Engine::name_of(const Cohort& cohort) {
-  return cohort.lock.kind == Kind::mutex ? cohort.lock.key
-                                         : Token{token_prefix} + std::to_string(cohort.id);
-}
-
 void Engine::erase_if_idle(const CohortPtr& cohort) {
-  if (cohort->waiters.empty() && !cohort->attempt && !cohort->hold) {
-    rearm(cohort);
-    cohorts_.erase(name_of(*cohort));
+  if (!cohort->waiters.empty() || cohort->attempt || cohort->hold || !cohort->place) {
+    return;
   }
+  rearm(cohort);
+  if (cohort->lock.kind == Kind::mutex) {
+    mutexes_.erase(cohort->lock.key.text());
+  }
+  cohorts_.erase(*std::exchange(cohort->place, std::nullopt));
 }
 
 std::optional<Instant> Engine::next_timer() const {
@@ -67,7 +63,7 @@ std::optional<Instant> Engine::next_timer() const {
     }
   };
   if (!timers_.empty()) {
-    consider(timers_.begin()->when);
+    consider(timers_.next());
   }
   if (const auto deadline = waiters_.next_deadline()) {
     consider(*deadline);
@@ -98,7 +94,7 @@ void Engine::on_timer(Instant now) {
 
 // The next thing that is due, if any.
 bool Engine::take_step(Instant now) {
-  const auto first = timers_.empty() ? Instant::max() : timers_.begin()->when;
+  const auto first = timers_.next();
   const auto deadline = waiters_.next_deadline().value_or(Instant::max());
   if (now < std::min(first, deadline)) {
     return false;
@@ -107,9 +103,8 @@ bool Engine::take_step(Instant now) {
     time_out(now);
     return true;
   }
-  const Timer timer = *timers_.begin();
-  const auto& cohort = timer.cohort;
-  if (timer.kind == TimerKind::attempt) {
+  const auto [cohort, kind] = timers_.front();
+  if (kind == TimerKind::attempt) {
     arm(cohort, TimerKind::attempt, cohort->attempt_timer, std::nullopt);
     step(now, cohort, cohort->attempt->on_timer(now));
   } else if (const auto loss = cohort->hold->overdue(now); loss != Loss::none) {

@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <memory_resource>
 #include <optional>
 #include <set>
 #include <string>
@@ -36,6 +37,7 @@
 #include "core/wire/gate.hpp"
 #include "core/wire/keys.hpp"
 #include "core/wire/permits.hpp"
+#include "core/wire/pool.hpp"
 #include "core/wire/time.hpp"
 #include "core/wire/token.hpp"
 #include "dlock/error.hpp"
@@ -152,11 +154,9 @@ class Engine {
   // engine.cpp: the routing of events.
   bool take_step(Instant now);
   void time_out(Instant now);
-  void arm(const CohortPtr& cohort, TimerKind kind, std::optional<Timers::iterator>& slot,
+  void arm(const CohortPtr& cohort, TimerKind kind, std::optional<Timers::Handle>& slot,
            std::optional<Instant> when);
   void rearm(const CohortPtr& cohort);
-  /// Its key in `cohorts_`.
-  [[nodiscard]] static std::string name_of(const Cohort& cohort);
   void erase_if_idle(const CohortPtr& cohort);
   template <class Kind>
   void act(Kind action) {
@@ -175,7 +175,6 @@ class Engine {
   [[nodiscard]] Instant answer_due() const;
   [[nodiscard]] bool wants_connection() const;
   void enroll(Instant now);
-  [[nodiscard]] std::vector<CohortPtr> in_order() const;
   void resume_attempts(Instant now, bool old_is_dead);
   void leave_token_behind(Instant now, const CohortPtr& cohort);
 
@@ -247,12 +246,14 @@ class Engine {
   void on_release_reply(Instant now, const Pending& pending, const Reply& reply);
 
   Settings settings_;
+  Pool pool_;  ///< outlives what is in it
   Output output_;
   Waiters<Cohort> waiters_{output_};
 
-  /// By lock key for mutexes, and by a number for the rest.
-  std::unordered_map<std::string, CohortPtr> cohorts_;
-  std::unordered_map<RandomBits, CohortPtr, RandomHash> by_token_;  ///< of attempts and holds
+  Cohorts cohorts_{&pool_};  ///< in the order of their ids
+  std::pmr::unordered_map<std::string_view, CohortPtr> mutexes_{&pool_};  ///< by lock key
+  std::pmr::unordered_map<RandomBits, CohortPtr, RandomHash> by_token_{
+      &pool_};  ///< of attempts and holds
   Departures departures_;
   Renewals renewals_;
   FenceCounter fence_counter_;
@@ -261,7 +262,7 @@ class Engine {
   Timers timers_;
   std::uint64_t last_id_;
 
-  std::deque<Pending> inflight_;
+  std::pmr::deque<Pending> inflight_{&pool_};
   bool closing_ = false;
   bool is_silent_ = false;
   bool unanswered_ = false;

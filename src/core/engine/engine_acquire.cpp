@@ -18,7 +18,7 @@ void Engine::acquire(Instant now, WaiterId waiter, AcquireRequest request) {
   if (!wants_connection()) {
     link_.forget_idle_trouble(now);
   }
-  if (request.kind() == Kind::mutex && !request.wait && cohorts_.contains(request.key)) {
+  if (request.kind() == Kind::mutex && !request.wait && mutexes_.contains(request.key)) {
     // A thread of this client holds it or waits already.
     act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
     return;
@@ -30,16 +30,22 @@ void Engine::acquire(Instant now, WaiterId waiter, AcquireRequest request) {
 }
 
 CohortPtr Engine::enter_cohort(WaiterId waiter, AcquireRequest request) {
+  // A client passes only a mutex on from thread to thread: each other wait is a cohort of its own.
   const auto kind = request.kind();
   CohortPtr cohort;
-  if (const auto found = cohorts_.find(request.key);
-      kind == Kind::mutex && found != cohorts_.end()) {
-    cohort = found->second;
-  } else {
-    cohort = std::make_shared<Cohort>();
+  if (kind == Kind::mutex) {
+    if (const auto found = mutexes_.find(request.key); found != mutexes_.end()) {
+      cohort = found->second;
+    }
+  }
+  if (!cohort) {
+    cohort = pool_.make<Cohort>();
     cohort->id = ++last_id_;
-    cohort->lock = {request.key, request.kind()};
-    cohorts_.emplace(name_of(*cohort), cohort);
+    cohort->lock = {request.key, kind};
+    cohort->place = cohorts_.insert(cohorts_.end(), cohort);
+    if (kind == Kind::mutex) {
+      mutexes_.emplace(cohort->lock.key.text(), cohort);
+    }
   }
   waiters_.enter(cohort, waiter, std::move(request));
   return cohort;
@@ -48,8 +54,8 @@ CohortPtr Engine::enter_cohort(WaiterId waiter, AcquireRequest request) {
 Token Engine::new_token(const LockId& lock, const Permits& permits, Duration ttl) {
   const auto claim = std::min(claim_time, ttl);
   const auto random = settings_.random();
-  return lock.kind == Kind::permits ? make_token(settings_.client, random, claim, permits.weight)
-                                    : make_token(settings_.client, random, claim);
+  return make_token(settings_.client, random, claim,
+                    lock.kind == Kind::permits ? permits.weight : 0);
 }
 
 void Engine::cancel(Instant now, WaiterId waiter) {
@@ -103,17 +109,15 @@ void Engine::abandon_attempt(Instant now, const CohortPtr& cohort) {
 void Engine::make_attempt(const CohortPtr& cohort) {
   const auto& request = cohort->waiters.front().request;
   const auto permits = request.permits.value_or(Permits{});
-  auto token = request.gate && !request.gate->token.empty()
-                   ? request.gate->token
-                   : new_token(cohort->lock, permits, request.ttl);
+  const auto token = request.gate && !request.gate->token.empty()
+                         ? request.gate->token
+                         : new_token(cohort->lock, permits, request.ttl);
   by_token_[random_of(token)] = cohort;
-  Token replaces = cohort->replaces != 0 ? departures_.token(cohort->replaces) : Token{};
-  cohort->attempt = std::make_unique<Attempt>(
-      Attempt::Request{
-          std::move(token), request.ttl, request.wait, !request.renew, permits, std::move(replaces),
-          request.gate, request.ticket,
-          request.wait && !request.gate ? make_seal(settings_.random()) : std::string{}},
-      settings_.drift);
+  const auto replaces = cohort->replaces != 0 ? departures_.token(cohort->replaces) : Token{};
+  cohort->attempt =
+      pool_.make<Attempt>(Attempt::Request{token, request.ttl, request.wait, !request.renew,
+                                           permits, replaces, request.gate, request.ticket},
+                          settings_.drift);
   cohort->too_late = 0;
   cohort->batch = 0;
   ++attempts_;
@@ -139,11 +143,14 @@ void Engine::ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, boo
   pending.ttl = cohort->attempt->ttl();
   pending.token = cohort->attempt->token();
   pending.departure = gives_up;
-  std::string old;
+  Token old;
   if (gives_up != 0) {
     old = departures_.ride(gives_up);
   }
   const bool is_first = !cohort->attempt->was_sent();
+  if (cohort->attempt->needs_seal()) {
+    cohort->attempt->set_seal(make_seal(settings_.random()));
+  }
   const auto recent = gives_up == 0 ? fence_counter_.recent(now) : 0;
   pending.syncs_counter = is_first && recent == 0 && !is_gate(cohort->lock.kind);
   auto command = cohort->attempt->command(cohort->lock, old, recent);

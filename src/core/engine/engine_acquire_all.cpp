@@ -10,7 +10,7 @@ namespace dlock::core {
 // withdraws each alone. The caller must therefore expect that some are obtained and others not.
 void Engine::acquire_all(Instant now, std::vector<std::pair<WaiterId, AcquireRequest>> requests) {
   const bool is_taken_here = std::any_of(requests.begin(), requests.end(), [&](const auto& entry) {
-    return cohorts_.contains(entry.second.key);
+    return mutexes_.contains(entry.second.key);
   });
   if (closing_ || is_taken_here) {
     for (const auto& [waiter, request] : requests) {

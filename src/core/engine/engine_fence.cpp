@@ -29,7 +29,7 @@ void Engine::ask_to_write_fence(Instant now, const CohortPtr& cohort, std::int64
   command.verb = Verb::write_fence;
   command.whole = whole;
   command.kind = cohort->lock.kind;
-  command.args = {pending.token, std::to_string(ttl_ms), std::to_string(counter)};
+  command.args = {pending.token.text(), std::to_string(ttl_ms), std::to_string(counter)};
   if (command.kind == Kind::permits) {
     command.keys = keys_of_script(cohort->lock);
     command.args.emplace_back(is_new ? "new" : "used");

@@ -6,7 +6,9 @@
 namespace dlock::core {
 
 void Engine::send(Instant now, Command command, Pending pending) {
-  if (settings_.fence_key != fence_key) {
+  if (command.bare) {
+    command.bare->fence_key = settings_.fence_key;
+  } else if (settings_.fence_key != fence_key) {
     std::replace(command.keys.begin(), command.keys.end(), std::string{fence_key},
                  settings_.fence_key);
   }
@@ -72,7 +74,7 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
   // Before any enqueue, so that the client misses no grant.
   send(now, {Verb::subscribe, false, {channel_of(settings_.client)}, {}}, {});
   enroll(now);
-  for (const auto& [key, cohort] : cohorts_) {
+  for (const auto& cohort : cohorts_) {
     if (cohort->hold) {
       cohort->may_reappear = cohort->may_reappear || (cohort->unanswered && !old_is_dead);
       cohort->unanswered = false;
@@ -81,25 +83,14 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
   departures_.on_connected(old_is_dead);
   resume_attempts(now, old_is_dead);
   unanswered_ = false;
-  renewals_.on_connected();
+  renewals_.on_connected(now, timers_);
   renew_more(now);
-}
-
-// In the order in which they began, not that of the hash table.
-std::vector<CohortPtr> Engine::in_order() const {
-  std::vector<CohortPtr> cohorts;
-  for (const auto& [key, cohort] : cohorts_) {
-    cohorts.push_back(cohort);
-  }
-  std::sort(cohorts.begin(), cohorts.end(),
-            [](const auto& a, const auto& b) { return a->id < b->id; });
-  return cohorts;
 }
 
 // Releases go before requests, which would otherwise find the lock taken; an acquire carries the
 // release of the token that it replaces.
 void Engine::resume_attempts(Instant now, bool old_is_dead) {
-  auto asking = in_order();
+  std::vector<CohortPtr> asking{cohorts_.begin(), cohorts_.end()};
   std::erase_if(asking, [](const CohortPtr& cohort) { return !cohort->attempt; });
   std::set<DepartureId> replaced;
   for (const auto& cohort : asking) {
@@ -188,7 +179,7 @@ void Engine::take_back_inflight(Instant now) {
   }
   unanswered_ = unanswered_ || !unanswered.empty();
   departures_.on_disconnected(now, [&](const Token& token) { return unanswered.contains(token); });
-  for (const auto& [key, cohort] : cohorts_) {
+  for (const auto& cohort : cohorts_) {
     if (cohort->attempt) {
       cohort->unanswered = cohort->unanswered || unanswered.contains(cohort->attempt->token());
       cohort->attempt->on_disconnected();
@@ -235,7 +226,7 @@ void Engine::on_connect_failed(Instant now, errc code, const std::string& what, 
 
 // Ends waits: all of them, or only those that must not wait.
 void Engine::fail_all(Instant now, errc code, const std::string& what, bool only_impatient) {
-  for (const auto& cohort : in_order()) {
+  for (const auto& cohort : std::vector<CohortPtr>{cohorts_.begin(), cohorts_.end()}) {
     for (auto waiter = cohort->waiters.begin(); waiter != cohort->waiters.end();) {
       const auto next = std::next(waiter);
       if (!only_impatient || !waiter->request.wait) {

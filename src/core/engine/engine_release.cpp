@@ -35,9 +35,9 @@ Engine::DepartureId Engine::depart(Instant now, Departure&& departure) {
 void Engine::send_departure(Instant now, DepartureId id) {
   auto command = departures_.command(now, id);
   Pending pending;
-  pending.token = command.args.front();
+  pending.token = departures_.token(id);
   pending.departure = id;
-  pending.bare = command.bare;
+  pending.bare = command.bare.has_value();
   send(now, std::move(command), std::move(pending));
 }
 

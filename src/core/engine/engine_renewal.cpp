@@ -22,7 +22,7 @@ void Engine::renew_now(Instant now, const CohortPtr& cohort) {
 
 void Engine::renew_more(Instant now) {
   while (link_.is_connected()) {
-    const auto due = renewals_.next(now, timers_, link_.connected_at());
+    const auto due = renewals_.next(now);
     if (due.empty()) {
       return;
     }

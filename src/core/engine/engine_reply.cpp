@@ -140,7 +140,7 @@ void Engine::finish_riding(Instant now, const Pending& pending, bool was_release
 void Engine::on_grant(Instant now, std::string_view message) {
   Words words{message};
   words.next();
-  const Token token{words.next()};
+  const auto token = words.next();
   std::int64_t counter = 0;
   ServerTime granted;
   if (!parse_exact(words.next(), counter) || !parse_exact(words.next(), granted.us) ||

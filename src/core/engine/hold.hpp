@@ -36,7 +36,7 @@ using LeaseId = std::uint64_t;
 /// The state of a lease that a user's handle shows. The engine writes it; any thread may read it.
 struct LeaseRecord {
   LeaseId id = 0;
-  std::string key;
+  Key key;
   Kind kind{};
   bool part = false;  ///< of a quorum's lease, which users see in its place
   Token token;

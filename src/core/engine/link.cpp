@@ -26,7 +26,7 @@ void Link::on_connected(Instant now) {
   connected_ = ever_connected_ = true;
   connecting_ = false;
   reconnect_at_.reset();
-  connected_at_ = heard_ = answered_ = now;
+  heard_ = answered_ = now;
 }
 
 void Link::on_disconnected() {

@@ -26,7 +26,6 @@ class Link {
   /// Whether there is no connection, and none is planned.
   [[nodiscard]] bool is_idle() const { return !connected_ && !connecting_ && !reconnect_at_; }
   [[nodiscard]] bool was_ever_connected() const { return ever_connected_; }
-  [[nodiscard]] Instant connected_at() const { return connected_at_; }
 
   /// A connection is needed. Returns whether to send the Connect action now.
   [[nodiscard]] bool connect();
@@ -88,7 +87,6 @@ class Link {
   bool connecting_ = false;
   bool ever_connected_ = false;
   bool runs_blocks_ = true;
-  Instant connected_at_;
   Instant heard_;
   Instant answered_;  ///< when the last reply came, or the connection was made
   std::optional<Instant> enrolled_;

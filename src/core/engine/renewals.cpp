@@ -18,7 +18,7 @@ constexpr Duration min_timeout = milliseconds{100};
 
 void append_renewal(std::vector<std::string>& args, const LeaseRecord& record,
                     std::int64_t ttl_ms) {
-  args.push_back(record.token);
+  args.emplace_back(record.token);
   args.push_back(std::to_string(ttl_ms));
   if (record.kind == Kind::mutex) {
     args.push_back(std::to_string(record.fence.sequence));
@@ -27,17 +27,16 @@ void append_renewal(std::vector<std::string>& args, const LeaseRecord& record,
 }
 
 std::vector<CohortPtr> Renewals::queue_due(Instant now, const Timers& timers) {
-  const auto kind = timers.begin()->cohort->lock.kind;
+  const auto kind = timers.front().cohort->lock.kind;
   std::vector<CohortPtr> due;
-  for (auto timer = timers.begin();
-       timer != timers.end() && due.size() < max_renewals && timer->when <= now + renewal_slack;
-       ++timer) {
-    if (timer->kind == TimerKind::hold && timer->cohort->lock.kind == kind &&
-        timer->cohort->hold->renewal_due(now, renewal_slack) &&
-        timer->cohort->hold->overdue(now) == Loss::none) {
-      due.push_back(timer->cohort);
+  timers.visit_due(now + renewal_slack, [&](const Timer& timer) {
+    const auto& cohort = timer.cohort;
+    if (timer.kind == TimerKind::hold && cohort->lock.kind == kind &&
+        cohort->hold->renewal_due(now, renewal_slack) && cohort->hold->overdue(now) == Loss::none) {
+      due.push_back(cohort);
     }
-  }
+    return due.size() < max_renewals;
+  });
   for (const auto& cohort : due) {
     cohort->hold->on_queued();
     backlog_[{cohort->hold->timer(), cohort->id}] = cohort;
@@ -45,13 +44,13 @@ std::vector<CohortPtr> Renewals::queue_due(Instant now, const Timers& timers) {
   return due;
 }
 
-std::vector<CohortPtr> Renewals::next(Instant now, const Timers& timers, Instant connected_at) {
+std::vector<CohortPtr> Renewals::next(Instant now) {
   if (calls_.size() >= max_renewal_calls) {
     return {};
   }
   auto turn = take_backlog();
   for (auto kind = unconfirmed_.begin(); turn.empty() && kind != unconfirmed_.end();) {
-    turn = take_unconfirmed(now, timers, connected_at, kind->first, kind->second);
+    turn = take_unconfirmed(now, kind->second);
     kind = turn.empty() ? unconfirmed_.erase(kind) : kind;
   }
   return turn;
@@ -74,20 +73,14 @@ std::vector<CohortPtr> Renewals::take_backlog() {
   return due;
 }
 
-// Continues at `from`.
-std::vector<CohortPtr> Renewals::take_unconfirmed(Instant now, const Timers& timers,
-                                                  Instant connected_at, Kind kind, Timer& from) {
+std::vector<CohortPtr> Renewals::take_unconfirmed(Instant now, std::deque<CohortPtr>& from) {
   std::vector<CohortPtr> taken;
-  auto timer = timers.lower_bound(from);
-  for (; timer != timers.end() && taken.size() < max_renewals; ++timer) {
-    if (timer->kind == TimerKind::hold && timer->cohort->lock.kind == kind &&
-        timer->cohort->hold->unconfirmed_since(connected_at) &&
-        timer->cohort->hold->overdue(now) == Loss::none) {
-      taken.push_back(timer->cohort);
+  for (; !from.empty() && taken.size() < max_renewals; from.pop_front()) {
+    const auto& hold = from.front()->hold;
+    if (hold && hold->unconfirmed_since(connected_at_) && hold->overdue(now) == Loss::none) {
+      taken.push_back(from.front());
     }
   }
-  from.when = timer == timers.end() ? Instant::max() : timer->when;
-  from.id = timer == timers.end() ? 0 : timer->id;
   return taken;
 }
 
@@ -110,9 +103,9 @@ Command Renewals::call(Instant now, const std::vector<CohortPtr>& due, RenewalBa
     // A lease without renewal must not get longer.
     const auto ttl = hold.terms().renew ? hold.terms().ttl : record.left(now);
     const auto ttl_ms = std::max<std::int64_t>(std::chrono::ceil<milliseconds>(ttl).count(), 1);
-    auto keys = lock_keys(cohort->lock.key);
-    for (auto* key : {&keys.lock, &keys.queue, &keys.seen}) {
-      command.keys.push_back(std::move(*key));
+    const auto& keys = cohort->lock.key.all();
+    for (const auto* key : {&keys.lock, &keys.queue, &keys.seen}) {
+      command.keys.push_back(*key);
     }
     append_renewal(command.args, record, ttl_ms);
     batch.randoms.push_back(random_of(record.token));
@@ -129,10 +122,15 @@ Command Renewals::call(Instant now, const std::vector<CohortPtr>& due, RenewalBa
 }
 
 // The server must confirm all leases on the new connection.
-void Renewals::on_connected() {
-  for (const auto kind : {Kind::mutex, Kind::permits}) {
-    unconfirmed_[kind] = Timer{Instant::min(), TimerKind::hold, 0, nullptr};
-  }
+void Renewals::on_connected(Instant now, const Timers& timers) {
+  connected_at_ = now;
+  unconfirmed_.clear();
+  timers.visit_due(Instant::max(), [&](const Timer& timer) {
+    if (timer.kind == TimerKind::hold) {
+      unconfirmed_[timer.cohort->lock.kind].push_back(timer.cohort);
+    }
+    return true;
+  });
 }
 
 void Renewals::on_disconnected() {

@@ -40,13 +40,12 @@ class Renewals {
   /// them.
   std::vector<CohortPtr> queue_due(Instant now, const Timers& timers);
   /// The leases for the next call; none: nothing is due, or enough calls are under way. Leases last
-  /// renewed before `connected_at` come when nothing else is due: their server may have lost them.
-  [[nodiscard]] std::vector<CohortPtr> next(Instant now, const Timers& timers,
-                                            Instant connected_at);
+  /// renewed before the connection come when nothing else is due: their server may have lost them.
+  [[nodiscard]] std::vector<CohortPtr> next(Instant now);
   /// Returns a call that renews `due`, which are of one kind, and counts it as under way.
   [[nodiscard]] Command call(Instant now, const std::vector<CohortPtr>& due, RenewalBatch& batch);
 
-  void on_connected();
+  void on_connected(Instant now, const Timers& timers);
   void on_disconnected();
   /// The server answered the first of the calls under way.
   void on_reply() { calls_.pop_front(); }
@@ -63,17 +62,16 @@ class Renewals {
 
  private:
   [[nodiscard]] std::vector<CohortPtr> take_backlog();
-  [[nodiscard]] static std::vector<CohortPtr> take_unconfirmed(Instant now, const Timers& timers,
-                                                               Instant connected_at, Kind kind,
-                                                               Timer& from);
+  [[nodiscard]] std::vector<CohortPtr> take_unconfirmed(Instant now, std::deque<CohortPtr>& from);
 
   Duration request_timeout_;
   std::deque<Call> calls_;
   bool is_patient_ = false;
   /// Leases whose renewal is due and waits in the queue; the one that ends first comes first.
   std::map<std::pair<Instant, std::uint64_t>, CohortPtr> backlog_;
-  /// The timer up to which leases of earlier connections were renewed on this one.
-  std::map<Kind, Timer> unconfirmed_;
+  /// The leases of earlier connections; the one whose timer is due first comes first.
+  std::map<Kind, std::deque<CohortPtr>> unconfirmed_;
+  Instant connected_at_;
 };
 
 }  // namespace dlock::core

@@ -4,19 +4,22 @@
 #include <algorithm>
 #include <list>
 #include <memory>
+#include <memory_resource>
 #include <optional>
-#include <set>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "core/engine/actions.hpp"
+#include "core/engine/timer_heap.hpp"
+#include "core/wire/pool.hpp"
 
 namespace dlock::core {
 
 struct Waiting {
   WaiterId id = 0;
   AcquireRequest request;
+  std::optional<TimerHeap<WaiterId>::Handle> deadline{};
 };
 /// The waiters of one lock, in the order of their turn.
 using WaiterQueue = std::list<Waiting>;
@@ -35,11 +38,14 @@ class Waiters {
 
   /// Puts a new wait at the end of the queue at `place`.
   void enter(const std::shared_ptr<Place>& place, WaiterId id, AcquireRequest&& request) {
-    if (request.deadline) {
-      deadlines_.emplace(*request.deadline, id);
+    auto& queue = place->waiters;
+    spare_.empty() ? void(queue.emplace_back()) : queue.splice(queue.end(), spare_, spare_.begin());
+    auto& waiting = queue.back();
+    waiting = {id, std::move(request)};
+    if (waiting.request.deadline) {
+      waiting.deadline = deadlines_.add(*waiting.request.deadline, id, id);
     }
-    place->waiters.push_back({id, std::move(request)});
-    positions_[id] = {place, std::prev(place->waiters.end())};
+    positions_[id] = {place, std::prev(queue.end())};
   }
 
   /// Ends a wait at `place` with a Refusal.
@@ -73,25 +79,32 @@ class Waiters {
   }
 
   [[nodiscard]] std::optional<Instant> next_deadline() const {
-    return deadlines_.empty() ? std::nullopt : std::optional{deadlines_.begin()->first};
+    return deadlines_.empty() ? std::nullopt : std::optional{deadlines_.next()};
   }
   /// The wait with the earliest deadline. There must be one.
-  [[nodiscard]] const Position& next_to_end() const {
-    return positions_.at(deadlines_.begin()->second);
-  }
+  [[nodiscard]] const Position& next_to_end() const { return positions_.at(deadlines_.front()); }
 
  private:
   void leave(Place& place, WaiterQueue::iterator waiter) {
-    if (waiter->request.deadline) {
-      deadlines_.erase({*waiter->request.deadline, waiter->id});
+    if (waiter->deadline) {
+      deadlines_.remove(*waiter->deadline);
     }
     positions_.erase(waiter->id);
-    place.waiters.erase(waiter);
+    if (spare_.size() == max_spare) {
+      place.waiters.erase(waiter);
+    } else {
+      *waiter = {};
+      spare_.splice(spare_.end(), place.waiters, waiter);
+    }
   }
 
+  static constexpr std::size_t max_spare = 1024;
+
   Output& output_;
-  std::unordered_map<WaiterId, Position> positions_;
-  std::set<std::pair<Instant, WaiterId>> deadlines_;
+  Pool pool_;
+  std::pmr::unordered_map<WaiterId, Position> positions_{&pool_};
+  TimerHeap<WaiterId> deadlines_;
+  WaiterQueue spare_;  ///< of ended waits, for the next ones
 };
 
 }  // namespace dlock::core

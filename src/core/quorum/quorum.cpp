@@ -130,7 +130,7 @@ void Quorum::erase(const LockPtr& lock) {
 // with a name that no lock key begins with; its lease has the id of that lock.
 std::string Quorum::name_of(const std::optional<Permits>& permits, const std::string& key,
                             std::uint64_t id) {
-  return permits ? Token{token_prefix} + std::to_string(id) : key;
+  return permits ? std::string{token_prefix} + std::to_string(id) : std::string{key};
 }
 
 Quorum::LockPtr Quorum::lock_of(const LeaseRecord& lease) const {
@@ -166,7 +166,7 @@ bool Quorum::on_action(Instant now, std::size_t member, const Action& action) {
 
 void Quorum::on_timer(Instant now) {
   while (true) {
-    const auto first = timers_.empty() ? Instant::max() : timers_.begin()->when;
+    const auto first = timers_.next();
     const auto deadline = waiters_.next_deadline().value_or(Instant::max());
     if (now < std::min(first, deadline)) {
       return;
@@ -175,9 +175,8 @@ void Quorum::on_timer(Instant now) {
       time_out(now);
       continue;
     }
-    const auto lock = timers_.begin()->lock;
-    timers_.erase(timers_.begin());
-    lock->timer.reset();
+    const auto lock = timers_.front();
+    timers_.remove(*std::exchange(lock->timer, std::nullopt));
     on_due(now, lock);
     arm(lock);
   }
@@ -230,8 +229,7 @@ std::optional<Instant> Quorum::next_timer() const {
   if (timers_.empty()) {
     return deadline;
   }
-  const auto first = timers_.begin()->when;
-  return std::min(deadline.value_or(first), first);
+  return std::min(deadline.value_or(timers_.next()), timers_.next());
 }
 
 void Quorum::arm(const LockPtr& lock) {
@@ -241,12 +239,11 @@ void Quorum::arm(const LockPtr& lock) {
       when = std::min(when.value_or(*part.again), *part.again);
     }
   }
-  if (lock->timer && (!when || (*lock->timer)->when != *when)) {
-    timers_.erase(*lock->timer);
-    lock->timer.reset();
+  if (lock->timer) {
+    timers_.remove(*std::exchange(lock->timer, std::nullopt));
   }
-  if (when && !lock->timer) {
-    lock->timer = timers_.insert(Timer{*when, lock->id, lock}).first;
+  if (when) {
+    lock->timer = timers_.add(*when, lock->id, lock);
   }
 }
 

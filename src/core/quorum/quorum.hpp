@@ -16,15 +16,14 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "core/engine/backoff.hpp"
 #include "core/engine/engine.hpp"
+#include "core/engine/timer_heap.hpp"
 #include "core/engine/waiters.hpp"
 
 namespace dlock::core {
@@ -103,19 +102,11 @@ class Quorum {
   };
   struct QuorumLock;
   using LockPtr = std::shared_ptr<QuorumLock>;
-  struct Timer {
-    Instant when;
-    std::uint64_t id = 0;  ///< of the lock
-    LockPtr lock;
-    friend bool operator<(const Timer& a, const Timer& b) {
-      return std::tie(a.when, a.id) < std::tie(b.when, b.id);
-    }
-  };
-  using Timers = std::set<Timer>;
+  using Timers = TimerHeap<LockPtr>;
   /// The waits, parts and lease of this client for one name; for permits, those of one wait.
   struct QuorumLock {
     std::uint64_t id = 0;
-    std::string key;
+    Key key;
     std::optional<Permits> permits;  ///< none: a mutex
     WaiterQueue waiters;
     std::vector<MemberLease> parts;  ///< by server
@@ -137,7 +128,7 @@ class Quorum {
     std::shared_ptr<LeaseRecord> lease;
     Instant since;               ///< when this client got it
     std::optional<Instant> end;  ///< the end of the hold, by `max_hold`
-    std::optional<Timers::iterator> timer;
+    std::optional<Timers::Handle> timer;
   };
   struct Member {
     Engine* engine = nullptr;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/wire/keys.hpp"
+#include "core/wire/token.hpp"
 #include "dlock/error.hpp"
 
 namespace dlock::core {
@@ -26,6 +27,16 @@ enum class Verb : std::uint8_t {
   ping,       ///< PING
 };
 
+/// An acquire or a release without its script, for a mutex that nobody waits for. To acquire: a
+/// block of SET NX, GETRANGE, INCR and EXISTS; to release: the deletion of a key with just this
+/// value.
+struct BareCommand {
+  Key lock;
+  Token token;
+  std::int64_t ttl_ms = 0;       ///< acquire
+  std::string_view fence_key{};  ///< acquire; outlives the command
+};
+
 /// One command. Replies come in the order of commands, so a command carries no number.
 struct Command {
   Verb verb{};
@@ -33,9 +44,8 @@ struct Command {
   std::vector<std::string> keys;
   std::vector<std::string> args;
   Kind kind = Kind::mutex;  ///< scripts: the kind of lock
-  /// acquire, release: without the script, for a lock that nobody waits for. To acquire: a block of
-  /// SET NX, GETRANGE, INCR and EXISTS; to release: the deletion of a key with just this value.
-  bool bare = false;
+  /// acquire, release: without the script, and without `keys` and `args`.
+  std::optional<BareCommand> bare{};
 };
 
 /// The results of the block of a bare acquire.

@@ -95,6 +95,12 @@ LockKeys lock_keys(std::string_view key) {
   return {std::string{key}, "dlock1:q" + end, "dlock1:s" + end};
 }
 
+// Never destroyed: later destructors of statics may use it.
+const std::string& Key::none() noexcept {
+  static const auto& empty = *new std::string;
+  return empty;
+}
+
 std::string misuse_of(std::string_view key) {
   return std::string{"the key \""}.append(key).append(
       "\" is in use for something that is not a lock of this kind (a Mutex is kept as a string, a "
@@ -105,12 +111,12 @@ std::string misuse_of(std::string_view key) {
 std::string parts_key(std::string_view key) { return "dlock1:p" + suffix(key); }
 
 std::vector<std::string> keys_of_script(const LockId& lock) {
-  auto keys = lock_keys(lock.key);
+  const auto& keys = lock.key.all();
   std::vector<std::string> all;
   all.reserve(4);
-  all.push_back(std::move(keys.lock));
-  all.push_back(std::move(keys.queue));
-  all.push_back(std::move(keys.seen));
+  all.push_back(keys.lock);
+  all.push_back(keys.queue);
+  all.push_back(keys.seen);
   if (!is_gate(lock.kind)) {
     all.emplace_back(fence_key);
   } else if (lock.kind != Kind::condition) {

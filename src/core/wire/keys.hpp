@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 namespace dlock::core {
@@ -21,12 +23,6 @@ enum class Kind : std::uint8_t {
 [[nodiscard]] constexpr bool is_gate(Kind kind) {
   return kind != Kind::mutex && kind != Kind::permits;
 }
-
-/// Names a lock or gate.
-struct LockId {
-  std::string key;  ///< the user's prefix and name
-  Kind kind = Kind::mutex;
-};
 
 /// The keys of one lock, all on the cluster slot of `lock`.
 struct LockKeys {
@@ -62,6 +58,41 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 ///   `dlock1:qt:{TAG}KEY`    it is empty or contains `}`: TAG is the smallest decimal number whose
 ///                           slot is that of KEY
 [[nodiscard]] LockKeys lock_keys(std::string_view key);
+
+/// A lock key, and the keys that go with it, made once: copies share them.
+class Key {
+ public:
+  Key() noexcept = default;  ///< empty
+  Key(std::string_view key) : keys_(std::make_shared<const LockKeys>(lock_keys(key))) {}
+  Key(const std::string& key) : Key(std::string_view{key}) {}
+  Key(const char* key) : Key(std::string_view{key}) {}
+
+  [[nodiscard]] const std::string& text() const noexcept { return keys_ ? keys_->lock : none(); }
+  /// Of a key that is not empty.
+  [[nodiscard]] const LockKeys& all() const noexcept { return *keys_; }
+  operator const std::string&() const noexcept { return text(); }
+  operator std::string_view() const noexcept { return text(); }
+
+  friend bool operator==(const Key& a, const Key& b) noexcept {
+    return a.keys_ == b.keys_ || a.text() == b.text();
+  }
+  template <class Text>
+    requires(std::is_convertible_v<const Text&, std::string_view> && !std::is_same_v<Text, Key>)
+  friend bool operator==(const Key& a, const Text& b) noexcept {
+    return std::string_view{a} == std::string_view{b};
+  }
+
+ private:
+  static const std::string& none() noexcept;
+
+  std::shared_ptr<const LockKeys> keys_;
+};
+
+/// Names a lock or gate.
+struct LockId {
+  Key key;  ///< the user's prefix and name
+  Kind kind = Kind::mutex;
+};
 
 /// An error text: `key` holds a value that dlock did not write.
 [[nodiscard]] std::string misuse_of(std::string_view key);

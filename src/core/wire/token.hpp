@@ -13,11 +13,6 @@
 
 namespace dlock::core {
 
-/// `dlock1:CLIENT:RANDOM:CLAIM`: 16 and 32 hexadecimal digits and the claim time in milliseconds;
-/// for permits with `:WEIGHT` behind it. Fresh for each acquisition. Scripts read the parts by
-/// their fixed positions.
-using Token = std::string;
-
 inline constexpr std::string_view token_prefix = "dlock1:";
 inline constexpr std::size_t token_client_at = 7;
 inline constexpr std::size_t token_random_at = 24;
@@ -25,31 +20,6 @@ inline constexpr std::size_t token_claim_at = 57;
 
 /// 128 random bits; in the product, from the operating system.
 using RandomBits = std::array<std::uint64_t, 2>;
-
-[[nodiscard]] inline std::string hex(std::uint64_t bits) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string text(16, '0');
-  for (std::size_t i = 16; i-- > 0; bits >>= 4) {
-    text[i] = digits[bits & 15];
-  }
-  return text;
-}
-
-[[nodiscard]] inline Token make_token(std::string_view client, RandomBits random, Duration claim) {
-  Token token;
-  token.reserve(64);
-  token.append(token_prefix).append(client).append(1, ':');
-  token.append(hex(random[0])).append(hex(random[1])).append(1, ':');
-  token.append(
-      std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(claim).count()));
-  return token;
-}
-
-/// The token of an acquisition of permits.
-[[nodiscard]] inline Token make_token(std::string_view client, RandomBits random, Duration claim,
-                                      std::int64_t weight) {
-  return make_token(client, random, claim).append(":").append(std::to_string(weight));
-}
 
 /// The random part of a token, which differs between any two. Zeros if the text is no token.
 [[nodiscard]] inline RandomBits random_of(std::string_view token) {
@@ -65,6 +35,79 @@ using RandomBits = std::array<std::uint64_t, 2>;
     }
   }
   return random;
+}
+
+/// `dlock1:CLIENT:RANDOM:CLAIM`: 16 and 32 hexadecimal digits and the claim time in milliseconds;
+/// for permits with `:WEIGHT` behind it. Fresh for each acquisition. Scripts read the parts by
+/// their fixed positions. Kept in place, since each acquisition copies it some times.
+class Token {
+ public:
+  static constexpr std::size_t max_size = 95;
+
+  Token() noexcept = default;
+  /// A longer text is none of this library, and gives an empty token.
+  Token(std::string_view text) noexcept : Token(text, random_of(text)) {}
+  Token(std::string_view text, RandomBits random) noexcept : random_(random) {
+    if (text.size() <= max_size) {
+      std::copy(text.begin(), text.end(), text_.begin());
+      size_ = static_cast<std::uint8_t>(text.size());
+    }
+  }
+
+  operator std::string_view() const noexcept { return {text_.data(), size_}; }
+  [[nodiscard]] std::string text() const { return std::string{std::string_view{*this}}; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  /// Its random part.
+  [[nodiscard]] const RandomBits& random() const noexcept { return random_; }
+
+  friend bool operator==(const Token& a, const Token& b) noexcept {
+    return std::string_view{a} == std::string_view{b};
+  }
+  friend bool operator==(const Token& a, std::string_view b) noexcept {
+    return std::string_view{a} == b;
+  }
+
+ private:
+  RandomBits random_{};
+  std::array<char, max_size> text_{};
+  std::uint8_t size_ = 0;
+};
+
+[[nodiscard]] inline const RandomBits& random_of(const Token& token) { return token.random(); }
+
+/// Writes 16 hexadecimal digits, and returns their end.
+inline char* put_hex(char* to, std::uint64_t bits) {
+  static constexpr char digits[] = "0123456789abcdef";
+  for (std::size_t i = 16; i-- > 0; bits >>= 4) {
+    to[i] = digits[bits & 15];
+  }
+  return to + 16;
+}
+
+[[nodiscard]] inline std::string hex(std::uint64_t bits) {
+  std::string text(16, '0');
+  put_hex(text.data(), bits);
+  return text;
+}
+
+/// `weight`: of an acquisition of permits; 0: of a mutex.
+[[nodiscard]] inline Token make_token(std::string_view client, RandomBits random, Duration claim,
+                                      std::int64_t weight = 0) {
+  std::array<char, 2 * Token::max_size> text{};
+  auto* out = std::copy(token_prefix.begin(), token_prefix.end(), text.data());
+  out = std::copy_n(client.data(), std::min(client.size(), token_random_at - token_client_at - 1),
+                    out);
+  *out++ = ':';
+  out = put_hex(put_hex(out, random[0]), random[1]);
+  const auto put_number = [&](std::int64_t number) {
+    *out++ = ':';
+    out = std::to_chars(out, text.data() + text.size(), number).ptr;
+  };
+  put_number(std::chrono::duration_cast<std::chrono::milliseconds>(claim).count());
+  if (weight != 0) {
+    put_number(weight);
+  }
+  return {std::string_view{text.data(), out}, random};
 }
 
 /// The seal proves messages about a lock: two numbers that a client must read the lock key to know.

@@ -42,22 +42,25 @@ class AttemptTest : public testing::Test {
 };
 
 TEST_F(AttemptTest, TheRequestNamesKeysTokenTtlAndMode) {
-  Attempt attempt{{.token = token(), .ttl = 30s, .seal = "11.12"}, Drift{}};
+  Attempt attempt{{.token = token(), .ttl = 30s}, Drift{}};
+  EXPECT_TRUE(attempt.needs_seal());
+  attempt.set_seal("11.12");
+  EXPECT_FALSE(attempt.needs_seal());
   EXPECT_FALSE(attempt.was_sent());
   const auto command = ask(attempt);
   EXPECT_EQ(command.verb, Verb::acquire);
   EXPECT_EQ(command.keys, (std::vector<std::string>{"job", "dlock1:qw:{job}", "dlock1:sw:{job}",
                                                     "dlock1:fence"}));
   EXPECT_EQ(command.args,
-            (std::vector<std::string>{token(), "30000", "wait", "", "", "", "11.12"}));
+            (std::vector<std::string>{std::string{token()}, "30000", "wait", "", "", "", "11.12"}));
   EXPECT_TRUE(attempt.was_sent());
   EXPECT_TRUE(attempt.is_asking());
 }
 
 TEST_F(AttemptTest, ATryDoesNotQueueAndATokenCanBeGivenUpInTheSameStep) {
   Attempt attempt{{token(), 1500us, false}, Drift{}};
-  EXPECT_EQ(ask(attempt, "old").args,
-            (std::vector<std::string>{token(), "2", "try", "", "old", ""}));  // rounded up
+  EXPECT_EQ(ask(attempt, "old").args, (std::vector<std::string>{std::string{token()}, "2", "try",
+                                                                "", "old", ""}));  // rounded up
 }
 
 TEST_F(AttemptTest, AnAcquiredLockIsValidFromTheSendOfTheRequest) {
@@ -116,7 +119,7 @@ TEST_F(AttemptTest, ARepeatCarriesTheTicket) {
 TEST_F(AttemptTest, AFreshTokenKeepsTheTicket) {
   auto attempt = asked();
   answer(attempt, "queued 20000 0 77 1 ours");
-  attempt.rename("dlock1:another");
+  attempt.rename(std::string_view{"dlock1:another"});
   const auto args = ask(attempt).args;
   EXPECT_EQ(args[0], "dlock1:another");
   EXPECT_EQ(args[3], "77");

@@ -160,8 +160,8 @@ TEST_F(DeparturesTest, AHoldOffIsSentAsWhatIsLeftOfIt) {
   auto held_off = release();
   held_off.hold_off_until = at(5s);
   add(held_off);
-  EXPECT_EQ(departures.command(at(1s), 1).args, (std::vector<std::string>{token, "4000"}));
-  EXPECT_EQ(departures.command(at(5s), 1).args, std::vector<std::string>{token});
+  EXPECT_EQ(departures.command(at(1s), 1).args, (std::vector<std::string>{token.text(), "4000"}));
+  EXPECT_EQ(departures.command(at(5s), 1).args, std::vector<std::string>{token.text()});
 }
 
 }  // namespace

@@ -92,7 +92,7 @@ TEST(EnginePermits, RenewalsThatHaveToWaitForOthersStayAmongTheirKind) {
   script.obtain(2002, {.key = "late"});
   script.obtain(2003, permits(1));
   script.at(10001ms).timer();
-  std::vector<Token> first;
+  std::vector<std::string> first;
   for (const auto& action : script.take()) {
     first.push_back(std::get<Send>(action).command.args[0]);
   }

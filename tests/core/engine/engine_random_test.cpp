@@ -226,7 +226,7 @@ class World {
   bool connected_ = true;
   bool connecting_ = false;
   std::deque<Command> commands_;
-  std::set<Token> tokens_;
+  std::set<std::string> tokens_;
   int last_waiter_ = 0;
   std::set<WaiterId> waiting_;
   std::set<WaiterId> held_;

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "core/wire/sha1.hpp"
+#include "support/spelled_out.hpp"
 
 namespace dlock::core {
 namespace {
@@ -235,6 +236,9 @@ void EngineScript::note() {
     if (const auto* report = std::get_if<Report>(&action)) {
       reports.push_back(report->text);
     } else {
+      if (auto* send = std::get_if<Send>(&action)) {
+        send->command = test::spelled_out(std::move(send->command));
+      }
       lines_.push_back(line(action));
       actions_.push_back(std::move(action));
     }
@@ -358,7 +362,7 @@ std::string EngineScript::line(const Command& command) {
 }
 
 std::string EngineScript::name_of(std::string_view token) {
-  const auto [name, is_new] = numbers_.try_emplace(Token{token}, tokens_.size() + 1);
+  const auto [name, is_new] = numbers_.try_emplace(std::string{token}, tokens_.size() + 1);
   if (is_new) tokens_.push_back(name->first);
   return "T" + std::to_string(name->second);
 }

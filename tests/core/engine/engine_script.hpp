@@ -121,10 +121,10 @@ class EngineScript {
   [[nodiscard]] WaiterId holder(LeaseId lease) const;
 
   Instant now_;
-  std::vector<Token> tokens_;
-  std::unordered_map<Token, std::size_t> numbers_;  // of tokens, from 1 on
-  std::vector<Action> actions_;                     // since the last look
-  std::vector<std::string> lines_;                  // the same
+  std::vector<std::string> tokens_;
+  std::unordered_map<std::string, std::size_t> numbers_;  // of tokens, from 1 on
+  std::vector<Action> actions_;                           // since the last look
+  std::vector<std::string> lines_;                        // the same
 };
 
 }  // namespace dlock::core

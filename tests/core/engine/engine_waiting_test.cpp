@@ -111,8 +111,8 @@ TEST(EngineWaiting, TheClaimInTheTokenIsThreeSecondsOrTheTtlIfThatIsLess) {
   EngineScript script;
   script.at(0ms).obtain(1, {.key = "a", .ttl = 30s});
   script.obtain(2, {.key = "b", .ttl = 700ms});
-  EXPECT_TRUE(script.leases.at(1)->token.ends_with(":3000"));
-  EXPECT_TRUE(script.leases.at(2)->token.ends_with(":700"));
+  EXPECT_TRUE(script.leases.at(1)->token.text().ends_with(":3000"));
+  EXPECT_TRUE(script.leases.at(2)->token.text().ends_with(":700"));
 }
 
 }  // namespace

@@ -86,7 +86,7 @@ TEST(Garbage, AnyReplyToAReleaseIsSurvived) {
 
 TEST(Garbage, AnyValueIsRefusedOrHasAFenceThatCanBeCounted) {
   const bool held = rc::check([](const std::string& noise) {
-    const auto token = make_token("c11e47c11e47c11e", {1, 2}, 3s);
+    const auto token = make_token("c11e47c11e47c11e", {1, 2}, 3s).text();
     const auto counter = *text_of({});
     for (const auto& value : {noise, "dlock1:" + noise, token + ":" + noise,
                               token + ":" + counter + ":0", token + ":5:" + counter}) {

@@ -12,7 +12,7 @@ class PassingTest : public testing::Test {
  protected:
   PassingTest() {
     lease.key = "job";
-    lease.token = "dlock1:token";
+    lease.token = std::string_view{"dlock1:token"};
     lease.ttl = 30s;
     lease.fence = {5, 0};
   }

@@ -27,15 +27,17 @@ class RenewalsTest : public testing::Test {
     return cohort;
   }
   void arm(const CohortPtr& cohort) {
-    std::erase_if(timers, [&](const Timer& timer) { return timer.cohort == cohort; });
-    timers.insert(Timer{cohort->hold->timer(), TimerKind::hold, cohort->id, cohort});
+    if (cohort->hold_timer) {
+      timers.remove(*cohort->hold_timer);
+    }
+    cohort->hold_timer = timers.add(cohort->hold->timer(), cohort->id, {cohort, TimerKind::hold});
   }
   void queue_due(Duration when) {
     for (const auto& cohort : renewals.queue_due(at(when), timers)) {
       arm(cohort);
     }
   }
-  std::vector<CohortPtr> next(Duration when) { return renewals.next(at(when), timers, at(0s)); }
+  std::vector<CohortPtr> next(Duration when) { return renewals.next(at(when)); }
   RenewalBatch call(Duration when, const std::vector<CohortPtr>& due) {
     RenewalBatch batch;
     (void)renewals.call(at(when), due, batch);
@@ -73,7 +75,7 @@ TEST_F(RenewalsTest, OnANewConnectionLeasesOfEarlierOnesAreConfirmedOnce) {
   const auto old = hold(-1s);
   const auto fresh = hold(1s);
   EXPECT_EQ(next(2s), Cohorts{});
-  renewals.on_connected();
+  renewals.on_connected(at(0s), timers);
   const auto due = next(2s);
   EXPECT_EQ(due, Cohorts{old});
   call(2s, due);
@@ -83,7 +85,7 @@ TEST_F(RenewalsTest, OnANewConnectionLeasesOfEarlierOnesAreConfirmedOnce) {
 TEST_F(RenewalsTest, DueLeasesGoBeforeThoseToConfirm) {
   const auto due = hold(-12s);
   const auto old = hold(-1s);
-  renewals.on_connected();
+  renewals.on_connected(at(0s), timers);
   queue_due(0s);
   EXPECT_EQ(next(0s), Cohorts{due});
   EXPECT_EQ(next(0s), Cohorts{old});

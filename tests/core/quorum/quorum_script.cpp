@@ -2,6 +2,7 @@
 #include "core/quorum/quorum_script.hpp"
 
 #include "core/wire/sha1.hpp"
+#include "support/spelled_out.hpp"
 
 #include <gtest/gtest.h>
 
@@ -154,7 +155,7 @@ void QuorumScript::note() {
 void QuorumScript::carry_out(ServerId node, const Action& action) {
   const auto server = static_cast<char>('a' + node);
   if (const auto* send = std::get_if<Send>(&action)) {
-    const auto& command = send->command;
+    const auto command = test::spelled_out(send->command);
     if (command.verb == Verb::acquire) tokens[server] = command.args.at(0);
     commands_[node].push_back(command);
     lines_.push_back(std::string{server} + " " + text_of(command));

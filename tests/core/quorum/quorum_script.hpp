@@ -48,7 +48,7 @@ class QuorumScript {
 
   [[nodiscard]] const Router& router() const { return router_; }
   /// The token of the last acquire that a server was sent.
-  std::map<char, Token> tokens;
+  std::map<char, std::string> tokens;
   std::map<WaiterId, std::shared_ptr<LeaseRecord>> leases;
   std::string refusal;  ///< the last sentence
 

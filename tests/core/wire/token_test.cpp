@@ -9,15 +9,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-const Token sample = "dlock1:0123456789abcdef:00000000000000ff8000000000000001:3000";
+const std::string sample = "dlock1:0123456789abcdef:00000000000000ff8000000000000001:3000";
 
 TEST(TokenText, ATokenNamesItsClientRandomBitsAndClaim) {
   EXPECT_EQ(make_token("0123456789abcdef", {0xff, 0x8000000000000001}, 3s), sample);
 }
 
 TEST(TokenText, TheClaimIsInWholeMillisecondsRoundedDown) {
-  EXPECT_TRUE(make_token("0123456789abcdef", {1, 2}, 1999us).ends_with(":1"));
-  EXPECT_TRUE(make_token("0123456789abcdef", {1, 2}, 250ms).ends_with(":250"));
+  EXPECT_TRUE(make_token("0123456789abcdef", {1, 2}, 1999us).text().ends_with(":1"));
+  EXPECT_TRUE(make_token("0123456789abcdef", {1, 2}, 250ms).text().ends_with(":250"));
 }
 
 TEST(TokenText, ThePartsAreFoundByTheirPositions) {
@@ -25,6 +25,20 @@ TEST(TokenText, ThePartsAreFoundByTheirPositions) {
   EXPECT_EQ(echo_of(sample), "00000000");
   EXPECT_EQ(sample.substr(token_random_at, 32), "00000000000000ff8000000000000001");
   EXPECT_EQ(sample.substr(token_claim_at), "3000");
+}
+
+TEST(TokenText, ATokenKnowsItsRandomPartHoweverItWasMade) {
+  EXPECT_EQ(make_token("0123456789abcdef", {0xff, 0x8000000000000001}, 3s).random(),
+            random_of(std::string_view{sample}));
+  EXPECT_EQ(Token{sample}.random(), random_of(std::string_view{sample}));
+  EXPECT_EQ(Token{sample}, make_token("0123456789abcdef", Token{sample}.random(), 3s));
+}
+
+TEST(TokenText, ATextThatIsTooLongForATokenIsNone) {
+  EXPECT_FALSE(Token{std::string(Token::max_size, 'a')}.empty());
+  EXPECT_TRUE(Token{std::string(Token::max_size + 1, 'a')}.empty());
+  const auto longest = make_token("0123456789abcdef", {1, 2}, 9999ms, (std::int64_t{1} << 53) - 1);
+  EXPECT_EQ(weight_of(longest), (std::int64_t{1} << 53) - 1);
 }
 
 TEST(TokenText, BitsAreSixteenLowerCaseDigits) {
@@ -57,7 +71,8 @@ TEST(TokenText, AValueIsATokenAndAFence) {
 
 TEST(TokenText, AFenceMayNotBeRecordedYet) {
   // The random part has decimal digits only, as one in three million has.
-  const auto digits = make_token("1234567890123456", {0x1234567890123456, 0x1234567890123456}, 3s);
+  const auto digits =
+      make_token("1234567890123456", {0x1234567890123456, 0x1234567890123456}, 3s).text();
   for (const auto& token : {sample, digits}) {
     for (const auto* mark : {"", ":", ":11.12:"}) {
       const auto parsed = parse_value(token + mark);
@@ -83,7 +98,7 @@ TEST(TokenText, ValuesOfOtherLibrariesAreNotParsed) {
 TEST(TokenText, EveryValueIsReadAsItWasWritten) {
   const bool held = rc::check([](std::uint64_t high, std::uint64_t low) {
     const auto claim = std::chrono::milliseconds{*rc::gen::inRange(1, 3001)};
-    const auto token = make_token(hex(low), {high, low}, claim);
+    const auto token = make_token(hex(low), {high, low}, claim).text();
     const auto counter = *rc::gen::inRange<std::int64_t>(0, std::int64_t{1} << 53);
     const auto sequence = *rc::gen::inRange(0, Fence::max_sequences);
     const auto parsed =
