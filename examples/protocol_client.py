@@ -1,5 +1,6 @@
 """A client of docs/protocol.md in Python alone, with redis-py from 4.3 on: a mutex that queues, is
-granted, claims, renews and releases. `protocol_client.py URL NAME COMMAND...` runs a command."""
+granted, claims, renews and releases, and needs no script where nobody waits.
+`protocol_client.py URL NAME COMMAND...` runs a command."""
 
 import binascii
 import contextlib
@@ -16,7 +17,7 @@ import uuid
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, RedisError, TimeoutError
+from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
 from redis.retry import Retry
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[1] / "src/script"
@@ -65,11 +66,14 @@ class ProtocolLock:
         self._claim, self._ttl_ms, self._id = min(3.0, ttl), round(ttl * 1000), os.urandom(8).hex()
         self._waiting = self._held = ""  # tokens
         self._valid_until, self._uncertain = 0.0, {}  # until when an old acquire may be carried out
+        self._counter, self._synced_at = 0, -1e9  # of the fences, on the present connections
+        self._is_bare = self._meets_others = False
         self._released, self._closed = threading.Event(), threading.Event()
         self.close = self._closed.set
         self._subscribed, self._messages = threading.Event(), queue.Queue()
         self._redis = redis.Redis.from_url(url, decode_responses=True, retry=Retry(NoBackoff(), 0),
-                                           socket_timeout=min(REQUEST_TIMEOUT, ttl / 4))
+                                           socket_timeout=min(REQUEST_TIMEOUT, ttl / 4),
+                                           redis_connect_func=self._connected)
         threading.Thread(target=self._listen, daemon=True).start()
 
     def __enter__(self):
@@ -91,6 +95,8 @@ class ProtocolLock:
     def release(self):
         token, self._held = self._held, ""
         self._released.set()
+        if token and self._is_bare and self._delete(token):
+            return
         if not token or not self._give_back(token):
             raise RuntimeError("the lease had ended before, or no server answers")
 
@@ -101,6 +107,10 @@ class ProtocolLock:
                 raise ConnectionError("no server lets us subscribe")
             asked = clock()
             try:
+                if not ticket and token not in self._uncertain and (counter := self._bare(token)):
+                    return self._hold(token, counter, asked + validity(self.ttl),
+                                      min(self.ttl, 2.0), is_bare=True)
+                asked = clock()
                 reply = self._script("acquire", token, token, self._ttl_ms, "wait", ticket, "", "",
                                      seal)
             except (ConnectionError, TimeoutError):
@@ -108,6 +118,8 @@ class ProtocolLock:
                 pair, look = (0, 0), clock() + 0.1
             else:
                 if reply[0] == "acquired":
+                    self._counter, self._synced_at = max(self._counter, int(reply[1])), asked
+                    self._meets_others = bool(ticket)
                     return self._hold(token, reply[1], asked + validity(self.ttl), self.ttl)
                 left_ms, place, ticket, now, whose = reply[1:]
                 pair, look = (asked, int(now)), asked + LOOKS_AGAIN
@@ -130,8 +142,40 @@ class ProtocolLock:
                     look = look if word == "next" or of != token else 0  # not believed: ask
         return False
 
-    def _hold(self, token, counter, until, length):
+    def _connected(self, connection):
+        """A new connection may lead to another server, with other counters."""
+        connection.on_connect()
+        self._counter, self._synced_at = 0, -1e9
+
+    def _bare(self, token):
+        """Without a script, the first request of a token: the counter; 0: ask the script."""
+        def is_recent():
+            return clock() < self._synced_at + 1
+        if self._meets_others or not is_recent():
+            return 0
+        lock, queue_key = keys_of(self.name)[:2]
+        block = self._redis.pipeline()
+        block.set(lock, token, nx=True, px=self._ttl_ms).getrange(lock, 0, len(token))
+        try:
+            was_free, value, counter, has_queue = block.incr(FENCE_KEY).exists(queue_key).execute()
+        except ResponseError:
+            return 0
+        self._meets_others = not was_free or bool(has_queue)
+        is_good = is_recent() and self._counter < counter < self._counter + 10**12
+        self._counter = counter if is_good else self._counter
+        return counter if is_good and value == token and not self._meets_others else 0
+
+    def _delete(self, token):
+        """Whether the value was bare, and is gone; if not, only the script serves the waiters."""
+        with contextlib.suppress(RedisError):
+            self._meets_others = not self._redis.eval(script_text("release_bare"), 1, self.name,
+                                                      token)
+            return not self._meets_others
+        return False
+
+    def _hold(self, token, counter, until, length, is_bare=False):
         self.fence, self._valid_until, self._held = int(counter) * 64, until, token
+        self._is_bare = is_bare
         self.lost, self._released = threading.Event(), threading.Event()
         threading.Thread(target=self._renew, daemon=True,
                          args=(token, self._released, self.lost, length / 3)).start()
@@ -142,7 +186,7 @@ class ProtocolLock:
             pause = self.ttl / 3 if self._renew_once(token, lost) else self._claim / 10
 
     def _renew_once(self, token, lost):
-        asked = clock()
+        asked, self._is_bare = clock(), False  # from now on the record has the fence
         with contextlib.suppress(RedisError):  # unknown
             letter = self._script("renew", token, token[24:32], token, self._ttl_ms, 0,
                                   self.fence // 64)[0]
@@ -202,8 +246,8 @@ class ProtocolLock:
     def _take(self, word, token, *rest):
         if token == self._waiting:
             self._messages.put((word, token, *rest))
-        elif word == "break" and token == self._held:
-            self._renew_once(token, self.lost)  # the answer says whether it is true
+        elif word in ("break", "record") and token == self._held:
+            self._renew_once(token, self.lost)  # the answer says whether a break is true
         elif word == "grant" and token != self._held:
             self._give_back(token)
 

