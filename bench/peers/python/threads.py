@@ -41,6 +41,19 @@ def python_redis_lock(url, ttl):
     return acquire
 
 
+def distributed_lock(url, ttl):
+    """The package of that name, whose module has the name of ours. The tests use it: it polls, and
+    its release is a plain DEL, so it is not measured."""
+    from distributed_lock import DistributedLock
+    client = redis_client(url)
+
+    def acquire(name):
+        lock = DistributedLock(client, name, lock_ttl=max(1, round(ttl)), poll_time=0.02)
+        lock.__enter__()
+        return lambda: lock.__exit__(None, None, None)
+    return acquire
+
+
 def pottery(url, ttl):
     from pottery import Redlock
     masters = {redis_client(url)}
@@ -57,6 +70,7 @@ SUBJECTS = {
     "redis-py": redis_py,
     "redis-py-1ms": lambda url, ttl: redis_py(url, ttl, sleep=0.001),
     "python-redis-lock": python_redis_lock,
+    "distributed-lock": distributed_lock,
     "pottery": pottery,
 }
 
