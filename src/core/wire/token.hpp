@@ -93,21 +93,29 @@ inline char* put_hex(char* to, std::uint64_t bits) {
 /// `weight`: of an acquisition of permits; 0: of a mutex.
 [[nodiscard]] inline Token make_token(std::string_view client, RandomBits random, Duration claim,
                                       std::int64_t weight = 0) {
-  std::array<char, 2 * Token::max_size> text{};
-  auto* out = std::copy(token_prefix.begin(), token_prefix.end(), text.data());
-  out = std::copy_n(client.data(), std::min(client.size(), token_random_at - token_client_at - 1),
-                    out);
-  *out++ = ':';
-  out = put_hex(put_hex(out, random[0]), random[1]);
-  const auto put_number = [&](std::int64_t number) {
-    *out++ = ':';
-    out = std::to_chars(out, text.data() + text.size(), number).ptr;
+  std::array<char, Token::max_size> text;
+  std::size_t size = 0;
+  const auto put = [&](std::string_view part) {
+    part = part.substr(0, text.size() - size);
+    std::copy(part.begin(), part.end(), text.begin() + size);
+    size += part.size();
   };
+  const auto put_number = [&](std::int64_t number) {
+    std::array<char, 20> digits;
+    put(":");
+    put({digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr});
+  };
+  std::array<char, 32> bits;
+  put_hex(put_hex(bits.data(), random[0]), random[1]);
+  put(token_prefix);
+  put(client);
+  put(":");
+  put({bits.data(), bits.size()});
   put_number(std::chrono::duration_cast<std::chrono::milliseconds>(claim).count());
   if (weight != 0) {
     put_number(weight);
   }
-  return {std::string_view{text.data(), out}, random};
+  return {std::string_view{text.data(), size}, random};
 }
 
 /// The seal proves messages about a lock: two numbers that a client must read the lock key to know.
