@@ -127,9 +127,9 @@ void Engine::leave_token_behind(Instant now, const CohortPtr& cohort) {
                .lock = cohort->lock,
                .life = std::max(attempt.ttl(), waiter_life),
                .may_reappear = true});
-  auto token = new_token(cohort->lock, attempt.permits(), attempt.ttl());
+  const auto token = new_token(cohort->lock, attempt.permits(), attempt.ttl());
   by_token_[random_of(token)] = cohort;
-  attempt.rename(std::move(token));
+  attempt.rename(token);
 }
 
 // --- the end of a connection
