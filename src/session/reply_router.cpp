@@ -40,10 +40,7 @@ class Topology::ReplyRouter final : public redis::Receiver {
       problem = "an unexpected reply";
       return;
     }
-    link_.heard = at_;
-    if (link_.is_silent) {
-      topology_.count_as_silent(link_, false);
-    }
+    note_heard();
     const auto debt = link_.owed.front();
     if (debt.is_block && !link_.block.add(view)) {
       return;
@@ -74,10 +71,7 @@ class Topology::ReplyRouter final : public redis::Receiver {
     return is_block ? BlockReplies::usual : std::string_view{};
   }
   void on_likely() override {
-    link_.heard = at_;
-    if (link_.is_silent) {
-      topology_.count_as_silent(link_, false);
-    }
+    note_heard();
     link_.block.add_usual();
   }
   void on_message(std::string_view channel, std::string_view payload) override {
@@ -96,6 +90,12 @@ class Topology::ReplyRouter final : public redis::Receiver {
   std::string problem;
 
  private:
+  void note_heard() {
+    link_.heard = at_;
+    if (link_.is_silent) {
+      topology_.count_as_silent(link_, false);
+    }
+  }
   /// `error`: the server's words, if it is one.
   void deliver(Shard* shard, core::Reply& reply, std::string_view error) {
     if (shard == nullptr) {
