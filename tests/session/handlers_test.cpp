@@ -294,8 +294,8 @@ TEST_F(Handlers, ACoroutineMayBeDestroyedWhileItAwaitsTheRelease) {
 }
 
 TEST_F(Handlers, ALeaseThatComesWhenTheCoroutineIsGoneIsGivenBack) {
+  std::promise<void> begun, destroyed;  // outlive the client, which waits for its handlers
   Client client{server.url()};
-  std::promise<void> begun, destroyed;
   Mutex{client, "first"}.async_acquire([&](AcquireResult) {
     begun.set_value();
     destroyed.get_future().get();
@@ -303,8 +303,9 @@ TEST_F(Handlers, ALeaseThatComesWhenTheCoroutineIsGoneIsGivenBack) {
   begun.get_future().get();
   Mutex mutex{client, "m"};
   const auto wait = take(mutex, {}, std::make_shared<int>());
-  EXPECT_TRUE(eventually([&] { return !is_free("m"); }));
+  EXPECT_TRUE(eventually([&] { return client.stats().acquired == 2; }));
   wait.handle.destroy();
+  EXPECT_FALSE(is_free("m")) << "only the handler gives it back";
   destroyed.set_value();
   EXPECT_TRUE(eventually([&] { return is_free("m"); }));
 }
