@@ -5,7 +5,7 @@ import { Lease, Leases, UpgradeableLease, orNull } from './leases.js';
 import { DlockError, c, structOf } from './library.js';
 import { SUBJECT, fromJson } from './looking.js';
 import { NativeClient, NativeLease, bytesOf, queue } from './native.js';
-import { whole, withSpans } from './spans.js';
+import { span, whole, withSpans } from './spans.js';
 
 const CLIENT = () => 'A client belongs to its thread: send its URL instead. It';
 
@@ -47,6 +47,13 @@ async function under(lease, work) {
   return result;
 }
 
+async function unlessAborted(signal, acquired) {
+  const lease = await acquired;
+  if (!signal.aborted) return lease;
+  await lease.release().catch(() => {}); // came too late, and nobody has it
+  throw signal.reason;
+}
+
 let nativeOf;
 /** For the modules of this package: what a Client has. */
 export function nativeClientOf(client) {
@@ -71,12 +78,17 @@ export class Client {
     this.threadBound = CLIENT;
   }
 
-  async acquire(name, options = {}) {
-    const Kind = options.upgradeable && !options.permits ? UpgradeableLease : Lease;
-    return this.#acquire(Kind, name, options);
+  // Each `async` on the way would cost a promise and three turns.
+  acquire(name, options = {}) {
+    try {
+      const Kind = options.upgradeable && !options.permits ? UpgradeableLease : Lease;
+      return this.#acquire(Kind, name, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
-  async tryAcquire(name, options = {}) {
+  tryAcquire(name, options = {}) {
     return orNull(this.acquire(name, { wait: 0, ...options }));
   }
 
@@ -91,17 +103,13 @@ export class Client {
     return orNull(this.acquireAll(names, { wait: 0, ...options }));
   }
 
-  async #acquire(Kind, name, options) {
+  #acquire(Kind, name, options) {
     const { signal, permits } = options;
-    const given = withSpans(options, 'ttl', 'maxHold', 'replicationTimeout', 'wait');
+    const wait = span('wait', options.wait, 0);
     if (permits !== undefined && !(permits >= 1)) throw new RangeError('permits must be at least 1');
     signal?.throwIfAborted();
-    const lease = new Kind(name, await this.#native.acquire(name, given, this));
-    if (signal?.aborted) {
-      await lease.release().catch(() => {}); // came too late, and nobody has it
-      throw signal.reason;
-    }
-    return lease;
+    const acquired = this.#native.acquire(name, options, wait, Kind, this);
+    return signal ? unlessAborted(signal, acquired) : acquired;
   }
 
   async withLock(name, options, work) {

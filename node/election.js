@@ -11,7 +11,7 @@ export class Election {
 
   constructor(client, name, options = {}) {
     const bytes = bytesOf(name);
-    const settings = lockOptions(withSpans(options, 'ttl', 'maxHold', 'replicationTimeout'));
+    const settings = lockOptions(options);
     const handle = made(c.newElection, nativeClientOf(client).handle, bytes, bytes.length, settings);
     this.name = name;
     this.#native = new NativeHandle(this, handle, c.freeElection);

@@ -56,8 +56,8 @@ export class Lease {
     return new Lease(this.name, await this.#native.spend(c.toReader, end));
   }
 
-  async release() {
-    await this.#native.release();
+  release() {
+    return this.#native.release();
   }
 }
 
@@ -83,7 +83,7 @@ export class UpgradeableLease extends Lease {
     const { wait, signal } = withSpans(options, 'wait');
     const native = nativeOf(this);
     const begin = (number) => c.upgrade(native.handle, wait ?? -1, number);
-    await waiting(signal, begin, () => native.readFences(), this);
+    await waiting(signal, begin, () => native.readFence(), this);
   }
 
   async tryUpgrade(options = {}) {

@@ -7,6 +7,8 @@ import process from 'node:process';
 
 import koffi from 'koffi';
 
+import { span } from './spans.js';
+
 const library = koffi.load(process.env.DLOCK_LIBRARY || 'libdlock.so.1');
 /** The C function with that prototype. */
 export const of = (prototype) => library.func(prototype);
@@ -114,6 +116,12 @@ export function made(make, ...given) {
   return handle[0];
 }
 
+/** The lock of that name, of the kind that `make` makes. */
+export function madeLock(make, client, name, settings) {
+  check(make(client, name, name.length, settings, handle));
+  return handle[0];
+}
+
 /** A queue, and the descriptor of its reader. */
 export function madeQueue() {
   check(c.newQueue(handle, descriptor));
@@ -122,23 +130,26 @@ export function madeQueue() {
 
 // A dlock_event: size, kind and status, context, lease, message, text, leader, number.
 const event = new BigUint64Array(8);
-const halves = new Int32Array(event.buffer);
+const halves = new Uint32Array(event.buffer);
 event[0] = BigInt(event.byteLength);
 
 /** The next event of the queue; null if there is none. */
 export function nextEvent(queue) {
   if (!c.nextEvent(queue, event)) return null;
-  const [, , context, lease, message, text, leader, value] = event;
   return {
     kind: halves[2],
-    number: Number(context),
-    lease,
-    error: halves[3] ? errorOf(halves[3], koffi.decode(message, 'char', -1)) : null,
-    text: text ? koffi.decode(text, 'char', -1) : null,
-    leader: leader ? leaderOf(leader) : null,
-    value: Number(BigInt.asIntN(64, value)),
+    number: halves[4] + halves[5] * 2 ** 32, // a BigInt takes longer
+    lease: pointerAt(3),
+    error: halves[3] ? errorOf(halves[3], textAt(4)) : null,
+    text: textAt(5),
+    leader: isGiven(6) ? leaderOf(event[6]) : null,
+    value: isGiven(7) ? Number(BigInt.asIntN(64, event[7])) : 0,
   };
 }
+
+const isGiven = (index) => halves[2 * index] !== 0 || halves[2 * index + 1] !== 0;
+const pointerAt = (index) => (isGiven(index) ? event[index] : null);
+const textAt = (index) => (isGiven(index) ? koffi.decode(event[index], 'char', -1) : null);
 
 function leaderOf(leader) {
   const value = c.leaderValue(leader, handle);
@@ -182,19 +193,25 @@ export function withClientOptions(from, queue, logNumber, function_) {
   return result;
 }
 
-/** A dlock_lock_options. */
-export const lockOptions = (from) =>
-  structOf(
-    from.ttl,
-    from.maxHold,
-    from.renew === false ? -1 : 0, // not zero, whichever half is the int
-    from.minReplicas,
-    from.replicationTimeout,
-  );
+// A dlock_lock_options: its size, and the members in their order.
+const terms = new BigInt64Array(6);
+terms[0] = BigInt(terms.byteLength);
+
+/** A dlock_lock_options, which the next call changes. Throws RangeError for times that are none. */
+export function lockOptions({ ttl, maxHold, renew, minReplicas, replicationTimeout }) {
+  terms[1] = word(span('ttl', ttl));
+  terms[2] = word(span('maxHold', maxHold));
+  terms[3] = renew === false ? -1n : 0n; // not zero, whichever half is the int
+  terms[4] = word(minReplicas);
+  terms[5] = word(span('replicationTimeout', replicationTimeout));
+  return terms;
+}
+
+const word = (member) => (member === undefined ? 0n : BigInt(member ?? 0));
 
 /** Options that are all numbers, with their size before them: members of 8 bytes. */
 export function structOf(...members) {
-  const words = BigInt64Array.from([0, ...members], (member) => BigInt(member ?? 0));
+  const words = BigInt64Array.from([0, ...members], word);
   words[0] = BigInt(words.byteLength);
   return words;
 }

@@ -3,7 +3,7 @@ import { Buffer } from 'node:buffer';
 import process from 'node:process';
 
 import {
-  DlockError, c, check, lockOptions, made, statsOf, withClientOptions, withNames,
+  DlockError, c, check, lockOptions, made, madeLock, statsOf, withClientOptions, withNames,
 } from './library.js';
 import { Queue } from './queue.js';
 
@@ -84,11 +84,11 @@ export class NativeClient {
     return statsOf(this.handle);
   }
 
-  /** What a Lease has; rejects with a DlockError. `client` stays alive meanwhile. */
-  async acquire(name, options, client) {
-    const { wait, signal } = options;
-    const lock = this.#lock(name, options);
+  /** A `Kind`, which has a NativeLease; rejects with a DlockError. `client` stays alive meanwhile. */
+  acquire(name, options, wait, Kind, client) {
+    const { signal, all } = options;
     const begin = (number) => {
+      const lock = this.#lock(name, options);
       try {
         return c.acquire(lock, wait ?? -1, number);
       } finally {
@@ -96,7 +96,8 @@ export class NativeClient {
       }
     };
     // At once: by the time it is awaited it may be lost.
-    return waiting(signal, begin, (event) => new NativeLease(name, event), client);
+    const end = (event) => new Kind(name, new NativeLease(name, event, all?.length));
+    return signal ? waiting(signal, begin, end, client) : queue.call(begin, end, client);
   }
 
   /** Changes the number of permits. */
@@ -121,10 +122,11 @@ export class NativeClient {
       );
     }
     const bytes = bytesOf(name);
-    const its = [this.handle, bytes, bytes.length];
-    if (permits && !shared && !exclusive) return made(c.newPermits, ...its, permits, weight, settings);
+    if (permits && !shared && !exclusive) {
+      return made(c.newPermits, this.handle, bytes, bytes.length, permits, weight, settings);
+    }
     const make = upgradeable ? c.newUpgradeable : shared ? c.newReader : exclusive ? c.newWriter : c.newMutex;
-    return made(make, ...its, settings);
+    return madeLock(make, this.handle, bytes, settings);
   }
 
   /** Ends all waits. Twice is the same. */
@@ -151,28 +153,25 @@ export class NativeLease {
   #lost; // why
   #loss; // as soon as somebody wants to be told
 
-  /** Of an event of an acquisition. */
-  constructor(name, event) {
+  /** Of an event of an acquisition; `count` of several locks. */
+  constructor(name, event, count = 0) {
     this.#name = name;
     this.#take(event);
+    const fenceAt = (_, index) => BigInt(c.leaseFenceAt(event.lease, index));
+    if (count) this.fences = Array.from({ length: count }, fenceAt);
   }
 
   #take({ number, lease }) {
     this.#number = number;
     this.#handle = lease;
     this.token = c.leaseToken(lease);
-    this.readFences();
-    queue.watch(number, () => this.#tell(this.#reason()));
+    this.readFence();
+    queue.watch(number, this);
   }
 
-  /** They grow by an upgrade, and outlast a release. */
-  readFences() {
-    const count = Number(c.leaseCount(this.#handle));
-    this.fences = Array.from({ length: count }, (_, index) => BigInt(c.leaseFenceAt(this.#handle, index)));
-  }
-
-  get fence() {
-    return this.fences[0];
+  /** It grows by an upgrade, and outlasts a release. */
+  readFence() {
+    this.fence = BigInt(c.leaseFence(this.#handle));
   }
 
   get isUpgraded() {
@@ -239,13 +238,18 @@ export class NativeLease {
     check(c.ensureHeld(this.handle));
   }
 
-  async release() {
+  release() {
     const handle = this.#handle;
-    if (!handle) return;
+    if (!handle) return Promise.resolve();
     this.#handle = null;
     queue.disown(this);
     queue.unwatch(this.#number);
-    await queue.call((number) => c.release(handle, number));
+    return queue.call((number) => c.release(handle, number));
+  }
+
+  /** For the queue: it is lost. */
+  tellLoss() {
+    this.#tell(this.#reason());
   }
 
   forget() {

@@ -50,7 +50,7 @@ export class Queue {
   #handle;
   #socket;
   #calls = new Map(); // those under way, by number
-  #leases = new Map(); // what is to be told when a lease is lost, by the number of its acquisition
+  #leases = new Map(); // who is to be told when a lease is lost, by the number of its acquisition
   #listeners = new Map(); // who gets the leaders of an observer, or a client's log, by its number
   #users = 0; // while there are any, the process does not end
   #last = 0;
@@ -134,9 +134,9 @@ export class Queue {
     owners.set(signal, owner);
   }
 
-  /** `lost` is called when the lease of that acquisition is lost. */
-  watch(number, lost) {
-    this.#leases.set(number, lost);
+  /** Calls `lease.tellLoss()` when the lease of that acquisition is lost. */
+  watch(number, lease) {
+    this.#leases.set(number, lease);
   }
 
   unwatch(number) {
@@ -148,7 +148,7 @@ export class Queue {
     for (let event; this.isOpen && (event = nextEvent(this.#handle)); ) {
       const { kind, number, lease, error } = event;
       if (kind === LOST) {
-        this.#leases.get(number)?.();
+        this.#leases.get(number)?.tellLoss();
         continue;
       }
       if (kind === LEADER || kind === LOG) {
@@ -165,7 +165,7 @@ export class Queue {
   end() {
     const why = new DlockError('DLOCK_CANCELLED', 'the socket of dlock was closed');
     for (const number of [...this.#calls.keys()]) this.#finish(number).reject(why);
-    for (const lost of this.#leases.values()) lost();
+    for (const lease of this.#leases.values()) lease.tellLoss();
     for (const listener of this.#listeners.values()) listener({ error: why });
   }
 

@@ -13,7 +13,8 @@ const MAX = {
 
 // Undefined stands for the default, which is no limit where there may be none. 100 years and more
 // stand for the maximum. Anything but a number would be something else to C.
-function span(name, value, min) {
+/** One time, checked; `min` is 0 for a `wait`. */
+export function span(name, value, min = 1) {
   if (value === undefined) return undefined;
   const max = MAX[name] ?? YEARS;
   const isForEver = value >= 100 * YEARS && name !== 'safetyMargin';
@@ -26,8 +27,9 @@ function span(name, value, min) {
 
 /** `options` with the times `names` of it checked; a `wait` may be 0. */
 export function withSpans(options, ...names) {
-  const spans = names.map((name) => [name, span(name, options[name], name === 'wait' ? 0 : 1)]);
-  return { ...options, ...Object.fromEntries(spans) };
+  const given = { ...options };
+  for (const name of names) given[name] = span(name, options[name], name === 'wait' ? 0 : 1);
+  return given;
 }
 
 /** Checks a count, of which C would cut off a fraction. */
