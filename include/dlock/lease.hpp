@@ -46,7 +46,7 @@ class DLOCK_API Lease {
 
   /// The lock's name, without the client's prefix. Stays after a release; empty for a lease that
   /// was never acquired or was moved from.
-  [[nodiscard]] const std::string& name() const noexcept;
+  [[nodiscard]] std::string name() const;
   /// The random text that identifies this holder in the lock's key, without the fence. Each
   /// acquisition has a new one. Stays after a release.
   [[nodiscard]] std::string token() const;

@@ -63,7 +63,7 @@ class DLOCK_API UpgradeableLease {
   [[nodiscard]] bool upgraded() const noexcept;
 
   /// The lock's name, without the client's prefix. Stays after a release.
-  [[nodiscard]] const std::string& name() const noexcept;
+  [[nodiscard]] std::string name() const;
   /// The token of the reader's lease, also while it is the writer. Stays after a release.
   [[nodiscard]] std::string token() const;
   /// The fencing token, as `Lease::fence()` describes it; `upgrade()` makes it greater. Stays after

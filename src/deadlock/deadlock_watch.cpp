@@ -37,7 +37,7 @@ DeadlockWatch& DeadlockWatch::of(Session& client) {
       }));
 }
 
-DeadlockWatch::Wait::Wait(DeadlockWatch& watch, const std::string& key, Tokens held,
+DeadlockWatch::Wait::Wait(DeadlockWatch& watch, std::string_view key, Tokens held,
                           const std::stop_token& stop)
     : watch_(watch),
       key_(key),

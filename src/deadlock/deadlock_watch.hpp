@@ -46,7 +46,7 @@ class DeadlockWatch final : public Companion {
   /// on its own thread.
   class Wait {
    public:
-    Wait(DeadlockWatch& watch, const std::string& key, Tokens held, const std::stop_token& stop);
+    Wait(DeadlockWatch& watch, std::string_view key, Tokens held, const std::stop_token& stop);
     ~Wait();
     Wait(const Wait&) = delete;
     Wait& operator=(const Wait&) = delete;

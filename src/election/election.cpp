@@ -51,7 +51,8 @@ std::optional<Leader> Election::leader() const {
 }
 
 LeaderObserver Election::observe() const {
-  return LeaderObserver{std::make_unique<detail::ElectionWatcher>(spec_->client, spec_->key)};
+  return LeaderObserver{
+      std::make_unique<detail::ElectionWatcher>(spec_->client, std::string{spec_->key.text()})};
 }
 
 LeaderWatch Election::observe(LeaderHandler handler) const {

@@ -54,9 +54,8 @@ std::map<std::int64_t, std::size_t> count_terms(const ServerSet::Replies& replie
 }  // namespace
 
 // The leader's last value counts: any two majorities share a server, so one server here has it.
-ElectionState look_at_election(ServerSet& servers, const std::string& key,
-                               const RunLimits& limits) {
-  const std::array keys{key, core::leader_key(key)};
+ElectionState look_at_election(ServerSet& servers, std::string_view key, const RunLimits& limits) {
+  const std::array keys{std::string{key}, core::leader_key(key)};
   const auto leads = [&](const auto& term) { return term.second >= servers.majority(); };
   const auto decide = [&](const ServerSet::Replies& replies, std::size_t open) {
     std::size_t largest = 0;

@@ -20,7 +20,7 @@ struct ElectionState {
   std::optional<std::chrono::milliseconds> left;  ///< nullopt: it is free, or does not expire
 };
 /// The answer of a majority. Throws the errors of `ServerSet::run`.
-[[nodiscard]] ElectionState look_at_election(ServerSet& servers, const std::string& key,
+[[nodiscard]] ElectionState look_at_election(ServerSet& servers, std::string_view key,
                                              const RunLimits& limits = {});
 
 /// One caller at a time.

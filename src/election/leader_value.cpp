@@ -62,7 +62,7 @@ std::string LeaderValue::value() const {
 
 // To be called with the mutex held. Throws if no majority has the value now.
 void LeaderValue::send(const std::stop_token& stop) {
-  const std::array keys{lease_->key.text(), core::leader_key(lease_->key)};
+  const std::array keys{std::string{lease_->key.text()}, core::leader_key(lease_->key)};
   const auto counter = std::to_string(lease_->fence.counter);
   const auto sequence = std::to_string(lease_->fence.sequence);
   const auto revision = std::to_string(revision_);

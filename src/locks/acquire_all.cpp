@@ -62,16 +62,16 @@ class Several {
 
  private:
   /// Two sources with one key are the same lock, unless their stores differ.
-  [[nodiscard]] std::pair<const std::string&, const std::string&> key(std::size_t index) const {
+  [[nodiscard]] std::pair<std::string_view, std::string_view> key(std::size_t index) const {
     const auto& spec = *sources_[index].spec();
-    return {spec.key, spec.client->url()};
+    return {spec.key.text(), spec.client->url()};
   }
   [[nodiscard]] const detail::LockSpec& first() const { return *sources_[0].spec(); }
 
   std::vector<std::string> all_keys() const {
     std::vector<std::string> keys;
     for (const auto& source : sources_) {
-      keys.push_back(source.spec()->key);
+      keys.emplace_back(source.spec()->key.text());
     }
     return keys;
   }

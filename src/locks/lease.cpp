@@ -13,7 +13,7 @@
 namespace dlock {
 namespace {
 
-std::string reason(const core::LeaseRecord& lease, const std::string& name) {
+std::string reason(const core::LeaseRecord& lease, std::string_view name) {
   const auto lock = detail::label(name, lease.fence.number());
   switch (lease.loss.load()) {
     case core::Loss::gone:
@@ -86,7 +86,7 @@ void LeaseState::check(core::Released::Kind outcome) const {
       throw_error(errc::lost, reason(*record, name));
     case core::Released::Kind::unknown:
       throw_error(errc::unreachable,
-                  "the server did not answer the release of \"" + name +
+                  "the server did not answer the release of \"" + std::string{name} +
                       "\"; dlock repeats it in the background until the lease has run out");
   }
 }
@@ -96,7 +96,7 @@ void LeaseState::log(Session& owner, core::Released::Kind outcome) const {
     owner.log(LogLevel::error, "released too late: " + reason(*record, name));
   } else if (outcome == core::Released::Kind::unknown) {
     owner.log(LogLevel::warning,
-              "the release of \"" + name + "\" was not answered; it is repeated");
+              "the release of \"" + std::string{name} + "\" was not answered; it is repeated");
   }
 }
 
@@ -130,9 +130,7 @@ Lease& Lease::operator=(Lease&& other) noexcept {
   return *this;
 }
 
-const std::string& Lease::name() const noexcept {
-  return state_ ? state_->name : detail::no_name();
-}
+std::string Lease::name() const { return state_ ? std::string{state_->name} : std::string{}; }
 
 std::string Lease::token() const { return state_ ? state_->record->token.text() : std::string{}; }
 

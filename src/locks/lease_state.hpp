@@ -19,23 +19,16 @@ namespace dlock::detail {
 
 class LeaseState {
  public:
-  LeaseState(std::shared_ptr<Session> owner, std::shared_ptr<core::LeaseRecord> lease,
-             std::shared_ptr<const std::string> lock_name)
+  LeaseState(std::shared_ptr<Session> owner, std::shared_ptr<core::LeaseRecord> lease)
       : client(std::move(owner)),
         record(std::move(lease)),
-        shared_name_(std::move(lock_name)),
-        name(*shared_name_),
+        name(record->key.text().substr(client->options().prefix.size())),
         session(client.get()) {}
 
   std::shared_ptr<Session>
       client;  ///< none: it was released, and only its name, token and fence remain
   const std::shared_ptr<core::LeaseRecord> record;
-
- private:
-  const std::shared_ptr<const std::string> shared_name_;  ///< with the lock
-
- public:
-  const std::string& name;
+  const std::string_view name;   ///< in the record
   const Session* const session;  ///< the client's, to compare with; for threads without the handle
   /// The number of the thread that must release it; 0: unknown.
   std::atomic<std::uint64_t> thread{0};
@@ -43,7 +36,7 @@ class LeaseState {
   std::atomic<const void*> locked_through{nullptr};
 
   /// Whether `permits` of the lock `key` can replace it. True if it is empty.
-  [[nodiscard]] static bool is_of(const Lease& lease, const Session& client, const std::string& key,
+  [[nodiscard]] static bool is_of(const Lease& lease, const Session& client, std::string_view key,
                                   const core::Permits& permits) {
     const auto& state = lease.state_;
     return !lease || (state->client.get() == &client && state->record->key == key &&
@@ -94,12 +87,6 @@ class LeaseState {
   static const std::shared_ptr<LeaseState>&
   nothing();  ///< never destroyed: later destructors of statics may use it
 };
-
-/// The name of an empty lease. Never destroyed: later destructors of statics may use it.
-[[nodiscard]] inline const std::string& no_name() {
-  static const auto& none = *new std::string;
-  return none;
-}
 
 /// Keeps a forked child from destroying an object that it inherited: the sockets belong to its
 /// parent.

@@ -40,8 +40,7 @@ LockOptions finite(LockOptions options) {
 LockSpec::LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_options,
                    std::int64_t permits)
     : client(owner.state()),
-      shared_name_(std::make_shared<const std::string>(lock_name)),
-      name(*shared_name_),
+      name(lock_name),
       key(client->config().key_of(name)),
       options(finite(lock_options)),
       capacity(permits) {
@@ -77,7 +76,7 @@ LockSpec::LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_o
 }
 
 Lease LockSpec::lease_of(std::shared_ptr<core::LeaseRecord> record) const {
-  return Lease{std::make_shared<LeaseState>(client, std::move(record), shared_name_)};
+  return Lease{std::make_shared<LeaseState>(client, std::move(record))};
 }
 
 std::optional<Lease> LockSpec::take(std::optional<milliseconds> limit, const std::stop_token& stop,
@@ -160,7 +159,7 @@ std::shared_ptr<LeaseState> LockSpec::obtain(std::optional<milliseconds> limit,
   if (!record) {
     return nullptr;
   }
-  auto state = std::make_shared<LeaseState>(client, std::move(record), shared_name_);
+  auto state = std::make_shared<LeaseState>(client, std::move(record));
   if (options.min_replicas > 0) {
     try {
       await_replicas({state->record}, stop);
@@ -203,7 +202,7 @@ Lease LockSpec::exchange(Lease&& former, const core::Permits& permits) const {
                                 std::to_string(state->record->fence.number()) +
                                 ") had ended before it could be downgraded");
   }
-  const auto next = std::make_shared<LeaseState>(client, std::move(record), shared_name_);
+  const auto next = std::make_shared<LeaseState>(client, std::move(record));
   bind_to_thread(next);
   return Lease{next};
 }

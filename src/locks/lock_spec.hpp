@@ -32,11 +32,7 @@ class LockSpec : public std::enable_shared_from_this<LockSpec> {
 
   const std::shared_ptr<Session> client;
 
- private:
-  const std::shared_ptr<const std::string> shared_name_;  ///< with the leases
-
- public:
-  const std::string& name;
+  const std::string name;
   const core::Key key;
   const LockOptions options;
   mutable std::atomic<std::int64_t> capacity;  ///< the number of permits; a semaphore changes it

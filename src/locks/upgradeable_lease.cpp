@@ -123,9 +123,7 @@ bool UpgradeableLease::upgraded() const noexcept {
   return static_cast<bool>(state_->rest);
 }
 
-const std::string& UpgradeableLease::name() const noexcept {
-  return state_ ? state_->lock->name : past_.name();
-}
+std::string UpgradeableLease::name() const { return state_ ? state_->lock->name : past_.name(); }
 
 // Only a release or a move changes it, and only one thread at a time may call those.
 std::string UpgradeableLease::token() const {

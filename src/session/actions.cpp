@@ -79,7 +79,8 @@ void Session::answer_users(core::Action& action) {
       answer(call);
     }
   } else if (auto* lost = std::get_if<core::Lost>(&action)) {
-    log(LogLevel::warning, "lock lost: " + lost->lease->key.text().substr(options().prefix.size()));
+    log(LogLevel::warning,
+        std::string{"lock lost: "}.append(lost->lease->key.text().substr(options().prefix.size())));
     if (lost->lease->lost.stop_possible()) {
       callbacks_.post([source = lost->lease->lost]() mutable { source.request_stop(); },
                       runtime::Callbacks::Fate::runs);

@@ -86,7 +86,7 @@ void CommandWriter::append_block(const core::BareCommand& command, redis::Connec
                     {"*2\r\n$4\r\nINCR\r\n"},
                     {command.fence_key, field},
                     {"*2\r\n$6\r\nEXISTS\r\n"},
-                    {command.lock.all().queue, field},
+                    {command.lock.queue(), field},
                     {"*1\r\n$4\r\nEXEC\r\n"}});
 }
 

@@ -37,7 +37,7 @@ redis::Reply call(redis::Connection& node, const core::LeaseRecord& lease, milli
   const bool permits = lease.kind == core::Kind::permits;
   std::vector<std::string> words{"EVAL",
                                  std::string{permits ? script::permits_renew : script::renew}, "4"};
-  words.insert(words.end(), 4, lease.key);
+  words.insert(words.end(), 4, std::string{lease.key.text()});
   words.emplace_back(core::echo_of(lease.token));
   core::append_renewal(words, lease, std::chrono::ceil<milliseconds>(lease.ttl).count());
   return node.call(std::vector<std::string_view>{words.begin(), words.end()}, timeout);

@@ -128,7 +128,7 @@ std::shared_ptr<core::LeaseRecord> Session::acquire(const core::Key& key,
   return obtain(begin, request_for(begin, key, options, limit, permits), stop, former);
 }
 
-std::shared_ptr<core::LeaseRecord> Session::at_gate(const std::string& name, core::Gate gate,
+std::shared_ptr<core::LeaseRecord> Session::at_gate(std::string_view name, core::Gate gate,
                                                     std::optional<milliseconds> limit,
                                                     const std::stop_token& stop) {
   if (stop.stop_requested() && gate.ticket.empty()) {

@@ -76,7 +76,7 @@ class Session final : private EventLoop::Work {
   /// has passed. A caller with a ticket stands in a queue, and leaves it even if `stop` was
   /// requested before.
   [[nodiscard]] std::shared_ptr<core::LeaseRecord> at_gate(
-      const std::string& name, core::Gate gate, std::optional<std::chrono::milliseconds> limit = {},
+      std::string_view name, core::Gate gate, std::optional<std::chrono::milliseconds> limit = {},
       const std::stop_token& stop = {});
   /// Releases a lock. Returns what the server said.
   core::Released::Kind release(const core::LeaseRecord& lease);

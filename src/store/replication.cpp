@@ -27,8 +27,8 @@ Replication::Failure cancelled() {
 std::string names_of(const Replication::Records& leases, const std::string& prefix) {
   std::string text = leases.size() == 1 ? "the lock" : "the locks";
   for (const auto& lease : leases) {
-    text +=
-        (lease == leases.front() ? " \"" : ", \"") + lease->key.text().substr(prefix.size()) + "\"";
+    text += lease == leases.front() ? " \"" : ", \"";
+    text.append(lease->key.text().substr(prefix.size())).append("\"");
   }
   return text;
 }

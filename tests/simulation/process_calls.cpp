@@ -9,14 +9,16 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 void Process::ask(Caller& caller, core::WaiterId waiter, const core::AcquireRequest& wish) {
-  waiters_[waiter] = {&caller, now(), wish.deadline, network_.referee().newest(wish.key)};
+  waiters_[waiter] = {&caller, now(), wish.deadline,
+                      network_.referee().newest(std::string{wish.key.text()})};
 }
 
 void Process::acquire(Caller& caller, core::WaiterId waiter, core::AcquireRequest wish) {
   note(waiter, "asks", [&] {
-    return "waiter " + std::to_string(waiter) + " asks for " + wish.key.text() + ", ttl " +
-           std::to_string(wish.ttl / milliseconds{1}) + " ms" + (wish.renew ? "" : ", fixed") +
-           (wish.wait ? "" : ", try") + (wish.max_hold ? ", max_hold" : "");
+    return "waiter " + std::to_string(waiter) + " asks for " + std::string{wish.key.text()} +
+           ", ttl " + std::to_string(wish.ttl / milliseconds{1}) + " ms" +
+           (wish.renew ? "" : ", fixed") + (wish.wait ? "" : ", try") +
+           (wish.max_hold ? ", max_hold" : "");
   });
   ask(caller, waiter, wish);
   router_.acquire(now(), waiter, std::move(wish));
@@ -27,7 +29,8 @@ void Process::acquire_all(Caller& caller,
                           std::vector<std::pair<core::WaiterId, core::AcquireRequest>> wishes) {
   for (const auto& [waiter, wish] : wishes) {
     note(waiter, "asks for all", [&, id = waiter, key = wish.key] {
-      return "waiter " + std::to_string(id) + " asks for " + key.text() + ", with others";
+      return "waiter " + std::to_string(id) + " asks for " + std::string{key.text()} +
+             ", with others";
     });
     ask(caller, waiter, wish);
   }
@@ -42,7 +45,7 @@ void Process::exchange(Caller& caller, core::WaiterId waiter, core::AcquireReque
            std::to_string(lease.id);
   });
   holders_.erase(lease.id);
-  network_.referee().ended(lease.id, id_, lease.key);
+  network_.referee().ended(lease.id, id_, std::string{lease.key.text()});
   ask(caller, waiter, wish);
   router_.exchange(now(), waiter, std::move(wish), lease);
   perform();
@@ -60,7 +63,7 @@ void Process::cancel(core::WaiterId waiter) {
 void Process::release(Caller& caller, const core::LeaseRecord& lease) {
   note(lease.id, "releases", [&] { return "releases lease " + std::to_string(lease.id); });
   holders_.erase(lease.id);
-  network_.referee().ended(lease.id, id_, lease.key);
+  network_.referee().ended(lease.id, id_, std::string{lease.key.text()});
   releases_[lease.id] = {&caller, now(), std::nullopt, 0};
   if (const auto left = lease.hold_off_until.load() - now(); left > Duration::zero()) {
     // The release may be under way for a while, and the clocks differ a little.

@@ -81,17 +81,18 @@ bool Referee::is_excused(const Name& name, const core::LeaseRecord& record) cons
 void Referee::obtained(ProcessId process, const Clock& clock,
                        const std::shared_ptr<core::LeaseRecord>& record,
                        std::int64_t newest_when_asked) {
-  auto& name = names_[record->key];
+  const std::string key{record->key.text()};
+  auto& name = names_[key];
   if (witnesses_.size() == 1 &&
       !witnesses_.front()->ledger().handed_out(record->token.text(), record->fence.counter)) {
-    fail("fence", record->key.text() + ": " + name_of(process) + " holds under " + show(*record) +
+    fail("fence", key + ": " + name_of(process) + " holds under " + show(*record) +
                       ", which the server never handed out");
   }
   check_passing(process, clock.at(stage_.now()), *record);
   check_fence(process, name, *record, newest_when_asked);
   name.held.push_back({process, &clock, record, record->end()});
-  check(record->key, name, name.held.back());
-  exclude(record->key, name, name.held.back());
+  check(key, name, name.held.back());
+  exclude(key, name, name.held.back());
 }
 
 void Referee::check_passing(ProcessId process, core::Instant at, const core::LeaseRecord& record) {
@@ -100,10 +101,11 @@ void Referee::check_passing(ProcessId process, core::Instant at, const core::Lea
     row = {at, 0};
   } else if (record.fence.sequence != row.sequence + 1 ||
              record.fence.sequence >= core::Fence::max_sequences) {
-    fail("fence", record.key.text() + ": hand-off inside " + name_of(process) + " got " +
-                      show(record) + " after sequence " + to_string(row.sequence));
+    fail("fence", std::string{record.key.text()} + ": hand-off inside " + name_of(process) +
+                      " got " + show(record) + " after sequence " + to_string(row.sequence));
   } else if (at - row.began > max_passing) {
-    fail("passing", record.key.text() + ": " + name_of(process) + " passes the lock on for " +
+    fail("passing", std::string{record.key.text()} + ": " + name_of(process) +
+                        " passes the lock on for " +
                         to_string((at - row.began).count() / 1'000'000) + " ms");
   }
   row.sequence = record.fence.sequence;
@@ -119,8 +121,9 @@ void Referee::check_fence(ProcessId process, Name& name, const core::LeaseRecord
   const auto floor = exclusive ? name.written : std::max(name.exclusive, newest_when_asked);
   const bool is_new = exclusive || name.shared.insert(fence).second;
   if ((fence <= floor || !is_new) && !is_excused(name, record) && stage_.plan.clock_is_sane()) {
-    fail("fence", record.key.text() + ": " + name_of(process) + " holds under " + show(record) +
-                      ", but there was already " + to_string(is_new ? floor : fence));
+    fail("fence", std::string{record.key.text()} + ": " + name_of(process) + " holds under " +
+                      show(record) + ", but there was already " +
+                      to_string(is_new ? floor : fence));
   }
   name.written = std::max(name.written, fence);
   name.newest = name.written;
@@ -134,7 +137,7 @@ void Referee::ended(core::LeaseId lease, ProcessId process, const std::string& k
 }
 
 void Referee::lost(ProcessId process, const core::LeaseRecord& record) {
-  for (auto& held : names_[record.key].held) {
+  for (auto& held : names_[std::string{record.key.text()}].held) {
     held.lost = held.lost || (held.process == process && held.record->id == record.id);
   }
 }

@@ -231,8 +231,8 @@ void User::released(core::LeaseId, core::Released::Kind) {
 std::string User::describe() const {
   static constexpr const char* states[]{"thinks", "waits", "holds", "releases", "is done"};
   return "p" + std::to_string(process_.id()) + ", waiter " + std::to_string(waiter_) + ", " +
-         states[static_cast<int>(state_)] + " (asked for " + wish_.key.text() + " at " +
-         std::to_string(asked_.count() / 1000) + " us)";
+         states[static_cast<int>(state_)] + " (asked for " + std::string{wish_.key.text()} +
+         " at " + std::to_string(asked_.count() / 1000) + " us)";
 }
 
 }  // namespace dlock::sim

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <functional>
-#include <string>
+#include <string_view>
 
 namespace dlock::core {
 
@@ -13,11 +13,11 @@ namespace dlock::core {
 class ContendedNames {
  public:
   /// Whether others wanted it when it was last noted.
-  [[nodiscard]] bool contains(const std::string& key) const {
+  [[nodiscard]] bool contains(std::string_view key) const {
     const auto hash = hash_of(key);
     return hashes_[hash % hashes_.size()] == hash;
   }
-  void note(const std::string& key, bool is_contended) {
+  void note(std::string_view key, bool is_contended) {
     const auto hash = hash_of(key);
     auto& place = hashes_[hash % hashes_.size()];
     if (is_contended) {
@@ -28,7 +28,9 @@ class ContendedNames {
   }
 
  private:
-  static std::size_t hash_of(const std::string& key) { return std::hash<std::string>{}(key) | 1; }
+  static std::size_t hash_of(std::string_view key) {
+    return std::hash<std::string_view>{}(key) | 1;
+  }
 
   std::array<std::size_t, 127> hashes_{};
 };

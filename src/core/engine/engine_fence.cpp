@@ -34,7 +34,7 @@ void Engine::ask_to_write_fence(Instant now, const CohortPtr& cohort, std::int64
     command.keys = keys_of_script(cohort->lock);
     command.args.emplace_back(is_new ? "new" : "used");
   } else {
-    command.keys = {cohort->lock.key, std::string{fence_key}};
+    command.keys = {std::string{cohort->lock.key.text()}, std::string{fence_key}};
   }
   send(now, std::move(command), std::move(pending));
 }

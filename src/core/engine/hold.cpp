@@ -7,7 +7,10 @@ namespace dlock::core {
 
 Hold::Hold(std::shared_ptr<LeaseRecord> record, Terms terms, Instant valid_until, Duration length,
            Drift drift, double jitter)
-    : record_(std::move(record)), terms_(terms), drift_(drift), jitter_(jitter) {
+    : record_(std::move(record)),
+      terms_(terms),
+      drift_(drift),
+      jitter_(static_cast<float>(jitter)) {
   believe(valid_until, length);
 }
 

@@ -37,13 +37,13 @@ using LeaseId = std::uint64_t;
 struct LeaseRecord {
   LeaseId id = 0;
   Key key;
-  Kind kind{};
-  bool part = false;  ///< of a quorum's lease, which users see in its place
   Token token;
   Duration ttl{};
   Fence fence;
-  std::atomic<Instant::rep> valid_until{0};
+  Kind kind{};
+  bool part = false;  ///< of a quorum's lease, which users see in its place
   std::atomic<Loss> loss{Loss::none};
+  std::atomic<Instant::rep> valid_until{0};
   /// A release before this instant keeps the lock closed until then.
   std::atomic<Instant> hold_off_until{};
   std::stop_source lost{
@@ -135,11 +135,11 @@ class Hold {
   std::shared_ptr<LeaseRecord> record_;
   Terms terms_;
   Drift drift_;
-  double jitter_;  ///< 0..1, spreads the renewals of leases taken together
   Instant until_;  ///< of the lease, whatever `Terms::end` says
   Duration length_;
   Instant renew_at_;
   Instant record_by_ = Instant::max();
+  float jitter_;           ///< 0..1, spreads the renewals of leases taken together
   bool renewing_ = false;  ///< a renewal is under way, or queued
   bool queued_ = false;
   bool is_bare_ = false;

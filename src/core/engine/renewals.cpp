@@ -103,9 +103,9 @@ Command Renewals::call(Instant now, const std::vector<CohortPtr>& due, RenewalBa
     // A lease without renewal must not get longer.
     const auto ttl = hold.terms().renew ? hold.terms().ttl : record.left(now);
     const auto ttl_ms = std::max<std::int64_t>(std::chrono::ceil<milliseconds>(ttl).count(), 1);
-    const auto& keys = cohort->lock.key.all();
-    for (const auto* key : {&keys.lock, &keys.queue, &keys.seen}) {
-      command.keys.push_back(*key);
+    auto keys = cohort->lock.key.all();
+    for (auto* const key : {&keys.lock, &keys.queue, &keys.seen}) {
+      command.keys.push_back(std::move(*key));
     }
     append_renewal(command.args, record, ttl_ms);
     batch.randoms.push_back(random_of(record.token));

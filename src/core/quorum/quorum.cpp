@@ -128,7 +128,7 @@ void Quorum::erase(const LockPtr& lock) {
 
 // Several readers of one client may hold at once, so each wait for permits is a lock of its own,
 // with a name that no lock key begins with; its lease has the id of that lock.
-std::string Quorum::name_of(const std::optional<Permits>& permits, const std::string& key,
+std::string Quorum::name_of(const std::optional<Permits>& permits, std::string_view key,
                             std::uint64_t id) {
   return permits ? std::string{token_prefix} + std::to_string(id) : std::string{key};
 }

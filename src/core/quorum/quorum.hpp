@@ -150,7 +150,7 @@ class Quorum {
   void on_due(Instant now, const LockPtr& lock);
   void time_out(Instant now);
   [[nodiscard]] static std::string name_of(const std::optional<Permits>& permits,
-                                           const std::string& key, std::uint64_t id);
+                                           std::string_view key, std::uint64_t id);
   [[nodiscard]] LockPtr lock_of(const LeaseRecord& lease) const;
   void refuse(Instant now, const LockPtr& lock, WaiterQueue::iterator waiter, Refusal refusal);
   void erase(const LockPtr& lock);

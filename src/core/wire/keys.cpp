@@ -72,7 +72,10 @@ std::uint32_t smallest_tag(std::uint16_t slot) {
   return tags[slot];
 }
 
-/// The rest of a queue key behind `dlock1:q`, and of a seen key behind `dlock1:s`.
+constexpr std::string_view queue_head = "dlock1:q";
+constexpr std::string_view seen_head = "dlock1:s";
+
+/// The rest of a queue key behind `queue_head`, and of a seen key behind `seen_head`.
 std::string suffix(std::string_view key) {
   if (!hash_tag(key).empty()) {
     return std::string{":"}.append(key);
@@ -92,13 +95,20 @@ std::uint16_t slot_of(std::string_view key) {
 
 LockKeys lock_keys(std::string_view key) {
   const auto end = suffix(key);
-  return {std::string{key}, "dlock1:q" + end, "dlock1:s" + end};
+  return {std::string{key}, std::string{queue_head}.append(end),
+          std::string{seen_head}.append(end)};
 }
 
-// Never destroyed: later destructors of statics may use it.
-const std::string& Key::none() noexcept {
-  static const auto& empty = *new std::string;
-  return empty;
+Key::Key(std::string_view key) {
+  auto queue = std::string{queue_head}.append(suffix(key));
+  const auto at = queue.rfind(key);  // only a brace may follow
+  names_ = std::make_shared<const Names>(Names{std::move(queue), static_cast<std::uint32_t>(at),
+                                               static_cast<std::uint32_t>(key.size())});
+}
+
+LockKeys Key::all() const {
+  return {std::string{text()}, std::string{queue()},
+          std::string{seen_head}.append(queue().substr(queue_head.size()))};
 }
 
 std::string misuse_of(std::string_view key) {
@@ -111,12 +121,12 @@ std::string misuse_of(std::string_view key) {
 std::string parts_key(std::string_view key) { return "dlock1:p" + suffix(key); }
 
 std::vector<std::string> keys_of_script(const LockId& lock) {
-  const auto& keys = lock.key.all();
+  auto keys = lock.key.all();
   std::vector<std::string> all;
   all.reserve(4);
-  all.push_back(keys.lock);
-  all.push_back(keys.queue);
-  all.push_back(keys.seen);
+  all.push_back(std::move(keys.lock));
+  all.push_back(std::move(keys.queue));
+  all.push_back(std::move(keys.seen));
   if (!is_gate(lock.kind)) {
     all.emplace_back(fence_key);
   } else if (lock.kind != Kind::condition) {

@@ -59,33 +59,42 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 ///                           slot is that of KEY
 [[nodiscard]] LockKeys lock_keys(std::string_view key);
 
-/// A lock key, and the keys that go with it, made once: copies share them.
+/// A lock key with its queue key, made once: copies share them. One text has both, since the queue
+/// key contains the lock key.
 class Key {
  public:
   Key() noexcept = default;  ///< empty
-  Key(std::string_view key) : keys_(std::make_shared<const LockKeys>(lock_keys(key))) {}
+  Key(std::string_view key);
   Key(const std::string& key) : Key(std::string_view{key}) {}
   Key(const char* key) : Key(std::string_view{key}) {}
 
-  [[nodiscard]] const std::string& text() const noexcept { return keys_ ? keys_->lock : none(); }
+  [[nodiscard]] std::string_view text() const noexcept {
+    return names_ ? std::string_view{names_->queue}.substr(names_->at, names_->size)
+                  : std::string_view{};
+  }
   /// Of a key that is not empty.
-  [[nodiscard]] const LockKeys& all() const noexcept { return *keys_; }
-  operator const std::string&() const noexcept { return text(); }
+  [[nodiscard]] std::string_view queue() const noexcept { return names_->queue; }
+  /// As `lock_keys`.
+  [[nodiscard]] LockKeys all() const;
   operator std::string_view() const noexcept { return text(); }
 
   friend bool operator==(const Key& a, const Key& b) noexcept {
-    return a.keys_ == b.keys_ || a.text() == b.text();
+    return a.names_ == b.names_ || a.text() == b.text();
   }
   template <class Text>
     requires(std::is_convertible_v<const Text&, std::string_view> && !std::is_same_v<Text, Key>)
   friend bool operator==(const Key& a, const Text& b) noexcept {
-    return std::string_view{a} == std::string_view{b};
+    return a.text() == std::string_view{b};
   }
 
  private:
-  static const std::string& none() noexcept;
+  struct Names {
+    std::string queue;
+    std::uint32_t at = 0;  ///< the place of the lock key in it
+    std::uint32_t size = 0;
+  };
 
-  std::shared_ptr<const LockKeys> keys_;
+  std::shared_ptr<const Names> names_;
 };
 
 /// Names a lock or gate.

@@ -3,8 +3,8 @@
 
 namespace dlock::core {
 
-std::string disagreement(const std::string& key, std::int64_t asked, std::int64_t actual) {
-  const auto named = "the key \"" + key + "\"";
+std::string disagreement(std::string_view key, std::int64_t asked, std::int64_t actual) {
+  const auto named = std::string{"the key \""}.append(key).append("\"");
   if (actual == shared_capacity) {
     return named +
            " is in use as a reader-writer lock (SharedMutex), not as a semaphore: choose "

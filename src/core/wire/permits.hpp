@@ -26,7 +26,7 @@ struct Permits {
 };
 
 /// An error text: the request says that the lock `key` has `asked` permits, and it has `actual`.
-[[nodiscard]] std::string disagreement(const std::string& key, std::int64_t asked,
+[[nodiscard]] std::string disagreement(std::string_view key, std::int64_t asked,
                                        std::int64_t actual);
 
 }  // namespace dlock::core

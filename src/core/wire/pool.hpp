@@ -34,7 +34,7 @@ class Pool final : public std::pmr::memory_resource {
   }
 
  private:
-  static constexpr std::size_t grain = 32;
+  static constexpr std::size_t grain = 16;
   static constexpr std::size_t max_kept = 1024;  ///< of a size
 
   struct Piece {
@@ -76,7 +76,7 @@ class Pool final : public std::pmr::memory_resource {
     return this == &other;
   }
 
-  std::array<Shelf, 33> shelves_{};  ///< by size, up to 1 KiB
+  std::array<Shelf, 65> shelves_{};  ///< by size, up to 1 KiB
 };
 
 }  // namespace dlock::core
