@@ -128,8 +128,11 @@ class Cluster(CliCase):
             self.assertTrue(lives_on(lambda: self.cluster.call(source, "PTTL", "job")), holder.stderr)
             self.cluster.move_keys(slot, source, target)
             self.assertTrue(lives_on(left), holder.stderr)
+        free = self.start("run", "-v", "{job}free", "--", "true")  # a key that is on neither node
+        self.assertTrue(eventually(lambda: "is moving" in free.stderr, 30), free.stderr)
         self.assertFalse(waiter.is_over(), waiter.stderr)
         finish()
+        self.assertEqual(free.wait(), 0, free.stderr)
         self.end(holder, waiter)
         permit.close_stdin()
         self.assertEqual(permit.wait(), 0, permit.stderr)

@@ -99,6 +99,28 @@ TEST_F(BlockRepliesTest, AnErrorBeforeTheEndIsTheCauseAndNothingHasHappened) {
   EXPECT_EQ(words, "READONLY You can't write");
 }
 
+// As Redis 7.0 answers while a slot moves: before the block is complete, or in the place of EXEC.
+TEST_F(BlockRepliesTest, ASlotThatMovesIsTheCauseAndNothingHasHappened) {
+  for (const auto* cause : {"MOVED 2906 127.0.0.1:7001", "ASK 2906 127.0.0.1:7001"}) {
+    const auto moves = error(cause);
+    read({text("OK"), moves, moves, moves, moves,
+          error("EXECABORT Transaction discarded because of previous errors.")});
+    EXPECT_TRUE(reply.is_error);
+    EXPECT_EQ(words, cause);
+    read({text("OK"), queued, queued, moves, moves,  // the lock is there still, the queue is not
+          error("EXECABORT Transaction discarded because of previous errors.")});
+    EXPECT_TRUE(reply.is_error);
+    EXPECT_EQ(words, cause);
+  }
+  for (const auto* cause : {"MOVED 2906 127.0.0.1:7001", "ASK 2906 127.0.0.1:7001",
+                            "TRYAGAIN Multiple keys request during rehashing of slot"}) {
+    read_together(error(cause));
+    EXPECT_TRUE(reply.is_error);
+    EXPECT_EQ(words, cause);
+    EXPECT_FALSE(reply.refuses_blocks || block.is_stuck());
+  }
+}
+
 TEST_F(BlockRepliesTest, AKeyThatTheUserMayNotAccessConcernsThatLockAlone) {
   read({text("OK"), error("NOPERM this user has no permissions to access one of the keys"), queued,
         queued, queued, error("EXECABORT Transaction discarded")});
