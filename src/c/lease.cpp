@@ -274,10 +274,15 @@ dlock_status dlock_lease_release_queued(dlock_lease* lease, std::uint64_t contex
     const auto pending = std::make_shared<c::Pending>(
         queue, c::Event{DLOCK_EVENT_RELEASED, context, DLOCK_UNREACHABLE,
                         "the client was freed before the server answered the release"});
+    const auto end = [pending](std::error_code error) {
+      pending->end(c::guarded([&] { detail::throw_release_error(error); }));
+    };
     try {
-      async_release(std::move(*left), [pending](std::error_code error) {
-        pending->end(c::guarded([&] { detail::throw_release_error(error); }));
-      });
+      if (auto state = detail::LeaseState::take_from(*left)) {
+        detail::async_release(std::move(state), end, queue);
+      } else {
+        end({});
+      }
     } catch (...) {
       pending->take_back();
       throw;

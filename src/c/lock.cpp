@@ -7,7 +7,7 @@
 #include "c/background.hpp"
 #include "c/handles.hpp"
 #include "c/status.hpp"
-#include "dlock/mutex.hpp"
+#include "locks/lock_spec.hpp"
 
 using namespace dlock;
 
@@ -37,7 +37,8 @@ dlock_status make_lock(dlock_client* client, const dlock_lock_options* options, 
 dlock_status dlock_mutex_new(dlock_client* client, const char* name, std::size_t length,
                              const dlock_lock_options* options, dlock_lock** lock) {
   return make_lock(client, options, lock, [&](Client& owner, const LockOptions& settings) {
-    return c::Ways{.source = Mutex{owner, c::bytes(name, length), settings}};
+    const auto spec = std::make_shared<detail::LockSpec>(owner, c::bytes(name, length), settings);
+    return c::Ways{.source = LeaseSource{spec, 0}};
   });
 }
 
@@ -150,16 +151,20 @@ dlock_status dlock_acquire_queued(dlock_lock* lock, std::int64_t timeout_ms,
     auto stop = queue->begin_wait(context);
     const auto pending = std::make_shared<c::Pending>(
         queue, c::Event{DLOCK_EVENT_ACQUIRED, context, DLOCK_CANCELLED, "the client was freed"});
-    const auto handler = [pending, its = c::kept(lock)](AcquireResult result) {
+    auto handler = [pending, its = c::kept(lock)](AcquireResult result) {
       dlock_lease* lease = nullptr;
       const auto status = c::guarded(
           [&] { lease = c::handle<dlock_lease>(nullptr, std::move(result).get(), its); });
       if (!pending->end(status, lease) && lease != nullptr) {
+        lease->abandon();
         lease->free();
       }
     };
     try {
-      start(*lock->ways.source, c::limit_of(timeout_ms), handler, std::move(stop));
+      const auto& source = *lock->ways.source;
+      const auto& spec = *source.spec();
+      spec.async_take(c::limit_of(timeout_ms), stop, spec.permits(source.weight()),
+                      std::move(handler), queue);
     } catch (...) {
       pending->take_back();
       queue->end_wait(context);

@@ -115,24 +115,37 @@ void dlock_queue::cancel(std::uint64_t context) {
 }
 
 bool dlock_queue::push(Event event) {
-  {
-    const std::lock_guard lock{mutex_};
-    if (has_ended_) {
-      return false;
-    }
-    if (event.kind == DLOCK_EVENT_ACQUIRED || event.kind == DLOCK_EVENT_DONE) {
-      waits_.erase(event.context);
-    }
-    log_lines_ += static_cast<std::size_t>(event.kind == DLOCK_EVENT_LOG);
-    if (event.lease != nullptr) {  // which belongs to none yet
-      event.lease->queue_ = shared_from_this();
-      join(*event.lease);
-    }
-    events_.push_back(std::move(event));
-    if (std::exchange(is_told_, true)) {
-      return true;
-    }
+  std::unique_lock lock{mutex_};
+  if (has_ended_) {
+    return false;
   }
+  if (event.kind == DLOCK_EVENT_ACQUIRED || event.kind == DLOCK_EVENT_DONE) {
+    waits_.erase(event.context);
+  }
+  log_lines_ += static_cast<std::size_t>(event.kind == DLOCK_EVENT_LOG);
+  if (event.lease != nullptr) {  // which belongs to none yet
+    event.lease->queue_ = shared_from_this();
+    join(*event.lease);
+  }
+  if (runs_on_ == std::this_thread::get_id() && !has_taken_) {
+    taken_ = std::move(event);
+    has_taken_ = true;
+    return true;
+  }
+  return add(lock, std::move(event));
+}
+
+bool dlock_queue::post(Call& call) {
+  std::unique_lock lock{mutex_};
+  return !has_ended_ && add(lock, std::move(call));
+}
+
+bool dlock_queue::add(std::unique_lock<std::mutex>& lock, std::variant<Event, Call> entry) {
+  entries_.push_back(std::move(entry));
+  if (std::exchange(is_told_, true)) {
+    return true;
+  }
+  lock.unlock();
   // There is room: one byte is under way at most, unless the reader does not read it.
   static_cast<void>(::send(own_end_, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT));
   return true;
@@ -150,15 +163,31 @@ void dlock_queue::push_log(Event line) {
 }
 
 const c::Event* dlock_queue::next() {
-  const std::lock_guard lock{mutex_};
-  if (events_.empty()) {
-    is_told_ = false;
-    return nullptr;
+  while (true) {
+    Call call;
+    {
+      const std::lock_guard lock{mutex_};
+      if (entries_.empty()) {
+        is_told_ = false;
+        return nullptr;
+      }
+      auto entry = std::move(entries_.front());
+      entries_.pop_front();
+      if (auto* const event = std::get_if<Event>(&entry)) {
+        taken_ = std::move(*event);
+        log_lines_ -= static_cast<std::size_t>(taken_.kind == DLOCK_EVENT_LOG);
+        return &taken_;
+      }
+      call = std::get<Call>(std::move(entry));
+    }
+    runs_on_ = std::this_thread::get_id();
+    c::guarded([&] { call->run(); });
+    call.reset();
+    runs_on_ = std::thread::id{};
+    if (std::exchange(has_taken_, false)) {
+      return &taken_;
+    }
   }
-  taken_ = std::move(events_.front());
-  events_.pop_front();
-  log_lines_ -= static_cast<std::size_t>(taken_.kind == DLOCK_EVENT_LOG);
-  return &taken_;
 }
 
 // With the mutex.
@@ -188,15 +217,21 @@ void dlock_queue::watch() {
 void dlock_queue::end() {
   decltype(waits_) waits;
   decltype(belongings_) belongings;
+  decltype(entries_) entries;
   {
     const std::lock_guard lock{mutex_};
     has_ended_ = true;
     waits.swap(waits_);
     belongings.swap(belongings_);
-    events_.clear();
+    entries.swap(entries_);
   }
   for (auto& [context, stop] : waits) {
     stop.request_stop();
+  }
+  for (auto& entry : entries) {
+    if (auto* const call = std::get_if<Call>(&entry)) {
+      c::guarded([&] { (*call)->run(); });  // it gives back what it has
+    }
   }
   std::string first;
   std::size_t others = 0;

@@ -1,6 +1,7 @@
 // dlock_queue: where calls end whose caller has an event loop, and what ends with that loop.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <list>
@@ -9,12 +10,15 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 
 #include "dlock/dlock.h"
 #include "dlock/leader_observer.hpp"
 #include "runtime/fork.hpp"
+#include "session/event_loop.hpp"
 
 struct dlock_leader {
   dlock::Leader leader;
@@ -99,11 +103,14 @@ class Pending {
 
 }  // namespace dlock::c
 
-/// Thread-safe, except that one thread at a time takes events. A thread of its own waits for the
-/// reader to hang up, and then ends everything.
-struct dlock_queue : std::enable_shared_from_this<dlock_queue> {
+/// Thread-safe, except that one thread at a time takes events: the reader, which also runs answered
+/// calls, since each other thread on the way would have to be woken. A thread of its own waits for
+/// the reader to hang up, and then ends everything.
+struct dlock_queue final : std::enable_shared_from_this<dlock_queue>,
+                           dlock::detail::EventLoop::Executor {
  public:
   using Event = dlock::c::Event;
+  using Call = std::shared_ptr<dlock::detail::EventLoop::AsyncWaiter>;
   using Belonging = dlock::c::Belonging;
 
   /// Throws std::system_error when there are no descriptors left.
@@ -126,6 +133,8 @@ struct dlock_queue : std::enable_shared_from_this<dlock_queue> {
 
   /// False when the reader is gone. Otherwise what `event` has belongs to the queue.
   bool push(Event event);
+  /// The reader will run `call`, which pushes the event in which it ended.
+  bool post(Call& call) override;
   /// The same with a line of the log, which is dropped when the reader is too far behind.
   void push_log(Event line);
   /// The next event; null when there is none. Valid until the next call.
@@ -133,6 +142,7 @@ struct dlock_queue : std::enable_shared_from_this<dlock_queue> {
 
  private:
   friend class dlock::c::Belonging;
+  bool add(std::unique_lock<std::mutex>& lock, std::variant<Event, Call> entry);
   void join(Belonging& belonging);
   void leave(Belonging& belonging);
   void watch();
@@ -140,9 +150,11 @@ struct dlock_queue : std::enable_shared_from_this<dlock_queue> {
 
   const std::uint64_t generation_ = dlock::runtime::fork_generation();
   int own_end_ = -1, reader_end_ = -1;
-  Event taken_;  ///< of the reader
+  Event taken_;                             ///< of the reader
+  bool has_taken_ = false;                  ///< a call that it runs has pushed that
+  std::atomic<std::thread::id> runs_on_{};  ///< its thread, while it runs a call
   std::mutex mutex_;
-  std::deque<Event> events_;
+  std::deque<std::variant<Event, Call>> entries_;
   std::size_t log_lines_ = 0;  ///< among these
   bool is_told_ = false;       ///< the reader will take events
   bool has_ended_ = false;

@@ -3,6 +3,7 @@
 
 #include "dlock/error.hpp"
 #include "locks/lease_state.hpp"
+#include "runtime/background_thread.hpp"
 
 namespace dlock {
 namespace {
@@ -17,6 +18,15 @@ std::error_code error_of(core::Released::Kind outcome) {
       return errc::unreachable;
   }
   return {};
+}
+
+// The end of a client may wait for a reply.
+void end_elsewhere(std::shared_ptr<detail::Session> client) {
+  try {
+    runtime::background_thread([client] {}).detach();
+  } catch (const std::system_error&) {
+    return;  // no thread is available
+  }
 }
 
 }  // namespace
@@ -60,16 +70,24 @@ void async_release(Lease lease, ReleaseHandler handler) {
     return;
   }
   lease.state_->client->check_process();
-  const auto state = std::move(lease.state_);
-  state->client->async_release(
-      *state->record, [state, handler = std::move(handler)](detail::Session::Answer& answer) {
-        const auto outcome = std::get<core::Released>(answer).kind;
-        if (handler) {
-          handler(error_of(outcome));
-        } else {
-          state->log(*state->client, outcome);
-        }
-      });
+  detail::async_release(std::move(lease.state_), std::move(handler));
+}
+
+void detail::async_release(std::shared_ptr<LeaseState> state, ReleaseHandler handler,
+                           std::shared_ptr<EventLoop::Executor> executor) {
+  const auto& client = state->client;
+  const auto& record = *state->record;
+  const bool may_wait = executor == nullptr;
+  auto then = [state, handler = std::move(handler), may_wait](Session::Answer& answer) {
+    const auto outcome = std::get<core::Released>(answer).kind;
+    if (handler) {
+      handler(error_of(outcome));
+    } else {
+      state->log(*state->client, outcome);
+    }
+    if (!may_wait && state->client.use_count() == 1) end_elsewhere(state->let_go());
+  };
+  client->async_release(record, std::move(then), std::move(executor));
 }
 
 }  // namespace dlock

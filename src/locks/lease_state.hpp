@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/engine/hold.hpp"
+#include "dlock/async.hpp"
 #include "dlock/lease.hpp"
 #include "session/session.hpp"
 
@@ -87,6 +88,11 @@ class LeaseState {
   static const std::shared_ptr<LeaseState>&
   nothing();  ///< never destroyed: later destructors of statics may use it
 };
+
+/// Releases `state`, whose lease is empty from then on. `executor` runs the handler, which gets the
+/// outcome and may be empty; none: the callback thread runs it.
+void async_release(std::shared_ptr<LeaseState> state, ReleaseHandler handler,
+                   std::shared_ptr<EventLoop::Executor> executor = {});
 
 /// Keeps a forked child from destroying an object that it inherited: the sockets belong to its
 /// parent.

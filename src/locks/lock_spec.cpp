@@ -231,18 +231,20 @@ AsyncTryAcquire LockSpec::async_try_acquire(const std::optional<core::Permits>& 
 }
 
 void LockSpec::async_take(std::optional<milliseconds> limit, const std::stop_token& stop,
-                          const std::optional<core::Permits>& permits,
-                          AcquireHandler handler) const {
-  client->async_acquire(key, options, limit, stop, permits,
-                        [self = shared_from_this(), limit, stop,
-                         handler = std::move(handler)](Session::Answer& answer) mutable {
-                          auto* const obtained = std::get_if<core::Obtained>(&answer);
-                          if (obtained != nullptr && self->options.min_replicas > 0) {
-                            self->deliver(std::move(obtained->lease), stop, std::move(handler));
-                          } else {
-                            handler(self->result_of(answer, limit));
-                          }
-                        });
+                          const std::optional<core::Permits>& permits, AcquireHandler handler,
+                          std::shared_ptr<EventLoop::Executor> executor) const {
+  client->async_acquire(
+      key, options, limit, stop, permits,
+      [self = shared_from_this(), limit, stop,
+       handler = std::move(handler)](Session::Answer& answer) mutable {
+        auto* const obtained = std::get_if<core::Obtained>(&answer);
+        if (obtained != nullptr && self->options.min_replicas > 0) {
+          self->deliver(std::move(obtained->lease), stop, std::move(handler));
+        } else {
+          handler(self->result_of(answer, limit));
+        }
+      },
+      std::move(executor));
 }
 
 // Returns the lease when enough replicas have it; otherwise it is released first.

@@ -63,7 +63,8 @@ class LockSpec : public std::enable_shared_from_this<LockSpec> {
                                                   std::chrono::milliseconds limit,
                                                   std::stop_token stop) const;
   void async_take(std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
-                  const std::optional<core::Permits>& permits, AcquireHandler handler) const;
+                  const std::optional<core::Permits>& permits, AcquireHandler handler,
+                  std::shared_ptr<EventLoop::Executor> executor = {}) const;
 
   /// Waits for the replicas that the options ask for. Throws if there are too few, or the leases
   /// end before; the caller keeps the leases.

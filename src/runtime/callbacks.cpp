@@ -24,7 +24,8 @@ thread_local const void* served = nullptr;
 
 struct Callbacks::Queue {
   std::mutex mutex;
-  std::condition_variable changed;
+  std::condition_variable posted;   ///< for the thread, so that nothing else wakes it
+  std::condition_variable changed;  ///< for those who wait for its end, or that of handlers
   std::deque<Posted> functions;
   Report report;
   std::size_t expected = 0;
@@ -75,7 +76,7 @@ Callbacks::~Callbacks() {
   {
     std::unique_lock lock{queue_->mutex};
     queue_->ending = true;
-    queue_->changed.notify_all();
+    queue_->posted.notify_all();
     ended =
         !is_here() && queue_->changed.wait_for(lock, patience_, [this] { return queue_->ended; });
   }
@@ -110,7 +111,7 @@ void Callbacks::post(std::function<void()> function, Fate fate) {
       return;  // no thread is available: the next call tries again
     }
   }
-  queue_->changed.notify_all();
+  queue_->posted.notify_all();
 }
 
 void Callbacks::finish(std::chrono::milliseconds answers) {
@@ -162,7 +163,7 @@ void Callbacks::run(const std::shared_ptr<Queue>& queue) {
   const Serving serving{queue.get()};
   std::unique_lock lock{queue->mutex};
   while (true) {
-    queue->changed.wait(lock, [&] { return !queue->functions.empty() || queue->ending; });
+    queue->posted.wait(lock, [&] { return !queue->functions.empty() || queue->ending; });
     if (queue->functions.empty()) {
       queue->ended = true;
       queue->changed.notify_all();

@@ -15,8 +15,10 @@ struct Session::AsyncCall final : Call, EventLoop::AsyncWaiter {
     void operator()() const { client->cancel(*call); }
   };
 
-  AsyncCall(Session& owner, Handler handler)
-      : client(owner), then(std::move(handler)), expected(owner.callbacks_) {}
+  AsyncCall(Session& owner, Handler handler, std::shared_ptr<EventLoop::Executor> where)
+      : client(owner), then(std::move(handler)), executor(std::move(where)) {
+    expected.emplace(owner.callbacks_);
+  }
   /// Releases a lock that came too late for its handler.
   ~AsyncCall() {
     auto* const obtained = std::get_if<core::Obtained>(&answer);
@@ -25,22 +27,25 @@ struct Session::AsyncCall final : Call, EventLoop::AsyncWaiter {
   AsyncCall(const AsyncCall&) = delete;
   AsyncCall& operator=(const AsyncCall&) = delete;
   void run() override;
+  bool hand_over(std::shared_ptr<EventLoop::AsyncWaiter>& self) override;
 
   Session& client;
   Handler then;  ///< keeps the client alive
-  const runtime::Callbacks::Expected expected;
+  std::shared_ptr<EventLoop::Executor> executor;
+  std::optional<runtime::Callbacks::Expected> expected;  ///< unless an executor runs it
   std::optional<std::stop_callback<Cancel>> on_stop;
 };
 
 void Session::async_acquire(const core::Key& key, const LockOptions& options,
                             std::optional<std::chrono::milliseconds> limit,
                             const std::stop_token& stop,
-                            const std::optional<core::Permits>& permits, Handler then) {
+                            const std::optional<core::Permits>& permits, Handler then,
+                            std::shared_ptr<EventLoop::Executor> executor) {
   check_process();
   callbacks_.start();
   const auto begin = runtime::now();
   auto request = request_for(begin, key, options, limit, permits);
-  const auto call = std::make_shared<AsyncCall>(*this, std::move(then));
+  const auto call = std::make_shared<AsyncCall>(*this, std::move(then), std::move(executor));
   const auto id = id_of(*call);
   if (stop.stop_possible()) {
     call->on_stop.emplace(stop, AsyncCall::Cancel{this, call.get()});
@@ -56,27 +61,40 @@ void Session::async_acquire(const core::Key& key, const LockOptions& options,
     return;
   }
   ask(begin, *call, std::move(request));
-  carry_out();
+  carry_out(EventLoop::Write::at_reply);
   loop_.recheck_sleep();
 }
 
-void Session::async_release(const core::LeaseRecord& lease, Handler then) {
+void Session::async_release(const core::LeaseRecord& lease, Handler then,
+                            std::shared_ptr<EventLoop::Executor> executor) {
   check_process();
   callbacks_.start();
-  const auto call = std::make_shared<AsyncCall>(*this, std::move(then));
+  const auto call = std::make_shared<AsyncCall>(*this, std::move(then), std::move(executor));
   const Lock lock{loop_};
   loop_.ensure_background();
   call->handler = call;
   loop_.expect_handler();
   releases_[lease.id] = call.get();
   ask_for_release(lease);
-  carry_out();
+  carry_out(EventLoop::Write::at_reply);
   loop_.recheck_sleep();
 }
 
 void Session::AsyncCall::run() {
   on_stop.reset();
-  if (expected.is_wanted()) std::exchange(then, {})(answer);
+  if (!expected || expected->is_wanted()) std::exchange(then, {})(answer);
+}
+
+// The end of the client does not wait for what an executor has: that may be the thread that ends
+// it.
+bool Session::AsyncCall::hand_over(std::shared_ptr<EventLoop::AsyncWaiter>& self) {
+  const auto to = executor;  // this object may be gone before `post` returns
+  if (!to) return false;
+  expected.reset();
+  if (to->post(self)) return true;
+  expected.emplace(client.callbacks_);
+  executor.reset();
+  return false;
 }
 
 // Releases a lease that has no handle.

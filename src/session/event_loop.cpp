@@ -19,6 +19,9 @@ constexpr core::Duration stand_down = milliseconds{10};
 // The longest sleep while a lease is held: poll() counts on a clock that stands still while the
 // machine sleeps.
 constexpr core::Duration max_sleep = seconds{1};
+// How long the background thread goes on reading after the last asynchronous call, so that the next
+// one need not wake it.
+constexpr core::Duration linger = seconds{1};
 
 void lower(std::optional<core::Instant>& until, core::Instant other) {
   until = std::min(until.value_or(other), other);
@@ -157,6 +160,16 @@ void EventLoop::answer(std::shared_ptr<AsyncWaiter> handler) {
 }
 
 void EventLoop::post(std::vector<std::shared_ptr<AsyncWaiter>> handlers) {
+  std::size_t left = 0;
+  for (auto& handler : handlers) {
+    posted_handlers_.fetch_sub(1);
+    if (handler->hand_over(handler)) continue;
+    posted_handlers_.fetch_add(1);
+    if (&handlers[left] != &handler) handlers[left] = std::move(handler);
+    ++left;
+  }
+  handlers.resize(left);
+  if (handlers.empty()) return;
   callbacks_.post([this, handlers = std::move(handlers)]() mutable { run(handlers); },
                   runtime::Callbacks::Fate::dropped);
 }
@@ -181,6 +194,10 @@ void EventLoop::write(Write when) {
   const auto is_added_to = [&] {
     return (when == Write::soon && waking_ > 0) || (posted_handlers_ > 0 && callbacks_.is_here());
   };
+  if (when == Write::at_reply && !callbacks_.is_here() && work_.servers_owe_replies()) {
+    is_unwritten_ = true;
+    return;
+  }
   if (is_added_to() && work_.servers_have_enough()) {
     is_unwritten_ = true;
     if (is_added_to()) return;  // otherwise the last of them may have looked before
@@ -215,14 +232,20 @@ void EventLoop::poll_once(Lock& lock, std::optional<core::Instant> until, Role r
   const bool is_leader = role == Role::leader;
   auto& poller = is_leader ? pollers_->leader : pollers_->background;
   const auto start = runtime::now();
-  const bool reads = is_leader || (leader_ == nullptr && !work_.is_idle() &&
-                                   (unanswered_handlers_ > 0 || start - led_at_ >= stand_down));
+  const bool is_idle = work_.is_idle();
+  if (unanswered_handlers_ > 0) handled_at_ = start;
+  const bool lingers = is_idle && start - handled_at_ < linger;
+  const bool reads =
+      is_leader ||
+      (leader_ == nullptr &&
+       (lingers || (!is_idle && (unanswered_handlers_ > 0 || start - led_at_ >= stand_down))));
   poller.set.clear();
   if (reads) {
     work_.add_sockets(poller.set);
   }
-  if (!work_.is_idle() && (is_leader || leader_ == nullptr)) {
-    lower(until, start + max_sleep);
+  if (is_leader || leader_ == nullptr) {
+    if (!is_idle) lower(until, start + max_sleep);
+    if (lingers) lower(until, handled_at_ + linger);
   }
   if (!is_leader) {
     background_reads_ = poller.set.size() > 0;

@@ -12,7 +12,9 @@
 //                renewals, losses, reconnects, pushed grants, asynchronous calls. Its states:
 //                  reading    It polls the sockets and its own descriptor. It does so when no
 //                             caller leads and either an asynchronous call waits for its answer or
-//                             no caller has led for 10 ms (`stand_down`).
+//                             no caller has led for 10 ms (`stand_down`). It goes on for a second
+//                             after the last asynchronous call (`linger`), so that the next one
+//                             need not wake it.
 //                  standing   It polls its own descriptor only, for 10 ms at a time, since the next
 //                  down       call is likely to come soon: two threads that sleep on one socket
 //                             cost an additional wake-up for each answer.
@@ -32,9 +34,10 @@
 //   output that a socket did not take                  leader, else the background thread
 //   a first asynchronous call while nobody reads       the background thread
 //   a background task (connecting, ...) ends           both, by their descriptors
-//   an asynchronous call is answered                   the callback thread, by a post
+//   an asynchronous call is answered                   the callback thread, by a post; or its
+//                                                      executor, if it has one
 //
-// Four rules keep that cheap: a call that follows sleeps once and is woken once.
+// Five rules keep that cheap: a call that follows sleeps once and is woken once.
 //   - A thread that is woken needs the mutex, so wake-ups and posts are collected and happen when
 //     the mutex is released (`Lock::unlock`): all wake-ups in one system call (`WakeSet`), since a
 //     thread that wakes others one by one loses its core to each of them.
@@ -44,6 +47,8 @@
 //     run writes it all, or whoever takes the next reply. So the server works while they run, and
 //     k commands need about log2(k) writes. A command that is left waits for a reply at most: the
 //     server would not have begun with it before.
+//   - An asynchronous call of any other thread leaves its commands to whoever takes the next reply,
+//     if the server owes one. An event loop begins many calls in one turn, and they share a write.
 //   - Whoever begins to lead writes first.
 //
 // A thread in `pthread_cancel` leaves by `leave`, which undoes whichever state it slept in.
@@ -87,6 +92,9 @@ class EventLoop {
     /// Whether there is output, and each server for which there is some has more to do meanwhile:
     /// it owes more replies than there are commands for it in the output.
     [[nodiscard]] virtual bool servers_have_enough() const = 0;
+    /// Whether there is output, and each server for which there is some owes a reply to a command
+    /// that was written.
+    [[nodiscard]] virtual bool servers_owe_replies() const = 0;
     /// Gives all sockets their output.
     virtual void flush() = 0;
 
@@ -113,13 +121,26 @@ class EventLoop {
     runtime::WakeSet::Sleeper sleeper_;
   };
 
-  /// An asynchronous call. Once answered it runs on the callback thread.
+  /// An asynchronous call. Once answered it runs on the callback thread, unless it has an executor.
   class AsyncWaiter {
    public:
     virtual void run() = 0;
+    /// Gives it, which is `self`, to its executor. False: it has none, or that has ended.
+    virtual bool hand_over(std::shared_ptr<AsyncWaiter>& self) = 0;
 
    protected:
     ~AsyncWaiter() = default;
+  };
+
+  /// Runs answered calls in place of the callback thread.
+  class Executor {
+   public:
+    /// Takes `call`, to run it once on a thread that is none of the client's. False: it has ended,
+    /// and took nothing. Any thread of the client calls it, without the mutex: it must be quick.
+    virtual bool post(std::shared_ptr<AsyncWaiter>& call) = 0;
+
+   protected:
+    ~Executor() = default;
   };
 
   /// Holds the mutex. Releasing it wakes the callers and posts the handlers that were answered
@@ -172,8 +193,9 @@ class EventLoop {
   void expect_handler() { ++unanswered_handlers_; }
   void answer(std::shared_ptr<AsyncWaiter> handler);
 
-  /// Whether output must be written now, or may wait for threads that were just woken.
-  enum class Write { now, soon };
+  /// Whether output must be written now, may wait for threads that were just woken, or for the
+  /// next reply.
+  enum class Write { now, soon, at_reply };
   /// Writes the output, or leaves it to a thread that is likely to add to it.
   void write(Write when);
   void flush();
@@ -225,6 +247,7 @@ class EventLoop {
   std::atomic<bool> is_lead_vacant_{false};  ///< the lead was left to them
 
   std::size_t unanswered_handlers_ = 0;
+  core::Instant handled_at_;  ///< when the background thread last waited for the answer of one
   std::vector<std::shared_ptr<AsyncWaiter>> answered_handlers_;  ///< to be posted
   std::atomic<int> posted_handlers_{0};                          ///< that do not run yet
 

@@ -86,14 +86,16 @@ class Session final : private EventLoop::Work {
 
   /// The outcome of a wait or a release.
   using Answer = std::variant<std::monostate, core::Obtained, core::Refusal, core::Released>;
-  /// Runs on the callback thread, and keeps the session alive.
+  /// Runs on the callback thread, or where the executor runs it. Keeps the session alive.
   using Handler = std::function<void(Answer&)>;
   /// Begins to acquire a lock; `then` gets the answer. Throws only what keeps it from beginning.
   void async_acquire(const core::Key& key, const LockOptions& options,
                      std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
-                     const std::optional<core::Permits>& permits, Handler then);
+                     const std::optional<core::Permits>& permits, Handler then,
+                     std::shared_ptr<EventLoop::Executor> executor = {});
   /// Begins to release a lock; `then` gets the answer.
-  void async_release(const core::LeaseRecord& lease, Handler then);
+  void async_release(const core::LeaseRecord& lease, Handler then,
+                     std::shared_ptr<EventLoop::Executor> executor = {});
   /// The lease's stop token; requested at once if it is lost already.
   [[nodiscard]] std::stop_token lost(core::LeaseRecord& lease);
   /// Requests `whole`, on the callback thread, when the lease is lost; also if it is already.
@@ -162,6 +164,7 @@ class Session final : private EventLoop::Work {
   [[nodiscard]] bool servers_have_enough() const override {
     return topology_.servers_have_enough();
   }
+  [[nodiscard]] bool servers_owe_replies() const override { return topology_.servers_owe_replies(); }
   void flush() override { topology_.flush(); }
 
   bool perform_actions();

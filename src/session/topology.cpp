@@ -99,6 +99,13 @@ bool Topology::servers_have_enough() const {
   return wants_write() && std::none_of(links_.begin(), links_.end(), is_idle_soon);
 }
 
+bool Topology::servers_owe_replies() const {
+  const auto is_idle = [](const auto& link) {
+    return link->unwritten > 0 && link->owed.size() <= link->unwritten;
+  };
+  return wants_write() && std::none_of(links_.begin(), links_.end(), is_idle);
+}
+
 void Topology::flush() {
   for (std::size_t i = 0; i < links_.size(); ++i) {
     auto& link = *links_[i];

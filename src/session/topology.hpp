@@ -61,6 +61,7 @@ class Topology {
   [[nodiscard]] core::Instant next_timer() const;
   [[nodiscard]] bool wants_write() const;
   [[nodiscard]] bool servers_have_enough() const;
+  [[nodiscard]] bool servers_owe_replies() const;
   void flush();
 
   /// Abandons connecting and surveys.

@@ -414,6 +414,7 @@ static const struct {
     {"losing_in_callbacks", losing_in_callbacks},
     {"longest_times", longest_times},
     {"queued", queued},
+    {"queued_end", queued_end},
     {"queued_losses", queued_losses},
     {"hanging_up", hanging_up},
     {"queue_errors", queue_errors},

@@ -130,6 +130,7 @@ class Interface(ProcessCase):
 
     def test_calls_end_in_an_event_loop(self):
         self.assert_passes(self.start_test("queued"))
+        self.assert_passes(self.start_test("queued_end"))
 
     def test_a_loss_is_told_to_an_event_loop(self):
         running = self.start_test("queued_losses")

@@ -64,6 +64,29 @@ void queued(void) {
   close(by.descriptor);
 }
 
+/* A client ends, though the thread that ends it cannot take the events of its waits meanwhile. */
+void queued_end(void) {
+  loop by = new_loop(NULL);
+  dlock_client_options options = {
+      .size = sizeof options, .queue = by.queue, .request_timeout_ms = LONG_MS};
+  dlock_client* client = NULL;
+  CHECK(dlock_client_new(NULL, &options, &client) == DLOCK_OK);
+  dlock_lock* lock = new_mutex(client, "b");
+  dlock_lease* lease = acquire(lock);
+  CHECK(dlock_acquire_queued(lock, DLOCK_FOREVER, 1) == DLOCK_OK);
+  const time_t start = time(NULL);
+  dlock_client_free(client);
+  CHECK((time(NULL) - start) * 1000 < LONG_MS);
+  const dlock_event event = next_event(&by);
+  CHECK(event.context == 1 && event.status == DLOCK_CANCELLED && event.lease == NULL);
+  CHECK(dlock_lease_release(lease) == DLOCK_OK);
+  dlock_lease_free(lease);
+  dlock_lock_free(lock);
+  dlock_lock_free(by.lock);
+  dlock_client_free(by.client);
+  close(by.descriptor);
+}
+
 void queued_losses(void) {
   loop by = new_loop(NULL);
   dlock_lock_free(by.lock);

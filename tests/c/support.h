@@ -130,6 +130,7 @@ void longest_times(void);
 
 /* The tests in queue.c. */
 void queued(void);
+void queued_end(void);
 void queued_losses(void);
 void hanging_up(void);
 void queue_errors(void);

@@ -1,9 +1,14 @@
 // Asynchronous use: handlers, coroutines, cancellation, and that a wait costs no thread.
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <atomic>
 #include <coroutine>
 #include <filesystem>
 #include <future>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "support/client_fixture.hpp"
@@ -303,6 +308,41 @@ TEST_F(Async, ReadersEnterTogetherAndAWriterIsTriedInVain) {
   two.lease.reset();
   mutex.async_acquire(reader.handler());
   EXPECT_TRUE(reader.result().lease->held());
+}
+
+// The number of segments with data that this process sent to that port.
+unsigned segments_to(int port) {
+  unsigned sent = 0;
+  for (const auto& entry : std::filesystem::directory_iterator{"/proc/self/fd"}) {
+    const int fd = std::stoi(entry.path().filename());
+    sockaddr_in peer{};
+    socklen_t size = sizeof peer;
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0 ||
+        peer.sin_family != AF_INET || ntohs(peer.sin_port) != port) {
+      continue;
+    }
+    tcp_info info{};
+    size = sizeof info;
+    EXPECT_EQ(::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+    sent += info.tcpi_data_segs_out;
+  }
+  return sent;
+}
+
+TEST_F(Async, CallsThatBeginWhileTheServerOwesAReplyShareAWrite) {
+  Client client{server.url()};
+  {
+    const DistributedLock connected{client, "m"};
+  }
+  std::vector<Inbox> inboxes(64);
+  server.stop();
+  const auto before = segments_to(server.port());
+  for (std::size_t i = 0; i < inboxes.size(); ++i) {
+    Mutex{client, "m" + std::to_string(i)}.async_acquire(inboxes[i].handler());
+  }
+  EXPECT_LE(segments_to(server.port()) - before, 4);
+  server.cont();
+  for (auto& inbox : inboxes) EXPECT_TRUE(inbox.result().lease->held());
 }
 
 TEST_F(Async, ThreadsAndHandlersShareAClient) {

@@ -169,6 +169,18 @@ test('more waits than there are threads', async (t) => {
   assert.equal((await Promise.all(all)).length, 100);
 });
 
+test('each call wakes two threads', async () => {
+  const use = async (pairs) => {
+    for (let pair = 0; pair < pairs; pair++) await (await client.acquire('a')).release();
+  };
+  await use(20);
+  const switches = () => process.resourceUsage().voluntaryContextSwitches;
+  const before = switches();
+  await use(300);
+  const each = (switches() - before) / 600;
+  assert.ok(each < 2.5, `${each} switches of threads`); // that which reads from the server, and the loop
+});
+
 test('a signal ends a wait, which leaves nothing behind', async (t) => {
   const holder = await holding(t, 'a');
   const controller = new AbortController();
