@@ -30,6 +30,7 @@
 #include "family.hpp"
 #include "held.hpp"
 #include "interrupts.hpp"
+#include "mailbox.hpp"
 
 namespace dlock::python {
 namespace {
@@ -65,18 +66,14 @@ class PyLeaseSource {
     return lease ? std::make_unique<PyLease>(std::move(*lease)) : nullptr;
   }
 
-  /// `done(lease, code, message)` is called on a thread of the library: a lease, or the error.
-  void start(std::optional<std::int64_t> limit_ms, nb::callable done, const PyStop& stop) {
-    const auto callback = std::make_shared<const Callback>(std::move(done));
+  /// The answer, a lease or an error, comes into the mailbox.
+  void start(std::optional<std::int64_t> limit_ms, const PyMailbox& mailbox, std::uint64_t number,
+             const PyStop& stop) {
     const WithoutGil without_gil;
     start_wait(
         limit_of(limit_ms),
-        [callback](AcquireResult result) {
-          callback->call([&] {
-            auto lease =
-                result.lease ? std::make_unique<PyLease>(std::move(*result.lease)) : nullptr;
-            return nb::make_tuple(nb::cast(std::move(lease)), result.error.value(), result.what);
-          });
+        [inbox = mailbox.inbox, number](AcquireResult result) {
+          inbox->add({number, std::move(result.lease), result.error, std::move(result.what)});
         },
         stop.token());
   }
@@ -251,15 +248,20 @@ NB_MODULE(_dlock, m) {
   nb::class_<PyLease, Held>(m, "Lease")
       .def_prop_ro("fence", &PyLease::fence)
       .def("release_later", &PyLease::release_later)
+      .def("release_into", &release_into)
       .def("end_once", &PyLease::end_once);
+  nb::class_<PyMailbox>(m, "Mailbox")
+      .def(nb::init<>())
+      .def_prop_ro("descriptor", &PyMailbox::descriptor)
+      .def("take", &PyMailbox::take);
   nb::class_<PyStop>(m, "Stop")
       .def(nb::init<>())
       .def("request", &PyStop::request)
       .def("bind", &PyStop::bind);
   nb::class_<PyLeaseSource>(m, "LeaseSource")
       .def("acquire", &PyLeaseSource::acquire, nb::arg("limit").none(), nb::arg("in_main_thread"))
-      .def("start", &PyLeaseSource::start, nb::arg("limit").none(), nb::arg("done"),
-           nb::arg("stop"));
+      .def("start", &PyLeaseSource::start, nb::arg("limit").none(), nb::arg("mailbox"),
+           nb::arg("number"), nb::arg("stop"));
   m.def("mutex", &mutex);
   m.def("reader", &reader);
   m.def("writer", &writer);

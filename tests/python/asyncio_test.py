@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import unittest
+from unittest import mock
 
 from package_case import LONG, PackageCase, eventually
 
@@ -19,7 +20,9 @@ from distributed_lock import (
     SharedMutex,
     UsageError,
     acquire_all_async,
+    stats,
 )
+from distributed_lock._mailbox import Mailbox
 
 
 class Asyncio(PackageCase):
@@ -94,6 +97,26 @@ class Asyncio(PackageCase):
         self.assertTrue(eventually(lambda: not self.redis.exists("job")))
         for task in pending:  # nobody will run them: no report of that, please
             task._log_destroy_pending = False
+
+    def test_one_wake_up_of_the_loop_takes_the_answers_that_have_come(self):
+        wake_ups = []
+        take = Mailbox._take
+
+        def counted(mailbox):
+            wake_ups.append(mailbox)
+            take(mailbox)
+
+        async def main():
+            locks = [AsyncDistributedLock(self.redis, lock_name=f"job{i}") for i in range(64)]
+            tasks = [asyncio.create_task(lock.acquire()) for lock in locks]
+            await asyncio.sleep(0)  # all begin
+            self.assertTrue(eventually(lambda: stats(self.redis).acquired == 64))  # blocks the loop
+            await asyncio.gather(*tasks)
+            await asyncio.gather(*(lock.release() for lock in locks))
+
+        with mock.patch.object(Mailbox, "_take", counted):
+            self.run_async(main())
+        self.assertLess(len(wake_ups), 64)
 
     def test_the_family_can_be_awaited(self):
         async def main():

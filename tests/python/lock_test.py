@@ -1,6 +1,8 @@
 """The Python package in one process: locks, threads, errors, losses, and redis-py's own Lock."""
 
+import collections
 import logging
+import sys
 import threading
 import time
 import unittest
@@ -48,6 +50,18 @@ class Locks(LockCase):
             lock.ensure_held()
         self.assertFalse(self.redis.exists("job"))
         self.assertRaises(UsageError, lock.ensure_held)
+
+    def test_an_object_is_made_by_few_calls(self):
+        """Programs make one for each acquisition. To ask a typing.Protocol takes dozens."""
+        def make():
+            DistributedLock(self.server.url, lock_name="job", lock_ttl=30)
+
+        make()
+        calls = collections.Counter()
+        sys.setprofile(lambda frame, event, argument: calls.update([event]))
+        make()
+        sys.setprofile(None)
+        self.assertLess(calls["call"] + calls["c_call"], 60, calls)
 
     def test_words_of_other_libraries_are_refused_with_ours(self):
         for kind in (DistributedLock, Mutex, Semaphore, SharedMutex):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NoReturn, Union
 
 from . import _dlock, _hubs, _process
 from ._errors import DistributedLockError, LockLost, UsageError, made_of
+from ._mailbox import mailbox_of
 from ._names import quoted
 from ._release import release_after, release_after_async
 from ._spans import Seconds, limit_of
@@ -277,9 +278,10 @@ class Lease(Held):
     async def release_async(self) -> None:
         """release() without blocking the loop of asyncio. A cancellation does not stop it."""
         loop = running_loop()
+        mailbox = mailbox_of(loop)
         answer: asyncio.Future[None] = loop.create_future()
 
-        def deliver(code: int, what: str) -> None:
+        def deliver(_: _dlock.Lease | None, code: int, what: str) -> None:
             if answer.done():
                 return
             if code == 0:
@@ -288,13 +290,13 @@ class Lease(Held):
                 answer.set_exception(made_of(
                     code, f"the release of {quoted(self.name)}: {what}"))
 
-        def done(code: int, what: str) -> None:
-            try:
-                loop.call_soon_threadsafe(deliver, code, what)
-            except RuntimeError:  # the loop is closed
-                pass
-
-        self._lease.release_later(done)
+        number = mailbox.expect(deliver)
+        try:
+            self._lease.release_into(mailbox.native, number)
+        except BaseException:
+            mailbox.forget(number)
+            raise
+        del mailbox  # only the loop may keep it
         await answer
 
     def _drop(self) -> None:

@@ -19,6 +19,7 @@ from ._errors import (
     made_of,
 )
 from ._lease import Lease, ignore
+from ._mailbox import mailbox_of
 from ._names import NameOf, Naming, name_of, naming_of, quoted
 from ._ownership import Caller, Entry, Ownership, caller, coroutine_function, current_task
 from ._per_process import OfProcess, PerProcess
@@ -85,27 +86,26 @@ class NamedSource(PerProcess[_dlock.LeaseSource]):
 
     async def acquire_async(self, timeout: Seconds | None) -> Lease | None:
         loop = running_loop()
+        mailbox = mailbox_of(loop)
         answer: asyncio.Future[Lease | None] = loop.create_future()
 
-        def deliver(lease: Lease | None, code: int, what: str) -> None:
+        def deliver(lease: _dlock.Lease | None, code: int, what: str) -> None:
             if answer.done():  # cancelled meanwhile
                 if lease is not None:
-                    lease._lease.release_later(ignore)
+                    lease.release_later(ignore)
             elif code not in (0, TIMED_OUT):
                 answer.set_exception(made_of(code, what))
             else:
-                answer.set_result(lease)
-
-        def done(lease: _dlock.Lease | None, code: int, what: str) -> None:
-            held = None if lease is None else Lease(lease, self.name)
-            try:
-                loop.call_soon_threadsafe(deliver, held, code, what)
-            except RuntimeError:  # the loop is closed
-                if held is not None:
-                    held._lease.release_later(ignore)
+                answer.set_result(None if lease is None else Lease(lease, self.name))
 
         stop = _dlock.Stop()
-        self.get().start(limit_of(timeout), done, stop)
+        number = mailbox.expect(deliver)
+        try:
+            self.get().start(limit_of(timeout), mailbox.native, number, stop)
+        except BaseException:
+            mailbox.forget(number)
+            raise
+        del mailbox  # only the loop may keep it
         try:
             return await answer
         except BaseException:  # cancelled, or the loop has ended

@@ -15,8 +15,12 @@ _LONGEST = 1e12  # seconds; the library takes no longer ones
 
 def seconds_of(span: Seconds, what: str = "timeout") -> float:
     """Raises TypeError for what is no span, and UsageError for NaN. `what`: its name, for messages."""
+    if type(span) is int:
+        return span
     seconds = span.total_seconds() if isinstance(span, timedelta) else span
-    if not isinstance(seconds, SupportsFloat) or isinstance(seconds, bool):
+    # Asking a protocol takes longer than all else.
+    if type(seconds) is not float and (
+            not isinstance(seconds, SupportsFloat) or isinstance(seconds, bool)):
         raise TypeError(f"{what} is a number of seconds or a timedelta, not {span!r}")
     if seconds != seconds:
         raise UsageError(f"{what} is not a number")
