@@ -164,7 +164,9 @@ class Session final : private EventLoop::Work {
   [[nodiscard]] bool servers_have_enough() const override {
     return topology_.servers_have_enough();
   }
-  [[nodiscard]] bool servers_owe_replies() const override { return topology_.servers_owe_replies(); }
+  [[nodiscard]] bool servers_owe_replies() const override {
+    return topology_.servers_owe_replies();
+  }
   void flush() override { topology_.flush(); }
 
   bool perform_actions();
