@@ -2,13 +2,13 @@
 /// Client: the connection to the lock store, shared by all locks and threads of a process.
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "dlock/export.h"
 #include "dlock/options.hpp"
+#include "dlock/stats.hpp"
 
 namespace dlock {
 
@@ -62,19 +62,10 @@ class DLOCK_API Client {
   /// The URL without its password.
   [[nodiscard]] const std::string& url() const noexcept;
 
-  /// Counters of this client since it was made. `commands` is what was sent to the server.
-  struct Stats {
-    std::uint64_t acquired = 0;    ///< acquisitions, by whatever way
-    std::uint64_t granted = 0;     ///< ... of these, by a grant pushed from another's release
-    std::uint64_t passed = 0;      ///< ... of these, from another thread of this client
-    std::uint64_t released = 0;    ///< releases confirmed by the server or passed on
-    std::uint64_t lost = 0;        ///< leases that ended while still wanted
-    std::uint64_t timed_out = 0;   ///< waits that ended without the lock
-    std::uint64_t renewals = 0;    ///< leases renewed
-    std::uint64_t reconnects = 0;  ///< connections made after the first
-    std::uint64_t commands = 0;    ///< commands sent
-  };
-  /// What they stand at. Thread-safe.
+  /// What `stats` returns.
+  using Stats = dlock::Stats;
+  /// What this client has counted and measured since it was made. All of it is of one moment. Takes
+  /// some microseconds, in which other calls of the client wait. Thread-safe.
   [[nodiscard]] Stats stats() const;
 
   /// For the library's own classes.

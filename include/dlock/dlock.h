@@ -102,6 +102,13 @@ typedef enum dlock_log_level {
  * a time for a client; it must be quick, and not call back into that client. */
 typedef void (*dlock_log_handler)(void* context, dlock_log_level level, const char* text);
 
+/** Writes the name of the group under which the lock `name` (`length` bytes) is counted, with its
+ * NUL, to `group`, which has DLOCK_GROUP_SIZE bytes and is "" before. A group stands for many
+ * locks: "orders" for "order:4711". It is called by each function that makes a lock, election,
+ * latch, barrier or condition, on the thread that calls this function, or for its `_queued` form on
+ * a thread of the library; it must be thread-safe, and not call back into that client. */
+typedef void (*dlock_group_function)(void* context, const char* name, size_t length, char* group);
+
 /** Settings of a client. Zero and NULL are the defaults: `{.size = sizeof(dlock_client_options)}`
  * has them all. Texts are copied. */
 typedef struct dlock_client_options {
@@ -120,6 +127,8 @@ typedef struct dlock_client_options {
                            calls of `log`; their context is the number in `log_context` */
   int64_t patience_ms;  /**< how long waits go on while no server answers, from the start on; 10000,
                            -1: not at all */
+  dlock_group_function group; /**< groups locks in the statistics; all are in the group "" */
+  void* group_context;        /**< its first argument */
 } dlock_client_options;
 
 /** Makes a client; does not connect. `url`: as of the C++ library, README.md has the forms; NULL or
@@ -136,20 +145,114 @@ DLOCK_API void dlock_client_free(dlock_client* client);
 
 /** What a client has counted since it was made. */
 typedef struct dlock_stats {
-  size_t size;         /**< sizeof(dlock_stats), set by the caller, for members added later */
-  uint64_t acquired;   /**< acquisitions that ended with a lease */
-  uint64_t granted;    /**< of these, the ones that another client's release handed over */
-  uint64_t passed;     /**< of these, the ones that another thread of this client passed on */
-  uint64_t released;   /**< releases that the server confirmed, or that were passed on */
-  uint64_t lost;       /**< leases that ended while they were still wanted */
-  uint64_t timed_out;  /**< waits that ended without the lock */
-  uint64_t renewals;   /**< renewals of leases */
-  uint64_t reconnects; /**< connections made after the first one */
-  uint64_t commands;   /**< commands sent to the server */
+  size_t size;             /**< sizeof(dlock_stats), set by the caller, for members added later */
+  uint64_t acquired;       /**< acquisitions that ended with a lease */
+  uint64_t granted;        /**< of these, the ones that another client's release handed over */
+  uint64_t passed;         /**< of these, the ones that another thread of this client passed on */
+  uint64_t released;       /**< releases that the server confirmed, or that were passed on */
+  uint64_t lost;           /**< leases that ended while they were still wanted */
+  uint64_t timed_out;      /**< waits that ended without the lock */
+  uint64_t renewals;       /**< renewals of leases */
+  uint64_t reconnects;     /**< connections made after the first one */
+  uint64_t commands;       /**< commands sent to the server */
+  uint64_t deadlocks;      /**< waits that ended with DLOCK_DEADLOCK */
+  uint64_t held;           /**< leases held now */
+  uint64_t waiting;        /**< calls under way now that want a lock, or wait at a gate */
+  uint64_t sent_bytes;     /**< written to the server, before any encryption */
+  uint64_t received_bytes; /**< read from the server, after any decryption */
 } dlock_stats;
 /** Writes the counters of the client to `stats`, whose `size` the caller has set. Does not block.
  */
 DLOCK_API dlock_status dlock_client_stats(const dlock_client* client, dlock_stats* stats);
+
+/** The number of ranges of a dlock_histogram. */
+#define DLOCK_HISTOGRAM_RANGES 22
+/** How long something took, each time. The upper bounds of the ranges are those of
+ * dlock_histogram_bounds(); the last range has none. */
+typedef struct dlock_histogram {
+  uint64_t counts[DLOCK_HISTOGRAM_RANGES]; /**< times in each range, not cumulative */
+  uint64_t count;                          /**< the sum of `counts` */
+  double sum;                              /**< of all times together, in seconds */
+} dlock_histogram;
+/** The DLOCK_HISTOGRAM_RANGES - 1 upper bounds of ranges, in seconds: 0.0001, 0.0002, 0.0005, ...,
+ * 500. Static. */
+DLOCK_API const double* dlock_histogram_bounds(void);
+
+/** What a lease holds. Expect new ones, fewer than 16. */
+typedef enum dlock_lease_kind {
+  DLOCK_KIND_MUTEX = 0,       /**< a mutex, a leadership, or a right to do work once */
+  DLOCK_KIND_READER = 1,      /**< of dlock_reader_new() */
+  DLOCK_KIND_WRITER = 2,      /**< of dlock_writer_new() */
+  DLOCK_KIND_UPGRADEABLE = 3, /**< of dlock_upgradeable_new() */
+  DLOCK_KIND_UPGRADE = 4,     /**< what this one has in addition while it is the writer */
+  DLOCK_KIND_PERMITS = 5,     /**< of dlock_permits_new() */
+  DLOCK_KIND_PART = 6         /**< a part of a latch or barrier */
+} dlock_lease_kind;
+/** How a client got a lease. Expect new ones, fewer than 4. */
+typedef enum dlock_way {
+  DLOCK_WAY_REQUEST = 0, /**< the server said so in reply: most often the lock was free */
+  DLOCK_WAY_GRANT = 1,   /**< another client's release handed it over */
+  DLOCK_WAY_PASSING = 2  /**< another thread of this client passed it on */
+} dlock_way;
+/** Why a lease ended before its release. Expect new ones, fewer than 16. */
+typedef enum dlock_loss {
+  DLOCK_LOSS_EXPIRED = 0,  /**< the server confirmed no renewal in time */
+  DLOCK_LOSS_GONE = 1,     /**< its key was deleted, or the server lost its data */
+  DLOCK_LOSS_TAKEN = 2,    /**< its key was overwritten */
+  DLOCK_LOSS_BROKEN = 3,   /**< somebody broke it: dlock_break_lock() */
+  DLOCK_LOSS_MAX_HOLD = 4, /**< `max_hold_ms` has passed */
+  DLOCK_LOSS_TIME_UP = 5   /**< it is not renewed, and its ttl has passed */
+} dlock_loss;
+/** Their names in metrics, as "mutex", "grant", "max_hold"; "" for a number that is none. Static.
+ */
+DLOCK_API const char* dlock_lease_kind_name(dlock_lease_kind kind);
+/** As above. */
+DLOCK_API const char* dlock_way_name(dlock_way way);
+/** As above. */
+DLOCK_API const char* dlock_loss_name(dlock_loss loss);
+
+/** The room for the name of a group, with its NUL; longer names are cut. */
+#define DLOCK_GROUP_SIZE 64
+/** The greatest number of groups, with the one that has no name and "other". */
+#define DLOCK_MAX_GROUPS 66
+/** What a client has counted and measured for one group of locks. */
+typedef struct dlock_group_stats {
+  char group[DLOCK_GROUP_SIZE]; /**< as dlock_client_options.group says; "" without it */
+  uint64_t acquisitions[16][4]; /**< by dlock_lease_kind and dlock_way */
+  uint64_t losses[16];          /**< by dlock_loss */
+  uint64_t released;            /**< as in dlock_stats, like the next four */
+  uint64_t timed_out;           /**< waits that ended without the lock */
+  uint64_t deadlocks;           /**< waits that ended with DLOCK_DEADLOCK */
+  uint64_t held;                /**< leases held now */
+  uint64_t waiting;             /**< calls under way now */
+  dlock_histogram wait;         /**< from the call to the lease */
+  dlock_histogram hold;         /**< from the lease to its release or loss */
+  dlock_histogram handoff_gap;  /**< from another client's release to the lease it granted */
+} dlock_group_stats;
+/** Whether a client leads an election. */
+typedef struct dlock_election_stats {
+  char name[256]; /**< of the election, with its NUL; longer names are cut */
+  int leads;      /**< not zero: it does */
+} dlock_election_stats;
+/** Where the statistics of a client go, all of one moment. The arrays are the caller's. */
+typedef struct dlock_snapshot {
+  size_t size;                     /**< sizeof(dlock_snapshot), for members added later */
+  dlock_stats* stats;              /**< the sums over all groups; its `size` is set; may be NULL */
+  dlock_group_stats* groups;       /**< an array; may be NULL if `max_groups` is 0 */
+  size_t group_size;               /**< sizeof(dlock_group_stats), for members added later */
+  size_t max_groups;               /**< the size of the array; DLOCK_MAX_GROUPS is enough */
+  size_t group_count;              /**< set: how many groups there are, "" first */
+  dlock_election_stats* elections; /**< an array; may be NULL if `max_elections` is 0 */
+  size_t election_size;            /**< sizeof(dlock_election_stats) */
+  size_t max_elections;            /**< the size of the array; 64 is enough */
+  size_t election_count;           /**< set: how many elections there are */
+} dlock_snapshot;
+/** Writes the statistics of the client to `snapshot`. What does not fit into the arrays is left
+ * out. include/dlock/stats.hpp says exactly what is measured. Does not block. */
+DLOCK_API dlock_status dlock_client_snapshot(const dlock_client* client, dlock_snapshot* snapshot);
+/** All statistics in Prometheus' text format, version 0.0.4; docs/observability.md lists them.
+ * `*text` is to be freed by dlock_text_free(). Does not block. */
+DLOCK_API dlock_status dlock_prometheus_text(const dlock_client* client, char** text);
 
 /** Settings of a lock. Zero is the default. */
 typedef struct dlock_lock_options {

@@ -24,6 +24,13 @@ enum class LogLevel { debug, info, warning, error };
 /// call back into that client. Its exceptions are dropped. It never gets a password.
 using LogSink = std::function<void(LogLevel, std::string_view)>;
 
+/// Returns the group of a lock name, under which a client counts and measures it (see `Stats`). A
+/// group is to stand for many locks, as in "orders" for "order:4711", since each group is a series
+/// of its own in a metrics system; never return the name itself. It is called by each constructor
+/// of a lock, election, latch or barrier, on the thread that constructs it, and must be
+/// thread-safe. What it throws leaves the constructor.
+using GroupFunction = std::function<std::string(std::string_view name)>;
+
 /// Settings of a `Client`. All durations are real time, counted also while the machine sleeps.
 struct ClientOptions {
   /// The longest time to connect and log in once; then that attempt has failed.
@@ -52,6 +59,8 @@ struct ClientOptions {
   std::string label{};
   /// Receives the reports. None: they are dropped.
   LogSink log{};
+  /// Groups locks in the statistics. None: all are in the group "".
+  GroupFunction group{};
 };
 
 /// Settings of one lock.

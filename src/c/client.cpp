@@ -1,5 +1,6 @@
 // dlock_client.
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -45,6 +46,13 @@ ClientOptions client_options(const dlock_client_options& from,
       queue->push_log(std::move(line));
     };
   }
+  if (from.group != nullptr) {
+    options.group = [group = from.group, context = from.group_context](std::string_view name) {
+      std::array<char, DLOCK_GROUP_SIZE> text{};
+      group(context, name.data(), name.size(), text.data());
+      return std::string{text.data(), ::strnlen(text.data(), text.size())};
+    };
+  }
   return options;
 }
 
@@ -62,23 +70,6 @@ dlock_status dlock_client_new(const char* url, const dlock_client_options* optio
 
 const char* dlock_client_url(const dlock_client* client) {
   return client != nullptr ? client->client.url().c_str() : nullptr;
-}
-
-dlock_status dlock_client_stats(const dlock_client* client, dlock_stats* stats) {
-  return c::guarded([&] {
-    c::require(client != nullptr, "client");
-    c::require(stats != nullptr, "stats");
-    const auto size = stats->size;
-    if (size < sizeof size) {
-      throw_error(errc::usage, "the size of the stats is not set: say {.size = sizeof stats}");
-    }
-    const auto from = client->client.stats();
-    const dlock_stats all{sizeof all,      from.acquired, from.granted,   from.passed,
-                          from.released,   from.lost,     from.timed_out, from.renewals,
-                          from.reconnects, from.commands};
-    std::memcpy(stats, &all, std::min(size, sizeof all));
-    stats->size = size;
-  });
 }
 
 void dlock_client::close() noexcept {

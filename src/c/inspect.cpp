@@ -1,8 +1,6 @@
 // Looking at locks from outside, as JSON; and breaking one.
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
-#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +9,7 @@
 #include "c/background.hpp"
 #include "c/handles.hpp"
 #include "c/status.hpp"
+#include "c/text.hpp"
 #include "dlock/deadlock.hpp"
 #include "dlock/inspect.hpp"
 #include "inspect/json.hpp"
@@ -49,15 +48,6 @@ std::string look_at(Client& client, dlock_subject subject, std::string_view name
   throw_error(errc::usage, "there is no dlock_subject " + std::to_string(subject));
 }
 
-char* copy_of(const std::string& text) {
-  auto* const copy = static_cast<char*>(std::malloc(text.size() + 1));  // for C to own
-  if (copy == nullptr) {
-    throw std::bad_alloc{};
-  }
-  std::memcpy(copy, text.c_str(), text.size() + 1);
-  return copy;
-}
-
 bool break_it(Client& client, std::string_view name, std::int64_t fence, std::int64_t timeout_ms) {
   const Span timeout = c::span_of(timeout_ms).value_or(std::chrono::seconds{1});
   return break_lock(client, name, fence, timeout) == BreakOutcome::broken;
@@ -69,7 +59,7 @@ dlock_status dlock_inspect(dlock_client* client, dlock_subject subject, const ch
                            std::size_t length, char** json) {
   return c::make(json, "json", [&] {
     c::require(client != nullptr, "client");
-    return copy_of(look_at(client->client, subject, c::bytes(name, length)));
+    return c::copy_of(look_at(client->client, subject, c::bytes(name, length)));
   });
 }
 

@@ -5,6 +5,7 @@
 
 #include "election/election_watcher.hpp"
 #include "election/leader_value.hpp"
+#include "locks/lease_state.hpp"
 #include "locks/lock_spec.hpp"
 #include "store/server_set.hpp"
 
@@ -27,8 +28,10 @@ Election::~Election() { detail::destroy(spec_); }
 
 Leadership Election::campaign(std::string_view value, std::stop_token stop) {
   detail::check_proclaimed(value);
+  spec_->client->campaigns(spec_->name);
   auto lease = spec_->take_or_throw(stop);
   auto leader_value = proclaimed(lease, value, stop);
+  spec_->client->leads(spec_->name, *detail::LeaseState::of(lease)->record);
   return Leadership{std::move(lease), std::move(leader_value)};
 }
 
@@ -39,9 +42,11 @@ std::optional<Leadership> Election::try_campaign(std::string_view value) {
 std::optional<Leadership> Election::try_campaign_in(std::chrono::milliseconds span,
                                                     std::string_view value, std::stop_token stop) {
   detail::check_proclaimed(value);
+  spec_->client->campaigns(spec_->name);
   auto lease = spec_->take(span, stop);
   if (!lease) return std::nullopt;
   auto leader_value = proclaimed(*lease, value, stop);
+  spec_->client->leads(spec_->name, *detail::LeaseState::of(*lease)->record);
   return std::optional<Leadership>{std::in_place, std::move(*lease), std::move(leader_value)};
 }
 

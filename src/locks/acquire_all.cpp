@@ -76,6 +76,14 @@ class Several {
     return keys;
   }
 
+  std::vector<detail::Session::Wanted> all_wanted() const {
+    std::vector<detail::Session::Wanted> all;
+    for (const auto& source : sources_) {
+      all.push_back(source.spec()->wanted());
+    }
+    return all;
+  }
+
   /// Whether one script call can take all of them.
   bool can_be_had_at_once() const {
     const auto is_alike = [&](const LeaseSource& source) {
@@ -88,7 +96,7 @@ class Several {
   }
 
   std::optional<std::vector<Lease>> take_at_once(const std::stop_token& stop) const {
-    auto records = first().client->try_all(all_keys(), first().options, stop);
+    auto records = first().client->try_all(all_wanted(), stop);
     if (records.empty()) {
       return std::nullopt;
     }

@@ -80,7 +80,7 @@ Client& Client::operator=(Client&& other) noexcept {
 
 const std::string& Client::url() const noexcept { return state_->url(); }
 
-Client::Stats Client::stats() const {
+Stats Client::stats() const {
   state_->check_process();
   return state_->stats();
 }

@@ -42,6 +42,7 @@ LockSpec::LockSpec(Client& owner, std::string_view lock_name, LockOptions lock_o
     : client(owner.state()),
       name(lock_name),
       key(client->config().key_of(name)),
+      group(client->group_of(name)),
       options(finite(lock_options)),
       capacity(permits) {
   if (key.text().size() > max_key_bytes) {
@@ -118,6 +119,7 @@ void LockSpec::refuse_recursion(bool waits_for_ever,
       throw_recursion(permits.has_value());
     case ThreadLeases::Conflict::other_object:
       if (waits_for_ever) {
+        client->count_deadlock(group);
         throw_error(errc::deadlock, "this thread holds the lock \"" + name +
                                         "\" already, through another object, and would wait for "
                                         "itself: use that object, or unlock it first");
@@ -143,14 +145,15 @@ std::shared_ptr<LeaseState> LockSpec::obtain(std::optional<milliseconds> limit,
   }
   std::shared_ptr<core::LeaseRecord> record;
   if (!waits || !holds_some || client->is_quorum()) {
-    record = client->acquire(key, options, limit, stop, permits);
+    record = client->acquire(wanted(), limit, stop, permits);
   } else {
     const auto tokens = [&] { return own.tokens(*client); };
     const DeadlockWatch::Wait wait{DeadlockWatch::of(*client), key, tokens, stop};
     try {
-      record = client->acquire(key, options, limit, wait.stop(), permits);
+      record = client->acquire(wanted(), limit, wait.stop(), permits);
     } catch (const Cancelled&) {
       if (const auto ring = wait.ring()) {
+        client->count_deadlock(group);
         throw_error(errc::deadlock, *ring);
       }
       throw;
@@ -195,8 +198,7 @@ Lease LockSpec::exchange(Lease&& former, const core::Permits& permits) const {
   }
   former.ensure_held();
   const auto state = LeaseState::take_from(former);
-  auto record =
-      client->acquire(key, options, milliseconds::zero(), {}, permits, state->record.get());
+  auto record = client->acquire(wanted(), milliseconds::zero(), {}, permits, state->record.get());
   if (!record) {
     throw_error(errc::lost, "the lock \"" + name + "\" (fence " +
                                 std::to_string(state->record->fence.number()) +
@@ -234,7 +236,7 @@ void LockSpec::async_take(std::optional<milliseconds> limit, const std::stop_tok
                           const std::optional<core::Permits>& permits, AcquireHandler handler,
                           std::shared_ptr<EventLoop::Executor> executor) const {
   client->async_acquire(
-      key, options, limit, stop, permits,
+      wanted(), limit, stop, permits,
       [self = shared_from_this(), limit, stop,
        handler = std::move(handler)](Session::Answer& answer) mutable {
         auto* const obtained = std::get_if<core::Obtained>(&answer);

@@ -34,9 +34,12 @@ class LockSpec : public std::enable_shared_from_this<LockSpec> {
 
   const std::string name;
   const core::Key key;
+  const core::GroupId group;  ///< in the client's statistics
   const LockOptions options;
   mutable std::atomic<std::int64_t> capacity;  ///< the number of permits; a semaphore changes it
 
+  /// For calls of the session.
+  [[nodiscard]] Session::Wanted wanted() const { return {key, options, group}; }
   /// Throws: the calling thread has locked the same object already.
   [[noreturn]] void throw_recursion(bool is_shared) const;
   /// The terms of an acquisition of `weight` permits; none for a mutex. Throws `UsageError` if the

@@ -19,7 +19,7 @@ std::string key_of_parts(const LockSpec& gate, core::Kind kind) {
 Lease join(const LockSpec& gate, core::Gate wants, std::int64_t parties,
            std::chrono::milliseconds ttl) {
   const auto kind = wants.kind;
-  auto record = gate.client->acquire(key_of_parts(gate, kind), {.ttl = ttl},
+  auto record = gate.client->acquire({key_of_parts(gate, kind), {.ttl = ttl}, gate.group},
                                      std::chrono::milliseconds::zero(), {},
                                      core::Permits{.weight = 1, .capacity = parties});
   if (!record) {

@@ -100,6 +100,8 @@ struct Connection::Impl {
   DeleteIfEqual delete_if_equal = DeleteIfEqual::none;
   Endpoint::Address primary;
   bool read_was_full = false;
+  Traffic own_traffic;
+  Traffic* traffic = &own_traffic;
   // Other clients find a private server's socket by this when its directory is gone.
   runtime::Descriptor hold;
 };
@@ -153,6 +155,7 @@ bool Connection::Impl::flush() {
     if (outcome == Outcome::later) return true;
     if (outcome != Outcome::done) return note_problem(outcome);
     output.take(count);
+    traffic->sent += count;
   }
   return true;
 }
@@ -168,6 +171,7 @@ bool Connection::Impl::read() {
   if (outcome == Outcome::done && count == 0) outcome = Outcome::ended;
   if (outcome != Outcome::done) return note_problem(outcome);
   reader.add(count);
+  traffic->received += count;
   read_was_full = count == read_size;
   return true;
 }
@@ -336,6 +340,8 @@ std::int64_t Connection::id() const noexcept { return impl_->id; }
 DeleteIfEqual Connection::delete_if_equal() const noexcept { return impl_->delete_if_equal; }
 
 void Connection::forget_delete_if_equal() noexcept { impl_->delete_if_equal = DeleteIfEqual::none; }
+
+void Connection::count_in(Traffic& traffic) noexcept { impl_->traffic = &traffic; }
 
 const Endpoint::Address& Connection::primary() const noexcept { return impl_->primary; }
 

@@ -54,6 +54,12 @@ struct Reply {
   std::vector<Reply> elements;  ///< arrays, maps (flattened) and sets; kind is `other` then
 };
 
+/// The bytes that connections carried, without the encryption.
+struct Traffic {
+  std::uint64_t sent = 0;
+  std::uint64_t received = 0;
+};
+
 /// Where a private server listens.
 struct LocalSocket {
   std::string path;
@@ -100,6 +106,9 @@ class Connection {
 
   /// The primary that the Sentinels named, to which this connects; for `Endpoint::Kind::sentinel`.
   [[nodiscard]] const Endpoint::Address& primary() const noexcept;
+
+  /// Counts its bytes in `traffic` from now on, which must outlive it.
+  void count_in(Traffic& traffic) noexcept;
 
   /// Puts a command into the output buffer; `fields[0]` is its name. It must have exactly one
   /// reply: SSUBSCRIBE with one channel at a time, and never SUNSUBSCRIBE or SUBSCRIBE.

@@ -79,6 +79,7 @@ void Session::answer_users(core::Action& action) {
       answer(call);
     }
   } else if (auto* lost = std::get_if<core::Lost>(&action)) {
+    elections_.ended(lost->lease->id);
     log(LogLevel::warning,
         std::string{"lock lost: "}.append(lost->lease->key.text().substr(options().prefix.size())));
     if (lost->lease->lost.stop_possible()) {

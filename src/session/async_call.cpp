@@ -36,15 +36,14 @@ struct Session::AsyncCall final : Call, EventLoop::AsyncWaiter {
   std::optional<std::stop_callback<Cancel>> on_stop;
 };
 
-void Session::async_acquire(const core::Key& key, const LockOptions& options,
-                            std::optional<std::chrono::milliseconds> limit,
+void Session::async_acquire(const Wanted& wanted, std::optional<std::chrono::milliseconds> limit,
                             const std::stop_token& stop,
                             const std::optional<core::Permits>& permits, Handler then,
                             std::shared_ptr<EventLoop::Executor> executor) {
   check_process();
   callbacks_.start();
   const auto begin = runtime::now();
-  auto request = request_for(begin, key, options, limit, permits);
+  auto request = request_for(begin, wanted, limit, permits);
   const auto call = std::make_shared<AsyncCall>(*this, std::move(then), std::move(executor));
   const auto id = id_of(*call);
   if (stop.stop_possible()) {

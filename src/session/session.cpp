@@ -115,8 +115,16 @@ void Session::close_all() {
   carry_out();
 }
 
-std::shared_ptr<core::LeaseRecord> Session::acquire(const core::Key& key,
-                                                    const LockOptions& options,
+core::GroupId Session::group_of(std::string_view name) {
+  if (!options().group || is_forked()) {
+    return 0;
+  }
+  const auto group = options().group(name);
+  const Lock lock{loop_};
+  return router_.statistics().group(group);
+}
+
+std::shared_ptr<core::LeaseRecord> Session::acquire(const Wanted& wanted,
                                                     std::optional<milliseconds> limit,
                                                     const std::stop_token& stop,
                                                     const std::optional<core::Permits>& permits,
@@ -125,7 +133,7 @@ std::shared_ptr<core::LeaseRecord> Session::acquire(const core::Key& key,
     throw_error(errc::cancelled, "the wait for the lock was cancelled before it began");
   }
   const auto begin = runtime::now();
-  return obtain(begin, request_for(begin, key, options, limit, permits), stop, former);
+  return obtain(begin, request_for(begin, wanted, limit, permits), stop, former);
 }
 
 std::shared_ptr<core::LeaseRecord> Session::at_gate(std::string_view name, core::Gate gate,
@@ -135,7 +143,7 @@ std::shared_ptr<core::LeaseRecord> Session::at_gate(std::string_view name, core:
     throw_error(errc::cancelled, "the wait was cancelled before it began");
   }
   const auto begin = runtime::now();
-  auto request = request_for(begin, core::gate_key(gate.kind, name), {}, limit, {});
+  auto request = request_for(begin, {core::gate_key(gate.kind, name), {}}, limit, {});
   request.ttl = core::waiter_life;
   request.gate = std::move(gate);
   return obtain(begin, std::move(request), stop, nullptr);
@@ -184,13 +192,17 @@ std::shared_ptr<core::LeaseRecord> Session::obtain(core::Instant begin,
   return nullptr;
 }
 
-core::AcquireRequest Session::request_for(core::Instant begin, const core::Key& key,
-                                          const LockOptions& options,
+core::AcquireRequest Session::request_for(core::Instant begin, const Wanted& wanted,
                                           std::optional<milliseconds> limit,
                                           const std::optional<core::Permits>& permits) const {
   const bool tries = limit && *limit <= milliseconds::zero();
-  core::AcquireRequest request{
-      .key = key, .ttl = options.ttl, .renew = options.renew, .wait = !tries, .permits = permits};
+  const auto& options = wanted.options;
+  core::AcquireRequest request{.key = wanted.key,
+                               .ttl = options.ttl,
+                               .renew = options.renew,
+                               .wait = !tries,
+                               .permits = permits,
+                               .group = wanted.group};
   if (options.max_hold && *options.max_hold < max_span) {
     request.max_hold = options.max_hold;
   }
@@ -218,6 +230,7 @@ void Session::ask(core::Instant begin, Call& call, core::AcquireRequest&& reques
 }
 
 void Session::ask_for_release(const core::LeaseRecord& lease) {
+  elections_.ended(lease.id);
   router_.release(runtime::now(), lease);
 }
 
@@ -311,18 +324,31 @@ void Session::tell_whole(core::LeaseRecord& lost) {
   }
 }
 
-Client::Stats Session::stats() {
+Stats Session::stats() {
   const Lock lock{loop_};
-  const auto counters = router_.counters();
-  return {.acquired = counters.acquired,
-          .granted = counters.granted,
-          .passed = counters.passed,
-          .released = counters.released,
-          .lost = counters.lost,
-          .timed_out = counters.timed_out,
-          .renewals = counters.renewals,
-          .reconnects = counters.reconnects,
-          .commands = counters.commands};
+  auto stats = router_.stats();
+  stats.sent_bytes = topology_.traffic().sent;
+  stats.received_bytes = topology_.traffic().received;
+  stats.elections = elections_.all();
+  return stats;
+}
+
+void Session::count_deadlock(core::GroupId group) {
+  const Lock lock{loop_};
+  router_.statistics().deadlock(group);
+}
+
+void Session::campaigns(std::string_view name) {
+  check_process();
+  const Lock lock{loop_};
+  elections_.enter(name);
+}
+
+void Session::leads(std::string_view name, const core::LeaseRecord& lease) {
+  const Lock lock{loop_};
+  if (lease.loss.load() == core::Loss::none) {
+    elections_.lead(name, lease.id);
+  }
 }
 
 void Session::log(LogLevel level, std::string text) {

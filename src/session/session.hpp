@@ -24,7 +24,9 @@
 #include "core/wire/pool.hpp"
 #include "dlock/client.hpp"
 #include "dlock/options.hpp"
+#include "dlock/stats.hpp"
 #include "runtime/callbacks.hpp"
+#include "session/elections.hpp"
 #include "session/event_loop.hpp"
 #include "session/topology.hpp"
 #include "store/store_config.hpp"
@@ -57,20 +59,28 @@ class Session final : private EventLoop::Work {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
+  /// The lock of a call, and how it is counted.
+  struct Wanted {
+    const core::Key& key;
+    const LockOptions& options;
+    core::GroupId group = 0;
+  };
+  /// The group of a lock in the statistics. Calls the user's function, and throws what that throws.
+  [[nodiscard]] core::GroupId group_of(std::string_view name);
+
   /// Acquires a lock. It waits for `limit` at most: without one for as long as it takes; zero or
   /// less, it tries once. Returns null when the limit has passed. Throws `Cancelled`,
   /// `Unreachable`, `Refused`, `StoreUnusable`, and `UsageError` for a number of permits that is
   /// not the lock's. With `former` it ends that lease and takes its place in one step, and returns
   /// null if that lease was over before.
   [[nodiscard]] std::shared_ptr<core::LeaseRecord> acquire(
-      const core::Key& key, const LockOptions& options,
-      std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
-      const std::optional<core::Permits>& permits = {}, const core::LeaseRecord* former = nullptr);
-  /// Acquires all of `keys`, which are different and in one slot, or none, without waiting. Returns
-  /// nothing if one was not free. Throws what `acquire` throws.
+      const Wanted& wanted, std::optional<std::chrono::milliseconds> limit,
+      const std::stop_token& stop, const std::optional<core::Permits>& permits = {},
+      const core::LeaseRecord* former = nullptr);
+  /// Acquires all locks, whose keys are different and in one slot, or none, without waiting.
+  /// Returns nothing if one was not free. Throws what `acquire` throws.
   [[nodiscard]] std::vector<std::shared_ptr<core::LeaseRecord>> try_all(
-      const std::vector<std::string>& keys, const LockOptions& options,
-      const std::stop_token& stop);
+      const std::vector<Wanted>& all, const std::stop_token& stop);
   /// Carries out `gate`, or waits there, with the limit and the errors of `acquire`. The counter in
   /// the fence of the result is what the server said; nobody holds it. Returns null when the limit
   /// has passed. A caller with a ticket stands in a queue, and leaves it even if `stop` was
@@ -89,10 +99,9 @@ class Session final : private EventLoop::Work {
   /// Runs on the callback thread, or where the executor runs it. Keeps the session alive.
   using Handler = std::function<void(Answer&)>;
   /// Begins to acquire a lock; `then` gets the answer. Throws only what keeps it from beginning.
-  void async_acquire(const core::Key& key, const LockOptions& options,
-                     std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
-                     const std::optional<core::Permits>& permits, Handler then,
-                     std::shared_ptr<EventLoop::Executor> executor = {});
+  void async_acquire(const Wanted& wanted, std::optional<std::chrono::milliseconds> limit,
+                     const std::stop_token& stop, const std::optional<core::Permits>& permits,
+                     Handler then, std::shared_ptr<EventLoop::Executor> executor = {});
   /// Begins to release a lock; `then` gets the answer.
   void async_release(const core::LeaseRecord& lease, Handler then,
                      std::shared_ptr<EventLoop::Executor> executor = {});
@@ -103,7 +112,13 @@ class Session final : private EventLoop::Work {
   /// Ends all waits and lets handlers run, before the destructor. See `Client::~Client`.
   void close();
 
-  [[nodiscard]] Client::Stats stats();
+  [[nodiscard]] Stats stats();
+  /// A wait ended with `Deadlock`.
+  void count_deadlock(core::GroupId group);
+  /// A campaign in the election `name` begins.
+  void campaigns(std::string_view name);
+  /// ... and succeeded.
+  void leads(std::string_view name, const core::LeaseRecord& lease);
   /// The only one of this client; the first call makes it by `make`.
   [[nodiscard]] Companion& companion(Companion::Make make);
   /// Made with the first call.
@@ -133,8 +148,7 @@ class Session final : private EventLoop::Work {
   using Lock = EventLoop::Lock;
   static core::WaiterId id_of(const Call& call) { return reinterpret_cast<core::WaiterId>(&call); }
 
-  [[nodiscard]] core::AcquireRequest request_for(core::Instant begin, const core::Key& key,
-                                                 const LockOptions& options,
+  [[nodiscard]] core::AcquireRequest request_for(core::Instant begin, const Wanted& wanted,
                                                  std::optional<std::chrono::milliseconds> limit,
                                                  const std::optional<core::Permits>& permits) const;
   [[nodiscard]] std::shared_ptr<core::LeaseRecord> obtain(core::Instant begin,
@@ -182,6 +196,7 @@ class Session final : private EventLoop::Work {
   core::Router router_;
   Topology topology_;
   std::vector<core::Action> actions_;  ///< being carried out
+  Elections elections_;
 
   core::Pool pool_;  ///< outlives what is in it
   std::pmr::unordered_map<core::LeaseId, Call*> releases_{&pool_};

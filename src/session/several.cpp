@@ -17,15 +17,15 @@ void Session::wait_for_all(Lock& lock, std::vector<Call>& calls) {
   lock.unlock();
 }
 
-std::vector<std::shared_ptr<core::LeaseRecord>> Session::try_all(
-    const std::vector<std::string>& keys, const LockOptions& options, const std::stop_token& stop) {
+std::vector<std::shared_ptr<core::LeaseRecord>> Session::try_all(const std::vector<Wanted>& all,
+                                                                 const std::stop_token& stop) {
   check_process();
   const auto begin = runtime::now();
-  std::vector<Call> calls(keys.size());
+  std::vector<Call> calls(all.size());
   std::vector<std::pair<core::WaiterId, core::AcquireRequest>> requests;
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    requests.emplace_back(id_of(calls[i]), request_for(begin, keys[i], options,
-                                                       std::chrono::milliseconds::zero(), {}));
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    requests.emplace_back(id_of(calls[i]),
+                          request_for(begin, all[i], std::chrono::milliseconds::zero(), {}));
   }
   Lock lock{loop_};
   loop_.ensure_background();

@@ -273,6 +273,7 @@ void Topology::take_connection(ServerLink& link) {
   if (dialled->connection) {
     link.connection = std::move(dialled->connection);
     link.connection_id = link.connection->id();
+    link.connection->count_in(traffic_);
     ++link.number;
     watch_primary();
   } else {

@@ -64,6 +64,9 @@ class Topology {
   [[nodiscard]] bool servers_owe_replies() const;
   void flush();
 
+  /// What the connections carried since their logins.
+  [[nodiscard]] const redis::Traffic& traffic() const { return traffic_; }
+
   /// Abandons connecting and surveys.
   void abandon();
   /// Ends the watch over Sentinels. Takes the mutex itself.
@@ -94,6 +97,7 @@ class Topology {
   EventLoop& loop_;
   const Log log_;
   CommandWriter writer_;
+  redis::Traffic traffic_;
   std::vector<std::unique_ptr<Shard>> shards_;  ///< by server of the router
   std::vector<std::unique_ptr<ServerLink>> links_;
   // For a cluster:

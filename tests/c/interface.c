@@ -405,6 +405,7 @@ static const struct {
     {"changing_permits", changing_permits},
     {"looking", looking},
     {"counting", counting},
+    {"measuring", measuring},
     {"test_server", test_server},
     {"queued_calls", queued_calls},
     {"queued_elections", queued_elections},

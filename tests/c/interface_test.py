@@ -198,6 +198,9 @@ class Interface(ProcessCase):
     def test_a_client_counts(self):
         self.assert_passes(self.start_test("counting"))
 
+    def test_a_client_measures_by_group(self):
+        self.assert_passes(self.start_test("measuring"))
+
     def test_help_for_tests(self):
         self.assert_passes(self.start_test("test_server"))
 

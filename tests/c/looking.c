@@ -100,6 +100,80 @@ void counting(void) {
   dlock_client_free(client);
 }
 
+static void group_by_letter(void* context, const char* name, size_t length, char* group) {
+  CHECK(length > 0);
+  ++*(int*)context;
+  group[0] = name[0];
+}
+
+void measuring(void) {
+  int calls = 0;
+  const dlock_client_options options = {
+      .size = sizeof options, .group = group_by_letter, .group_context = &calls};
+  dlock_client* client = NULL;
+  CHECK(dlock_client_new(NULL, &options, &client) == DLOCK_OK);
+  dlock_lock* mutex = new_mutex(client, "order:1");
+  for (int i = 0; i < 3; ++i) {
+    dlock_lease_free(acquire(mutex));
+  }
+  dlock_lease* lease = acquire(mutex);
+  CHECK(calls == 1);
+  dlock_election* election = NULL;
+  CHECK(dlock_election_new(client, "boss", DLOCK_TEXT, NULL, &election) == DLOCK_OK);
+  dlock_lease* leadership = NULL;
+  CHECK(dlock_election_campaign(election, "me", 2, 0, NULL, &leadership) == DLOCK_OK);
+
+  dlock_stats stats = {.size = sizeof stats};
+  dlock_group_stats groups[DLOCK_MAX_GROUPS];
+  dlock_election_stats elections[1];
+  dlock_snapshot snapshot = {.size = sizeof snapshot,
+                             .stats = &stats,
+                             .groups = groups,
+                             .group_size = sizeof *groups,
+                             .max_groups = DLOCK_MAX_GROUPS,
+                             .elections = elections,
+                             .election_size = sizeof *elections,
+                             .max_elections = 1};
+  CHECK(dlock_client_snapshot(client, &snapshot) == DLOCK_OK);
+  CHECK(stats.acquired == 5 && stats.held == 2 && stats.sent_bytes > 0 && stats.received_bytes > 0);
+  CHECK(snapshot.group_count == 3 && strcmp(groups[0].group, "") == 0);
+  CHECK(strcmp(groups[1].group, "o") == 0 && strcmp(groups[2].group, "b") == 0);
+  CHECK(groups[1].acquisitions[DLOCK_KIND_MUTEX][DLOCK_WAY_REQUEST] == 4 && groups[1].held == 1);
+  CHECK(groups[1].hold.count == 3 && groups[1].wait.count == 4 && groups[1].wait.sum > 0);
+  CHECK(snapshot.election_count == 1 && strcmp(elections[0].name, "boss") == 0);
+  CHECK(elections[0].leads);
+  /* A program that knows a shorter group, and has room for two. */
+  memset(groups, 7, sizeof groups);
+  snapshot.group_size = offsetof(dlock_group_stats, acquisitions);
+  snapshot.max_groups = 2;
+  CHECK(dlock_client_snapshot(client, &snapshot) == DLOCK_OK && snapshot.group_count == 3);
+  CHECK(groups[0].group[0] == 0 && ((char*)groups)[DLOCK_GROUP_SIZE] == 'o');
+  CHECK(((char*)groups)[(ptrdiff_t)2 * DLOCK_GROUP_SIZE] == 7);
+  snapshot.group_size = 0;
+  CHECK(dlock_client_snapshot(client, &snapshot) == DLOCK_USAGE);
+  CHECK(dlock_client_snapshot(client, NULL) == DLOCK_USAGE);
+  CHECK(dlock_histogram_bounds()[0] == 0.0001);
+  CHECK(dlock_histogram_bounds()[DLOCK_HISTOGRAM_RANGES - 2] == 500);
+  CHECK(strcmp(dlock_lease_kind_name(DLOCK_KIND_PERMITS), "permits") == 0);
+  CHECK(strcmp(dlock_way_name(DLOCK_WAY_GRANT), "grant") == 0);
+  CHECK(strcmp(dlock_loss_name(DLOCK_LOSS_MAX_HOLD), "max_hold") == 0);
+  CHECK(strcmp(dlock_loss_name((dlock_loss)77), "") == 0);
+
+  char* text = NULL;
+  CHECK(dlock_prometheus_text(client, &text) == DLOCK_OK);
+  CHECK(strstr(text, "\ndlock_client_leases_held{group=\"o\"} 1\n") != NULL);
+  CHECK(strstr(text, "\nleader_election_master_status{name=\"boss\"} 1\n") != NULL);
+  dlock_text_free(text);
+  dlock_lease_free(leadership);
+  CHECK(dlock_prometheus_text(client, &text) == DLOCK_OK);
+  CHECK(strstr(text, "\nleader_election_master_status{name=\"boss\"} 0\n") != NULL);
+  dlock_text_free(text);
+  dlock_election_free(election);
+  dlock_lease_free(lease);
+  dlock_lock_free(mutex);
+  dlock_client_free(client);
+}
+
 void test_server(void) {
   dlock_test_server* server = NULL;
   CHECK(dlock_test_server_new(&server) == DLOCK_OK);

@@ -115,6 +115,7 @@ void changing_permits(void);
 /* The tests in looking.c. */
 void looking(void);
 void counting(void);
+void measuring(void);
 void test_server(void);
 
 /* The tests in queued_calls.c. */

@@ -6,6 +6,7 @@ import pathlib
 import re
 import signal
 import socket
+import subprocess
 import sys
 import time
 import unittest
@@ -69,6 +70,9 @@ class Serve(CliCase):
             self.assertEqual(self.ask(f"/api/v1/locks?{wrong}")[0], 400)
 
         text = self.ask("/metrics")[2].decode()
+        verdict = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertEqual((verdict.returncode, verdict.stdout), (0, ""), text)
         found = {(m[1], m[2]): float(m[3]) for m in map(SERIES.match, text.splitlines()) if m}
         self.assertEqual(found["dlock_store_up", None], 1)
         self.assertEqual((found["dlock_store_locks_held", None], found["dlock_store_waiters", None]), (2, 2))

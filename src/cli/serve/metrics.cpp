@@ -1,41 +1,29 @@
 // A snapshot as Prometheus reads it.
 #include "cli/serve/metrics.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
 #include <string_view>
 
 #include "cli/survey/listing.hpp"
-#include "cli/text/text.hpp"
 #include "inspect/glob.hpp"
+#include "metrics/exposition.hpp"
 
 namespace dlock::cli {
 
 namespace {
 
+using Type = detail::Exposition::Type;
+
 constexpr std::size_t max_of_patterns = 200;
 
-double seconds(std::chrono::milliseconds span) { return static_cast<double>(span.count()) / 1000; }
-
-void add_family(std::string& text, std::string_view name, std::string_view type,
-                std::string_view help) {
-  text += fmt::format("# HELP {0} {2}\n# TYPE {0} {1}\n", name, type, help);
-}
-
 template <class Number>
-void add(std::string& text, std::string_view name, std::string_view type, std::string_view help,
-         Number value) {
-  add_family(text, name, type, help);
-  text += fmt::format("{} {}\n", name, value);
+std::uint64_t count(Number number) {
+  return static_cast<std::uint64_t>(number);
 }
 
-// Control characters are escaped as for a terminal; then what the format itself wants.
-std::string label_value(std::string_view name) {
-  std::string value;
-  for (const char c : printable(name)) value.append(c == '"' || c == '\\' ? "\\" : "") += c;
-  return value;
-}
+double seconds(std::chrono::milliseconds span) { return static_cast<double>(span.count()) / 1000; }
 
 std::vector<Row> rows_with_series(const Snapshot& snapshot, const MetricsOptions& options,
                                   runtime::BootTime now) {
@@ -59,13 +47,10 @@ std::vector<Row> rows_with_series(const Snapshot& snapshot, const MetricsOptions
 }
 
 template <class Value>
-void add_series(std::string& text, const std::vector<Row>& rows, std::string_view name,
+void add_series(detail::Exposition& text, const std::vector<Row>& rows, std::string_view name,
                 std::string_view help, Value value) {
-  add_family(text, name, "gauge", help);
-  for (const auto& row : rows) {
-    text +=
-        fmt::format("{}{{name=\"{}\"}} {}\n", name, label_value(row.lock->info.name), value(row));
-  }
+  text.family(name, Type::gauge, help);
+  for (const auto& row : rows) text.add(value(row), {{"name", row.lock->info.name}});
 }
 
 }  // namespace
@@ -78,28 +63,30 @@ std::string metrics_text(const Snapshot& snapshot, const MetricsOptions& options
     oldest = row.held_for.value_or(oldest);
     break;
   }
-  std::string text;
-  add(text, "dlock_store_up", "gauge", "Whether the store can be read.",
-      snapshot.problem.empty() && snapshot.sweeps > 0 ? 1 : 0);
-  add(text, "dlock_store_locks", "gauge", "Locks that somebody holds or waits for.", totals.locks);
-  add(text, "dlock_store_locks_held", "gauge", "Locks that somebody holds.", totals.held);
-  add(text, "dlock_store_locks_contended", "gauge", "Locks that somebody waits for.",
-      totals.contended);
-  add(text, "dlock_store_waiters", "gauge", "Clients in the queues of all locks.", totals.waiters);
-  add(text, "dlock_store_longest_wait_seconds", "gauge", "The longest present wait for a lock.",
-      seconds(totals.longest_wait));
-  add(text, "dlock_store_oldest_holder_seconds", "gauge",
-      "For how long the oldest holder has held its lock.", seconds(oldest));
-  add(text, "dlock_store_deadlocks", "gauge", "Rings of holders that wait for each other.",
-      snapshot.rings.size());
-  add(text, "dlock_store_sweeps_total", "counter", "How often all keys were read.",
-      snapshot.sweeps);
-  add(text, "dlock_store_sweep_seconds", "gauge", "How long it took to read all keys.",
-      seconds(snapshot.sweep_took));
+  detail::Exposition text;
+  const auto gauge = [&text](std::string_view name, std::string_view help, auto value) {
+    text.single(name, Type::gauge, help, value);
+  };
+  const bool is_up = snapshot.problem.empty() && snapshot.sweeps > 0;
+  gauge("dlock_store_up", "Whether the store can be read.", std::uint64_t{is_up});
+  gauge("dlock_store_locks", "Locks that somebody holds or waits for.", count(totals.locks));
+  gauge("dlock_store_locks_held", "Locks that somebody holds.", count(totals.held));
+  gauge("dlock_store_locks_contended", "Locks that somebody waits for.", count(totals.contended));
+  gauge("dlock_store_waiters", "Clients in the queues of all locks.", count(totals.waiters));
+  gauge("dlock_store_longest_wait_seconds", "The longest present wait for a lock.",
+        seconds(totals.longest_wait));
+  gauge("dlock_store_oldest_holder_seconds", "For how long the oldest holder has held its lock.",
+        seconds(oldest));
+  gauge("dlock_store_deadlocks", "Rings of holders that wait for each other.",
+        count(snapshot.rings.size()));
+  text.single("dlock_store_sweeps_total", Type::counter, "How often all keys were read.",
+              count(snapshot.sweeps));
+  gauge("dlock_store_sweep_seconds", "How long it took to read all keys.",
+        seconds(snapshot.sweep_took));
 
   const auto rows = rows_with_series(snapshot, options, now);
   add_series(text, rows, "dlock_lock_waiters", "Clients in the queue of the lock.",
-             [](const Row& row) { return row.lock->info.waiters.size(); });
+             [](const Row& row) { return count(row.lock->info.waiters.size()); });
   add_series(text, rows, "dlock_lock_longest_wait_seconds",
              "The longest present wait for the lock.",
              [](const Row& row) { return seconds(row.longest_wait); });
@@ -108,8 +95,8 @@ std::string metrics_text(const Snapshot& snapshot, const MetricsOptions& options
       [](const Row& row) { return seconds(row.held_for.value_or(std::chrono::milliseconds{})); });
   add_series(text, rows, "dlock_lock_handoffs_per_second",
              "How often the lock changes hands, estimated from looks at it.",
-             [](const Row& row) { return fmt::format("{:.2f}", row.lock->handoffs); });
-  return text;
+             [](const Row& row) { return std::round(row.lock->handoffs * 100) / 100; });
+  return std::move(text).take();
 }
 
 }  // namespace dlock::cli

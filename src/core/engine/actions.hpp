@@ -1,4 +1,4 @@
-// Requests to an engine or a quorum, and the actions and counts that it returns.
+// Requests to an engine or a quorum, and the actions that it returns.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/engine/hold.hpp"
+#include "core/engine/statistics.hpp"
 #include "core/wire/command.hpp"
 #include "core/wire/gate.hpp"
 #include "core/wire/keys.hpp"
@@ -36,6 +37,7 @@ struct AcquireRequest {
   bool part = false;           ///< of a quorum's lease: report each renewal, and the queueing
   std::string ticket{};        ///< the place in the queue of an earlier wait, or empty
   bool recorded = false;       ///< the server must know the fence from the start
+  GroupId group = 0;           ///< for the statistics
 
   /// The latest end of a hold that begins at `now`; none: no limit.
   [[nodiscard]] std::optional<Instant> end_of_hold(Instant now) const {
@@ -100,29 +102,22 @@ struct Report {  ///< for the log
 using Action = std::variant<Send, Obtained, Refusal, Released, Unanswered, Lost, Renewed,
                             RenewalBlocked, FenceWritten, Queued, Connect, Disconnect, Report>;
 
-/// The engine's counts.
+/// What an engine counts of its connection.
 struct Counters {
-  std::uint64_t acquired = 0, granted = 0, passed = 0, released = 0, lost = 0, timed_out = 0,
-                renewals = 0, reconnects = 0, commands = 0;
+  std::uint64_t renewals = 0, reconnects = 0, commands = 0;
 
-  Counters& operator+=(const Counters& other) {
-    acquired += other.acquired;
-    granted += other.granted;
-    passed += other.passed;
-    released += other.released;
-    lost += other.lost;
-    timed_out += other.timed_out;
-    renewals += other.renewals;
-    reconnects += other.reconnects;
-    commands += other.commands;
-    return *this;
+  void add_to(Stats& sum) const {
+    sum.renewals += renewals;
+    sum.reconnects += reconnects;
+    sum.commands += commands;
   }
 };
 
-/// The actions of a machine for its caller.
+/// The actions of a machine for its caller, and its counts.
 struct Output {
   std::vector<Action> actions;
   Counters counters;
+  std::shared_ptr<Statistics> statistics = std::make_shared<Statistics>();
 
   template <class Kind>
   void act(Kind action) {

@@ -48,8 +48,8 @@ Attempt::Step Attempt::on_block(const BlockReply& block, Instant sent, bool is_f
   if (!is_had || !is_fresh || asked_ttl_ != request_.ttl) {
     return Ask{};
   }
-  return Acquired{block.counter, core::valid_until(sent, asked_ttl_, drift_), asked_ttl_, false,
-                  true};
+  return Acquired{
+      block.counter, core::valid_until(sent, asked_ttl_, drift_), asked_ttl_, false, true, {}};
 }
 
 Command Attempt::command(const LockId& lock, std::string_view old, std::int64_t recent) {
@@ -88,7 +88,7 @@ Attempt::Step Attempt::on_reply(std::string_view text, Instant sent, std::string
   }
   const auto outcome = words.next();
   if (outcome == "acquired") {
-    Acquired acquired{0, core::valid_until(sent, asked_ttl_, drift_), asked_ttl_, false, false};
+    Acquired acquired{0, core::valid_until(sent, asked_ttl_, drift_), asked_ttl_, false, false, {}};
     if (!parse_exact(words.next(), acquired.counter)) {
       return Garbled{};
     }
@@ -153,7 +153,7 @@ Attempt::Step Attempt::on_grant(std::int64_t counter, ServerTime granted, Instan
   if (start && !may_shorten) {
     const Instant until = core::valid_until(*start, claim, drift_);
     if (until - now >= claim * 2 / 3) {
-      return Acquired{counter, until, claim, true, false};
+      return Acquired{counter, until, claim, true, false, pair_->sent + (granted - pair_->server)};
     }
   }
   // The age of the grant is unknown or great: ask before believing it. An outstanding request is

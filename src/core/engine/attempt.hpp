@@ -56,7 +56,8 @@ class Attempt {
     Instant valid_until;
     Duration length{};  ///< the length of the lease behind `valid_until`: ttl or claim
     bool granted = false;
-    bool bare = false;  ///< without a script: the server's record has no fence yet
+    bool bare = false;     ///< without a script: the server's record has no fence yet
+    Instant granted_at{};  ///< as the clocks say, without their drift
   };
   using Step = std::variant<Nothing, Ask, Busy, Other, Broken, Garbled, Acquired>;
 

@@ -114,7 +114,11 @@ void Departures::finish(Instant now, Id id, Released::Kind kind) {
   }
   auto& departure = found->second;
   if (departure.lease != 0) {
-    output_.counters.released += kind == Released::Kind::released ? 1 : 0;
+    if (kind == Released::Kind::released) {
+      output_.statistics->released(departure.group);
+    } else if (kind == Released::Kind::not_held) {
+      output_.statistics->lost(departure.group, Loss::gone);  // as nobody knew before
+    }
     output_.act(Released{std::exchange(departure.lease, 0), kind});
   }
   if (departure.may_reappear) {

@@ -25,6 +25,7 @@ struct Departure {
   Duration life{};            ///< how long an acquire of it lasts on the server
   Instant hold_off_until{};   ///< its release keeps the lock closed until then
   LeaseId lease = 0;          ///< the lease whose user waits for the answer; 0: none
+  GroupId group = 0;          ///< of that lease
   bool held = false;          ///< it had the lease: the release is repeated until that ends
   bool riding = false;        ///< an acquire carries the release
   bool bare = false;          ///< the server's record has no fence: release it without the script

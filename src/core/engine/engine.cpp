@@ -15,7 +15,11 @@ Engine::Engine(Settings settings)
       departures_(output_, settings_.request_timeout),
       renewals_(settings_.request_timeout),
       link_(settings_.patience),
-      last_id_(settings_.last_id) {}
+      last_id_(settings_.last_id) {
+  if (settings_.statistics) {
+    output_.statistics = settings_.statistics;
+  }
+}
 Engine::~Engine() = default;
 
 std::vector<Action> Engine::take_actions() { return std::exchange(output_.actions, {}); }

@@ -60,6 +60,7 @@ class Engine {
     Duration patience = std::chrono::seconds{10};
     bool always_scripts = false;  ///< also where nobody waits
     std::function<RandomBits()> random;
+    std::shared_ptr<Statistics> statistics{};  ///< null: one of its own
   };
 
   explicit Engine(Settings settings);
@@ -128,6 +129,12 @@ class Engine {
   /// silent.
   [[nodiscard]] bool settled() const { return is_silent_ || departures_.settled(); }
   [[nodiscard]] const Counters& counters() const { return output_.counters; }
+  /// With those of all engines that share its `Settings::statistics`.
+  [[nodiscard]] Stats stats() const {
+    auto stats = output_.statistics->stats();
+    counters().add_to(stats);
+    return stats;
+  }
   [[nodiscard]] const std::string& client() const { return settings_.client; }
 
  private:
@@ -179,7 +186,7 @@ class Engine {
   void leave_token_behind(Instant now, const CohortPtr& cohort);
 
   // engine_acquire.cpp: from a request to a lease.
-  CohortPtr enter_cohort(WaiterId waiter, AcquireRequest request);
+  CohortPtr enter_cohort(Instant now, WaiterId waiter, AcquireRequest request);
   [[nodiscard]] Token new_token(const LockId& lock, const Permits& permits, Duration ttl);
   void make_attempt(const CohortPtr& cohort);
   void start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up);
@@ -219,7 +226,7 @@ class Engine {
   void lose(Instant now, const CohortPtr& cohort, Loss why);
   [[nodiscard]] bool is_asked_for(const Token& token) const;
   [[nodiscard]] CohortPtr holding(const LeaseRecord& lease) const;
-  void end_hold(const CohortPtr& cohort);
+  void end_hold(Instant now, const CohortPtr& cohort);
   void clear_away(Instant now, const CohortPtr& cohort, const LeaseRecord& lease);
   void on_break(Instant now, Words words);
   void on_record(Instant now, Words words);

@@ -23,13 +23,13 @@ void Engine::acquire(Instant now, WaiterId waiter, AcquireRequest request) {
     act(Refusal{waiter, Refusal::Kind::busy, {}, {}});
     return;
   }
-  const auto cohort = enter_cohort(waiter, std::move(request));
+  const auto cohort = enter_cohort(now, waiter, std::move(request));
   if (!cohort->attempt && !cohort->hold) {
     start_attempt(now, cohort, 0);
   }
 }
 
-CohortPtr Engine::enter_cohort(WaiterId waiter, AcquireRequest request) {
+CohortPtr Engine::enter_cohort(Instant now, WaiterId waiter, AcquireRequest request) {
   // A client passes only a mutex on from thread to thread: each other wait is a cohort of its own.
   const auto kind = request.kind();
   CohortPtr cohort;
@@ -47,7 +47,7 @@ CohortPtr Engine::enter_cohort(WaiterId waiter, AcquireRequest request) {
       mutexes_.emplace(cohort->lock.key.text(), cohort);
     }
   }
-  waiters_.enter(cohort, waiter, std::move(request));
+  waiters_.enter(now, cohort, waiter, std::move(request));
   return cohort;
 }
 

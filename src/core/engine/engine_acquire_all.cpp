@@ -25,7 +25,7 @@ void Engine::acquire_all(Instant now, std::vector<std::pair<WaiterId, AcquireReq
   std::vector<CohortPtr> cohorts;
   for (auto& [waiter, request] : requests) {
     request.wait = false;
-    const auto& cohort = cohorts.emplace_back(enter_cohort(waiter, std::move(request)));
+    const auto& cohort = cohorts.emplace_back(enter_cohort(now, waiter, std::move(request)));
     make_attempt(cohort);
     cohort->batch = number;
     rearm(cohort);

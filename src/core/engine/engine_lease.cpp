@@ -24,6 +24,9 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
   record->key = cohort->lock.key;
   record->kind = cohort->lock.kind;
   record->part = request.part;
+  record->group = request.group;
+  record->what = lease_kind(record->key, record->kind, request.permits.value_or(Permits{}));
+  record->since = now;
   record->token = cohort->attempt->token();
   record->ttl = request.ttl;
   record->fence = {acquired.counter, 0};
@@ -39,8 +42,12 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
   }
   cohort->since = now;
   renewing_holds_ += request.renew ? 1 : 0;
-  ++output_.counters.acquired;
-  output_.counters.granted += acquired.granted ? 1 : 0;
+  auto& statistics = *output_.statistics;
+  statistics.acquired(*record, acquired.granted ? AcquiredBy::grant : AcquiredBy::request,
+                      now - cohort->waiters.front().since);
+  if (acquired.granted) {
+    statistics.handed_off(record->group, now - std::min(now, acquired.granted_at));
+  }
   waiters_.hand_to_front(*cohort, std::move(record));
   rearm(cohort);
 }
@@ -54,11 +61,11 @@ bool Engine::pass(Instant now, const CohortPtr& cohort) {
       !hold.fresh(now)) {
     return false;
   }
-  auto record = pass_on(former, ++last_id_);
+  output_.statistics->ended(now, former);
+  auto record = pass_on(now, former, ++last_id_, request);
   hold.pass(record, request.end_of_hold(now));
   hold.record_by(now + max_passing);
-  ++output_.counters.acquired;
-  ++output_.counters.passed;
+  output_.statistics->acquired(*record, AcquiredBy::passing, now - cohort->waiters.front().since);
   waiters_.hand_to_front(*cohort, std::move(record));
   rearm(cohort);
   return true;
@@ -78,7 +85,8 @@ CohortPtr Engine::holding(const LeaseRecord& lease) const {
   return holds ? found->second : nullptr;
 }
 
-void Engine::end_hold(const CohortPtr& cohort) {
+void Engine::end_hold(Instant now, const CohortPtr& cohort) {
+  output_.statistics->ended(now, *cohort->hold->record());
   by_token_.erase(random_of(cohort->hold->record()->token));
   renewing_holds_ -= cohort->hold->terms().renew ? 1 : 0;
   cohort->hold.reset();
@@ -107,7 +115,7 @@ void Engine::release(Instant now, const LeaseRecord& lease) {
   }
   const bool is_held_off = lease.hold_off_until.load() > now;
   if (!is_held_off && !cohort->waiters.empty() && pass(now, cohort)) {
-    ++output_.counters.released;
+    output_.statistics->released(lease.group);
     act(Released{lease.id, Released::Kind::released});
     return;
   }
@@ -117,7 +125,7 @@ void Engine::release(Instant now, const LeaseRecord& lease) {
     act(Released{lease.id, Released::Kind::unknown});
     departures_.forget_user(id);
   }
-  end_hold(cohort);
+  end_hold(now, cohort);
   rearm(cohort);
   if (!cohort->waiters.empty()) {
     start_attempt(now, cohort, yields ? id : 0);
@@ -144,10 +152,10 @@ void Engine::exchange(Instant now, WaiterId waiter, AcquireRequest request,
     return;
   }
   const auto id = give_back(now, former, 0, true);
-  end_hold(former);
+  end_hold(now, former);
   erase_if_idle(former);
   request.wait = false;
-  const auto cohort = enter_cohort(waiter, std::move(request));
+  const auto cohort = enter_cohort(now, waiter, std::move(request));
   cohort->replaces = id;
   start_attempt(now, cohort, id);
 }
@@ -158,10 +166,10 @@ void Engine::lose(Instant now, const CohortPtr& cohort, Loss why) {
     give_back(now, cohort, 0, false);  // a late request must not leave it without a user
   }
   cohort->hold->lose(why == Loss::none ? Loss::expired : why);
-  end_hold(cohort);
+  end_hold(now, cohort);
   cohort->unanswered = cohort->may_reappear = false;
   rearm(cohort);
-  ++output_.counters.lost;
+  output_.statistics->lost(record->group, record->loss.load());
   act(Lost{record});
   if (!cohort->waiters.empty()) {
     start_attempt(now, cohort, 0);

@@ -13,6 +13,7 @@ Engine::DepartureId Engine::give_back(Instant now, const CohortPtr& cohort, Leas
                       .life = hold.terms().ttl,
                       .hold_off_until = record.hold_off_until.load(),
                       .lease = lease,
+                      .group = record.group,
                       .held = true,
                       .riding = riding,
                       .bare = may_release_bare(now, *cohort, riding),

@@ -12,6 +12,7 @@
 #include "core/wire/keys.hpp"
 #include "core/wire/time.hpp"
 #include "core/wire/token.hpp"
+#include "dlock/stats.hpp"
 
 namespace dlock::core {
 
@@ -32,6 +33,8 @@ enum class Loss : std::uint8_t {
 }
 
 using LeaseId = std::uint64_t;
+/// The number of a group of locks in the statistics.
+using GroupId = std::uint8_t;
 
 /// The state of a lease that a user's handle shows. The engine writes it; any thread may read it.
 struct LeaseRecord {
@@ -43,6 +46,9 @@ struct LeaseRecord {
   Kind kind{};
   bool part = false;  ///< of a quorum's lease, which users see in its place
   std::atomic<Loss> loss{Loss::none};
+  GroupId group = 0;
+  LeaseKind what{};  ///< for the statistics
+  Instant since;     ///< when its holder got it
   std::atomic<Instant::rep> valid_until{0};
   /// A release before this instant keeps the lock closed until then.
   std::atomic<Instant> hold_off_until{};

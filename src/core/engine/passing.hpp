@@ -22,11 +22,15 @@ inline constexpr Duration max_passing = std::chrono::milliseconds{100};
 }
 
 /// The record for the next holder of `former`: the same lease with a greater fence.
-[[nodiscard]] inline std::shared_ptr<LeaseRecord> pass_on(const LeaseRecord& former, LeaseId id) {
+[[nodiscard]] inline std::shared_ptr<LeaseRecord> pass_on(Instant now, const LeaseRecord& former,
+                                                          LeaseId id, const AcquireRequest& next) {
   auto record = std::make_shared<LeaseRecord>();
   record->id = id;
   record->key = former.key;
   record->kind = former.kind;
+  record->group = next.group;
+  record->what = former.what;
+  record->since = now;
   record->token = former.token;
   record->ttl = former.ttl;
   record->fence = {former.fence.counter, former.fence.sequence + 1};

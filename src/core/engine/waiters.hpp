@@ -19,6 +19,7 @@ namespace dlock::core {
 struct Waiting {
   WaiterId id = 0;
   AcquireRequest request;
+  Instant since;
   std::optional<TimerHeap<WaiterId>::Handle> deadline{};
 };
 /// The waiters of one lock, in the order of their turn.
@@ -37,11 +38,13 @@ class Waiters {
   explicit Waiters(Output& output) : output_(output) {}
 
   /// Puts a new wait at the end of the queue at `place`.
-  void enter(const std::shared_ptr<Place>& place, WaiterId id, AcquireRequest&& request) {
+  void enter(Instant now, const std::shared_ptr<Place>& place, WaiterId id,
+             AcquireRequest&& request) {
     auto& queue = place->waiters;
     spare_.empty() ? void(queue.emplace_back()) : queue.splice(queue.end(), spare_, spare_.begin());
     auto& waiting = queue.back();
-    waiting = {id, std::move(request)};
+    waiting = {id, std::move(request), now};
+    output_.statistics->wait_began(waiting.request.group);
     if (waiting.request.deadline) {
       waiting.deadline = deadlines_.add(*waiting.request.deadline, id, id);
     }
@@ -50,8 +53,10 @@ class Waiters {
 
   /// Ends a wait at `place` with a Refusal.
   void refuse(Place& place, WaiterQueue::iterator waiter, Refusal refusal) {
+    if (refusal.kind == Refusal::Kind::timed_out) {
+      output_.statistics->timed_out(waiter->request.group);
+    }
     leave(place, waiter);
-    output_.counters.timed_out += refusal.kind == Refusal::Kind::timed_out ? 1 : 0;
     output_.act(std::move(refusal));
   }
 
@@ -90,6 +95,7 @@ class Waiters {
       deadlines_.remove(*waiter->deadline);
     }
     positions_.erase(waiter->id);
+    output_.statistics->wait_ended(waiter->request.group);
     if (spare_.size() == max_spare) {
       place.waiters.erase(waiter);
     } else {

@@ -26,6 +26,9 @@ std::string_view objection(const AcquireRequest& request) {
 
 Quorum::Quorum(Settings settings, const std::vector<Engine*>& engines)
     : settings_(std::move(settings)), majority_(engines.size() / 2 + 1) {
+  if (settings_.statistics) {
+    output_.statistics = settings_.statistics;
+  }
   for (auto* engine : engines) {
     members_.emplace_back().engine = engine;
   }
@@ -65,7 +68,7 @@ void Quorum::acquire(Instant now, WaiterId waiter, AcquireRequest request) {
   } else {
     lock = found->second;
   }
-  waiters_.enter(lock, waiter, std::move(request));
+  waiters_.enter(now, lock, waiter, std::move(request));
   if (is_new) {
     ask(now, lock);
   }

@@ -37,6 +37,7 @@ class Quorum {
     /// How long waits continue while no majority answers.
     Duration patience = std::chrono::seconds{10};
     std::function<RandomBits()> random;
+    std::shared_ptr<Statistics> statistics{};  ///< null: one of its own
   };
 
   /// `engines` must outlive it. Only the quorum acquires and releases with them from now on.
@@ -73,7 +74,7 @@ class Quorum {
   /// No waits, no leases, no releases under way; the engines may have some.
   [[nodiscard]] bool idle() const { return locks_.empty() && departures_.empty(); }
   /// Counts leases; the engines count parts, commands, renewals and reconnects.
-  [[nodiscard]] const Counters& counters() const { return output_.counters; }
+  [[nodiscard]] Stats stats() const { return output_.statistics->stats(); }
   /// The number of servers in a majority.
   [[nodiscard]] std::size_t majority() const { return majority_; }
 
@@ -142,6 +143,7 @@ class Quorum {
   /// A release, and the answers so far.
   struct Departure {
     LeaseId lease = 0;  ///< 0: its user has the answer
+    GroupId group = 0;
     std::size_t outstanding = 0, released = 0, unknown = 0;
   };
 

@@ -300,6 +300,9 @@ void Quorum::begin(Instant now, const LockPtr& lock) {
                   })->lease->token;
   record->ttl = lock->ttl;
   record->fence = {lock->counter, 0};
+  record->group = request.group;
+  record->what = lease_kind(record->key, record->kind, lock->permits.value_or(Permits{}));
+  record->since = now;
   lock->lease = record;
   publish(*lock);
   leave_queues(now, lock);
@@ -308,7 +311,7 @@ void Quorum::begin(Instant now, const LockPtr& lock) {
       again_later(now, *lock, part);
     }
   }
-  ++output_.counters.acquired;
+  output_.statistics->acquired(*record, AcquiredBy::request, now - lock->waiters.front().since);
   waiters_.hand_to_front(*lock, std::move(record));
   arm(lock);
 }

@@ -135,7 +135,8 @@ bool Quorum::pass(Instant now, const LockPtr& lock) {
       valid_until(*lock) - now < lock->ttl / 2) {
     return false;
   }
-  auto record = pass_on(former, ++last_id_);
+  output_.statistics->ended(now, former);
+  auto record = pass_on(now, former, ++last_id_, request);
   for (std::size_t member = 0; member < lock->parts.size(); ++member) {
     if (const auto& part = lock->parts[member]; part.lease) {
       part.lease->fence.sequence = record->fence.sequence;
@@ -146,8 +147,7 @@ bool Quorum::pass(Instant now, const LockPtr& lock) {
   lock->when = lock->end;
   lock->lease = record;
   publish(*lock);
-  ++output_.counters.acquired;
-  ++output_.counters.passed;
+  output_.statistics->acquired(*record, AcquiredBy::passing, now - lock->waiters.front().since);
   waiters_.hand_to_front(*lock, std::move(record));
   arm(lock);
   return true;
@@ -172,10 +172,11 @@ void Quorum::release(Instant now, const LeaseRecord& lease) {
   } else {
     const bool is_held_off = lease.hold_off_until.load() > now;
     if (!is_held_off && !lock->waiters.empty() && pass(now, lock)) {
-      ++output_.counters.released;
+      output_.statistics->released(lease.group);
       act(Released{lease.id, Released::Kind::released});
       return;
     }
+    output_.statistics->ended(now, lease);
     drop_parts(now, lock, lease.id);
   }
   after_hold(now, lock);
@@ -187,7 +188,8 @@ void Quorum::lose(Instant now, const LockPtr& lock, Loss why) {
   const auto record = lock->lease;
   const auto until = valid_until(*lock);
   record->loss.store(why == Loss::none ? Loss::expired : why, std::memory_order_release);
-  ++output_.counters.lost;
+  output_.statistics->ended(now, *record);
+  output_.statistics->lost(record->group, record->loss.load());
   act(Lost{record});
   if (why == Loss::gone || why == Loss::taken || why == Loss::broken) {
     if (why == Loss::broken) {
@@ -221,7 +223,7 @@ void Quorum::release_ended(Instant now, MemberLease& part, std::size_t member) {
 // `lease`.
 void Quorum::drop_parts(Instant now, const LockPtr& lock, LeaseId lease) {
   const auto id = ++last_id_;
-  Departure departure{lease};
+  Departure departure{lease, lock->lease ? lock->lease->group : GroupId{0}};
   const auto hold_off_until = lock->lease ? lock->lease->hold_off_until.load() : Instant{};
   for (std::size_t member = 0; member < members_.size(); ++member) {
     auto& part = lock->parts[member];
@@ -279,7 +281,11 @@ void Quorum::on_released(std::size_t member, const Released& released) {
       kind = Released::Kind::unknown;
     }
     if (kind) {
-      output_.counters.released += kind == Released::Kind::released ? 1 : 0;
+      if (kind == Released::Kind::released) {
+        output_.statistics->released(departure.group);
+      } else if (kind == Released::Kind::not_held) {
+        output_.statistics->lost(departure.group, Loss::gone);  // as nobody knew before
+      }
       act(Released{departure.lease, *kind});
       departure.lease = 0;
     }

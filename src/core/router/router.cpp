@@ -15,6 +15,9 @@ constexpr auto never = Instant::max();
 }  // namespace
 
 Router::Router(Settings settings) : settings_(std::move(settings)) {
+  // A quorum's engines count parts.
+  settings_.engine.statistics =
+      settings_.mode == Mode::quorum ? std::make_shared<Statistics>() : statistics_;
   if (settings_.mode == Mode::cluster) {
     return;
   }
@@ -25,7 +28,8 @@ Router::Router(Settings settings) : settings_(std::move(settings)) {
   if (settings_.mode == Mode::quorum) {
     const auto& of_each = settings_.engine;
     quorum_ = std::make_unique<Quorum>(
-        Quorum::Settings{of_each.request_timeout, of_each.patience, of_each.random}, engines);
+        Quorum::Settings{of_each.request_timeout, of_each.patience, of_each.random, statistics_},
+        engines);
   }
 }
 
@@ -226,19 +230,12 @@ bool Router::settled() const {
                      [](const auto& shard) { return shard->engine.settled(); });
 }
 
-Counters Router::counters() const {
-  Counters sum;
+Stats Router::stats() const {
+  auto stats = statistics_->stats();
   for (const auto& shard : shards_) {
-    sum += shard->engine.counters();
+    shard->engine.counters().add_to(stats);
   }
-  if (quorum_) {
-    auto leases = quorum_->counters();
-    leases.renewals = sum.renewals;
-    leases.reconnects = sum.reconnects;
-    leases.commands = sum.commands;
-    return leases;
-  }
-  return sum;
+  return stats;
 }
 
 }  // namespace dlock::core

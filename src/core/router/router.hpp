@@ -96,7 +96,9 @@ class Router {
   [[nodiscard]] bool settled() const;
   /// With a quorum, counts leases and not their parts, but commands, renewals and reconnects of all
   /// servers.
-  [[nodiscard]] Counters counters() const;
+  [[nodiscard]] Stats stats() const;
+  /// Those of users' locks.
+  [[nodiscard]] Statistics& statistics() { return *statistics_; }
 
   /// The number of servers so far.
   [[nodiscard]] std::size_t servers() const { return shards_.size(); }
@@ -127,6 +129,7 @@ class Router {
   void take_to_quorum(ServerId server, std::vector<Action>& actions);
 
   Settings settings_;
+  std::shared_ptr<Statistics> statistics_ = std::make_shared<Statistics>();
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<Instant> alarms_;  ///< the engines' next timers; apart, for speed
   std::vector<Shard*> touched_;

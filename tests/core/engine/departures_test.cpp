@@ -56,7 +56,7 @@ TEST_F(DeparturesTest, TheAnswerOfTheServerIsTheUsersAndEndsIt) {
   add(release());
   EXPECT_EQ(reply("released"), Departures::Verdict::good);
   EXPECT_EQ(released(), Kinds{Released::Kind::released});
-  EXPECT_EQ(output.counters.released, 1u);
+  EXPECT_EQ(output.statistics->stats().released, 1u);
   EXPECT_TRUE(departures.empty());
   EXPECT_EQ(departures.timer(), std::nullopt);
   EXPECT_EQ(reply("released"), Departures::Verdict::none);

@@ -125,7 +125,7 @@ TEST(EngineCancel, TheDeadlineEndsTheWait) {
   script.expect({});
   script.at(1s).timer();
   script.expect({"1 timed out", "release job T1"});
-  EXPECT_EQ(script.engine.counters().timed_out, 1U);
+  EXPECT_EQ(script.engine.stats().timed_out, 1U);
 }
 
 TEST(EngineCancel, TheDeadlineEndsTheWaitForAThreadOfThisClient) {
@@ -148,7 +148,7 @@ TEST(EngineCancel, ADeadlineThatIsMetIsForgotten) {
   script.expect({"2 obtained 5.1", "1 released"});
   script.at(2s).timer();
   script.expect({"renew job T1 30000 .1"});
-  EXPECT_EQ(script.engine.counters().timed_out, 0U);
+  EXPECT_EQ(script.engine.stats().timed_out, 0U);
 }
 
 TEST(EngineCancel, ADeadlineThatWasPassedBeforeStillSendsOneRequest) {

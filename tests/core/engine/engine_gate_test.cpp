@@ -95,7 +95,7 @@ TEST(EngineGate, ItsNumbersAreNoFences) {
   script.take();
   script.acquire(4);
   script.expect({"acquire job T3 30000"});
-  auto actions = script.engine.counters();
+  auto actions = script.engine.stats();
   EXPECT_EQ(actions.acquired, 1U);
 }
 

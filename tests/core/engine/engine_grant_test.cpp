@@ -14,7 +14,7 @@ TEST(EngineGrant, AGrantedLeaseIsRenewedAfterAThirdOfTheClaim) {
   script.at(0ms).queue(1);
   script.at(2s).message("grant T1 9 3000000");
   script.expect({"1 obtained 9.0"});
-  EXPECT_EQ(script.engine.counters().granted, 1U);
+  EXPECT_EQ(script.engine.stats().granted, 1U);
   // It began at 1980 ms: 2 s by the server's clock, 1 % of drift taken off.
   script.expect_timer(2980ms);
   script.at(2980ms).timer();

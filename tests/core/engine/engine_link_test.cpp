@@ -129,7 +129,7 @@ TEST(EngineLink, EveryTimerThatIsServedMovesOn) {
       if (std::holds_alternative<Connect>(action)) script.on_connect_failed();
     }
   }
-  EXPECT_EQ(script.engine.counters().lost, 2U);
+  EXPECT_EQ(script.engine.stats().lost, 2U);
   script.expect_idle();
 }
 

@@ -16,7 +16,7 @@ TEST(EnginePassing, AReleaseHandsTheLeaseToTheNextWaiterHereWithoutTheNetwork) {
   script.expect({"2 obtained 5.1", "1 released"});
   EXPECT_EQ(script.leases[2]->token, script.leases[1]->token);
   EXPECT_EQ(script.leases[2]->end(), Instant{} + 1h + 29698ms);
-  EXPECT_EQ(script.engine.counters().passed, 1U);
+  EXPECT_EQ(script.engine.stats().passed, 1U);
 }
 
 TEST(EnginePassing, WaitersHereHaveTheirTurnInTheOrderInWhichTheyCame) {

@@ -18,7 +18,7 @@ TEST(EngineReconnect, AConnectionIsMadeWhenItIsFirstNeeded) {
   script.expect({"connect"});
   script.at(1ms).on_connected();
   script.expect({"subscribe", "enroll", "acquire job T1 30000", "acquire other T2 30000"});
-  EXPECT_EQ(script.engine.counters().reconnects, 0U);
+  EXPECT_EQ(script.engine.stats().reconnects, 0U);
 }
 
 TEST(EngineReconnect, WaitsAskAgainWithTheirTicket) {
@@ -28,7 +28,7 @@ TEST(EngineReconnect, WaitsAskAgainWithTheirTicket) {
   script.expect({"connect"});
   script.at(1001ms).on_connected();
   script.expect({"subscribe", "enroll", "acquire job T1 30000 ticket 77"});
-  EXPECT_EQ(script.engine.counters().reconnects, 1U);
+  EXPECT_EQ(script.engine.stats().reconnects, 1U);
 }
 
 TEST(EngineReconnect, AWaiterDoesNotAskWhileThereIsNoConnection) {

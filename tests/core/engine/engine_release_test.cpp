@@ -17,7 +17,7 @@ TEST(EngineRelease, AReleaseTakesOneRoundTripAndLeavesNothing) {
   script.at(1001ms).reply("T1 released");
   script.expect({"1 released"});
   script.expect_idle();
-  EXPECT_EQ(script.engine.counters().released, 1U);
+  EXPECT_EQ(script.engine.stats().released, 1U);
 }
 
 TEST(EngineRelease, ALockThatIsNotOursAnyMoreIsReportedAsNotHeld) {
@@ -28,7 +28,7 @@ TEST(EngineRelease, ALockThatIsNotOursAnyMoreIsReportedAsNotHeld) {
   script.at(1001ms).reply("T1 not_held");
   script.expect({"1 not held"});
   script.expect_idle();
-  EXPECT_EQ(script.engine.counters().released, 0U);
+  EXPECT_EQ(script.engine.stats().released, 0U);
 }
 
 TEST(EngineRelease, ASecondReleaseIsNotHeld) {

@@ -46,7 +46,7 @@ TEST(EngineRenewal, ALeaseIsRenewedEveryThirdOfItsTtl) {
   script.at(20s).timer();
   script.expect({"renew job T1 30000 .0"});
   script.reply("T1 k");
-  EXPECT_EQ(script.engine.counters().renewals, 2U);
+  EXPECT_EQ(script.engine.stats().renewals, 2U);
   EXPECT_EQ(script.leases[1]->end(), Instant{} + 1h + 20s + 29698ms);
 }
 
@@ -254,7 +254,7 @@ TEST(EngineRenewal, WithoutAConfirmationTheLeaseIsLostBeforeItsValidityEnds) {
   script.expect({"1 lost: expired"});
   EXPECT_EQ(script.leases[1]->end(), Instant{} + 1h + 29698ms);
   EXPECT_EQ(script.leases[1]->left(Instant{} + 1h + 28698ms), 0ms);
-  EXPECT_EQ(script.engine.counters().lost, 1U);
+  EXPECT_EQ(script.engine.stats().lost, 1U);
   script.expect_idle();
 }
 

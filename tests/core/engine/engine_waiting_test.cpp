@@ -14,7 +14,7 @@ TEST(EngineWaiting, AFreeLockIsTakenInOneRoundTrip) {
   script.expect({"acquire job T1 30000"});
   script.at(1ms).reply("T1 acquired 5");
   script.expect({"1 obtained 5.0"});
-  EXPECT_EQ(script.engine.counters().acquired, 1U);
+  EXPECT_EQ(script.engine.stats().acquired, 1U);
 }
 
 TEST(EngineWaiting, TheLeaseSaysWhatWasObtained) {

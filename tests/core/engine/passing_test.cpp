@@ -45,11 +45,12 @@ TEST_F(PassingTest, OnlyALeaseOfTheSameTtlThatBothRenewGoesOn) {
 }
 
 TEST_F(PassingTest, TheNextHolderHasTheSameTokenAndAGreaterFence) {
-  const auto next_lease = pass_on(lease, 9);
+  const auto next_lease = pass_on(Instant{} + 2h, lease, 9, next);
   EXPECT_EQ(next_lease->id, 9u);
   EXPECT_EQ(next_lease->key, "job");
   EXPECT_EQ(next_lease->token, lease.token);
   EXPECT_EQ(next_lease->ttl, 30s);
+  EXPECT_EQ(next_lease->since, Instant{} + 2h);
   EXPECT_EQ(next_lease->fence.number(), lease.fence.number() + 1);
 }
 

@@ -17,7 +17,7 @@ class WaitersTest : public testing::Test {
   static Instant at(Duration when) { return Instant{} + 1h + when; }
 
   void enter(WaiterId id, std::optional<Instant> deadline = {}) {
-    waiters.enter(lock, id, {.key = "job", .deadline = deadline});
+    waiters.enter({}, lock, id, {.key = "job", .deadline = deadline});
   }
   void refuse(WaiterId id, Refusal::Kind kind = Refusal::Kind::cancelled) {
     waiters.refuse(*lock, waiters.find(id)->waiter, {id, kind, {}, {}});
@@ -71,7 +71,7 @@ TEST_F(WaitersTest, RefusalsByTimeOutAreCounted) {
   refuse(1, Refusal::Kind::timed_out);
   refuse(2, Refusal::Kind::timed_out);
   refuse(3);
-  EXPECT_EQ(output.counters.timed_out, 2u);
+  EXPECT_EQ(output.statistics->stats().timed_out, 2u);
 }
 
 }  // namespace

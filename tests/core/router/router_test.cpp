@@ -176,7 +176,7 @@ TEST(Router, UsersOfAQuorumSeeOneAnswer) {
   ASSERT_EQ(it.others.size(), 1U);
   EXPECT_EQ(std::get<Released>(it.others[0]).kind, Released::Kind::released);
   EXPECT_TRUE(it.router.idle());
-  const auto counters = it.router.counters();
+  const auto counters = it.router.stats();
   EXPECT_EQ(counters.acquired, 1U);
   EXPECT_EQ(counters.renewals, 3U);
   EXPECT_EQ(counters.reconnects, 1U);

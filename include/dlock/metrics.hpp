@@ -1,0 +1,19 @@
+/// @file
+/// Metrics of a client, as Prometheus reads them.
+#pragma once
+
+#include <string>
+
+#include "dlock/client.hpp"
+#include "dlock/export.h"
+
+namespace dlock {
+
+/// All statistics of `client` in Prometheus' text format (version 0.0.4), to be served as
+/// `text/plain; version=0.0.4`. The names begin with `dlock_client_`; docs/observability.md lists
+/// them. The number of series is bounded: by the groups of `ClientOptions::group`, and for
+/// `leader_election_master_status` by 64 elections. Thread-safe. Throws `UsageError` in a forked
+/// child.
+[[nodiscard]] DLOCK_API std::string prometheus_text(const Client& client);
+
+}  // namespace dlock
