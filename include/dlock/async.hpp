@@ -23,7 +23,8 @@ struct DLOCK_API AcquireResult {
   /// Category `dlock`; `errc::timed_out` when the time limit passed, or the lock was not free when
   /// only tried.
   std::error_code error;
-  std::string what;  ///< of an error: what it means and what to do
+  std::string what;        ///< of an error: what it means and what to do
+  std::int64_t place = 0;  ///< of `errc::timed_out`: see `TimedOut::place`
 
   /// The lease. Throws the exception that belongs to `error`, as the blocking call does.
   [[nodiscard]] Lease get() &&;

@@ -109,6 +109,12 @@ typedef void (*dlock_log_handler)(void* context, dlock_log_level level, const ch
  * a thread of the library; it must be thread-safe, and not call back into that client. */
 typedef void (*dlock_group_function)(void* context, const char* name, size_t length, char* group);
 
+/** Something that happened to a lock of a client; see dlock_lock_event. */
+typedef struct dlock_lock_event dlock_lock_event;
+/** Receives what happens to the locks of a client, in order, on its callback thread. `event` is
+ * valid during the call. */
+typedef void (*dlock_lock_event_handler)(void* context, const dlock_lock_event* event);
+
 /** Settings of a client. Zero and NULL are the defaults: `{.size = sizeof(dlock_client_options)}`
  * has them all. Texts are copied. */
 typedef struct dlock_client_options {
@@ -127,8 +133,16 @@ typedef struct dlock_client_options {
                            calls of `log`; their context is the number in `log_context` */
   int64_t patience_ms;  /**< how long waits go on while no server answers, from the start on; 10000,
                            -1: not at all */
-  dlock_group_function group; /**< groups locks in the statistics; all are in the group "" */
-  void* group_context;        /**< its first argument */
+  dlock_group_function group;        /**< groups locks in the statistics; all are in the group "" */
+  void* group_context;               /**< its first argument */
+  dlock_lock_event_handler on_event; /**< is told what happens to locks; nobody is */
+  void* event_context;               /**< its first argument */
+  int64_t events_to_queue; /**< not zero: what happens to locks comes as DLOCK_EVENT_LOCK events of
+                              `queue`, in place of calls of `on_event`; their context is the number
+                              in `event_context`. At most 1000 wait there, later ones are dropped */
+  int64_t slow_wait_ms; /**< a wait that has lasted for this long is reported once, to the log and
+                           as DLOCK_LOCK_WAITING, with who holds the lock: the library asks the
+                           server; never */
 } dlock_client_options;
 
 /** Makes a client; does not connect. `url`: as of the C++ library, README.md has the forms; NULL or
@@ -160,6 +174,7 @@ typedef struct dlock_stats {
   uint64_t waiting;        /**< calls under way now that want a lock, or wait at a gate */
   uint64_t sent_bytes;     /**< written to the server, before any encryption */
   uint64_t received_bytes; /**< read from the server, after any decryption */
+  uint64_t dropped_events; /**< not told to on_event, or to the queue, which were too slow */
 } dlock_stats;
 /** Writes the counters of the client to `stats`, whose `size` the caller has set. Does not block.
  */
@@ -254,6 +269,46 @@ DLOCK_API dlock_status dlock_client_snapshot(const dlock_client* client, dlock_s
  * `*text` is to be freed by dlock_text_free(). Does not block. */
 DLOCK_API dlock_status dlock_prometheus_text(const dlock_client* client, char** text);
 
+/** What a dlock_lock_event tells. Each DLOCK_LOCK_ACQUIRED is followed by one DLOCK_LOCK_RELEASED
+ * or DLOCK_LOCK_LOST. Expect new ones. */
+typedef enum dlock_lock_event_kind {
+  DLOCK_LOCK_ACQUIRED = 0,  /**< a lease began */
+  DLOCK_LOCK_WAITING = 1,   /**< a wait has lasted for `slow_wait_ms` */
+  DLOCK_LOCK_RELEASED = 2,  /**< a lease was released */
+  DLOCK_LOCK_LOST = 3,      /**< a lease ended while it was still wanted */
+  DLOCK_LOCK_TIMED_OUT = 4, /**< a wait ended because its limit passed */
+  DLOCK_LOCK_DEADLOCK = 5,  /**< a wait ended with DLOCK_DEADLOCK */
+  DLOCK_LOCK_ELECTED = 6,   /**< this client leads an election */
+  DLOCK_LOCK_DEPOSED = 7    /**< it leads no more: it resigned, or lost the lease */
+} dlock_lock_event_kind;
+/** Its name, as "timed_out"; "" for a number that is none. Static. */
+DLOCK_API const char* dlock_lock_event_kind_name(dlock_lock_event_kind kind);
+/** Something that happened to a lock of a client. Texts are followed by a NUL.
+ * include/dlock/event.hpp says more of each member. */
+struct dlock_lock_event {
+  size_t size;                /**< sizeof(dlock_lock_event) of the library */
+  dlock_lock_event_kind kind; /**< what happened */
+  dlock_lease_kind lock;      /**< what the lease holds, or would */
+  const char* name;           /**< of the lock or election */
+  size_t name_length;         /**< its bytes */
+  int64_t at_us;              /**< when: microseconds since 1970, UTC */
+  int64_t fence;              /**< of the lease; 0: there is none */
+  int32_t way;                /**< how it was acquired, a dlock_way; -1 for other kinds */
+  int32_t reason;             /**< why it was lost or deposed, a dlock_loss; -1 if it was not */
+  int64_t waited_us;          /**< how long the wait lasted, of waits that ended or go on */
+  int64_t held_us;            /**< how long the lease was held, of leases that ended */
+  int64_t place;              /**< in the queue, 1 being next; 0: not known */
+  int64_t waiters;            /**< how many clients wait, of DLOCK_LOCK_WAITING; -1: not known */
+  const char* holder_host;    /**< who holds it, of DLOCK_LOCK_WAITING; this and the next are NULL
+                                 if that is not known */
+  const char* holder_program; /**< the name of its program */
+  const char* holder_label;   /**< its label, or "" */
+  int64_t holder_pid;         /**< its process */
+  int64_t holder_ms;          /**< how long it has held the lock */
+  const char* text;           /**< a line for people */
+  uint64_t dropped;           /**< events dropped just before this one */
+};
+
 /** Settings of a lock. Zero is the default. */
 typedef struct dlock_lock_options {
   size_t size;          /**< sizeof(dlock_lock_options), for members added later */
@@ -316,6 +371,12 @@ DLOCK_API void dlock_cancel_free(dlock_cancel* cancel);
  * it has waits for itself. */
 DLOCK_API dlock_status dlock_acquire(dlock_lock* lock, int64_t timeout_ms, dlock_cancel* cancel,
                                      dlock_lease** lease);
+
+/** Asks the server who holds the lock and who waits, as after DLOCK_TIMED_OUT: one line for people,
+ * as `mutex "a": worker (pid 7 on host1) "nightly" holds since 5000 ms, fence 99, ends in 25000 ms;
+ * 3 waiting`. dlock_inspect() has the same for programs. `*text` is to be freed by
+ * dlock_text_free(). DLOCK_USAGE for a lock of dlock_all_new(). Uses a connection of its own. */
+DLOCK_API dlock_status dlock_lock_describe(dlock_lock* lock, char** text);
 
 /** How an asynchronous acquisition ended. `lease` belongs to the callee; NULL unless DLOCK_OK.
  * `message` is that of an error, valid during the call; NULL for DLOCK_OK. */

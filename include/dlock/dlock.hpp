@@ -15,6 +15,7 @@ namespace dlock {}
 #include "dlock/doctor.hpp"
 #include "dlock/election.hpp"
 #include "dlock/error.hpp"
+#include "dlock/event.hpp"
 #include "dlock/inspect.hpp"
 #include "dlock/latch.hpp"
 #include "dlock/leader_observer.hpp"

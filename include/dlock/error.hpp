@@ -2,6 +2,8 @@
 /// Errors: one category, one code for each thing a caller can do something about.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <system_error>
@@ -9,6 +11,11 @@
 #include "dlock/export.h"
 
 namespace dlock {
+
+struct LockInfo;
+namespace detail {
+class EndedWait;
+}
 
 /// The reason of an error, in category `dlock`. "Busy" and "timed out waiting" are results of the
 /// `try_*` calls, not errors; `errc::timed_out` is thrown only by calls that must return a lock.
@@ -74,10 +81,30 @@ class DLOCK_API StoreUnusable : public Error {
  public:
   using Error::Error;
 };
-/// `errc::timed_out`.
+/// `errc::timed_out`. `what()` says what the client knew when the wait ended, without asking
+/// anybody: the lock, the limit, and the place in the queue.
 class DLOCK_API TimedOut : public Error {
  public:
   using Error::Error;
+  /// For the library's own classes.
+  TimedOut(const std::string& what, std::shared_ptr<const detail::EndedWait> wait)
+      : Error(errc::timed_out, what), wait_(std::move(wait)) {}
+
+  /// The place of this client in the queue at the server's last reply, at most 2.5 s before the
+  /// wait ended, 1 being next; 0: it was not in the queue, or another thread of this client stood
+  /// there for it.
+  [[nodiscard]] std::int64_t place() const noexcept;
+  /// Asks the server now who holds the lock, and who waits, as `inspect_lock` does; include
+  /// dlock/inspect.hpp. Throws what that throws, and `UsageError` if the client is gone, or if
+  /// several locks were acquired at once or a handler got the error.
+  [[nodiscard]] LockInfo inspect() const;
+  /// `what()`, and what `inspect` found, as one line: host, pid, program and label of the holder,
+  /// how long it has held the lock, and how many wait. Without the latter if the server does not
+  /// answer.
+  [[nodiscard]] std::string describe() const;
+
+ private:
+  std::shared_ptr<const detail::EndedWait> wait_;
 };
 /// `errc::cancelled`.
 class DLOCK_API Cancelled : public Error {

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "dlock/event.hpp"
 #include "dlock/until.hpp"
 
 namespace dlock {
@@ -61,6 +62,12 @@ struct ClientOptions {
   LogSink log{};
   /// Groups locks in the statistics. None: all are in the group "".
   GroupFunction group{};
+  /// Receives events: acquired, released, lost, and so on. None: no event is made.
+  EventHandler on_event{};
+  /// A wait that has lasted for this long is reported once, as a warning in the log and as
+  /// `Event::Kind::waiting`, with who holds the lock and who waits: a thread of the library asks
+  /// the server, once for each such wait. From 1 ms to a year. None: never.
+  std::optional<Span> slow_wait{};
 };
 
 /// Settings of one lock.

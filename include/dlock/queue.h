@@ -32,7 +32,8 @@ typedef enum dlock_event_kind {
   DLOCK_EVENT_CLOSED = 4,   /**< dlock_client_free_queued() or dlock_observer_free_queued() ended */
   DLOCK_EVENT_DONE = 5,     /**< another call ended */
   DLOCK_EVENT_LEADER = 6,   /**< an observer saw that `leader` leads; NULL: nobody */
-  DLOCK_EVENT_LOG = 7 /**< a report of the client: `text`, and its dlock_log_level in `number` */
+  DLOCK_EVENT_LOG = 7, /**< a report of the client: `text`, and its dlock_log_level in `number` */
+  DLOCK_EVENT_LOCK = 8 /**< something happened to a lock: `lock_event`; see `events_to_queue` */
 } dlock_event_kind;
 
 /** An event of a queue. Pointers are NULL where there is nothing to tell. All but `lease` are valid
@@ -45,8 +46,9 @@ typedef struct dlock_event {
   dlock_lease* lease;  /**< what was acquired; belongs to the reader */
   const char* message; /**< of an error */
   const char* text;    /**< a result, or a line of the log */
-  const dlock_leader* leader; /**< who leads */
-  int64_t number;             /**< a result that is a number */
+  const dlock_leader* leader;         /**< who leads */
+  int64_t number;                     /**< a result that is a number */
+  const dlock_lock_event* lock_event; /**< what happened to a lock */
 } dlock_event;
 
 /** Makes a queue, for programs and runtimes with an event loop: instead of a callback, the loop
@@ -103,6 +105,8 @@ DLOCK_API dlock_status dlock_condition_notify_all_queued(dlock_condition* condit
 /** As dlock_inspect(): the JSON is the event's `text`. */
 DLOCK_API dlock_status dlock_inspect_queued(dlock_client* client, dlock_subject subject,
                                             const char* name, size_t length, uint64_t context);
+/** As dlock_lock_describe(): the line is the event's `text`. */
+DLOCK_API dlock_status dlock_lock_describe_queued(dlock_lock* lock, uint64_t context);
 /** As dlock_break_lock(): `*broken` is the event's `number`. */
 DLOCK_API dlock_status dlock_break_lock_queued(dlock_client* client, const char* name,
                                                size_t length, int64_t fence, int64_t timeout_ms,

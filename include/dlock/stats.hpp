@@ -118,6 +118,7 @@ struct Stats : LockStats {
   std::uint64_t commands = 0;        ///< commands sent to the server on the shared connections
   std::uint64_t sent_bytes = 0;      ///< written to these, before any encryption
   std::uint64_t received_bytes = 0;  ///< read from these, after any decryption
+  std::uint64_t dropped_events = 0;  ///< not told to `ClientOptions::on_event`, which was too slow
   /// The locks without a group have the group "". Each group that was used is listed once, ""
   /// first.
   std::vector<GroupStats> groups;

@@ -46,6 +46,20 @@ ClientOptions client_options(const dlock_client_options& from,
       queue->push_log(std::move(line));
     };
   }
+  if (from.on_event != nullptr) {
+    options.on_event = [handler = from.on_event, context = from.event_context](const Event& event) {
+      handler(context, &c::LockEvent{event}.view());
+    };
+  } else if (from.events_to_queue != 0) {
+    c::require(queue != nullptr, "the queue, to which the events are to go,");
+    const auto context = reinterpret_cast<std::uintptr_t>(from.event_context);
+    options.on_event = [queue, context, dropped = std::uint64_t{0}](const Event& event) mutable {
+      c::Event told{DLOCK_EVENT_LOCK, context};
+      told.lock_event.emplace(event, dropped);
+      dropped = queue->push_lock_event(std::move(told)) ? 0 : dropped + 1 + event.dropped;
+    };
+  }
+  options.slow_wait = c::span_of(from.slow_wait_ms);
   if (from.group != nullptr) {
     options.group = [group = from.group, context = from.group_context](std::string_view name) {
       std::array<char, DLOCK_GROUP_SIZE> text{};

@@ -7,6 +7,9 @@
 #include "c/background.hpp"
 #include "c/handles.hpp"
 #include "c/status.hpp"
+#include "c/text.hpp"
+#include "dlock/inspect.hpp"
+#include "inspect/look_at_lock.hpp"
 #include "locks/lock_spec.hpp"
 
 using namespace dlock;
@@ -74,21 +77,56 @@ void dlock_lock_free(dlock_lock* lock) {
 }
 
 c::Right dlock_lock::take(c::Limit limit, std::stop_token stop) const {
-  if (ways.source && !limit) {
-    return ways.source->acquire(std::move(stop));
-  }
-  std::optional<c::Right> obtained;
   if (ways.source) {
-    obtained = ways.source->try_acquire_for(*limit, std::move(stop));
-  } else {
-    obtained = ways.take_special(limit, std::move(stop));
+    const auto& spec = *ways.source->spec();
+    return spec.take_or_throw(limit, stop, spec.permits(ways.source->weight()));
   }
+  auto obtained = ways.take_special(limit, std::move(stop));
   if (!obtained) {
     throw_error(errc::timed_out, *limit > limit->zero() ? "could not acquire the lock within " +
                                                               std::to_string(limit->count()) + " ms"
                                                         : "the lock is not free");
   }
   return std::move(*obtained);
+}
+
+namespace {
+
+// Throws if it stands for several.
+const detail::LockSpec& spec_of(const dlock_lock& lock) {
+  if (lock.ways.source) {
+    return *lock.ways.source->spec();
+  }
+  if (!lock.ways.shared_mutex) {
+    throw_error(errc::usage, "several locks are described one by one: use dlock_inspect()");
+  }
+  return *lock.ways.shared_mutex->reader().spec();
+}
+
+std::string description_of(const dlock_lock& lock) {
+  const auto& spec = spec_of(lock);
+  spec.client->check_process();
+  return to_string(detail::inspect_lock(*spec.client, spec.name));
+}
+
+}  // namespace
+
+dlock_status dlock_lock_describe(dlock_lock* lock, char** text) {
+  return c::make(text, "text", [&] {
+    c::require(lock != nullptr, "lock");
+    return c::copy_of(description_of(*lock));
+  });
+}
+
+dlock_status dlock_lock_describe_queued(dlock_lock* lock, std::uint64_t context) {
+  return c::guarded([&] {
+    c::require(lock != nullptr, "lock");
+    static_cast<void>(spec_of(*lock));
+    c::in_background(c::queue_of(*lock), {DLOCK_EVENT_DONE, context},
+                     [its = c::kept(lock)](const std::stop_token&, c::Event& event) {
+                       event.text = description_of(*its);
+                     });
+  });
 }
 
 dlock_status dlock_cancel_new(dlock_cancel** cancel) {

@@ -123,6 +123,7 @@ bool dlock_queue::push(Event event) {
     waits_.erase(event.context);
   }
   log_lines_ += static_cast<std::size_t>(event.kind == DLOCK_EVENT_LOG);
+  lock_events_ += static_cast<std::size_t>(event.kind == DLOCK_EVENT_LOCK);
   if (event.lease != nullptr) {  // which belongs to none yet
     event.lease->queue_ = shared_from_this();
     join(*event.lease);
@@ -151,8 +152,23 @@ bool dlock_queue::add(std::unique_lock<std::mutex>& lock, std::variant<Event, Ca
   return true;
 }
 
+namespace {
+
+constexpr std::size_t max_lines = 1000;  // of a reader that does not come round
+
+}  // namespace
+
+bool dlock_queue::push_lock_event(Event event) {
+  {
+    const std::lock_guard lock{mutex_};
+    if (lock_events_ >= max_lines) {
+      return false;
+    }
+  }
+  return push(std::move(event));
+}
+
 void dlock_queue::push_log(Event line) {
-  constexpr std::size_t max_lines = 1000;  // of a reader that does not come round
   {
     const std::lock_guard lock{mutex_};
     if (log_lines_ >= max_lines) {
@@ -176,6 +192,7 @@ const c::Event* dlock_queue::next() {
       if (auto* const event = std::get_if<Event>(&entry)) {
         taken_ = std::move(*event);
         log_lines_ -= static_cast<std::size_t>(taken_.kind == DLOCK_EVENT_LOG);
+        lock_events_ -= static_cast<std::size_t>(taken_.kind == DLOCK_EVENT_LOCK);
         return &taken_;
       }
       call = std::get<Call>(std::move(entry));
@@ -280,7 +297,8 @@ int dlock_queue_next(dlock_queue* queue, dlock_event* event) {
                         taken->status == DLOCK_OK ? nullptr : taken->message.c_str(),
                         taken->text.empty() ? nullptr : taken->text.c_str(),
                         taken->leader ? &*taken->leader : nullptr,
-                        taken->number};
+                        taken->number,
+                        taken->lock_event ? &taken->lock_event->view() : nullptr};
   const auto size = event->size;
   std::memcpy(event, &all, std::min(size, sizeof all));
   event->size = size;

@@ -15,6 +15,7 @@
 #include <utility>
 #include <variant>
 
+#include "c/lock_event.hpp"
 #include "dlock/dlock.h"
 #include "dlock/leader_observer.hpp"
 #include "runtime/fork.hpp"
@@ -80,6 +81,7 @@ struct Event {
   std::string text{};            ///< a result, or a line of the log
   std::optional<dlock_leader> leader{};
   std::int64_t number = 0;
+  std::optional<LockEvent> lock_event{};
 };
 
 /// The event in which a call will end. Pushes it also if the handler that has this is dropped.
@@ -137,6 +139,8 @@ struct dlock_queue final : std::enable_shared_from_this<dlock_queue>,
   bool post(Call& call) override;
   /// The same with a line of the log, which is dropped when the reader is too far behind.
   void push_log(Event line);
+  /// The same with an event of a lock. False: it was dropped.
+  bool push_lock_event(Event event);
   /// The next event; null when there is none. Valid until the next call.
   [[nodiscard]] const Event* next();
 
@@ -155,8 +159,9 @@ struct dlock_queue final : std::enable_shared_from_this<dlock_queue>,
   std::atomic<std::thread::id> runs_on_{};  ///< its thread, while it runs a call
   std::mutex mutex_;
   std::deque<std::variant<Event, Call>> entries_;
-  std::size_t log_lines_ = 0;  ///< among these
-  bool is_told_ = false;       ///< the reader will take events
+  std::size_t log_lines_ = 0;    ///< among these
+  std::size_t lock_events_ = 0;  ///< likewise
+  bool is_told_ = false;         ///< the reader will take events
   bool has_ended_ = false;
   std::unordered_map<std::uint64_t, std::stop_source> waits_;
   std::list<Belonging*> belongings_;

@@ -64,10 +64,10 @@ dlock_election_stats election_stats(const ElectionStats& from) {
 
 void write(const Stats& from, dlock_stats& to) {
   const auto size = to.size;
-  const dlock_stats all{sizeof all,      from.acquired,   from.granted,       from.passed,
-                        from.released,   from.lost,       from.timed_out,     from.renewals,
-                        from.reconnects, from.commands,   from.deadlocks,     from.held,
-                        from.waiting,    from.sent_bytes, from.received_bytes};
+  const dlock_stats all{sizeof all,      from.acquired,   from.granted,        from.passed,
+                        from.released,   from.lost,       from.timed_out,      from.renewals,
+                        from.reconnects, from.commands,   from.deadlocks,      from.held,
+                        from.waiting,    from.sent_bytes, from.received_bytes, from.dropped_events};
   std::memcpy(&to, &all, std::min(size, sizeof all));
   to.size = size;
 }

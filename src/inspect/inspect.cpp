@@ -12,6 +12,7 @@
 #include "dlock/error.hpp"
 #include "inspect/glob.hpp"
 #include "inspect/lock_reader.hpp"
+#include "inspect/look_at_lock.hpp"
 #include "script/scripts.hpp"
 #include "session/session.hpp"
 
@@ -165,13 +166,13 @@ Locks agreed(const std::vector<Locks>& views, std::size_t majority) {
 
 // Visits the servers of a quorum. Throws when fewer than a majority answer.
 template <class Visit>
-void visit_quorum(detail::Session& state, Visit visit) {
+void visit_quorum(detail::Session& state, Visit visit, const std::stop_token& stop = {}) {
   const auto& servers = state.config().endpoint.addresses;
   std::size_t answers = 0;
   std::string problem;
   for (const auto& server : servers) {
     try {
-      LockReader reader{state.config(), state.config().endpoint.at(server)};
+      LockReader reader{state.config(), state.config().endpoint.at(server), stop};
       visit(reader);
       ++answers;
     } catch (const Unreachable& error) {
@@ -183,7 +184,7 @@ void visit_quorum(detail::Session& state, Visit visit) {
 
 // The result of `look`, with the parties' names.
 template <class Look>
-Locks look_at(detail::Session& state, Look look) {
+Locks look_at(detail::Session& state, Look look, const std::stop_token& stop = {}) {
   std::vector<Locks> views;
   const auto take = [&](LockReader& reader) {
     auto locks = look(reader);
@@ -191,10 +192,10 @@ Locks look_at(detail::Session& state, Look look) {
     views.push_back(std::move(locks));
   };
   if (state.is_quorum()) {
-    visit_quorum(state, take);
+    visit_quorum(state, take, stop);
     return agreed(views, state.config().endpoint.addresses.size() / 2 + 1);
   }
-  LockReader reader{state.config()};
+  LockReader reader{state.config(), stop};
   take(reader);
   return std::move(views.front());
 }
@@ -323,13 +324,25 @@ std::vector<LockInfo> list_locks(Client& client, std::string_view pattern) {
   return list;
 }
 
-LockInfo inspect_lock(Client& client, std::string_view name) {
-  auto& state = *client.state();
+LockInfo detail::look_at_lock(Session& state, std::string_view name, std::stop_token stop) {
+  const std::array key{state.config().key_of(name)};
+  auto locks = look_at(
+      state, [&](LockReader& reader) { return reader.look(key, LockReader::Wanted::all); }, stop);
+  auto lock = std::move(locks[key[0]]);
+  lock.name = name;
+  return lock;
+}
+
+LockInfo detail::inspect_lock(Session& state, std::string_view name) {
   const std::array key{state.config().key_of(name)};
   auto locks = look_at(state, [&](LockReader& reader) { return look_for_fence(reader, key); });
   auto lock = std::move(locks[key[0]]);
   lock.name = name;
   return lock;
+}
+
+LockInfo inspect_lock(Client& client, std::string_view name) {
+  return detail::inspect_lock(*client.state(), name);
 }
 
 BreakOutcome break_lock(Client& client, std::string_view name, std::int64_t fence, Span timeout) {

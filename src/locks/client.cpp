@@ -44,6 +44,9 @@ void check(const ClientOptions& options) {
     throw_error(errc::usage,
                 "drift_rate must be from 0 to 0.5, and drift_floor from zero to a year");
   }
+  if (options.slow_wait && !is_timeout(*options.slow_wait)) {
+    throw_error(errc::usage, "slow_wait must be longer than zero and at most a year");
+  }
   if (!is_margin(options.safety_margin.value_or(milliseconds::zero()))) {
     throw_error(errc::usage, "safety_margin must be from zero to a year");
   }

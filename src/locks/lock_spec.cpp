@@ -3,12 +3,17 @@
 
 #include <utility>
 
+#include "core/engine/statistics.hpp"
+#include "core/wire/text.hpp"
 #include "core/wire/token.hpp"
 #include "deadlock/deadlock_watch.hpp"
 #include "dlock/error.hpp"
+#include "locks/ended_wait.hpp"
 #include "locks/for_ever.hpp"
 #include "locks/lease_state.hpp"
+#include "locks/slow_waits.hpp"
 #include "locks/thread_leases.hpp"
+#include "runtime/clock.hpp"
 #include "store/replication.hpp"
 
 namespace dlock::detail {
@@ -21,11 +26,13 @@ constexpr milliseconds max_ttl = std::chrono::hours{24 * 3660};
 constexpr milliseconds max_replication_timeout = std::chrono::hours{1};
 constexpr std::int64_t max_replicas = 1'000'000;
 
-std::string too_late(const std::string& name, milliseconds limit) {
-  return limit > milliseconds::zero()
-             ? "could not acquire the lock \"" + name + "\" within " +
-                   std::to_string(limit.count()) + " ms; 'dlock info' shows its holder"
-             : "the lock \"" + name + "\" is not free";
+std::string too_late(const std::string& name, milliseconds limit, std::int64_t place) {
+  if (limit <= milliseconds::zero()) {
+    return "the lock \"" + name + "\" is not free";
+  }
+  const auto queue = place > 0 ? ", number " + std::to_string(place) + " in its queue" : "";
+  return "could not acquire the lock \"" + name + "\" within " + std::to_string(limit.count()) +
+         " ms" + queue + "; 'dlock info' shows its holder";
 }
 
 LockOptions finite(LockOptions options) {
@@ -33,6 +40,12 @@ LockOptions finite(LockOptions options) {
   options.replication_timeout =
       Span{unless_for_ever(options.replication_timeout, max_replication_timeout)};
   return options;
+}
+
+// What a lease with these terms holds. The key of a part is none of a user's lock.
+LeaseKind kind_of(const std::optional<core::Permits>& permits) {
+  return core::lease_kind({}, permits ? core::Kind::permits : core::Kind::mutex,
+                          permits.value_or(core::Permits{}));
 }
 
 }  // namespace
@@ -83,15 +96,18 @@ Lease LockSpec::lease_of(std::shared_ptr<core::LeaseRecord> record) const {
 std::optional<Lease> LockSpec::take(std::optional<milliseconds> limit, const std::stop_token& stop,
                                     const std::optional<core::Permits>& permits) const {
   // Built in place: a moved lease no longer counts as the calling thread's.
-  auto state = obtain(limit, stop, permits);
+  std::int64_t place = 0;
+  auto state = obtain(limit, stop, permits, place);
   return state ? std::optional<Lease>{std::in_place, std::move(state)} : std::nullopt;
 }
 
-Lease LockSpec::take_or_throw(const std::stop_token& stop,
+Lease LockSpec::take_or_throw(std::optional<milliseconds> limit, const std::stop_token& stop,
                               const std::optional<core::Permits>& permits) const {
-  auto state = obtain(options.wait, stop, permits);
+  std::int64_t place = 0;
+  auto state = obtain(limit, stop, permits, place);
   if (!state) {
-    throw_error(errc::timed_out, too_late(name, *options.wait));
+    throw TimedOut{core::escaped(too_late(name, *limit, place)),
+                   std::make_shared<const EndedWait>(client, name, place)};
   }
   return Lease{std::move(state)};
 }
@@ -120,6 +136,9 @@ void LockSpec::refuse_recursion(bool waits_for_ever,
     case ThreadLeases::Conflict::other_object:
       if (waits_for_ever) {
         client->count_deadlock(group);
+        if (client->has_events()) {
+          emit(Event::Kind::deadlock, runtime::now(), permits, 0);
+        }
         throw_error(errc::deadlock, "this thread holds the lock \"" + name +
                                         "\" already, through another object, and would wait for "
                                         "itself: use that object, or unlock it first");
@@ -134,30 +153,63 @@ void LockSpec::throw_recursion(bool is_shared) const {
                                           : "to lock it more than once use RecursiveMutex"));
 }
 
+// `may_deadlock`: the thread holds other locks meanwhile.
+std::shared_ptr<core::LeaseRecord> LockSpec::wait_for(std::optional<milliseconds> limit,
+                                                      const std::stop_token& stop,
+                                                      const std::optional<core::Permits>& permits,
+                                                      bool may_deadlock,
+                                                      std::int64_t& place) const {
+  if (!may_deadlock || client->is_quorum()) {
+    return client->acquire(wanted(), limit, stop, permits, nullptr, &place);
+  }
+  auto& own = ThreadLeases::of_this_thread();
+  const auto tokens = [this, &own] { return own.tokens(*client); };
+  const auto begin = runtime::now();
+  const DeadlockWatch::Wait wait{DeadlockWatch::of(*client), key, tokens, stop};
+  try {
+    return client->acquire(wanted(), limit, wait.stop(), permits, nullptr, &place);
+  } catch (const Cancelled&) {
+    if (const auto ring = wait.ring()) {
+      client->count_deadlock(group);
+      if (client->has_events()) {
+        emit(Event::Kind::deadlock, begin, permits, 0);
+      }
+      throw_error(errc::deadlock, *ring);
+    }
+    throw;
+  }
+}
+
+void LockSpec::emit(Event::Kind kind, core::Instant begin,
+                    const std::optional<core::Permits>& permits, std::int64_t place) const {
+  Event event;
+  event.kind = kind;
+  event.name = name;
+  event.lock = kind_of(permits);
+  event.waited = runtime::now() - begin;
+  event.place = place;
+  client->emit(std::move(event));
+}
+
 std::shared_ptr<LeaseState> LockSpec::obtain(std::optional<milliseconds> limit,
                                              const std::stop_token& stop,
-                                             const std::optional<core::Permits>& permits) const {
+                                             const std::optional<core::Permits>& permits,
+                                             std::int64_t& place) const {
   const bool waits = !limit || *limit > milliseconds::zero();
-  auto& own = ThreadLeases::of_this_thread();
-  const bool holds_some = own.any();
+  const bool holds_some = ThreadLeases::of_this_thread().any();
   if (holds_some) {
     refuse_recursion(!limit, permits);
   }
   std::shared_ptr<core::LeaseRecord> record;
-  if (!waits || !holds_some || client->is_quorum()) {
-    record = client->acquire(wanted(), limit, stop, permits);
-  } else {
-    const auto tokens = [&] { return own.tokens(*client); };
-    const DeadlockWatch::Wait wait{DeadlockWatch::of(*client), key, tokens, stop};
-    try {
-      record = client->acquire(wanted(), limit, wait.stop(), permits);
-    } catch (const Cancelled&) {
-      if (const auto ring = wait.ring()) {
-        client->count_deadlock(group);
-        throw_error(errc::deadlock, *ring);
-      }
-      throw;
+  if (waits && (client->has_events() || client->options().slow_wait)) {
+    const auto begin = runtime::now();
+    const auto slow = SlowWaits::watch(*client, name, kind_of(permits));
+    record = wait_for(limit, stop, permits, holds_some, place);
+    if (!record && client->has_events()) {
+      emit(Event::Kind::timed_out, begin, permits, place);
     }
+  } else {
+    record = wait_for(limit, stop, permits, waits && holds_some, place);
   }
   if (!record) {
     return nullptr;
@@ -235,6 +287,18 @@ AsyncTryAcquire LockSpec::async_try_acquire(const std::optional<core::Permits>& 
 void LockSpec::async_take(std::optional<milliseconds> limit, const std::stop_token& stop,
                           const std::optional<core::Permits>& permits, AcquireHandler handler,
                           std::shared_ptr<EventLoop::Executor> executor) const {
+  const bool waits = !limit || *limit > milliseconds::zero();
+  if (waits && (client->has_events() || client->options().slow_wait)) {
+    handler = [self = shared_from_this(), permits, begin = runtime::now(),
+               slow = SlowWaits::watch(*client, name, kind_of(permits)),
+               handler = std::move(handler)](AcquireResult result) mutable {
+      slow.reset();
+      if (result.error == errc::timed_out && self->client->has_events()) {
+        self->emit(Event::Kind::timed_out, begin, permits, result.place);
+      }
+      handler(std::move(result));
+    };
+  }
   client->async_acquire(
       wanted(), limit, stop, permits,
       [self = shared_from_this(), limit, stop,
@@ -283,7 +347,10 @@ AcquireResult LockSpec::result_of(Session::Answer& answer,
     case core::Refusal::Kind::timed_out:
       break;
   }
-  return {{}, errc::timed_out, too_late(name, limit.value_or(milliseconds::zero()))};
+  return {{},
+          errc::timed_out,
+          too_late(name, limit.value_or(milliseconds::zero()), refusal.place),
+          refusal.place};
 }
 
 void destroy(std::shared_ptr<const LockSpec>& spec) noexcept {

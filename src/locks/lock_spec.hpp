@@ -52,7 +52,13 @@ class LockSpec : public std::enable_shared_from_this<LockSpec> {
                                           const std::optional<core::Permits>& permits = {}) const;
   /// Within `LockOptions::wait`. Throws `TimedOut`.
   [[nodiscard]] Lease take_or_throw(const std::stop_token& stop,
-                                    const std::optional<core::Permits>& permits = {}) const;
+                                    const std::optional<core::Permits>& permits = {}) const {
+    return take_or_throw(options.wait, stop, permits);
+  }
+  /// Within `limit`. Throws `TimedOut`.
+  [[nodiscard]] Lease take_or_throw(std::optional<std::chrono::milliseconds> limit,
+                                    const std::stop_token& stop,
+                                    const std::optional<core::Permits>& permits) const;
   /// Replaces `former` in one step. Throws `LockLost` if that was over, and `UsageError`, without
   /// touching it, if it is of another lock.
   [[nodiscard]] Lease exchange(Lease&& former, const core::Permits& permits) const;
@@ -78,9 +84,15 @@ class LockSpec : public std::enable_shared_from_this<LockSpec> {
 
  private:
   void refuse_recursion(bool waits_for_ever, const std::optional<core::Permits>& permits) const;
-  [[nodiscard]] std::shared_ptr<LeaseState> obtain(
+  [[nodiscard]] std::shared_ptr<LeaseState> obtain(std::optional<std::chrono::milliseconds> limit,
+                                                   const std::stop_token& stop,
+                                                   const std::optional<core::Permits>& permits,
+                                                   std::int64_t& place) const;
+  [[nodiscard]] std::shared_ptr<core::LeaseRecord> wait_for(
       std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
-      const std::optional<core::Permits>& permits) const;
+      const std::optional<core::Permits>& permits, bool may_deadlock, std::int64_t& place) const;
+  void emit(Event::Kind kind, core::Instant begin, const std::optional<core::Permits>& permits,
+            std::int64_t place) const;
   void deliver(std::shared_ptr<core::LeaseRecord> record, const std::stop_token& stop,
                AcquireHandler handler) const;
   [[nodiscard]] AcquireResult result_of(Session::Answer& answer,

@@ -85,6 +85,8 @@ std::string prometheus_text(const Client& client) {
               stats.sent_bytes);
   text.single("dlock_client_received_bytes_total", Type::counter, "Bytes received from the server.",
               stats.received_bytes);
+  text.single("dlock_client_dropped_events_total", Type::counter,
+              "Events that the handler was too slow for.", stats.dropped_events);
   if (!stats.elections.empty()) {
     text.family("leader_election_master_status", Type::gauge,
                 "Whether this client leads the election: 1, or 0.");

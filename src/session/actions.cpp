@@ -65,6 +65,9 @@ void Session::perform(core::ServerId server, core::Action& action) {
 void Session::answer_users(core::Action& action) {
   if (auto* obtained = std::get_if<core::Obtained>(&action)) {
     auto& call = *reinterpret_cast<Call*>(obtained->waiter);
+    if (events_.is_on()) {
+      events_.acquired(*obtained);
+    }
     call.answer = std::move(*obtained);
     answer(call);
   } else if (auto* refusal = std::get_if<core::Refusal>(&action)) {
@@ -72,6 +75,9 @@ void Session::answer_users(core::Action& action) {
     call.answer = std::move(*refusal);
     answer(call);
   } else if (auto* released = std::get_if<core::Released>(&action)) {
+    if (events_.is_on()) {
+      events_.released(*released);
+    }
     if (const auto found = releases_.find(released->lease); found != releases_.end()) {
       auto& call = *found->second;
       releases_.erase(found);
@@ -79,7 +85,11 @@ void Session::answer_users(core::Action& action) {
       answer(call);
     }
   } else if (auto* lost = std::get_if<core::Lost>(&action)) {
-    elections_.ended(lost->lease->id);
+    const auto now = runtime::now();
+    end_leadership(now, *lost->lease);
+    if (events_.is_on()) {
+      events_.lost(now, *lost->lease);
+    }
     log(LogLevel::warning,
         std::string{"lock lost: "}.append(lost->lease->key.text().substr(options().prefix.size())));
     if (lost->lease->lost.stop_possible()) {

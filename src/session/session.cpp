@@ -62,7 +62,9 @@ Session::Session(redis::Endpoint endpoint, ClientOptions options)
       callbacks_(config_.options.request_timeout,
                  [sink = config_.options.log](const std::string& what) {
                    tell(sink, LogLevel::error, "a handler or callback threw: " + what);
-                 }) {
+                 }),
+      events_(config_.options.on_event, config_.options.prefix, callbacks_,
+              [this](std::string text) { log(LogLevel::warning, std::move(text)); }) {
   if (config_.is_cluster()) {
     // The first search for such a key takes a millisecond, so the mutex is not held.
     static_cast<void>(core::fence_key_on(0));
@@ -72,7 +74,7 @@ Session::Session(redis::Endpoint endpoint, ClientOptions options)
 Session::~Session() {
   const Cancellation none{PTHREAD_CANCEL_DISABLE};
   topology_.end_watch();
-  if (companion_) companion_->end();
+  for (const auto& [make, companion] : companions_) companion->end();
   {
     Lock lock{loop_};
     close_all();
@@ -88,24 +90,24 @@ Session::~Session() {
     loop_.end_background();
   }
   loop_.join_background();
-  companion_.reset();
+  companions_.clear();
   replication_.reset();
 }
 
 void Session::close() {
   const Cancellation none{PTHREAD_CANCEL_DISABLE};
-  Companion* companion = nullptr;
+  std::vector<Companion*> companions;
   Replication* replication = nullptr;
   {
     const Lock lock{loop_};
     is_closed_ = true;
     close_all();
     loop_.recheck_sleep();
-    companion = companion_.get();
+    for (const auto& [make, companion] : companions_) companions.push_back(companion.get());
     replication = replication_.get();
   }
   closing_.request_stop();
-  if (companion != nullptr) companion->end();
+  for (auto* const companion : companions) companion->end();
   if (replication != nullptr) replication->end();
   callbacks_.finish(config_.options.request_timeout);
 }
@@ -128,12 +130,13 @@ std::shared_ptr<core::LeaseRecord> Session::acquire(const Wanted& wanted,
                                                     std::optional<milliseconds> limit,
                                                     const std::stop_token& stop,
                                                     const std::optional<core::Permits>& permits,
-                                                    const core::LeaseRecord* former) {
+                                                    const core::LeaseRecord* former,
+                                                    std::int64_t* place) {
   if (stop.stop_requested()) {
     throw_error(errc::cancelled, "the wait for the lock was cancelled before it began");
   }
   const auto begin = runtime::now();
-  return obtain(begin, request_for(begin, wanted, limit, permits), stop, former);
+  return obtain(begin, request_for(begin, wanted, limit, permits), stop, former, place);
 }
 
 std::shared_ptr<core::LeaseRecord> Session::at_gate(std::string_view name, core::Gate gate,
@@ -153,7 +156,8 @@ std::shared_ptr<core::LeaseRecord> Session::at_gate(std::string_view name, core:
 std::shared_ptr<core::LeaseRecord> Session::obtain(core::Instant begin,
                                                    core::AcquireRequest request,
                                                    const std::stop_token& stop,
-                                                   const core::LeaseRecord* former) {
+                                                   const core::LeaseRecord* former,
+                                                   std::int64_t* place) {
   check_process();
   Call call;
   Lock lock{loop_};
@@ -188,6 +192,9 @@ std::shared_ptr<core::LeaseRecord> Session::obtain(core::Instant begin,
   }
   if (refusal.kind == core::Refusal::Kind::cancelled) {
     throw_error(errc::cancelled, "the wait was cancelled");
+  }
+  if (place != nullptr) {
+    *place = refusal.place;
   }
   return nullptr;
 }
@@ -230,8 +237,18 @@ void Session::ask(core::Instant begin, Call& call, core::AcquireRequest&& reques
 }
 
 void Session::ask_for_release(const core::LeaseRecord& lease) {
-  elections_.ended(lease.id);
-  router_.release(runtime::now(), lease);
+  const auto now = runtime::now();
+  end_leadership(now, lease);
+  if (events_.is_on()) {
+    events_.releasing(now, lease);
+  }
+  router_.release(now, lease);
+}
+
+void Session::end_leadership(core::Instant now, const core::LeaseRecord& lease) {
+  if (const auto name = elections_.ended(lease.id); !name.empty() && events_.is_on()) {
+    events_.deposed(now, name, lease);
+  }
 }
 
 void Session::cancel(const Call& call) {
@@ -276,10 +293,14 @@ void Session::abandon(Lock& lock, Call& call) {
 
 Companion& Session::companion(Companion::Make make) {
   const Lock lock{loop_};
-  if (!companion_) {
-    companion_ = make(*this);
+  for (const auto& [made_by, companion] : companions_) {
+    if (made_by == make) {
+      return *companion;
+    }
   }
-  return *companion_;
+  auto& made = *companions_.emplace_back(make, make(*this)).second;
+  if (is_closed_) made.end();
+  return made;
 }
 
 Replication& Session::replication() {
@@ -330,12 +351,20 @@ Stats Session::stats() {
   stats.sent_bytes = topology_.traffic().sent;
   stats.received_bytes = topology_.traffic().received;
   stats.elections = elections_.all();
+  stats.dropped_events = events_.dropped();
   return stats;
 }
 
 void Session::count_deadlock(core::GroupId group) {
   const Lock lock{loop_};
   router_.statistics().deadlock(group);
+}
+
+std::string Session::id_for(std::string_view name) {
+  const auto key = config_.key_of(name);
+  const Lock lock{loop_};
+  const auto server = config_.is_quorum() ? std::optional<core::ServerId>{0} : router_.find(key);
+  return server ? router_.engine(*server).client() : std::string{};
 }
 
 void Session::campaigns(std::string_view name) {
@@ -348,6 +377,9 @@ void Session::leads(std::string_view name, const core::LeaseRecord& lease) {
   const Lock lock{loop_};
   if (lease.loss.load() == core::Loss::none) {
     elections_.lead(name, lease.id);
+    if (events_.is_on()) {
+      events_.elected(name, lease);
+    }
   }
 }
 

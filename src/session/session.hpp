@@ -28,6 +28,7 @@
 #include "runtime/callbacks.hpp"
 #include "session/elections.hpp"
 #include "session/event_loop.hpp"
+#include "session/events.hpp"
 #include "session/topology.hpp"
 #include "store/store_config.hpp"
 
@@ -72,11 +73,12 @@ class Session final : private EventLoop::Work {
   /// less, it tries once. Returns null when the limit has passed. Throws `Cancelled`,
   /// `Unreachable`, `Refused`, `StoreUnusable`, and `UsageError` for a number of permits that is
   /// not the lock's. With `former` it ends that lease and takes its place in one step, and returns
-  /// null if that lease was over before.
+  /// null if that lease was over before. `place`: where to put the place in the queue if the limit
+  /// has passed; see `core::Refusal::place`.
   [[nodiscard]] std::shared_ptr<core::LeaseRecord> acquire(
       const Wanted& wanted, std::optional<std::chrono::milliseconds> limit,
       const std::stop_token& stop, const std::optional<core::Permits>& permits = {},
-      const core::LeaseRecord* former = nullptr);
+      const core::LeaseRecord* former = nullptr, std::int64_t* place = nullptr);
   /// Acquires all locks, whose keys are different and in one slot, or none, without waiting.
   /// Returns nothing if one was not free. Throws what `acquire` throws.
   [[nodiscard]] std::vector<std::shared_ptr<core::LeaseRecord>> try_all(
@@ -119,7 +121,12 @@ class Session final : private EventLoop::Work {
   void campaigns(std::string_view name);
   /// ... and succeeded.
   void leads(std::string_view name, const core::LeaseRecord& lease);
-  /// The only one of this client; the first call makes it by `make`.
+  /// Whether the user wants events. If not, nobody calls `emit`.
+  [[nodiscard]] bool has_events() const noexcept { return events_.is_on(); }
+  void emit(Event&& event) { events_.emit(std::move(event)); }
+  /// The id by which queues know this client, for a lock that it uses.
+  [[nodiscard]] std::string id_for(std::string_view name);
+  /// The only one of this client and `make`, which makes it at the first call.
   [[nodiscard]] Companion& companion(Companion::Make make);
   /// Made with the first call.
   [[nodiscard]] Replication& replication();
@@ -154,7 +161,8 @@ class Session final : private EventLoop::Work {
   [[nodiscard]] std::shared_ptr<core::LeaseRecord> obtain(core::Instant begin,
                                                           core::AcquireRequest request,
                                                           const std::stop_token& stop,
-                                                          const core::LeaseRecord* former);
+                                                          const core::LeaseRecord* former,
+                                                          std::int64_t* place = nullptr);
   void cancel(const Call& call);
   void abandon(Lock& lock, Call& call);
   /// With the mutex held.
@@ -188,6 +196,7 @@ class Session final : private EventLoop::Work {
   void answer_users(core::Action& action);
   void answer(Call& call);
   void tell_whole(core::LeaseRecord& lost);
+  void end_leadership(core::Instant now, const core::LeaseRecord& lease);
   void forgo(const core::LeaseRecord& lease) noexcept;
 
   const StoreConfig config_;
@@ -206,7 +215,8 @@ class Session final : private EventLoop::Work {
   bool settling_ = false;
 
   runtime::Callbacks callbacks_;
-  std::unique_ptr<Companion> companion_;
+  Events events_;
+  std::vector<std::pair<Companion::Make, std::unique_ptr<Companion>>> companions_;
   std::unique_ptr<Replication> replication_;
 };
 

@@ -406,6 +406,7 @@ static const struct {
     {"looking", looking},
     {"counting", counting},
     {"measuring", measuring},
+    {"telling", telling},
     {"test_server", test_server},
     {"queued_calls", queued_calls},
     {"queued_elections", queued_elections},

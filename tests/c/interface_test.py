@@ -201,6 +201,9 @@ class Interface(ProcessCase):
     def test_a_client_measures_by_group(self):
         self.assert_passes(self.start_test("measuring"))
 
+    def test_events_tell_what_happens_to_locks(self):
+        self.assert_passes(self.start_test("telling"))
+
     def test_help_for_tests(self):
         self.assert_passes(self.start_test("test_server"))
 

@@ -174,6 +174,102 @@ void measuring(void) {
   dlock_client_free(client);
 }
 
+/* What an event said. */
+struct told {
+  pthread_mutex_t mutex;
+  int kinds[8];
+  int count;
+  dlock_lock_event last;
+  char name[16];
+  char holder[16];
+};
+
+static void keep(struct told* told, const dlock_lock_event* event) {
+  pthread_mutex_lock(&told->mutex);
+  CHECK(told->count < 8 && event->size == sizeof *event && event->text != NULL);
+  told->kinds[told->count++] = event->kind;
+  told->last = *event;
+  snprintf(told->name, sizeof told->name, "%s", event->name);
+  snprintf(told->holder, sizeof told->holder, "%s",
+           event->holder_label != NULL ? event->holder_label : "");
+  pthread_mutex_unlock(&told->mutex);
+}
+
+static void on_event(void* context, const dlock_lock_event* event) { keep(context, event); }
+
+static int count_of(struct told* told) {
+  pthread_mutex_lock(&told->mutex);
+  const int count = told->count;
+  pthread_mutex_unlock(&told->mutex);
+  return count;
+}
+
+void telling(void) {
+  struct told told = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+  const dlock_client_options options = {.size = sizeof options,
+                                        .label = "nightly",
+                                        .on_event = on_event,
+                                        .event_context = &told,
+                                        .slow_wait_ms = 50};
+  dlock_client* client = NULL;
+  CHECK(dlock_client_new(NULL, &options, &client) == DLOCK_OK);
+  dlock_lock* mutex = new_mutex(client, "a");
+  dlock_lease* lease = acquire(mutex);
+  dlock_lease* other = NULL;
+  CHECK(dlock_acquire(mutex, 300, NULL, &other) == DLOCK_TIMED_OUT);
+  CHECK(strstr(dlock_last_error(), "\"a\" within 300 ms") != NULL);
+  while (count_of(&told) < 3) {
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+  }
+  CHECK(told.kinds[0] == DLOCK_LOCK_ACQUIRED && told.kinds[1] == DLOCK_LOCK_WAITING);
+  CHECK(told.kinds[2] == DLOCK_LOCK_TIMED_OUT && told.last.waited_us >= 300000);
+  CHECK(told.last.way == -1 && told.last.reason == -1 && told.last.at_us > 0);
+  char* text = NULL;
+  CHECK(dlock_lock_describe(mutex, &text) == DLOCK_OK);
+  CHECK(strstr(text, "\"nightly\" holds since") != NULL);
+  dlock_text_free(text);
+  CHECK(dlock_lease_release(lease) == DLOCK_OK);
+  dlock_lease_free(lease);
+  while (count_of(&told) < 4) {
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+  }
+  CHECK(told.last.kind == DLOCK_LOCK_RELEASED && told.last.held_us >= 300000);
+  CHECK(told.last.fence > 0 && strcmp(told.name, "a") == 0 && told.last.name_length == 1);
+  CHECK(strcmp(dlock_lock_event_kind_name(DLOCK_LOCK_TIMED_OUT), "timed_out") == 0);
+  CHECK(strcmp(dlock_lock_event_kind_name((dlock_lock_event_kind)77), "") == 0);
+  dlock_lock_free(mutex);
+  dlock_client_free(client);
+
+  /* The same for an event loop. */
+  dlock_queue* queue = NULL;
+  int descriptor = -1;
+  CHECK(dlock_queue_new(&queue, &descriptor) == DLOCK_OK);
+  struct told seen = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+  const dlock_client_options queued = {
+      .size = sizeof queued, .queue = queue, .event_context = (void*)5, .events_to_queue = 1};
+  CHECK(dlock_client_new(NULL, &queued, &client) == DLOCK_OK);
+  mutex = new_mutex(client, "a");
+  dlock_lease_free(acquire(mutex));
+  CHECK(dlock_lock_describe_queued(mutex, 6) == DLOCK_OK);
+  int is_described = 0;
+  while (seen.count < 2 || !is_described) {
+    dlock_event event = {.size = sizeof event};
+    if (!dlock_queue_next(queue, &event)) {
+      nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    } else if (event.kind == DLOCK_EVENT_LOCK) {
+      CHECK(event.context == 5 && event.lock_event != NULL);
+      keep(&seen, event.lock_event);
+    } else {
+      CHECK(event.kind == DLOCK_EVENT_DONE && event.context == 6);
+      is_described = strcmp(event.text, "lock \"a\": free; 0 waiting") == 0;
+    }
+  }
+  CHECK(seen.kinds[0] == DLOCK_LOCK_ACQUIRED && seen.kinds[1] == DLOCK_LOCK_RELEASED);
+  dlock_lock_free(mutex);
+  dlock_client_free(client);
+  close(descriptor);
+}
+
 void test_server(void) {
   dlock_test_server* server = NULL;
   CHECK(dlock_test_server_new(&server) == DLOCK_OK);

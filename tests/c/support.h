@@ -116,6 +116,7 @@ void changing_permits(void);
 void looking(void);
 void counting(void);
 void measuring(void);
+void telling(void);
 void test_server(void);
 
 /* The tests in queued_calls.c. */

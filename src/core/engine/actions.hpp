@@ -55,13 +55,16 @@ struct Send {  ///< write this command, after those before
 struct Obtained {  ///< the wait ended with the lock; at a gate, `lease` only carries the reply
   WaiterId waiter = 0;
   std::shared_ptr<LeaseRecord> lease;
+  AcquiredBy way{};
+  Duration waited{};
 };
 struct Refusal {  ///< the wait ended without it
   enum class Kind : std::uint8_t { busy, timed_out, cancelled, failed };
   WaiterId waiter = 0;
   Kind kind{};
-  errc code{};       ///< of `failed`
-  std::string what;  ///< of `failed`
+  errc code{};             ///< of `failed`
+  std::string what;        ///< of `failed`
+  std::int64_t place = 0;  ///< of `timed_out`: in the server's queue, from 1 on; 0: not known
 };
 struct Released {  ///< the server answered a release, or did not in time
   enum class Kind : std::uint8_t { released, not_held, unknown };

@@ -128,6 +128,7 @@ Attempt::Step Attempt::on_queued(Words words, Instant sent, std::string_view& gi
   given_up = words.next();
   pair_ = ClockPair{sent, server};
 
+  place_ = place + 1;
   // The times in a reply count from the moment its request left, not from its receipt.
   place = std::min<std::int64_t>(place, 100);
   Duration again = refresh_time;

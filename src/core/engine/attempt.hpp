@@ -105,6 +105,8 @@ class Attempt {
   [[nodiscard]] const Permits& permits() const { return request_.permits; }
   /// The ticket, its place in the queue, from the server; empty before.
   [[nodiscard]] const std::string& ticket() const { return ticket_; }
+  /// The place in the queue by the last reply, from 1 on; 0 before.
+  [[nodiscard]] std::int64_t place() const { return place_; }
   /// The seal that proves messages about the lock; empty if the server did not send it.
   [[nodiscard]] const std::string& seal() const { return seal_; }
   /// Whether the reply to a request is outstanding.
@@ -124,6 +126,7 @@ class Attempt {
   bool was_sent_ = false;
   Duration asked_ttl_{};  ///< of the last request
   std::string ticket_;
+  std::int64_t place_ = 0;
   std::string own_seal_;
   std::string seal_;
   std::optional<ClockPair> pair_;

@@ -123,7 +123,9 @@ bool Engine::take_step(Instant now) {
 void Engine::time_out(Instant now) {
   const auto [cohort, waiter] = waiters_.next_to_end();
   if (waiter->request.wait && (link_.is_connected() || !link_.is_in_trouble())) {
-    refuse(now, cohort, waiter, {waiter->id, Refusal::Kind::timed_out, {}, {}});
+    const bool is_queued = cohort->attempt && waiter == cohort->waiters.begin();
+    const auto place = is_queued ? cohort->attempt->place() : 0;
+    refuse(now, cohort, waiter, {waiter->id, Refusal::Kind::timed_out, {}, {}, place});
   } else {
     refuse(now, cohort, waiter,
            {waiter->id, Refusal::Kind::failed, errc::unreachable,

@@ -193,7 +193,7 @@ class Engine {
   void ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, bool whole);
   void step(Instant now, const CohortPtr& cohort, const Attempt::Step& step);
   void own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired);
-  void pass_gate(const CohortPtr& cohort, const Attempt::Acquired& acquired);
+  void pass_gate(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired);
   void fail_front(Instant now, const CohortPtr& cohort, Refusal refusal);
   void end_attempt(Instant now, const CohortPtr& cohort, Refusal refusal);
   void abandon_attempt(Instant now, const CohortPtr& cohort);

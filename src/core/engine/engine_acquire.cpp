@@ -198,7 +198,7 @@ void Engine::end_attempt(Instant now, const CohortPtr& cohort, Refusal refusal) 
 }
 
 // The cohort holds nothing: the engine only tells the waiter.
-void Engine::pass_gate(const CohortPtr& cohort, const Attempt::Acquired& acquired) {
+void Engine::pass_gate(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired) {
   auto record = std::make_shared<LeaseRecord>();
   record->key = cohort->lock.key;
   record->kind = cohort->lock.kind;
@@ -207,13 +207,13 @@ void Engine::pass_gate(const CohortPtr& cohort, const Attempt::Acquired& acquire
   by_token_.erase(random_of(record->token));
   cohort->attempt.reset();
   --attempts_;
-  waiters_.hand_to_front(*cohort, std::move(record));
+  waiters_.hand_to_front(now, *cohort, std::move(record), AcquiredBy::request);
   erase_if_idle(cohort);
 }
 
 void Engine::own(Instant now, const CohortPtr& cohort, const Attempt::Acquired& acquired) {
   if (is_gate(cohort->lock.kind)) {
-    pass_gate(cohort, acquired);
+    pass_gate(now, cohort, acquired);
     return;
   }
   if (acquired.valid_until - now < acquired.length / 4) {

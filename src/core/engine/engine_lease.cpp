@@ -43,12 +43,12 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
   cohort->since = now;
   renewing_holds_ += request.renew ? 1 : 0;
   auto& statistics = *output_.statistics;
-  statistics.acquired(*record, acquired.granted ? AcquiredBy::grant : AcquiredBy::request,
-                      now - cohort->waiters.front().since);
+  const auto way = acquired.granted ? AcquiredBy::grant : AcquiredBy::request;
+  statistics.acquired(*record, way, now - cohort->waiters.front().since);
   if (acquired.granted) {
     statistics.handed_off(record->group, now - std::min(now, acquired.granted_at));
   }
-  waiters_.hand_to_front(*cohort, std::move(record));
+  waiters_.hand_to_front(now, *cohort, std::move(record), way);
   rearm(cohort);
 }
 
@@ -66,7 +66,7 @@ bool Engine::pass(Instant now, const CohortPtr& cohort) {
   hold.pass(record, request.end_of_hold(now));
   hold.record_by(now + max_passing);
   output_.statistics->acquired(*record, AcquiredBy::passing, now - cohort->waiters.front().since);
-  waiters_.hand_to_front(*cohort, std::move(record));
+  waiters_.hand_to_front(now, *cohort, std::move(record), AcquiredBy::passing);
   rearm(cohort);
   return true;
 }

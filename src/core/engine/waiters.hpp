@@ -61,9 +61,10 @@ class Waiters {
   }
 
   /// Ends the first wait at `place` with `lease`.
-  void hand_to_front(Place& place, std::shared_ptr<LeaseRecord> lease) {
+  void hand_to_front(Instant now, Place& place, std::shared_ptr<LeaseRecord> lease,
+                     AcquiredBy way) {
     const auto front = place.waiters.begin();
-    output_.act(Obtained{front->id, std::move(lease)});
+    output_.act(Obtained{front->id, std::move(lease), way, now - front->since});
     leave(place, front);
   }
 

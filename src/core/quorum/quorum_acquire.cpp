@@ -312,7 +312,7 @@ void Quorum::begin(Instant now, const LockPtr& lock) {
     }
   }
   output_.statistics->acquired(*record, AcquiredBy::request, now - lock->waiters.front().since);
-  waiters_.hand_to_front(*lock, std::move(record));
+  waiters_.hand_to_front(now, *lock, std::move(record), AcquiredBy::request);
   arm(lock);
 }
 

@@ -148,7 +148,7 @@ bool Quorum::pass(Instant now, const LockPtr& lock) {
   lock->lease = record;
   publish(*lock);
   output_.statistics->acquired(*record, AcquiredBy::passing, now - lock->waiters.front().since);
-  waiters_.hand_to_front(*lock, std::move(record));
+  waiters_.hand_to_front(now, *lock, std::move(record), AcquiredBy::passing);
   arm(lock);
   return true;
 }

@@ -31,7 +31,7 @@ class WaitersTest : public testing::Test {
 TEST_F(WaitersTest, TheFirstToComeIsTheFirstServed) {
   enter(7);
   enter(3);
-  waiters.hand_to_front(*lock, nullptr);
+  waiters.hand_to_front({}, *lock, nullptr, {});
   ASSERT_EQ(output.actions.size(), 1u);
   EXPECT_EQ(std::get<Obtained>(output.actions[0]).waiter, 7u);
   EXPECT_EQ(lock->waiters.front().id, 3u);
@@ -60,7 +60,7 @@ TEST_F(WaitersTest, AWaitThatEndedHasNoDeadline) {
   enter(1, at(1s));
   enter(2, at(2s));
   refuse(2);
-  waiters.hand_to_front(*lock, nullptr);
+  waiters.hand_to_front({}, *lock, nullptr, {});
   EXPECT_EQ(waiters.next_deadline(), std::nullopt);
 }
 

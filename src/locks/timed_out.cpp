@@ -1,0 +1,29 @@
+// TimedOut: asks who holds the lock, for those who want to know.
+#include "dlock/error.hpp"
+#include "dlock/inspect.hpp"
+#include "inspect/look_at_lock.hpp"
+#include "locks/ended_wait.hpp"
+
+namespace dlock {
+
+std::int64_t TimedOut::place() const noexcept { return wait_ ? wait_->place() : 0; }
+
+LockInfo TimedOut::inspect() const {
+  const auto client = wait_ ? wait_->client() : nullptr;
+  if (!client) {
+    throw_error(errc::usage, wait_ ? "the client of this error is gone: inspect() needs it"
+                                   : "this error does not know its lock: use inspect_lock()");
+  }
+  client->check_process();
+  return detail::inspect_lock(*client, wait_->name());
+}
+
+std::string TimedOut::describe() const {
+  try {
+    return std::string{what()} + "; " + to_string(inspect());
+  } catch (const Error&) {
+    return what();
+  }
+}
+
+}  // namespace dlock
