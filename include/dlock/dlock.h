@@ -189,8 +189,8 @@ typedef struct dlock_histogram {
   uint64_t count;                          /**< the sum of `counts` */
   double sum;                              /**< of all times together, in seconds */
 } dlock_histogram;
-/** The DLOCK_HISTOGRAM_RANGES - 1 upper bounds of ranges, in seconds: 0.0001, 0.0002, 0.0005, ...,
- * 500. Static. */
+/** The upper bounds of the ranges, in seconds, one fewer than DLOCK_HISTOGRAM_RANGES: 0.0001,
+ * 0.0002, 0.0005 and so on to 500 s. Static. */
 DLOCK_API const double* dlock_histogram_bounds(void);
 
 /** What a lease holds. Expect new ones, fewer than 16. */

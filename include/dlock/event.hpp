@@ -31,7 +31,7 @@ struct Event {
     elected,    ///< this client leads an election; follows `acquired`
     deposed,    ///< it leads no more, since it resigned or lost the lease; precedes that event
   };
-  Kind kind{};
+  Kind kind{};                               ///< what happened
   std::string name;                          ///< of the lock or election, without the prefix
   LeaseKind lock = LeaseKind::mutex;         ///< what the lease holds, or would
   std::chrono::system_clock::time_point at;  ///< when, by the clock on the wall
