@@ -112,10 +112,43 @@ void CommandWriter::append_delete(const core::BareCommand& command, bool whole,
   }
 }
 
+void CommandWriter::append_renewals(const core::Command& command, redis::Connection& to) {
+  const auto leases = static_cast<std::int64_t>(command.renewals.size());
+  const bool has_sequences = command.kind == core::Kind::mutex;
+  const auto script = script_of(command);
+  const Decimal key_count{1 + 3 * leases};
+  const Decimal field_count{3 + 1 + 3 * leases + 1 + (has_sequences ? 4 : 3) * leases};
+  to.append_pieces({{"*"},
+                    {field_count.text()},
+                    {command.whole ? "\r\n$4\r\nEVAL\r\n" : "\r\n$7\r\nEVALSHA\r\n"},
+                    {command.whole ? script.text : script.sha, field},
+                    {key_count.text(), field},
+                    {command.keys.front(), field}});
+  for (const auto& lease : command.renewals) {
+    const auto queue = lease.lock.queue();
+    to.append_pieces({{lease.lock.text(), field}, {queue, field}, {core::seen_of(queue), field}});
+  }
+  to.append_pieces({{command.args.front(), field}});
+  for (const auto& lease : command.renewals) {
+    const Decimal ttl{lease.ttl_ms};
+    const Decimal sequence{lease.sequence};
+    const Decimal counter{lease.counter};
+    to.append_pieces({{lease.token, field}, {ttl.text(), field}});
+    if (has_sequences) {
+      to.append_pieces({{sequence.text(), field}});
+    }
+    to.append_pieces({{counter.text(), field}});
+  }
+}
+
 void CommandWriter::append(const core::Command& command, redis::Connection& to) {
   if (command.bare) {
     command.verb == core::Verb::acquire ? append_block(*command.bare, to)
                                         : append_delete(*command.bare, command.whole, to);
+    return;
+  }
+  if (command.verb == core::Verb::renew) {
+    append_renewals(command, to);
     return;
   }
   fields_.clear();
@@ -124,7 +157,6 @@ void CommandWriter::append(const core::Command& command, redis::Connection& to) 
     case core::Verb::acquire:
     case core::Verb::acquire_all:
     case core::Verb::release:
-    case core::Verb::renew:
     case core::Verb::write_fence: {
       const auto script = script_of(command);
       key_count = std::to_string(command.keys.size());
@@ -144,6 +176,8 @@ void CommandWriter::append(const core::Command& command, redis::Connection& to) 
     case core::Verb::ping:
       fields_.emplace_back("PING");
       break;
+    case core::Verb::renew:
+      break;  // see above
   }
   fields_.insert(fields_.end(), command.keys.begin(), command.keys.end());
   if (command.verb == core::Verb::enroll) {

@@ -17,6 +17,7 @@ class CommandWriter {
 
  private:
   static void append_block(const core::BareCommand& command, redis::Connection& to);
+  static void append_renewals(const core::Command& command, redis::Connection& to);
   static void append_delete(const core::BareCommand& command, bool whole, redis::Connection& to);
 
   std::vector<std::string_view> fields_;

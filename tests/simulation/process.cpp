@@ -297,11 +297,8 @@ void Process::carry_out(ServerId server, core::Send& action) {
   const auto link = links_[server];
   note(link, describe(action.command), [&] { return "sends " + describe(action.command); });
   const auto& command = action.command;
-  if (command.verb == core::Verb::renew) {
-    const std::size_t words = command.kind == core::Kind::mutex ? 4 : 3;  // for each lease
-    for (std::size_t i = 1; i < command.args.size(); i += words) {
-      network_.referee().renewing(id_, command.args[i]);
-    }
+  for (const auto& lease : command.renewals) {
+    network_.referee().renewing(id_, lease.token.text());
   }
   if (link != 0) {  // else the connection was lost after the reply that led to this command
     network_.send(link, test::spelled_out(std::move(action.command)));

@@ -7,7 +7,13 @@ namespace dlock::core {
 
 // To be called when the first timer is that of a hold.
 void Engine::renew_due(Instant now) {
-  for (const auto& cohort : renewals_.queue_due(now, timers_)) {
+  const auto due = Renewals::due(now, timers_);
+  if (link_.is_connected() && renewals_.is_free()) {
+    renew(now, due, false);
+    return;
+  }
+  renewals_.queue(due);
+  for (const auto& cohort : due) {
     rearm(cohort);
   }
   renew_more(now);

@@ -14,6 +14,14 @@ constexpr std::size_t max_renewal_calls =
     8;  ///< under way, since other clients need the server too
 constexpr Duration min_timeout = milliseconds{100};
 
+void fetch_early(const Cohort& cohort) {
+  constexpr std::size_t line = 64;
+  const auto* const memory = reinterpret_cast<const char*>(&cohort);
+  for (std::size_t at = 0; at < sizeof cohort; at += line) {
+    __builtin_prefetch(memory + at);
+  }
+}
+
 }  // namespace
 
 void append_renewal(std::vector<std::string>& args, const LeaseRecord& record,
@@ -26,22 +34,38 @@ void append_renewal(std::vector<std::string>& args, const LeaseRecord& record,
   args.push_back(std::to_string(record.fence.counter));
 }
 
-std::vector<CohortPtr> Renewals::queue_due(Instant now, const Timers& timers) {
+// The memory of many leases is cold. So all of it is asked for before any is looked at.
+std::vector<CohortPtr> Renewals::due(Instant now, Timers& timers) {
+  std::vector<const CohortPtr*> next;
+  next.reserve(max_renewals);
+  timers.visit_due(now + renewal_slack, [&](const Timer& timer) {
+    if (timer.kind == TimerKind::hold) {
+      fetch_early(*timer.cohort);
+      next.push_back(&timer.cohort);
+    }
+    return next.size() < max_renewals;
+  });
   const auto kind = timers.front().cohort->lock.kind;
   std::vector<CohortPtr> due;
-  timers.visit_due(now + renewal_slack, [&](const Timer& timer) {
-    const auto& cohort = timer.cohort;
-    if (timer.kind == TimerKind::hold && cohort->lock.kind == kind &&
-        cohort->hold->renewal_due(now, renewal_slack) && cohort->hold->overdue(now) == Loss::none) {
-      due.push_back(cohort);
+  due.reserve(next.size());
+  for (const auto* cohort : next) {
+    const auto& hold = (*cohort)->hold;
+    if ((*cohort)->lock.kind == kind && hold->renewal_due(now, renewal_slack) &&
+        hold->overdue(now) == Loss::none) {
+      __builtin_prefetch(hold->record().get());
+      due.push_back(*cohort);
     }
-    return due.size() < max_renewals;
-  });
+  }
+  return due;
+}
+
+bool Renewals::is_free() const { return backlog_.empty() && calls_.size() < max_renewal_calls; }
+
+void Renewals::queue(const std::vector<CohortPtr>& due) {
   for (const auto& cohort : due) {
     cohort->hold->on_queued();
     backlog_[{cohort->hold->timer(), cohort->id}] = cohort;
   }
-  return due;
 }
 
 std::vector<CohortPtr> Renewals::next(Instant now) {
@@ -89,10 +113,9 @@ Command Renewals::call(Instant now, const std::vector<CohortPtr>& due, RenewalBa
   Command command;
   command.verb = Verb::renew;
   command.kind = kind;
-  command.keys.reserve(1 + 3 * due.size());
   command.keys.emplace_back(fence_key);
-  command.args.reserve(1 + 4 * due.size());
   command.args.emplace_back(echo_of(due.front()->hold->record()->token));
+  command.renewals.reserve(due.size());
   batch.cohorts.reserve(due.size());
   batch.randoms.reserve(due.size());
   batch.sequences.reserve(due.size());
@@ -103,11 +126,8 @@ Command Renewals::call(Instant now, const std::vector<CohortPtr>& due, RenewalBa
     // A lease without renewal must not get longer.
     const auto ttl = hold.terms().renew ? hold.terms().ttl : record.left(now);
     const auto ttl_ms = std::max<std::int64_t>(std::chrono::ceil<milliseconds>(ttl).count(), 1);
-    auto keys = cohort->lock.key.all();
-    for (auto* const key : {&keys.lock, &keys.queue, &keys.seen}) {
-      command.keys.push_back(std::move(*key));
-    }
-    append_renewal(command.args, record, ttl_ms);
+    command.renewals.push_back(
+        {cohort->lock.key, record.token, ttl_ms, record.fence.counter, record.fence.sequence});
     batch.randoms.push_back(random_of(record.token));
     batch.sequences.push_back(record.fence.sequence);
     batch.cohorts.push_back(cohort);
@@ -122,7 +142,7 @@ Command Renewals::call(Instant now, const std::vector<CohortPtr>& due, RenewalBa
 }
 
 // The server must confirm all leases on the new connection.
-void Renewals::on_connected(Instant now, const Timers& timers) {
+void Renewals::on_connected(Instant now, Timers& timers) {
   connected_at_ = now;
   unconfirmed_.clear();
   timers.visit_due(Instant::max(), [&](const Timer& timer) {

@@ -36,16 +36,19 @@ class Renewals {
  public:
   explicit Renewals(Duration request_timeout) : request_timeout_(request_timeout) {}
 
-  /// Queues all leases of a kind that are due soon, among them the first of `timers`, and returns
-  /// them.
-  std::vector<CohortPtr> queue_due(Instant now, const Timers& timers);
+  /// Leases of a kind that are due soon, among them the first of `timers`: enough for one call.
+  [[nodiscard]] static std::vector<CohortPtr> due(Instant now, Timers& timers);
+  /// Whether a call may leave at once, since nothing waits before it.
+  [[nodiscard]] bool is_free() const;
+  /// Leases that cannot be renewed at once; `next` returns them.
+  void queue(const std::vector<CohortPtr>& due);
   /// The leases for the next call; none: nothing is due, or enough calls are under way. Leases last
   /// renewed before the connection come when nothing else is due: their server may have lost them.
   [[nodiscard]] std::vector<CohortPtr> next(Instant now);
   /// Returns a call that renews `due`, which are of one kind, and counts it as under way.
   [[nodiscard]] Command call(Instant now, const std::vector<CohortPtr>& due, RenewalBatch& batch);
 
-  void on_connected(Instant now, const Timers& timers);
+  void on_connected(Instant now, Timers& timers);
   void on_disconnected();
   /// The server answered the first of the calls under way.
   void on_reply() { calls_.pop_front(); }

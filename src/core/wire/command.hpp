@@ -37,6 +37,15 @@ struct BareCommand {
   std::string_view fence_key{};  ///< acquire; outlives the command
 };
 
+/// A lease in a call of the renewal script.
+struct LeaseRenewal {
+  Key lock;
+  Token token;
+  std::int64_t ttl_ms = 0;
+  std::int64_t counter = 0;  ///< of its fence
+  int sequence = 0;          ///< of its fence; not of permits
+};
+
 /// One command. Replies come in the order of commands, so a command carries no number.
 struct Command {
   Verb verb{};
@@ -46,6 +55,9 @@ struct Command {
   Kind kind = Kind::mutex;  ///< scripts: the kind of lock
   /// acquire, release: without the script, and without `keys` and `args`.
   std::optional<BareCommand> bare{};
+  /// renew: the leases. `keys` has the fence key alone, and `args` the echo: a client with many
+  /// leases makes no copies of words.
+  std::vector<LeaseRenewal> renewals{};
 };
 
 /// The results of the block of a bare acquire.

@@ -1,6 +1,7 @@
 // Deriving a lock's keys and their cluster slot.
 #include "core/wire/keys.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -72,10 +73,7 @@ std::uint32_t smallest_tag(std::uint16_t slot) {
   return tags[slot];
 }
 
-constexpr std::string_view queue_head = "dlock1:q";
-constexpr std::string_view seen_head = "dlock1:s";
-
-/// The rest of a queue key behind `queue_head`, and of a seen key behind `seen_head`.
+/// The rest of a queue key behind `dlock1:q`, and of a seen key behind `dlock1:s`.
 std::string suffix(std::string_view key) {
   if (!hash_tag(key).empty()) {
     return std::string{":"}.append(key);
@@ -93,23 +91,18 @@ std::uint16_t slot_of(std::string_view key) {
   return crc16(tag.empty() ? key : tag) % slots;
 }
 
-LockKeys lock_keys(std::string_view key) {
-  const auto end = suffix(key);
-  return {std::string{key}, std::string{queue_head}.append(end),
-          std::string{seen_head}.append(end)};
-}
+LockKeys lock_keys(std::string_view key) { return Key{key}.all(); }
 
 Key::Key(std::string_view key) {
-  auto queue = std::string{queue_head}.append(suffix(key));
-  const auto at = queue.rfind(key);  // only a brace may follow
-  names_ = std::make_shared<const Names>(Names{std::move(queue), static_cast<std::uint32_t>(at),
-                                               static_cast<std::uint32_t>(key.size())});
+  const auto queue = "dlock1:q" + suffix(key);
+  names_ = new (::operator new(sizeof(Names) + queue.size()))
+      Names{.queue_size = static_cast<std::uint32_t>(queue.size()),
+            .at = static_cast<std::uint32_t>(queue.rfind(key)),  // only a brace may follow
+            .size = static_cast<std::uint32_t>(key.size())};
+  std::copy(queue.begin(), queue.end(), reinterpret_cast<char*>(names_ + 1));
 }
 
-LockKeys Key::all() const {
-  return {std::string{text()}, std::string{queue()},
-          std::string{seen_head}.append(queue().substr(queue_head.size()))};
-}
+LockKeys Key::all() const { return {std::string{text()}, std::string{queue()}, seen_of(queue())}; }
 
 std::string misuse_of(std::string_view key) {
   return std::string{"the key \""}.append(key).append(

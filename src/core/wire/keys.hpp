@@ -1,12 +1,14 @@
 // Keys: the names of a lock's keys on the server.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
-#include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace dlock::core {
@@ -51,6 +53,13 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 /// there.
 [[nodiscard]] std::string client_on(std::uint16_t slot, std::uint64_t random);
 
+/// The seen key that goes with a queue key: one letter differs.
+[[nodiscard]] inline std::string seen_of(std::string_view queue) {
+  std::string seen{queue};
+  seen[7] = 's';
+  return seen;
+}
+
 /// The keys that go with lock key `key`. Three forms, told apart by the letter after `q`/`s`, so
 /// that two locks never share a queue:
 ///   `dlock1:q:KEY`          KEY has a hash tag of its own
@@ -59,21 +68,35 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 ///                           slot is that of KEY
 [[nodiscard]] LockKeys lock_keys(std::string_view key);
 
-/// A lock key with its queue key, made once: copies share them. One text has both, since the queue
-/// key contains the lock key.
+/// A lock key with its queue key, made once: copies share one piece of memory, whose text is the
+/// queue key, since that contains the lock key. Copies may be used by different threads.
 class Key {
  public:
   Key() noexcept = default;  ///< empty
   Key(std::string_view key);
   Key(const std::string& key) : Key(std::string_view{key}) {}
   Key(const char* key) : Key(std::string_view{key}) {}
+  Key(const Key& other) noexcept : names_(other.names_) {
+    if (names_ != nullptr) names_->owners.fetch_add(1, std::memory_order_relaxed);
+  }
+  Key(Key&& other) noexcept : names_(std::exchange(other.names_, nullptr)) {}
+  Key& operator=(Key other) noexcept {
+    std::swap(names_, other.names_);
+    return *this;
+  }
+  ~Key() {
+    if (names_ != nullptr && names_->owners.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+      ::operator delete(names_);
+    }
+  }
 
   [[nodiscard]] std::string_view text() const noexcept {
-    return names_ ? std::string_view{names_->queue}.substr(names_->at, names_->size)
-                  : std::string_view{};
+    return names_ != nullptr ? queue().substr(names_->at, names_->size) : std::string_view{};
   }
   /// Of a key that is not empty.
-  [[nodiscard]] std::string_view queue() const noexcept { return names_->queue; }
+  [[nodiscard]] std::string_view queue() const noexcept {
+    return {reinterpret_cast<const char*>(names_ + 1), names_->queue_size};
+  }
   /// As `lock_keys`.
   [[nodiscard]] LockKeys all() const;
   operator std::string_view() const noexcept { return text(); }
@@ -88,13 +111,14 @@ class Key {
   }
 
  private:
+  /// The text follows it.
   struct Names {
-    std::string queue;
-    std::uint32_t at = 0;  ///< the place of the lock key in it
-    std::uint32_t size = 0;
+    std::atomic<std::uint32_t> owners{1};
+    std::uint32_t queue_size;
+    std::uint32_t at, size;  ///< of the lock key in it
   };
 
-  std::shared_ptr<const Names> names_;
+  Names* names_ = nullptr;
 };
 
 /// Names a lock or gate.

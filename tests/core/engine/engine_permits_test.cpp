@@ -76,8 +76,8 @@ TEST(EnginePermits, RenewalsOfOneKindGoTogether) {
   script.obtain(2);
   script.obtain(3, permits(1));
   script.at(10s).timer();
-  script.expect({"renew gpu T1 30000 .5 gpu T3 30000 .5 permits", "renew job T2 30000 .0"});
-  script.reply("T1 lk");
+  script.expect({"renew gpu T3 30000 .5 gpu T1 30000 .5 permits", "renew job T2 30000 .0"});
+  script.reply("T3 kl");
   script.expect({"1 lost: gone"});
   script.reply("T2 k");
   script.expect({});

@@ -33,7 +33,9 @@ class RenewalsTest : public testing::Test {
     cohort->hold_timer = timers.add(cohort->hold->timer(), cohort->id, {cohort, TimerKind::hold});
   }
   void queue_due(Duration when) {
-    for (const auto& cohort : renewals.queue_due(at(when), timers)) {
+    const auto due = Renewals::due(at(when), timers);
+    renewals.queue(due);
+    for (const auto& cohort : due) {
       arm(cohort);
     }
   }
