@@ -1,5 +1,5 @@
 # cmake --install: headers, libraries, the CMake package "dlock" and dlock.pc; the command, its manual
-# pages and completions. The components are packages of dlock_package.cmake, but for documents.
+# pages and completions; alerts and a dashboard. The components are packages of dlock_package.cmake, but for documents.
 include(CMakePackageConfigHelpers)
 
 set(package_dir "${CMAKE_INSTALL_LIBDIR}/cmake/dlock")
@@ -21,6 +21,8 @@ if(TARGET dlock-cli)
         DESTINATION "${CMAKE_INSTALL_DATADIR}/zsh/site-functions")
     install(FILES completions/dlock.fish COMPONENT command
         DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d")
+    install(FILES packaging/prometheus/alerts.yml packaging/prometheus/alerts_test.yml
+        COMPONENT command DESTINATION "${CMAKE_INSTALL_DATADIR}/dlock/prometheus")
 endif()
 # The manual pages are what the command says of itself, so it has to run here.
 if(TARGET dlock-cli AND NOT DLOCK_SANITIZE AND

@@ -95,6 +95,10 @@ class Serve(CliCase):
         leader = self.start("elect", "web", "--value", "host-7:80", "--", "cat")
         body = json.loads(self.expect_answer("/leader/web", lambda status, _: status == 200))
         self.assertEqual(body["value"], "host-7:80")
+        metrics = self.expect_answer("/metrics", lambda _, body: b'dlock_election_led{name="web"} 1' in body).decode()
+        self.assertIn('dlock_election_candidates{name="web"} 0\n', metrics)
+        self.assertIn("dlock_store_oldest_holder_seconds 0\n", metrics)  # a leader is no old holder
+        self.assertNotIn('held_seconds{name="web"}', metrics)
         leader.close_stdin()
         self.assertEqual(leader.wait(), 0)
         self.expect_answer("/leader/web", lambda status, _: status == 503)

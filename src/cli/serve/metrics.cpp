@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 #include "cli/survey/listing.hpp"
 #include "inspect/glob.hpp"
@@ -25,9 +26,23 @@ std::uint64_t count(Number number) {
 
 double seconds(std::chrono::milliseconds span) { return static_cast<double>(span.count()) / 1000; }
 
-std::vector<Row> rows_with_series(const Snapshot& snapshot, const MetricsOptions& options,
-                                  runtime::BootTime now) {
-  const auto rows = list_rows(snapshot, {}, now);
+// A leader holds for as long as it lives, and candidates wait for as long: for an alert that is no
+// long hold and no long wait.
+struct Rows {
+  std::vector<Row> locks{};      ///< the longest queues first
+  std::vector<Row> elections{};  ///< 200 at most, as in the snapshot
+};
+
+Rows rows_of(const Snapshot& snapshot, runtime::BootTime now) {
+  Rows rows;
+  for (auto& row : list_rows(snapshot, {}, now)) {
+    const bool is_election = std::ranges::binary_search(snapshot.elections, row.lock->info.name);
+    (is_election ? rows.elections : rows.locks).push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::vector<Row> rows_with_series(const std::vector<Row>& rows, const MetricsOptions& options) {
   std::vector<Row> chosen;
   std::size_t busiest = 0;
   std::size_t matching = 0;
@@ -58,10 +73,12 @@ void add_series(detail::Exposition& text, const std::vector<Row>& rows, std::str
 std::string metrics_text(const Snapshot& snapshot, const MetricsOptions& options,
                          runtime::BootTime now) {
   const auto totals = totals_of(snapshot, now);
+  const auto rows = rows_of(snapshot, now);
+  std::chrono::milliseconds longest{};
   std::chrono::milliseconds oldest{};
-  for (const auto& row : list_rows(snapshot, {.sort = SortKey::held}, now)) {
-    oldest = row.held_for.value_or(oldest);
-    break;
+  for (const auto& row : rows.locks) {
+    longest = std::max(longest, row.longest_wait);
+    oldest = std::max(oldest, row.held_for.value_or(oldest));
   }
   detail::Exposition text;
   const auto gauge = [&text](std::string_view name, std::string_view help, auto value) {
@@ -73,10 +90,10 @@ std::string metrics_text(const Snapshot& snapshot, const MetricsOptions& options
   gauge("dlock_store_locks_held", "Locks that somebody holds.", count(totals.held));
   gauge("dlock_store_locks_contended", "Locks that somebody waits for.", count(totals.contended));
   gauge("dlock_store_waiters", "Clients in the queues of all locks.", count(totals.waiters));
-  gauge("dlock_store_longest_wait_seconds", "The longest present wait for a lock.",
-        seconds(totals.longest_wait));
-  gauge("dlock_store_oldest_holder_seconds", "For how long the oldest holder has held its lock.",
-        seconds(oldest));
+  gauge("dlock_store_longest_wait_seconds", "The longest present wait for a lock, elections apart.",
+        seconds(longest));
+  gauge("dlock_store_oldest_holder_seconds",
+        "For how long the oldest holder has held its lock, elections apart.", seconds(oldest));
   gauge("dlock_store_deadlocks", "Rings of holders that wait for each other.",
         count(snapshot.rings.size()));
   text.single("dlock_store_sweeps_total", Type::counter, "How often all keys were read.",
@@ -84,18 +101,23 @@ std::string metrics_text(const Snapshot& snapshot, const MetricsOptions& options
   gauge("dlock_store_sweep_seconds", "How long it took to read all keys.",
         seconds(snapshot.sweep_took));
 
-  const auto rows = rows_with_series(snapshot, options, now);
-  add_series(text, rows, "dlock_lock_waiters", "Clients in the queue of the lock.",
+  const auto locks = rows_with_series(rows.locks, options);
+  add_series(text, locks, "dlock_lock_waiters", "Clients in the queue of the lock.",
              [](const Row& row) { return count(row.lock->info.waiters.size()); });
-  add_series(text, rows, "dlock_lock_longest_wait_seconds",
+  add_series(text, locks, "dlock_lock_longest_wait_seconds",
              "The longest present wait for the lock.",
              [](const Row& row) { return seconds(row.longest_wait); });
   add_series(
-      text, rows, "dlock_lock_held_seconds", "For how long its holder has held the lock.",
+      text, locks, "dlock_lock_held_seconds", "For how long its holder has held the lock.",
       [](const Row& row) { return seconds(row.held_for.value_or(std::chrono::milliseconds{})); });
-  add_series(text, rows, "dlock_lock_handoffs_per_second",
+  add_series(text, locks, "dlock_lock_handoffs_per_second",
              "How often the lock changes hands, estimated from looks at it.",
              [](const Row& row) { return std::round(row.lock->handoffs * 100) / 100; });
+  add_series(text, rows.elections, "dlock_election_led", "Whether somebody leads: 1, or 0.",
+             [](const Row& row) { return std::uint64_t{row.lock->info.held}; });
+  add_series(text, rows.elections, "dlock_election_candidates",
+             "Candidates that wait to become the leader.",
+             [](const Row& row) { return count(row.lock->info.waiters.size()); });
   return std::move(text).take();
 }
 

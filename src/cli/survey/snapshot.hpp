@@ -31,7 +31,7 @@ struct Snapshot {
   std::vector<std::shared_ptr<const SeenLock>> locks;  ///< in order of name
   std::vector<std::vector<DeadlockLink>> rings;        ///< holders that wait for each other
   std::vector<HolderWait> waits;                       ///< that have lasted 2 s
-  std::vector<std::string> elections;  ///< names that have a value of a leader; 200 at most
+  std::vector<std::string> elections;  ///< sorted names that have a value of a leader; 200 at most
   std::vector<std::string> latches;    ///< names; 200 at most
   std::vector<std::string> barriers;   ///< names; 200 at most
   runtime::BootTime taken_at{};
