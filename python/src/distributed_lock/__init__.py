@@ -27,15 +27,17 @@ from ._errors import (
     UsageError,
 )
 from ._gates import Barrier, Latch
-from ._inspect import (
+from ._infos import (
     BarrierInfo,
     DeadlockLink,
     HolderInfo,
     LatchInfo,
     LockInfo,
     Party,
-    Stats,
     WaiterInfo,
+)
+from ._inspect import (
+    Stats,
     break_lock,
     break_lock_async,
     inspect_barrier,

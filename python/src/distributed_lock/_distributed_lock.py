@@ -8,7 +8,8 @@ from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from ._blocks import AsyncBlocks, Blocks, Owner
 from ._errors import UsageError
-from ._inspect import LockInfo, inspecting
+from ._infos import LockInfo
+from ._inspect import inspecting
 from ._lease import CancelOnLoss, Lease, Lost
 from ._locks import (
     DEFAULT_REPLICATION_TIMEOUT,
