@@ -4,6 +4,7 @@
 #include <nanobind/nanobind.h>
 
 #include <atomic>
+#include <dlock/error.hpp>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -110,6 +111,18 @@ class Callback {
       }
     }
     GilGate::leave();
+  }
+
+  /// What it returns for `argument()`, made by `result` of the object that it returned; both run
+  /// under the GIL. Throws what it raises.
+  template <class Argument, class Result>
+  auto ask(Argument argument, Result result) const {
+    if (!GilGate::enter()) throw Cancelled(errc::cancelled, "the program is ending");
+    struct Inside {
+      ~Inside() { GilGate::leave(); }
+    } const inside;
+    const nb::gil_scoped_acquire gil;
+    return result(function_(argument()));
   }
 
  private:

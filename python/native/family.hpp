@@ -11,4 +11,7 @@ void add_family(nanobind::module_& m);
 /// The same of looking at locks from outside, and of what only tests need.
 void add_inspection(nanobind::module_& m);
 
+/// The same of the client and what it tells of itself.
+void add_client(nanobind::module_& m);
+
 }  // namespace dlock::python

@@ -50,16 +50,8 @@ Options options_of(const Terms& terms) {
 class PyClient {
  public:
   PyClient(const std::string& url, const std::string& prefix, const nb::bytes& label,
-           nb::callable log) {
-    const auto sink = std::make_shared<const Callback>(std::move(log));
-    const auto report = [sink](LogLevel level, std::string_view text) {
-      sink->call([&] {
-        return nb::make_tuple(static_cast<int>(level), nb::str(text.data(), text.size()));
-      });
-    };
-    client_ = std::make_shared<Client>(
-        url, ClientOptions{.prefix = prefix, .label = text_of(label), .log = report});
-  }
+           nb::callable log, std::optional<nb::callable> group,
+           std::optional<nb::callable> on_event, Ms slow_wait);
   ~PyClient() { close(); }
   PyClient(const PyClient&) = delete;
   PyClient& operator=(const PyClient&) = delete;
@@ -82,6 +74,15 @@ class PyClient {
   std::shared_ptr<Client> client_;
   Moment obtained_ = std::make_shared<Moment::element_type>();
 };
+
+/// What `function(client)` returns, without the GIL.
+template <class Function>
+auto asked(const PyClient& client, Function function) {
+  auto inner = client.get();
+  const WithoutGil without_gil;
+  const auto kept = std::move(inner);  // if it is the last, it ends without the GIL
+  return function(*kept);
+}
 
 /// Something held, of whatever kind: what all kinds have. All members are called with the GIL,
 /// which makes them thread-safe.

@@ -1,4 +1,4 @@
-// Looking at locks from outside, breaking them, statistics, and what only tests need.
+// Looking at locks from outside, breaking them, and what only tests need.
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
@@ -17,68 +17,10 @@
 
 #include "family.hpp"
 #include "held.hpp"
+#include "infos.hpp"
 
 namespace dlock::python {
 namespace {
-
-// The fields of a tuple are those of the struct.
-using Text = nb::bytes;
-using PyParty = std::tuple<Text, Text, std::int64_t, Text, Text>;
-using PyWaiter = std::tuple<PyParty, std::int64_t, std::int64_t>;
-using PyHolder =
-    std::tuple<PyParty, Text, std::int64_t, std::int64_t, std::string, std::int64_t, Ms>;
-using PyLock = std::tuple<Text, int, bool, bool, std::vector<PyHolder>, std::int64_t, std::int64_t,
-                          std::vector<PyWaiter>>;
-using PyLatchInfo =
-    std::tuple<Text, std::int64_t, std::int64_t, bool, std::vector<PyParty>, std::vector<PyWaiter>>;
-using PyBarrierInfo = PyLatchInfo;  // parties and phase, instead of count and left
-
-PyParty tuple_of(const Party& party) {
-  return {bytes_of(party.client), bytes_of(party.host), party.pid, bytes_of(party.program),
-          bytes_of(party.label)};
-}
-PyWaiter tuple_of(const WaiterInfo& waiter) {
-  return {tuple_of(waiter.party), waiter.waiting.count(), waiter.weight};
-}
-PyHolder tuple_of(const HolderInfo& one) {
-  return {tuple_of(one.party),
-          bytes_of(one.token),
-          one.fence,
-          one.weight,
-          one.role,
-          one.since.count(),
-          one.ttl_left ? Ms{one.ttl_left->count()} : std::nullopt};
-}
-PyLock tuple_of(const LockInfo& lock);
-template <class Info>
-auto tuples_of(const std::vector<Info>& infos) {
-  std::vector<decltype(tuple_of(infos[0]))> tuples;
-  tuples.reserve(infos.size());
-  for (const auto& info : infos) tuples.push_back(tuple_of(info));
-  return tuples;
-}
-PyLock tuple_of(const LockInfo& lock) {
-  return {bytes_of(lock.name), static_cast<int>(lock.kind), lock.held,
-          lock.foreign,        tuples_of(lock.holders),     lock.permits,
-          lock.used,           tuples_of(lock.waiters)};
-}
-PyLatchInfo tuple_of(const LatchInfo& latch) {
-  return {bytes_of(latch.name),    latch.count, latch.left, latch.broken, tuples_of(latch.joined),
-          tuples_of(latch.waiters)};
-}
-PyBarrierInfo tuple_of(const BarrierInfo& barrier) {
-  return {bytes_of(barrier.name), barrier.parties,           barrier.phase,
-          barrier.broken,         tuples_of(barrier.joined), tuples_of(barrier.waiters)};
-}
-
-/// What `function(client)` returns, without the GIL.
-template <class Function>
-auto asked(const PyClient& client, Function function) {
-  auto inner = client.get();
-  const WithoutGil without_gil;
-  const auto kept = std::move(inner);  // if it is the last, it ends without the GIL
-  return function(*kept);
-}
 
 std::vector<PyLock> list_locks_of(const PyClient& client, const Text& pattern) {
   return tuples_of(asked(
@@ -118,12 +60,6 @@ std::vector<std::vector<std::tuple<Text, PyParty>>> list_deadlocks_of(const PyCl
   return result;
 }
 
-std::vector<std::uint64_t> stats_of(const PyClient& client) {
-  const auto stats = asked(client, [](Client& inner) { return inner.stats(); });
-  return {stats.acquired,  stats.granted,  stats.passed,     stats.released, stats.lost,
-          stats.timed_out, stats.renewals, stats.reconnects, stats.commands};
-}
-
 /// A server that ends with this object.
 class PyServer {
  public:
@@ -161,7 +97,6 @@ void add_inspection(nb::module_& m) {
   m.def("inspect_barrier", &inspect_barrier_of);
   m.def("break_lock", &break_lock_of);
   m.def("list_deadlocks", &list_deadlocks_of);
-  m.def("stats", &stats_of);
   nb::class_<PyServer>(m, "Server")
       .def(nb::init<>())
       .def("close", &PyServer::close)

@@ -234,9 +234,7 @@ NB_MODULE(_dlock, m) {
   m.def("close_gate", &GilGate::close, nb::call_guard<nb::gil_scoped_release>());
   m.def("reset_gate", &GilGate::reset);
 
-  nb::class_<PyClient>(m, "Client")
-      .def(nb::init<const std::string&, const std::string&, const nb::bytes&, nb::callable>())
-      .def("close", &PyClient::close);
+  add_client(m);
   nb::class_<Held>(m, "Held")
       .def_prop_ro("held", &Held::held)
       .def("valid_for", &Held::valid_for)

@@ -18,7 +18,8 @@ USER = """
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 
-from distributed_lock import AsyncDistributedLock, DistributedLock, Lease, Mutex, Semaphore
+from distributed_lock import AsyncDistributedLock, Client, DistributedLock, Event, Lease, Mutex
+from distributed_lock import Semaphore, Stats
 from distributed_lock import ConditionVariable, Election, Latch, LeaderChange, SharedMutex
 from distributed_lock import UpgradeableLease, acquire_all, run_once
 from redis import Redis, RedisCluster
@@ -78,6 +79,14 @@ def family(document: SharedMutex) -> None:
     with ConditionVariable(client, "e") as condition:
         job: str = condition.wait_for(lambda: "job")
     print(ran, changes, opened, job)
+
+
+def watch(event: Event) -> None:
+    fence: int = event.fence
+    watched = Client(client, group=lambda name: name[:1], on_event=watch, slow_wait=10)
+    stats: Stats = watched.stats()
+    p99: float = stats.groups["a"].wait.quantile(0.99)
+    print(fence, p99, stats.losses[event.reason or "expired"], DistributedLock(watched, "a"))
 
 
 async def main() -> None:

@@ -8,6 +8,7 @@ from ._native import load as _load
 
 _dlock = _load(__name__)  # before all that uses it
 
+from ._clients import Client
 from ._condition import ConditionVariable
 from ._distributed_lock import AsyncDistributedLock, DistributedLock
 from ._election import Election, Leader, LeaderChange, LeaderObserver, Leadership
@@ -26,6 +27,7 @@ from ._errors import (
     Unreachable,
     UsageError,
 )
+from ._events import Event
 from ._gates import Barrier, Latch
 from ._infos import (
     BarrierInfo,
@@ -37,7 +39,6 @@ from ._infos import (
     WaiterInfo,
 )
 from ._inspect import (
-    Stats,
     break_lock,
     break_lock_async,
     inspect_barrier,
@@ -65,6 +66,7 @@ from ._several import (
     try_acquire_all_async,
 )
 from ._shared_mutex import SharedMutex, UpgradeableLease
+from ._stats import GroupStats, Histogram, LockStats, Stats
 
 __all__ = [
     "AsyncDistributedLock",
@@ -73,13 +75,17 @@ __all__ = [
     "BarrierInfo",
     "Broken",
     "Cancelled",
+    "Client",
     "ConditionVariable",
     "Deadlock",
     "DeadlockLink",
     "DistributedLock",
     "DistributedLockError",
     "Election",
+    "Event",
     "Forked",
+    "GroupStats",
+    "Histogram",
     "HolderInfo",
     "Latch",
     "LatchInfo",
@@ -93,6 +99,7 @@ __all__ = [
     "LockBusy",
     "LockInfo",
     "LockLost",
+    "LockStats",
     "LockTimeout",
     "Lost",
     "Mutex",

@@ -7,7 +7,15 @@ Terms = tuple[int, bool, int | None, int, int]
 
 class Client:
     def __init__(
-        self, url: str, prefix: str, label: bytes, log: Callable[[int, str], None], /
+        self,
+        url: str,
+        prefix: str,
+        label: bytes,
+        log: Callable[[int, str], None],
+        group: Callable[[bytes], bytes] | None,
+        on_event: Callable[[Event], None] | None,
+        slow_wait: int | None,
+        /,
     ) -> None: ...
     def close(self) -> None: ...
 
@@ -144,7 +152,24 @@ def inspect_latch(client: Client, name: bytes, /) -> GateInfo | None: ...
 def inspect_barrier(client: Client, name: bytes, /) -> GateInfo | None: ...
 def break_lock(client: Client, name: bytes, fence: int, /) -> bool: ...
 def list_deadlocks(client: Client, /) -> list[list[tuple[bytes, Party]]]: ...
-def stats(client: Client, /) -> list[int]: ...
+
+# Fields in the order of the dataclass of _events.
+Event = tuple[
+    str, bytes, str, float, int, str | None, str | None, float, float, int, LockInfo | None, bytes, int
+]
+
+lease_kinds: list[str]
+ways: list[str]
+loss_reasons: list[str]
+histogram_bounds: list[float]
+Histogram = tuple[list[int], int, float]
+# Counters, acquisitions by kind and way, losses by reason, wait, hold and gap.
+LockStats = tuple[list[int], list[list[int]], list[int], Histogram, Histogram, Histogram]
+
+def stats(
+    client: Client, /
+) -> tuple[LockStats, list[int], list[tuple[bytes, LockStats]], list[tuple[bytes, bool]]]: ...
+def prometheus_text(client: Client, /) -> bytes: ...
 
 class Server:
     def __init__(self) -> None: ...

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
-from . import _dlock, _process
+from . import _dlock
+from ._clients import client_of
 from ._infos import (
     BarrierInfo,
     DeadlockLink,
@@ -17,29 +17,13 @@ from ._infos import (
     party_of,
 )
 from ._names import bytes_of, checked_name, text_of
-from ._store import Store, url_of
+from ._stats import Stats
+from ._store import Store
 from ._waits import brief, in_thread
 
 
-@dataclass(frozen=True)
-class Stats:
-    """Counters of this process on one store, since its first lock there. `granted` and `passed` count
-    acquisitions by another's release, of another client or of a thread of this one. `commands` counts
-    the commands to the server."""
-
-    acquired: int
-    granted: int
-    passed: int
-    released: int
-    lost: int
-    timed_out: int
-    renewals: int
-    reconnects: int
-    commands: int
-
-
 def _client(client: Store, prefix: str) -> _dlock.Client:
-    return _process.client(url_of(client), prefix)
+    return client_of(client, prefix).native()
 
 
 def list_locks(client: Store = None, pattern: str = "*", *, prefix: str = "") -> list[LockInfo]:
@@ -155,5 +139,5 @@ def _listing_deadlocks(client: Store, prefix: str) -> Callable[[], list[list[Dea
 
 
 def stats(client: Store = None, *, prefix: str = "") -> Stats:
-    """Counters of this process for one store and prefix. Does not ask the server."""
-    return Stats(*_dlock.stats(_client(client, prefix)))
+    """As Client.stats(), of this process's client for a store and prefix."""
+    return client_of(client, prefix).stats()

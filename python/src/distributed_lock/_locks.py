@@ -22,7 +22,8 @@ from ._lease import Lease, ignore
 from ._mailbox import mailbox_of
 from ._names import NameOf, Naming, name_of, naming_of, quoted
 from ._ownership import Caller, Entry, Ownership, caller, coroutine_function, current_task
-from ._per_process import OfProcess, PerProcess
+from ._per_process import PerProcess
+from ._process import OfProcess
 from ._release import release_after, release_after_async
 from ._spans import Seconds, limit_of, milliseconds, seconds_of, ttl_of
 from ._store import Store

@@ -6,14 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from inspect import isawaitable
 
-from . import _dlock, _process
+from . import _dlock
+from ._clients import client_of
 from ._decorators import kind_of, refuse_later
 from ._errors import UsageError
 from ._lease import Lease
 from ._locks import DEFAULT_REPLICATION_TIMEOUT
 from ._names import checked_name
 from ._spans import Seconds, milliseconds
-from ._store import Store, url_of
+from ._store import Store
 from ._waits import brief, in_thread
 
 
@@ -42,7 +43,7 @@ async def begin_once_async(client: Store, lock_name: str, *, at_least: Seconds =
 
 def _beginning(client: Store, lock_name: str, at_least: Seconds, at_most: Seconds, prefix: str,
                min_replicas: int, replication_timeout: Seconds) -> Callable[[], _dlock.Lease | None]:
-    return partial(_dlock.begin_once, _process.client(url_of(client), prefix),
+    return partial(_dlock.begin_once, client_of(client, prefix).native(),
                    checked_name(lock_name), milliseconds(at_least, "at_least"),
                    milliseconds(at_most, "at_most"), min_replicas,
                    milliseconds(replication_timeout, "replication_timeout"))

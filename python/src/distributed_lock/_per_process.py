@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, NoReturn, TypeVar
+from typing import Generic, TypeVar
 
 from . import _dlock, _process
+from ._clients import client_of
 from ._names import checked_name, quoted
-from ._store import Store, url_of
+from ._process import OfProcess
+from ._store import Store
 
 T = TypeVar("T")
-
-
-class OfProcess:
-    """Is neither pickled nor deeply copied: connections and leases belong to one process."""
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a lock object belongs to its process, and is neither pickled nor deeply "
-                        "copied: make another one from the same settings")
 
 
 class PerProcess(OfProcess, Generic[T]):
@@ -26,8 +20,7 @@ class PerProcess(OfProcess, Generic[T]):
     def __init__(self, store: Store, name: str, prefix: str,
                  make: Callable[[_dlock.Client], T]) -> None:
         self.name = checked_name(name)
-        self._url = url_of(store)
-        self._prefix = prefix
+        self._client = client_of(store, prefix)
         self._make = make
         self._made: tuple[int, T] | None = None
         self.get()  # so that wrong settings are told now
@@ -35,11 +28,11 @@ class PerProcess(OfProcess, Generic[T]):
     @property
     def key(self) -> str:
         """The name with its prefix, as on the server."""
-        return self._prefix + self.name
+        return self._client.prefix + self.name
 
     def client(self) -> _dlock.Client:
         """The client of this process."""
-        return _process.client(self._url, self._prefix)
+        return self._client.native()
 
     def get(self) -> T:
         """The object of this process."""

@@ -10,17 +10,28 @@ import logging
 import os
 import sys
 import weakref
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol, TypeVar
 
 from . import _dlock, _hubs
 from ._errors import UsageError
 from ._names import bytes_of
 
+T = TypeVar("T")
+
 log = logging.getLogger("distributed_lock")
 log.addHandler(logging.NullHandler())
 _LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
+
+
+class OfProcess:
+    """Is neither pickled nor deeply copied: connections and leases belong to one process."""
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a lock object belongs to its process, and is neither pickled nor deeply "
+                        "copied: make another one from the same settings")
 
 
 class Holding(Protocol):
@@ -30,9 +41,10 @@ class Holding(Protocol):
         """At the end of the program; nothing if it is none of `must_wait`."""
 
 
-_clients: dict[tuple[str, str], _dlock.Client] = {}
+_clients: weakref.WeakValueDictionary[int, _dlock.Client] = weakref.WeakValueDictionary()
 _held: weakref.WeakValueDictionary[int, Holding] = weakref.WeakValueDictionary()
 _generation = 0
+_is_connected = False  # whether this process has made a client
 _label: str | None = None
 
 
@@ -41,7 +53,7 @@ def set_label(text: str) -> None:
     call, it is the name of the script. Call it before the first lock object is made; in the child of
     a fork, which connects anew, before the child uses one. Raises UsageError when it is too late."""
     global _label
-    if _clients:
+    if _is_connected:
         raise UsageError("set_label() comes too late: call it before the first lock object is made")
     _label = text
 
@@ -59,12 +71,15 @@ def generation() -> int:
     return _generation
 
 
-def client(url: str, prefix: str) -> _dlock.Client:
-    """The client of this process for these settings; connects when it is first used."""
-    key = (url, prefix)
-    # Without a mutex: a fork might find it locked, and greenlets in several threads too.
-    return _clients.get(key) or _clients.setdefault(
-        key, _dlock.Client(url, prefix, bytes_of(_own_label()), _report))
+def new_client(url: str, prefix: str, group: Callable[[bytes], bytes] | None,
+               on_event: Callable[[_dlock.Event], None] | None, slow_wait: int | None
+               ) -> _dlock.Client:
+    """A client for this process; connects when it is first used."""
+    global _is_connected
+    client = _dlock.Client(url, prefix, bytes_of(_own_label()), _report, group, on_event, slow_wait)
+    _is_connected = True
+    _clients[id(client)] = client
+    return client
 
 
 def hold(lease: Holding) -> None:
@@ -77,17 +92,25 @@ def _report(level: int, text: str) -> None:
     _hubs.at_home(partial(log.log, _LEVELS[level], "%s", text))
 
 
+def _alive(objects: weakref.WeakValueDictionary[int, T]) -> list[T]:
+    """Those that are still there. Other threads may add some meanwhile."""
+    return [one for each in objects.valuerefs() if (one := each()) is not None]
+
+
 def _begin_child() -> None:
-    global _held, _generation
+    global _held, _clients, _generation, _is_connected
     _generation += 1
+    _is_connected = False
     _held = weakref.WeakValueDictionary()
     _hubs.leave_home()
     _dlock.reset_gate()
-    _clients.clear()
+    for one in _alive(_clients):
+        one.close()
+    _clients = weakref.WeakValueDictionary()
 
 
 def _release_all() -> None:
-    held = [lease for each in _held.valuerefs() if (lease := each()) is not None]
+    held = _alive(_held)
     for must_wait in (False, True):  # so that where no server answers, most take one timeout together
         for lease in held:
             try:
@@ -99,7 +122,7 @@ def _release_all() -> None:
 def _end() -> None:
     _hubs.leave_home()
     _release_all()
-    for one in list(_clients.values()):
+    for one in _alive(_clients):
         one.close()
     _release_all()  # what a daemon thread got meanwhile, perhaps by a release above
     _dlock.close_gate()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from . import _dlock, _process
+from . import _dlock
+from ._clients import client_of
 from ._lease import Held
 from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, checked, terms_of
 from ._names import checked_name
 from ._spans import Seconds, limit_of
-from ._store import Store, url_of
+from ._store import Store
 from ._waits import Coming, blocking, in_thread
 
 
@@ -82,5 +83,5 @@ def _acquiring(client: Store, names: Sequence[str], terms: _dlock.Terms, timeout
                prefix: str) -> Callable[[bool], _dlock.Leases | None]:
     if isinstance(names, str):
         raise TypeError(f"names is a list of names, not a str: [{names!r}]")
-    return partial(_dlock.acquire_all, _process.client(url_of(client), prefix),
+    return partial(_dlock.acquire_all, client_of(client, prefix).native(),
                    [checked_name(name) for name in names], terms, limit_of(timeout))

@@ -23,9 +23,15 @@ class ClusterClient(Protocol):
     def nodes_manager(self) -> Any: ...
 
 
-# A client of redis-py, whose settings dlock reads; a URL; or None: $DLOCK_URL, and without that a
-# private server of this user on this machine.
-Store = Union[RedisClient, ClusterClient, str, None]
+class OwnClient(Protocol):
+    """The same of Client."""
+
+    def native(self) -> Any: ...
+
+
+# A client of redis-py, whose settings dlock reads; a Client; a URL; or None: $DLOCK_URL, and without
+# that a private server of this user on this machine.
+Store = Union[RedisClient, ClusterClient, OwnClient, str, None]
 
 
 def url_of(store: Store) -> str:

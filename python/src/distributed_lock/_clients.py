@@ -1,0 +1,95 @@
+"""Client: a process's client of a store, and what it tells about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import _dlock, _process
+from ._errors import UsageError
+from ._events import EventHandler, telling
+from ._names import bytes_of, text_of
+from ._process import OfProcess
+from ._spans import Seconds, limit_of
+from ._stats import Stats, stats_of
+from ._store import Store, url_of
+
+
+class Client(OfProcess):
+    """A client of a store, to be passed to locks in place of a client of redis-py or a URL, by those
+    who want to watch their locks. Make one and share it: each has a connection of its own. Does not
+    connect before it is used. Thread-safe; a forked child connects anew.
+
+        client = Client(redis, group=lambda name: name.partition(":")[0], on_event=print)
+        with DistributedLock(client, "order:4711"): ...
+
+    `store`: as of DistributedLock. `prefix` is put before the names of its locks, which then must not
+    say another one. `group(name)` returns the group under which a lock is counted in stats(): each is
+    a series in a metrics system, so it must stand for many locks, and never be the name itself. It is
+    called where a lock object is made, and what it raises goes on to there.
+
+    `on_event(event)` is called with each Event, in their order, on a thread of the library, where also
+    the callbacks of `lost` are called: in asyncio, hand the event over with
+    `loop.call_soon_threadsafe(function, event)`. Where gevent or eventlet run greenlets, it is called
+    in one of them. If it is slow, it delays other callbacks, never a lock. At most 1000 events wait
+    for it; later ones are dropped and counted. What it raises is logged.
+
+    `slow_wait`: a wait that has lasted for so many seconds is reported once in the log and as an event
+    "waiting", with who holds the lock; 0.001 s to a year. None: never. Raises UsageError for settings
+    that are wrong."""
+
+    def __init__(self, store: Store = None, *, prefix: str = "",
+                 group: Callable[[str], str] | None = None, on_event: EventHandler | None = None,
+                 slow_wait: Seconds | None = None) -> None:
+        if isinstance(store, Client):
+            raise UsageError("the store of a Client is a client of redis-py or a URL, not a Client")
+        self.prefix = prefix
+        self._url = url_of(store)
+        self._group = None if group is None else _grouping(group)
+        self._on_event = None if on_event is None else telling(on_event)
+        self._slow_wait = limit_of(slow_wait, "slow_wait")
+        self._native: dict[int, _dlock.Client] = {}
+        self.native()  # so that wrong settings are told now
+
+    def native(self) -> _dlock.Client:
+        """The library's client of this process."""
+        generation = _process.generation()
+        # Without a mutex: a fork might find it locked, and greenlets in several threads too.
+        return self._native.get(generation) or self._native.setdefault(
+            generation, _process.new_client(self._url, self.prefix, self._group, self._on_event,
+                                            self._slow_wait))
+
+    def stats(self) -> Stats:
+        """What it has counted and measured since it was made, all of one moment. Does not ask the
+        server."""
+        return stats_of(self.native())
+
+    def prometheus_text(self) -> str:
+        """The same in Prometheus' text format, to be served as `text/plain; version=0.0.4`;
+        docs/observability.md lists the metrics."""
+        return text_of(_dlock.prometheus_text(self.native()))
+
+    def __repr__(self) -> str:
+        return f"<Client prefix={self.prefix!r}>"  # the URL may have a password
+
+
+def _grouping(group: Callable[[str], str]) -> Callable[[bytes], bytes]:
+    def group_of(name: bytes) -> bytes:
+        result = group(text_of(name))
+        if not isinstance(result, str):
+            raise TypeError(f"group returned {result!r} for a lock, which is no str")
+        return bytes_of(result)
+
+    return group_of
+
+
+_shared: dict[tuple[str, str], Client] = {}
+
+
+def client_of(store: Store, prefix: str) -> Client:
+    """The store itself if it is a Client, or the one that all share who pass these."""
+    if isinstance(store, Client):
+        if prefix:
+            raise UsageError("a lock of a Client has the prefix of that: say Client(..., prefix=...)")
+        return store
+    key = (url_of(store), prefix)
+    return _shared.get(key) or _shared.setdefault(key, Client(key[0], prefix=prefix))
