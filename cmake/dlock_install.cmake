@@ -23,6 +23,8 @@ if(TARGET dlock-cli)
         DESTINATION "${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d")
     install(FILES packaging/prometheus/alerts.yml packaging/prometheus/alerts_test.yml
         COMPONENT command DESTINATION "${CMAKE_INSTALL_DATADIR}/dlock/prometheus")
+    install(FILES packaging/grafana/dlock.json
+        COMPONENT command DESTINATION "${CMAKE_INSTALL_DATADIR}/dlock/grafana")
 endif()
 # The manual pages are what the command says of itself, so it has to run here.
 if(TARGET dlock-cli AND NOT DLOCK_SANITIZE AND

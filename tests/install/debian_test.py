@@ -68,7 +68,7 @@ class Debian(unittest.TestCase):
             self.assertEqual(output_of(dlock, "run", "job", "--", "printenv", "DLOCK_NAME", env=environment),
                              "job\n")
             self.assertEqual(server.client().get("job"), None)
-        for file in ("man/man1/dlock-run.1.gz", "dlock/prometheus/alerts.yml"):
+        for file in ("man/man1/dlock-run.1.gz", "dlock/prometheus/alerts.yml", "dlock/grafana/dlock.json"):
             self.assertTrue((self.root / "usr/share" / file).is_file(), file)
 
     def test_a_program_is_built_with_them_and_runs(self):

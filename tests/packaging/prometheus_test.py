@@ -1,6 +1,7 @@
-"""The alerts for Prometheus and the dashboard for Grafana: of metrics that exist, and right."""
+"""The alerts for Prometheus and the dashboard for Grafana: they use metrics that exist, and work."""
 
 import json
+import math
 import os
 import pathlib
 import re
@@ -15,10 +16,12 @@ SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
 sys.path[:0] = [str(SOURCE / "tests/cli"), str(SOURCE / "tests/support")]
 
 from cli_case import CliCase, DLOCK, PATIENCE, eventually  # noqa: E402
+from prometheus_server import PrometheusServer  # noqa: E402
 from watched_program import WatchedProgram  # noqa: E402
 
 ALERTS = SOURCE / "packaging/prometheus/alerts.yml"
 ALERTS_TEST = SOURCE / "packaging/prometheus/alerts_test.yml"
+DASHBOARD = SOURCE / "packaging/grafana/dlock.json"
 OBSERVABILITY = SOURCE / "docs/observability.md"
 METRIC = re.compile(r"\b(?:dlock|leader_election)_\w+")
 SAMPLE = re.compile(r"^(\w+)[{ ]", re.MULTILINE)
@@ -29,6 +32,14 @@ def promtool(*arguments):
     done = subprocess.run(["promtool", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           text=True)
     return "" if done.returncode == 0 else done.stdout
+
+
+def expressions():
+    """Those of the dashboard, for series that have the labels by which people choose."""
+    found = [target["expr"] for panel in json.loads(DASHBOARD.read_text())["panels"]
+             for target in panel.get("targets", ())]
+    return [re.sub(r"\$(job|instance|group)\b", ".+", expression).replace("$__rate_interval", "10s")
+            for expression in found]
 
 
 class Alerts(unittest.TestCase):
@@ -44,6 +55,38 @@ class Alerts(unittest.TestCase):
         self.assertEqual(set(listed), {(rule.split()[0], re.search(r"severity: (\w+)", rule)[1]) for rule in rules})
         for rule in rules:
             self.assertRegex(rule, r"severity: (critical|warning)\n +annotations:\n +summary: .+\n +description: >-\n")
+
+
+class Dashboard(unittest.TestCase):
+    def test_each_panel_says_what_it_shows_and_has_a_place_of_its_own(self):
+        dashboard = json.loads(DASHBOARD.read_text())
+        self.assertGreaterEqual(dashboard["schemaVersion"], 38)  # of Grafana 10
+        self.assertIsNone(dashboard["id"])  # or another dashboard would be overwritten
+        self.assertEqual([variable["name"] for variable in dashboard["templating"]["list"]],
+                         ["datasource", "job", "instance", "group"])
+        panels = dashboard["panels"]
+        self.assertEqual(len({panel["id"] for panel in panels}), len(panels))
+        taken = set()
+        for panel in panels:
+            self.assertTrue(panel["title"])
+            place = panel["gridPos"]
+            cells = {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+            self.assertFalse(taken & cells, panel["title"])
+            self.assertLessEqual(place["x"] + place["w"], 24)
+            taken |= cells
+            if panel["type"] == "row":
+                continue
+            self.assertIn("Normal: ", panel["description"])
+            self.assertTrue(panel["fieldConfig"]["defaults"]["unit"])
+            for part in (panel, *panel["targets"]):
+                self.assertEqual(part["datasource"], {"type": "prometheus", "uid": "${datasource}"})
+
+    def test_promtool_accepts_each_expression(self):
+        rules = [{"record": f"panel:{number}", "expr": expression} for number, expression in enumerate(expressions())]
+        with tempfile.TemporaryDirectory() as directory:
+            file = pathlib.Path(directory) / "rules.yml"  # JSON is YAML
+            file.write_text(json.dumps({"groups": [{"name": "panels", "rules": rules}]}))
+            self.assertEqual(promtool("check", "rules", file), "")
 
 
 class Watched(CliCase):
@@ -74,15 +117,40 @@ class Watched(CliCase):
         self.assertIn('way="grant"} 1\n', program)
         self.assertIn('way="passing"} 1\n', program)
         exist = set(SAMPLE.findall(program + store))
-        used = set(METRIC.findall(ALERTS.read_text()))
+        used = set(METRIC.findall(ALERTS.read_text() + " ".join(expressions())))
         self.assertEqual({name for name in used - exist if not name.endswith("_")}, set())  # "dlock_client_*"
         families = set(re.findall(r"^# TYPE (\w+)", program + store, re.MULTILINE))
         documented = set(METRIC.findall(OBSERVABILITY.read_text()))
         self.assertEqual(families - documented, set())
 
+    def test_prometheus_finds_a_figure_for_each_panel_and_evaluates_the_alerts(self):
+        quick = re.sub(r"> 180\b|> 3600\b", "> 0", ALERTS.read_text())
+        quick = re.sub(r"^( +)for: .*", r"\1for: 0s", quick, flags=re.MULTILINE)
+        rules = self.directory / "rules.yml"
+        rules.write_text(quick)
+        prometheus = PrometheusServer(self.directory, rules, self.program.address, self.store)
+        self.addCleanup(prometheus.close)
+        self.program.take_turns(self.wait_for_waiters)
+
+        empty = expressions()
+
+        def all_have_figures():
+            empty[:] = [expression for expression in empty
+                        if not any(math.isfinite(value) for _, value in prometheus.query(expression))]
+            return not empty
+        self.assertTrue(eventually(all_have_figures, PATIENCE), empty)
+
+        def summaries():
+            return {alert["annotations"]["summary"].partition(" for ")[0]
+                    for alert in prometheus.ask("alerts")["alerts"]}
+        self.assertTrue(eventually(lambda: "a program has held the lock order:2" in summaries(), PATIENCE), summaries())
+        for group in prometheus.ask("rules")["groups"]:
+            for rule in group["rules"]:
+                self.assertEqual((rule["health"], rule.get("lastError")), ("ok", None), rule["name"])
+
 
 if __name__ == "__main__":
-    if not shutil.which("promtool") or not pathlib.Path(DLOCK).with_name("dlock-serve").exists():
-        print("no promtool here, or dlock was built without cpp-httplib")
+    if not shutil.which("prometheus") or not pathlib.Path(DLOCK).with_name("dlock-serve").exists():
+        print("no Prometheus here, or dlock was built without cpp-httplib")
         sys.exit(77)
     unittest.main()
