@@ -66,7 +66,7 @@ class Client(OfProcess):
     def prometheus_text(self) -> str:
         """The same in Prometheus' text format, to be served as `text/plain; version=0.0.4`;
         docs/observability.md lists the metrics."""
-        return text_of(_dlock.prometheus_text(self.native()))
+        return _dlock.prometheus_text(self.native()).decode(errors="replace")
 
     def __repr__(self) -> str:
         return f"<Client prefix={self.prefix!r}>"  # the URL may have a password
