@@ -34,7 +34,7 @@ struct Event {
   Kind kind{};                               ///< what happened
   std::string name;                          ///< of the lock or election, without the prefix
   LeaseKind lock = LeaseKind::mutex;         ///< what the lease holds, or would
-  std::chrono::system_clock::time_point at;  ///< when, by the clock on the wall
+  std::chrono::system_clock::time_point at;  ///< when it began to happen, by the clock on the wall
   std::int64_t fence = 0;                    ///< of the lease; 0: there is none
   std::optional<AcquiredBy> way;             ///< how the lease was `acquired`
   std::optional<LossReason> reason;          ///< why it was `lost`, or its leader `deposed`

@@ -68,7 +68,9 @@ void Events::emit(Event&& event) {
     }
     return;
   }
-  event.at = std::chrono::system_clock::now();
+  if (event.at == std::chrono::system_clock::time_point{}) {
+    event.at = std::chrono::system_clock::now();
+  }
   if (event.text.empty()) {
     event.text = describe(event);
   }
@@ -117,6 +119,7 @@ void Events::releasing(core::Instant now, const core::LeaseRecord& lease) {
     return;
   }
   auto event = event_of(Event::Kind::released, lease);
+  event.at = std::chrono::system_clock::now();  // not when the server confirms it
   event.held = now - lease.since;
   releasing_.insert_or_assign(lease.id, std::move(event));
 }
