@@ -105,9 +105,15 @@ typedef void (*dlock_log_handler)(void* context, dlock_log_level level, const ch
 /** Writes the name of the group under which the lock `name` (`length` bytes) is counted, with its
  * NUL, to `group`, which has DLOCK_GROUP_SIZE bytes and is "" before. A group stands for many
  * locks: "orders" for "order:4711". It is called by each function that makes a lock, election,
- * latch, barrier or condition, on the thread that calls this function, or for its `_queued` form on
- * a thread of the library; it must be thread-safe, and not call back into that client. */
+ * latch, barrier or condition, and by dlock_once_begin() and its `_queued` form, once for each name
+ * in their order, on the thread that calls this function. It must be as thread-safe as these calls
+ * are, and not call back into that client. */
 typedef void (*dlock_group_function)(void* context, const char* name, size_t length, char* group);
+/** A dlock_group_function for runtimes that cannot be called: they work out the groups before they
+ * call the function that makes a lock. `context` points to a `const char*`, which is NULL, for the
+ * group "", or points to the first of the texts, each with its NUL, that name the groups of the
+ * following locks in their order. Takes the first one, and lets the pointer point behind it. */
+DLOCK_API void dlock_group_next(void* context, const char* name, size_t length, char* group);
 
 /** Something that happened to a lock of a client; see dlock_lock_event. */
 typedef struct dlock_lock_event dlock_lock_event;

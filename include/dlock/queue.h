@@ -46,8 +46,9 @@ typedef struct dlock_event {
   dlock_lease* lease;  /**< what was acquired; belongs to the reader */
   const char* message; /**< of an error */
   const char* text;    /**< a result, or a line of the log */
-  const dlock_leader* leader;         /**< who leads */
-  int64_t number;                     /**< a result that is a number */
+  const dlock_leader* leader; /**< who leads */
+  int64_t number; /**< a result that is a number; of dlock_acquire_queued() with DLOCK_TIMED_OUT,
+                     the place in the queue, 1 being next, or 0 if it is not known */
   const dlock_lock_event* lock_event; /**< what happened to a lock */
 } dlock_event;
 

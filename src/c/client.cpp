@@ -72,6 +72,16 @@ ClientOptions client_options(const dlock_client_options& from,
 
 }  // namespace
 
+void dlock_group_next(void* context, const char* /*name*/, std::size_t /*length*/, char* group) {
+  auto& next = *static_cast<const char**>(context);
+  if (next == nullptr) {
+    return;
+  }
+  const auto length = std::strlen(next);
+  std::memcpy(group, next, std::min(length, std::size_t{DLOCK_GROUP_SIZE - 1}));
+  next += length + 1;
+}
+
 dlock_status dlock_client_new(const char* url, const dlock_client_options* options,
                               dlock_client** client) {
   return c::make(client, "client", [&] {

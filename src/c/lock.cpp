@@ -191,9 +191,10 @@ dlock_status dlock_acquire_queued(dlock_lock* lock, std::int64_t timeout_ms,
         queue, c::Event{DLOCK_EVENT_ACQUIRED, context, DLOCK_CANCELLED, "the client was freed"});
     auto handler = [pending, its = c::kept(lock)](AcquireResult result) {
       dlock_lease* lease = nullptr;
+      const auto place = result.place;
       const auto status = c::guarded(
           [&] { lease = c::handle<dlock_lease>(nullptr, std::move(result).get(), its); });
-      if (!pending->end(status, lease) && lease != nullptr) {
+      if (!pending->end(status, lease, place) && lease != nullptr) {
         lease->abandon();
         lease->free();
       }

@@ -1,14 +1,13 @@
 // Work that is begun once in a period.
 #include "dlock/once.hpp"
 
-#include <string>
-#include <string_view>
 #include <utility>
 
 #include "c/arguments.hpp"
 #include "c/background.hpp"
 #include "c/handles.hpp"
 #include "c/status.hpp"
+#include "locks/once_lock.hpp"
 
 using namespace dlock;
 
@@ -25,8 +24,8 @@ OnceOptions once_options(const dlock_once_options* options) {
   return once;
 }
 
-Lease begin(Client& client, std::string_view name, const OnceOptions& options) {
-  auto begun = begin_once(client, name, options);
+Lease begin(const detail::OnceLock& lock) {
+  auto begun = lock.begin();
   if (!begun) {
     throw_error(errc::timed_out, "another client does the work, or did it less than at_least ago");
   }
@@ -40,7 +39,7 @@ dlock_status dlock_once_begin(dlock_client* client, const char* name, std::size_
   return c::make(lease, "lease", [&] {
     c::require(client != nullptr, "client");
     return c::handle<dlock_lease>(
-        client->queue(), begin(client->client, c::bytes(name, length), once_options(options)));
+        client->queue(), begin({client->client, c::bytes(name, length), once_options(options)}));
   });
 }
 
@@ -48,11 +47,12 @@ dlock_status dlock_once_begin_queued(dlock_client* client, const char* name, std
                                      const dlock_once_options* options, std::uint64_t context) {
   return c::guarded([&] {
     c::require(client != nullptr, "client");
-    c::in_background(c::queue_of(*client), {DLOCK_EVENT_ACQUIRED, context},
-                     [owner = c::kept(client), its = std::string{c::bytes(name, length)},
-                      once = once_options(options)](const std::stop_token&, c::Event& event) {
-                       event.lease =
-                           c::handle<dlock_lease>(nullptr, begin(owner->client, its, once));
-                     });
+    c::in_background(
+        c::queue_of(*client), {DLOCK_EVENT_ACQUIRED, context},
+        [owner = c::kept(client),
+         lock = detail::OnceLock{client->client, c::bytes(name, length), once_options(options)}](
+            const std::stop_token&, c::Event& event) {
+          event.lease = c::handle<dlock_lease>(nullptr, begin(lock));
+        });
   });
 }

@@ -48,10 +48,11 @@ Pending::~Pending() {
 }
 
 // An error's message is that of this thread.
-bool Pending::end(dlock_status status, dlock_lease* lease) {
+bool Pending::end(dlock_status status, dlock_lease* lease, std::int64_t number) {
   event_.status = status;
   event_.message = status == DLOCK_OK ? "" : dlock_last_error();
   event_.lease = lease;
+  event_.number = number;
   return std::exchange(queue_, nullptr)->push(std::move(event_));
 }
 

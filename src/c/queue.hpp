@@ -96,7 +96,7 @@ class Pending {
   /// The call did not begin.
   void take_back() noexcept { queue_.reset(); }
   /// It ended: false when the reader is gone.
-  bool end(dlock_status status, dlock_lease* lease = nullptr);
+  bool end(dlock_status status, dlock_lease* lease = nullptr, std::int64_t number = 0);
 
  private:
   std::shared_ptr<dlock_queue> queue_;

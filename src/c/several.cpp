@@ -1,7 +1,7 @@
 // Several mutexes as one lock.
+#include <memory>
 #include <optional>
 #include <stop_token>
-#include <string>
 #include <utility>
 #include <vector>
 
@@ -9,7 +9,7 @@
 #include "c/handles.hpp"
 #include "c/status.hpp"
 #include "dlock/acquire_all.hpp"
-#include "dlock/mutex.hpp"
+#include "locks/lock_spec.hpp"
 
 using namespace dlock;
 
@@ -23,20 +23,20 @@ dlock_status dlock_all_new(dlock_client* client, const char* const* names,
       throw_error(errc::usage, "the list of names is empty");
     }
     const auto settings = c::lock_options(options);
-    std::vector<std::string> all;
+    std::vector<LeaseSource> all;
     for (std::size_t i = 0; i < count; ++i) {
       c::require(names[i] != nullptr, "one of the names");
-      all.emplace_back(c::bytes(names[i], lengths != nullptr ? lengths[i] : DLOCK_TEXT));
-      static_cast<void>(Mutex{client->client, all.back(), settings});  // throws what is wrong
+      const auto name = c::bytes(names[i], lengths != nullptr ? lengths[i] : DLOCK_TEXT);
+      all.emplace_back(std::make_shared<detail::LockSpec>(client->client, name, settings), 0);
     }
     c::Ways ways;
-    ways.take_special = [owner = c::kept(client), all = std::move(all), settings](
+    ways.take_special = [owner = c::kept(client), all = std::move(all)](
                             c::Limit limit,
                             const std::stop_token& stop) -> std::optional<c::Right> {
       if (!limit) {
-        return acquire_all(owner->client, all, settings, stop);
+        return acquire_all(all, stop);
       }
-      return try_acquire_all_for(owner->client, all, *limit, settings, stop);
+      return try_acquire_all_for(all, *limit, stop);
     };
     return c::handle<dlock_lock>(client->queue(), std::move(ways));
   });

@@ -7,6 +7,7 @@
 #include "dlock/error.hpp"
 #include "locks/lease_state.hpp"
 #include "locks/lock_spec.hpp"
+#include "locks/once_lock.hpp"
 #include "runtime/clock.hpp"
 
 namespace dlock {
@@ -25,16 +26,24 @@ void check(const OnceOptions& options) {
 }  // namespace
 
 std::optional<Lease> begin_once(Client& client, std::string_view name, OnceOptions options) {
+  return detail::OnceLock{client, name, options}.begin();
+}
+
+detail::OnceLock::OnceLock(Client& client, std::string_view name, const OnceOptions& options) {
   check(options);
-  const detail::LockSpec lock{client, name,
-                              LockOptions{.ttl = options.at_most,
-                                          .renew = false,
-                                          .min_replicas = options.min_replicas,
-                                          .replication_timeout = options.replication_timeout}};
-  auto lease = lock.take(milliseconds::zero(), {});
+  lock_ =
+      std::make_shared<LockSpec>(client, name,
+                                 LockOptions{.ttl = options.at_most,
+                                             .renew = false,
+                                             .min_replicas = options.min_replicas,
+                                             .replication_timeout = options.replication_timeout});
+  at_least_ = std::min(options.at_least, lock_->options.ttl);
+}
+
+std::optional<Lease> detail::OnceLock::begin() const {
+  auto lease = lock_->take(milliseconds::zero(), {});
   if (lease) {
-    detail::LeaseState::keep_until(*lease,
-                                   runtime::now() + std::min(options.at_least, lock.options.ttl));
+    LeaseState::keep_until(*lease, runtime::now() + at_least_);
   }
   return lease;
 }

@@ -106,7 +106,39 @@ static void group_by_letter(void* context, const char* name, size_t length, char
   group[0] = name[0];
 }
 
+/* Of a program whose language gives no function to C. */
+static void grouping_without_a_call(void) {
+  const char* next = NULL;
+  const dlock_client_options options = {
+      .size = sizeof options, .group = dlock_group_next, .group_context = &next};
+  dlock_client* client = NULL;
+  CHECK(dlock_client_new(NULL, &options, &client) == DLOCK_OK);
+  dlock_lock_free(new_mutex(client, "none"));
+  const char* const names[] = {"x", "y"};
+  dlock_lock* both = NULL;
+  next = "first\0second";
+  CHECK(dlock_all_new(client, names, NULL, 2, NULL, &both) == DLOCK_OK);
+  char longer[2 * DLOCK_GROUP_SIZE] = {0};
+  memset(longer, 'l', sizeof longer - 1);
+  next = longer;
+  dlock_lease_free(acquire(both));
+  dlock_lock* mutex = new_mutex(client, "long");
+  next = NULL;
+  dlock_lease_free(acquire(mutex));
+  dlock_group_stats groups[4];
+  dlock_snapshot snapshot = {
+      .size = sizeof snapshot, .groups = groups, .group_size = sizeof *groups, .max_groups = 4};
+  CHECK(dlock_client_snapshot(client, &snapshot) == DLOCK_OK && snapshot.group_count == 4);
+  CHECK(strcmp(groups[1].group, "first") == 0 && strcmp(groups[2].group, "second") == 0);
+  CHECK(groups[1].released == 1 && groups[2].released == 1 && groups[3].released == 1);
+  CHECK(strlen(groups[3].group) == DLOCK_GROUP_SIZE - 1);
+  dlock_lock_free(mutex);
+  dlock_lock_free(both);
+  dlock_client_free(client);
+}
+
 void measuring(void) {
+  grouping_without_a_call();
   int calls = 0;
   const dlock_client_options options = {
       .size = sizeof options, .group = group_by_letter, .group_context = &calls};
