@@ -6,6 +6,7 @@ import { DlockError, c, structOf } from './library.js';
 import { SUBJECT, fromJson } from './looking.js';
 import { NativeClient, NativeLease, bytesOf, queue } from './native.js';
 import { span, whole, withSpans } from './spans.js';
+import { prometheusText, statsOf } from './stats.js';
 
 const CLIENT = () => 'A client belongs to its thread: send its URL instead. It';
 
@@ -70,9 +71,10 @@ export class Client {
   }
 
   constructor(url, options = {}) {
-    const { log } = options;
-    if (log !== undefined && typeof log !== 'function') throw new TypeError('log must be a function');
-    const given = withSpans(options, 'connectTimeout', 'requestTimeout', 'safetyMargin', 'patience');
+    for (const name of ['log', 'onEvent', 'group']) {
+      if (!['undefined', 'function'].includes(typeof options[name])) throw new TypeError(`${name} must be a function`);
+    }
+    const given = withSpans(options, 'connectTimeout', 'requestTimeout', 'safetyMargin', 'patience', 'slowWait');
     this.#native = new NativeClient(url, given, this);
     this.url = this.#native.url;
     this.threadBound = CLIENT;
@@ -124,7 +126,8 @@ export class Client {
     const settings = structOf(atLeast, atMost, minReplicas, replicationTimeout);
     const bytes = bytesOf(name);
     const { handle } = this.#native;
-    const begin = (number) => c.beginOnce(handle, bytes, bytes.length, settings, number);
+    const begin = (number) =>
+      this.#native.grouped([name], () => c.beginOnce(handle, bytes, bytes.length, settings, number));
     const begun = queue.call(begin, (event) => new Lease(name, new NativeLease(name, event)), this);
     return orNull(begun);
   }
@@ -179,7 +182,11 @@ export class Client {
   }
 
   stats() {
-    return this.#native.stats;
+    return statsOf(this.#native.handle);
+  }
+
+  prometheusText() {
+    return prometheusText(this.#native.handle);
   }
 
   async close() {

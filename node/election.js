@@ -8,12 +8,16 @@ import { withSpans } from './spans.js';
 /** A lock whose holder is the leader and says a value to all. */
 export class Election {
   #native;
+  #refine;
 
   constructor(client, name, options = {}) {
     const bytes = bytesOf(name);
     const settings = lockOptions(options);
-    const handle = made(c.newElection, nativeClientOf(client).handle, bytes, bytes.length, settings);
+    const native = nativeClientOf(client);
+    const make = () => made(c.newElection, native.handle, bytes, bytes.length, settings);
+    const handle = native.grouped([name], make);
     this.name = name;
+    this.#refine = (error) => native.refine(error, name, {}, client);
     this.#native = new NativeHandle(this, handle, c.freeElection);
   }
 
@@ -22,7 +26,7 @@ export class Election {
     const bytes = bytesOf(value);
     const begin = (number) => c.campaign(this.#native.handle, bytes, bytes.length, wait ?? -1, number);
     const end = (event) => new NativeLease(this.name, event);
-    const leadership = new Leadership(this.name, await waiting(signal, begin, end, this));
+    const leadership = new Leadership(this.name, await waiting(signal, begin, end, this, this.#refine));
     if (signal?.aborted) {
       await leadership.release().catch(() => {}); // came too late, and nobody has it
       throw signal.reason;

@@ -8,7 +8,8 @@ import { whole, withSpans } from './spans.js';
 class Gate {
   constructor(name, make, free, client, ...given) {
     const bytes = bytesOf(name);
-    const handle = made(make, nativeClientOf(client).handle, bytes, bytes.length, ...given);
+    const native = nativeClientOf(client);
+    const handle = native.grouped([name], () => made(make, native.handle, bytes, bytes.length, ...given));
     this.name = name;
     Object.defineProperty(this, '_native', { value: new NativeHandle(this, handle, free), enumerable: false });
   }

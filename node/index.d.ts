@@ -26,6 +26,22 @@ export class DlockError extends Error {
   constructor(code: ErrorCode, message: string);
 }
 
+/** The code is `DLOCK_TIMED_OUT`; `message` says what the client knew when the wait ended. */
+export class TimedOutError extends DlockError {
+  constructor(message: string, place?: number);
+  /** The place of this client in the queue by the server's last reply, 1 being next; 0 if it was not in
+   * the queue, if another call of this client stood there for it, or if it is not known, as of an
+   * upgradeable reader, an election, or several locks. */
+  readonly place: number;
+  /** Asks the server now who holds the lock and who waits, like `inspectLock`. Rejects with
+   * `DLOCK_USAGE` if the error is not one of `acquire`, `withLock` or `campaign`, with
+   * `DLOCK_CANCELLED` if the client is closed. */
+  inspect(): Promise<LockInfo>;
+  /** `message`, and one line that says what `inspect` does: host, pid, program and label of the holder,
+   * how long it has held the lock, and how many clients wait. Only `message` if the server does not say. */
+  describe(): Promise<string>;
+}
+
 /** The version of the library, as `0.1.0`. */
 export const version: string;
 
@@ -45,6 +61,17 @@ export interface ClientOptions {
   /** Receives the library's own reports, such as reconnects and losses; none: they are dropped. The
    * event loop calls it, so lines may be missing after the loop was blocked. Its exceptions are dropped. */
   log?: (level: 'debug' | 'info' | 'warning' | 'error', text: string) => void;
+  /** Is told what happens to the locks of this client. The event loop calls it; it may use the client.
+   * What it throws becomes an uncaught exception. It does not keep the process alive. At most 1000 events
+   * wait for the loop; later ones are dropped. Without it there are no events, and they cost nothing. */
+  onEvent?: (event: LockEvent) => void;
+  /** A wait that has lasted for so long is reported once, to `log` and as a `waiting` event, with the
+   * holder: the library asks the server for it. Never, without it. */
+  slowWait?: number;
+  /** Names the group under which a lock is counted: one for many locks, as `order` for `order:4711`; at
+   * most 63 bytes. Called for each call that needs a lock, and for each new `Election`, `Latch`, `Barrier`
+   * and `ConditionVariable`; what it throws reaches the caller. All locks are in the group `''` without it. */
+  group?: (name: Name) => string;
 }
 
 /** A lock's name: text, or any bytes. */
@@ -225,17 +252,102 @@ export interface DeadlockLink {
   holder: Party;
 }
 
-/** What a client has counted since it was made. */
-export interface Stats {
+/** What a lease holds. `upgrade`: what an upgradeable reader has in addition while it is the writer. */
+export type LeaseKind = 'mutex' | 'reader' | 'writer' | 'upgradeable' | 'upgrade' | 'permits' | 'part';
+/** How a client got a lease: by the server's reply, by another client's release, or from another call of
+ * this client. */
+export type Way = 'request' | 'grant' | 'passing';
+/** Why a lease ended before its release; docs/observability.md says more. */
+export type LossReason = 'expired' | 'gone' | 'taken' | 'broken' | 'maxHold' | 'timeUp';
+
+/** How long something took, each time, in milliseconds. */
+export interface Histogram {
+  /** The upper bounds of the ranges, from 0.1 to 500,000; the last range has none. */
+  readonly bounds: readonly number[];
+  /** How often it was in each range; not cumulative. */
+  readonly counts: readonly number[];
+  readonly count: number;
+  readonly sum: number;
+  /** The time below which the share `q` (0.99) of all times was, interpolated in its range. 0 if there
+   * are none; the last bound if it is beyond that. */
+  quantile(q: number): number;
+}
+
+/** What concerns leases and waits. */
+export interface LockStats {
+  /** Releases that the server confirmed, or that were passed on. */
+  released: number;
+  /** Waits whose limit passed. */
+  timedOut: number;
+  /** Waits that ended with `DLOCK_DEADLOCK`. */
+  deadlocks: number;
+  /** Leases held now. */
+  held: number;
+  /** Calls under way that want a lock, or wait at a latch, barrier or condition. */
+  waiting: number;
+  /** From the call to the lease. */
+  wait: Histogram;
+  /** From the lease to its release or loss. */
+  hold: Histogram;
+  /** From another client's release to the lease that it granted. */
+  handoffGap: Histogram;
+}
+
+/** Of one group of locks. */
+export interface GroupStats extends LockStats {
+  group: string;
+  acquisitions: Record<LeaseKind, Record<Way, number>>;
+  losses: Record<LossReason, number>;
+}
+
+/** What a client has counted and measured since it was made: the sums over all groups. */
+export interface Stats extends LockStats {
+  /** Acquisitions that ended with a lease; of these `granted` and `passed` by these ways. */
   acquired: number;
   granted: number;
   passed: number;
-  released: number;
+  /** Leases that ended while they were wanted. */
   lost: number;
-  timedOut: number;
   renewals: number;
   reconnects: number;
   commands: number;
+  sentBytes: number;
+  receivedBytes: number;
+  /** Events that `onEvent` was not told, because the event loop was too slow. */
+  droppedEvents: number;
+  /** One for each group that was used, `''` first. */
+  groups: GroupStats[];
+  /** The elections in which this client has campaigned, at most 64. */
+  elections: { name: string; leads: boolean }[];
+}
+
+/** Something that happened to a lock of a client. Times are in milliseconds, with fractions. */
+export interface LockEvent {
+  /** `waiting`: a wait has lasted for `slowWait`. Each `acquired` is followed by one `released` or `lost`. */
+  kind: 'acquired' | 'waiting' | 'released' | 'lost' | 'timedOut' | 'deadlock' | 'elected' | 'deposed';
+  name: Name;
+  lock: LeaseKind;
+  /** When: since 1970, as of `Date.now()`. */
+  at: number;
+  fence: bigint | null;
+  /** Of `acquired`. */
+  way: Way | null;
+  /** Of `lost`, and of `deposed` if the lease was lost. */
+  reason: LossReason | null;
+  /** How long the wait lasted, of waits that ended or go on; otherwise 0. */
+  waited: number;
+  /** How long the lease was held, of leases that ended; otherwise 0. */
+  held: number;
+  /** In the queue, 1 being next; 0 if it is not known. */
+  place: number;
+  /** How many clients wait, of `waiting`, if that is known. */
+  waiters: number | null;
+  /** Who holds the lock, of `waiting`, if that is known. */
+  holder: { host: string; pid: number; program: string; label: string; heldFor: number } | null;
+  /** A line for people. */
+  text: string;
+  /** How many events were dropped just before this one. */
+  dropped: number;
 }
 
 /** A connection to the lock store: one for each process is enough. Connects when it is used. */
@@ -288,8 +400,10 @@ export class Client implements AsyncDisposable {
   /** Takes the lock from the holder with this fence, never from a later one. Returns false if no holder
    * has this fence. First asks the holder's process, for `timeout` (1 s). */
   breakLock(name: Name, fence: bigint, options?: { timeout?: number }): Promise<boolean>;
-  /** The counters of this client. */
+  /** All statistics of this client, of one moment. */
   stats(): Stats;
+  /** The same in Prometheus' text format, to be served as `text/plain; version=0.0.4`. */
+  prometheusText(): string;
   /** Ends all waits with `DLOCK_CANCELLED`; leases go on. A second call does nothing. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

@@ -5,7 +5,7 @@ export { Client } from './client.js';
 export { Election } from './election.js';
 export { Barrier, ConditionVariable, Latch } from './gates.js';
 export { Leadership, Lease, Leases, UpgradeableLease } from './leases.js';
-export { DlockError, version } from './native.js';
+export { DlockError, TimedOutError, version } from './native.js';
 
 let shared;
 const client = () => (shared ??= new Client());

@@ -122,7 +122,7 @@ export async function orNull(acquired, none = null, some = undefined) {
     const result = await acquired;
     return some ?? result;
   } catch (error) {
-    if (error?.name === 'DlockError' && error.code === 'DLOCK_TIMED_OUT') return none;
+    if (error?.code === 'DLOCK_TIMED_OUT') return none;
     throw error;
   }
 }

@@ -48,10 +48,10 @@ export const c = {
   upgrade: of('int dlock_lease_upgrade_queued(void *lease, int64_t timeout_ms, uint64_t context)'),
   downgrade: of('int dlock_lease_downgrade_queued(void *lease, uint64_t context)'),
   toReader: of('int dlock_lease_downgrade_to_reader_queued(void *lease, uint64_t context)'),
-  stats: of('int dlock_client_stats(void *client, void *stats)'),
   inspect: of(
     'int dlock_inspect_queued(void *client, int subject, void *name, size_t length, uint64_t context)',
   ),
+  describe: of('int dlock_lock_describe_queued(void *lock, uint64_t context)'),
   breakLock: of(`int dlock_break_lock_queued(void *client, void *name, size_t length, int64_t fence,
     int64_t timeout_ms, uint64_t context)`),
   beginOnce: of(`int dlock_once_begin_queued(void *client, void *name, size_t length, void *options,
@@ -98,8 +98,45 @@ export class DlockError extends Error {
   }
 }
 
-export function errorOf(status, message = c.lastError()) {
-  return new DlockError(c.statusName(status), message);
+let setLock;
+/** Lets a TimedOutError ask about its lock; does nothing to another error. */
+export const setLockOf = (error, lock) => setLock(error, lock);
+
+/** A wait that ended without what it waited for: `place` is that in the queue, 0 if it is not known. */
+export class TimedOutError extends DlockError {
+  #lock = null; // { inspect, describe }, which ask the server
+
+  constructor(message, place = 0) {
+    super('DLOCK_TIMED_OUT', message);
+    this.name = 'TimedOutError';
+    this.place = place;
+  }
+
+  static {
+    setLock = (error, lock) => {
+      if (error instanceof TimedOutError) error.#lock = lock;
+    };
+  }
+
+  async inspect() {
+    if (this.#lock) return this.#lock.inspect();
+    throw new DlockError('DLOCK_USAGE', 'this error does not know its lock: call inspectLock() of the client');
+  }
+
+  async describe() {
+    try {
+      return this.#lock ? `${this.message}; ${await this.#lock.describe()}` : this.message;
+    } catch (error) {
+      if (error instanceof DlockError) return this.message;
+      throw error;
+    }
+  }
+}
+
+const TIMED_OUT = 9;
+
+export function errorOf(status, message = c.lastError(), place = 0) {
+  return status === TIMED_OUT ? new TimedOutError(message, place) : new DlockError(c.statusName(status), message);
 }
 
 export function check(status) {
@@ -128,22 +165,24 @@ export function madeQueue() {
   return { handle: handle[0], descriptor: descriptor[0] };
 }
 
-// A dlock_event: size, kind and status, context, lease, message, text, leader, number.
-const event = new BigUint64Array(8);
+// A dlock_event: size, kind and status, context, lease, message, text, leader, number, lock_event.
+const event = new BigUint64Array(9);
 const halves = new Uint32Array(event.buffer);
 event[0] = BigInt(event.byteLength);
 
 /** The next event of the queue; null if there is none. */
 export function nextEvent(queue) {
   if (!c.nextEvent(queue, event)) return null;
+  const value = isGiven(7) ? Number(BigInt.asIntN(64, event[7])) : 0;
   return {
     kind: halves[2],
     number: halves[4] + halves[5] * 2 ** 32, // a BigInt takes longer
     lease: pointerAt(3),
-    error: halves[3] ? errorOf(halves[3], textAt(4)) : null,
+    error: halves[3] ? errorOf(halves[3], textAt(4), value) : null,
     text: textAt(5),
     leader: isGiven(6) ? leaderOf(event[6]) : null,
-    value: isGiven(7) ? Number(BigInt.asIntN(64, event[7])) : 0,
+    value,
+    lockEvent: pointerAt(8),
   };
 }
 
@@ -160,18 +199,6 @@ function leaderOf(leader) {
   };
 }
 
-const COUNTERS = [
-  'acquired', 'granted', 'passed', 'released', 'lost', 'timedOut', 'renewals', 'reconnects', 'commands',
-];
-
-/** A dlock_stats, as an object. */
-export function statsOf(client) {
-  const words = new BigUint64Array(1 + COUNTERS.length);
-  words[0] = BigInt(words.byteLength);
-  check(c.stats(client, words));
-  return Object.fromEntries(COUNTERS.map((name, index) => [name, Number(words[1 + index])]));
-}
-
 /** Calls `function_` with an array of C texts, and one of their lengths. */
 export function withNames(names, function_) {
   const texts = names.map((name) => (name.length ? name : Buffer.alloc(1))); // an address, also of none
@@ -181,17 +208,21 @@ export function withNames(names, function_) {
   return result;
 }
 
-/** Calls `function_` with a dlock_client_options. Zero and undefined are its defaults. */
-export function withClientOptions(from, queue, logNumber, function_) {
+/** Calls `function_` with a dlock_client_options. Zero and undefined are its defaults. `log`, `events`:
+ * the numbers of their events; `groups`: where the names of groups are, for dlock_group_next(). */
+export function withClientOptions(from, queue, { log, events, groups }, function_) {
   const texts = [from.prefix, from.label].map((text) => text && Buffer.from(`${text}\0`));
   const [prefix, label] = texts.map((text) => (text ? koffi.address(text) : 0n));
   const spans = [from.connectTimeout, from.requestTimeout, 0, 0, from.safetyMargin];
-  const log = [0n, logNumber];
-  const last = [logNumber ? 1 : 0, from.patience];
-  const result = function_(structOf(...spans, prefix, label, ...log, queue, ...last));
+  const calls = [0n, log, queue, log ? 1 : 0, from.patience];
+  const group = groups ? [groupNext(), koffi.address(groups)] : [0n, 0n];
+  const told = [0n, events, events ? 1 : 0, from.slowWait];
+  const result = function_(structOf(...spans, prefix, label, ...calls, ...group, ...told));
   texts.length = 0; // not before
   return result;
 }
+
+const groupNext = () => koffi.address(library.symbol('dlock_group_next'));
 
 // A dlock_lock_options: its size, and the members in their order.
 const terms = new BigInt64Array(6);

@@ -2,12 +2,14 @@
 import { Buffer } from 'node:buffer';
 import process from 'node:process';
 
+import { lockEventOf } from './events.js';
+import { Groups } from './groups.js';
 import {
-  DlockError, c, check, lockOptions, made, madeLock, statsOf, withClientOptions, withNames,
+  DlockError, c, check, lockOptions, made, madeLock, setLockOf, withClientOptions, withNames,
 } from './library.js';
 import { Queue } from './queue.js';
 
-export { DlockError } from './library.js';
+export { DlockError, TimedOutError } from './library.js';
 
 export const version = c.version();
 
@@ -26,13 +28,13 @@ const LEVELS = ['debug', 'info', 'warning', 'error'];
 export const bytesOf = (name) => (typeof name === 'string' ? Buffer.from(name) : name);
 
 /** As `queue.call`; `signal` ends the wait, which then rejects with its reason. */
-export async function waiting(signal, begin, end, keeps) {
+export async function waiting(signal, begin, end, keeps, refine) {
   signal?.throwIfAborted();
   let number;
   const abort = () => queue.cancel(number);
   signal?.addEventListener('abort', abort);
   try {
-    return await queue.call((its) => begin((number = its)), end, keeps);
+    return await queue.call((its) => begin((number = its)), end, keeps, refine);
   } catch (error) {
     signal?.throwIfAborted(); // its reason, not ours
     throw error;
@@ -56,19 +58,37 @@ export class NativeHandle {
   }
 }
 
+// What it throws ends no other call, and is an uncaught exception, as of an EventEmitter's listener.
+function tell(handler, event) {
+  try {
+    handler(event);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}
+
 /** What a Client has. */
 export class NativeClient {
   #handle;
   #closed;
-  #logNumber = 0;
+  #numbers; // of its log and its events; 0 if nobody wants them
+  #groups;
 
   constructor(url, options, client) {
-    const { log } = options;
-    if (log) this.#logNumber = queue.newNumber();
-    this.#handle = withClientOptions(options, queue.handle, this.#logNumber, (settings) =>
+    const { log, onEvent, group } = options;
+    const numbers = { log: log ? queue.newNumber() : 0, events: onEvent ? queue.newNumber() : 0 };
+    this.#numbers = numbers;
+    this.#groups = group ? new Groups(group) : null;
+    const inside = { ...numbers, groups: this.#groups?.next };
+    this.#handle = withClientOptions(options, queue.handle, inside, (settings) =>
       made(c.newClient, url ?? null, settings),
     );
-    if (log) queue.listen(this.#logNumber, ({ text, value }) => text && log(LEVELS[value], text));
+    if (log) queue.listen(numbers.log, ({ text, value }) => text && log(LEVELS[value], text));
+    if (onEvent) {
+      queue.listen(numbers.events, ({ lockEvent }) => lockEvent && tell(onEvent, lockEventOf(lockEvent)));
+    }
     this.url = c.clientUrl(this.#handle);
     queue.own(client, this);
   }
@@ -78,10 +98,6 @@ export class NativeClient {
     queue.check();
     if (!this.#handle) throw new DlockError('DLOCK_CANCELLED', 'the client is closed');
     return this.#handle;
-  }
-
-  get stats() {
-    return statsOf(this.handle);
   }
 
   /** A `Kind`, which has a NativeLease; rejects with a DlockError. `client` stays alive meanwhile. */
@@ -97,7 +113,30 @@ export class NativeClient {
     };
     // At once: by the time it is awaited it may be lost.
     const end = (event) => new Kind(name, new NativeLease(name, event, all?.length));
-    return signal ? waiting(signal, begin, end, client) : queue.call(begin, end, client);
+    const refine = all ? null : (error) => this.refine(error, name, options, client);
+    return signal ? waiting(signal, begin, end, client, refine) : queue.call(begin, end, client, refine);
+  }
+
+  /** Lets an error of a wait for that lock ask the server about it. */
+  refine(error, name, options, client) {
+    const describe = async () => {
+      const lock = this.#lock(name, options);
+      const begin = (number) => {
+        try {
+          return c.describe(lock, number);
+        } finally {
+          c.freeLock(lock);
+        }
+      };
+      return queue.call(begin, ({ text }) => text, client);
+    };
+    setLockOf(error, { inspect: () => client.inspectLock(name), describe });
+    return error;
+  }
+
+  /** Calls `make`, which makes locks of these names, so that they are counted under their groups. */
+  grouped(names, make) {
+    return this.#groups ? this.#groups.during(names, make) : make();
   }
 
   /** Changes the number of permits. */
@@ -114,6 +153,12 @@ export class NativeClient {
   }
 
   #lock(name, options) {
+    const { all } = options;
+    if (!this.#groups) return this.#ungrouped(name, options);
+    return this.grouped(all ?? [name], () => this.#ungrouped(name, options));
+  }
+
+  #ungrouped(name, options) {
     const { all, shared, exclusive, upgradeable, permits, weight = 1 } = options;
     const settings = lockOptions(options);
     if (all) {
@@ -134,7 +179,7 @@ export class NativeClient {
     const handle = this.#handle;
     this.#handle = null;
     if (handle) {
-      const end = () => queue.unlisten(this.#logNumber);
+      const end = () => Object.values(this.#numbers).forEach((number) => queue.unlisten(number));
       this.#closed = queue.call((number) => c.freeClient(handle, number), end);
     }
     return this.#closed;

@@ -9,6 +9,7 @@ import { DlockError, c, check, madeQueue, nextEvent } from './library.js';
 const LOST = 3;
 const LEADER = 6;
 const LOG = 7;
+const LOCK = 8;
 
 // The asynchronous context of whoever is first is not that of all.
 const apart = AsyncResource.bind((function_) => function_());
@@ -51,7 +52,7 @@ export class Queue {
   #socket;
   #calls = new Map(); // those under way, by number
   #leases = new Map(); // who is to be told when a lease is lost, by the number of its acquisition
-  #listeners = new Map(); // who gets the leaders of an observer, or a client's log, by its number
+  #listeners = new Map(); // who gets an observer's leaders, or a client's log or events, by its number
   #users = 0; // while there are any, the process does not end
   #last = 0;
 
@@ -75,13 +76,14 @@ export class Queue {
   }
 
   /** Calls `begin` with a number. A promise for what `end` returns, called with the event when that is
-   * over; after an error only if there is a lease all the same. `keeps` stays alive until then. */
-  call(begin, end = () => {}, keeps = null) {
+   * over; after an error only if there is a lease all the same. `keeps` stays alive until then.
+   * `refine` makes the error of the event the one to reject with. */
+  call(begin, end = () => {}, keeps = null, refine = null) {
     return new Promise((resolve, reject) => {
       this.check();
       const number = this.newNumber();
       check(begin(number));
-      this.#calls.set(number, { resolve, reject, end, keeps });
+      this.#calls.set(number, { resolve, reject, end, keeps, refine });
       this.use();
     });
   }
@@ -151,12 +153,12 @@ export class Queue {
         this.#leases.get(number)?.tellLoss();
         continue;
       }
-      if (kind === LEADER || kind === LOG) {
+      if (kind === LEADER || kind === LOG || kind === LOCK) {
         this.#listeners.get(number)?.(event);
         continue;
       }
       const call = this.#finish(number);
-      if (error && !lease) call?.reject(error);
+      if (error && !lease) call?.reject(call.refine ? call.refine(error) : error);
       else if (call) settle(call, event);
     }
   }

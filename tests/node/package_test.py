@@ -20,7 +20,7 @@ from redis_server import RedisServer  # noqa: E402
 USER = """
 import {
   acquire, acquireAll, Barrier, Client, ConditionVariable, DlockError, Election, Latch, runOnce,
-  tryAcquire, withLock, type Lease, type LockInfo, type UpgradeableLease,
+  TimedOutError, tryAcquire, withLock, type Lease, type LockEvent, type LockInfo, type UpgradeableLease,
 } from 'dlock';
 import { lose, Server } from 'dlock/testing';
 
@@ -66,6 +66,21 @@ await client.breakLock('a', infos[0]?.fence ?? 0n);
   const logged = new Client(server.url, { log: (level, line) => console.log(level, line, open) });
   await lose(logged, await logged.acquire('a'));
   console.log(logged.stats().acquired);
+}
+const told = (event: LockEvent) => console.log(event.kind === 'timedOut', event.holder?.host, event.waited);
+const watched = new Client(undefined, { group: (name) => String(name)[0] ?? '', onEvent: told, slowWait: 10 });
+const p99: number = watched.stats().groups[0]?.wait.quantile(0.99) ?? watched.stats().wait.sum;
+const grants: number | undefined = watched.stats().groups[0]?.acquisitions.mutex.grant;
+// @ts-expect-error: there is no such kind
+if (watched.stats().groups[0]?.acquisitions.rwlock) console.log(p99, grants, watched.prometheusText());
+// @ts-expect-error: a group is a text
+new Client(undefined, { group: (name) => name.length });
+try {
+  await watched.acquire('a', { wait: 0 });
+} catch (error) {
+  if (!(error instanceof TimedOutError)) throw error;
+  const { waiters }: LockInfo = await error.inspect();
+  console.log(error.place, waiters.length, await error.describe());
 }
 await client.close();
 """
@@ -120,6 +135,9 @@ class Package(unittest.TestCase):
 
     def test_the_rest_of_the_family(self):
         self.passes("family.test.mjs")
+
+    def test_it_shows_what_its_locks_do(self):
+        self.passes("observability.test.mjs")
 
     def test_runtimes_end(self):
         self.passes("runtime.test.mjs")
