@@ -18,10 +18,12 @@ from redis_server import RedisServer  # noqa: E402
 
 # Code that a user may write, for tsc; a comment marks each line that must be an error.
 USER = """
+import { ROOT_CONTEXT } from '@opentelemetry/api';
 import {
   acquire, acquireAll, Barrier, Client, ConditionVariable, DlockError, Election, Latch, runOnce,
   TimedOutError, tryAcquire, withLock, type Lease, type LockEvent, type LockInfo, type UpgradeableLease,
 } from 'dlock';
+import { spans } from 'dlock/opentelemetry';
 import { lose, Server } from 'dlock/testing';
 
 const client = new Client('redis://localhost', { prefix: 'p:' });
@@ -82,6 +84,9 @@ try {
   const { waiters }: LockInfo = await error.inspect();
   console.log(error.place, waiters.length, await error.describe());
 }
+// @ts-expect-error: it is no tracer
+spans({ tracer: 'dlock' });
+await new Client(undefined, { onEvent: spans({ context: () => ROOT_CONTEXT }) }).close();
 await client.close();
 """
 
@@ -94,7 +99,7 @@ def lay_out():
     for path in (SOURCE / "node").iterdir():
         if path.is_file():
             shutil.copy(path, modules / "dlock")
-    for name in ("koffi", "@types", "undici-types"):
+    for name in ("koffi", "@types", "undici-types", "@opentelemetry"):
         (modules / name).symlink_to(DEPENDENCIES / name)
 
 
@@ -139,6 +144,9 @@ class Package(unittest.TestCase):
     def test_it_shows_what_its_locks_do(self):
         self.passes("observability.test.mjs")
 
+    def test_it_makes_spans(self):
+        self.passes("opentelemetry.test.mjs")
+
     def test_runtimes_end(self):
         self.passes("runtime.test.mjs")
 
@@ -147,6 +155,8 @@ if __name__ == "__main__":
     if not shutil.which("node"):
         print("skipped: node is not installed")
         sys.exit(77)
-    if not DEPENDENCIES.is_dir():
-        sys.exit("the packages of node/package.json are missing: run scripts/setup")
+    installed = DEPENDENCIES.parent / "complete"
+    wanted = SOURCE / "node/package-lock.json"
+    if not installed.is_file() or installed.read_text() != wanted.read_text():
+        sys.exit("packages of node/package.json are missing: run scripts/setup")
     unittest.main()
