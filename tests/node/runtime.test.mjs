@@ -104,7 +104,8 @@ test('workers are terminated at any moment, and nothing is left of them', async 
       const end = new AbortController();
       client.acquire('b', { signal: end.signal }).catch(() => {});
       client.acquire('a', holdsFor).then((lease) => i % 3 && lease.release()).catch(() => {});
-      const other = new Client();
+      const other = new Client(undefined, { group: (name) => name, onEvent: ({ text }) => text });
+      other.stats();
       const lease = await other.acquire('own' + Math.random(), holdsFor);
       if (i % 2) other.close();
       if (i % 3) lease.release();
