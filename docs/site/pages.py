@@ -19,7 +19,7 @@ import api  # noqa: E402
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENTS = ("*.md", "docs/*.md", "docs/*/*.md", "examples/*.md", "node/*.md", "python/*.md")
 EXAMPLES = ("examples/*.cpp", "examples/*.c", "examples/*.py", "examples/*.sh")
-PICTURES = ("docs/*/*.svg",)
+PICTURES = ("docs/*/*.svg", "docs/*/*.png")
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^()\s:#]+)(#[^()\s]*)?\)")  # to a file, not a picture
 BLOCK = re.compile(r"^(```.*?^```)$", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"^<!--.*?-->\n", re.MULTILINE | re.DOTALL)

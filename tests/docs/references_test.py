@@ -70,7 +70,9 @@ class References(unittest.TestCase):
     def test_every_picture_is_shown(self):
         shown = {(document.path.parent / link).resolve() for document in self.documents
                  for link in document.links}
-        self.assertEqual(set((SOURCE / "docs").glob("*/*.svg")) - shown, set())
+        pictures = {path for form in ("svg", "png") for path in (SOURCE / "docs").glob(f"*/*.{form}")}
+        self.assertEqual(pictures - shown, set())
+        self.assertEqual([path for path in pictures if path.stat().st_size > 150_000], [])
 
     def test_files_named_in_the_text_exist(self):
         for document in self.documents:

@@ -103,7 +103,7 @@ class Site(unittest.TestCase):
                 with self.subTest(block.place):
                     self.assertIn("".join(block.text.split()), text)
             for link in document.links:
-                if link.endswith(".svg"):
+                if link.endswith((".svg", ".png")):
                     self.assertRegex(page, rf'<img [^>]*src="{link}"')
 
     def test_no_list_or_table_is_left_as_text(self):

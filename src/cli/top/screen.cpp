@@ -128,7 +128,7 @@ std::vector<std::string> lock_lines(const View& view, const Scene& scene) {
       locks, view.selected, [](const auto& lock) -> const auto& { return lock->info.name; });
   if (found == locks.end()) return {printable(view.selected) + ": nobody holds it or waits for it"};
   auto lines = lines_of(lock_details(at(**found, scene.now)));
-  lines.push_back(fmt::format("  hand-offs {} a second", rate_text((*found)->handoffs)));
+  lines.push_back(fmt::format("  h/s       {}", rate_text((*found)->handoffs)));
   return lines;
 }
 
