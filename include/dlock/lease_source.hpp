@@ -43,6 +43,13 @@ class DLOCK_API LeaseSource {
   /// Waits for the lock and returns its lease. `stop` ends the wait with `Cancelled`. Throws
   /// `TimedOut` when `LockOptions::wait` is set and has passed.
   [[nodiscard]] Lease acquire(std::stop_token stop = {}) const;
+  /// Waits for at most `span` and returns the lease. `stop` ends the wait with `Cancelled`. Throws
+  /// `TimedOut` when the lock did not come in time.
+  template <class Rep, class Period>
+  [[nodiscard]] Lease acquire_within(const std::chrono::duration<Rep, Period>& span,
+                                     std::stop_token stop = {}) const {
+    return acquire_in(detail::in_ms(span), std::move(stop));
+  }
   /// Returns a lease if the lock is free now. Takes at most one round trip.
   [[nodiscard]] std::optional<Lease> try_acquire() const;
   /// Waits for at most `span` and returns a lease if the lock came in time. A span of zero or less
@@ -95,6 +102,7 @@ class DLOCK_API LeaseSource {
   [[nodiscard]] std::int64_t weight() const noexcept { return weight_; }
 
  private:
+  Lease acquire_in(std::chrono::milliseconds span, std::stop_token stop) const;
   std::optional<Lease> try_acquire_in(std::chrono::milliseconds span, std::stop_token stop) const;
   AsyncTryAcquire async_try_acquire_in(std::chrono::milliseconds span, std::stop_token stop) const;
   void async_try_acquire_in(std::chrono::milliseconds span, AcquireHandler handler,

@@ -25,7 +25,8 @@ struct Answer {
   std::uint64_t number = 0;      ///< of the call
   std::optional<Lease> lease{};  ///< what was acquired
   std::error_code error{};
-  std::string what{};  ///< of an error
+  std::string what{};      ///< of an error
+  std::int64_t place = 0;  ///< in the queue, of a wait that ran out
 };
 
 /// Thread-safe. It needs no GIL, so the thread that adds an answer waits for no thread of Python.
@@ -100,13 +101,13 @@ class PyMailbox {
   PyMailbox(const PyMailbox&) = delete;
   PyMailbox& operator=(const PyMailbox&) = delete;
 
-  /// A list of `(number, lease, code, message)`.
+  /// A list of `(number, lease, code, message, place)`.
   [[nodiscard]] nb::list take() const {
     nb::list all;
     for (auto& answer : inbox->take()) {
       auto lease = answer.lease ? std::make_unique<PyLease>(std::move(*answer.lease)) : nullptr;
       all.append(nb::make_tuple(answer.number, nb::cast(std::move(lease)), answer.error.value(),
-                                answer.what));
+                                answer.what, answer.place));
     }
     return all;
   }

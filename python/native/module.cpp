@@ -58,12 +58,14 @@ class PyLeaseSource {
   PyLeaseSource(PyClient::Moment obtained, LeaseSource source)
       : obtained_(std::move(obtained)), source_(std::move(source)) {}
 
-  /// None if it did not come in time. `in_main_thread`: signals are looked after meanwhile.
-  std::unique_ptr<PyLease> acquire(std::optional<std::int64_t> limit_ms, bool in_main_thread) {
+  /// If it did not come in time: the place in the queue, or 0. `in_main_thread`: signals are looked
+  /// after meanwhile.
+  nb::object acquire(std::optional<std::int64_t> limit_ms, bool in_main_thread) {
     const auto limit = limit_of(limit_ms);
-    auto lease = in_main_thread || bound_stop.stop_possible() ? acquire_interruptibly(limit)
-                                                              : acquire_here(limit);
-    return lease ? std::make_unique<PyLease>(std::move(*lease)) : nullptr;
+    std::int64_t place = 0;
+    auto lease = in_main_thread || bound_stop.stop_possible() ? acquire_interruptibly(limit, place)
+                                                              : acquire_here(limit, place);
+    return lease ? nb::cast(std::make_unique<PyLease>(std::move(*lease))) : nb::int_(place);
   }
 
   /// The answer, a lease or an error, comes into the mailbox.
@@ -73,7 +75,8 @@ class PyLeaseSource {
     start_wait(
         limit_of(limit_ms),
         [inbox = mailbox.inbox, number](AcquireResult result) {
-          inbox->add({number, std::move(result.lease), result.error, std::move(result.what)});
+          inbox->add({number, std::move(result.lease), result.error, std::move(result.what),
+                      result.place});
         },
         stop.token());
   }
@@ -86,21 +89,28 @@ class PyLeaseSource {
       source_.async_acquire(std::move(handler), std::move(stop));
     }
   }
-  std::optional<Lease> acquire_here(Limit limit) {
+  std::optional<Lease> acquire_here(Limit limit, std::int64_t& place) {
     if (GilGate::is_closed()) throw Cancelled(errc::cancelled, "the program is ending");
     const WithoutGil without_gil;
-    return limit ? source_.try_acquire_for(*limit) : std::optional{source_.acquire()};
+    if (!limit) return source_.acquire();
+    if (*limit <= milliseconds::zero()) return source_.try_acquire();
+    try {
+      return source_.acquire_within(*limit);
+    } catch (const TimedOut& error) {
+      place = error.place();
+      return {};
+    }
   }
 
   // The calling thread cannot both read the socket and see to signals. It reads from a server that
   // gave it a lock just now, and will not keep it waiting: what is free is had in one round trip,
   // as always. Else, and to wait, that is left to the library's own thread.
-  std::optional<Lease> acquire_interruptibly(Limit limit) {
+  std::optional<Lease> acquire_interruptibly(Limit limit, std::int64_t& place) {
     const auto start = std::chrono::steady_clock::now();
     if (start - *obtained_ < trusted_for) {
       const bool is_try = limit && *limit <= milliseconds::zero();
       try {
-        auto lease = acquire_here(milliseconds::zero());
+        auto lease = acquire_here(milliseconds::zero(), place);
         if (lease) *obtained_ = std::chrono::steady_clock::now();
         if (lease || is_try) return lease;
       } catch (const Unreachable&) {
@@ -138,6 +148,7 @@ class PyLeaseSource {
       answer->result.lease.reset();  // it may have come after all
       throw;
     }
+    place = answer->result.place;
     auto lease = std::move(answer->result).get_if();
     if (lease) *obtained_ = std::chrono::steady_clock::now();
     return lease;

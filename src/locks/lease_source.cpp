@@ -26,6 +26,10 @@ Lease LeaseSource::acquire(std::stop_token stop) const {
   return spec_->take_or_throw(stop, spec_->permits(weight_));
 }
 
+Lease LeaseSource::acquire_in(std::chrono::milliseconds span, std::stop_token stop) const {
+  return spec_->take_or_throw(span, stop, spec_->permits(weight_));
+}
+
 std::optional<Lease> LeaseSource::try_acquire() const { return try_acquire_in({}, {}); }
 
 std::optional<Lease> LeaseSource::try_acquire_in(std::chrono::milliseconds span,

@@ -74,5 +74,22 @@ TEST_F(TimedOutTest, ItOutlivesItsClientAndServer) {
   EXPECT_EQ(copy.place(), 0);
 }
 
+TEST_F(TimedOutTest, ACallMaySayItsLimit) {
+  Client holder{server.url()};
+  Client client{server.url()};
+  const Mutex mutex{client, "a"};
+  auto lease = Mutex{holder, "a"}.acquire();
+  try {
+    static_cast<void>(mutex.acquire_within(200ms));
+    ADD_FAILURE() << "nothing was thrown";
+  } catch (const TimedOut& error) {
+    EXPECT_EQ(error.place(), 1);
+    EXPECT_THAT(error.what(), HasSubstr("within 200 ms"));
+    EXPECT_TRUE(error.inspect().held);
+  }
+  lease.release();
+  EXPECT_TRUE(mutex.acquire_within(1min).held());
+}
+
 }  // namespace
 }  // namespace dlock::test

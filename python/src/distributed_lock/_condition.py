@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 from . import _dlock, _process
 from ._blocks import AsyncBlocks, Blocks
 from ._errors import DistributedLockError
+from ._late import Late
 from ._lease import report_dropped
-from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, terms_of, timed_out
+from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, terms_of
 from ._names import quoted
 from ._ownership import Caller, Entry, Ownership, caller, coroutine_function, current_task
 from ._per_process import PerProcess
@@ -218,11 +219,11 @@ class ConditionVariable(Blocks[_Hold], AsyncBlocks[_Hold]):
 
     def _enter(self, who: Caller) -> None:
         if not self._acquire(True, None, who, is_block=True):
-            raise timed_out(self._inner.key, None)
+            raise Late(self._inner, None).error()
 
     async def _enter_async(self, who: Caller) -> None:
         if not await self._acquire_async(True, None, who, is_block=True):
-            raise timed_out(self._inner.key, None)
+            raise Late(self._inner, None).error()
 
     def _owners(self) -> Ownership[_Hold]:
         if self._born != _process.generation():  # a fork holds nothing

@@ -18,7 +18,6 @@ from ._locks import (
     mutex_sources,
     refuse,
     terms_of,
-    timed_out,
 )
 from ._names import Naming
 from ._ownership import Caller, Ownership, caller, coroutine_function
@@ -159,8 +158,8 @@ class DistributedLock(_Common, Blocks[Lease]):
         `timeout` seconds. Ctrl-C ends the wait. Raises UsageError if this thread holds it
         already."""
         limit = self._limit(blocking, timeout)
-        return self._acquisitions.acquire(self._sources.one, limit, caller(),
-                                          is_block=False) is not None
+        return not self._acquisitions.acquire(self._sources.one, limit, caller(),
+                                              is_block=False).is_late
 
     def release(self) -> None:
         """Gives the lock back. Raises UsageError if this thread does not hold it, and another one is
@@ -176,9 +175,9 @@ class DistributedLock(_Common, Blocks[Lease]):
         return self.held
 
     def _enter(self, who: Caller) -> None:
-        source, wait = self._sources.one, self._sources.wait
-        if self._acquisitions.acquire(source, wait, who, is_block=True) is None:
-            raise timed_out(source.key, wait)  # else no call: a signal handler may raise in it
+        entry = self._acquisitions.acquire(self._sources.one, self._sources.wait, who, is_block=True)
+        if entry.is_late:  # else no call: a signal handler may raise in it
+            raise entry.error()
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         return self._sources.held_by(function, self._acquisitions)
@@ -199,8 +198,8 @@ class AsyncDistributedLock(_Common, AsyncBlocks[Lease]):
 
     async def _acquire(self, blocking: bool, timeout: Seconds | None, who: Caller) -> bool:
         limit = self._limit(blocking, timeout)
-        return await self._acquisitions.acquire_async(self._sources.one, limit, who,
-                                                      is_block=False) is not None
+        entry = await self._acquisitions.acquire_async(self._sources.one, limit, who, is_block=False)
+        return not entry.is_late
 
     @coroutine_function
     def release(self) -> Coroutine[Any, Any, None]:

@@ -8,8 +8,9 @@ from functools import partial
 from typing import Literal
 
 from . import _dlock
+from ._late import checked
 from ._lease import Held
-from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, checked, terms_of
+from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, terms_of
 from ._names import bytes_of, text_of
 from ._per_process import Named, PerProcess
 from ._spans import Seconds, limit_of
@@ -135,7 +136,7 @@ class Election(Named[_dlock.Election]):
 
     def campaign(self, value: str = "", timeout: Seconds | None = None) -> Leadership:
         """Waits until it leads, like Mutex.acquire(), and proclaims `value`. Ctrl-C ends the wait."""
-        return checked(self.try_campaign(value, timeout), self._inner.key, timeout)
+        return checked(self.try_campaign(value, timeout), self._inner, timeout)
 
     def try_campaign(self, value: str = "", timeout: Seconds | None = 0) -> Leadership | None:
         """None instead of LockTimeout and LockBusy."""
@@ -147,7 +148,7 @@ class Election(Named[_dlock.Election]):
         it. A cancellation ends the wait."""
 
         async def wait() -> Leadership:
-            return checked(await self.try_campaign_async(value, timeout), self._inner.key,
+            return checked(await self.try_campaign_async(value, timeout), self._inner,
                            timeout)
 
         return Coming(wait)

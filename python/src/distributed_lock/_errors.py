@@ -2,13 +2,58 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._infos import LockInfo
+    from ._late import Late as _Late
+
 
 class DistributedLockError(Exception):
     """Base of all errors of this package."""
 
 
 class LockTimeout(DistributedLockError, TimeoutError):
-    """The lock did not become free in time."""
+    """The lock did not become free in time. `place` is the place of this client in the queue at the
+    server's last reply, at most 2.5 s before the wait ended, 1 being next; 0 if it was not in the
+    queue, or another thread stood there for it, or the call does not say."""
+
+    place: int = 0
+    _late: _Late | None = None
+
+    def inspect(self) -> LockInfo:
+        """Asks the server now who holds the lock, and who waits, as inspect_lock() does. Raises what
+        that raises, and UsageError if the error does not know its lock: if several were acquired at
+        once, or it comes from an upgrade or from another process."""
+        return self._known().inspect()
+
+    async def inspect_async(self) -> LockInfo:
+        """The same in asyncio."""
+        return await self._known().inspect_async()
+
+    def describe(self) -> str:
+        """The text of the error, and what inspect() found, as one line: host, pid, program and label
+        of the holder, how long it has held the lock, and how many wait. Without the latter if the
+        server does not answer."""
+        try:
+            return f"{self}; {self.inspect()}"
+        except DistributedLockError:
+            return str(self)
+
+    async def describe_async(self) -> str:
+        """The same in asyncio."""
+        try:
+            return f"{self}; {await self.inspect_async()}"
+        except DistributedLockError:
+            return str(self)
+
+    def _known(self) -> _Late:
+        if self._late is None:
+            raise UsageError("this error does not know its lock: use inspect_lock()")
+        return self._late
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), self.args, {"place": self.place}
 
 
 class LockBusy(LockTimeout):

@@ -281,7 +281,7 @@ class Lease(Held):
         mailbox = mailbox_of(loop)
         answer: asyncio.Future[None] = loop.create_future()
 
-        def deliver(_: _dlock.Lease | None, code: int, what: str) -> None:
+        def deliver(_: _dlock.Lease | None, code: int, what: str, _place: int) -> None:
             if answer.done():
                 return
             if code == 0:

@@ -5,19 +5,13 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable, Coroutine, Generator
-from datetime import timedelta
 from types import TracebackType
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
 from . import _dlock
 from ._decorators import Args, Block, Kwargs, decorated
-from ._errors import (
-    TIMED_OUT,
-    LockBusy,
-    LockTimeout,
-    UsageError,
-    made_of,
-)
+from ._errors import TIMED_OUT, UsageError, made_of
+from ._late import Late, in_time
 from ._lease import Lease, ignore
 from ._mailbox import mailbox_of
 from ._names import NameOf, Naming, name_of, naming_of, quoted
@@ -79,25 +73,26 @@ class NamedSource(PerProcess[_dlock.LeaseSource]):
         super().__init__(store, name, prefix, make)
         self.excludes_itself = excludes_itself
 
-    def acquire(self, timeout: Seconds | None) -> Lease | None:
-        """None when the time has passed, or at once with a timeout of 0."""
+    def acquire(self, timeout: Seconds | None) -> Lease | Late:
+        """Late when the time has passed, or at once with a timeout of 0."""
         source, limit = self.get(), limit_of(timeout)
         lease = blocking(lambda in_main_thread: source.acquire(limit, in_main_thread))
-        return None if lease is None else Lease(lease, self.name)
+        return Late(self, timeout, lease) if isinstance(lease, int) else Lease(lease, self.name)
 
-    async def acquire_async(self, timeout: Seconds | None) -> Lease | None:
+    async def acquire_async(self, timeout: Seconds | None) -> Lease | Late:
         loop = running_loop()
         mailbox = mailbox_of(loop)
-        answer: asyncio.Future[Lease | None] = loop.create_future()
+        answer: asyncio.Future[Lease | Late] = loop.create_future()
 
-        def deliver(lease: _dlock.Lease | None, code: int, what: str) -> None:
+        def deliver(lease: _dlock.Lease | None, code: int, what: str, place: int) -> None:
             if answer.done():  # cancelled meanwhile
                 if lease is not None:
                     lease.release_later(ignore)
             elif code not in (0, TIMED_OUT):
                 answer.set_exception(made_of(code, what))
             else:
-                answer.set_result(None if lease is None else Lease(lease, self.name))
+                answer.set_result(Late(self, timeout, place) if lease is None
+                                  else Lease(lease, self.name))
 
         stop = _dlock.Stop()
         number = mailbox.expect(deliver)
@@ -113,7 +108,7 @@ class NamedSource(PerProcess[_dlock.LeaseSource]):
             stop.request()
             if answer.done() and not answer.cancelled() and answer.exception() is None:
                 lease = answer.result()  # it came in the same turn of the loop
-                if lease is not None:
+                if not isinstance(lease, Late):
                     lease._lease.release_later(ignore)
             raise
 
@@ -126,28 +121,28 @@ class Acquisitions:
         self._on_lost = on_lost
 
     def acquire(self, source: NamedSource, timeout: Seconds | None, who: Caller, *, is_block: bool
-                ) -> Entry[Lease] | None:
+                ) -> Entry[Lease] | Late:
         """Acquires for the calling thread."""
         if source.excludes_itself:
             self.ownership.refuse_second(source.name, who)
         lease = source.acquire(timeout)
-        return None if lease is None else self._added(lease, who, is_block, None)
+        return lease if isinstance(lease, Late) else self._added(lease, who, is_block, None)
 
     async def acquire_async(self, source: NamedSource, timeout: Seconds | None, who: Caller, *,
-                            is_block: bool) -> Entry[Lease] | None:
+                            is_block: bool) -> Entry[Lease] | Late:
         """Acquires for the task that called, though another one may wait in its place."""
         if source.excludes_itself:
             self.ownership.refuse_second(source.name, caller())
         lease = await source.acquire_async(timeout)
-        if lease is None:
-            return None
+        if isinstance(lease, Late):
+            return lease
         return self._added(lease, who, is_block, who.task or current_task())
 
     async def enter_async(self, source: NamedSource, timeout: Seconds | None, who: Caller
                           ) -> Lease:
         """Acquires for a block. Raises LockTimeout."""
         entry = await self.acquire_async(source, timeout, who, is_block=True)
-        return checked(entry, source.key, timeout).lease
+        return in_time(entry).lease
 
     async def exit_async(self, name: str, who: Caller, error: BaseException | None) -> None:
         """Releases at the end of the block."""
@@ -174,24 +169,22 @@ class Hold:
         self._acquisitions = acquisitions
         self._source = source
         self._timeout = timeout
-        self._entry: Entry[Lease] | None = None
+        self._entry: Entry[Lease] | Late | None = None
         self._is_over = False
 
     def __enter__(self) -> None:
         self._entry = self._acquisitions.acquire(self._source, self._timeout, caller(),
                                                  is_block=True)
-        if self._entry is None:  # else no call: a signal handler may raise in it
-            raise timed_out(self._source.key, self._timeout)
+        if self._entry.is_late:  # else no call: a signal handler may raise in it
+            raise self._entry.error()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         release_after(lambda: self._given_up().release(), error)
 
     async def __aenter__(self) -> None:
-        self._entry = checked(
-            await self._acquisitions.acquire_async(self._source, self._timeout, caller(),
-                                                   is_block=True),
-            self._source.key, self._timeout)
+        self._entry = in_time(await self._acquisitions.acquire_async(
+            self._source, self._timeout, caller(), is_block=True))
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
                         trace: TracebackType | None) -> None:
@@ -202,7 +195,7 @@ class Hold:
 
     def _given_up(self) -> Lease:
         entry, is_again, self._is_over = self._entry, self._is_over, True
-        assert entry is not None
+        assert isinstance(entry, Entry)
         if not self._acquisitions.ownership.remove(entry) and not is_again:
             raise UsageError(f"the lock {quoted(entry.name)} was released in the block that holds it")
         return entry.lease
@@ -221,8 +214,7 @@ class AsyncLease:
         return self._wait().__await__()
 
     async def _wait(self) -> Lease:
-        return checked(await self._source.acquire_async(self._timeout), self._source.key,
-                       self._timeout)
+        return in_time(await self._source.acquire_async(self._timeout))
 
     @coroutine_function
     def __aenter__(self) -> Coroutine[Any, Any, Lease]:
@@ -232,21 +224,6 @@ class AsyncLease:
     def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
                   trace: TracebackType | None) -> Coroutine[Any, Any, None]:
         return self._acquisitions.exit_async(self._source.name, caller(), error)
-
-
-def timed_out(key: str, timeout: Seconds | None) -> LockTimeout:
-    """The error for a lock that was not acquired in that time."""
-    if timeout is not None and seconds_of(timeout) <= 0:
-        return LockBusy(f"the lock {quoted(key)} is not free")
-    return LockTimeout(f"could not acquire the lock {quoted(key)} within {timeout}"
-                       f"{'' if isinstance(timeout, timedelta) else ' s'}")
-
-
-def checked(lease: T | None, key: str, timeout: Seconds | None) -> T:
-    """The lease, or the exception for its absence."""
-    if lease is None:
-        raise timed_out(key, timeout)
-    return lease
 
 
 class NamedSources(OfProcess):
@@ -319,12 +296,12 @@ class LeaseSource:
 
     def acquire(self, timeout: Seconds | None = None) -> Lease:
         """Waits for a lease. Ctrl-C ends the wait."""
-        limit = self._limit(timeout)
-        return checked(self._sources.one.acquire(limit), self._sources.one.key, limit)
+        return in_time(self._sources.one.acquire(self._limit(timeout)))
 
     def try_acquire(self, timeout: Seconds = 0) -> Lease | None:
         """None instead of LockTimeout and LockBusy."""
-        return self._sources.one.acquire(timeout)
+        lease = self._sources.one.acquire(timeout)
+        return None if isinstance(lease, Late) else lease
 
     def acquire_async(self, timeout: Seconds | None = None) -> AsyncLease:
         """For `async with`, or `await` it: waits without a thread."""
@@ -334,10 +311,10 @@ class LeaseSource:
         return self._sources.wait if timeout is None else timeout
 
     def __enter__(self) -> Lease:
-        source, limit = self._sources.one, self._sources.wait
-        entry = self._acquisitions.acquire(source, limit, caller(), is_block=True)
-        if entry is None:  # else no call: a signal handler may raise in it
-            raise timed_out(source.key, limit)
+        entry = self._acquisitions.acquire(self._sources.one, self._sources.wait, caller(),
+                                           is_block=True)
+        if entry.is_late:  # else no call: a signal handler may raise in it
+            raise entry.error()
         return entry.lease
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,

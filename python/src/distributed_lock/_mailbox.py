@@ -10,8 +10,8 @@ from typing import Union
 
 from . import _dlock
 
-# Takes the answer: a lease or none, and an error's code and message.
-Deliver = Callable[[Union[_dlock.Lease, None], int, str], None]
+# Takes the answer: a lease or none, an error's code and message, and the place in the queue.
+Deliver = Callable[[Union[_dlock.Lease, None], int, str, int], None]
 
 
 class Mailbox:
@@ -37,8 +37,8 @@ class Mailbox:
         del self._deliver[number]
 
     def _take(self) -> None:
-        for number, lease, code, what in self.native.take():
-            self._deliver.pop(number)(lease, code, what)
+        for number, lease, code, what, place in self.native.take():
+            self._deliver.pop(number)(lease, code, what, place)
 
 
 _mailboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, weakref.ref[Mailbox]] = (

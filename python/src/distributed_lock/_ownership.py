@@ -12,7 +12,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from types import CodeType, FrameType
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from . import _hubs
 from ._errors import UsageError
@@ -117,6 +117,7 @@ class Entry(Generic[L]):
     was made, else for the thread of the caller."""
 
     __slots__ = ("_code", "_frame", "_job", "_owner", "_task", "is_block", "lease", "name")
+    is_late: Literal[False] = False  # unlike Late
 
     def __init__(self, lease: L, name: str, caller: Caller, is_block: bool,
                  task: asyncio.Task[object] | None = None) -> None:

@@ -7,8 +7,9 @@ from functools import partial
 
 from . import _dlock
 from ._clients import client_of
+from ._late import timed_out
 from ._lease import Held
-from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, checked, terms_of
+from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, terms_of
 from ._names import checked_name
 from ._spans import Seconds, limit_of
 from ._store import Store
@@ -38,7 +39,7 @@ def acquire_all(client: Store, names: Sequence[str], lock_ttl: Seconds = DEFAULT
     leases = try_acquire_all(client, names, lock_ttl, timeout=timeout, renew=renew,
                              max_hold=max_hold, prefix=prefix, min_replicas=min_replicas,
                              replication_timeout=replication_timeout)
-    return checked(leases, ", ".join(prefix + name for name in names), timeout)
+    return _checked(leases, names, prefix, timeout)
 
 
 def try_acquire_all(client: Store, names: Sequence[str], lock_ttl: Seconds = DEFAULT_TTL, *,
@@ -62,7 +63,7 @@ def acquire_all_async(client: Store, names: Sequence[str], lock_ttl: Seconds = D
         leases = await try_acquire_all_async(
             client, names, lock_ttl, timeout=timeout, renew=renew, max_hold=max_hold, prefix=prefix,
             min_replicas=min_replicas, replication_timeout=replication_timeout)
-        return checked(leases, ", ".join(prefix + name for name in names), timeout)
+        return _checked(leases, names, prefix, timeout)
 
     return Coming(wait)
 
@@ -77,6 +78,13 @@ async def try_acquire_all_async(client: Store, names: Sequence[str], lock_ttl: S
     terms = terms_of(lock_ttl, renew, max_hold, min_replicas, replication_timeout)
     leases = await in_thread(partial(_acquiring(client, names, terms, timeout, prefix), False))
     return None if leases is None else Leases(leases, names)
+
+
+def _checked(leases: Leases | None, names: Sequence[str], prefix: str, timeout: Seconds | None
+             ) -> Leases:
+    if leases is None:
+        raise timed_out(", ".join(prefix + name for name in names), timeout)
+    return leases
 
 
 def _acquiring(client: Store, names: Sequence[str], terms: _dlock.Terms, timeout: Seconds | None,

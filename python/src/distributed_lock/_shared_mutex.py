@@ -6,6 +6,7 @@ from functools import partial
 from typing import NoReturn
 
 from . import _dlock
+from ._late import checked, timed_out
 from ._lease import Held, Lease
 from ._locks import (
     DEFAULT_REPLICATION_TIMEOUT,
@@ -13,10 +14,8 @@ from ._locks import (
     LeaseSource,
     NamedSource,
     NamedSources,
-    checked,
     refuse,
     terms_of,
-    timed_out,
 )
 from ._names import Naming
 from ._per_process import PerProcess
@@ -111,7 +110,7 @@ class SharedMutex:
     def acquire_upgradeable(self, timeout: Seconds | None = None) -> UpgradeableLease:
         """Waits for the lease of a reader who may become the writer. As Mutex.acquire()."""
         limit = self.read._limit(timeout)
-        return checked(self.try_acquire_upgradeable(limit), self._both.key, limit)
+        return checked(self.try_acquire_upgradeable(limit), self._both, limit)
 
     def try_acquire_upgradeable(self, timeout: Seconds | None = 0) -> UpgradeableLease | None:
         """As Mutex.try_acquire()."""
@@ -125,7 +124,7 @@ class SharedMutex:
         limit = self.read._limit(timeout)
 
         async def wait() -> UpgradeableLease:
-            return checked(await self.try_acquire_upgradeable_async(limit), self._both.key, limit)
+            return checked(await self.try_acquire_upgradeable_async(limit), self._both, limit)
 
         return Coming(wait)
 
