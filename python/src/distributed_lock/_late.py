@@ -19,6 +19,7 @@ T = TypeVar("T")
 class Late:
     """The lock that did not become free within `timeout`, and the place in its queue, or 0."""
 
+    __slots__ = ("_place", "_source", "_timeout")
     is_late: Literal[True] = True  # asked where a call might be interrupted by a signal's handler
 
     def __init__(self, source: PerProcess[Any], timeout: Seconds | None, place: int = 0) -> None:
