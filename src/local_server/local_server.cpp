@@ -37,6 +37,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr auto look_again = milliseconds{5};  // while another process starts the server
+constexpr int start_factor = 4;
 
 [[noreturn]] void unreachable(const std::string& what) {
   throw Unreachable(errc::unreachable, what);
@@ -279,7 +280,9 @@ std::string ensure_local_server(const std::string& directory, milliseconds timeo
     if (accepts(socket, deadline)) return socket;
     if (auto former = is_given ? "" : former_server(user); !former.empty()) return former;
     if (ours) {
-      if (start_somehow(home, claim, recovery, deadline)) return socket;
+      // A server writes its first files before it answers, which takes seconds on a busy disk.
+      const auto started_by = steady_clock::now() + start_factor * timeout;
+      if (start_somehow(home, claim, recovery, started_by)) return socket;
     } else if (search.is_due(claim.lacks_the_name())) {
       if (auto path = search.look(claim, deadline); !path.empty()) return path;
     }

@@ -15,7 +15,7 @@ namespace dlock::local_server {
 /// run. An empty `directory` stands for $DLOCK_LOCAL_DIR, or without that for the usual one of this
 /// user. Many processes may call it at once. Throws `Unreachable`, which says what to do, if no
 /// server program is installed, other users could write to the directory, or the server cannot be
-/// reached within `timeout`.
+/// reached within `timeout`; a server that this call starts has four times as long to answer.
 [[nodiscard]] std::string ensure_local_server(const std::string& directory,
                                               std::chrono::milliseconds timeout);
 

@@ -39,9 +39,11 @@ function(vcpkg_cmake_configure)
     execute_process(COMMAND "${CMAKE_COMMAND}" -G Ninja -S "${arg_SOURCE_PATH}" -B "${WORK}/build"
         ${arg_OPTIONS} COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
-function(vcpkg_cmake_install)
-    execute_process(COMMAND "${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${CURRENT_PACKAGES_DIR}"
-        COMMAND_ERROR_IS_FATAL ANY OUTPUT_QUIET)
+function(vcpkg_cmake_install)  # this build has the command too, which the port leaves out
+    foreach(component IN ITEMS library development documents)
+        execute_process(COMMAND "${CMAKE_COMMAND}" --install "${BUILD}" --component ${component}
+            --prefix "${CURRENT_PACKAGES_DIR}" COMMAND_ERROR_IS_FATAL ANY OUTPUT_QUIET)
+    endforeach()
 endfunction()
 function(vcpkg_cmake_config_fixup)
     cmake_parse_arguments(PARSE_ARGV 0 arg "" "CONFIG_PATH" "")
