@@ -114,5 +114,8 @@ def late_losses(lease):
         return
     if lease.ended is None:
         yield Violation("late_loss", f"{lease}: never told")
+    elif lease.came_late:
+        if not lease.process.stalled(lease.asked, lease.since):
+            yield Violation("late_loss", f"{lease}: over when it came")
     elif lease.ended - lease.process.stalled(lease.seen, lease.ended) > lease.until:
         yield Violation("late_loss", f"{lease}: told at {lease.ended}, valid until {lease.until}")

@@ -97,6 +97,21 @@ class Checker(unittest.TestCase):
         self.two_in_turn()
         self.assert_found()
 
+    def came_late(self):
+        """A lease that was over when its holder got it, while another held."""
+        self.made.release(self.made.hold("b", since=4, until=12, fence=11), at=11)
+        late = self.made.hold("a", since=10, until=9.999, fence=10, asked=1)
+        self.made.lose(late, at=10.001)
+
+    def test_a_process_that_was_stopped_gets_a_lease_that_is_over_and_held_nothing(self):
+        self.made.stall("a", since=2, until=9.9)
+        self.came_late()
+        self.assert_found()
+
+    def test_a_process_that_runs_gets_no_lease_that_is_over(self):
+        self.came_late()
+        self.assert_found("late_loss")
+
     def test_different_locks_have_nothing_to_do_with_each_other(self):
         self.made.release(self.made.hold("a", since=1, until=9, fence=10, lock="x"), at=5)
         self.made.release(self.made.hold("b", since=2, until=9, fence=3, lock="y"), at=5)

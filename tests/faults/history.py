@@ -54,6 +54,12 @@ class Lease:
         """When the holder no longer took itself for the holder."""
         return self.until if self.ended is None else min(self.until, self.ended)
 
+    @property
+    def came_late(self):
+        """Whether it was over when its holder got it, as when the process was stopped in between: it
+        never held by that."""
+        return self.until <= self.since
+
     def __str__(self):
         return f"{self.id} (fence {self.fence}, {self.since} to {self.over})"
 
@@ -95,7 +101,8 @@ class History:
     def leases_by_lock(self):
         found = {}
         for lease in sorted(self.leases.values(), key=lambda lease: lease.since):
-            found.setdefault(lease.lock, []).append(lease)
+            if not lease.came_late:
+                found.setdefault(lease.lock, []).append(lease)
         return found
 
     def writes_by_lock(self):
