@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <exception>
 #include <map>
 #include <mutex>
 #include <utility>
 
-#include "dlock/error.hpp"
 #include "dlock/inspect.hpp"
 #include "inspect/look_at_lock.hpp"
 #include "runtime/background_thread.hpp"
@@ -124,7 +124,7 @@ void SlowWaits::run() {
         who += ", this client is number " + std::to_string(event.place);
       }
       event.store = std::make_shared<const LockInfo>(std::move(info));
-    } catch (const Error& error) {
+    } catch (const std::exception& error) {
       who = std::string{"the store does not say who holds it: "} + error.what();
     }
     lock.lock();

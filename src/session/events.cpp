@@ -31,7 +31,7 @@ std::string describe(const Event& event) {
     case Event::Kind::acquired:
       return text + " acquired after " + in_ms(event.waited);
     case Event::Kind::waiting:
-      return text + " is waited for since " + in_ms(event.waited);
+      return text + " not acquired yet after " + in_ms(event.waited);
     case Event::Kind::released:
       return text + " released after " + in_ms(event.held);
     case Event::Kind::lost:
