@@ -1,12 +1,14 @@
 // Client: a connection to the lock store, and what is done with it.
-import process from 'node:process';
+'use strict';
 
-import { Lease, Leases, UpgradeableLease, orNull } from './leases.js';
-import { DlockError, c, structOf } from './library.js';
-import { SUBJECT, fromJson } from './looking.js';
-import { NativeClient, NativeLease, bytesOf, queue } from './native.js';
-import { span, whole, withSpans } from './spans.js';
-import { prometheusText, statsOf } from './stats.js';
+const process = require('node:process');
+
+const { Lease, Leases, UpgradeableLease, orNull } = require('./leases.js');
+const { DlockError, c, structOf } = require('./library.js');
+const { SUBJECT, fromJson } = require('./looking.js');
+const { NativeClient, NativeLease, bytesOf, queue } = require('./native.js');
+const { span, whole, withSpans } = require('./spans.js');
+const { prometheusText, statsOf } = require('./stats.js');
 
 const CLIENT = () => 'A client belongs to its thread: send its URL instead. It';
 
@@ -57,13 +59,13 @@ async function unlessAborted(signal, acquired) {
 
 let nativeOf;
 /** For the modules of this package: what a Client has. */
-export function nativeClientOf(client) {
+function nativeClientOf(client) {
   if (!(client instanceof Client)) throw new TypeError('the first argument must be a Client');
   return nativeOf(client);
 }
 
 /** A connection to the lock store. */
-export class Client {
+class Client {
   #native;
 
   static {
@@ -196,3 +198,5 @@ export class Client {
 
 // Node.js 18.18 and newer have it.
 if (Symbol.asyncDispose) Client.prototype[Symbol.asyncDispose] = Client.prototype.close;
+
+module.exports = { nativeClientOf, Client };

@@ -1,12 +1,14 @@
 // Elections: one leader among programs everywhere, whom all can see.
-import { nativeClientOf } from './client.js';
-import { Leadership, orNull } from './leases.js';
-import { c, lockOptions, made } from './library.js';
-import { NativeHandle, NativeLease, bytesOf, queue, waiting } from './native.js';
-import { withSpans } from './spans.js';
+'use strict';
+
+const { nativeClientOf } = require('./client.js');
+const { Leadership, orNull } = require('./leases.js');
+const { c, lockOptions, made } = require('./library.js');
+const { NativeHandle, NativeLease, bytesOf, queue, waiting } = require('./native.js');
+const { withSpans } = require('./spans.js');
 
 /** A lock whose holder is the leader and says a value to all. */
-export class Election {
+class Election {
   #native;
   #refine;
 
@@ -133,3 +135,5 @@ class LeaderObserver {
     return this;
   }
 }
+
+module.exports = { Election };

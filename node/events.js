@@ -1,8 +1,10 @@
 // What happens to the locks of a client: the dlock_lock_event of the C interface as an object.
-import koffi from 'koffi';
+'use strict';
 
-import { of } from './library.js';
-import { camel } from './looking.js';
+const koffi = require('koffi');
+
+const { of } = require('./library.js');
+const { camel } = require('./looking.js');
 
 const nameOf = {
   event: of('const char *dlock_lock_event_kind_name(int kind)'),
@@ -23,7 +25,7 @@ function bytesOrText(bytes) {
 }
 
 /** Of the pointer to it, which is valid during the call. */
-export function lockEventOf(pointer) {
+function lockEventOf(pointer) {
   const view = new DataView(koffi.view(pointer, BYTES).slice(0));
   const whole = (offset) => Number(view.getBigInt64(offset, true));
   const micros = (offset) => whole(offset) / 1000;
@@ -54,3 +56,5 @@ export function lockEventOf(pointer) {
     dropped: whole(136),
   };
 }
+
+module.exports = { lockEventOf };

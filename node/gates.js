@@ -1,9 +1,11 @@
 // Waiting for others, not for a lock: latches, barriers, condition variables.
-import { nativeClientOf } from './client.js';
-import { Lease, nativeLeaseOf, orNull } from './leases.js';
-import { c, made, structOf } from './library.js';
-import { NativeHandle, NativeLease, bytesOf, queue, waiting } from './native.js';
-import { whole, withSpans } from './spans.js';
+'use strict';
+
+const { nativeClientOf } = require('./client.js');
+const { Lease, nativeLeaseOf, orNull } = require('./leases.js');
+const { c, made, structOf } = require('./library.js');
+const { NativeHandle, NativeLease, bytesOf, queue, waiting } = require('./native.js');
+const { whole, withSpans } = require('./spans.js');
 
 class Gate {
   constructor(name, make, free, client, ...given) {
@@ -37,7 +39,7 @@ class Gate {
 }
 
 /** Is counted down by anybody, and opens for good at zero. */
-export class Latch extends Gate {
+class Latch extends Gate {
   constructor(client, name, count, options = {}) {
     const { ttl, keep } = withSpans(options, 'ttl', 'keep');
     super(name, c.newLatch, c.freeLatch, client, whole('count', count), structOf(ttl, keep));
@@ -58,7 +60,7 @@ export class Latch extends Gate {
 }
 
 /** Lets the parties through when all have arrived, again and again. */
-export class Barrier extends Gate {
+class Barrier extends Gate {
   constructor(client, name, parties, options = {}) {
     const { ttl } = withSpans(options, 'ttl');
     super(name, c.newBarrier, c.freeBarrier, client, whole('parties', parties), structOf(ttl));
@@ -82,7 +84,7 @@ export class Barrier extends Gate {
 }
 
 /** Where holders of a lock wait until another program says that something has changed. */
-export class ConditionVariable extends Gate {
+class ConditionVariable extends Gate {
   constructor(client, name) {
     super(name, c.newCondition, c.freeCondition, client);
   }
@@ -100,3 +102,5 @@ export class ConditionVariable extends Gate {
     await this._call(c.notifyAll);
   }
 }
+
+module.exports = { Latch, Barrier, ConditionVariable };

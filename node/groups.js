@@ -1,12 +1,14 @@
 // The groups under which locks are counted. The library calls no JavaScript: it gets them beforehand.
-import { Buffer } from 'node:buffer';
+'use strict';
 
-import koffi from 'koffi';
+const { Buffer } = require('node:buffer');
+
+const koffi = require('koffi');
 
 // So long that V8 does not move it.
 const WORDS = 16;
 
-export class Groups {
+class Groups {
   #groupOf;
 
   /** What dlock_group_next() reads. */
@@ -34,3 +36,5 @@ export class Groups {
     throw new TypeError('group must return a string');
   }
 }
+
+module.exports = { Groups };

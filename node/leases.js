@@ -1,7 +1,9 @@
 // What somebody has got: a lock, several, a reader who may become the writer, a leadership.
-import { c } from './library.js';
-import { NativeLease, bytesOf, queue, waiting } from './native.js';
-import { withSpans } from './spans.js';
+'use strict';
+
+const { c } = require('./library.js');
+const { NativeLease, bytesOf, queue, waiting } = require('./native.js');
+const { withSpans } = require('./spans.js');
 
 // Enumerable functions cannot be cloned: structuredClone() and postMessage() make no copies that hold
 // nothing, and their error has this text.
@@ -9,10 +11,10 @@ const LEASE = () => 'A lease belongs to its thread: send its name, token and fen
 
 let nativeOf;
 /** For the modules of this package: what a Lease has. */
-export const nativeLeaseOf = (lease) => nativeOf(lease);
+const nativeLeaseOf = (lease) => nativeOf(lease);
 
 /** A held lock. */
-export class Lease {
+class Lease {
   #native;
   #lost;
 
@@ -62,7 +64,7 @@ export class Lease {
 }
 
 /** Several locks, held as one. */
-export class Leases extends Lease {
+class Leases extends Lease {
   constructor(names, native) {
     super(names.join(', '), native);
     this.names = [...names];
@@ -74,7 +76,7 @@ export class Leases extends Lease {
 }
 
 /** A reader who may become the writer. */
-export class UpgradeableLease extends Lease {
+class UpgradeableLease extends Lease {
   get upgraded() {
     return nativeOf(this).isUpgraded;
   }
@@ -97,7 +99,7 @@ export class UpgradeableLease extends Lease {
 }
 
 /** A won election. */
-export class Leadership extends Lease {
+class Leadership extends Lease {
   get term() {
     return this.fence;
   }
@@ -117,7 +119,7 @@ export class Leadership extends Lease {
 if (Symbol.asyncDispose) Lease.prototype[Symbol.asyncDispose] = Lease.prototype.release;
 
 /** What is acquired, or `none` if it was not to be had in time. */
-export async function orNull(acquired, none = null, some = undefined) {
+async function orNull(acquired, none = null, some = undefined) {
   try {
     const result = await acquired;
     return some ?? result;
@@ -126,3 +128,5 @@ export async function orNull(acquired, none = null, some = undefined) {
     throw error;
   }
 }
+
+module.exports = { nativeLeaseOf, Lease, Leases, UpgradeableLease, Leadership, orNull };

@@ -2,20 +2,22 @@
 //
 // Arguments are numbers, texts and typed arrays. koffi aborts the process if a worker is terminated
 // while it reads an object or an array; that would take 25 times as long, too.
-import { Buffer } from 'node:buffer';
-import process from 'node:process';
+'use strict';
 
-import koffi from 'koffi';
+const { Buffer } = require('node:buffer');
 
-import { span } from './spans.js';
+const koffi = require('koffi');
 
-const library = koffi.load(process.env.DLOCK_LIBRARY || 'libdlock.so.1');
+const { loaded } = require('./library_file.js');
+const { span } = require('./spans.js');
+
+const library = loaded(koffi.load);
 /** The C function with that prototype. */
-export const of = (prototype) => library.func(prototype);
+const of = (prototype) => library.func(prototype);
 const newLock = (kind, more = '') =>
   of(`int dlock_${kind}_new(void *client, void *name, size_t length${more}, void *options, void *lock)`);
 
-export const c = {
+const c = {
   statusName: of('const char *dlock_status_name(int status)'),
   lastError: of('const char *dlock_last_error()'),
   version: of('const char *dlock_version()'),
@@ -90,7 +92,7 @@ export const c = {
 };
 
 /** What went wrong: `code` tells errors apart, `message` says what to do. */
-export class DlockError extends Error {
+class DlockError extends Error {
   constructor(code, message) {
     super(message);
     this.name = 'DlockError';
@@ -100,10 +102,10 @@ export class DlockError extends Error {
 
 let setLock;
 /** Lets a TimedOutError ask about its lock; does nothing to another error. */
-export const setLockOf = (error, lock) => setLock(error, lock);
+const setLockOf = (error, lock) => setLock(error, lock);
 
 /** A wait that ended without what it waited for: `place` is that in the queue, 0 if it is not known. */
-export class TimedOutError extends DlockError {
+class TimedOutError extends DlockError {
   #lock = null; // { inspect, describe }, which ask the server
 
   constructor(message, place = 0) {
@@ -135,11 +137,11 @@ export class TimedOutError extends DlockError {
 
 const TIMED_OUT = 9;
 
-export function errorOf(status, message = c.lastError(), place = 0) {
+function errorOf(status, message = c.lastError(), place = 0) {
   return status === TIMED_OUT ? new TimedOutError(message, place) : new DlockError(c.statusName(status), message);
 }
 
-export function check(status) {
+function check(status) {
   if (status !== 0) throw errorOf(status);
 }
 
@@ -148,19 +150,19 @@ const handle = new BigUint64Array(1);
 const descriptor = new Int32Array(1);
 
 /** What `make` writes through its last argument. */
-export function made(make, ...given) {
+function made(make, ...given) {
   check(make(...given, handle));
   return handle[0];
 }
 
 /** The lock of that name, of the kind that `make` makes. */
-export function madeLock(make, client, name, settings) {
+function madeLock(make, client, name, settings) {
   check(make(client, name, name.length, settings, handle));
   return handle[0];
 }
 
 /** A queue, and the descriptor of its reader. */
-export function madeQueue() {
+function madeQueue() {
   check(c.newQueue(handle, descriptor));
   return { handle: handle[0], descriptor: descriptor[0] };
 }
@@ -171,7 +173,7 @@ const halves = new Uint32Array(event.buffer);
 event[0] = BigInt(event.byteLength);
 
 /** The next event of the queue; null if there is none. */
-export function nextEvent(queue) {
+function nextEvent(queue) {
   if (!c.nextEvent(queue, event)) return null;
   const value = isGiven(7) ? Number(BigInt.asIntN(64, event[7])) : 0;
   return {
@@ -200,7 +202,7 @@ function leaderOf(leader) {
 }
 
 /** Calls `function_` with an array of C texts, and one of their lengths. */
-export function withNames(names, function_) {
+function withNames(names, function_) {
   const texts = names.map((name) => (name.length ? name : Buffer.alloc(1))); // an address, also of none
   const addresses = BigUint64Array.from(texts, (text) => BigInt(koffi.address(text)));
   const result = function_(addresses, BigUint64Array.from(names, ({ length }) => BigInt(length)));
@@ -210,7 +212,7 @@ export function withNames(names, function_) {
 
 /** Calls `function_` with a dlock_client_options. Zero and undefined are its defaults. `log`, `events`:
  * the numbers of their events; `groups`: where the names of groups are, for dlock_group_next(). */
-export function withClientOptions(from, queue, { log, events, groups }, function_) {
+function withClientOptions(from, queue, { log, events, groups }, function_) {
   const texts = [from.prefix, from.label].map((text) => text && Buffer.from(`${text}\0`));
   const [prefix, label] = texts.map((text) => (text ? koffi.address(text) : 0n));
   const spans = [from.connectTimeout, from.requestTimeout, 0, 0, from.safetyMargin];
@@ -229,7 +231,7 @@ const terms = new BigInt64Array(6);
 terms[0] = BigInt(terms.byteLength);
 
 /** A dlock_lock_options, which the next call changes. Throws RangeError for times that are none. */
-export function lockOptions({ ttl, maxHold, renew, minReplicas, replicationTimeout }) {
+function lockOptions({ ttl, maxHold, renew, minReplicas, replicationTimeout }) {
   terms[1] = word(span('ttl', ttl));
   terms[2] = word(span('maxHold', maxHold));
   terms[3] = renew === false ? -1n : 0n; // not zero, whichever half is the int
@@ -241,8 +243,13 @@ export function lockOptions({ ttl, maxHold, renew, minReplicas, replicationTimeo
 const word = (member) => (member === undefined ? 0n : BigInt(member ?? 0));
 
 /** Options that are all numbers, with their size before them: members of 8 bytes. */
-export function structOf(...members) {
+function structOf(...members) {
   const words = BigInt64Array.from([0, ...members], word);
   words[0] = BigInt(words.byteLength);
   return words;
 }
+
+module.exports = {
+  DlockError, TimedOutError, c, check, errorOf, lockOptions, made, madeLock, madeQueue, nextEvent, of,
+  setLockOf, structOf, withClientOptions, withNames,
+};

@@ -1,11 +1,13 @@
 // Locks as somebody else sees them: the JSON of the C interface as objects.
-import { Buffer } from 'node:buffer';
+'use strict';
+
+const { Buffer } = require('node:buffer');
 
 /** What can be looked at, as dlock_subject has it. */
-export const SUBJECT = { locks: 1, lock: 2, latch: 3, barrier: 4, deadlocks: 5 };
+const SUBJECT = { locks: 1, lock: 2, latch: 3, barrier: 4, deadlocks: 5 };
 
 /** `a_b` as `aB`. */
-export const camel = (key) => key.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
+const camel = (key) => key.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
 
 function reviver(_, value) {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return value;
@@ -18,4 +20,6 @@ function reviver(_, value) {
   return object;
 }
 
-export const fromJson = (text) => JSON.parse(text, reviver);
+const fromJson = (text) => JSON.parse(text, reviver);
+
+module.exports = { SUBJECT, camel, fromJson };

@@ -1,20 +1,20 @@
 // Clients and leases of this thread, as the C interface has them: calls that end later are promises.
-import { Buffer } from 'node:buffer';
-import process from 'node:process';
+'use strict';
 
-import { lockEventOf } from './events.js';
-import { Groups } from './groups.js';
-import {
+const { Buffer } = require('node:buffer');
+const process = require('node:process');
+
+const { lockEventOf } = require('./events.js');
+const { Groups } = require('./groups.js');
+const {
   DlockError, c, check, lockOptions, made, madeLock, setLockOf, withClientOptions, withNames,
-} from './library.js';
-import { Queue } from './queue.js';
+} = require('./library.js');
+const { Queue } = require('./queue.js');
 
-export { DlockError, TimedOutError } from './library.js';
-
-export const version = c.version();
+const version = c.version();
 
 /** Of this thread. */
-export const queue = new Queue();
+const queue = new Queue();
 
 // For a message or a log, which it cannot leave: it may come from anybody.
 function quoted(name) {
@@ -25,10 +25,10 @@ function quoted(name) {
 
 const LEVELS = ['debug', 'info', 'warning', 'error'];
 
-export const bytesOf = (name) => (typeof name === 'string' ? Buffer.from(name) : name);
+const bytesOf = (name) => (typeof name === 'string' ? Buffer.from(name) : name);
 
 /** As `queue.call`; `signal` ends the wait, which then rejects with its reason. */
-export async function waiting(signal, begin, end, keeps, refine) {
+async function waiting(signal, begin, end, keeps, refine) {
   signal?.throwIfAborted();
   let number;
   const abort = () => queue.cancel(number);
@@ -44,7 +44,7 @@ export async function waiting(signal, begin, end, keeps, refine) {
 }
 
 /** Something that is freed when its owner is garbage: `free(handle)` does not block. */
-export class NativeHandle {
+class NativeHandle {
   #free;
 
   constructor(owner, handle, free) {
@@ -70,7 +70,7 @@ function tell(handler, event) {
 }
 
 /** What a Client has. */
-export class NativeClient {
+class NativeClient {
   #handle;
   #closed;
   #numbers; // of its log and its events; 0 if nobody wants them
@@ -191,7 +191,7 @@ export class NativeClient {
 }
 
 /** What a Lease has. Knows no Lease, so that it can outlive it. */
-export class NativeLease {
+class NativeLease {
   #name;
   #number;
   #handle;
@@ -320,3 +320,5 @@ export class NativeLease {
     return new DlockError('DLOCK_LOST', `the lease of ${quoted(this.#name)} is about to end`);
   }
 }
+
+module.exports = { NativeClient, NativeHandle, NativeLease, bytesOf, queue, version, waiting };

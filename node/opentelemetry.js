@@ -1,7 +1,9 @@
 // Spans of OpenTelemetry from the events of a client.
-import { ROOT_CONTEXT, SpanStatusCode, trace } from '@opentelemetry/api';
+'use strict';
 
-import { version } from './index.js';
+const { ROOT_CONTEXT, SpanStatusCode, trace } = require('@opentelemetry/api');
+
+const { version } = require('./index.js');
 
 // By the kind of event: the name of the span, and the member that has its duration.
 const SPANS = {
@@ -39,7 +41,7 @@ function attributesOf({ name, lock, fence, way, place, waiters, holder }, error)
 }
 
 /** An `onEvent` that makes spans. */
-export function spans({ tracer = trace.getTracer('dlock', version), context = () => ROOT_CONTEXT } = {}) {
+function spans({ tracer = trace.getTracer('dlock', version), context = () => ROOT_CONTEXT } = {}) {
   return (event) => {
     const [name, duration] = SPANS[event.kind] ?? [];
     if (!name) return;
@@ -50,3 +52,5 @@ export function spans({ tracer = trace.getTracer('dlock', version), context = ()
     span.end(hrTime(event.at));
   };
 }
+
+module.exports = { spans };

@@ -1,10 +1,12 @@
 // Where the calls of this thread end: a socket of the event loop becomes readable, and the loop takes
 // the events. The library calls no JavaScript, so it does not matter when that ends; the socket is
 // closed with it, and with the socket everything that belonged to it.
-import { AsyncResource } from 'node:async_hooks';
-import { Socket } from 'node:net';
+'use strict';
 
-import { DlockError, c, check, madeQueue, nextEvent } from './library.js';
+const { AsyncResource } = require('node:async_hooks');
+const { Socket } = require('node:net');
+
+const { DlockError, c, check, madeQueue, nextEvent } = require('./library.js');
 
 const LOST = 3;
 const LEADER = 6;
@@ -47,7 +49,7 @@ function settle({ resolve, reject, end }, event) {
   }
 }
 
-export class Queue {
+class Queue {
   #handle;
   #socket;
   #calls = new Map(); // those under way, by number
@@ -177,3 +179,5 @@ export class Queue {
     return call;
   }
 }
+
+module.exports = { Queue };

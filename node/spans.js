@@ -1,4 +1,6 @@
 // Checks times, all in milliseconds, and makes them what the C interface takes.
+'use strict';
+
 const YEARS = 366 * 24 * 3_600_000;
 const NO_LIMIT = Infinity;
 const MAX = {
@@ -14,7 +16,7 @@ const MAX = {
 // Undefined stands for the default, which is no limit where there may be none. 100 years and more
 // stand for the maximum. Anything but a number would be something else to C.
 /** One time, checked; `min` is 0 for a `wait`. */
-export function span(name, value, min = 1) {
+function span(name, value, min = 1) {
   if (value === undefined) return undefined;
   const max = MAX[name] ?? YEARS;
   const isForEver = value >= 100 * YEARS && name !== 'safetyMargin';
@@ -26,16 +28,18 @@ export function span(name, value, min = 1) {
 }
 
 /** `options` with the times `names` of it checked; a `wait` may be 0. */
-export function withSpans(options, ...names) {
+function withSpans(options, ...names) {
   const given = { ...options };
   for (const name of names) given[name] = span(name, options[name], name === 'wait' ? 0 : 1);
   return given;
 }
 
 /** Checks a count, of which C would cut off a fraction. */
-export function whole(name, value) {
+function whole(name, value) {
   if (!Number.isInteger(value) || value < 1 || value >= 2 ** 30) {
     throw new RangeError(`${name} must be a whole number from 1 to ${2 ** 30 - 1}`);
   }
   return value;
 }
+
+module.exports = { span, withSpans, whole };

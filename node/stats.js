@@ -1,8 +1,10 @@
 // What a client has counted and measured: the plain arrays of the C interface as objects.
-import koffi from 'koffi';
+'use strict';
 
-import { check, of } from './library.js';
-import { camel } from './looking.js';
+const koffi = require('koffi');
+
+const { check, of } = require('./library.js');
+const { camel } = require('./looking.js');
 
 const native = {
   snapshot: of('int dlock_client_snapshot(void *client, void *snapshot)'),
@@ -62,7 +64,7 @@ function roomForAll() {
 }
 
 /** How long something took, each time. */
-export class Histogram {
+class Histogram {
   constructor(bounds, counts, sum) {
     this.bounds = bounds;
     this.counts = counts;
@@ -146,7 +148,7 @@ function sumOf(histograms, bounds) {
 }
 
 /** All statistics of a client, of one moment. */
-export function statsOf(client) {
+function statsOf(client) {
   const all = roomForAll();
   check(native.snapshot(client, all.snapshot));
   const { stats, snapshot, bounds } = all;
@@ -164,7 +166,7 @@ export function statsOf(client) {
 const text = new BigUint64Array(1);
 
 /** The same in Prometheus' text format. */
-export function prometheusText(client) {
+function prometheusText(client) {
   check(native.prometheusText(client, text));
   try {
     return koffi.decode(text[0], 'char', -1);
@@ -172,3 +174,5 @@ export function prometheusText(client) {
     native.freeText(text[0]);
   }
 }
+
+module.exports = { Histogram, statsOf, prometheusText };

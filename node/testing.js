@@ -1,10 +1,12 @@
 // Help for the tests of programs: a server that ends with the test, and leases that are lost.
-import { once } from 'node:events';
+'use strict';
 
-import { nativeClientOf } from './client.js';
-import { nativeLeaseOf } from './leases.js';
-import { check, made, of } from './library.js';
-import { queue } from './native.js';
+const { once } = require('node:events');
+
+const { nativeClientOf } = require('./client.js');
+const { nativeLeaseOf } = require('./leases.js');
+const { check, made, of } = require('./library.js');
+const { queue } = require('./native.js');
 
 const c = {
   new: of('int dlock_test_server_new(void *server)'),
@@ -17,7 +19,7 @@ const c = {
 const dropped = new FinalizationRegistry(c.free);
 
 /** A server of its own, for one test. */
-export class Server {
+class Server {
   #handle = made(c.new);
 
   constructor() {
@@ -44,7 +46,7 @@ export class Server {
 if (Symbol.dispose) Server.prototype[Symbol.dispose] = Server.prototype.close;
 
 /** Takes the lock of `lease` away; `lease.lost` is aborted then. */
-export async function lose(client, lease) {
+async function lose(client, lease) {
   const owner = nativeClientOf(client).handle;
   const { handle } = nativeLeaseOf(lease);
   const { lost } = lease;
@@ -52,3 +54,5 @@ export async function lose(client, lease) {
   await queue.call((number) => c.lose(owner, handle, number), undefined, [client, lease]);
   await told;
 }
+
+module.exports = { Server, lose };
