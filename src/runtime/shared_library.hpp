@@ -8,7 +8,8 @@ namespace dlock::runtime {
 /// Stays loaded until the program ends: what it made may live as long.
 class SharedLibrary {
  public:
-  /// Looks where the system's loader looks.
+  /// Looks where the system's loader looks. Null stands for the program itself, with the libraries
+  /// that were loaded with it.
   explicit SharedLibrary(const char* name) noexcept;
 
   /// Whether it was found.
