@@ -88,7 +88,8 @@ COMMAND gets dlock's stdin, stdout and stderr, and a process group of its own. W
 dlock releases the lock, and does not wait for what COMMAND leaves running. It passes signals on to
 the group. TERM, INT, HUP and QUIT also go to every other process that COMMAND started; these have
 --kill-after to end. If the lock is lost, all of them get TERM, then KILL, before somebody else can
-have the lock; also if dlock is killed, or stopped (Ctrl-Z) for too long.
+have the lock; also if dlock is killed, or stopped (Ctrl-Z) for too long. As the first process of a
+container, dlock collects orphans, and ends what COMMAND leaves running before it releases the lock.
 
 Environment: COMMAND gets DLOCK_NAME, DLOCK_TOKEN, DLOCK_FENCE (it grows with each holder, so that a
 resource can reject older ones), DLOCK_TTL_MS, DLOCK_HELD (which finds deadlocks), and DLOCK_URL

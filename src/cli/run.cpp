@@ -126,7 +126,7 @@ class Run {
     tell("the locks are at {}{}", client.url(),
          client.url().starts_with("local:") ? ", which only this machine uses" : "");
     auto waited = wait_for_locks(client, arguments_.names, acquisition(client, arguments_),
-                                 arguments_.wait, arguments_.verbose, signals_);
+                                 arguments_.wait, arguments_.verbose, signals_, guard_.pid());
     if (!waited.held) return waited.signal ? give_up(*waited.signal) : not_obtained();
     Held held = std::move(*waited.held);
     tell("obtained {} after {}, fence {}", lock_, format_duration(waited.took),

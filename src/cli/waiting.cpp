@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <stop_token>
 #include <thread>
 #include <utility>
 
 #include "cli/supervision/descriptor.hpp"
+#include "cli/supervision/process_tree.hpp"
 #include "cli/text/lock_text.hpp"
 #include "cli/text/message.hpp"
 #include "cli/text/text.hpp"
@@ -42,13 +44,14 @@ std::optional<Held> unless_cancelled(const Acquire& acquire, std::optional<milli
 class Wait {
  public:
   Wait(Client& client, const std::vector<std::string>& names, const Acquire& acquire,
-       std::optional<milliseconds> limit, bool verbose, Signals& signals)
+       std::optional<milliseconds> limit, bool verbose, Signals& signals, pid_t guard)
       : client_(client),
         names_(names),
         acquire_(acquire),
         limit_(limit),
         verbose_(verbose),
-        signals_(signals) {}
+        signals_(signals),
+        guard_(guard) {}
 
   Waited run() {
     const auto start = runtime::boot_now();
@@ -93,6 +96,8 @@ class Wait {
       } else if (is_ending(signal->number)) {
         signal_ = signal->number;
         stop_.request_stop();
+      } else if (signal->number == SIGCHLD && is_first_process()) {
+        collect_orphans(std::array{guard_});
       }
       // Other signals are for the command, which does not run yet.
     }
@@ -127,6 +132,7 @@ class Wait {
   std::optional<milliseconds> limit_;
   bool verbose_;
   Signals& signals_;
+  pid_t guard_;
 
   runtime::BootTime tell_at_{};
   bool told_ = false;
@@ -140,8 +146,9 @@ class Wait {
 }  // namespace
 
 Waited wait_for_locks(Client& client, const std::vector<std::string>& names, const Acquire& acquire,
-                      std::optional<milliseconds> limit, bool verbose, Signals& signals) {
-  return Wait{client, names, acquire, limit, verbose, signals}.run();
+                      std::optional<milliseconds> limit, bool verbose, Signals& signals,
+                      pid_t guard) {
+  return Wait{client, names, acquire, limit, verbose, signals, guard}.run();
 }
 
 }  // namespace dlock::cli

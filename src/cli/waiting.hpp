@@ -1,6 +1,8 @@
 // Waiting for the lock, and obeying signals meanwhile.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <functional>
 #include <optional>
@@ -29,10 +31,11 @@ using Acquire =
 /// Calls `acquire`, for at most `limit` if there is one, in another thread. A signal that asks
 /// dlock to end ends the wait, and leaves no trace of it. If such a signal comes together with the
 /// locks, the result has both, and the caller must release the locks. Names the holder on stderr:
-/// with `verbose` soon, otherwise after a second and on a terminal. Throws as `Mutex::acquire()`.
+/// with `verbose` soon, otherwise after a second and on a terminal. As the first process of a
+/// container it collects orphans meanwhile, but not `guard`. Throws as `Mutex::acquire()`.
 [[nodiscard]] Waited wait_for_locks(Client& client, const std::vector<std::string>& names,
                                     const Acquire& acquire,
                                     std::optional<std::chrono::milliseconds> limit, bool verbose,
-                                    Signals& signals);
+                                    Signals& signals, pid_t guard = -1);
 
 }  // namespace dlock::cli

@@ -8,6 +8,7 @@
 #include "cli/serve/breaker.hpp"
 #include "cli/serve/http_server.hpp"
 #include "cli/serve/hub.hpp"
+#include "cli/supervision/process_tree.hpp"
 #include "cli/supervision/signals.hpp"
 #include "cli/survey/sampler.hpp"
 #include "cli/text/exit_code.hpp"
@@ -27,6 +28,7 @@ void await_end(Signals& signals) {
     while (const auto signal = signals.take()) {
       if (is_ending(signal->number)) return;
       if (signal->number == SIGTSTP) signals.obey(SIGTSTP);
+      if (signal->number == SIGCHLD && is_first_process()) collect_orphans({});
     }
   }
 }

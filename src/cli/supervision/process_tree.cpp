@@ -83,6 +83,8 @@ void signal_all(std::span<const Process> processes, int signal) {
   for (const auto& process : processes) ::kill(process.pid, signal);
 }
 
+bool is_first_process() noexcept { return ::getpid() == 1; }
+
 void adopt_orphans() noexcept { (void)::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 
 void collect_orphans(std::span<const pid_t> keep) {

@@ -33,6 +33,9 @@ std::vector<Process> stop_and_kill(const Find& find, pid_t spared);
 /// Sends a signal to each.
 void signal_all(std::span<const Process> processes, int signal);
 
+/// Returns whether this process is the first one of a container, or of another PID namespace. It
+/// has adopted all orphans there from the start, and its end kills all processes there.
+[[nodiscard]] bool is_first_process() noexcept;
 /// Makes this process adopt each descendant whose parent ends, so that it can find them.
 void adopt_orphans() noexcept;
 /// Collects adopted processes that have ended, except those in `keep`.

@@ -110,21 +110,25 @@ void Supervisor::take_signals() {
 }
 
 void Supervisor::pass_on(Signals::Signal signal) {
-  if (signal.number == SIGCHLD && !signal.was_sent) {
-    if (around_.guard.has_ended()) {
-      complain(
-          "the guard of the lock {} was killed: if dlock is killed or stopped now, processes that "
-          "the command started may go on beside the next holder",
-          settings_.lock);
-    }
-    collect_orphans(std::array{command_, around_.guard.pid()});
-    return;
+  if (signal.number == SIGCHLD) {
+    look_after_children();  // also if somebody sent it: the kernel merges its own with that one
+    if (!signal.was_sent) return;
   }
   if (signal.number == SIGCONT) on_continued();
   interrupt_came_ = interrupt_came_ || signal.number == SIGINT;
   asked_to_end_ = asked_to_end_ || is_ending(signal.number);
   ::kill(-command_, signal.number);
   if (is_ending(signal.number)) ask_to_end(signal.number);
+}
+
+void Supervisor::look_after_children() {
+  if (around_.guard.has_ended()) {
+    complain(
+        "the guard of the lock {} was killed: if dlock is killed or stopped now, processes that "
+        "the command started may go on beside the next holder",
+        settings_.lock);
+  }
+  collect_orphans(std::array{command_, around_.guard.pid()});
 }
 
 // The command's group has the signal already. A process with another group or session gets it from
@@ -223,8 +227,9 @@ void Supervisor::on_ended(const siginfo_t& info) {
   ending_.interrupted = by_key && info.si_status == SIGINT;
   ending_.unseen = lent && !interrupt_came_;
   const bool asked_before = asked_to_end_ || ending_.lost;
-  // A killed command left its work undone, and nobody looks after the processes that it started.
-  asked_to_end_ = asked_to_end_ || !exited;
+  // A killed command left its work undone, and nobody looks after the processes that it started. In
+  // a container they die with dlock, which is after the lock is released.
+  asked_to_end_ = asked_to_end_ || !exited || is_first_process();
   if (!asked_to_end_) return;
   kill_by(runtime::boot_now() + settings_.kill_after);
   if (!asked_before) ::kill(-command_, SIGTERM);

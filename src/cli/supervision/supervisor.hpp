@@ -47,7 +47,8 @@ class Supervisor {
 
   /// Passes signals on, moves the guard's deadline on, ends the command when the lock is lost, and
   /// returns when it has collected the ended command. After a signal, a loss, or the death of the
-  /// command by a signal, it also ends all processes that the command started.
+  /// command by a signal, it also ends all processes that the command started; so it does in a
+  /// container of which dlock is the first process, whose end would kill them.
   [[nodiscard]] Ending run();
 
  private:
@@ -55,6 +56,7 @@ class Supervisor {
   [[nodiscard]] runtime::BootTime next_look() const;
   void take_signals();
   void pass_on(Signals::Signal signal);
+  void look_after_children();
   void ask_to_end(int signal);
   void on_continued();
   void lend_terminal();
@@ -83,7 +85,7 @@ class Supervisor {
   bool killed_ = false;
   bool gave_up_ = false;  ///< some processes were killed but did not end
   bool interrupt_came_ = false;
-  bool asked_to_end_ = false;    ///< a signal asked for it, or killed the command
+  bool asked_to_end_ = false;    ///< all processes that the command started have to end
   std::set<pid_t> asked_;        ///< processes outside of its group that dlock asked to end
   std::set<pid_t> refused_;      ///< processes that run as another user
   bool wants_terminal_ = false;  ///< the command stopped because it lacks the terminal
