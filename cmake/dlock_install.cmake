@@ -26,8 +26,12 @@ if(TARGET dlock-cli)
     install(FILES packaging/grafana/dlock.json
         COMPONENT command DESTINATION "${CMAKE_INSTALL_DATADIR}/dlock/grafana")
 endif()
-# The manual pages are what the command says of itself, so it has to run here.
-if(TARGET dlock-cli AND NOT DLOCK_SANITIZE AND
+# The manual pages are what the command says of itself, so it has to run here; or another build has
+# made them.
+set(DLOCK_MAN_PAGES "" CACHE PATH "A directory with manual pages, for a command that cannot run here")
+if(DLOCK_MAN_PAGES)
+    install(DIRECTORY "${DLOCK_MAN_PAGES}/" COMPONENT command DESTINATION "${CMAKE_INSTALL_MANDIR}/man1")
+elseif(TARGET dlock-cli AND NOT DLOCK_SANITIZE AND
         (NOT CMAKE_CROSSCOMPILING OR CMAKE_CROSSCOMPILING_EMULATOR))
     set(man_dir "${CMAKE_CURRENT_BINARY_DIR}/man1")
     string(TIMESTAMP today "%Y-%m-%d" UTC)

@@ -45,4 +45,12 @@ set(CPACK_DEBIAN_COMMAND_PACKAGE_SECTION utils)
 set(CPACK_DEBIAN_COMMAND_DESCRIPTION "distributed lock on Redis (command)\n${description}")
 set(CPACK_DEBIAN_COMMAND_PACKAGE_RECOMMENDS "redis-server (>= 5:7.0) | valkey-server, libssl3")
 
+if(CMAKE_CROSSCOMPILING)    # by cmake/zig.cmake: only the command, which needs nothing but libc
+    set(CPACK_COMPONENTS_ALL command)
+    set(CPACK_STRIP_FILES OFF)    # this machine's strip does not know it
+    set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS OFF)
+    set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS OFF)
+    set(CPACK_DEBIAN_COMMAND_PACKAGE_DEPENDS "libc6 (>= 2.28)")
+endif()
+
 include(CPack)

@@ -17,6 +17,7 @@
 #include "cli/help.hpp"
 #include "cli/inspect.hpp"
 #include "cli/run.hpp"
+#include "cli/serve/serve.hpp"
 #include "cli/supervision/descriptor.hpp"
 #include "cli/text/exit_code.hpp"
 #include "cli/text/message.hpp"
@@ -29,6 +30,7 @@ namespace dlock::cli {
 
 namespace {
 
+#ifndef DLOCK_SERVE_INSIDE
 // `dlock serve` is another program, beside this one or in the directory for such programs: its HTTP
 // server needs libraries that make a start several times as long. Returns only if that fails.
 int become_server(std::span<const std::string> words) {
@@ -42,6 +44,7 @@ int become_server(std::span<const std::string> words) {
   complain("this dlock was built without cpp-httplib, which 'dlock serve' needs");
   return exit_internal;
 }
+#endif
 
 class Dispatch {
  public:
@@ -55,7 +58,11 @@ class Dispatch {
   int operator()(const BarrierArguments& arguments) const { return pass(arguments); }
   int operator()(const ListArguments& arguments) const { return list(arguments); }
   int operator()(const TopArguments& arguments) const { return top(arguments); }
+#ifdef DLOCK_SERVE_INSIDE
+  int operator()(const ServeArguments& arguments) const { return serve(arguments); }
+#else
   int operator()(const ServeArguments&) const { return become_server(words_.subspan(1)); }
+#endif
   int operator()(const InfoArguments& arguments) const { return info(arguments); }
   int operator()(const DeadlocksArguments& arguments) const { return deadlocks(arguments); }
   int operator()(const DoctorArguments& arguments) const { return examine(arguments); }
@@ -63,7 +70,7 @@ class Dispatch {
 
  private:
   const InheritedDescriptors& descriptors_;
-  std::span<const std::string> words_;
+  [[maybe_unused]] std::span<const std::string> words_;
 };
 
 int exit_code_of(errc code) {
