@@ -38,9 +38,10 @@ import unittest
 SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
 BUILD = pathlib.Path(os.environ["DLOCK_BUILD_DIR"])
 COMMAND = pathlib.Path(os.environ["DLOCK_BIN"])
-sys.path[:0] = [str(SOURCE / "tests/support"), str(SOURCE / "tests/docs")]
+sys.path[:0] = [str(SOURCE / each) for each in ("tests/support", "tests/docs", "packaging")]
 
 import markdown  # noqa: E402
+import platforms  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
 
 RUN_LIMIT = 60  # seconds for one block
@@ -300,7 +301,7 @@ class Snippets(unittest.TestCase):
     def test_commands_that_are_only_checked_exist(self):
         for block in self.blocks("sh check"):
             with self.subTest(block.place):
-                for line in block.text.splitlines():
+                for line in block.text.replace("\\\n", "").splitlines():
                     self.check_command(shlex.split(line, comments=True))
 
     def check_command(self, words):
@@ -308,9 +309,8 @@ class Snippets(unittest.TestCase):
             return
         program, *arguments = words[:words.index("--")] if "--" in words else words
         script = SOURCE / program
-        if program == "npm":
-            self.assertEqual(arguments[0], "install")
-            self.assertTrue((SOURCE / arguments[1] / "package.json").is_file())
+        if program in ("apt-get", "docker", "npm", "tar"):
+            self.check_packages(arguments)
             return
         if program == "pip":
             self.assertEqual(arguments[0], "install")
@@ -332,12 +332,27 @@ class Snippets(unittest.TestCase):
         if "--preset" in arguments:
             self.assert_preset(arguments[arguments.index("--preset") + 1])
 
+    def check_packages(self, arguments):
+        """Names of packages are those that scripts/package gives them; files are there."""
+        name = json.loads((SOURCE / "node/package.json").read_text())["name"]
+        version = json.loads((SOURCE / "node/package.json").read_text())["version"]
+        triples = "|".join(platforms.ALL)
+        npm = "|".join(each.npm for each in platforms.ALL.values())
+        made = [rf"\./dlock_{version}-1_(amd64|arm64)\.deb", rf"dlock-{version}-({triples})\.tar\.gz",
+                rf"\./{name}(-({npm}))?-{version}\.tgz"]
+        for argument in arguments:
+            if re.search(r"\.(deb|gz|tgz)$", argument):
+                self.assertRegex(argument, rf"\A({'|'.join(made)})\Z")
+            elif "/" in argument and not argument.startswith("~"):
+                self.assertTrue((SOURCE / argument).exists(), argument)
+
     def check_cmake(self, arguments):
         if "--preset" in arguments:
             self.assert_preset(arguments[arguments.index("--preset") + 1])
         for argument in arguments:
             if found := re.match(r"(?:-D)?(DLOCK_\w+)=", argument):
-                options = (SOURCE / "CMakeLists.txt").read_text()
+                files = [SOURCE / "CMakeLists.txt", *(SOURCE / "cmake").glob("*.cmake")]
+                options = "".join(file.read_text() for file in files)
                 self.assertRegex(options, rf"\b{found.group(1)}\b")
 
     def assert_preset(self, name):
