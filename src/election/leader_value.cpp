@@ -22,7 +22,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t max_bytes = 64 * 1024;
 constexpr milliseconds initial_pause = 50ms;
-constexpr milliseconds retry = 1s;
+constexpr milliseconds retry_pause = 1s;
 constexpr milliseconds farewell = 100ms;  // for the servers behind a majority
 
 }  // namespace
@@ -124,7 +124,7 @@ void LeaderValue::repeat() {
     } catch (const Error& error) {
       client_->log(LogLevel::warning,
                    std::string{"could not renew a leader's value: "} + error.what());
-      pause = retry;
+      pause = retry_pause;
     }
   }
 }

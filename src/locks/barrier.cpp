@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-std::int64_t checked(std::int64_t parties) {
+std::int64_t checked_parties(std::int64_t parties) {
   if (parties < 1 || parties > core::max_permits) {
     throw_error(errc::usage, "a barrier has from 1 to " + std::to_string(core::max_permits) +
                                  " parties, not " + std::to_string(parties));
@@ -30,7 +30,7 @@ std::int64_t checked(std::int64_t parties) {
 Barrier::Barrier(Client& client, std::string_view name, std::int64_t parties,
                  BarrierOptions options)
     : gate_(std::make_shared<detail::LockSpec>(client, name, LockOptions{.ttl = options.ttl})),
-      parties_(checked(parties)),
+      parties_(checked_parties(parties)),
       options_(options) {}
 
 Barrier::~Barrier() { detail::destroy(gate_); }

@@ -19,7 +19,7 @@ namespace {
 
 constexpr milliseconds max_keep = std::chrono::hours{24 * 3660};
 
-std::int64_t checked(std::int64_t count) {
+std::int64_t checked_count(std::int64_t count) {
   if (count < 1 || count > core::max_permits) {
     throw_error(errc::usage, "a latch has a count from 1 to " + std::to_string(core::max_permits) +
                                  ", not " + std::to_string(count));
@@ -47,7 +47,7 @@ core::Gate gate_of(std::int64_t count, const LatchOptions& options, std::string 
 
 Latch::Latch(Client& client, std::string_view name, std::int64_t count, LatchOptions options)
     : gate_(std::make_shared<detail::LockSpec>(client, name, LockOptions{.ttl = options.ttl})),
-      count_(checked(count)),
+      count_(checked_count(count)),
       options_(checked(options)) {}
 
 Latch::~Latch() { detail::destroy(gate_); }

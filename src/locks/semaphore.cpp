@@ -13,7 +13,7 @@
 namespace dlock {
 namespace {
 
-std::int64_t checked(std::int64_t size) {
+std::int64_t checked_size(std::int64_t size) {
   if (size < 1 || size > core::max_permits) {
     throw_error(errc::usage, "a semaphore has from 1 to " + std::to_string(core::max_permits) +
                                  " permits, not " + std::to_string(size));
@@ -24,7 +24,8 @@ std::int64_t checked(std::int64_t size) {
 }  // namespace
 
 Semaphore::Semaphore(Client& client, std::string_view name, std::int64_t size, LockOptions options)
-    : LeaseSource(std::make_shared<detail::LockSpec>(client, name, options, checked(size)), 1) {}
+    : LeaseSource(std::make_shared<detail::LockSpec>(client, name, options, checked_size(size)),
+                  1) {}
 
 LeaseSource Semaphore::permits(std::int64_t count) const { return {spec(), count}; }
 
@@ -32,7 +33,7 @@ void Semaphore::resize(std::int64_t size) {
   if (spec()->client->is_quorum()) {
     throw_error(errc::usage, "a semaphore is not supported with redis+quorum");
   }
-  const auto text = std::to_string(checked(size));
+  const auto text = std::to_string(checked_size(size));
   const auto& config = spec()->client->config();
   const auto names = core::lock_keys(spec()->key);
   const std::array keys{names.lock, names.queue, names.seen, config.fence_key_for(names.lock)};
