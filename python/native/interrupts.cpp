@@ -1,11 +1,13 @@
-// Waiting on a POSIX semaphore: unlike the standard's, a signal ends its wait.
+// Waiting on a futex: unlike the waits of the standard library, a signal ends it, on any C library.
 #include "interrupts.hpp"
 
+#include <linux/futex.h>
 #include <nanobind/nanobind.h>
-#include <time.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <climits>
 #include <dlock/error.hpp>
 
 #include "border.hpp"
@@ -28,26 +30,37 @@ nanoseconds monotonic_now() noexcept {
 
 }  // namespace
 
+void Event::set() noexcept {
+  is_set_.store(1, std::memory_order_release);  // from now on it may be gone
+  ::syscall(SYS_futex, &is_set_, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
+}
+
+// Until it is set, a signal has come, or the monotonic clock shows `until`.
+void Event::sleep(const timespec* until) noexcept {
+  ::syscall(SYS_futex, &is_set_, FUTEX_WAIT_BITSET_PRIVATE, 0, until, nullptr,
+            FUTEX_BITSET_MATCH_ANY);
+}
+
 bool Event::wait(std::optional<std::chrono::milliseconds> limit) {
   const auto start = monotonic_now();
   for (;;) {
     const auto now = monotonic_now();
-    if (limit && now - start >= *limit) return ::sem_trywait(&semaphore_) == 0;
+    if (limit && now - start >= *limit) return is_set();
     if (GilGate::is_closed()) throw Cancelled(errc::cancelled, "the program is ending");
     const auto end = std::min(now + longest_wait, limit ? start + *limit : nanoseconds::max());
     const timespec until{.tv_sec = static_cast<time_t>(end.count() / 1'000'000'000),
                          .tv_nsec = static_cast<long>(end.count() % 1'000'000'000)};
     {
       const WithoutGil without_gil;
-      if (::sem_clockwait(&semaphore_, CLOCK_MONOTONIC, &until) == 0) return true;
+      sleep(&until);
     }
+    if (is_set()) return true;
     if (PyErr_CheckSignals() != 0) throw nb::python_error();
   }
 }
 
 void Event::wait_uninterrupted() noexcept {
-  while (::sem_wait(&semaphore_) != 0 && errno == EINTR) {
-  }
+  while (!is_set()) sleep(nullptr);
 }
 
 }  // namespace dlock::python

@@ -1,9 +1,11 @@
 // Waiting in C++ for something that Ctrl-C may end.
 #pragma once
 
-#include <semaphore.h>
+#include <time.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <dlock/error.hpp>
 #include <exception>
 #include <functional>
@@ -20,12 +22,7 @@ namespace dlock::python {
 /// Something that will be there. Any thread may `set()` it, once; one thread waits.
 class Event {
  public:
-  Event() noexcept { ::sem_init(&semaphore_, 0, 0); }
-  ~Event() { ::sem_destroy(&semaphore_); }
-  Event(const Event&) = delete;
-  Event& operator=(const Event&) = delete;
-
-  void set() noexcept { ::sem_post(&semaphore_); }
+  void set() noexcept;
   /// Waits for `set()` without the GIL, which the caller has; at most for `limit`, and then returns
   /// false. Runs Python's signal handlers as they are due (in the main thread; in others there is
   /// nothing to run) and throws what they raise, as nb::python_error; `Cancelled` when the program
@@ -35,7 +32,12 @@ class Event {
   void wait_uninterrupted() noexcept;
 
  private:
-  ::sem_t semaphore_{};
+  [[nodiscard]] bool is_set() const noexcept {
+    return is_set_.load(std::memory_order_acquire) != 0;
+  }
+  void sleep(const timespec* until) noexcept;
+
+  std::atomic<std::uint32_t> is_set_{0};  // the kernel's futex
 };
 
 /// Ends the waits of a thread that waits in the place of somebody else. No other thread has one.

@@ -1,8 +1,6 @@
 // The LeaderObserver and LeaderWatch handles.
 #include "dlock/leader_observer.hpp"
 
-#include <cxxabi.h>
-
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -13,6 +11,7 @@
 #include "locks/lease_state.hpp"
 #include "runtime/background_thread.hpp"
 #include "runtime/cancellation.hpp"
+#include "runtime/forced_unwind.hpp"
 
 namespace dlock {
 
@@ -90,7 +89,7 @@ struct WatchState {
     };
     try {
       handler(change);
-    } catch (const abi::__forced_unwind&) {  // pthread_exit()
+    } catch (const runtime::ForcedUnwind&) {  // pthread_exit()
       throw;
     } catch (const std::exception& error) {
       report(error.what());

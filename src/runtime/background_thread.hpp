@@ -4,10 +4,27 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <cstddef>
 #include <thread>
 #include <utility>
 
 namespace dlock::runtime {
+
+/// musl gives a thread 128 KiB, where a callback of the user's may run. What this process makes
+/// from now on gets at least as much as Python asks for there; musl never lowers it again.
+inline void enlarge_stacks() noexcept {
+#if defined(__linux__) && !defined(__GLIBC__)
+  constexpr std::size_t enough = 1024 * 1024;
+  static const int done = [] {
+    pthread_attr_t usual;
+    if (::pthread_attr_init(&usual) != 0) return 0;
+    ::pthread_attr_setstacksize(&usual, enough);
+    ::pthread_setattr_default_np(&usual);
+    return ::pthread_attr_destroy(&usual);
+  }();
+  static_cast<void>(done);
+#endif
+}
 
 /// Throws std::system_error when there are no more threads.
 template <class Function>
@@ -21,6 +38,7 @@ template <class Function>
     ~Mask() { ::pthread_sigmask(SIG_SETMASK, &before, nullptr); }
     sigset_t before{};
   };
+  enlarge_stacks();
   const Mask mask;
   return std::thread{std::move(function)};
 }

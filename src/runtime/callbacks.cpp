@@ -1,8 +1,6 @@
 // The callback thread.
 #include "runtime/callbacks.hpp"
 
-#include <cxxabi.h>
-
 #include <algorithm>
 #include <atomic>
 #include <exception>
@@ -13,6 +11,7 @@
 
 #include "runtime/background_thread.hpp"
 #include "runtime/cancellation.hpp"
+#include "runtime/forced_unwind.hpp"
 
 namespace dlock::runtime {
 namespace {
@@ -175,7 +174,7 @@ void Callbacks::run(const std::shared_ptr<Queue>& queue) {
     lock.unlock();
     try {
       function();
-    } catch (const abi::__forced_unwind&) {  // pthread_exit()
+    } catch (const ForcedUnwind&) {  // pthread_exit()
       go_on_elsewhere(queue);
       throw;
     } catch (const std::exception& error) {

@@ -56,4 +56,8 @@ struct Pipe {
 /// and exec; not for a program with threads.
 void close_from(int first) noexcept;
 
+/// Lets exec(3) close the descriptors from `first` to `last`, or all from `first` on if `last` is
+/// negative, also where close_range() is refused. Safe between fork and exec.
+void close_on_exec(int first, int last) noexcept;
+
 }  // namespace dlock::runtime

@@ -1,14 +1,13 @@
 // Calls: a thread asks the router, and waits for the answer.
 #include "session/session.hpp"
 
-#include <cxxabi.h>
-
 #include <algorithm>
 
 #include "core/wire/keys.hpp"
 #include "core/wire/text.hpp"
 #include "dlock/error.hpp"
 #include "runtime/clock.hpp"
+#include "runtime/forced_unwind.hpp"
 #include "runtime/random.hpp"
 #include "store/registration.hpp"
 #include "store/replication.hpp"
@@ -24,7 +23,7 @@ void tell(const LogSink& sink, LogLevel level, std::string_view text) {
   if (!sink) return;
   try {
     sink(level, text);
-  } catch (const abi::__forced_unwind&) {  // pthread_exit()
+  } catch (const runtime::ForcedUnwind&) {  // pthread_exit()
     throw;
   } catch (...) {
     return;
@@ -174,10 +173,10 @@ std::shared_ptr<core::LeaseRecord> Session::obtain(core::Instant begin,
     on_stop.emplace(stop, on_stop_requested);
     lock.lock();
   }
-  call.allow_cancellation();
+  if (runtime::is_unwound_when_cancelled) call.allow_cancellation();
   try {
     loop_.wait(lock, call);
-  } catch (const abi::__forced_unwind&) {  // pthread_cancel()
+  } catch (const runtime::ForcedUnwind&) {  // pthread_cancel()
     abandon(lock, call);
     throw;
   }

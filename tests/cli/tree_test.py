@@ -10,6 +10,8 @@ import unittest
 
 from cli_case import CliCase, DLOCK, adopt_orphans, eventually, guard_of, is_alive, state
 
+REFUSE_CALLS = pathlib.Path(__file__).parent.parent / "support/refuse_calls.py"
+
 # Each starts a worker that is in no group of the command's, and writes its number to $OUT.
 WORKER = 'echo $$ >>"$OUT"; while :; do sleep 0.05; done'
 ESCAPES = {
@@ -198,24 +200,40 @@ class Tree(CliCase):
         answer = subprocess.run(["redis-cli", "-s", str(place / "redis.sock"), "ping"], stdout=subprocess.PIPE)
         self.assertEqual(answer.stdout, b"PONG\n")
 
-    def test_without_close_range_the_guard_still_sees_that_dlock_was_killed(self):
-        source = self.directory / "old.c"
-        source.write_text("#include <errno.h>\nint close_range(unsigned a, unsigned b, int c)"
-                          "{ (void)a; (void)b; (void)c; errno = ENOSYS; return -1; }\n")
-        shim = self.directory / "old.so"
-        subprocess.run(["cc", "-shared", "-fPIC", "-o", shim, source], check=True)
+    def test_on_an_old_kernel_the_guard_still_sees_that_dlock_was_killed(self):
         self.leaves_keys = True
-        self.out.unlink(missing_ok=True)
-        if subprocess.run([DLOCK, "--version"], env={**self.environment, "LD_PRELOAD": str(shim)},
-                          stderr=subprocess.PIPE).returncode != 0:
-            self.skipTest("a sanitizer must come first")
-        running = self.start("run", "--ttl", "1h", "x", "--", "env", "-u", "LD_PRELOAD", "bash", "-c",
-                             ESCAPES["timeout"], env={**self.environment, "LD_PRELOAD": str(shim)})
-        self.assertTrue(eventually(self.workers))
-        running.send(signal.SIGKILL)
-        self.assert_ended_before_the_next_holder()
-        running.wait()
+        for absent in ("close_range", "pidfd_open,pidfd_send_signal"):
+            with self.subTest(absent):
+                self.out.unlink(missing_ok=True)
+                running = self.start_program(sys.executable, REFUSE_CALLS, absent, DLOCK, "run", "--ttl", "1h",
+                                             "x", "--", "bash", "-c", ESCAPES["timeout"])
+                self.assertTrue(eventually(lambda: self.workers() or running.process.poll() is not None))
+                if running.process.poll() == 77:
+                    self.skipTest("no calls can be refused here")
+                running.send(signal.SIGKILL)
+                self.assert_ended_before_the_next_holder()
+                running.wait()
 
+    def test_on_an_old_kernel_the_command_inherits_nothing_that_dlock_did_not(self):
+        source, leaks = self.directory / "leaks.c", self.directory / "leaks.so"
+        source.write_text("#include <fcntl.h>\n#include <sys/syscall.h>\n#include <unistd.h>\n"
+                          "int socket(int a, int b, int c) { open(\"/dev/zero\", O_RDONLY);"
+                          " return (int)syscall(SYS_socket, a, b, c); }\n")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", leaks, source], check=True)
+        environment = {**self.environment, "LD_PRELOAD": str(leaks)}
+        if subprocess.run([DLOCK, "--version"], env=environment, capture_output=True).returncode != 0:
+            self.skipTest("a sanitizer must come first")
+        look = "readlink /proc/$PPID/fd/*; echo ---; readlink /proc/$$/fd/*"
+        for absent in ("pidfd_open", "close_range"):
+            with self.subTest(absent):
+                done = subprocess.run([sys.executable, REFUSE_CALLS, absent, "env", f"LD_PRELOAD={leaks}",
+                                       DLOCK, "run", "x", "--", "sh", "-c", look], env=self.environment,
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+                if done.returncode == 77:
+                    self.skipTest("no calls can be refused here")
+                of_dlock, of_the_command = done.stdout.split("---")
+                self.assertIn("/dev/zero", of_dlock)
+                self.assertNotIn("/dev/zero", of_the_command)
 
     def test_without_its_guard_dlock_says_so_and_still_collects_orphans(self):
         running = self.start("run", "x", "--", "sh", "-c", "echo ready; read _; (sleep 0.01 & echo orphan $!); "

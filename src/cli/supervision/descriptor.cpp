@@ -2,7 +2,6 @@
 #include "cli/supervision/descriptor.hpp"
 
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -49,13 +48,12 @@ InheritedDescriptors::InheritedDescriptors() {
 
 void InheritedDescriptors::close_others_on_exec() const noexcept {
   if (open_.empty()) return;  // without /proc: dlock opens its own with O_CLOEXEC anyhow
-  unsigned next = 0;
+  int next = 0;
   for (const int fd : open_) {
-    const auto kept = static_cast<unsigned>(fd);
-    if (next < kept) (void)::close_range(next, kept - 1, CLOSE_RANGE_CLOEXEC);
-    next = kept + 1;
+    if (next < fd) runtime::close_on_exec(next, fd - 1);
+    next = fd + 1;
   }
-  (void)::close_range(next, ~0U, CLOSE_RANGE_CLOEXEC);
+  runtime::close_on_exec(next, -1);
 }
 
 }  // namespace dlock::cli
