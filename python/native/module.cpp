@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <dlock/bundled_server.hpp>
 #include <dlock/dlock.hpp>
 #include <exception>
 #include <functional>
@@ -244,6 +245,8 @@ NB_MODULE(_dlock, m) {
   m.def("set_errors", [](std::vector<nb::object> classes) { errors() = std::move(classes); });
   m.def("close_gate", &GilGate::close, nb::call_guard<nb::gil_scoped_release>());
   m.def("reset_gate", &GilGate::reset);
+  m.def("offer_server_program",
+        [](const nb::bytes& path) { dlock::offer_server_program(text_of(path)); });
 
   add_client(m);
   nb::class_<Held>(m, "Held")

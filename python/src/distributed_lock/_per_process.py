@@ -18,9 +18,9 @@ class PerProcess(OfProcess, Generic[T]):
     """The object that `make(client)` returns for the client of these settings. Thread-safe."""
 
     def __init__(self, store: Store, name: str, prefix: str,
-                 make: Callable[[_dlock.Client], T]) -> None:
+                 make: Callable[[_dlock.Client], T], label: str | None = None) -> None:
         self.name = checked_name(name)
-        self._client = client_of(store, prefix)
+        self._client = client_of(store, prefix, label)
         self._make = make
         self._made: tuple[int, T] | None = None
         self.get()  # so that wrong settings are told now

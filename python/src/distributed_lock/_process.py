@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn, Protocol, TypeVar
 
-from . import _dlock, _hubs
+from . import _bundled_server, _dlock, _hubs
 from ._errors import UsageError
 from ._names import bytes_of
 
@@ -71,12 +71,17 @@ def generation() -> int:
     return _generation
 
 
-def new_client(url: str, prefix: str, group: Callable[[bytes], bytes] | None,
+def new_client(url: str, prefix: str, label: str | None,
+               group: Callable[[bytes], bytes] | None,
                on_event: Callable[[_dlock.Event], None] | None, slow_wait: int | None
                ) -> _dlock.Client:
-    """A client for this process; connects when it is first used."""
+    """A client for this process; connects when it is first used. Without a `label` it has that of
+    set_label()."""
     global _is_connected
-    client = _dlock.Client(url, prefix, bytes_of(_own_label()), _report, group, on_event, slow_wait)
+    if not url or url.startswith("local:"):
+        _bundled_server.offer()
+    shown = bytes_of(_own_label() if label is None else label)
+    client = _dlock.Client(url, prefix, shown, _report, group, on_event, slow_wait)
     _is_connected = True
     _clients[id(client)] = client
     return client

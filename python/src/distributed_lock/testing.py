@@ -10,6 +10,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from . import _bundled_server
 from ._distributed_lock import AsyncDistributedLock, DistributedLock
 from ._dlock import Server as _Server
 from ._election import Leadership
@@ -32,10 +33,11 @@ class Server:
     """A Redis server of its own, for one test or one session of tests: empty, quick to start, on a
     unix socket in a temporary directory, without persistence. It ends with close(), with its `with`
     block, when nobody has it any more, and also when the process is killed. Needs `redis-server` or
-    `valkey-server` in $PATH, or $DLOCK_REDIS_SERVER. Raises Unreachable if there is no such program,
+    `valkey-server` in $PATH, or $DLOCK_REDIS_SERVER, or the extra "local" of this package. Raises Unreachable if there is no such program,
     or if it does not answer within 10 s. Thread-safe."""
 
     def __init__(self) -> None:
+        _bundled_server.offer()
         self._server = _Server()
 
     @property
