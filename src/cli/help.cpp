@@ -221,7 +221,7 @@ many wait and how long, and how often they change hands.
       --once               print the locks once, after a second
       --json               print an object with totals, locks, deadlocks, waits (which holder waits for
                            which lock) and problem. A lock is what 'dlock info --json' prints, with
-                           longest_wait_ms and handoffs_per_s
+                           longest_wait_ms, handoffs_per_s and election
       --sort KEY           waiters (default), longest, held, ttl, handoffs, or name
       --reverse            turn the order around
       --filter TEXT        only locks with TEXT in their name or holder; with *, ? or [abc] it is a

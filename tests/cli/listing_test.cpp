@@ -60,6 +60,13 @@ TEST_F(Listing, TimesGoOnBetweenLooks) {
   EXPECT_EQ(list_rows(snapshot, {}, test::now + 1h)[1].ttl_left, 0s);
 }
 
+TEST_F(Listing, CandidatesOfAnElectionAreNoLongWaiters) {
+  snapshot.elections = {"a"};
+  const auto totals = totals_of(snapshot, test::now);
+  EXPECT_EQ(totals.longest_wait, 3s);
+  EXPECT_EQ(totals.waiters, 5U);
+}
+
 // `holds` new holders in a second, looked at each quarter of a second for half a minute.
 double rate_of(int holds, std::chrono::milliseconds idle = 0ms) {
   HandoffRate rate;

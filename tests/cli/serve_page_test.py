@@ -117,11 +117,14 @@ class Page(CliCase):
             self.server.command("SET", f"dlock1:waits:{token(i, i)}", f"wait 1 lock{other}", "PX", "60000")
         for i, other in ((1, 2), (2, 1)):
             self.expect("#rings", rf"lock{i} is held by .*000{i}\), which waits for lock{other}")
-        # The holder of lock4 waits for lock1 too, in a program that is another client.
+        # The holder of lock4 waits for lock1 too, in a program that it started: those two count as one.
         self.server.command("SET", "lock4", f"{token(4, 4)}:{now}:0", "PX", "60000")
         self.server.command("ZADD", "dlock1:qw:{lock4}", str(now), token(5, 5))
+        self.server.command("ZADD", "dlock1:qw:{lock1}", str(now), token(6, 6))
         self.server.command("SET", f"dlock1:waits:{token(4, 4)}", "wait 1 lock1", "PX", "60000")
-        self.expect("#blocks", r"(?s)0004\) waits for lock1 in a program that it started.*0005\) waits .* for lock4")
+        self.expect("#blocks", r"(?s)0006\) waits .* for lock1.*0004\) waits for lock1 in a program that it started"
+                               r".*0005\) waits .* for lock4")
+        self.expect("#blocks", r"\(client 0000000000000001\) blocks 4\n")  # 2, 3, 5 and 6
         self.server.command("FLUSHALL")
         self.assert_well()
 
@@ -139,14 +142,21 @@ class Page(CliCase):
         self.assert_well()
 
     def test_elections_latches_barriers_and_the_doctor(self):
-        programs = [self.start("elect", "web", "--value", "host-7", "--", "cat"),
+        programs = [self.start("elect", "web", "--value", "host-7", "--", "sh", "-c", "echo leads; cat"),
                     self.start("latch", "--count", "3", "ready"), self.start("barrier", "--parties", "2", "phase")]
+        programs[0].expect("leads")
+        candidate = self.start("elect", "web", "--value", "host-8", "--", "true")
+        self.wait_for_waiters("web", 1)
+        self.expect("#locks tbody", r"web\s.*\s1\s")
+        self.expect("#blocks", r"\ANobody waits\.\Z")  # a leader blocks nobody
+        self.browser.evaluate("document.querySelector('#locks button').click()")
+        self.expect("#detail", r"(?s)election.*Queue, in order\s+.*1\s")
         self.browser.evaluate("document.querySelector('#others').open = true")
         self.expect("#others", r"(?s)web\s+host-7\s.*ready\s+3 of 3\s+1\s.*phase\s+1 of 2")
         self.browser.evaluate("document.querySelector('#doctor').open = true")
         self.expect("#doctor", "maxmemory-policy noeviction")
         programs[0].close_stdin()
-        self.assertEqual(programs[0].wait(), 0)
+        self.assertEqual((programs[0].wait(), candidate.wait()), (0, 0))
         self.assert_well()
         self.leaves_keys = True  # a latch exists for an hour
 

@@ -62,7 +62,8 @@ class Serve(CliCase):
         self.assertEqual([lock["name"] for lock in result["locks"]], ["busy", "calm"])
         busy = self.json("/api/v1/locks/busy")
         self.assertEqual([w["label"] for w in busy["waiters"]], ["second", "third"])
-        self.assertEqual((busy["holder"]["label"], busy["longest_wait_ms"] > 0), ("first", True))
+        self.assertEqual((busy["holder"]["label"], busy["longest_wait_ms"] > 0, busy["election"]),
+                         ("first", True, False))
         self.assertEqual(self.ask("/api/v1/locks/none")[0], 404)
         self.assertEqual([lock["name"] for lock in self.json("/api/v1/locks?filter=ca&limit=5")["locks"]], ["calm"])
         self.assertEqual(self.json("/api/v1/locks?limit=0")["locks"], [])
@@ -99,6 +100,9 @@ class Serve(CliCase):
         self.assertIn('dlock_election_candidates{name="web"} 0\n', metrics)
         self.assertIn("dlock_store_oldest_holder_seconds 0\n", metrics)  # a leader is no old holder
         self.assertNotIn('held_seconds{name="web"}', metrics)
+        self.assertEqual([(lock["name"], lock["election"]) for lock in self.json("/api/v1/locks")["locks"]],
+                         [("web", True)])
+        self.assertIs(self.json("/api/v1/locks/web")["election"], True)
         leader.close_stdin()
         self.assertEqual(leader.wait(), 0)
         self.expect_answer("/leader/web", lambda status, _: status == 503)

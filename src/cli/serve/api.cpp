@@ -132,7 +132,7 @@ HttpAnswer Api::lock(const std::string& name) {
   const auto found =
       std::ranges::find(snapshot->locks, name, [](const auto& one) { return one->info.name; });
   if (found == snapshot->locks.end()) return problem(404, "nobody holds that lock or waits for it");
-  return {.body = seen_lock_json(**found, runtime::boot_now()) + "\n"};
+  return {.body = seen_lock_json(*snapshot, **found, runtime::boot_now()) + "\n"};
 }
 
 // A body that balancers ignore, and people read.

@@ -26,8 +26,6 @@ std::uint64_t count(Number number) {
 
 double seconds(std::chrono::milliseconds span) { return static_cast<double>(span.count()) / 1000; }
 
-// A leader holds for as long as it lives, and candidates wait for as long: for an alert that is no
-// long hold and no long wait.
 struct Rows {
   std::vector<Row> locks{};      ///< the longest queues first
   std::vector<Row> elections{};  ///< 200 at most, as in the snapshot
@@ -36,8 +34,8 @@ struct Rows {
 Rows rows_of(const Snapshot& snapshot, runtime::BootTime now) {
   Rows rows;
   for (auto& row : list_rows(snapshot, {}, now)) {
-    const bool is_election = std::ranges::binary_search(snapshot.elections, row.lock->info.name);
-    (is_election ? rows.elections : rows.locks).push_back(std::move(row));
+    const bool has_leader = is_election(snapshot, row.lock->info.name);
+    (has_leader ? rows.elections : rows.locks).push_back(std::move(row));
   }
   return rows;
 }
@@ -74,10 +72,8 @@ std::string metrics_text(const Snapshot& snapshot, const MetricsOptions& options
                          runtime::BootTime now) {
   const auto totals = totals_of(snapshot, now);
   const auto rows = rows_of(snapshot, now);
-  std::chrono::milliseconds longest{};
   std::chrono::milliseconds oldest{};
   for (const auto& row : rows.locks) {
-    longest = std::max(longest, row.longest_wait);
     oldest = std::max(oldest, row.held_for.value_or(oldest));
   }
   detail::Exposition text;
@@ -91,7 +87,7 @@ std::string metrics_text(const Snapshot& snapshot, const MetricsOptions& options
   gauge("dlock_store_locks_contended", "Locks that somebody waits for.", count(totals.contended));
   gauge("dlock_store_waiters", "Clients in the queues of all locks.", count(totals.waiters));
   gauge("dlock_store_longest_wait_seconds", "The longest present wait for a lock, elections apart.",
-        seconds(longest));
+        seconds(totals.longest_wait));
   gauge("dlock_store_oldest_holder_seconds",
         "For how long the oldest holder has held its lock, elections apart.", seconds(oldest));
   gauge("dlock_store_deadlocks", "Rings of holders that wait for each other.",

@@ -118,7 +118,9 @@ Totals totals_of(const Snapshot& snapshot, runtime::BootTime now) {
     totals.held += lock->info.held ? 1 : 0;
     totals.contended += lock->info.waiters.empty() ? 0 : 1;
     totals.waiters += lock->info.waiters.size();
-    totals.longest_wait = std::max(totals.longest_wait, row_of(lock, now).longest_wait);
+    if (!is_election(snapshot, lock->info.name)) {
+      totals.longest_wait = std::max(totals.longest_wait, row_of(lock, now).longest_wait);
+    }
   }
   return totals;
 }

@@ -43,7 +43,7 @@ struct Totals {
   std::size_t held = 0;
   std::size_t contended = 0;  ///< that somebody waits for
   std::size_t waiters = 0;
-  std::chrono::milliseconds longest_wait{};
+  std::chrono::milliseconds longest_wait{};  ///< elections apart
 };
 [[nodiscard]] Totals totals_of(const Snapshot& snapshot, runtime::BootTime now);
 

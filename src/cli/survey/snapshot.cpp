@@ -7,6 +7,10 @@ namespace dlock::cli {
 
 using std::chrono::milliseconds;
 
+bool is_election(const Snapshot& snapshot, const std::string& name) {
+  return std::ranges::binary_search(snapshot.elections, name);
+}
+
 LockInfo at(const SeenLock& lock, runtime::BootTime now) {
   auto info = lock.info;
   const auto passed = std::chrono::duration_cast<milliseconds>(now - lock.seen_at);

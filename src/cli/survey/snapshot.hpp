@@ -41,6 +41,10 @@ struct Snapshot {
   std::string problem;                     ///< why the store cannot be read now; or empty
 };
 
+/// Whether the lock of that name is an election: its holder is a leader, and its waiters are
+/// candidates. Those hold and wait for as long as they live, which is neither long nor a fault.
+[[nodiscard]] bool is_election(const Snapshot& snapshot, const std::string& name);
+
 /// Returns the lock with its times as they are at `now`, if nothing else has changed.
 [[nodiscard]] LockInfo at(const SeenLock& lock, runtime::BootTime now);
 

@@ -23,18 +23,19 @@ std::string totals_json(const Totals& totals) {
 
 }  // namespace
 
-std::string seen_lock_json(const SeenLock& lock, runtime::BootTime now) {
+std::string seen_lock_json(const Snapshot& snapshot, const SeenLock& lock, runtime::BootTime now) {
   const auto info = at(lock, now);
   auto text = detail::lock_json(info);
   text.pop_back();
-  return text + fmt::format(R"(,"longest_wait_ms":{},"handoffs_per_s":{:.2f}}})",
-                            longest_wait(info).count(), lock.handoffs);
+  return text + fmt::format(R"(,"longest_wait_ms":{},"handoffs_per_s":{:.2f},"election":{}}})",
+                            longest_wait(info).count(), lock.handoffs,
+                            is_election(snapshot, info.name));
 }
 
 std::string snapshot_json(const Snapshot& snapshot, const std::vector<Row>& rows,
                           runtime::BootTime now) {
   std::vector<std::string> locks;
-  for (const auto& row : rows) locks.push_back(seen_lock_json(*row.lock, now));
+  for (const auto& row : rows) locks.push_back(seen_lock_json(snapshot, *row.lock, now));
   std::vector<std::string> rings;
   for (const auto& ring : snapshot.rings) rings.push_back(detail::ring_json(ring));
   std::vector<std::string> waits;

@@ -9,8 +9,10 @@
 
 namespace dlock::cli {
 
-/// Returns what `dlock info --json` prints, and longest_wait_ms and handoffs_per_s.
-[[nodiscard]] std::string seen_lock_json(const SeenLock& lock, runtime::BootTime now);
+/// Returns what `dlock info --json` prints, and longest_wait_ms, handoffs_per_s and election, of a
+/// lock of `snapshot`.
+[[nodiscard]] std::string seen_lock_json(const Snapshot& snapshot, const SeenLock& lock,
+                                         runtime::BootTime now);
 
 /// Returns one JSON object: `totals`, `locks` in the order of `rows`, `deadlocks`, `waits` and
 /// `problem`.

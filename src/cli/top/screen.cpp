@@ -46,7 +46,9 @@ std::string totals_text(const Scene& scene) {
   const auto totals = totals_of(scene.snapshot, scene.now);
   auto text = fmt::format("{}: {} held, {} with waiters; {} waiting", counted(totals.locks, "lock"),
                           totals.held, totals.contended, totals.waiters);
-  if (totals.waiters > 0) text += ", the longest " + short_duration(totals.longest_wait);
+  if (totals.longest_wait.count() > 0) {
+    text += ", the longest " + short_duration(totals.longest_wait);
+  }
   const auto rings = scene.snapshot.rings.size();
   return text + (rings == 0 ? "" : "; " + counted(rings, "deadlock"));
 }

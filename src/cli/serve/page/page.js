@@ -73,7 +73,7 @@ function chosen() {
 function drawTotals() {
   const { totals, deadlocks } = state.data
   show($('totals'), ...[['locks', totals.locks], ['held', totals.held], ['waiting', totals.waiters],
-    ['longest wait', totals.waiters ? duration(totals.longest_wait_ms) : '–'],
+    ['longest wait', totals.longest_wait_ms ? duration(totals.longest_wait_ms) : '–'],
     ['deadlocks', deadlocks.length]].map(([name, value]) => make('div', {},
     make('dt', {}, name),
     make('dd', name === 'deadlocks' && value ? { class: 'bad' } : {}, String(value)))))
@@ -140,7 +140,7 @@ function drawDetail() {
   $('detail-heading').textContent = visible(state.selected)
   if (!lock) return show($('detail-body'), make('p', {}, 'Nobody holds this lock or waits for it.'))
   const kinds = { mutex: 'mutex', shared_mutex: 'reader-writer lock', semaphore: `semaphore, ${lock.used} of ${lock.permits} permits` }
-  show($('detail-body'), make('p', { class: 'faint' }, kinds[lock.kind] ?? 'free'),
+  show($('detail-body'), make('p', { class: 'faint' }, lock.election ? 'election: its holder leads, the others are candidates' : kinds[lock.kind] ?? 'free'),
     make('h3', {}, 'Holders'),
     lock.holders.length ? table(['holder', 'held for', 'ttl left', 'fence'], lock.holders.map(one =>
       [lock.foreign ? 'a client of another library' : party(one) + (one.role ? `, ${one.role}` : ''), duration(one.held_for_ms),
@@ -173,13 +173,14 @@ async function takeAway(event) {
     : body.outcome ? 'No holder has that fence (any more).' : visible(body.error)
 }
 
-// Who waits for a lock that a client holds, and who waits for those in turn.
+// Who waits for a lock that a client holds, and who waits for those in turn. Candidates of an election
+// are kept from nothing by its leader.
 function drawBlocks() {
   const held = new Map()
   const waiting = new Set()
   const names = new Map(state.data.waits.map(wait => [wait.token, wait.name]))
   const inside = new Map() // lock: the holders of others that wait for it in a program they started
-  for (const lock of state.data.locks) {
+  for (const lock of state.data.locks.filter(one => !one.election)) {
     for (const one of lock.holders) {
       const name = names.get(one.token)
       if (name !== undefined && lock.waiters.length) {
@@ -195,13 +196,18 @@ function drawBlocks() {
     }
     for (const one of lock.waiters) waiting.add(one.client)
   }
-  const behind = (key, seen = new Set()) => {
-    for (const lock of held.get(key)?.locks ?? []) {
-      for (const one of [...lock.waiters, ...inside.get(lock.name) ?? []]) {
-        if (!seen.has(one.client)) { seen.add(one.client); behind(one.client, seen) }
+  // The waiters behind a holder. A program that waits in one which it started is counted as that one.
+  const behind = root => {
+    const counted = new Set()
+    const seen = new Set([root])
+    for (const key of seen) { // which grows meanwhile
+      for (const lock of held.get(key)?.locks ?? []) {
+        for (const one of lock.waiters) { counted.add(one.client); seen.add(one.client) }
+        for (const one of inside.get(lock.name) ?? []) seen.add(one.client)
       }
     }
-    return seen
+    counted.delete(root) // of a ring
+    return counted
   }
   const most = 20
   const branch = (key, path) => make('ul', {}, ...held.get(key).locks.flatMap(lock => {
