@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <stdexcept>
 
 namespace dlock::cli {
@@ -21,6 +22,34 @@ double unit_ms(std::string_view unit) {
   if (unit == "h") return 3'600'000;
   if (unit == "d") return 86'400'000;
   return 0;
+}
+
+// How the two greatest units of a span are written; `many_d` from 100 days on.
+struct Spelling {
+  const char* ms;
+  const char* s;
+  const char* min;
+  const char* h;
+  const char* d;
+  const char* many_d;
+};
+constexpr Spelling in_words{"{} ms",       "{}.{} s",   "{} min {} s",
+                            "{} h {} min", "{} d {} h", "{} d {} h"};
+constexpr Spelling in_columns{"{}ms", "{}.{}s", "{}m{:02}s", "{}h{:02}m", "{}d{:02}h", "{}d"};
+
+std::string spelled(std::chrono::milliseconds span, const Spelling& as) {
+  const auto two = [](const char* how, std::int64_t great, std::int64_t small) {
+    return fmt::format(fmt::runtime(how), great, small);
+  };
+  const auto ms = span.count();
+  if (ms < 1'000) return two(as.ms, ms, 0);
+  if (ms < 60'000) return two(as.s, ms / 1'000, ms % 1'000 / 100);
+  const auto seconds = ms / 1'000;
+  if (seconds < 3'600) return two(as.min, seconds / 60, seconds % 60);
+  const auto minutes = seconds / 60;
+  if (minutes < 48 * 60) return two(as.h, minutes / 60, minutes % 60);
+  const auto days = minutes / (24 * 60);
+  return two(days < 100 ? as.d : as.many_d, days, minutes / 60 % 24);
 }
 
 }  // namespace
@@ -40,27 +69,8 @@ std::chrono::milliseconds parse_duration(std::string_view text) {
   return std::chrono::milliseconds{static_cast<std::int64_t>(std::ceil(number * unit - 1e-6))};
 }
 
-std::string format_duration(std::chrono::milliseconds span) {
-  const auto ms = span.count();
-  if (ms < 1'000) return fmt::format("{} ms", ms);
-  if (ms < 60'000) return fmt::format("{}.{} s", ms / 1'000, ms % 1'000 / 100);
-  const auto seconds = ms / 1'000;
-  if (seconds < 3'600) return fmt::format("{} min {} s", seconds / 60, seconds % 60);
-  const auto minutes = seconds / 60;
-  if (minutes < 48 * 60) return fmt::format("{} h {} min", minutes / 60, minutes % 60);
-  return fmt::format("{} d {} h", minutes / (24 * 60), minutes / 60 % 24);
-}
+std::string format_duration(std::chrono::milliseconds span) { return spelled(span, in_words); }
 
-std::string short_duration(std::chrono::milliseconds span) {
-  const auto ms = span.count();
-  if (ms < 1'000) return fmt::format("{}ms", ms);
-  if (ms < 60'000) return fmt::format("{}.{}s", ms / 1'000, ms % 1'000 / 100);
-  const auto seconds = ms / 1'000;
-  if (seconds < 3'600) return fmt::format("{}m{:02}s", seconds / 60, seconds % 60);
-  const auto minutes = seconds / 60;
-  if (minutes < 48 * 60) return fmt::format("{}h{:02}m", minutes / 60, minutes % 60);
-  const auto days = minutes / (24 * 60);
-  return days < 100 ? fmt::format("{}d{:02}h", days, minutes / 60 % 24) : fmt::format("{}d", days);
-}
+std::string short_duration(std::chrono::milliseconds span) { return spelled(span, in_columns); }
 
 }  // namespace dlock::cli
