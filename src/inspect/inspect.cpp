@@ -91,19 +91,33 @@ void ask_to_record(LockReader& reader, const std::string& token) {
   }
 }
 
-bool is_unrecorded(const LockInfo& lock) {
-  return lock.held && lock.kind == LockKind::mutex && !lock.foreign && lock.fence == 0;
+// The value of a lock, and whether its holder has not recorded its fence there.
+struct Record {
+  std::string value;
+  bool is_missing = false;
+};
+
+// Waits for a record that is missing, until anything changes, for `timeout` at most.
+Record await_record(LockReader& reader, const std::string& key, milliseconds timeout) {
+  const auto read = [&] { return reader.call({"GET", key}).text; };
+  const auto first = read();
+  const auto parsed = core::parse_value(first);
+  if (!parsed || parsed->fence) return {first};
+  ask_to_record(reader, parsed->token);
+  const auto later = wait_for_outcome(timeout, [&]() -> std::optional<std::string> {
+    auto now = read();
+    return now == first ? std::nullopt : std::optional{std::move(now)};
+  });
+  return later ? Record{*later} : Record{first, true};
 }
 
 // The lock `key`, with the fence of its holder unless that is gone or does not answer.
 Locks look_for_fence(LockReader& reader, std::span<const std::string> key) {
   auto locks = reader.look(key, LockReader::Wanted::all);
-  if (is_unrecorded(locks[key[0]])) {
-    ask_to_record(reader, locks[key[0]].token);
-    static_cast<void>(wait_for_outcome(recording_time, [&]() -> std::optional<bool> {
-      locks = reader.look(key, LockReader::Wanted::all);
-      return is_unrecorded(locks[key[0]]) ? std::nullopt : std::optional{true};
-    }));
+  const auto& lock = locks[key[0]];
+  if (lock.held && lock.kind == LockKind::mutex && !lock.foreign && lock.fence == 0) {
+    static_cast<void>(await_record(reader, key[0], recording_time));
+    locks = reader.look(key, LockReader::Wanted::all);
   }
   return locks;
 }
@@ -200,26 +214,15 @@ Locks look_at(detail::Session& state, Look look, const std::stop_token& stop = {
   return std::move(views.front());
 }
 
-// Whether a holder had not recorded its fence, and has done so now.
-bool is_recorded_when_asked(LockReader& reader, const std::string& key) {
-  const auto read = [&] { return core::parse_value(reader.call({"GET", key}).text); };
-  const auto value = read();
-  if (!value || value->fence) return false;
-  ask_to_record(reader, value->token);
-  return wait_for_outcome(recording_time,
-                          [&]() -> std::optional<bool> {
-                            const auto now = read();
-                            return now && !now->fence ? std::nullopt
-                                                      : std::optional{now.has_value()};
-                          })
-      .value_or(false);
+// The KEYS of the scripts that break.
+std::array<std::string, 4> break_keys(LockReader& reader, const core::LockKeys& names) {
+  return {names.lock, names.queue, names.seen, reader.config().fence_key_for(names.lock)};
 }
 
 // Breaks a mutex.
 BreakOutcome break_mutex(LockReader& reader, const core::LockKeys& names, core::Fence fence,
                          milliseconds timeout) {
-  const std::array keys{names.lock, names.queue, names.seen,
-                        reader.config().fence_key_for(names.lock)};
+  const auto keys = break_keys(reader, names);
   const auto counter = std::to_string(fence.counter);
   const auto sequence = std::to_string(fence.sequence);
   const auto run = [&](std::string_view how) {
@@ -227,7 +230,9 @@ BreakOutcome break_mutex(LockReader& reader, const core::LockKeys& names, core::
     return reader.run(script::break_, script::break__sha, keys, arguments).text;
   };
   auto asked = run("ask");
-  if (asked == "not_holder" && is_recorded_when_asked(reader, names.lock)) asked = run("ask");
+  if (asked == "not_holder" && !await_record(reader, names.lock, recording_time).is_missing) {
+    asked = run("ask");
+  }
   if (asked == "not_holder") return BreakOutcome::not_holder;
   if (asked != "asked 0") {
     const auto outcome =
@@ -242,27 +247,18 @@ BreakOutcome break_mutex(LockReader& reader, const core::LockKeys& names, core::
 // Breaks a mutex whose holder has not recorded its fence, and does not do so when it is asked.
 BreakOutcome break_unrecorded(LockReader& reader, const core::LockKeys& names,
                               milliseconds timeout) {
-  const auto read = [&] { return reader.call({"GET", names.lock}).text; };
-  const auto value = read();
-  const auto parsed = core::parse_value(value);
-  if (!parsed || parsed->fence) return BreakOutcome::not_holder;
-  ask_to_record(reader, parsed->token);
-  const auto is_other = wait_for_outcome(timeout, [&]() -> std::optional<bool> {
-    return read() == value ? std::nullopt : std::optional{true};
-  });
-  if (is_other) return BreakOutcome::not_holder;
-  const std::array keys{names.lock, names.queue, names.seen,
-                        reader.config().fence_key_for(names.lock)};
-  const std::array<std::string_view, 3> arguments{"", value, "force"};
-  const auto outcome = reader.run(script::break_, script::break__sha, keys, arguments).text;
+  const auto record = await_record(reader, names.lock, timeout);
+  if (!record.is_missing) return BreakOutcome::not_holder;
+  const std::array<std::string_view, 3> arguments{"", record.value, "force"};
+  const auto outcome =
+      reader.run(script::break_, script::break__sha, break_keys(reader, names), arguments).text;
   return outcome == "broken" ? BreakOutcome::broken : BreakOutcome::not_holder;
 }
 
 // Permits are not passed on inside a process, so the record is the truth.
 BreakOutcome break_permits(LockReader& reader, const core::LockKeys& names, core::Fence fence,
                            milliseconds timeout) {
-  const std::array keys{names.lock, names.queue, names.seen,
-                        reader.config().fence_key_for(names.lock)};
+  const auto keys = break_keys(reader, names);
   const auto counter = std::to_string(fence.counter);
   const auto run = [&](std::string_view how) {
     const std::array<std::string_view, 2> arguments{counter, how};

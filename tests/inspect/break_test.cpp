@@ -100,6 +100,26 @@ TEST_F(Breaking, GoesByTheRecordWhenTheHolderIsDead) {
   EXPECT_FALSE(inspect_lock(client_, "a").held);
 }
 
+TEST_F(Breaking, WithoutAFenceItTakesTheLockFromADeadHolderThatNeverRecordedOne) {
+  const std::string token = "dlock1:0123456789abcdef:0123456789abcdef0123456789abcdef:3000";
+  server_.command({"SET", "a", token, "PX", "600000"});
+  EXPECT_EQ(break_lock(client_, "a", 100 * 64, 20ms), BreakOutcome::not_holder);
+  EXPECT_EQ(server_.command({"GET", "a"}), token);
+  const Waiter waiter{server_, "a"};
+  ASSERT_TRUE(eventually([&] { return list_locks(client_).at(0).waiters.size() == 1; }));
+  EXPECT_EQ(break_lock(client_, "a", 0, 20ms), BreakOutcome::broken);
+  EXPECT_TRUE(eventually([&] { return waiter.has_it(); }));
+  EXPECT_EQ(break_lock(client_, "a", 0, 20ms), BreakOutcome::not_holder) << "another has it now";
+}
+
+TEST_F(Breaking, WithoutAFenceItSparesAHolderThatRecordsOneWhenAsked) {
+  Client holder{server_.unix_url()};
+  const DistributedLock held{holder, "a", {.ttl = 30s}};
+  EXPECT_EQ(break_lock(client_, "a", 0, 10s), BreakOutcome::not_holder);
+  EXPECT_EQ(inspect_lock(client_, "a").fence, held.fence());
+  EXPECT_NO_THROW(held.ensure_held());
+}
+
 TEST_F(Breaking, TakesTheLockFromAHolderThatDoesNotAnswer) {
   // A subscriber that hears the question and does nothing.
   const std::string client = "0123456789abcdef";

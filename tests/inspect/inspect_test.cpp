@@ -88,6 +88,18 @@ TEST_F(Inspecting, ADeadWaiterIsNotShown) {
   EXPECT_EQ(inspect_lock(client_, "a").waiters.size(), 1U);
 }
 
+TEST_F(Inspecting, ADeadHolderThatNeverRecordedItsFenceIsShownWithoutOne) {
+  const std::string token = "dlock1:0123456789abcdef:0123456789abcdef0123456789abcdef:3000";
+  server_.command({"SET", "a", token, "PX", "600000"});
+  const auto lock = inspect_lock(client_, "a");
+  EXPECT_TRUE(lock.held);
+  EXPECT_FALSE(lock.foreign);
+  EXPECT_EQ(lock.token, token);
+  EXPECT_EQ(lock.holder.client, "0123456789abcdef");
+  EXPECT_EQ(lock.fence, 0);
+  EXPECT_EQ(server_.command({"GET", "a"}), token) << "nothing was changed";
+}
+
 TEST_F(Inspecting, AForeignHolderIsToldApart) {
   server_.command({"SET", "a", "somebody"});
   const auto lock = inspect_lock(client_, "a");
