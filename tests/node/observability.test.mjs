@@ -138,6 +138,43 @@ test('events tell what happens to locks, and who holds them', async (t) => {
   await lost.release().catch(() => {});
 });
 
+test('a deadlock is told to the client that gives up', async (t) => {
+  // Each acquireAll has the lock before the one that it waits for, and the program closes the ring.
+  const members = 4;
+  const sides = [told(t), told(t)];
+  const both = () => [...sides[0].events, ...sides[1].events].filter(({ kind }) => kind === 'deadlock');
+  let failed = [];
+  for (let round = 0; failed.length === 0 && round < 10; round++) { // the one that gives up is a random one
+    const last = `r${round}-${members}`;
+    const inner = 'echo in; read line; exec "$DLOCK_BIN" run "$1" -- true';
+    const program = spawn(process.env.DLOCK_BIN, ['run', last, '--', 'sh', '-c', inner, 'sh', `r${round}-0`], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, DLOCK_URL: server.url },
+    });
+    const closed = once(program, 'close');
+    await once(program.stdout, 'data');
+    const waits = [];
+    for (let i = members - 1; i >= 0; i--) {
+      const names = [`r${round}-${i}`, `r${round}-${i + 1}`];
+      waits.push(sides[i % 2].client.acquireAll(names).then((lease) => lease.release()).catch((error) => error));
+      await eventually(async () => (await sides[0].client.inspectLock(names[1])).waiters.length === 1);
+    }
+    program.stdin.end('go\n');
+    failed = (await Promise.all(waits)).filter(Boolean);
+    const [status] = await closed;
+    assert.equal(status, failed.length ? 0 : 75); // one is enough
+  }
+  assert.deepEqual(failed.map(({ code }) => code), ['DLOCK_DEADLOCK']);
+  assert.match(failed[0].message, /is held by .*, which waits for/);
+  await eventually(() => both().length === 1);
+  const [{ name, lock, waited, fence, text }] = both();
+  assert.match(name, /^r\d-\d$/);
+  assert.deepEqual([lock, fence], ['mutex', null]);
+  assert.ok(waited > 0 && /: deadlock$/.test(text));
+  const deadlocks = sides.map(({ client }) => client.stats().deadlocks);
+  assert.deepEqual(deadlocks.sort(), [0, 1]);
+});
+
 test('events end with their client, and come before its end', async (t) => {
   const { client, events } = told(t);
   for (let i = 0; i < 5; i++) await (await client.acquire('a')).release();
