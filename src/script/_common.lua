@@ -15,6 +15,8 @@ local function now_us()
   return t[1] * 1000000 + t[2]
 end
 
+-- A whole number as text. Lua itself writes 3 as `3` or `3.0`, and large ones with an exponent, as its
+-- version and the server have it. Takes a number as text too.
 local function digits(number)
   return string.format('%.0f', number)
 end
@@ -124,5 +126,5 @@ end
 
 -- Tells the head of the queue when to ask again. Returns the number of receivers, or an error.
 local function tell(token, in_ms)
-  return redis.pcall('SPUBLISH', channel(token), 'next ' .. token .. ' ' .. in_ms)
+  return redis.pcall('SPUBLISH', channel(token), 'next ' .. token .. ' ' .. digits(in_ms))
 end

@@ -26,10 +26,10 @@ local function permits(lock_key, seen_key, now, part)
     offset = others > 0 and math.min(part * limit % (others + limit), others) or 0
   end
   local holders =
-    redis.call('ZRANGEBYSCORE', lock_key, from, '+inf', 'WITHSCORES', 'LIMIT', offset, limit)
+    redis.call('ZRANGEBYSCORE', lock_key, from, '+inf', 'WITHSCORES', 'LIMIT', digits(offset), limit)
   for h = 1, #holders, 2 do
     found[#found + 1] = holders[h]
-    found[#found + 1] = holders[h + 1]
+    found[#found + 1] = digits(holders[h + 1])
     local counter = not part and redis.pcall('HGET', seen_key, holders[h])
     found[#found + 1] = type(counter) == 'string' and counter or ''
   end
@@ -57,7 +57,7 @@ for i = 1, #KEYS, 3 do
       local ticket = tonumber(queue[w + 1])
       if is_token(queue[w]) and is_alive(KEYS[i + 2], queue[w], ticket, now) then
         lock[#lock + 1] = queue[w]
-        lock[#lock + 1] = queue[w + 1]
+        lock[#lock + 1] = digits(ticket)
       end
     end
     answer[#answer + 1] = lock

@@ -15,7 +15,7 @@ SCRIPTS = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"]) / "src" / "script"
 INCLUDE = re.compile(r"^-- include (\S+)$", re.MULTILINE)
 # A script may include more than it uses, and its own names may hide those of what it includes.
 OPTIONS = ["--no-config", "--no-color", "--codes", "--std", "lua51", "--read-globals", "redis",
-           "KEYS", "ARGV", "--ignore", "211", "4", "--no-max-line-length"]
+           "KEYS", "ARGV", "table.unpack", "--ignore", "211", "4", "--no-max-line-length"]
 
 
 def composed(path, files):

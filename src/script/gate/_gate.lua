@@ -9,7 +9,7 @@ local function stay(lock, token, ticket, now)
     redis.call('HSET', lock.seen, token, digits(now))
     extend_expiry(lock.seen, QUEUE_LIFE_MS)
   end
-  return echo(token) .. ' queued -1 0 ' .. ticket .. ' ' .. digits(now) .. ' ours'
+  return echo(token) .. ' queued -1 0 ' .. digits(ticket) .. ' ' .. digits(now) .. ' ours'
 end
 
 -- Takes waiters with a ticket of at most `latest` from the head of the queue, and wakes up to `limit`

@@ -31,7 +31,7 @@ return mend(function()
     -- All current waiters, also those that came before the clock went back.
     latest = redis.call('ZRANGE', lock.queue, -1, -1, 'WITHSCORES')[2] or '0'
   end
-  latest = is_exact(tonumber(latest)) and latest or LATEST
+  latest = is_exact(tonumber(latest)) and digits(latest) or LATEST
   local more = wake(lock, now, limit, latest == LATEST and '+inf' or latest)
   return echo(token) .. ' acquired ' .. (more and latest or '0')
 end, { lock.queue }, { lock.seen })

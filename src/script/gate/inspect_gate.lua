@@ -36,7 +36,7 @@ for w = 1, queue.err and 0 or #queue, 2 do
   end
   if is_token(token) and (parties or is_alive(gate.seen, token, tonumber(time), now)) then
     answer[#answer + 1] = token
-    answer[#answer + 1] = time
+    answer[#answer + 1] = digits(time)
   end
 end
 answer[4] = broken and 1 or 0

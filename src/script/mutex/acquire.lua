@@ -45,8 +45,8 @@ if others and ticket == '' and old == '' then
   if redis.pcall('ZADD', KEYS[2], 'NX', now, token) == 1 then
     redis.call('PEXPIRE', KEYS[2], 20000)  -- QUEUE_LIFE_MS
     return string.sub(token, 25, 32) .. ' queued '
-      .. math.min(redis.call('PTTL', KEYS[1]), 1e13) .. ' '  -- MAX_LEFT_MS
-      .. redis.call('ZRANK', KEYS[2], token) .. ' ' .. now .. ' ' .. now .. ' ' .. whose
+      .. string.format('%.0f %.0f ', math.min(redis.call('PTTL', KEYS[1]), 1e13),  -- MAX_LEFT_MS
+        redis.call('ZRANK', KEYS[2], token)) .. now .. ' ' .. now .. ' ' .. whose
   end
 end
 
@@ -104,7 +104,7 @@ return mend(function(again)
     whose = outcome == 'granted' and lock.seal and 'ours:' .. lock.seal or whose
   end
 
-  left_ms = left_ms or math.min(redis.call('PTTL', lock.key), MAX_LEFT_MS)
+  left_ms = left_ms or digits(math.min(redis.call('PTTL', lock.key), MAX_LEFT_MS))
   if mode ~= 'wait' then
     return echo(token) .. ' busy ' .. left_ms .. given_up
   end
@@ -130,6 +130,6 @@ return mend(function(again)
   if foreign and redis.call('ZRANK', lock.queue, FOREIGN) < place then
     place = place - 1  -- otherwise no waiter would be the first, which polls
   end
-  return table.concat({ echo(token), 'queued', left_ms, place, digits(ticket), digits(now),
+  return table.concat({ echo(token), 'queued', left_ms, digits(place), digits(ticket), digits(now),
     foreign and 'foreign' or whose }, ' ') .. given_up
 end, { lock.queue }, { lock.seen })

@@ -30,7 +30,7 @@ return mend(function()
       outcome, left_ms = hand_off(lock, now)
     end
     if value and not held or outcome == 'granted' or outcome == 'foreign' then
-      return echo(ARGV[2]) .. ' busy ' .. (left_ms or math.min(redis.call('PTTL', lock.key), MAX_LEFT_MS))
+      return echo(ARGV[2]) .. ' busy ' .. (left_ms or digits(math.min(redis.call('PTTL', lock.key), MAX_LEFT_MS)))
     end
     locks[i] = lock
   end

@@ -23,7 +23,7 @@ if ARGV[3] == 'ask' and counter then
   end
   local asked = redis.pcall('SPUBLISH', channel(value),
     'break ' .. string.match(value, '^dlock1:%x+:%x+:%d*') .. ' ' .. ARGV[1] .. ' ' .. ARGV[2])
-  return 'asked ' .. (type(asked) == 'table' and 0 or asked)
+  return 'asked ' .. digits(type(asked) == 'table' and 0 or asked)
 end
 if counter and sequence ~= ARGV[2] then
   return 'not_holder'

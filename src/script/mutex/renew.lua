@@ -9,11 +9,12 @@
 --   has the lock), or b (renewed, but the holder is asked to give up)
 -- include _lock.lua
 
+local values = table.unpack or unpack  -- the second in Lua 5.1
 local outcome = {}
 local now
 for i = 1, (#KEYS - 1) / 3 do
   local lock = { key = KEYS[3 * i - 1], queue = KEYS[3 * i], seen = KEYS[3 * i + 1], fence = KEYS[1] }
-  local token, ttl_ms, sequence, counter = unpack(ARGV, 4 * i - 2, 4 * i + 1)
+  local token, ttl_ms, sequence, counter = values(ARGV, 4 * i - 2, 4 * i + 1)
   local value = redis.pcall('GET', lock.key)
   if type(value) ~= 'table' and holds(value, token) then
     local _, recorded = fence_of(value)

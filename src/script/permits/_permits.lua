@@ -10,6 +10,7 @@ local SEAL_1, SEAL_2 = '=seal1', '=seal2'  -- the two halves of the seal, once t
 local SHARED = 1073741824  -- the capacity of a reader-writer lock; no semaphore has it
 local LINGER_MS = 1000     -- the key outlives its holders by this, so that a script can count them off
 local NO_PERMITS = 'WRONGTYPE this sorted set does not hold permits'
+local values = table.unpack or unpack  -- the second in Lua 5.1
 
 -- Returns the claim time and the weight in a token; nil if it is not a token of permits.
 local function terms_of(token)
@@ -85,12 +86,12 @@ local function look(lock, now)
         forget_written(lock, token)
       end
     end
-    redis.call('ZREM', lock.key, unpack(over))
-    redis.pcall('HDEL', lock.seen, unpack(over))
+    redis.call('ZREM', lock.key, values(over))
+    redis.pcall('HDEL', lock.seen, values(over))
     for i, token in ipairs(over) do
       over[i] = mark_of(token)
     end
-    redis.call('ZREM', lock.key, unpack(over))
+    redis.call('ZREM', lock.key, values(over))
     set_used(lock, used)
   end
 end

@@ -93,7 +93,7 @@ return mend(function()
   if lock.used > 0 and not lock.is_sealed and new_seal then
     write_seal(lock, lock.seal or new_seal)
   end
-  return table.concat({ echo(token), 'queued', left, redis.call('ZRANK', lock.queue, token),
+  return table.concat({ echo(token), 'queued', left, digits(redis.call('ZRANK', lock.queue, token)),
     digits(ticket), digits(now),
     lock.is_sealed and 'ours:' .. lock.seal or 'ours' }, ' ')
 end, { lock.queue }, { lock.seen })

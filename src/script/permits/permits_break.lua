@@ -25,7 +25,7 @@ return mend(function()
   if token and how == 'ask' then
     redis.call('ZADD', lock.key, -1, mark_of(token))
     local asked = redis.pcall('SPUBLISH', channel(token), 'break ' .. token .. ' ' .. counter .. ' 0')
-    reply = 'asked ' .. (type(asked) == 'table' and 0 or asked)
+    reply = 'asked ' .. digits(type(asked) == 'table' and 0 or asked)
   elseif token and how == 'force' then
     leave(lock, token)
     reply = 'broken'
