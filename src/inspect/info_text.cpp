@@ -2,6 +2,7 @@
 #include <ostream>
 #include <string>
 
+#include "core/wire/span_text.hpp"
 #include "core/wire/text.hpp"
 #include "dlock/deadlock.hpp"
 #include "dlock/inspect.hpp"
@@ -11,14 +12,12 @@ namespace {
 
 std::string quoted(std::string_view name) { return "\"" + core::escaped(name) + "\""; }
 
-std::string in_ms(std::chrono::milliseconds span) { return std::to_string(span.count()) + " ms"; }
-
 std::string counted(std::size_t number, const std::string& what) {
   return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
 }
 
 std::string end_of(const std::optional<std::chrono::milliseconds>& ttl_left) {
-  return ttl_left ? ", ends in " + in_ms(*ttl_left) : ", never ends";
+  return ttl_left ? ", ends in " + core::span_text(*ttl_left) : ", never ends";
 }
 
 std::string permits(std::int64_t weight) {
@@ -48,7 +47,7 @@ std::string to_string(const Party& party) {
 std::string to_string(const WaiterInfo& waiter) {
   return to_string(waiter.party) + " waits" +
          (waiter.weight == 1 ? "" : " for" + permits(waiter.weight)) + " since " +
-         in_ms(waiter.waiting);
+         core::span_text(waiter.waiting);
 }
 
 std::string to_string(LockKind kind) {
@@ -68,7 +67,8 @@ std::string to_string(LockKind kind) {
 std::string to_string(const HolderInfo& holder) {
   return to_string(holder.party) + " holds" +
          (holder.role.empty() ? permits(holder.weight) : " as " + holder.role) + " since " +
-         in_ms(holder.since) + ", fence " + std::to_string(holder.fence) + end_of(holder.ttl_left);
+         core::span_text(holder.since) + ", fence " + std::to_string(holder.fence) +
+         end_of(holder.ttl_left);
 }
 
 std::string to_string(const LockInfo& lock) {

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <utility>
 
+#include "core/wire/span_text.hpp"
 #include "dlock/inspect.hpp"
 #include "inspect/look_at_lock.hpp"
 #include "runtime/background_thread.hpp"
@@ -115,26 +116,24 @@ void SlowWaits::run() {
     event.kind = Event::Kind::waiting;
     event.name = entry.name;
     event.lock = entry.lock;
-    std::string who;
     try {
       auto info = look_at_lock(client_, entry.name, stop_.get_token());
       event.place = place_in(info, client_.id_for(entry.name));
-      who = to_string(info);
+      event.waited = steady_clock::now() - entry.begin;
+      event.text = "waiting for " + core::span_text(event.waited) + "; " + to_string(info);
       if (event.place > 0) {
-        who += ", this client is number " + std::to_string(event.place);
+        event.text += ", this client is number " + std::to_string(event.place);
       }
       event.store = std::make_shared<const LockInfo>(std::move(info));
     } catch (const std::exception& error) {
-      who = std::string{"the store does not say who holds it: "} + error.what();
+      event.waited = steady_clock::now() - entry.begin;
+      event.text = describe(event) + "; the store does not say who holds it: " + error.what();
     }
     lock.lock();
     if (registry_->is_ending || !registry_->waits.contains(seen)) {
       continue;  // it has ended meanwhile
     }
     lock.unlock();
-    event.waited = steady_clock::now() - entry.begin;
-    const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(event.waited);
-    event.text = "waiting for " + std::to_string(waited.count()) + " ms; " + who;
     client_.log(LogLevel::warning, event.text);
     if (client_.has_events()) {
       client_.emit(std::move(event));

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "core/wire/span_text.hpp"
 #include "core/wire/text.hpp"
 
 namespace dlock {
@@ -17,10 +18,7 @@ std::optional<LossReason> reason_of(core::Loss loss) {
              : std::optional{static_cast<LossReason>(static_cast<int>(loss) - 1)};
 }
 
-std::string in_ms(std::chrono::nanoseconds span) {
-  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(span).count()) +
-         " ms";
-}
+}  // namespace
 
 std::string describe(const Event& event) {
   auto text = std::string{name_of(event.lock)} + " \"" + core::escaped(event.name) + "\"";
@@ -29,27 +27,25 @@ std::string describe(const Event& event) {
   }
   switch (event.kind) {
     case Event::Kind::acquired:
-      return text + " acquired after " + in_ms(event.waited);
+      return text + " acquired after " + core::span_text(event.waited);
     case Event::Kind::waiting:
-      return text + " not acquired yet after " + in_ms(event.waited);
+      return text + " not acquired yet after " + core::span_text(event.waited);
     case Event::Kind::released:
-      return text + " released after " + in_ms(event.held);
+      return text + " released after " + core::span_text(event.held);
     case Event::Kind::lost:
-      return text + " lost after " + in_ms(event.held) + ": " +
+      return text + " lost after " + core::span_text(event.held) + ": " +
              std::string{name_of(event.reason.value_or(LossReason::gone))};
     case Event::Kind::timed_out:
-      return text + " not acquired within " + in_ms(event.waited);
+      return text + " not acquired within " + core::span_text(event.waited);
     case Event::Kind::deadlock:
-      return text + " not acquired after " + in_ms(event.waited) + ": deadlock";
+      return text + " not acquired after " + core::span_text(event.waited) + ": deadlock";
     case Event::Kind::elected:
       return text + ": this client leads";
     case Event::Kind::deposed:
-      return text + ": this client leads no more, after " + in_ms(event.held);
+      return text + ": this client leads no more, after " + core::span_text(event.held);
   }
   return text;
 }
-
-}  // namespace
 
 Events::Events(const EventHandler& handler, std::string_view prefix, runtime::Callbacks& callbacks,
                Log log)

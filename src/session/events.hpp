@@ -19,6 +19,9 @@
 
 namespace dlock::detail {
 
+/// An event as a line for people, without who holds and who waits.
+[[nodiscard]] std::string describe(const Event& event);
+
 /// Makes events and posts them to the callback thread. Without a handler, no member may be called
 /// but `is_on`. `emit` and `dropped` are thread-safe; the rest is not.
 class Events {
