@@ -19,7 +19,7 @@ class Election {
     const make = () => made(c.newElection, native.handle, bytes, bytes.length, settings);
     const handle = native.grouped([name], make);
     this.name = name;
-    this.#refine = (error) => native.refine(error, name, {}, client);
+    this.#refine = (error) => native.refine(error, [name], {}, client);
     this.#native = new NativeHandle(this, handle, c.freeElection);
   }
 

@@ -77,6 +77,13 @@ class Leases extends Lease {
 
 /** A reader who may become the writer. */
 class UpgradeableLease extends Lease {
+  #refine;
+
+  constructor(name, native, refine) {
+    super(name, native);
+    this.#refine = refine;
+  }
+
   get upgraded() {
     return nativeOf(this).isUpgraded;
   }
@@ -85,7 +92,7 @@ class UpgradeableLease extends Lease {
     const { wait, signal } = withSpans(options, 'wait');
     const native = nativeOf(this);
     const begin = (number) => c.upgrade(native.handle, wait ?? -1, number);
-    await waiting(signal, begin, () => native.readFence(), this);
+    await waiting(signal, begin, () => native.readFence(), this, this.#refine);
   }
 
   async tryUpgrade(options = {}) {

@@ -167,8 +167,9 @@ function madeQueue() {
   return { handle: handle[0], descriptor: descriptor[0] };
 }
 
-// A dlock_event: size, kind and status, context, lease, message, text, leader, number, lock_event.
-const event = new BigUint64Array(9);
+// A dlock_event: size, kind and status, context, lease, message, text, leader, number, lock_event, lock
+// and its length.
+const event = new BigUint64Array(11);
 const halves = new Uint32Array(event.buffer);
 event[0] = BigInt(event.byteLength);
 
@@ -185,6 +186,7 @@ function nextEvent(queue) {
     leader: isGiven(6) ? leaderOf(event[6]) : null,
     value,
     lockEvent: pointerAt(8),
+    lock: isGiven(9) ? bytesAt(event[9], event[10]) : null,
   };
 }
 
@@ -192,10 +194,12 @@ const isGiven = (index) => halves[2 * index] !== 0 || halves[2 * index + 1] !== 
 const pointerAt = (index) => (isGiven(index) ? event[index] : null);
 const textAt = (index) => (isGiven(index) ? koffi.decode(event[index], 'char', -1) : null);
 
+const bytesAt = (address, length) => Buffer.from(koffi.view(address, Number(length)).slice(0));
+
 function leaderOf(leader) {
   const value = c.leaderValue(leader, handle);
   return {
-    value: Buffer.from(koffi.view(value, Number(handle[0])).slice(0)).toString(),
+    value: bytesAt(value, handle[0]).toString(),
     term: BigInt(c.leaderTerm(leader)),
     revision: Number(c.leaderRevision(leader)),
   };

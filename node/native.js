@@ -58,6 +58,9 @@ class NativeHandle {
   }
 }
 
+// Those of several names for which a wait was in vain: one, unless all were only tried.
+const missing = (names, lock) => (lock ? names.filter((name) => lock.equals(bytesOf(name))) : names);
+
 // What it throws ends no other call, and is an uncaught exception, as of an EventEmitter's listener.
 function tell(handler, event) {
   try {
@@ -111,16 +114,26 @@ class NativeClient {
         c.freeLock(lock);
       }
     };
+    const refine = (error, { lock }) =>
+      all ? this.refine(error, missing(all, lock), {}, client) : this.refine(error, [name], options, client);
     // At once: by the time it is awaited it may be lost.
-    const end = (event) => new Kind(name, new NativeLease(name, event, all?.length));
-    const refine = all ? null : (error) => this.refine(error, name, options, client);
+    const end = (event) => new Kind(name, new NativeLease(name, event, all?.length), refine);
     return signal ? waiting(signal, begin, end, client, refine) : queue.call(begin, end, client, refine);
   }
 
-  /** Lets an error of a wait for that lock ask the server about it. */
-  refine(error, name, options, client) {
+  /** Lets an error of a wait ask the server about its lock, or the first of several that is held. */
+  refine(error, names, options, client) {
+    const inspect = async () => {
+      let info;
+      for (const name of names) {
+        info = await client.inspectLock(name);
+        if (info.held) break;
+      }
+      return info;
+    };
     const describe = async () => {
-      const lock = this.#lock(name, options);
+      const name = names.length > 1 ? (await inspect()).name : names[0];
+      const lock = this.#ungrouped(name, options);
       const begin = (number) => {
         try {
           return c.describe(lock, number);
@@ -130,7 +143,7 @@ class NativeClient {
       };
       return queue.call(begin, ({ text }) => text, client);
     };
-    setLockOf(error, { inspect: () => client.inspectLock(name), describe });
+    setLockOf(error, { inspect, describe });
     return error;
   }
 
@@ -141,7 +154,7 @@ class NativeClient {
 
   /** Changes the number of permits. */
   async resize(name, permits, client) {
-    const lock = this.#lock(name, { permits });
+    const lock = this.#ungrouped(name, { permits });
     const begin = (number) => {
       try {
         return c.resize(lock, permits, number);

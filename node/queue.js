@@ -79,7 +79,7 @@ class Queue {
 
   /** Calls `begin` with a number. A promise for what `end` returns, called with the event when that is
    * over; after an error only if there is a lease all the same. `keeps` stays alive until then.
-   * `refine` makes the error of the event the one to reject with. */
+   * `refine(error, event)` makes the error of the event the one to reject with. */
   call(begin, end = () => {}, keeps = null, refine = null) {
     return new Promise((resolve, reject) => {
       this.check();
@@ -160,7 +160,7 @@ class Queue {
         continue;
       }
       const call = this.#finish(number);
-      if (error && !lease) call?.reject(call.refine ? call.refine(error) : error);
+      if (error && !lease) call?.reject(call.refine ? call.refine(error, event) : error);
       else if (call) settle(call, event);
     }
   }

@@ -87,6 +87,18 @@ class DLOCK_API Leases {
 /// before the last one came, and otherwise what `LeaseSource::acquire()` throws.
 [[nodiscard]] DLOCK_API Leases acquire_all(const std::vector<LeaseSource>& sources,
                                            const std::stop_token& stop = {});
+/// The same, but waits for at most `span`, whatever the options of the sources say.
+[[nodiscard]] DLOCK_API Leases acquire_all_within(const std::vector<LeaseSource>& sources,
+                                                  std::chrono::milliseconds span,
+                                                  const std::stop_token& stop = {});
+/// The same with a span of any unit.
+template <class Rep, class Period>
+[[nodiscard]] Leases acquire_all_within(const std::vector<LeaseSource>& sources,
+                                        const std::chrono::duration<Rep, Period>& span,
+                                        const std::stop_token& stop = {}) {
+  return acquire_all_within(sources, detail::in_ms(span), stop);
+}
+
 /// Returns a lease from each of `sources` if all are free now and nobody waits for one of them.
 /// Throws what `acquire_all` throws.
 [[nodiscard]] DLOCK_API std::optional<Leases> try_acquire_all(

@@ -17,6 +17,10 @@
 
 namespace dlock {
 
+namespace detail {
+class EndedWait;
+}
+
 /// How an asynchronous acquisition ended: with a lease, or with the reason why there is none.
 struct DLOCK_API AcquireResult {
   std::optional<Lease> lease;  ///< none if there is an error
@@ -25,8 +29,11 @@ struct DLOCK_API AcquireResult {
   std::error_code error;
   std::string what;        ///< of an error: what it means and what to do
   std::int64_t place = 0;  ///< of `errc::timed_out`: see `TimedOut::place`
+  /// For the library's own classes: what the `TimedOut` of `get()` knows.
+  std::shared_ptr<const detail::EndedWait> wait{};
 
-  /// The lease. Throws the exception that belongs to `error`, as the blocking call does.
+  /// The lease. Throws the exception that belongs to `error`, as the blocking call does: a
+  /// `TimedOut` can say who holds the lock.
   [[nodiscard]] Lease get() &&;
   /// The lease; none for `errc::timed_out`. Throws for all other errors.
   [[nodiscard]] std::optional<Lease> get_if() &&;

@@ -70,6 +70,15 @@ DLOCK_API const char* dlock_status_name(dlock_status status);
 /** What went wrong in this thread's last call that failed, and what to do; never NULL. Valid until
  * the thread's next call that fails. Has no password. */
 DLOCK_API const char* dlock_last_error(void);
+/** Of this thread's last call that failed, if that was with DLOCK_TIMED_OUT: its place in the queue
+ * of the lock, 1 being next, at the server's last reply, at most 2.5 s before the wait ended. 0 if
+ * it was not in the queue, or another call of the client stood there for it. How many wait, and who
+ * holds the lock, only the server knows: dlock_lock_describe() and dlock_inspect() ask. */
+DLOCK_API int64_t dlock_last_place(void);
+/** Of the same call, the name of the lock that was not free, followed by a NUL: of
+ * dlock_all_new() the one for which it waited. "" if that is not known, as when several locks were
+ * only tried. `length`: may be NULL. Valid until the thread's next call that fails. */
+DLOCK_API const char* dlock_last_lock(size_t* length);
 /** The version of the library that runs, as "0.1.0". Static. */
 DLOCK_API const char* dlock_version(void);
 
@@ -385,7 +394,8 @@ DLOCK_API dlock_status dlock_acquire(dlock_lock* lock, int64_t timeout_ms, dlock
 DLOCK_API dlock_status dlock_lock_describe(dlock_lock* lock, char** text);
 
 /** How an asynchronous acquisition ended. `lease` belongs to the callee; NULL unless DLOCK_OK.
- * `message` is that of an error, valid during the call; NULL for DLOCK_OK. */
+ * `message` is that of an error, valid during the call; NULL for DLOCK_OK. dlock_last_place() and
+ * dlock_last_lock() are those of the acquisition until the handler makes a call that fails. */
 typedef void (*dlock_acquire_handler)(void* context, dlock_status status, dlock_lease* lease,
                                       const char* message);
 /** dlock_acquire() without a thread that waits; DLOCK_USAGE for locks of dlock_upgradeable_new()

@@ -43,6 +43,12 @@ class DLOCK_API Election {
   /// `LockOptions::wait` is set and has passed, `LockLost` if the leadership ended before the value
   /// was proclaimed, and otherwise what `LeaseSource::acquire()` throws.
   [[nodiscard]] Leadership campaign(std::string_view value, std::stop_token stop = {});
+  /// Does the same, but waits for at most `span`.
+  template <class Rep, class Period>
+  [[nodiscard]] Leadership campaign_within(const std::chrono::duration<Rep, Period>& span,
+                                           std::string_view value, std::stop_token stop = {}) {
+    return campaign_in(detail::in_ms(span), value, stop);
+  }
   /// Leads, and proclaims `value`, if nobody else leads now. Throws as `campaign()` does.
   [[nodiscard]] std::optional<Leadership> try_campaign(std::string_view value);
   /// Waits for at most `span` to lead. Throws as `campaign()` does.
@@ -74,6 +80,8 @@ class DLOCK_API Election {
   [[nodiscard]] const std::string& name() const noexcept;
 
  private:
+  Leadership campaign_in(std::optional<std::chrono::milliseconds> limit, std::string_view value,
+                         const std::stop_token& stop);
   std::optional<Leadership> try_campaign_in(std::chrono::milliseconds span, std::string_view value,
                                             std::stop_token stop);
   std::shared_ptr<const detail::LockSpec> spec_;

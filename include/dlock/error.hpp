@@ -92,11 +92,14 @@ class DLOCK_API TimedOut : public Error {
 
   /// The place of this client in the queue at the server's last reply, at most 2.5 s before the
   /// wait ended, 1 being next; 0: it was not in the queue, or another thread of this client stood
-  /// there for it.
+  /// there for it. How many wait beside it only the server knows: `inspect()` asks.
   [[nodiscard]] std::int64_t place() const noexcept;
+  /// The name of the lock that was not free, without the prefix; of `acquire_all` the one for which
+  /// the call waited. Empty if that is not known: several locks were only tried, all at once.
+  [[nodiscard]] const std::string& name() const noexcept;
   /// Asks the server now who holds the lock, and who waits, as `inspect_lock` does; include
-  /// dlock/inspect.hpp. Throws what that throws, and `UsageError` if the client is gone, or if
-  /// several locks were acquired at once or a handler got the error.
+  /// dlock/inspect.hpp. Of several locks that were only tried, it returns the first that is held.
+  /// Throws what `inspect_lock` throws, and `UsageError` if the client is gone.
   [[nodiscard]] LockInfo inspect() const;
   /// `what()`, and what `inspect` found, as one line: host, pid, program and label of the holder,
   /// how long it has held the lock, and how many wait. Without the latter if the server does not

@@ -47,9 +47,11 @@ typedef struct dlock_event {
   const char* message; /**< of an error */
   const char* text;    /**< a result, or a line of the log */
   const dlock_leader* leader; /**< who leads */
-  int64_t number; /**< a result that is a number; of dlock_acquire_queued() with DLOCK_TIMED_OUT,
-                     the place in the queue, 1 being next, or 0 if it is not known */
+  int64_t number; /**< a result that is a number; with DLOCK_TIMED_OUT, what dlock_last_place()
+                     says of a call that blocks */
   const dlock_lock_event* lock_event; /**< what happened to a lock */
+  const char* lock;   /**< with DLOCK_TIMED_OUT, what dlock_last_lock() says; NULL for "" */
+  size_t lock_length; /**< its bytes */
 } dlock_event;
 
 /** Makes a queue, for programs and runtimes with an event loop: instead of a callback, the loop

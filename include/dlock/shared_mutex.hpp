@@ -105,6 +105,12 @@ class DLOCK_API SharedMutex : public LeaseSource {
   /// Waits for the lease of a reader that can become the writer. One holder at a time has such a
   /// lease, beside ordinary readers. Throws what `LeaseSource::acquire()` throws.
   [[nodiscard]] UpgradeableLease acquire_upgradeable(std::stop_token stop = {});
+  /// Waits for at most `span` for such a lease. Throws `TimedOut` if it did not come in time.
+  template <class Rep, class Period>
+  [[nodiscard]] UpgradeableLease acquire_upgradeable_within(
+      const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
+    return acquire_upgradeable_in(detail::in_ms(span), std::move(stop));
+  }
   /// Returns such a lease if it is free now. Takes at most one round trip.
   [[nodiscard]] std::optional<UpgradeableLease> try_acquire_upgradeable();
   /// Waits for at most `span` and returns such a lease if it came in time. `stop` ends the wait
@@ -127,6 +133,8 @@ class DLOCK_API SharedMutex : public LeaseSource {
  private:
   bool try_lock_in(std::chrono::milliseconds span);
   bool try_lock_shared_in(std::chrono::milliseconds span);
+  UpgradeableLease acquire_upgradeable_in(std::optional<std::chrono::milliseconds> limit,
+                                          const std::stop_token& stop);
   std::optional<UpgradeableLease> try_acquire_upgradeable_in(std::chrono::milliseconds span,
                                                              std::stop_token stop);
   std::unique_ptr<detail::ThreadHolds> holds_;

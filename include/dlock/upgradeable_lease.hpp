@@ -8,6 +8,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 
 #include "dlock/export.h"
 #include "dlock/lease.hpp"
@@ -42,6 +43,11 @@ class DLOCK_API UpgradeableLease {
   /// `Cancelled` when `stop` ends the wait and `TimedOut` when `LockOptions::wait` has passed; the
   /// lease is then as before. Throws `LockLost` if the lease ends meanwhile.
   void upgrade(std::stop_token stop = {});
+  /// Does the same, but waits for at most `span`.
+  template <class Rep, class Period>
+  void upgrade_within(const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
+    upgrade_in(detail::in_ms(span), std::move(stop));
+  }
   /// Becomes the writer if there is no reader now. Takes at most one round trip.
   [[nodiscard]] bool try_upgrade();
   /// Waits for at most `span` to become the writer; a span of zero or less tries once.
@@ -90,7 +96,10 @@ class DLOCK_API UpgradeableLease {
  private:
   friend class SharedMutex;
   void unbind() const noexcept;
-  bool try_upgrade_in(std::optional<std::chrono::milliseconds> limit, std::stop_token stop);
+  void upgrade_in(std::optional<std::chrono::milliseconds> limit, std::stop_token stop);
+  bool try_upgrade_in(std::chrono::milliseconds span, std::stop_token stop);
+  bool comes_to_write(std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
+                      std::int64_t& place);
   std::shared_ptr<detail::UpgradeableState> state_;
   Lease past_;                   ///< the reader's, when released: its name and token
   std::int64_t past_fence_ = 0;  ///< ... and the greatest fence

@@ -9,6 +9,7 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <dlock/dlock.hpp>
@@ -35,20 +36,34 @@ std::unique_ptr<Object> object_of(std::optional<Handle> handle) {
   return handle ? std::make_unique<Object>(std::move(*handle)) : nullptr;
 }
 
+/// Python's object for what `wait(stop)` obtains; the place in the queue if it runs out of time.
+template <class Object, class Wait>
+nb::object object_or_place(bool in_main_thread, Wait wait) {
+  try {
+    return nb::cast(std::make_unique<Object>(interruptible(in_main_thread, std::move(wait))));
+  } catch (const TimedOut& error) {
+    return nb::int_(error.place());
+  }
+}
+
 class PyUpgradeable : public HeldBy<UpgradeableLease> {
  public:
   using HeldBy::HeldBy;
 
   [[nodiscard]] std::int64_t fence() const noexcept { return handle().fence(); }
   [[nodiscard]] bool upgraded() const noexcept { return handle().upgraded(); }
-  bool upgrade(Ms limit, bool in_main_thread) {
-    return change([&](UpgradeableLease& lease) {
-      return interruptible(in_main_thread, [&](const std::stop_token& stop) {
-        if (limit) return lease.try_upgrade_for(milliseconds{*limit}, stop);
-        lease.upgrade(stop);
-        return true;
-      });
-    });
+  /// True, or the place in the queue.
+  nb::object upgrade(Ms limit, bool in_main_thread) {
+    try {
+      return nb::bool_(change([&](UpgradeableLease& lease) {
+        return interruptible(in_main_thread, [&](const std::stop_token& stop) {
+          limit ? lease.upgrade_within(milliseconds{*limit}, stop) : lease.upgrade(stop);
+          return true;
+        });
+      }));
+    } catch (const TimedOut& error) {
+      return nb::int_(error.place());
+    }
   }
   void downgrade() {
     change([](UpgradeableLease& lease) {
@@ -64,12 +79,12 @@ class PySharedMutex {
   PySharedMutex(PyClient& client, const std::string& name, const Terms& terms)
       : lock_(std::make_shared<SharedMutex>(*client.get(), name, options_of<LockOptions>(terms))) {}
 
-  std::unique_ptr<PyUpgradeable> acquire_upgradeable(Ms limit, bool in_main_thread) {
+  nb::object acquire_upgradeable(Ms limit, bool in_main_thread) {
     const auto lock = lock_;
-    return object_of<PyUpgradeable>(interruptible(in_main_thread, [&](const std::stop_token& stop) {
-      return limit ? lock->try_acquire_upgradeable_for(milliseconds{*limit}, stop)
-                   : std::optional{lock->acquire_upgradeable(stop)};
-    }));
+    return object_or_place<PyUpgradeable>(in_main_thread, [&](const std::stop_token& stop) {
+      return limit ? lock->acquire_upgradeable_within(milliseconds{*limit}, stop)
+                   : lock->acquire_upgradeable(stop);
+    });
   }
   template <class Writer>
   std::unique_ptr<PyLease> downgrade(Writer& writer) {
@@ -98,15 +113,23 @@ class PyLeases : public HeldBy<Leases> {
   std::vector<std::int64_t> fences_;
 };
 
-std::unique_ptr<PyLeases> acquire_all_of(PyClient& client, const std::vector<std::string>& names,
-                                         const Terms& terms, Ms limit, bool in_main_thread) {
+/// If they do not come in time: the place in the queue of the one for which it waited, and the
+/// index of that, or -1 if it is not known.
+nb::object acquire_all_of(PyClient& client, const std::vector<std::string>& names,
+                          const Terms& terms, Ms limit, bool in_main_thread) {
   auto inner = client.get();
-  const auto options = options_of<LockOptions>(terms);
-  return object_of<PyLeases>(interruptible(in_main_thread, [&](const std::stop_token& stop) {
-    const auto kept = inner;
-    return limit ? try_acquire_all_for(*kept, names, milliseconds{*limit}, options, stop)
-                 : std::optional{acquire_all(*kept, names, options, stop)};
-  }));
+  auto options = options_of<LockOptions>(terms);
+  options.wait = limit_of(limit);
+  try {
+    return nb::cast(
+        std::make_unique<PyLeases>(interruptible(in_main_thread, [&](const std::stop_token& stop) {
+          const auto kept = inner;
+          return acquire_all(*kept, names, options, stop);
+        })));
+  } catch (const TimedOut& error) {
+    const auto found = std::find(names.begin(), names.end(), error.name());
+    return nb::make_tuple(error.place(), found == names.end() ? -1 : found - names.begin());
+  }
 }
 
 std::unique_ptr<PyLease> begin_once_of(PyClient& client, const std::string& name,
@@ -182,13 +205,13 @@ class PyElection {
       : election_(std::make_shared<Election>(*client.get(), name, options_of<LockOptions>(terms))) {
   }
 
-  std::unique_ptr<PyLeadership> campaign(const nb::bytes& value, Ms limit, bool in_main_thread) {
+  nb::object campaign(const nb::bytes& value, Ms limit, bool in_main_thread) {
     const auto election = election_;
     const auto text = text_of(value);
-    return object_of<PyLeadership>(interruptible(in_main_thread, [&](const std::stop_token& stop) {
-      return limit ? election->try_campaign_for(milliseconds{*limit}, text, stop)
-                   : std::optional{election->campaign(text, stop)};
-    }));
+    return object_or_place<PyLeadership>(in_main_thread, [&](const std::stop_token& stop) {
+      return limit ? election->campaign_within(milliseconds{*limit}, text, stop)
+                   : election->campaign(text, stop);
+    });
   }
   [[nodiscard]] std::optional<PyLeader> leader() const {
     const auto election = election_;

@@ -31,8 +31,7 @@ void in_background(const std::shared_ptr<dlock_queue>& queue, Event event, Call 
   try {
     runtime::background_thread([queue, event = std::move(event), stop = std::move(stop),
                                 call = std::move(call)]() mutable {
-      event.status = guarded([&] { call(stop, event); });
-      event.message = event.status == DLOCK_OK ? "" : dlock_last_error();
+      event.end(guarded([&] { call(stop, event); }));
       auto* const lease = event.lease;
       if (!queue->push(std::move(event)) && lease != nullptr) {
         lease->free();

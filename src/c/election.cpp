@@ -2,7 +2,6 @@
 #include "dlock/election.hpp"
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -45,13 +44,7 @@ namespace {
 
 Leadership campaign(Election& election, std::string_view value, c::Limit limit,
                     const std::stop_token& stop) {
-  auto won = limit ? election.try_campaign_for(*limit, value, stop)
-                   : std::optional{election.campaign(value, stop)};
-  if (!won) {
-    throw_error(errc::timed_out, *limit > limit->zero() ? "another candidate still leads"
-                                                        : "another candidate leads");
-  }
-  return std::move(*won);
+  return limit ? election.campaign_within(*limit, value, stop) : election.campaign(value, stop);
 }
 
 void proclaim(dlock_lease& lease, std::string_view value) {

@@ -23,8 +23,8 @@ using Limit = std::optional<std::chrono::milliseconds>;  ///< of a wait; none: n
 /// How to get what a lock handle stands for.
 struct Ways {
   std::optional<LeaseSource> source{};
-  /// Instead of a source, of what is no plain lease: needs a thread. None: `Limit` passed.
-  std::function<std::optional<Right>(Limit, std::stop_token)> take_special{};
+  /// Instead of a source, of what is no plain lease: needs a thread. Throws `TimedOut`.
+  std::function<Right(Limit, std::stop_token)> take_special{};
   std::shared_ptr<SharedMutex> shared_mutex{};  ///< of a reader, writer or upgradeable reader
   std::shared_ptr<Semaphore> semaphore{};       ///< of permits
 };

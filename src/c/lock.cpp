@@ -81,13 +81,7 @@ c::Right dlock_lock::take(c::Limit limit, std::stop_token stop) const {
     const auto& spec = *ways.source->spec();
     return spec.take_or_throw(limit, stop, spec.permits(ways.source->weight()));
   }
-  auto obtained = ways.take_special(limit, std::move(stop));
-  if (!obtained) {
-    throw_error(errc::timed_out, *limit > limit->zero() ? "could not acquire the lock within " +
-                                                              std::to_string(limit->count()) + " ms"
-                                                        : "the lock is not free");
-  }
-  return std::move(*obtained);
+  return ways.take_special(limit, std::move(stop));
 }
 
 namespace {
@@ -191,10 +185,9 @@ dlock_status dlock_acquire_queued(dlock_lock* lock, std::int64_t timeout_ms,
         queue, c::Event{DLOCK_EVENT_ACQUIRED, context, DLOCK_CANCELLED, "the client was freed"});
     auto handler = [pending, its = c::kept(lock)](AcquireResult result) {
       dlock_lease* lease = nullptr;
-      const auto place = result.place;
       const auto status = c::guarded(
           [&] { lease = c::handle<dlock_lease>(nullptr, std::move(result).get(), its); });
-      if (!pending->end(status, lease, place) && lease != nullptr) {
+      if (!pending->end(status, lease) && lease != nullptr) {
         lease->abandon();
         lease->free();
       }

@@ -47,12 +47,21 @@ Pending::~Pending() {
   }
 }
 
-// An error's message is that of this thread.
-bool Pending::end(dlock_status status, dlock_lease* lease, std::int64_t number) {
-  event_.status = status;
-  event_.message = status == DLOCK_OK ? "" : dlock_last_error();
+void Event::end(dlock_status how) {
+  status = how;
+  if (how == DLOCK_OK) {
+    message.clear();
+    return;
+  }
+  const auto& failure = last_failure();
+  message = failure.what;
+  number = failure.place;
+  lock = failure.lock;
+}
+
+bool Pending::end(dlock_status status, dlock_lease* lease) {
+  event_.end(status);
   event_.lease = lease;
-  event_.number = number;
   return std::exchange(queue_, nullptr)->push(std::move(event_));
 }
 
@@ -299,7 +308,9 @@ int dlock_queue_next(dlock_queue* queue, dlock_event* event) {
                         taken->text.empty() ? nullptr : taken->text.c_str(),
                         taken->leader ? &*taken->leader : nullptr,
                         taken->number,
-                        taken->lock_event ? &taken->lock_event->view() : nullptr};
+                        taken->lock_event ? &taken->lock_event->view() : nullptr,
+                        taken->lock.empty() ? nullptr : taken->lock.c_str(),
+                        taken->lock.size()};
   const auto size = event->size;
   std::memcpy(event, &all, std::min(size, sizeof all));
   event->size = size;

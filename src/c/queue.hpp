@@ -80,8 +80,12 @@ struct Event {
   dlock_lease* lease = nullptr;  ///< a belonging of the queue
   std::string text{};            ///< a result, or a line of the log
   std::optional<dlock_leader> leader{};
-  std::int64_t number = 0;
+  std::int64_t number = 0;  ///< a result; of a wait that ran out, the place in the queue
   std::optional<LockEvent> lock_event{};
+  std::string lock{};  ///< of a wait that ran out
+
+  /// Takes over how a call on this thread ended, a moment ago.
+  void end(dlock_status how);
 };
 
 /// The event in which a call will end. Pushes it also if the handler that has this is dropped.
@@ -95,8 +99,8 @@ class Pending {
 
   /// The call did not begin.
   void take_back() noexcept { queue_.reset(); }
-  /// It ended: false when the reader is gone.
-  bool end(dlock_status status, dlock_lease* lease = nullptr, std::int64_t number = 0);
+  /// It ended, as a call on this thread did: false when the reader is gone.
+  bool end(dlock_status status, dlock_lease* lease = nullptr);
 
  private:
   std::shared_ptr<dlock_queue> queue_;

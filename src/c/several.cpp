@@ -1,6 +1,5 @@
 // Several mutexes as one lock.
 #include <memory>
-#include <optional>
 #include <stop_token>
 #include <utility>
 #include <vector>
@@ -31,12 +30,8 @@ dlock_status dlock_all_new(dlock_client* client, const char* const* names,
     }
     c::Ways ways;
     ways.take_special = [owner = c::kept(client), all = std::move(all)](
-                            c::Limit limit,
-                            const std::stop_token& stop) -> std::optional<c::Right> {
-      if (!limit) {
-        return acquire_all(all, stop);
-      }
-      return try_acquire_all_for(all, *limit, stop);
+                            c::Limit limit, const std::stop_token& stop) -> c::Right {
+      return limit ? acquire_all_within(all, *limit, stop) : acquire_all(all, stop);
     };
     return c::handle<dlock_lock>(client->queue(), std::move(ways));
   });

@@ -1,4 +1,4 @@
-// Statuses, their names, and the last error of each thread.
+// Statuses, their names, and the last failure of each thread.
 #include "c/status.hpp"
 
 #include <array>
@@ -38,15 +38,14 @@ static_assert(DLOCK_BROKEN == static_cast<int>(errc::broken));
 static_assert(DLOCK_NOT_REPLICATED == static_cast<int>(errc::not_replicated));
 static_assert(names.size() == DLOCK_NOT_REPLICATED + 1);
 
-struct LastError {
-  std::string text;
-};
-
-std::string& last_error() { return runtime::of_thread<LastError>().text; }
-
-dlock_status fail(dlock_status status, const char* what) noexcept {
+dlock_status fail(dlock_status status, const char* what, std::int64_t place = 0,
+                  const std::string& lock = {}) noexcept {
   try {
-    last_error() = what;
+    auto& last = runtime::of_thread<Failure>();
+    last.place = place;
+    last.lock.clear();
+    last.what = what;
+    last.lock = lock;
   } catch (const std::exception&) {
     return status;  // it has to do
   }
@@ -55,9 +54,13 @@ dlock_status fail(dlock_status status, const char* what) noexcept {
 
 }  // namespace
 
+const Failure& last_failure() { return runtime::of_thread<Failure>(); }
+
 dlock_status status_of_exception() noexcept {
   try {
     throw;
+  } catch (const TimedOut& error) {
+    return fail(DLOCK_TIMED_OUT, error.what(), error.place(), error.name());
   } catch (const Error& error) {
     return fail(static_cast<dlock_status>(error.code().value()), error.what());
   } catch (const std::exception& error) {
@@ -84,10 +87,31 @@ const char* dlock_status_name(dlock_status status) {
 
 const char* dlock_last_error(void) {
   try {
-    return dlock::c::last_error().c_str();
+    return dlock::c::last_failure().what.c_str();
   } catch (const std::bad_alloc&) {
     return "out of memory";
   }
+}
+
+std::int64_t dlock_last_place(void) {
+  try {
+    return dlock::c::last_failure().place;
+  } catch (const std::bad_alloc&) {
+    return 0;
+  }
+}
+
+const char* dlock_last_lock(std::size_t* length) {
+  const std::string* lock = nullptr;
+  try {
+    lock = &dlock::c::last_failure().lock;
+  } catch (const std::bad_alloc&) {
+    lock = nullptr;
+  }
+  if (length != nullptr) {
+    *length = lock != nullptr ? lock->size() : 0;
+  }
+  return lock != nullptr ? lock->c_str() : "";
 }
 
 const char* dlock_version(void) { return DLOCK_VERSION; }

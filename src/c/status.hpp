@@ -1,7 +1,9 @@
-// The border to C: no exception crosses it; it becomes a status, and a message of the thread.
+// The border to C: no exception crosses it; it becomes a status, and the last failure of the
+// thread.
 #pragma once
 
-#include <string_view>
+#include <cstdint>
+#include <string>
 #include <utility>
 
 #include "dlock/dlock.h"
@@ -10,7 +12,15 @@
 
 namespace dlock::c {
 
-/// The status of the exception being handled. Keeps its message for `dlock_last_error()`.
+/// What is known of a thread's last call that failed.
+struct Failure {
+  std::string what{};
+  std::int64_t place = 0;  ///< of a wait that ran out: see `TimedOut::place`
+  std::string lock{};      ///< ... and see `TimedOut::name`
+};
+[[nodiscard]] const Failure& last_failure();
+
+/// The status of the exception being handled, which becomes the thread's last failure.
 dlock_status status_of_exception() noexcept;
 /// Throws `UsageError` for what is null.
 void require(bool is_given, const char* name);

@@ -1,7 +1,6 @@
 // Upgradeable readers: who may become the writer, and go back.
 #include <functional>
 #include <memory>
-#include <optional>
 #include <stop_token>
 #include <utility>
 
@@ -43,11 +42,10 @@ void upgrade(dlock_lease& lease, c::Limit limit, const std::stop_token& stop) {
   const std::lock_guard alone{lease.changing};
   auto& its = upgradeable(lease);
   const EitherStop either{stop, lease.end.get_token()};
-  if (!limit) {
+  if (limit) {
+    its.upgrade_within(*limit, either.token());
+  } else {
     its.upgrade(either.token());
-  } else if (!its.try_upgrade_for(*limit, either.token())) {
-    throw_error(errc::timed_out,
-                "readers are still there: the lease could not be upgraded in time");
   }
   lease.fence = its.fence();
 }
@@ -81,13 +79,9 @@ dlock_status dlock_upgradeable_new(dlock_client* client, const char* name, std::
     c::Ways ways;
     ways.shared_mutex = std::make_shared<SharedMutex>(client->client, c::bytes(name, length),
                                                       c::lock_options(options));
-    ways.take_special = [its = ways.shared_mutex](
-                            c::Limit limit,
-                            const std::stop_token& stop) -> std::optional<c::Right> {
-      if (!limit) {
-        return its->acquire_upgradeable(stop);
-      }
-      return its->try_acquire_upgradeable_for(*limit, stop);
+    ways.take_special = [its = ways.shared_mutex](c::Limit limit,
+                                                  const std::stop_token& stop) -> c::Right {
+      return limit ? its->acquire_upgradeable_within(*limit, stop) : its->acquire_upgradeable(stop);
     };
     return c::handle<dlock_lock>(client->queue(), std::move(ways));
   });

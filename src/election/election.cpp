@@ -27,9 +27,14 @@ Election::Election(Client& client, std::string_view name, LockOptions options)
 Election::~Election() { detail::destroy(spec_); }
 
 Leadership Election::campaign(std::string_view value, std::stop_token stop) {
+  return campaign_in(spec_->options.wait, value, stop);
+}
+
+Leadership Election::campaign_in(std::optional<std::chrono::milliseconds> limit,
+                                 std::string_view value, const std::stop_token& stop) {
   detail::check_proclaimed(value);
   spec_->client->campaigns(spec_->name);
-  auto lease = spec_->take_or_throw(stop);
+  auto lease = spec_->take_or_throw(limit, stop, {});
   auto leader_value = proclaimed(lease, value, stop);
   spec_->client->leads(spec_->name, *detail::LeaseState::of(lease)->record);
   return Leadership{std::move(lease), std::move(leader_value)};

@@ -5,7 +5,10 @@
 #include <numeric>
 #include <utility>
 
+#include "core/wire/span_text.hpp"
+#include "core/wire/text.hpp"
 #include "dlock/error.hpp"
+#include "locks/ended_wait.hpp"
 #include "locks/lease_state.hpp"
 #include "locks/lock_spec.hpp"
 #include "locks/thread_leases.hpp"
@@ -16,6 +19,13 @@ namespace {
 
 using std::chrono::milliseconds;
 using Limit = std::optional<milliseconds>;
+
+/// What came, or what did not.
+struct Outcome {
+  std::optional<std::vector<Lease>> leases;
+  const detail::LockSpec* missing = nullptr;  ///< null: one of those that were tried at once
+  std::int64_t place = 0;                     ///< in the queue of that
+};
 
 class Several {
  public:
@@ -48,16 +58,37 @@ class Several {
   }
 
   /// The calling thread must release them, until the caller moves one of them.
-  std::optional<std::vector<Lease>> take(Limit limit, const std::stop_token& stop) const {
+  Outcome take(Limit limit, const std::stop_token& stop) const {
     const auto begin = runtime::now();
     const bool tries = limit && *limit <= milliseconds::zero();
     if (can_be_had_at_once()) {
       auto leases = take_at_once(stop);
       if (leases || tries) {
-        return leases;
+        return {std::move(leases)};
       }
     }
     return take_in_order(begin, limit, stop);
+  }
+
+  /// The error of an outcome without leases.
+  [[nodiscard]] TimedOut timed_out(milliseconds limit, const Outcome& outcome) const {
+    const bool tried = limit <= milliseconds::zero();
+    const auto all = std::to_string(sources_.size()) + " locks";
+    auto text = tried ? "not all " + all + " are free"
+                      : "could not acquire all " + all + " within " + core::span_text(limit);
+    if (outcome.missing == nullptr) {
+      std::vector<std::string> names;
+      for (const auto& source : sources_) {
+        names.push_back(source.name());
+      }
+      return {text, std::make_shared<const detail::EndedWait>(first().client, std::move(names), 0)};
+    }
+    const auto name = "\"" + core::escaped(outcome.missing->name) + "\"";
+    text += tried ? ": " + name + " is not" : ": it waited for " + name;
+    if (outcome.place > 0) {
+      text += ", number " + std::to_string(outcome.place) + " in its queue";
+    }
+    return {text, outcome.missing->ended_wait(outcome.place)};
   }
 
  private:
@@ -116,8 +147,7 @@ class Several {
     return leases;
   }
 
-  std::optional<std::vector<Lease>> take_in_order(core::Instant begin, Limit limit,
-                                                  const std::stop_token& stop) const {
+  Outcome take_in_order(core::Instant begin, Limit limit, const std::stop_token& stop) const {
     Taken taken{std::vector<Lease>(sources_.size())};
     for (const auto index : order_) {
       auto left = limit;
@@ -125,9 +155,10 @@ class Several {
         left = *limit - std::chrono::duration_cast<milliseconds>(runtime::now() - begin);
       }
       const auto& spec = *sources_[index].spec();
-      auto lease = spec.take(left, stop, spec.permits(sources_[index].weight()));
+      std::int64_t place = 0;
+      auto lease = spec.take(left, stop, spec.permits(sources_[index].weight()), &place);
       if (!lease) {
-        return std::nullopt;
+        return {std::nullopt, &spec, place};
       }
       taken.leases[index] = std::move(*lease);
       // The next wait may be part of a deadlock with this lease.
@@ -136,7 +167,7 @@ class Several {
     for (const auto& lease : taken.leases) {
       lease.ensure_held();
     }
-    return std::move(taken.leases);
+    return {std::move(taken.leases)};
   }
 
   /// Releases all leases so far in one call, if another lock was not acquired.
@@ -148,6 +179,14 @@ class Several {
   const std::vector<LeaseSource>& sources_;
   std::vector<std::size_t> order_;  ///< sorted by key, so that all callers lock in the same order
 };
+
+Leases take_or_throw(const Several& several, Limit limit, const std::stop_token& stop) {
+  auto outcome = several.take(limit, stop);
+  if (!outcome.leases) {
+    throw several.timed_out(*limit, outcome);
+  }
+  return Leases{std::move(*outcome.leases)};
+}
 
 std::vector<LeaseSource> mutexes(Client& client, const std::vector<std::string>& names,
                                  const LockOptions& options) {
@@ -162,14 +201,12 @@ std::vector<LeaseSource> mutexes(Client& client, const std::vector<std::string>&
 
 Leases acquire_all(const std::vector<LeaseSource>& sources, const std::stop_token& stop) {
   const Several several{sources};
-  const auto limit = several.wait();
-  // Built in place: a moved lease no longer counts as the calling thread's.
-  auto leases = several.take(limit, stop);
-  if (!leases) {
-    throw_error(errc::timed_out, "could not acquire all " + std::to_string(sources.size()) +
-                                     " locks within " + std::to_string(limit->count()) + " ms");
-  }
-  return Leases{std::move(*leases)};
+  return take_or_throw(several, several.wait(), stop);
+}
+
+Leases acquire_all_within(const std::vector<LeaseSource>& sources, milliseconds span,
+                          const std::stop_token& stop) {
+  return take_or_throw(Several{sources}, span, stop);
 }
 
 std::optional<Leases> try_acquire_all(const std::vector<LeaseSource>& sources) {
@@ -178,7 +215,7 @@ std::optional<Leases> try_acquire_all(const std::vector<LeaseSource>& sources) {
 
 std::optional<Leases> try_acquire_all_for(const std::vector<LeaseSource>& sources,
                                           milliseconds span, const std::stop_token& stop) {
-  auto leases = Several{sources}.take(span, stop);
+  auto leases = Several{sources}.take(span, stop).leases;
   return leases ? std::optional<Leases>{std::in_place, std::move(*leases)} : std::nullopt;
 }
 

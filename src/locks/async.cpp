@@ -43,6 +43,9 @@ void detail::throw_release_error(std::error_code outcome) {
 
 Lease AcquireResult::get() && {
   if (!lease) {
+    if (error == errc::timed_out) {
+      throw TimedOut{what, std::move(wait)};
+    }
     throw_error(static_cast<errc>(error.value()), what);
   }
   return std::move(*lease);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "session/session.hpp"
 
@@ -13,17 +14,19 @@ namespace dlock::detail {
 /// Immutable. Does not keep the client.
 class EndedWait {
  public:
-  EndedWait(const std::shared_ptr<Session>& client, std::string name, std::int64_t place)
-      : client_(client), name_(std::move(name)), place_(place) {}
+  /// `names`: of the lock, or of several that were only tried.
+  EndedWait(const std::shared_ptr<Session>& client, std::vector<std::string> names,
+            std::int64_t place)
+      : client_(client), names_(std::move(names)), place_(place) {}
 
   /// Null when the client is gone.
   [[nodiscard]] std::shared_ptr<Session> client() const { return client_.lock(); }
-  [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  [[nodiscard]] const std::vector<std::string>& names() const noexcept { return names_; }
   [[nodiscard]] std::int64_t place() const noexcept { return place_; }
 
  private:
   const std::weak_ptr<Session> client_;
-  const std::string name_;
+  const std::vector<std::string> names_;
   const std::int64_t place_;
 };
 

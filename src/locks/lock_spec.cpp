@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/engine/statistics.hpp"
+#include "core/wire/span_text.hpp"
 #include "core/wire/text.hpp"
 #include "core/wire/token.hpp"
 #include "deadlock/deadlock_watch.hpp"
@@ -27,12 +28,13 @@ constexpr milliseconds max_replication_timeout = std::chrono::hours{1};
 constexpr std::int64_t max_replicas = 1'000'000;
 
 std::string too_late(const std::string& name, milliseconds limit, std::int64_t place) {
+  const auto lock = "the lock \"" + core::escaped(name) + "\"";
   if (limit <= milliseconds::zero()) {
-    return "the lock \"" + name + "\" is not free";
+    return lock + " is not free";
   }
   const auto queue = place > 0 ? ", number " + std::to_string(place) + " in its queue" : "";
-  return "could not acquire the lock \"" + name + "\" within " + std::to_string(limit.count()) +
-         " ms" + queue + "; 'dlock info' shows its holder";
+  return "could not acquire " + lock + " within " + core::span_text(limit) + queue +
+         "; 'dlock info' shows its holder";
 }
 
 LockOptions finite(LockOptions options) {
@@ -94,10 +96,11 @@ Lease LockSpec::lease_of(std::shared_ptr<core::LeaseRecord> record) const {
 }
 
 std::optional<Lease> LockSpec::take(std::optional<milliseconds> limit, const std::stop_token& stop,
-                                    const std::optional<core::Permits>& permits) const {
+                                    const std::optional<core::Permits>& permits,
+                                    std::int64_t* place) const {
   // Built in place: a moved lease no longer counts as the calling thread's.
-  std::int64_t place = 0;
-  auto state = obtain(limit, stop, permits, place);
+  std::int64_t unwanted = 0;
+  auto state = obtain(limit, stop, permits, place != nullptr ? *place : unwanted);
   return state ? std::optional<Lease>{std::in_place, std::move(state)} : std::nullopt;
 }
 
@@ -106,10 +109,13 @@ Lease LockSpec::take_or_throw(std::optional<milliseconds> limit, const std::stop
   std::int64_t place = 0;
   auto state = obtain(limit, stop, permits, place);
   if (!state) {
-    throw TimedOut{core::escaped(too_late(name, *limit, place)),
-                   std::make_shared<const EndedWait>(client, name, place)};
+    throw TimedOut{too_late(name, *limit, place), ended_wait(place)};
   }
   return Lease{std::move(state)};
+}
+
+std::shared_ptr<const EndedWait> LockSpec::ended_wait(std::int64_t place) const {
+  return std::make_shared<const EndedWait>(client, std::vector{name}, place);
 }
 
 std::optional<core::Permits> LockSpec::permits(std::int64_t weight) const {
@@ -350,7 +356,8 @@ AcquireResult LockSpec::result_of(Session::Answer& answer,
   return {{},
           errc::timed_out,
           too_late(name, limit.value_or(milliseconds::zero()), refusal.place),
-          refusal.place};
+          refusal.place,
+          ended_wait(refusal.place)};
 }
 
 void destroy(std::shared_ptr<const LockSpec>& spec) noexcept {

@@ -21,6 +21,8 @@
 
 namespace dlock::detail {
 
+class EndedWait;
+
 /// Immutable, except for the capacity. The handle, its lease sources and their asynchronous waits
 /// share it. Thread-safe.
 class LockSpec : public std::enable_shared_from_this<LockSpec> {
@@ -46,10 +48,11 @@ class LockSpec : public std::enable_shared_from_this<LockSpec> {
   /// lock has fewer.
   [[nodiscard]] std::optional<core::Permits> permits(std::int64_t weight) const;
 
-  /// None: `limit` passed. Without `permits` it is a mutex.
+  /// None: `limit` passed, and `place` is that in the queue. Without `permits` it is a mutex.
   [[nodiscard]] std::optional<Lease> take(std::optional<std::chrono::milliseconds> limit,
                                           const std::stop_token& stop,
-                                          const std::optional<core::Permits>& permits = {}) const;
+                                          const std::optional<core::Permits>& permits = {},
+                                          std::int64_t* place = nullptr) const;
   /// Within `LockOptions::wait`. Throws `TimedOut`.
   [[nodiscard]] Lease take_or_throw(const std::stop_token& stop,
                                     const std::optional<core::Permits>& permits = {}) const {
@@ -79,6 +82,8 @@ class LockSpec : public std::enable_shared_from_this<LockSpec> {
   /// end before; the caller keeps the leases.
   void await_replicas(std::vector<std::shared_ptr<core::LeaseRecord>> records,
                       const std::stop_token& stop) const;
+  /// What the error of a wait that ended in vain knows.
+  [[nodiscard]] std::shared_ptr<const EndedWait> ended_wait(std::int64_t place) const;
   /// Makes the handle of a lease.
   [[nodiscard]] Lease lease_of(std::shared_ptr<core::LeaseRecord> record) const;
 

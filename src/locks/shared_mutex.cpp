@@ -76,8 +76,13 @@ const Lease& SharedMutex::lease() const { return holds_->lease(); }
 // --- upgrades -----------------------------------------------------------------------------------
 
 UpgradeableLease SharedMutex::acquire_upgradeable(std::stop_token stop) {
+  return acquire_upgradeable_in(spec()->options.wait, stop);
+}
+
+UpgradeableLease SharedMutex::acquire_upgradeable_in(std::optional<milliseconds> limit,
+                                                     const std::stop_token& stop) {
   return UpgradeableLease{std::make_shared<detail::UpgradeableState>(
-      spec(), spec()->take_or_throw(stop, upgradeable_reading))};
+      spec(), spec()->take_or_throw(limit, stop, upgradeable_reading))};
 }
 
 std::optional<UpgradeableLease> SharedMutex::try_acquire_upgradeable() {

@@ -8,6 +8,11 @@ namespace dlock {
 
 std::int64_t TimedOut::place() const noexcept { return wait_ ? wait_->place() : 0; }
 
+const std::string& TimedOut::name() const noexcept {
+  static const auto& unknown = *new const std::string;  // never destroyed: errors may be static
+  return wait_ && wait_->names().size() == 1 ? wait_->names().front() : unknown;
+}
+
 LockInfo TimedOut::inspect() const {
   const auto client = wait_ ? wait_->client() : nullptr;
   if (!client) {
@@ -15,7 +20,12 @@ LockInfo TimedOut::inspect() const {
                                    : "this error does not know its lock: use inspect_lock()");
   }
   client->check_process();
-  return detail::inspect_lock(*client, wait_->name());
+  LockInfo found;
+  for (const auto& name : wait_->names()) {
+    found = detail::inspect_lock(*client, name);
+    if (found.held) break;
+  }
+  return found;
 }
 
 std::string TimedOut::describe() const {

@@ -5,6 +5,8 @@
 #include <exception>
 #include <utility>
 
+#include "core/wire/span_text.hpp"
+#include "core/wire/text.hpp"
 #include "dlock/error.hpp"
 #include "locks/lease_state.hpp"
 #include "locks/thread_leases.hpp"
@@ -59,17 +61,32 @@ void UpgradeableLease::upgrade(std::stop_token stop) {
   if (!state_) {
     detail::LeaseState::refuse_empty(past_);
   }
-  const auto limit = state_->lock->options.wait;
-  if (!try_upgrade_in(limit, std::move(stop))) {
-    throw_error(errc::timed_out, "could not upgrade the lock \"" + name() + "\" within " +
-                                     std::to_string(limit.value_or(milliseconds{}).count()) +
-                                     " ms");
+  upgrade_in(state_->lock->options.wait, std::move(stop));
+}
+
+void UpgradeableLease::upgrade_in(std::optional<milliseconds> limit, std::stop_token stop) {
+  std::int64_t place = 0;
+  if (comes_to_write(limit, stop, place)) {
+    return;
   }
+  const auto lock = "the lock \"" + core::escaped(name()) + "\"";
+  throw TimedOut{*limit > milliseconds::zero()
+                     ? "could not upgrade " + lock + " within " + core::span_text(*limit) +
+                           "; 'dlock info' shows its readers"
+                     : lock + " cannot be upgraded now: it has other readers",
+                 state_->lock->ended_wait(place)};
 }
 
 bool UpgradeableLease::try_upgrade() { return try_upgrade_in(milliseconds::zero(), {}); }
 
-bool UpgradeableLease::try_upgrade_in(std::optional<milliseconds> limit, std::stop_token stop) {
+bool UpgradeableLease::try_upgrade_in(milliseconds span, std::stop_token stop) {
+  std::int64_t place = 0;
+  return comes_to_write(span, stop, place);
+}
+
+// False: `limit` passed, and `place` is that in the queue.
+bool UpgradeableLease::comes_to_write(std::optional<milliseconds> limit,
+                                      const std::stop_token& stop, std::int64_t& place) {
   ensure_held();
   if (upgraded()) {
     return true;
@@ -82,7 +99,7 @@ bool UpgradeableLease::try_upgrade_in(std::optional<milliseconds> limit, std::st
   constexpr core::Permits rest{core::upgrade_weight, core::shared_capacity, true};
   std::optional<Lease> lease;
   try {
-    lease = state_->lock->take(limit, ends.get_token(), rest);
+    lease = state_->lock->take(limit, ends.get_token(), rest, &place);
   } catch (const Cancelled&) {
     state_->base.ensure_held();
     throw;

@@ -22,6 +22,23 @@ void several_locks(void) {
   CHECK(dlock_lease_ensure_held(lease) == DLOCK_USAGE && dlock_lease_fence_at(lease, 1) > 0);
   dlock_lease_free(lease);
 
+  /* Of the one that is missing, a failure has the name and the place. */
+  size_t length = 7;
+  dlock_client* stranger = new_client();
+  dlock_lock* theirs = NULL;
+  CHECK(dlock_mutex_new(stranger, "a\0x", 3, NULL, &theirs) == DLOCK_OK);
+  lease = acquire(theirs);
+  CHECK(dlock_acquire(all, 300, NULL, &other) == DLOCK_TIMED_OUT && dlock_last_place() == 1);
+  CHECK(memcmp(dlock_last_lock(&length), "a\0x", 4) == 0 && length == 3);
+  CHECK(strstr(dlock_last_error(), "number 1 in its queue") != NULL);
+  CHECK(try_acquire(all, &other) == DLOCK_TIMED_OUT && dlock_last_place() == 0);
+  CHECK(dlock_last_lock(&length)[0] == '\0' && length == 0); /* the server does not say */
+  CHECK(dlock_acquire(theirs, DLOCK_FOREVER, NULL, NULL) == DLOCK_USAGE);
+  CHECK(dlock_last_place() == 0 && dlock_last_lock(NULL)[0] == '\0');
+  dlock_lease_free(lease);
+  dlock_lock_free(theirs);
+  dlock_client_free(stranger);
+
   /* It waits for the one that is missing; when it may not, the others are given back. */
   lease = acquire(one);
   dlock_cancel* cancel = NULL;
@@ -83,7 +100,8 @@ void upgrades(void) {
   CHECK(dlock_lease_token(lease)[0] != '\0' && !dlock_lease_is_upgraded(lease));
   const int64_t fence = dlock_lease_fence(lease);
   CHECK(dlock_lease_upgrade(lease, 0, NULL) == DLOCK_TIMED_OUT);
-  CHECK(dlock_lease_upgrade(lease, 20, NULL) == DLOCK_TIMED_OUT);
+  CHECK(dlock_lease_upgrade(lease, 200, NULL) == DLOCK_TIMED_OUT && dlock_last_place() == 1);
+  CHECK(strcmp(dlock_last_lock(NULL), "rw") == 0);
   CHECK(dlock_lease_downgrade(lease) == DLOCK_USAGE);
   CHECK(dlock_lease_upgrade(reader, 0, NULL) == DLOCK_USAGE);
   dlock_lease_free(reader);

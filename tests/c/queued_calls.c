@@ -45,6 +45,22 @@ static void locks(const loop* by) {
   CHECK(dlock_acquire_queued(all, DLOCK_FOREVER, 1) == DLOCK_OK);
   dlock_lease* both = expect_lease(by, 1);
   CHECK(dlock_lease_count(both) == 2);
+  dlock_client* stranger = new_client();
+  dlock_lock* theirs = new_mutex(stranger, "z");
+  dlock_lease* held = acquire(theirs);
+  static const char* const others[] = {"z", "w"};
+  dlock_lock* missing = NULL;
+  CHECK(dlock_all_new(by->client, others, NULL, 2, NULL, &missing) == DLOCK_OK);
+  CHECK(dlock_acquire_queued(missing, 300, 2) == DLOCK_OK);
+  const dlock_event late = expect(by, DLOCK_EVENT_ACQUIRED, 2, DLOCK_TIMED_OUT);
+  CHECK(late.number == 1 && late.lock_length == 1 && strcmp(late.lock, "z") == 0);
+  CHECK(dlock_acquire_queued(missing, 0, 2) == DLOCK_OK);
+  const dlock_event busy = expect(by, DLOCK_EVENT_ACQUIRED, 2, DLOCK_TIMED_OUT);
+  CHECK(busy.number == 0 && busy.lock == NULL && busy.lock_length == 0);
+  dlock_lease_free(held);
+  dlock_lock_free(missing);
+  dlock_lock_free(theirs);
+  dlock_client_free(stranger);
   CHECK(dlock_acquire_queued(all, DLOCK_FOREVER, 2) == DLOCK_OK);
   dlock_queue_cancel(by->queue, 2);
   expect(by, DLOCK_EVENT_ACQUIRED, 2, DLOCK_CANCELLED);
@@ -195,8 +211,16 @@ void queued_elections(void) {
     }
   }
   CHECK(seen == 1 && dlock_lease_fence(won) > 0);
+  dlock_client* stranger = new_client();
+  dlock_election* theirs = NULL;
+  CHECK(dlock_election_new(stranger, "e", DLOCK_TEXT, NULL, &theirs) == DLOCK_OK);
+  dlock_lease* none = NULL;
+  CHECK(dlock_election_campaign(theirs, "too", 3, 200, NULL, &none) == DLOCK_TIMED_OUT);
+  CHECK(none == NULL && dlock_last_place() == 1 && strcmp(dlock_last_lock(NULL), "e") == 0);
   CHECK(dlock_election_campaign_queued(election, "too", 3, 20, 4) == DLOCK_OK);
-  expect(&by, DLOCK_EVENT_ACQUIRED, 4, DLOCK_TIMED_OUT);
+  CHECK(strcmp(expect(&by, DLOCK_EVENT_ACQUIRED, 4, DLOCK_TIMED_OUT).lock, "e") == 0);
+  dlock_election_free(theirs);
+  dlock_client_free(stranger);
   CHECK(dlock_lease_proclaim_queued(won, "we", 2, 5) == DLOCK_OK);
   for (int i = 0; i < 2; i++) {
     const dlock_event event = next_event(&by);

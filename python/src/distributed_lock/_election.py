@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 
 from . import _dlock
-from ._late import checked
+from ._late import Late, in_time, or_none
 from ._lease import Held
 from ._locks import DEFAULT_REPLICATION_TIMEOUT, DEFAULT_TTL, terms_of
 from ._names import bytes_of, text_of
@@ -136,29 +136,37 @@ class Election(Named[_dlock.Election]):
 
     def campaign(self, value: str = "", timeout: Seconds | None = None) -> Leadership:
         """Waits until it leads, like Mutex.acquire(), and proclaims `value`. Ctrl-C ends the wait."""
-        return checked(self.try_campaign(value, timeout), self._inner, timeout)
+        return in_time(self._campaign(value, timeout))
 
     def try_campaign(self, value: str = "", timeout: Seconds | None = 0) -> Leadership | None:
         """None instead of LockTimeout and LockBusy."""
-        won = blocking(partial(self._inner.get().campaign, bytes_of(value), limit_of(timeout)))
-        return None if won is None else Leadership(won, self.name)
+        return or_none(self._campaign(value, timeout))
 
     def campaign_async(self, value: str = "", timeout: Seconds | None = None) -> Coming[Leadership]:
         """campaign() in asyncio: `async with election.campaign_async(...) as leadership`, or `await`
         it. A cancellation ends the wait."""
 
         async def wait() -> Leadership:
-            return checked(await self.try_campaign_async(value, timeout), self._inner,
-                           timeout)
+            return in_time(await self._campaign_async(value, timeout))
 
         return Coming(wait)
 
     async def try_campaign_async(self, value: str = "", timeout: Seconds | None = 0
                                  ) -> Leadership | None:
         """None instead of LockTimeout and LockBusy."""
-        won = await in_thread(partial(self._inner.get().campaign, bytes_of(value),
-                                      limit_of(timeout), False))
-        return None if won is None else Leadership(won, self.name)
+        return or_none(await self._campaign_async(value, timeout))
+
+    def _campaign(self, value: str, timeout: Seconds | None) -> Leadership | Late:
+        return self._won(blocking(partial(self._inner.get().campaign, bytes_of(value),
+                                          limit_of(timeout))), timeout)
+
+    async def _campaign_async(self, value: str, timeout: Seconds | None) -> Leadership | Late:
+        return self._won(await in_thread(partial(self._inner.get().campaign, bytes_of(value),
+                                                 limit_of(timeout), False)), timeout)
+
+    def _won(self, won: _dlock.Leadership | int, timeout: Seconds | None) -> Leadership | Late:
+        return (Late(self._inner, timeout, won) if isinstance(won, int)
+                else Leadership(won, self.name))
 
     def leader(self) -> Leader | None:
         """The leader now; None if there is none, or it has not proclaimed yet."""

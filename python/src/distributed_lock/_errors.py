@@ -16,15 +16,16 @@ class DistributedLockError(Exception):
 class LockTimeout(DistributedLockError, TimeoutError):
     """The lock did not become free in time. `place` is the place of this client in the queue at the
     server's last reply, at most 2.5 s before the wait ended, 1 being next; 0 if it was not in the
-    queue, or another thread stood there for it, or the call does not say."""
+    queue, or another thread stood there for it. How many wait only the server knows: inspect() asks."""
 
     place: int = 0
     _late: _Late | None = None
 
     def inspect(self) -> LockInfo:
-        """Asks the server now who holds the lock, and who waits, as inspect_lock() does. Raises what
-        that raises, and UsageError if the error does not know its lock: if several were acquired at
-        once, or it comes from an upgrade or from another process."""
+        """Asks the server now who holds the lock, and who waits, as inspect_lock() does. Of several
+        locks it is the one for which the call waited, or the first that is held if they were only
+        tried. Raises what inspect_lock() raises, and UsageError if the error comes from another
+        process."""
         return self._known().inspect()
 
     async def inspect_async(self) -> LockInfo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
@@ -29,28 +30,44 @@ class Late:
 
     def error(self) -> LockTimeout:
         """The error for it."""
-        error = timed_out(self._source.key, self._timeout, self._place)
+        tried = self._timeout is not None and seconds_of(self._timeout) <= 0
+        error = (LockBusy if tried else LockTimeout)(self._text(tried))
+        error.place = self._place
         error._late = self
         return error
 
     def inspect(self) -> LockInfo:
         """Asks the server who has the lock."""
-        return brief(inspecting(self._source.client(), self._source.name))
+        return brief(self._inspecting())
 
     async def inspect_async(self) -> LockInfo:
         """The same in asyncio."""
-        return await in_thread(inspecting(self._source.client(), self._source.name))
+        return await in_thread(self._inspecting())
+
+    def _inspecting(self) -> Callable[[], LockInfo]:
+        return inspecting(self._source.client(), self._source.name)
+
+    def _text(self, tried: bool) -> str:
+        lock = f"the lock {quoted(self._source.key)}"
+        return (f"{lock} is not free" if tried
+                else f"could not acquire {lock} within {self._span()}{self._queue()}")
+
+    def _span(self) -> str:
+        return f"{self._timeout}{'' if isinstance(self._timeout, timedelta) else ' s'}"
+
+    def _queue(self) -> str:
+        return f", number {self._place} in its queue" if self._place else ""
 
 
-def timed_out(key: str, timeout: Seconds | None, place: int = 0) -> LockTimeout:
-    """The error of a wait that knows nothing more."""
-    if timeout is not None and seconds_of(timeout) <= 0:
-        return LockBusy(f"the lock {quoted(key)} is not free")
-    error = LockTimeout(f"could not acquire the lock {quoted(key)} within {timeout}"
-                        f"{'' if isinstance(timeout, timedelta) else ' s'}"
-                        f"{f', number {place} in its queue' if place else ''}")
-    error.place = place
-    return error
+class LateUpgrade(Late):
+    """The same for a reader that did not become the writer."""
+
+    __slots__ = ()
+
+    def _text(self, tried: bool) -> str:
+        lock = f"the lock {quoted(self._source.key)}"
+        return (f"{lock} cannot be upgraded now: it has other readers" if tried
+                else f"could not upgrade {lock} within {self._span()}")
 
 
 def in_time(acquired: T | Late) -> T:
@@ -60,6 +77,6 @@ def in_time(acquired: T | Late) -> T:
     return acquired
 
 
-def checked(acquired: T | None, source: PerProcess[Any], timeout: Seconds | None) -> T:
-    """The same where None is for a wait that ended in vain."""
-    return in_time(Late(source, timeout) if acquired is None else acquired)
+def or_none(acquired: T | Late) -> T | None:
+    """What was acquired, or None."""
+    return None if isinstance(acquired, Late) else acquired

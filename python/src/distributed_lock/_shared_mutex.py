@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from . import _dlock
-from ._late import checked, timed_out
+from ._late import Late, LateUpgrade, in_time, or_none
 from ._lease import Held, Lease
 from ._locks import (
     DEFAULT_REPLICATION_TIMEOUT,
@@ -28,9 +28,10 @@ class UpgradeableLease(Held):
     """The right to read beside readers, of one holder at a time, who can become the writer without
     letting anybody write in between."""
 
-    def __init__(self, lease: _dlock.UpgradeableLease, name: str) -> None:
-        super().__init__(lease, name)
+    def __init__(self, lease: _dlock.UpgradeableLease, source: PerProcess[Any]) -> None:
+        super().__init__(lease, source.name)
         self._lease = lease
+        self._source = source
 
     @property
     def fence(self) -> int:
@@ -49,22 +50,29 @@ class UpgradeableLease(Held):
         """Becomes the writer: waits until the readers have gone, before all others who wait. Raises
         LockTimeout or LockBusy (the lease is as before then), and LockLost if the lease ends
         meanwhile. Ctrl-C ends the wait."""
-        if not self.try_upgrade(timeout):
-            raise timed_out(self.name, timeout)
+        in_time(self._upgraded(self._upgrade(timeout), timeout))
 
     def try_upgrade(self, timeout: Seconds | None = 0) -> bool:
         """The same; False instead of LockTimeout and LockBusy."""
+        return self._upgrade(timeout) is True
+
+    def _upgrade(self, timeout: Seconds | None) -> int:
         return blocking(partial(self._lease.upgrade, limit_of(timeout)), finish=True)
+
+    def _upgraded(self, result: int, timeout: Seconds | None) -> bool | Late:
+        return result is True or LateUpgrade(self._source, timeout, result)
 
     async def upgrade_async(self, timeout: Seconds | None = None) -> None:
         """upgrade() in asyncio. A cancellation ends the wait; the lease is as before then."""
-        if not await self.try_upgrade_async(timeout):
-            raise timed_out(self.name, timeout)
+        in_time(self._upgraded(await self._upgrade_async(timeout), timeout))
 
     async def try_upgrade_async(self, timeout: Seconds | None = 0) -> bool:
         """The same; False instead of LockTimeout and LockBusy."""
-        def undo(upgraded: bool) -> None:
-            if upgraded:
+        return await self._upgrade_async(timeout) is True
+
+    async def _upgrade_async(self, timeout: Seconds | None) -> int:
+        def undo(result: int) -> None:
+            if result is True:
                 self._lease.downgrade()
 
         return await in_thread(partial(self._lease.upgrade, limit_of(timeout), False), finish=True,
@@ -109,14 +117,11 @@ class SharedMutex:
 
     def acquire_upgradeable(self, timeout: Seconds | None = None) -> UpgradeableLease:
         """Waits for the lease of a reader who may become the writer. As Mutex.acquire()."""
-        limit = self.read._limit(timeout)
-        return checked(self.try_acquire_upgradeable(limit), self._both, limit)
+        return in_time(self._upgradeable(self.read._limit(timeout)))
 
     def try_acquire_upgradeable(self, timeout: Seconds | None = 0) -> UpgradeableLease | None:
         """As Mutex.try_acquire()."""
-        name = self.name
-        lease = blocking(partial(self._both.get().acquire_upgradeable, limit_of(timeout)))
-        return None if lease is None else UpgradeableLease(lease, name)
+        return or_none(self._upgradeable(timeout))
 
     def acquire_upgradeable_async(self, timeout: Seconds | None = None) -> Coming[UpgradeableLease]:
         """acquire_upgradeable() in asyncio: for `async with`, or `await` it. A cancellation ends the
@@ -124,17 +129,31 @@ class SharedMutex:
         limit = self.read._limit(timeout)
 
         async def wait() -> UpgradeableLease:
-            return checked(await self.try_acquire_upgradeable_async(limit), self._both, limit)
+            return in_time(await self._upgradeable_async(limit))
 
         return Coming(wait)
 
     async def try_acquire_upgradeable_async(self, timeout: Seconds | None = 0
                                             ) -> UpgradeableLease | None:
         """None instead of LockTimeout and LockBusy."""
-        name = self.name
-        lease = await in_thread(partial(self._both.get().acquire_upgradeable, limit_of(timeout),
-                                        False))
-        return None if lease is None else UpgradeableLease(lease, name)
+        return or_none(await self._upgradeable_async(timeout))
+
+    def _upgradeable(self, timeout: Seconds | None) -> UpgradeableLease | Late:
+        return self._come(blocking(partial(self._one().acquire_upgradeable, limit_of(timeout))),
+                          timeout)
+
+    async def _upgradeable_async(self, timeout: Seconds | None) -> UpgradeableLease | Late:
+        return self._come(await in_thread(partial(self._one().acquire_upgradeable,
+                                                  limit_of(timeout), False)), timeout)
+
+    def _one(self) -> _dlock.SharedMutex:
+        _ = self.name  # raises for many, of arguments
+        return self._both.get()
+
+    def _come(self, come: _dlock.UpgradeableLease | int, timeout: Seconds | None
+              ) -> UpgradeableLease | Late:
+        return (Late(self._both, timeout, come) if isinstance(come, int)
+                else UpgradeableLease(come, self._both))
 
     def downgrade(self, lease: Lease | UpgradeableLease) -> Lease:
         """From writer, or upgradeable, to reader in one step: nobody writes in between. `lease` is
