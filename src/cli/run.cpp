@@ -10,12 +10,14 @@
 #include <optional>
 #include <span>
 #include <stop_token>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "cli/supervision/command.hpp"
 #include "cli/supervision/supervisor.hpp"
 #include "cli/text/duration.hpp"
+#include "cli/text/lock_text.hpp"
 #include "cli/text/message.hpp"
 #include "cli/text/text.hpp"
 #include "cli/waiting.hpp"
@@ -46,45 +48,39 @@ ClientOptions client_options(const RunArguments& arguments) {
   return options;
 }
 
-std::optional<Held> alone(std::optional<Lease> lease) {
-  if (!lease) return std::nullopt;
+Held alone(Lease lease) {
   std::vector<Lease> one;
-  one.push_back(std::move(*lease));
+  one.push_back(std::move(lease));
   return Held{Leases{std::move(one)}};
-}
-
-template <class What>
-std::optional<Held> held(std::optional<What> what) {
-  return what ? std::optional{Held{std::move(*what)}} : std::nullopt;
 }
 
 Acquire from(const LeaseSource& source) {
   return [source](auto limit, const std::stop_token& stop) {
-    return alone(limit ? source.try_acquire_for(*limit, stop)
-                       : std::optional{source.acquire(stop)});
+    return alone(limit ? source.acquire_within(*limit, stop) : source.acquire(stop));
   };
 }
 
 // Returns the function that acquires the locks of the requested kind.
 Acquire acquisition(Client& client, const RunArguments& arguments) {
-  const LockOptions options{.ttl = arguments.ttl,
-                            .renew = arguments.renew,
-                            .min_replicas = arguments.min_replicas,
-                            .replication_timeout = arguments.replication_timeout};
+  LockOptions options{.ttl = arguments.ttl,
+                      .renew = arguments.renew,
+                      .min_replicas = arguments.min_replicas,
+                      .replication_timeout = arguments.replication_timeout};
   const auto& name = arguments.names[0];
   switch (arguments.kind) {
     case RunKind::mutex:
-      return [&client, &arguments, options](auto limit, const std::stop_token& stop) {
-        return held(limit ? try_acquire_all_for(client, arguments.names, *limit, options, stop)
-                          : std::optional{acquire_all(client, arguments.names, options, stop)});
+      return [&client, &arguments, options](auto limit, const std::stop_token& stop) mutable {
+        options.wait = limit;
+        return Held{acquire_all(client, arguments.names, options, stop)};
       };
     case RunKind::once:
-      return [&client, &arguments](auto, const std::stop_token&) {
-        return alone(begin_once(client, arguments.names[0],
+      return [&client, &arguments](auto, const std::stop_token&) -> std::optional<Held> {
+        auto lease = begin_once(client, arguments.names[0],
                                 {.at_least = arguments.at_least,
                                  .at_most = arguments.ttl,
                                  .min_replicas = arguments.min_replicas,
-                                 .replication_timeout = arguments.replication_timeout}));
+                                 .replication_timeout = arguments.replication_timeout});
+        return lease ? std::optional{alone(std::move(*lease))} : std::nullopt;
       };
     case RunKind::semaphore:
       return from(Semaphore{client, name, arguments.permits, options}.permits(arguments.weight));
@@ -96,8 +92,8 @@ Acquire acquisition(Client& client, const RunArguments& arguments) {
       const auto election = std::make_shared<Election>(client, name, options);
       return [election, &arguments](auto limit, std::stop_token stop) {
         const auto& value = arguments.value;
-        return held(limit ? election->try_campaign_for(*limit, value, std::move(stop))
-                          : std::optional{election->campaign(value, std::move(stop))});
+        return Held{limit ? election->campaign_within(*limit, value, std::move(stop))
+                          : election->campaign(value, std::move(stop))};
       };
     }
   }
@@ -127,7 +123,7 @@ class Run {
          client.url().starts_with("local:") ? ", which only this machine uses" : "");
     auto waited = wait_for_locks(client, arguments_.names, acquisition(client, arguments_),
                                  arguments_.wait, arguments_.verbose, signals_, guard_.pid());
-    if (!waited.held) return waited.signal ? give_up(*waited.signal) : not_obtained();
+    if (!waited.held) return waited.signal ? give_up(*waited.signal) : not_obtained(waited.late);
     Held held = std::move(*waited.held);
     tell("obtained {} after {}, fence {}", lock_, format_duration(waited.took),
          held.leases()[0].fence());
@@ -153,14 +149,31 @@ class Run {
     return exit_signal + signal;
   }
 
-  int not_obtained() const {
+  int not_obtained(const std::optional<TimedOut>& late) const {
     if (arguments_.kind == RunKind::once) {
       note("not run: {} runs elsewhere, or ran less than {} ago", lock_,
            format_duration(arguments_.at_least));
     } else if (arguments_.verbose || ::isatty(STDERR_FILENO) == 1) {
-      complain("could not obtain {}: somebody else holds it; 'dlock info' shows who", lock_);
+      complain("could not obtain {}: {}", lock_, late ? why(*late) : "somebody else holds it");
     }
     return arguments_.conflict_exit_code;
+  }
+
+  // Who holds the lock: a person reads this, so dlock asks the server.
+  std::string why(const TimedOut& late) const {
+    const auto known = late.place() > 0
+                           ? fmt::format("; dlock was number {} in its queue", late.place())
+                           : std::string{};
+    try {
+      const auto info = late.inspect();
+      const auto it = arguments_.names.size() > 1 ? in_quotes(info.name) : "it";
+      if (!info.held) return it + " was held until a moment ago" + known;
+      const auto others = info.waiters.size();
+      return fmt::format("{} is held {}{}; {} {}", it, held_by(info), known, others,
+                         others == 1 ? "other waits" : "others wait");
+    } catch (const Error&) {
+      return "somebody else holds it" + known;
+    }
   }
 
   int use(const Client& client, const Held& held) {

@@ -32,15 +32,6 @@ bool is_us(const Party& holder) {
   return holder.pid == runtime::process_id() && holder.host == runtime::host_name();
 }
 
-std::optional<Held> unless_cancelled(const Acquire& acquire, std::optional<milliseconds> limit,
-                                     std::stop_token stop) {
-  try {
-    return acquire(limit, std::move(stop));
-  } catch (const Cancelled&) {
-    return std::nullopt;
-  }
-}
-
 class Wait {
  public:
   Wait(Client& client, const std::vector<std::string>& names, const Acquire& acquire,
@@ -67,13 +58,17 @@ class Wait {
     waiter.join();
     if (problem_ && !signal_) std::rethrow_exception(problem_);
     const auto took = std::chrono::duration_cast<milliseconds>(runtime::boot_now() - start);
-    return {std::move(held_), signal_, took};
+    return {std::move(held_), std::move(late_), signal_, took};
   }
 
  private:
   void acquire_and_notify() {
     try {
-      held_ = unless_cancelled(acquire_, limit_, stop_.get_token());
+      held_ = acquire_(limit_, stop_.get_token());
+    } catch (const Cancelled&) {
+      held_.reset();
+    } catch (const TimedOut& error) {
+      late_ = error;
     } catch (const std::exception&) {
       problem_ = std::current_exception();
     }
@@ -139,8 +134,9 @@ class Wait {
   std::optional<int> signal_;
   std::stop_source stop_;
   Descriptor done_ = make_event();
-  std::optional<Held> held_;    // only the waiting thread uses it until the join
-  std::exception_ptr problem_;  // likewise
+  std::optional<Held> held_;      // only the waiting thread uses it until the join
+  std::optional<TimedOut> late_;  // likewise
+  std::exception_ptr problem_;    // likewise
 };
 
 }  // namespace

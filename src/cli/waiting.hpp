@@ -13,18 +13,21 @@
 #include "cli/supervision/held.hpp"
 #include "cli/supervision/signals.hpp"
 #include "dlock/client.hpp"
+#include "dlock/error.hpp"
 
 namespace dlock::cli {
 
 /// The result of a wait.
 struct Waited {
-  std::optional<Held> held;   ///< none: the time ran out, or a signal ended the wait
-  std::optional<int> signal;  ///< the signal that asked dlock to end
+  std::optional<Held> held;      ///< none: the time ran out, or a signal ended the wait
+  std::optional<TimedOut> late;  ///< what is known of a wait whose time ran out
+  std::optional<int> signal;     ///< the signal that asked dlock to end
   std::chrono::milliseconds took{0};
 };
 
 /// Acquires the locks or the leadership. It waits for the time it is given (none: no limit; zero:
-/// not at all), and stops at the token's request.
+/// not at all), and stops at the token's request. Throws `TimedOut`, or returns nothing, if it got
+/// nothing.
 using Acquire =
     std::function<std::optional<Held>(std::optional<std::chrono::milliseconds>, std::stop_token)>;
 

@@ -46,10 +46,22 @@ class ExitStatus(CliCase):
         self.assertEqual(result.returncode, 75)
         where, why = result.stderr.decode().splitlines()
         self.assertEqual(where, f"dlock: the locks are at {self.server.url}")
-        self.assertIn("could not obtain 'x'", why)
+        self.assertRegex(why, r"\Adlock: could not obtain 'x': it is held by \S+:\d+ dlock \(sh\) for [^;]+; 0 others wait\Z")
         holder.close_stdin()
         self.assertEqual(holder.wait(), 0)
         self.assertEqual(self.dlock("run", "-n", "x", "--", "echo", "ran").stdout, b"ran\n")
+
+    def test_who_looks_is_told_the_holder_the_place_and_how_many_wait(self):
+        holder = self.hold("x", "--label", "nightly")
+        other = self.start("run", "x", "--", "true")
+        self.wait_for_waiters("x", 1)
+        result = self.dlock("run", "-v", "-w", "500ms", "x", "--and", "y", "--", "true")
+        self.assertEqual(result.returncode, 75)
+        self.assertRegex(result.stderr.decode().splitlines()[-1],
+                         r"\Adlock: could not obtain 'x' and 'y': 'x' is held by \S+:\d+ dlock \(nightly\) for [^;]+; "
+                         r"dlock was number 2 in its queue; 1 other waits\Z")
+        holder.close_stdin()
+        self.assertEqual((holder.wait(), other.wait()), (0, 0))
 
     def test_wait_gives_75_when_the_time_is_over(self):
         holder = self.hold("x")
