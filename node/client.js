@@ -8,7 +8,7 @@ const { DlockError, c, structOf } = require('./library.js');
 const { SUBJECT, fromJson } = require('./looking.js');
 const { NativeClient, NativeLease, bytesOf, queue } = require('./native.js');
 const { span, whole, withSpans } = require('./spans.js');
-const { prometheusText, statsOf } = require('./stats.js');
+const { exposition, expositionOfAll, statsOf } = require('./stats.js');
 
 const CLIENT = () => 'A client belongs to its thread: send its URL instead. It';
 
@@ -188,7 +188,7 @@ class Client {
   }
 
   prometheusText() {
-    return prometheusText(this.#native.handle);
+    return exposition(this.#native.handle);
   }
 
   async close() {
@@ -199,4 +199,10 @@ class Client {
 // Node.js 18.18 and newer have it.
 if (Symbol.asyncDispose) Client.prototype[Symbol.asyncDispose] = Client.prototype.close;
 
-module.exports = { nativeClientOf, Client };
+/** Statistics of several clients together, each by its name. */
+function prometheusText(clients) {
+  const names = Object.keys(clients);
+  return expositionOfAll(names.map((name) => nativeClientOf(clients[name]).handle), names);
+}
+
+module.exports = { nativeClientOf, Client, prometheusText };

@@ -30,12 +30,12 @@ export class DlockError extends Error {
 export class TimedOutError extends DlockError {
   constructor(message: string, place?: number);
   /** The place of this client in the queue by the server's last reply, 1 being next; 0 if it was not in
-   * the queue, if another call of this client stood there for it, or if it is not known, as of an
-   * upgradeable reader, an election, or several locks. */
+   * the queue, or if another call of this client stood there for it. How many clients wait only the
+   * server knows: `inspect` asks. */
   readonly place: number;
-  /** Asks the server now who holds the lock and who waits, like `inspectLock`. Rejects with
-   * `DLOCK_USAGE` if the error is not one of `acquire`, `withLock` or `campaign`, with
-   * `DLOCK_CANCELLED` if the client is closed. */
+  /** Asks the server now who holds the lock and who waits, like `inspectLock`. Of several locks it is the
+   * one for which the call waited, or the first that is held if they were only tried. Rejects with
+   * `DLOCK_CANCELLED` if the client is closed, with `DLOCK_USAGE` if the program made the error. */
   inspect(): Promise<LockInfo>;
   /** `message`, and one line that says what `inspect` does: host, pid, program and label of the holder,
    * how long it has held the lock, and how many clients wait. Only `message` if the server does not say. */
@@ -69,8 +69,9 @@ export interface ClientOptions {
    * holder: the library asks the server for it. Never, without it. */
   slowWait?: number;
   /** Names the group under which a lock is counted: one for many locks, as `order` for `order:4711`; at
-   * most 63 bytes. Called for each call that needs a lock, and for each new `Election`, `Latch`, `Barrier`
-   * and `ConditionVariable`; what it throws reaches the caller. All locks are in the group `''` without it. */
+   * most 63 bytes. Called once for each call that acquires or begins, since no object stands for the lock
+   * between two calls, and for each new `Election`, `Latch`, `Barrier` and `ConditionVariable`; what it
+   * throws reaches the caller. All locks are in the group `''` without it. */
   group?: (name: Name) => string;
 }
 
@@ -402,12 +403,17 @@ export class Client implements AsyncDisposable {
   breakLock(name: Name, fence: bigint, options?: { timeout?: number }): Promise<boolean>;
   /** All statistics of this client, of one moment. */
   stats(): Stats;
-  /** The same in Prometheus' text format, to be served as `text/plain; version=0.0.4`. */
+  /** The same in Prometheus' text format, to be served as `text/plain; version=0.0.4`. Of several clients
+   * use the function `prometheusText`: one body cannot have two of these texts. */
   prometheusText(): string;
   /** Ends all waits with `DLOCK_CANCELLED`; leases go on. A second call does nothing. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+/** The statistics of several clients in Prometheus' text format: each sample has the label `client`, the
+ * key under which its client stands in `clients`. */
+export function prometheusText(clients: Record<string, Client>): string;
 
 /** The methods of a `Client` without a URL, which is made when it is first used. */
 export const acquire: Client['acquire'];

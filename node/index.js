@@ -1,7 +1,7 @@
 // A distributed lock on Redis: what a program gets by `import` or `require`.
 'use strict';
 
-const { Client } = require('./client.js');
+const { Client, prometheusText } = require('./client.js');
 const { Election } = require('./election.js');
 const { Barrier, ConditionVariable, Latch } = require('./gates.js');
 const { Leadership, Lease, Leases, UpgradeableLease } = require('./leases.js');
@@ -22,5 +22,5 @@ const runOnce = async (name, options, work) => client().runOnce(name, options, w
 // Node.js reads the names for `import` from this text: only names may stand here.
 module.exports = {
   acquire, acquireAll, Barrier, beginOnce, Client, ConditionVariable, DlockError, Election, Latch, Leadership,
-  Lease, Leases, runOnce, TimedOutError, tryAcquire, tryAcquireAll, UpgradeableLease, version, withLock,
+  Lease, Leases, prometheusText, runOnce, TimedOutError, tryAcquire, tryAcquireAll, UpgradeableLease, version, withLock,
 };

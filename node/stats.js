@@ -1,6 +1,8 @@
 // What a client has counted and measured: the plain arrays of the C interface as objects.
 'use strict';
 
+const { Buffer } = require('node:buffer');
+
 const koffi = require('koffi');
 
 const { check, of } = require('./library.js');
@@ -9,6 +11,7 @@ const { camel } = require('./looking.js');
 const native = {
   snapshot: of('int dlock_client_snapshot(void *client, void *snapshot)'),
   prometheusText: of('int dlock_prometheus_text(void *client, void *text)'),
+  textOfAll: of('int dlock_prometheus_text_of_all(void *clients, void *names, size_t count, void *text)'),
   freeText: of('void dlock_text_free(void *text)'),
   bounds: of('void *dlock_histogram_bounds()'),
   kindName: of('const char *dlock_lease_kind_name(int kind)'),
@@ -166,8 +169,22 @@ function statsOf(client) {
 const text = new BigUint64Array(1);
 
 /** The same in Prometheus' text format. */
-function prometheusText(client) {
+function exposition(client) {
   check(native.prometheusText(client, text));
+  return taken();
+}
+
+/** The same of several clients, each by its name. */
+function expositionOfAll(clients, names) {
+  const texts = names.map((name) => Buffer.from(`${name}\0`));
+  const addresses = BigUint64Array.from(texts, (one) => BigInt(koffi.address(one)));
+  const status = native.textOfAll(BigUint64Array.from(clients), addresses, clients.length, text);
+  texts.length = 0; // not before
+  check(status);
+  return taken();
+}
+
+function taken() {
   try {
     return koffi.decode(text[0], 'char', -1);
   } finally {
@@ -175,4 +192,4 @@ function prometheusText(client) {
   }
 }
 
-module.exports = { Histogram, statsOf, prometheusText };
+module.exports = { Histogram, exposition, expositionOfAll, statsOf };

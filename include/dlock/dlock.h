@@ -283,6 +283,12 @@ DLOCK_API dlock_status dlock_client_snapshot(const dlock_client* client, dlock_s
 /** All statistics in Prometheus' text format, version 0.0.4; docs/observability.md lists them.
  * `*text` is to be freed by dlock_text_free(). Does not block. */
 DLOCK_API dlock_status dlock_prometheus_text(const dlock_client* client, char** text);
+/** The same of `count` clients together, each by the text in `names` with the same index, which
+ * each sample has as its label `client`: one body cannot have the texts of two clients one after
+ * the other. DLOCK_USAGE for a name that is empty or there twice. */
+DLOCK_API dlock_status dlock_prometheus_text_of_all(const dlock_client* const* clients,
+                                                    const char* const* names, size_t count,
+                                                    char** text);
 
 /** What a dlock_lock_event tells. Each DLOCK_LOCK_ACQUIRED is followed by one DLOCK_LOCK_RELEASED
  * or DLOCK_LOCK_LOST. Expect new ones. */

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <dlock/dlock.hpp>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -112,6 +114,22 @@ nb::bytes prometheus_text_of(const PyClient& client) {
   return bytes_of(asked(client, [](Client& inner) { return prometheus_text(inner); }));
 }
 
+nb::bytes prometheus_text_of_all(const std::vector<std::tuple<nb::bytes, PyClient*>>& clients) {
+  std::vector<std::shared_ptr<Client>> kept;
+  std::map<std::string, std::reference_wrapper<const Client>> all;
+  for (const auto& [name, client] : clients) {
+    kept.push_back(client->get());
+    all.emplace(text_of(name), *kept.back());
+  }
+  std::string text;
+  {
+    const WithoutGil without_gil;
+    const auto inside = std::move(kept);  // if one is the last, it ends without the GIL
+    text = prometheus_text(all);
+  }
+  return bytes_of(text);
+}
+
 /// The names of the values of `Enum`.
 template <class Enum>
 nb::list names_of(std::size_t count) {
@@ -141,6 +159,7 @@ void add_client(nb::module_& m) {
       .def("close", &PyClient::close);
   m.def("stats", &stats_of);
   m.def("prometheus_text", &prometheus_text_of);
+  m.def("prometheus_text_of_all", &prometheus_text_of_all);
   m.attr("lease_kinds") = names_of<LeaseKind>(lease_kinds);
   m.attr("ways") = names_of<AcquiredBy>(ways_to_acquire);
   m.attr("loss_reasons") = names_of<LossReason>(loss_reasons);

@@ -4,6 +4,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <functional>
+#include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -134,6 +137,25 @@ dlock_status dlock_prometheus_text(const dlock_client* client, char** text) {
   return c::make(text, "text", [&] {
     c::require(client != nullptr, "client");
     return c::copy_of(prometheus_text(client->client));
+  });
+}
+
+dlock_status dlock_prometheus_text_of_all(const dlock_client* const* clients,
+                                          const char* const* names, std::size_t count,
+                                          char** text) {
+  return c::make(text, "text", [&] {
+    c::require(clients != nullptr, "clients");
+    c::require(names != nullptr, "names");
+    std::map<std::string, std::reference_wrapper<const Client>> all;
+    for (std::size_t i = 0; i < count; ++i) {
+      c::require(clients[i] != nullptr, "one of the clients");
+      c::require(names[i] != nullptr, "one of the names");
+      if (!all.emplace(names[i], clients[i]->client).second) {
+        throw_error(errc::usage,
+                    "the name \"" + std::string{names[i]} + "\" of a client is there twice");
+      }
+    }
+    return c::copy_of(prometheus_text(all));
   });
 }
 

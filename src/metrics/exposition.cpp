@@ -62,6 +62,9 @@ void Exposition::add_name(std::string_view suffix, Labels labels, std::string_vi
   const auto add_label = [&](std::string_view name, std::string_view value) {
     (text_ += std::exchange(before, ',')).append(name).append("=\"").append(value).append("\"");
   };
+  if (!client_.empty()) {
+    add_label("client", label_value(client_));
+  }
   for (const auto& [name, value] : labels) {
     add_label(name, label_value(value));
   }

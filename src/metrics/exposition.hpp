@@ -17,6 +17,8 @@ class Exposition {
   enum class Type : std::uint8_t { counter, gauge, histogram };
   using Labels = std::initializer_list<std::pair<std::string_view, std::string_view>>;
 
+  /// Samples have the label `client` from now on; with an empty value they have it no more.
+  void set_client(std::string_view value) { client_ = value; }
   /// Begins a family. `help` is one line without a backslash.
   void family(std::string_view name, Type type, std::string_view help);
   /// Adds a sample to the last family. Values of labels may be any bytes: what a terminal or the
@@ -37,7 +39,8 @@ class Exposition {
   void add_name(std::string_view suffix, Labels labels, std::string_view bound = {});
 
   std::string text_;
-  std::string name_;  ///< of the last family
+  std::string name_;    ///< of the last family
+  std::string client_;  ///< of the next samples
 };
 
 }  // namespace dlock::detail

@@ -196,6 +196,17 @@ void measuring(void) {
   CHECK(strstr(text, "\ndlock_client_leases_held{group=\"o\"} 1\n") != NULL);
   CHECK(strstr(text, "\nleader_election_master_status{name=\"boss\"} 1\n") != NULL);
   dlock_text_free(text);
+  const dlock_client* const clients[] = {client, client};
+  const char* const names[] = {"orders", "mail"};
+  CHECK(dlock_prometheus_text_of_all(clients, names, 2, &text) == DLOCK_OK);
+  CHECK(strstr(text, "\ndlock_client_leases_held{client=\"mail\",group=\"o\"} 1\n") != NULL);
+  CHECK(strstr(text, "\ndlock_client_leases_held{client=\"orders\",group=\"o\"} 1\n") != NULL);
+  dlock_text_free(text);
+  static const char* const twice[] = {"mail", "mail"};
+  static const char* const missing[] = {"mail", NULL};
+  CHECK(dlock_prometheus_text_of_all(clients, twice, 2, &text) == DLOCK_USAGE && text == NULL);
+  CHECK(dlock_prometheus_text_of_all(clients, missing, 2, &text) == DLOCK_USAGE);
+  CHECK(dlock_prometheus_text_of_all(NULL, names, 2, &text) == DLOCK_USAGE);
   dlock_lease_free(leadership);
   CHECK(dlock_prometheus_text(client, &text) == DLOCK_OK);
   CHECK(strstr(text, "\nleader_election_master_status{name=\"boss\"} 0\n") != NULL);

@@ -136,6 +136,24 @@ TEST_F(Metrics, PromtoolHasNothingToSayAboutTheText) {
   EXPECT_NE(verdict_of_promtool("# TYPE a counter\na{x=\"1} 1\n"), "");
 }
 
+TEST_F(Metrics, SeveralClientsShareEachFamilyAndAreToldApart) {
+  Client orders{server.url()};
+  Client mail{server.url(), {.group = [](std::string_view) { return "letters"; }}};
+  const DistributedLock held{orders, "a"};
+  Election election{mail, "boss"};
+  const auto leadership = election.campaign("me");
+  const auto text = prometheus_text({{"orders", orders}, {"ma\"il", mail}});
+  EXPECT_EQ(verdict_of_promtool(text), "") << text;
+  EXPECT_THAT(text, HasSubstr("\ndlock_client_leases_held{client=\"orders\",group=\"\"} 1\n"));
+  EXPECT_THAT(text,
+              HasSubstr("\ndlock_client_leases_held{client=\"ma\\\"il\",group=\"letters\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("\ndlock_client_reconnects_total{client=\"orders\"} 0\n"));
+  EXPECT_THAT(text,
+              HasSubstr("\nleader_election_master_status{client=\"ma\\\"il\",name=\"boss\"} 1\n"));
+  EXPECT_NE(verdict_of_promtool(prometheus_text(orders) + prometheus_text(mail)), "");
+  EXPECT_EQ(reason_of([&] { static_cast<void>(prometheus_text({{"", orders}})); }), errc::usage);
+}
+
 TEST(ExpositionTest, AHistogramIsCumulativeAndLabelsAreEscaped) {
   Histogram histogram;
   histogram.counts[0] = 2;

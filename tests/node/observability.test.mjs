@@ -6,7 +6,7 @@ import process from 'node:process';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Barrier, Client, ConditionVariable, DlockError, Election, Latch, TimedOutError } from 'dlock';
+import { Barrier, Client, ConditionVariable, DlockError, Election, Latch, TimedOutError, prometheusText } from 'dlock';
 import { Server, lose } from 'dlock/testing';
 
 const LONG = 30_000; // for anything that should come soon
@@ -175,6 +175,18 @@ test('a deadlock is told to the client that gives up', async (t) => {
   assert.deepEqual(deadlocks.sort(), [0, 1]);
 });
 
+test('several clients have their statistics in one text', async (t) => {
+  const [orders, mail] = [another(t), another(t)];
+  const lease = await orders.acquire('x');
+  const text = prometheusText({ orders, 'ma"il': mail });
+  assert.match(text, /^dlock_client_leases_held\{client="orders",group=""\} 1$/m);
+  assert.match(text, /^dlock_client_leases_held\{client="ma\\"il",group=""\} 0$/m);
+  assert.equal(text.match(/^# TYPE dlock_client_leases_held /gm).length, 1);
+  assert.throws(() => prometheusText({ '': orders }), fails('DLOCK_USAGE'));
+  assert.throws(() => prometheusText({ orders: 1 }), TypeError);
+  await lease.release();
+});
+
 test('events end with their client, and come before its end', async (t) => {
   const { client, events } = told(t);
   for (let i = 0; i < 5; i++) await (await client.acquire('a')).release();
@@ -246,14 +258,41 @@ test('a wait that ran out knows its place, and asks who holds the lock', async (
   const tried = await client.acquire('a', { wait: 0, signal: new AbortController().signal }).catch((failed) => failed);
   assert.equal(tried.place, 0);
   assert.match(await tried.describe(), /nightly/);
-  const several = await client.acquireAll(['a', 'b'], { wait: 0 }).catch((failed) => failed);
-  assert.equal(await several.describe(), several.message);
-  await assert.rejects(several.inspect(), fails('DLOCK_USAGE'));
-  const candidate = await new Election(client, 'a').campaign('', { wait: 0 }).catch((failed) => failed);
+  const several = await client.acquireAll(['c', 'a', 'b'], { wait: 300 }).catch((failed) => failed);
+  assert.ok(several.place >= 2); // the wait before may still be in the queue
+  assert.match(several.message, /all 3 locks within 300 ms: it waited for "a", number \d in its queue$/);
+  assert.equal((await several.inspect()).name, 'a');
+  assert.match(await several.describe(), /; mutex "a": node .* "nightly" holds since/);
+  const all = await client.acquireAll(['b', 'a'], { wait: 0 }).catch((failed) => failed);
+  assert.deepEqual([all.place, all.message], [0, 'not all 2 locks are free']);
+  assert.equal((await all.inspect()).name, 'a'); // the first that is held
+  assert.match(await all.describe(), /^not all 2 locks are free; mutex "a": .* "nightly" holds since/);
+  const candidate = await new Election(client, 'a').campaign('', { wait: 300 }).catch((failed) => failed);
+  assert.ok(candidate.place >= 2);
   assert.equal((await candidate.inspect()).holder.label, 'nightly');
+  const byHand = new TimedOutError('by hand');
+  assert.equal(await byHand.describe(), 'by hand');
+  await assert.rejects(byHand.inspect(), fails('DLOCK_USAGE'));
   await client.close();
   assert.equal(await error.describe(), error.message);
   await assert.rejects(error.inspect(), fails('DLOCK_CANCELLED'));
   await lease.release();
   await (await first).release();
+});
+
+test('an upgrade that ran out of time knows the readers that are left', async (t) => {
+  const client = another(t);
+  const holder = another(t, { label: 'nightly' });
+  const reader = await holder.acquire('rw', { shared: true });
+  const lease = await client.acquire('rw', { upgradeable: true });
+  const error = await lease.upgrade({ wait: 300 }).catch((failed) => failed);
+  assert.deepEqual([error.name, error.place], ['TimedOutError', 1]);
+  assert.match(error.message, /could not upgrade the lock "rw" within 300 ms/);
+  assert.match(await error.describe(), /"nightly" holds as reader since/);
+  assert.equal((await error.inspect()).holders.length, 2);
+  const second = await client.acquire('rw', { upgradeable: true, wait: 300 }).catch((failed) => failed);
+  assert.match(await second.describe(), /"rw" within 300 ms.*; shared mutex "rw": /);
+  assert.equal(await lease.tryUpgrade(), false);
+  await reader.release();
+  await lease.release();
 });

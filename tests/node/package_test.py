@@ -20,7 +20,7 @@ from redis_server import RedisServer  # noqa: E402
 USER = """
 import { ROOT_CONTEXT } from '@opentelemetry/api';
 import {
-  acquire, acquireAll, Barrier, Client, ConditionVariable, DlockError, Election, Latch, runOnce,
+  acquire, acquireAll, Barrier, Client, ConditionVariable, DlockError, Election, Latch, prometheusText, runOnce,
   TimedOutError, tryAcquire, withLock, type Lease, type LockEvent, type LockInfo, type UpgradeableLease,
 } from 'dlock';
 import { spans } from 'dlock/opentelemetry';
@@ -75,6 +75,8 @@ const p99: number = watched.stats().groups[0]?.wait.quantile(0.99) ?? watched.st
 const grants: number | undefined = watched.stats().groups[0]?.acquisitions.mutex.grant;
 // @ts-expect-error: there is no such kind
 if (watched.stats().groups[0]?.acquisitions.rwlock) console.log(p99, grants, watched.prometheusText());
+const texts: string = prometheusText({ orders: watched, mail: client }) + watched.prometheusText();
+console.log(texts);
 // @ts-expect-error: a group is a text
 new Client(undefined, { group: (name) => name.length });
 try {

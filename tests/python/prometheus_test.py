@@ -8,7 +8,15 @@ from package_case import PackageCase  # isort: split
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from distributed_lock import Client, Election, Mutex, Semaphore, SharedMutex
+from distributed_lock import (
+    Client,
+    Election,
+    Mutex,
+    Semaphore,
+    SharedMutex,
+    UsageError,
+    prometheus_text,
+)
 from distributed_lock.prometheus import Collector
 
 HOSTILE = 'a"b\\"c\\nd\ne}{ # f=","\u2028 \u00fc 1\\'
@@ -52,6 +60,29 @@ class Prometheus(PackageCase):
         checked = subprocess.run(["promtool", "check", "metrics"], input=generate_latest(registry),
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.assertEqual((checked.returncode, checked.stdout), (0, b""))
+
+    def test_several_clients_need_one_collector_together(self):
+        orders, mail = Client(self.redis), Client(self.redis, prefix="m:")
+        for automatic in (True, False):
+            registry = CollectorRegistry(auto_describe=automatic)
+            registry.register(Collector(orders))
+            with self.assertRaisesRegex(ValueError, "Duplicated"):  # else nobody could scrape it
+                registry.register(Collector(mail))
+        registry = CollectorRegistry()
+        registry.register(Collector({"orders": orders, 'ma"il': mail, "shared": self.redis}))
+        with Mutex(orders, "job"), Election(mail, "web").campaign():
+            for client, held in (("orders", 1), ('ma"il', 1), ("shared", 0)):
+                self.assertEqual(registry.get_sample_value(
+                    "dlock_client_leases_held", {"client": client, "group": ""}), held)
+            self.assertEqual(registry.get_sample_value(
+                "leader_election_master_status", {"client": 'ma"il', "name": "web"}), 1)
+            shown = generate_latest(registry)
+            self.assertEqual(lines_of(shown.decode()), lines_of(prometheus_text(
+                {"orders": orders, 'ma"il': mail, "shared": self.redis})))
+        checked = subprocess.run(["promtool", "check", "metrics"], input=shown,
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertEqual((checked.returncode, checked.stdout), (0, b""))
+        self.assertRaises(UsageError, Collector, {"": orders})
 
     def test_without_prometheus_client_the_error_says_what_to_do(self):
         process = self.start("import sys; sys.modules['prometheus_client'] = None\n"

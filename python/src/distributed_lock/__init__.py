@@ -8,7 +8,7 @@ from ._native import load as _load
 
 _dlock = _load(__name__)  # before all that uses it
 
-from ._clients import Client
+from ._clients import Client, prometheus_text
 from ._condition import ConditionVariable
 from ._distributed_lock import AsyncDistributedLock, DistributedLock
 from ._election import Election, Leader, LeaderChange, LeaderObserver, Leadership
@@ -130,6 +130,7 @@ __all__ = [
     "list_deadlocks_async",
     "list_locks",
     "list_locks_async",
+    "prometheus_text",
     "run_once",
     "run_once_async",
     "set_label",

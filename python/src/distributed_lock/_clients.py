@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from . import _dlock, _process
@@ -73,6 +73,16 @@ class Client(OfProcess):
 
     def __repr__(self) -> str:
         return f"<Client prefix={self.prefix!r}>"  # the URL may have a password
+
+
+def prometheus_text(clients: Mapping[str, Store], *, prefix: str = "") -> str:
+    """Client.prometheus_text() of several clients together: each sample says in its label `client`
+    under which name it stands in `clients`. One body cannot have the texts of two clients one after
+    the other. A value is a Client, or what locks take, which with `prefix` names the client that such
+    locks share. Raises UsageError for an empty name."""
+    return _dlock.prometheus_text_of_all([
+        (bytes_of(name), client_of(store, prefix).native()) for name, store in clients.items()
+    ]).decode(errors="replace")
 
 
 def _grouping(group: Callable[[str], str]) -> Callable[[bytes], bytes]:

@@ -2,15 +2,20 @@
 
     client = Client(redis, group=lambda name: name.partition(":")[0])
     prometheus_client.REGISTRY.register(Collector(client))
+
+Several clients need one collector together:
+
+    prometheus_client.REGISTRY.register(Collector({"orders": client, "mail": other}))
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
-from ._clients import client_of
+from ._clients import client_of, prometheus_text
 from ._store import Store
 
 try:
@@ -29,20 +34,31 @@ _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 class Collector(_Collector):
     """The statistics of a client, for `registry.register()`. The metrics are those of
     Client.prometheus_text(); docs/observability.md lists them. A scrape asks no server. `client` is a
-    Client, or what locks take, which with `prefix` names the client that such locks share. Raises
-    ImportError without prometheus_client. Thread-safe."""
+    Client, or what locks take, which with `prefix` names the client that such locks share; or several
+    of them by names, which become the label `client`. A registry takes one such collector, and refuses
+    another with ValueError. Raises ImportError without prometheus_client. Thread-safe."""
 
-    def __init__(self, client: Store = None, *, prefix: str = "") -> None:
+    def __init__(self, client: Store | Mapping[str, Store] = None, *, prefix: str = "") -> None:
         if Metric is None:
             raise ImportError("distributed_lock.prometheus needs prometheus_client: install it with "
                               "`pip install prometheus_client`; Client.prometheus_text() does without")
-        self._client = client_of(client, prefix)
+        self._text: Callable[[], str]
+        if isinstance(client, Mapping):
+            clients = {name: client_of(each, prefix) for name, each in client.items()}
+            self._text = partial(prometheus_text, clients)
+            self._text()  # so that a wrong name is told now
+        else:
+            self._text = client_of(client, prefix).prometheus_text
+
+    def describe(self) -> Iterator[Metric]:
+        """The same: what a registry must not get from two collectors."""
+        return self.collect()
 
     def collect(self) -> Iterator[Metric]:
         """All metrics, of one moment."""
         metric: Metric | None = None
         documentation = ""
-        for line in self._client.prometheus_text().split("\n"):
+        for line in self._text().split("\n"):
             if line.startswith("# HELP "):
                 documentation = line.split(" ", 3)[3]
             elif line.startswith("# TYPE "):
