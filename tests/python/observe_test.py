@@ -11,6 +11,8 @@ from package_case import LONG, PackageCase, eventually  # isort: split
 
 from distributed_lock import (
     Client,
+    ConditionVariable,
+    Deadlock,
     DistributedLock,
     Election,
     LockLost,
@@ -146,6 +148,34 @@ class Events(PackageCase):
         self.assertGreater(waiting.store.holder.pid, 0)
         self.assertTrue(0.02 <= waiting.waited <= ended.waited)
         self.assertIn(waiting.text, log.output[0])
+
+    def test_a_deadlock_of_two_clients_is_told_to_the_one_that_gives_up(self):
+        clients = {name: self.client() for name in "ab"}
+        both_hold, gave_up = threading.Barrier(2), []
+
+        def go(mine, other):
+            # Its thread has to release it, unlike a lease, which any thread may.
+            with ConditionVariable(clients[mine], mine):
+                both_hold.wait(LONG)
+                try:
+                    Mutex(clients[mine], other).acquire(LONG).release()
+                except Deadlock as error:
+                    gave_up.append((mine, other, str(error)))
+
+        threads = [threading.Thread(target=go, args=names) for names in ("ab", "ba")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(LONG)
+        (mine, other, text), = gave_up
+        for held, wanted in (mine, other), (other, mine):
+            self.assertRegex(text, f'"{held}" is held by [^;]*, which waits for "{wanted}"')
+        self.assertTrue(eventually(lambda: self.kinds().count("released") == 3), self.kinds())
+        told = [event for event in self.events if event.kind == "deadlock"]
+        self.assertEqual([(one.name, one.lock, one.fence) for one in told], [(other, "mutex", 0)])
+        self.assertGreater(told[0].waited, 0)
+        self.assertTrue(told[0].text.endswith("deadlock"), told[0].text)
+        self.assertEqual([clients[name].stats().deadlocks for name in (mine, other)], [1, 0])
 
     def test_leaders_are_told(self):
         client = self.client()
