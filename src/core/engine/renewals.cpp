@@ -14,6 +14,9 @@ constexpr std::size_t max_renewal_calls =
     8;  ///< under way, since other clients need the server too
 constexpr Duration min_timeout = milliseconds{100};
 
+// Among 100,000 leases, one that is due was last used a third of its ttl ago, so none of its memory
+// is in a cache. If each line were asked for when it is read, the processor would wait for memory
+// several times for each lease; so the lines of up to 128 leases come at the same time.
 void fetch_early(const Cohort& cohort) {
   constexpr std::size_t line = 64;
   const auto* const memory = reinterpret_cast<const char*>(&cohort);
@@ -34,7 +37,6 @@ void append_renewal(std::vector<std::string>& args, const LeaseRecord& record,
   args.push_back(std::to_string(record.fence.counter));
 }
 
-// The memory of many leases is cold. So all of it is asked for before any is looked at.
 std::vector<CohortPtr> Renewals::due(Instant now, Timers& timers) {
   std::vector<const CohortPtr*> next;
   next.reserve(max_renewals);
