@@ -2,6 +2,7 @@
 #include "cli/inspect.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdint>
