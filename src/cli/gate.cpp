@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -29,9 +30,11 @@ namespace {
 using detail::barrier_json;
 using detail::latch_json;
 
-ClientOptions client_options(const StoreArguments& store) {
+ClientOptions client_options(const WaitArguments& arguments) {
   ClientOptions options;
-  options.prefix = store.prefix;
+  options.prefix = arguments.store.prefix;
+  // The wait at the gate is also one for a server that is not there yet.
+  if (arguments.wait) options.patience = std::max(options.patience, Span{*arguments.wait});
   return options;
 }
 
@@ -66,7 +69,7 @@ int show(const std::optional<Info>& gate, const WaitArguments& arguments, std::s
 
 int pass(const LatchArguments& arguments) {
   Signals signals;  // before the client starts threads
-  Client client{arguments.store.url, client_options(arguments.store)};
+  Client client{arguments.store.url, client_options(arguments)};
   if (arguments.show) {
     return show(inspect_latch(client, arguments.name), arguments, "latch", latch_json,
                 latch_details);
@@ -85,7 +88,7 @@ int pass(const LatchArguments& arguments) {
 
 int pass(const BarrierArguments& arguments) {
   Signals signals;  // before the client starts threads
-  Client client{arguments.store.url, client_options(arguments.store)};
+  Client client{arguments.store.url, client_options(arguments)};
   if (arguments.show) {
     return show(inspect_barrier(client, arguments.name), arguments, "barrier", barrier_json,
                 barrier_details);

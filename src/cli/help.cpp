@@ -53,7 +53,7 @@ Waits for the lock NAME, runs COMMAND while it holds the lock, and releases it.
   dlock run alice --and bob -- ./transfer         hold both locks, or wait without either
 
   -n, --nonblock                do not wait
-  -w, --wait DURATION           wait at most this long
+  -w, --wait DURATION           wait at most this long, also for a server that starts later
   -E, --conflict-exit-code N    exit with N, not 75, if the lock was not obtained
   -s, --shared                  lock as a reader: beside other readers
   -x, --exclusive               lock as the writer: alone. Waiting readers and writers take turns
@@ -119,7 +119,7 @@ Waits until this machine leads the election NAME, publishes VALUE, and runs COMM
       --json                    print objects with value (and value_base64 if that is not UTF-8),
                                 term, revision and, with --listen, change
   -n, --nonblock                do not wait
-  -w, --wait DURATION           wait at most this long
+  -w, --wait DURATION           wait at most this long, also for a server that starts later
   -E, --conflict-exit-code N    exit with N, not 75, if somebody else leads
       --ttl DURATION            how long the leadership outlives a crash of dlock (default 30s);
                                 dlock renews it meanwhile

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -41,6 +42,8 @@ ClientOptions client_options(const RunArguments& arguments) {
   ClientOptions options;
   options.prefix = arguments.store.prefix;
   options.label = arguments.label;
+  // The wait for the lock is also one for a server that is not there yet.
+  if (arguments.wait) options.patience = std::max(options.patience, Span{*arguments.wait});
   if (arguments.verbose) {
     options.log = [](LogLevel level, std::string_view text) {
       if (level != LogLevel::debug) note("{}", text);

@@ -11,12 +11,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <condition_variable>
 #include <cstring>
 #include <memory>
+#include <mutex>
 #include <system_error>
 #include <thread>
 
 #include "dlock/error.hpp"
+#include "runtime/background_thread.hpp"
 #include "runtime/descriptor.hpp"
 
 namespace dlock::redis {
@@ -45,20 +48,78 @@ struct FreeAddresses {
 };
 using Addresses = std::unique_ptr<addrinfo, FreeAddresses>;
 
-Addresses resolve(const std::string& host, int port) {
+/// What a resolver said.
+struct Resolved {
+  int outcome = EAI_FAIL;
+  int error = 0;  ///< of the system
+  Addresses list;
+};
+
+Resolved ask_resolver(const std::string& host, int port, int flags) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICSERV;
+  hints.ai_flags = AI_NUMERICSERV | flags;
   addrinfo* list = nullptr;
-  const int outcome = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
-  if (outcome != 0) {
-    const auto why = outcome == EAI_SYSTEM ? describe(errno) : std::string{::gai_strerror(outcome)};
+  Resolved resolved;
+  resolved.outcome = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &list);
+  resolved.error = errno;
+  if (resolved.outcome == 0) resolved.list.reset(list);
+  return resolved;
+}
+
+// A resolver may take as long as it likes, and no call ends it: it has a thread of its own, which
+// is left behind at the deadline.
+Resolved ask_resolver_by(const std::string& host, int port, Deadline deadline) {
+  struct Question {
+    std::mutex mutex;
+    std::condition_variable answered;
+    bool is_answered = false;
+    Resolved answer;
+  };
+  const auto question = std::make_shared<Question>();
+  try {
+    runtime::background_thread([question, host, port] {
+      auto answer = ask_resolver(host, port, 0);
+      const std::lock_guard lock{question->mutex};
+      question->answer = std::move(answer);
+      question->is_answered = true;
+      question->answered.notify_one();
+    }).detach();
+  } catch (const std::system_error& error) {
+    unreachable(std::string{"cannot start a thread to resolve the host name: "} + error.what());
+  }
+  std::unique_lock lock{question->mutex};
+  if (!question->answered.wait_until(lock, deadline, [&] { return question->is_answered; })) {
+    unreachable("the name server did not answer within the connect timeout; check the host name");
+  }
+  return std::move(question->answer);
+}
+
+Addresses resolve(const std::string& host, int port, Deadline deadline) {
+  auto resolved = ask_resolver(host, port, AI_NUMERICHOST);
+  if (resolved.outcome != 0) resolved = ask_resolver_by(host, port, deadline);
+  if (resolved.outcome != 0) {
+    const auto why = resolved.outcome == EAI_SYSTEM ? describe(resolved.error)
+                                                    : std::string{::gai_strerror(resolved.outcome)};
     const auto text = "the host name cannot be resolved (" + why + "); check its spelling";
-    if (outcome == EAI_AGAIN) unreachable(text);  // the name server may come back
+    if (resolved.outcome == EAI_AGAIN) unreachable(text);  // the name server may come back
     throw UnknownHost{errc::unreachable, text};
   }
-  return Addresses{list};
+  return std::move(resolved.list);
+}
+
+// A NAT or a firewall forgets flows that are idle, the shortest after minutes: the system then
+// notices a dead connection in two, and a living one is not forgotten.
+void keep_alive(int socket) {
+  const int on = 1;
+  const int idle_s = 60;
+  const int interval_s = 15;
+  const int probes = 4;
+  ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
+  ::setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 }
 
 int count(const addrinfo* list) {
@@ -85,6 +146,7 @@ int dial_first(const addrinfo* addresses, Deadline deadline) {
     if (error != 0) continue;
     const int on = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    keep_alive(socket.get());
     return socket.give_up();
   }
   unreachable("no connection (" + describe(error) +
@@ -92,7 +154,7 @@ int dial_first(const addrinfo* addresses, Deadline deadline) {
 }
 
 int dial_tcp(const std::string& host, int port, Deadline deadline) {
-  return dial_first(resolve(host, port).get(), deadline);
+  return dial_first(resolve(host, port, deadline).get(), deadline);
 }
 
 int dial_unix(const std::string& path, Deadline deadline) {

@@ -20,8 +20,9 @@ class UnknownHost : public Unreachable {
 };
 
 /// Connects to the first address of `host` that accepts; each address gets a share of the
-/// time. The socket has close-on-exec, non-blocking and TCP_NODELAY set, and belongs to the caller.
-/// Throws `Unreachable` or `UnknownHost` with the reason alone (the caller knows the URL).
+/// time. Does not wait for a name server beyond the deadline. The socket has close-on-exec,
+/// non-blocking, TCP_NODELAY and keep-alive set, and belongs to the caller. Throws `Unreachable` or
+/// `UnknownHost` with the reason alone (the caller knows the URL).
 [[nodiscard]] int dial_tcp(const std::string& host, int port, Deadline deadline);
 
 /// The same for a list of addresses from getaddrinfo(), which the caller frees.

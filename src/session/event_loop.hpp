@@ -78,7 +78,7 @@ class EventLoop {
   /// The work of the loop. It calls these functions with its mutex held.
   class Work {
    public:
-    /// Neither waits, nor leases, nor releases: no clock needs to be watched.
+    /// Neither waits, nor leases, nor releases, nor replies to come: no clock needs to be watched.
     [[nodiscard]] virtual bool is_idle() const = 0;
     [[nodiscard]] virtual std::optional<core::Instant> next_timer() const = 0;
     virtual void add_sockets(runtime::PollSet& into) const = 0;

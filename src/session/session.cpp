@@ -18,6 +18,9 @@ namespace {
 using runtime::Cancellation;
 using std::chrono::milliseconds;
 
+// Less than the time after which a NAT or a proxy forgets a flow that is idle.
+constexpr std::chrono::seconds keep_alive{60};
+
 // No caller could catch an exception of the sink.
 void tell(const LogSink& sink, LogLevel level, std::string_view text) {
   if (!sink) return;
@@ -46,6 +49,7 @@ core::Router::Settings router_settings(const StoreConfig& config) {
   engine.safety_margin = options.safety_margin;
   engine.request_timeout = options.request_timeout;
   engine.patience = options.patience;
+  engine.keep_alive = keep_alive;
   engine.random = runtime::random_bits;
   return settings;
 }

@@ -177,7 +177,9 @@ class Session final : private EventLoop::Work {
   void carry_out(EventLoop::Write write);
 
   // actions.cpp: the work of the event loop.
-  [[nodiscard]] bool is_idle() const override { return router_.idle(); }
+  [[nodiscard]] bool is_idle() const override {
+    return router_.idle() && !topology_.awaits_replies();
+  }
   [[nodiscard]] std::optional<core::Instant> next_timer() const override;
   void add_sockets(runtime::PollSet& into) const override { topology_.add_sockets(into); }
   void serve(const runtime::PollSet& ready) override;

@@ -106,6 +106,11 @@ bool Topology::servers_owe_replies() const {
   return wants_write() && std::none_of(links_.begin(), links_.end(), is_idle);
 }
 
+bool Topology::awaits_replies() const {
+  return std::any_of(links_.begin(), links_.end(),
+                     [](const auto& link) { return !link->owed.empty(); });
+}
+
 void Topology::flush() {
   for (std::size_t i = 0; i < links_.size(); ++i) {
     auto& link = *links_[i];

@@ -62,6 +62,8 @@ class Topology {
   [[nodiscard]] bool wants_write() const;
   [[nodiscard]] bool servers_have_enough() const;
   [[nodiscard]] bool servers_owe_replies() const;
+  /// Whether any server owes a reply.
+  [[nodiscard]] bool awaits_replies() const;
   void flush();
 
   /// What the connections carried since their logins.

@@ -4,7 +4,8 @@ import re
 import socket
 import unittest
 
-from cli_case import CliCase, DLOCK, RedisServer, clean_environment
+from cli_case import CliCase, DLOCK, PATIENCE, RedisServer, clean_environment
+from moved_clock import MovedClock
 
 COMMANDS = (["run", "--wait", "100ms", "x", "--", "echo", "ran"], ["run", "-n", "x", "--", "echo", "ran"], ["ls"], ["info", "x"],
             ["break", "x", "--fence", "77"])
@@ -57,6 +58,20 @@ class StoreErrors(CliCase):
         self.server.kill9()
         with socket.create_server(("127.0.0.1", self.server.port)) as nobody:
             waiter = self.start("run", "x", "--", "echo", "ran")
+            nobody.accept()[0].close()
+        self.server.restart()
+        self.assertEqual((waiter.wait(), waiter.stdout), (0, "ran\n"), waiter.stderr)
+
+    def test_the_wait_covers_a_server_that_starts_later_than_the_patience(self):
+        clock = MovedClock("DLOCK_BOOT_OFFSET_FILE")
+        self.addCleanup(clock.close)
+        self.environment.update(clock.environment)
+        self.server.kill9()
+        with socket.create_server(("127.0.0.1", self.server.port)) as nobody:
+            nobody.settimeout(PATIENCE)
+            waiter = self.start("run", "--wait", "1h", "x", "--", "echo", "ran")
+            nobody.accept()[0].close()
+            clock.step(60)
             nobody.accept()[0].close()
         self.server.restart()
         self.assertEqual((waiter.wait(), waiter.stdout), (0, "ran\n"), waiter.stderr)

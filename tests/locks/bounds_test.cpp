@@ -148,6 +148,7 @@ TEST(SilentNames, KeepALookFromTheSideNoLongerThanTheConnectTimeout) {
   EXPECT_THAT(words_of([&] { (void)inspect_lock(client, "m"); }), HasSubstr("host name"));
   EXPECT_EQ(reason_of([&] { (void)list_locks(client); }), errc::unreachable);
   EXPECT_EQ(reason_of([&] { (void)Election{client, "e"}.leader(); }), errc::unreachable);
+  EXPECT_EQ(reason_of([&] { (void)check_up(client); }), errc::unreachable);
   EXPECT_TRUE(watch.is_in_time());  // the resolver takes 20 s
 }
 

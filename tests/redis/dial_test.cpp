@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dlock/error.hpp"
+#include "runtime/descriptor.hpp"
 
 namespace dlock::redis {
 namespace {
@@ -91,6 +92,16 @@ TEST(Dial, TakesTheFirstThatTakesTheConnection) {
   auto second = other.entry();
   const auto first = one.entry(&second);
   EXPECT_EQ(peer_of(dial_first(&first, steady_clock::now() + 10s)), one.number());
+}
+
+TEST(Dial, TheSystemKeepsIdleConnectionsAlive) {
+  Port taking{Port::Kind::takes};
+  const auto only = taking.entry();
+  const runtime::Descriptor socket{dial_first(&only, steady_clock::now() + 10s)};
+  int is_on = 0;
+  socklen_t size = sizeof is_on;
+  ASSERT_EQ(::getsockopt(socket.get(), SOL_SOCKET, SO_KEEPALIVE, &is_on, &size), 0);
+  EXPECT_EQ(is_on, 1);
 }
 
 TEST(Dial, ASilentAddressTakesOnlyItsShareOfTheTime) {

@@ -1,6 +1,7 @@
 // Locks on a majority of real servers.
 #include <atomic>
 #include <future>
+#include <optional>
 #include <random>
 #include <thread>
 #include <vector>
@@ -48,6 +49,22 @@ TEST_F(QuorumClient, AWriterGetsInAlthoughReadersKeepComing) {
   enough = true;
   readers.clear();
   EXPECT_TRUE(eventually([&] { return is_clear(); }));
+}
+
+TEST_F(QuorumClient, ManyLeasesWaitOnceForServersThatHang) {
+  std::optional<Client> client{std::in_place, url(), ClientOptions{.request_timeout = 500ms}};
+  std::vector<Lease> leases;
+  for (int i = 0; i < 20; ++i) {
+    leases.push_back(Mutex{*client, "lease" + std::to_string(i)}.acquire());
+  }
+  servers[0].stop();
+  servers[1].stop();
+  const auto begin = SteadyClock::now();
+  leases.clear();
+  client.reset();
+  EXPECT_LT(SteadyClock::now() - begin, 10 * 500ms) << "half of what they take one by one";
+  servers[0].cont();
+  servers[1].cont();
 }
 
 TEST_F(QuorumClient, TriesByThreadAndWithoutOneAgree) {

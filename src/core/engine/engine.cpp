@@ -74,8 +74,8 @@ std::optional<Instant> Engine::next_timer() const {
   }
   if (!inflight_.empty()) {
     consider(answer_due());
-  } else if (link_.is_connected() && attempts_ > 0) {
-    consider(link_.ping_at());
+  } else if (const auto when = ping_at()) {
+    consider(*when);
   }
   if (const auto when = link_.reconnect_at()) {
     consider(*when);

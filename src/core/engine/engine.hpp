@@ -58,6 +58,8 @@ class Engine {
     Duration request_timeout = std::chrono::seconds{2};
     /// How long waits go on while no server answers.
     Duration patience = std::chrono::seconds{10};
+    /// A connection that is silent for so long is pinged, also when nobody waits; none: it is not.
+    std::optional<Duration> keep_alive{};
     bool always_scripts = false;  ///< also where nobody waits
     std::function<RandomBits()> random;
     std::shared_ptr<Statistics> statistics{};  ///< null: one of its own
@@ -180,6 +182,7 @@ class Engine {
   void fail_all(Instant now, errc code, const std::string& what, bool only_impatient);
   void link_timer(Instant now);
   [[nodiscard]] Instant answer_due() const;
+  [[nodiscard]] std::optional<Instant> ping_at() const;
   [[nodiscard]] bool wants_connection() const;
   void enroll(Instant now);
   void resume_attempts(Instant now, bool old_is_dead);

@@ -29,13 +29,27 @@ void Engine::need_connection() {
   }
 }
 
-// When the connection counts as dead.
+// When the connection counts as dead. If it may have died before, a release leaves half of its time
+// for a new connection, so that its user gets an answer.
 Instant Engine::answer_due() const {
-  auto due = link_.answer_due(inflight_.front().sent, settings_.request_timeout);
+  const auto& first = inflight_.front();
+  const bool is_urgent = first.verb == Verb::release && link_.is_doubtful(first.sent);
+  auto due = link_.answer_due(first.sent, settings_.request_timeout / (is_urgent ? 2 : 1));
   for (const auto& call : renewals_.calls()) {
     due = std::min(due, link_.answer_due(call.sent, call.timeout));
   }
   return due;
+}
+
+// When to ask a silent server for a sign of life.
+std::optional<Instant> Engine::ping_at() const {
+  if (!link_.is_connected() || !inflight_.empty()) {
+    return std::nullopt;
+  }
+  if (attempts_ > 0) {
+    return link_.ping_at(Link::ping_time);
+  }
+  return settings_.keep_alive ? std::optional{link_.ping_at(*settings_.keep_alive)} : std::nullopt;
 }
 
 void Engine::link_timer(Instant now) {
@@ -43,7 +57,7 @@ void Engine::link_timer(Instant now) {
     renewals_.on_timeout();
     drop(now, "no reply within the request timeout");
   }
-  if (link_.is_connected() && inflight_.empty() && attempts_ > 0 && link_.ping_at() <= now) {
+  if (const auto when = ping_at(); when && *when <= now) {
     send(now, {Verb::ping, false, {}, {}}, {});
   }
   if (const auto when = link_.enroll_at(); when && !cohorts_.empty() && *when <= now) {

@@ -9,7 +9,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Duration ping_time = seconds{2};
 constexpr Backoff reconnect_backoff{milliseconds{10}, seconds{1}};
 
 }  // namespace
@@ -79,8 +78,6 @@ bool Link::take_reconnect(Instant now) {
   reconnect_at_.reset();
   return true;
 }
-
-Instant Link::ping_at() const { return heard_ + ping_time; }
 
 std::optional<Instant> Link::enroll_at() const {
   return connected_ && enrolled_ ? std::optional{*enrolled_ + registration_life / 2} : std::nullopt;

@@ -69,8 +69,12 @@ class Link {
   [[nodiscard]] Instant answer_due(Instant sent, Duration timeout) const {
     return std::max(sent, answered_) + timeout;
   }
-  /// When to ping a server that owes no reply.
-  [[nodiscard]] Instant ping_at() const;
+  /// When to ping a server that owes no reply and was silent for `silence`.
+  [[nodiscard]] Instant ping_at(Duration silence) const { return heard_ + silence; }
+  /// How long a server may be silent while somebody waits.
+  static constexpr Duration ping_time = std::chrono::seconds{2};
+  /// Whether the connection may have died unnoticed before a request that left at `sent`.
+  [[nodiscard]] bool is_doubtful(Instant sent) const { return heard_ + doubt_time <= sent; }
   /// The server refuses this user a command that a block needs. It would refuse the next one too.
   void on_blocks_refused() { runs_blocks_ = false; }
   [[nodiscard]] bool runs_blocks() const { return runs_blocks_; }
@@ -82,6 +86,8 @@ class Link {
   static constexpr Duration registration_life = std::chrono::seconds{600};
 
  private:
+  static constexpr Duration doubt_time = std::chrono::seconds{5};
+
   Duration patience_;
   bool connected_ = false;
   bool connecting_ = false;

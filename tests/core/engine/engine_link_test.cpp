@@ -85,6 +85,44 @@ TEST(EngineLink, NobodyPingsWhenNobodyWaits) {
   script.expect({});
 }
 
+TEST(EngineLink, ASilentConnectionIsKeptAliveAlsoWhenNobodyWaits) {
+  auto settings = EngineScript::settings();
+  settings.keep_alive = 60s;
+  EngineScript script{EngineScript::connected, settings};
+  EXPECT_TRUE(script.engine.idle());
+  script.expect_timer(60s);
+  script.at(60s).timer();
+  script.expect({"ping"});
+  script.expect_timer(62s);
+  script.at(61s).reply("PONG");
+  script.expect_timer(121s);
+  script.at(121s).timer();
+  script.expect({"ping"});
+  script.at(123s).timer();
+  script.expect({"disconnect"});  // and nobody needs another connection
+  script.expect_timer(std::nullopt);
+}
+
+TEST(EngineLink, AReleaseLeavesTimeForANewConnectionIfTheOldOneMayBeDead) {
+  EngineScript script;
+  script.at(0ms).obtain(1, {.key = "job", .ttl = 1h});
+  script.at(10s).release(1);
+  script.expect({"release job T1"});
+  script.expect_timer(11s);
+  script.at(11s).timer();
+  script.expect({"disconnect", "connect"});
+  script.reopen({"release job T1"});
+  script.at(11500ms).reply("T1 released");
+  script.expect({"1 released"});
+}
+
+TEST(EngineLink, AReleaseHasItsTimeOnAConnectionThatLives) {
+  EngineScript script;
+  script.at(0ms).obtain(1, {.key = "job", .ttl = 1h});
+  script.at(4s).release(1);
+  script.expect_timer(6s);
+}
+
 TEST(EngineLink, TheRegistrationIsRefreshedWhileThereIsSomethingToShow) {
   EngineScript script;
   script.at(0ms).obtain(1, {.key = "job", .ttl = 1h});

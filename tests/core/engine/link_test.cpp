@@ -94,7 +94,7 @@ TEST_F(LinkTest, TheTimeOfARequestBeginsWhenTheOneBeforeItIsAnswered) {
 TEST_F(LinkTest, AMessageIsASignOfLifeAndNoAnswer) {
   link.on_connected(at(0s));
   link.on_heard(at(5s));
-  EXPECT_EQ(link.ping_at(), at(7s));
+  EXPECT_EQ(link.ping_at(Link::ping_time), at(7s));
   EXPECT_EQ(link.answer_due(at(0s), 2s), at(2s));
 }
 
