@@ -1,7 +1,7 @@
 // dlock doctor: finds what is wrong with the servers.
 #pragma once
 
-#include "cli/arguments.hpp"
+#include "cli/arguments/arguments.hpp"
 
 namespace dlock::cli {
 

@@ -1,7 +1,7 @@
 // dlock elect --listen and --show: printing the leaders of an election.
 #pragma once
 
-#include "cli/arguments.hpp"
+#include "cli/arguments/arguments.hpp"
 
 namespace dlock::cli {
 

@@ -1,7 +1,7 @@
 // dlock latch and dlock barrier: waiting for others.
 #pragma once
 
-#include "cli/arguments.hpp"
+#include "cli/arguments/arguments.hpp"
 
 namespace dlock::cli {
 

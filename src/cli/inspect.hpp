@@ -1,7 +1,7 @@
 // The subcommands that show locks or take them from holders: ls, info, deadlocks, break.
 #pragma once
 
-#include "cli/arguments.hpp"
+#include "cli/arguments/arguments.hpp"
 
 namespace dlock::cli {
 

@@ -10,11 +10,11 @@
 #include <variant>
 #include <vector>
 
-#include "cli/arguments.hpp"
+#include "cli/arguments/arguments.hpp"
+#include "cli/arguments/help.hpp"
 #include "cli/doctor.hpp"
 #include "cli/election.hpp"
 #include "cli/gate.hpp"
-#include "cli/help.hpp"
 #include "cli/inspect.hpp"
 #include "cli/run.hpp"
 #include "cli/serve/serve.hpp"

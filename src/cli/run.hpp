@@ -1,7 +1,7 @@
 // dlock run and dlock elect: a command under a lock or as a leader.
 #pragma once
 
-#include "cli/arguments.hpp"
+#include "cli/arguments/arguments.hpp"
 #include "cli/supervision/descriptor.hpp"
 
 namespace dlock::cli {

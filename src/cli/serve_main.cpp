@@ -5,7 +5,7 @@
 #include <variant>
 #include <vector>
 
-#include "cli/arguments.hpp"
+#include "cli/arguments/arguments.hpp"
 #include "cli/serve/serve.hpp"
 #include "cli/supervision/descriptor.hpp"
 #include "cli/text/exit_code.hpp"

@@ -1,6 +1,6 @@
 // Help texts: examples first. The build makes the manual pages (cmake/man_page.awk) and the shells'
 // completions from them: keep the headings, and two spaces before each description.
-#include "cli/help.hpp"
+#include "cli/arguments/help.hpp"
 
 namespace dlock::cli {
 
