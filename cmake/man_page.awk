@@ -63,6 +63,7 @@ NR == 1 {
     summary = ""
     common["EXIT STATUS"] = sections["EXIT STATUS"]
     common["ENVIRONMENT"] = sections["ENVIRONMENT"]
+    common["FILES"] = sections["FILES"]
     split("", sections)
     kind = "SYNOPSIS"
 }
@@ -76,6 +77,7 @@ kind == "" {
     else if (/^ +-/) kind = "OPTIONS"
     else if (sub(/^Exit status: /, "")) kind = "EXIT STATUS"
     else if (sub(/^Environment: /, "")) kind = "ENVIRONMENT"
+    else if (sub(/^Files: /, "")) kind = "FILES"
     if (kind !~ /EXAMPLES|OPTIONS/ && sections[kind] != "") add(kind, ".PP")
 }
 
@@ -91,7 +93,7 @@ kind == "EXAMPLES" {
 }
 kind == "OPTIONS" && /^ ? ? ? ? ? ?-/ { add_item(kind, $0); next }
 kind == "DESCRIPTION" && /^  / { add_item(kind, $0); next }
-kind ~ /OPTIONS|DESCRIPTION|EXIT|ENVIRONMENT/ { sub(/^ +/, ""); add(kind, plain($0)) }
+kind ~ /OPTIONS|DESCRIPTION|EXIT|ENVIRONMENT|FILES/ { sub(/^ +/, ""); add(kind, plain($0)) }
 kind == "DESCRIPTION" && !summarized[name] {
     # The first clause, which may go over two lines.
     summary = summary (summary == "" ? "" : " ") $0
@@ -107,6 +109,7 @@ END {
     print_section("OPTIONS")
     print_section("EXIT STATUS")
     print_section("ENVIRONMENT")
+    print_section("FILES")
     print_section("EXAMPLES")
     print ".SH SEE ALSO"
     names[0] = "dlock"

@@ -353,7 +353,8 @@ export interface LockEvent {
 
 /** A connection to the lock store: one for each process is enough. Connects when it is used. */
 export class Client implements AsyncDisposable {
-  /** `url`: of the store. Without it: `$DLOCK_URL`, or a private server on this machine. */
+  /** `url`: of the store. Without it: `$DLOCK_URL`, or a private server on this machine, unless
+   * `$DLOCK_REQUIRE_URL` is 1. An empty one throws `DLOCK_USAGE`, here and in `$DLOCK_URL`. */
   constructor(url?: string, options?: ClientOptions);
   /** Without its password. */
   readonly url: string;

@@ -37,9 +37,9 @@ class DLOCK_API Client {
   ///   needed. It excludes nobody on another machine.
   ///
   /// `rediss+sentinel:`, `rediss+cluster:` and `rediss+quorum:` use TLS. All parts may be
-  /// percent-encoded. Empty: the environment variable `DLOCK_URL`, and without it `local:`.
-  ///
-  /// Throws `UsageError` when the URL or an option is not valid.
+  /// percent-encoded. Without a URL: that of the environment variable `DLOCK_URL`, and without that
+  /// `local:`, unless `DLOCK_REQUIRE_URL` is `1`. The library reads no configuration files.
+  /// Throws `UsageError` when an option is not valid, or the URL; an empty one never is.
   explicit Client(std::string_view url = {}, ClientOptions options = {});
   /// Ends all waits with `Cancelled`, and closes. Blocks for at most one request timeout, and one
   /// more while a callback or handler of the user's runs.

@@ -160,9 +160,9 @@ typedef struct dlock_client_options {
                            server; never */
 } dlock_client_options;
 
-/** Makes a client; does not connect. `url`: as of the C++ library, README.md has the forms; NULL or
- * empty: `$DLOCK_URL`, and without it `local:`. `options`: may be NULL. DLOCK_USAGE for what is not
- * valid. */
+/** Makes a client; does not connect. `url`: as of the C++ library, README.md has the forms. NULL:
+ * `$DLOCK_URL`, and without it `local:`, unless `$DLOCK_REQUIRE_URL` is `1`. An empty one is not
+ * valid, here or in `$DLOCK_URL`. `options`: may be NULL. DLOCK_USAGE for what is not valid. */
 DLOCK_API dlock_status dlock_client_new(const char* url, const dlock_client_options* options,
                                         dlock_client** client);
 /** The URL without its password. Valid as long as the client; NULL without one. */

@@ -144,13 +144,15 @@ PyClient::PyClient(const std::string& url, const std::string& prefix, const nb::
                    nb::callable log, std::optional<nb::callable> group,
                    std::optional<nb::callable> on_event, Ms slow_wait)
     : client_(std::make_shared<Client>(
-          url, ClientOptions{.prefix = prefix,
-                             .label = text_of(label),
-                             .log = log_of(std::move(log)),
-                             .group = group_of(std::move(group)),
-                             .on_event = handler_of(std::move(on_event)),
-                             .slow_wait = slow_wait ? std::optional<Span>{milliseconds{*slow_wait}}
-                                                    : std::nullopt})) {}
+          // Without a URL there is none; users pass no empty ones.
+          url.empty() ? std::string_view{} : std::string_view{url},
+          ClientOptions{.prefix = prefix,
+                        .label = text_of(label),
+                        .log = log_of(std::move(log)),
+                        .group = group_of(std::move(group)),
+                        .on_event = handler_of(std::move(on_event)),
+                        .slow_wait = slow_wait ? std::optional<Span>{milliseconds{*slow_wait}}
+                                               : std::nullopt})) {}
 
 void add_client(nb::module_& m) {
   nb::class_<PyClient>(m, "Client", nb::is_weak_referenceable())

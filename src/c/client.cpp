@@ -87,8 +87,9 @@ dlock_status dlock_client_new(const char* url, const dlock_client_options* optio
   return c::make(client, "client", [&] {
     const auto from = c::read_options(options);
     const auto queue = from.queue != nullptr ? from.queue->shared_from_this() : nullptr;
-    return c::handle<dlock_client>(queue,
-                                   Client{url != nullptr ? url : "", client_options(from, queue)});
+    return c::handle<dlock_client>(
+        queue, Client{url != nullptr ? std::string_view{url} : std::string_view{},
+                      client_options(from, queue)});
   });
 }
 

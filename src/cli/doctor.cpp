@@ -119,18 +119,41 @@ std::string report(const Checkup& checkup, bool colour) {
                             counts[1], counts[0]);
 }
 
+// What is wrong with how dlock was told of the servers.
+void add_findings_of(const StoreArguments& store, Checkup& checkup) {
+  if (store.is_fallback) {
+    checkup.findings.push_back(
+        {.grade = Grade::note,
+         .subject = "config",
+         .node = "",
+         .what = "nothing says where the locks are, so this is a private server",
+         .why = "programs on other machines, and of other users, do not see its locks",
+         .fix =
+             "set DLOCK_URL, or write 'url = ...' into /etc/dlock/config; 'url = local:' says that "
+             "this is meant, 'require_url = yes' refuses to go on without a url"});
+  }
+  for (const auto& path : store.exposed) {
+    checkup.findings.push_back(
+        {.grade = Grade::warning,
+         .subject = "config",
+         .node = "",
+         .what = "everybody on this machine can read the password in " + path,
+         .why = "with it they can take and break all locks",
+         .fix = "chmod 640 or 600 the file"});
+  }
+}
+
 }  // namespace
 
 int examine(const DoctorArguments& arguments) {
-  ClientOptions options;
-  options.prefix = arguments.store.prefix;
-  Client client{arguments.store.url, options};
+  Client client = connect(arguments.store);
   CheckupOptions how;
   how.clock_span = arguments.clock;
   how.max_keys = arguments.keys;
   Progress progress;
   if (::isatty(STDERR_FILENO) == 1) how.progress = std::ref(progress);
-  const auto checkup = check_up(client, how);
+  auto checkup = check_up(client, how);
+  add_findings_of(arguments.store, checkup);
   progress.clear();
   const int printed = print(arguments.json ? doctor_json(client.url(), checkup) + "\n"
                                            : report(checkup, may_colour(STDOUT_FILENO)));

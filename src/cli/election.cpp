@@ -80,9 +80,7 @@ int listen(const Election& election, bool json) {
 }  // namespace
 
 int look(const ElectionArguments& arguments) {
-  ClientOptions options;
-  options.prefix = arguments.store.prefix;
-  Client client{arguments.store.url, options};
+  Client client = connect(arguments.store);
   const Election election{client, arguments.name};
   return arguments.listen ? listen(election, arguments.json) : show(election, arguments.json);
 }

@@ -32,7 +32,6 @@ using detail::latch_json;
 
 ClientOptions client_options(const WaitArguments& arguments) {
   ClientOptions options;
-  options.prefix = arguments.store.prefix;
   // The wait at the gate is also one for a server that is not there yet.
   if (arguments.wait) options.patience = std::max(options.patience, Span{*arguments.wait});
   return options;
@@ -69,11 +68,12 @@ int show(const std::optional<Info>& gate, const WaitArguments& arguments, std::s
 
 int pass(const LatchArguments& arguments) {
   Signals signals;  // before the client starts threads
-  Client client{arguments.store.url, client_options(arguments)};
+  Client client = connect(arguments.store, client_options(arguments));
   if (arguments.show) {
     return show(inspect_latch(client, arguments.name), arguments, "latch", latch_json,
                 latch_details);
   }
+  warn_of_fallback(arguments.store, "the latch " + in_quotes(arguments.name));
   Latch latch{client, arguments.name, arguments.count, {.keep = arguments.keep}};
   if (arguments.down) {
     latch.count_down(arguments.by);
@@ -88,11 +88,12 @@ int pass(const LatchArguments& arguments) {
 
 int pass(const BarrierArguments& arguments) {
   Signals signals;  // before the client starts threads
-  Client client{arguments.store.url, client_options(arguments)};
+  Client client = connect(arguments.store, client_options(arguments));
   if (arguments.show) {
     return show(inspect_barrier(client, arguments.name), arguments, "barrier", barrier_json,
                 barrier_details);
   }
+  warn_of_fallback(arguments.store, "the barrier " + in_quotes(arguments.name));
   Barrier barrier{client, arguments.name, arguments.parties};
   if (arguments.reset) {
     barrier.reset();

@@ -27,12 +27,6 @@ using detail::JsonObject;
 using detail::lock_json;
 using detail::ring_json;
 
-Client connect(const StoreArguments& store) {
-  ClientOptions options;
-  options.prefix = store.prefix;
-  return Client{store.url, options};
-}
-
 std::string break_json(const BreakArguments& arguments, std::optional<std::int64_t> fence,
                        BreakOutcome outcome, const LockInfo& after) {
   JsonObject object;

@@ -12,6 +12,7 @@
 
 #include "cli/arguments/arguments.hpp"
 #include "cli/arguments/help.hpp"
+#include "cli/config.hpp"
 #include "cli/doctor.hpp"
 #include "cli/election.hpp"
 #include "cli/gate.hpp"
@@ -67,6 +68,7 @@ class Dispatch {
   int operator()(const DeadlocksArguments& arguments) const { return deadlocks(arguments); }
   int operator()(const DoctorArguments& arguments) const { return examine(arguments); }
   int operator()(const BreakArguments& arguments) const { return break_holder(arguments); }
+  int operator()(const ConfigArguments& arguments) const { return show_configuration(arguments); }
 
  private:
   const InheritedDescriptors& descriptors_;

@@ -40,7 +40,6 @@ namespace {
 
 ClientOptions client_options(const RunArguments& arguments) {
   ClientOptions options;
-  options.prefix = arguments.store.prefix;
   options.label = arguments.label;
   // The wait for the lock is also one for a server that is not there yet.
   if (arguments.wait) options.patience = std::max(options.patience, Span{*arguments.wait});
@@ -122,7 +121,8 @@ class Run {
         around_{descriptors, signals_, terminal_, guard_} {}
 
   int operator()() {
-    Client client{arguments_.store.url, client_options(arguments_)};
+    Client client = connect(arguments_.store, client_options(arguments_));
+    warn_of_fallback(arguments_.store, lock_);
     tell("the locks are at {}{}", client.url(),
          client.url().starts_with("local:") ? ", which only this machine uses" : "");
     auto waited = wait_for_locks(client, arguments_.names, acquisition(client, arguments_),
@@ -236,9 +236,7 @@ class Run {
 
   // Runs in the guard's process when dlock and the command are gone.
   void give_back(std::span<const std::int64_t> fences) const {
-    ClientOptions options;
-    options.prefix = arguments_.store.prefix;
-    Client client{arguments_.store.url, options};
+    Client client = connect(arguments_.store);
     for (std::size_t i = 0; i < fences.size() && i < arguments_.names.size(); ++i) {
       (void)break_lock(client, arguments_.names[i], fences[i], std::chrono::milliseconds{200});
     }

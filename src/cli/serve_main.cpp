@@ -26,6 +26,9 @@ int main(int count, char** words) {
   } catch (const WrongUsage& wrong) {
     complain("{}", wrong.what());
     return exit_usage;
+  } catch (const dlock::UsageError& error) {
+    complain("{}", error.what());
+    return exit_usage;
   } catch (const dlock::Error& error) {
     complain("{}", error.what());
     return exit_unavailable;

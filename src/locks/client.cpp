@@ -1,9 +1,8 @@
 // The Client handle.
 #include "dlock/client.hpp"
 
-#include <cstdlib>
-
 #include "dlock/error.hpp"
+#include "locks/chosen_url.hpp"
 #include "locks/for_ever.hpp"
 #include "locks/lease_state.hpp"
 #include "redis/url.hpp"
@@ -13,14 +12,6 @@ namespace dlock {
 namespace {
 
 using std::chrono::milliseconds;
-
-std::string_view chosen(std::string_view url) {
-  if (!url.empty()) {
-    return url;
-  }
-  const char* from_environment = std::getenv("DLOCK_URL");
-  return from_environment != nullptr && *from_environment != '\0' ? from_environment : "local:";
-}
 
 // The longest span of an option: far beyond sense, but no sum of such spans overflows.
 constexpr milliseconds longest = std::chrono::hours{24 * 366};
@@ -59,7 +50,8 @@ Client::Client(std::string_view url, ClientOptions options) {
     *timeout = Span{detail::unless_for_ever(*timeout, longest)};
   }
   check(options);
-  state_ = std::make_shared<detail::Session>(redis::parse_url(chosen(url)), std::move(options));
+  state_ = std::make_shared<detail::Session>(redis::parse_url(detail::chosen_url(url)),
+                                             std::move(options));
 }
 
 Client::~Client() {

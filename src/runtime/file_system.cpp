@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <iterator>
 #include <vector>
@@ -23,6 +24,23 @@ FileInfo file_info(const std::string& path) {
           .is_symbolic_link = S_ISLNK(status.st_mode),
           .owner = status.st_uid,
           .permissions = status.st_mode & 0777};
+}
+
+FileContent read_file(const std::string& path, std::size_t most) {
+  // Not blocking: a pipe without a writer is no content.
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+  struct stat status{};
+  if (!file || ::fstat(file.get(), &status) != 0) return {.error = errno};
+  FileContent content{.permissions = status.st_mode & 0777};
+  std::array<char, 4096> part{};
+  for (;;) {
+    const auto size = ::read(file.get(), part.data(), part.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return {.error = errno};
+    if (size == 0) return content;
+    content.text.append(part.data(), static_cast<std::size_t>(size));
+    if (content.text.size() > most) return {.error = EFBIG};
+  }
 }
 
 int make_private_directory(const std::string& path) {

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -21,6 +22,16 @@ struct FileInfo {
 };
 
 [[nodiscard]] FileInfo file_info(const std::string& path);
+
+/// What a file contains.
+struct FileContent {
+  int error = 0;  ///< why it cannot be read; the rest is unknown then
+  mode_t permissions = 0;
+  std::string text{};
+};
+
+/// Reads a file of at most `most` bytes; a longer one is an error (EFBIG).
+[[nodiscard]] FileContent read_file(const std::string& path, std::size_t most);
 
 /// Makes a directory that only this user may enter. Returns 0, also if it exists already, or the
 /// error number.

@@ -312,6 +312,8 @@ static void errors(void) {
   CHECK(dlock_client_new("nonsense://", NULL, &client) == DLOCK_USAGE && client == NULL);
   CHECK(strstr(dlock_last_error(), "store URL") != NULL);
   CHECK(dlock_client_new(NULL, NULL, NULL) == DLOCK_USAGE);
+  CHECK(dlock_client_new("", NULL, &client) == DLOCK_USAGE);
+  CHECK(strstr(dlock_last_error(), "the URL is empty") != NULL);
   CHECK(dlock_client_url(NULL) == NULL);
 
   client = new_client();

@@ -25,7 +25,7 @@ PATIENCE = 30.0  # seconds for anything that should come soon; sanitizers are sl
 def clean_environment(**more):
     """Ours without what changes dlock's behaviour, and with `more`."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("DLOCK_") and k != "NO_COLOR"}
-    return {**kept, **more}
+    return {**kept, "XDG_CONFIG_HOME": "/nonexistent", **more}
 
 
 def process_fields(pid):

@@ -18,6 +18,7 @@ cmake     project       the project that builds README's first program
 conf                    a server takes it as its configuration
 sql                     run by SQLite; `-- N rows` behind a statement is what it changes
 text                    not code; nothing is done
+text      config        a configuration of the command; tests/cli/config_test.py reads it
 
 Anything else fails.
 """
@@ -231,7 +232,8 @@ class Snippets(unittest.TestCase):
 
     def test_every_block_is_of_a_kind_that_is_tested(self):
         known = {"c", "cpp", "cpp wrap", "js", "cpp quote", "python", "python check", "sh", "sh exit",
-                 "sh check", "console", "console run", "cmake project", "conf", "sql", "text", "text rights"}
+                 "sh check", "console", "console run", "cmake project", "conf", "sql", "text", "text config",
+                 "text rights"}
         for document in self.documents:
             for block in document.blocks:
                 self.assertIn(kind_of(block), known, block.place)

@@ -40,13 +40,13 @@ class ManPages(unittest.TestCase):
                 rendered = output_of("mandoc", "-Tascii", "-Owidth=1000", PAGES / f"{name}.1")
                 text = re.sub(".\b", "", rendered)
                 sections = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "ENVIRONMENT",
-                            "EXAMPLES", "SEE ALSO"]
+                            "FILES", "EXAMPLES", "SEE ALSO"]
                 if not command:
                     sections.remove("OPTIONS")
                 self.assertEqual(re.findall(r"^[A-Z].*[A-Z]$", text, re.MULTILINE), sections)
                 self.assertRegex(text, rf"NAME\n +{name} - \w.*\w\n")
                 said = output_of(DLOCK, "help", *filter(None, [command]))
-                said = re.sub(r"^(Usage|Exit status|Environment): ", "", said, flags=re.MULTILINE)
+                said = re.sub(r"^(Usage|Exit status|Environment|Files): ", "", said, flags=re.MULTILINE)
                 self.assertEqual(words(said) - words(text), set())
                 others = {"dlock", *(f"dlock-{other}" for other in commands())} - {name}
                 listed = re.search(r"SEE ALSO\n +(.*)\n", text).group(1)

@@ -123,6 +123,26 @@ TEST_F(Promise, TheEnvironmentNamesTheServer) {
   EXPECT_TRUE(holds("register_user", lock));
 }
 
+TEST_F(Promise, AnEmptyUrlIsAMistakeAndNoPrivateServer) {
+  EXPECT_EQ(reason_of([] { dlock::Client{""}; }), errc::usage);
+  ::setenv("DLOCK_URL", "", 1);
+  EXPECT_EQ(reason_of([] { dlock::Client{}; }), errc::usage);
+  EXPECT_EQ(dlock::Client{server.unix_url()}.url(), server.unix_url());
+  ::unsetenv("DLOCK_URL");
+}
+
+TEST_F(Promise, TheEnvironmentCanRequireAUrl) {
+  ::unsetenv("DLOCK_URL");
+  for (const auto* word : {"1", "yes", "", "maybe"}) {
+    ::setenv("DLOCK_REQUIRE_URL", word, 1);
+    EXPECT_EQ(reason_of([] { dlock::Client{}; }), errc::usage) << word;
+    EXPECT_EQ(dlock::Client{"local:"}.url(), "local:");
+  }
+  ::setenv("DLOCK_REQUIRE_URL", "0", 1);
+  EXPECT_EQ(dlock::Client{}.url(), "local:");
+  ::unsetenv("DLOCK_REQUIRE_URL");
+}
+
 TEST_F(Promise, WithoutAUrlThereIsAPrivateServer) {
   const LocalDirectory directory;
   ::unsetenv("DLOCK_URL");

@@ -258,3 +258,18 @@ test('a process waits for what it awaits, and no longer', async (t) => {
   const [[word], [status]] = await over;
   assert.deepEqual([String(word), status], ['mine\n', 0]);
 });
+
+test('nobody gets a private server by mistake', () => {
+  assert.throws(() => new Client(''), fails('DLOCK_USAGE'));
+  const { DLOCK_URL: url } = process.env;
+  try {
+    process.env.DLOCK_URL = '';
+    assert.throws(() => new Client(), fails('DLOCK_USAGE'));
+    delete process.env.DLOCK_URL;
+    process.env.DLOCK_REQUIRE_URL = '1';
+    assert.throws(() => new Client(), fails('DLOCK_USAGE'));
+  } finally {
+    process.env.DLOCK_URL = url;
+    delete process.env.DLOCK_REQUIRE_URL;
+  }
+});

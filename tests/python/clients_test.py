@@ -4,6 +4,8 @@ import asyncio
 import os
 import pathlib
 import shutil
+import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -81,6 +83,19 @@ class Clients(PackageCase):
         with DistributedLock(url, lock_name="job"):
             self.assertTrue(eventually(
                 lambda: all(server.command("EXISTS", "job") for server in servers), LONG))
+
+    def test_nobody_gets_a_private_server_by_mistake(self):
+        with self.assertRaisesRegex(UsageError, "the URL is empty"):
+            DistributedLock("", lock_name="job")
+        program = ("from distributed_lock import DistributedLock, UsageError\n"
+                   "try:\n    DistributedLock(lock_name='job').acquire()\n"
+                   "except UsageError as error:\n    print(error)\n")
+        for variables, words in (({"DLOCK_URL": ""}, "DLOCK_URL is set, but empty"),
+                                 ({"DLOCK_REQUIRE_URL": "1"}, "DLOCK_REQUIRE_URL requires one")):
+            environment = {k: v for k, v in os.environ.items() if k != "DLOCK_URL"}
+            done = subprocess.run([sys.executable, "-c", program], env={**environment, **variables},
+                                  stdout=subprocess.PIPE, text=True, check=True)
+            self.assertIn(words, done.stdout)
 
     def test_a_private_server_is_started(self):
         with tempfile.TemporaryDirectory(prefix="dlock-test-") as directory:

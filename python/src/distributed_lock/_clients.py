@@ -100,7 +100,7 @@ _shared: dict[tuple[str, str], Client] = {}
 
 @lru_cache(maxsize=16)  # labels may be many: those not used of late end with their last lock
 def _labelled(url: str, prefix: str, label: str) -> Client:
-    return Client(url, prefix=prefix, label=label)
+    return Client(url or None, prefix=prefix, label=label)
 
 
 def client_of(store: Store, prefix: str, label: str | None = None) -> Client:
@@ -115,4 +115,4 @@ def client_of(store: Store, prefix: str, label: str | None = None) -> Client:
     if label is not None:
         return _labelled(url_of(store), prefix, label)
     key = (url_of(store), prefix)
-    return _shared.get(key) or _shared.setdefault(key, Client(key[0], prefix=prefix))
+    return _shared.get(key) or _shared.setdefault(key, Client(key[0] or None, prefix=prefix))

@@ -171,7 +171,8 @@ class DistributedLock(_Common, Blocks[Lease]):
             ...
 
     `redis_client`, or `client`: a redis.Redis, whose settings are taken over; a URL; or None for
-    $DLOCK_URL, and without it a private server on this machine. `owner_id`: the text by which `dlock
+    $DLOCK_URL, and without it a private server on this machine (UsageError if $DLOCK_REQUIRE_URL is
+    1, or for an empty URL). `owner_id`: the text by which `dlock
     info` and inspect_lock() show who holds it, instead of that of set_label(); locks with one share a
     connection with locks of the same one only. `lock_ttl` in seconds, 30 by default: how long the lock
     outlives a dead holder, since it is renewed while the holder lives (there is nothing to extend);

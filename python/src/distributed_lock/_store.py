@@ -30,15 +30,18 @@ class OwnClient(Protocol):
 
 
 # A client of redis-py, whose settings dlock reads; a Client; a URL; or None: $DLOCK_URL, and without
-# that a private server of this user on this machine.
+# that a private server of this user on this machine, unless $DLOCK_REQUIRE_URL is 1.
 Store = Union[RedisClient, ClusterClient, OwnClient, str, None]
 
 
 def url_of(store: Store) -> str:
-    """Raises UsageError for a client whose connections the library cannot make."""
+    """Empty for None. Raises UsageError for a client whose connections the library cannot make."""
     if store is None:
         return ""
     if isinstance(store, str):
+        if not store:
+            raise UsageError("the URL is empty; is a variable not set? Pass None to use $DLOCK_URL, or "
+                             "'local:' for a private server on this machine")
         return store
     cluster = getattr(store, "nodes_manager", None)
     if cluster is not None:

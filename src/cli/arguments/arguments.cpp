@@ -29,6 +29,7 @@ Arguments parse_command(const std::string& command, Words words) {
     if (command == "deadlocks") return parse_deadlocks(words);
     if (command == "doctor") return parse_doctor(words);
     if (command == "break") return parse_break(words);
+    if (command == "config") return parse_config(words);
   } catch (const CLI::CallForHelp&) {
     return ShowText{help_text(command)};
   }

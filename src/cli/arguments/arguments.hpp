@@ -11,17 +11,12 @@
 #include <variant>
 #include <vector>
 
+#include "cli/configuration/store.hpp"
 #include "cli/serve/serve.hpp"
 #include "cli/text/exit_code.hpp"
 #include "cli/top/top.hpp"
 
 namespace dlock::cli {
-
-/// The address of the store, and the prefix of its keys.
-struct StoreArguments {
-  std::string url;  ///< empty: DLOCK_URL, or local: if that is not set
-  std::string prefix;
-};
 
 /// The lock that a command runs under. `once` is a mutex that stays taken for a minimum time.
 enum class RunKind { mutex, reader, writer, semaphore, once, leader };
@@ -106,14 +101,19 @@ struct BreakArguments {
   bool json = false;
 };
 
+struct ConfigArguments {
+  bool json = false;
+};
+
 /// Text to print: a help, the version.
 struct ShowText {
   std::string text;
 };
 
-using Arguments = std::variant<ShowText, RunArguments, ElectionArguments, LatchArguments,
-                               BarrierArguments, ListArguments, TopArguments, ServeArguments,
-                               InfoArguments, DeadlocksArguments, DoctorArguments, BreakArguments>;
+using Arguments =
+    std::variant<ShowText, RunArguments, ElectionArguments, LatchArguments, BarrierArguments,
+                 ListArguments, TopArguments, ServeArguments, InfoArguments, DeadlocksArguments,
+                 DoctorArguments, BreakArguments, ConfigArguments>;
 
 /// The command line is wrong. `what()` tells the user what to do.
 class WrongUsage : public std::runtime_error {
@@ -127,7 +127,8 @@ class WrongUsage : public std::runtime_error {
   std::string command_;
 };
 
-/// Parses `words`, which exclude the program's name and are not empty. Throws `WrongUsage`.
+/// Parses `words`, which exclude the program's name and are not empty, and completes them by the
+/// configuration. Throws `WrongUsage`, and `UsageError` for what the configuration says.
 [[nodiscard]] Arguments parse_arguments(std::span<const std::string> words);
 
 }  // namespace dlock::cli

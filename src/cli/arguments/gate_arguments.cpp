@@ -18,7 +18,7 @@ void parse_waiting(CLI::App& app, Words words, WaitArguments& waiting, const std
   auto* show = app.add_flag("--show", waiting.show)->excludes(app.get_option(number));
   app.add_flag("--json", waiting.json)->needs(show);
   for (const auto& other : others) show->excludes(app.get_option(other));
-  parse(app, words);
+  parse(app, words, waiting.store);
   checked_name(app.get_name(), waiting.name);
   if (!waiting.show && app.count(number) == 0) {
     throw WrongUsage(app.get_name(), number + " is required");

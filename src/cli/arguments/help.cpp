@@ -23,15 +23,21 @@ constexpr std::string_view help_main =
   dlock deadlocks                         show holders that wait for each other
   dlock doctor                            find what endangers locks on the servers
   dlock break backup --current            take the lock away from its holder
+  dlock config                            show which server is in force, and who says so
 
-Redis keeps the locks: give its address in DLOCK_URL, or as --url redis://host. Without an address,
-dlock uses local:, a private server that it starts on this machine. Programs on two machines then do
-not exclude each other.
+Redis keeps the locks: give its address as --url redis://host, in DLOCK_URL, or as a line
+'url = redis://host' in /etc/dlock/config. Without an address, dlock uses local:, a private server
+that it starts on this machine. Programs on two machines then do not exclude each other. 'dlock run'
+says so if it has no terminal; DLOCK_REQUIRE_URL=1 or a line 'require_url = yes' refuses it.
 
 'dlock run --help' explains a command; 'dlock --version' prints the version.
 
-Environment: DLOCK_URL is the server if there is no --url. DLOCK_LOCAL_DIR is the directory of
-local:, instead of ~/.local/state/dlock. If NO_COLOR is set, dlock prints no colours.
+Environment: DLOCK_URL is the server if there is no --url; it may not be empty. If DLOCK_REQUIRE_URL
+is 1, dlock refuses to run without a URL. DLOCK_LOCAL_DIR is the directory of local:, instead of
+~/.local/state/dlock. If NO_COLOR is set, dlock prints no colours.
+
+Files: ~/.config/dlock/config (in XDG_CONFIG_HOME, if that is set), and /etc/dlock/config for all
+users, which counts less. 'dlock config --help' explains them.
 
 Exit status: 69 if the server cannot be reached or refuses, 64 for wrong usage.
 )";
@@ -73,11 +79,14 @@ Waits for the lock NAME, runs COMMAND while it holds the lock, and releases it.
   -c, --command STRING          run STRING with /bin/sh
       --url URL                 the server: redis://[user[:password]@]host[:port][/db],
                                 rediss: (TLS), redis+{sentinel,cluster,quorum,unix}:, or local:.
-                                Default: DLOCK_URL, which hides a password from ps, else local:
-      --prefix TEXT             text before NAME, which together make the key
+                                Default: DLOCK_URL, which hides a password from ps, else the url of
+                                the configuration (see 'dlock config --help'), else local:
+      --prefix TEXT             text before NAME, which together make the key (default: none)
       --label TEXT              text that 'dlock ls' shows (default: COMMAND)
   -v, --verbose                 report on stderr what happens
   -h, --help                    print this text
+
+The configuration may have other defaults for url, prefix, ttl and label.
 
 DURATION is 250ms, 30s, 5m, 1h, or seconds such as 1.5. Options go before NAME; --and may follow it.
 
@@ -93,10 +102,12 @@ container, dlock collects orphans, and ends what COMMAND leaves running before i
 
 Environment: COMMAND gets DLOCK_NAME, DLOCK_TOKEN, DLOCK_FENCE (it grows with each holder, so that a
 resource can reject older ones), DLOCK_TTL_MS, DLOCK_HELD (which finds deadlocks), and DLOCK_URL
-without the password: if the server has one, a 'dlock run' inside COMMAND needs its own --url.
+without the password: if the server has one, a 'dlock run' inside COMMAND needs its own --url, or a
+configuration with the password.
 
 Exit status: that of COMMAND, or 128+N if signal N ended it; 127 not found, 126 not executable; 75
-lock not obtained, or a deadlock; 73 lock lost; 69 server unusable, or too few replicas; 64 usage.
+lock not obtained, or a deadlock; 73 lock lost; 69 server unusable, or too few replicas; 64 usage,
+or a wrong configuration.
 )";
 
 constexpr std::string_view help_elect =
@@ -376,6 +387,38 @@ waiter gets the lock. dlock tells the former holder, but nothing stops that one 
 Exit status: 0 taken away; 75 nobody holds the lock, or not by that fence, and nothing was changed.
 )";
 
+constexpr std::string_view help_config =
+    R"(Usage: dlock config [--json]
+
+Shows which server, prefix, ttl and label hold where the command line says nothing, and who says so.
+It asks no server, and prints no password.
+
+  dlock config                            print each setting, and where it was said
+  dlock config --json | jq -r '.url.place // "nobody said a url"'
+  DLOCK_URL= dlock config                 an empty variable is an error, not a private server
+
+Of these, the first that says a setting counts: the option; DLOCK_URL or DLOCK_REQUIRE_URL; the
+user's file; the system's file; the default.
+
+A file has lines 'key = value', each of which is optional. A # at the start of a line, or behind a
+blank, begins a comment.
+  url = redis://app@db1    the server (see 'dlock run --help')
+  prefix = app:            text before each NAME (--prefix)
+  ttl = 1m                 how long a lock outlives a crash of dlock (--ttl)
+  label = nightly          text that 'dlock ls' shows (--label)
+  require_url = yes        refuse to run if nobody says a URL, instead of using local:
+
+      --json  print an object with url, prefix, ttl_ms, label and require_url, each with value,
+              source ("environment", "user", "system" or "default") and place; files (path, exists,
+              problem); and exposed, the files with a password that everybody can read
+  -h, --help  print this text
+
+Only the command reads these files. Programs that use a library take the URL that they are given, or
+DLOCK_URL; DLOCK_REQUIRE_URL holds for them too. COMMAND of 'dlock run' gets DLOCK_URL.
+
+Exit status: 0 printed; 64 something in the configuration is wrong, which dlock names.
+)";
+
 }  // namespace
 
 std::string help_text(std::string_view command) {
@@ -390,6 +433,7 @@ std::string help_text(std::string_view command) {
   if (command == "deadlocks") return std::string{help_deadlocks};
   if (command == "doctor") return std::string{help_doctor};
   if (command == "break") return std::string{help_break};
+  if (command == "config") return std::string{help_config};
   return std::string{help_main};
 }
 

@@ -17,7 +17,7 @@ Arguments parse_list(Words words) {
   if (std::ranges::find(words, "--watch") != words.end()) {
     throw WrongUsage("ls", "there is no --watch: 'dlock top' is a live view");
   }
-  parse(app, words);
+  parse(app, words, list.store);
   return list;
 }
 
@@ -27,7 +27,7 @@ Arguments parse_info(Words words) {
   add_store(app, info.store);
   app.add_flag("--json", info.json);
   app.add_option("NAME", info.name)->required();
-  parse(app, words);
+  parse(app, words, info.store);
   info.name = checked_name("info", info.name);
   return info;
 }
@@ -37,7 +37,7 @@ Arguments parse_deadlocks(Words words) {
   CLI::App app{"", "deadlocks"};
   add_store(app, deadlocks.store);
   app.add_flag("--json", deadlocks.json);
-  parse(app, words);
+  parse(app, words, deadlocks.store);
   return deadlocks;
 }
 
@@ -48,7 +48,7 @@ Arguments parse_doctor(Words words) {
   add_duration(app, "--clock", doctor.clock);
   app.add_option("--keys", doctor.keys)->check(CLI::NonNegativeNumber);
   app.add_flag("--json", doctor.json);
-  parse(app, words);
+  parse(app, words, doctor.store);
   return doctor;
 }
 
@@ -62,7 +62,7 @@ Arguments parse_break(Words words) {
   app.add_option("NAME", breaking.name)->required();
   auto* by_fence = app.add_option("--fence", fence);
   app.add_flag("--current", current)->excludes(by_fence);
-  parse(app, words);
+  parse(app, words, breaking.store);
   breaking.name = checked_name("break", breaking.name);
   if (current) return breaking;
   if (by_fence->empty()) {
@@ -76,6 +76,14 @@ Arguments parse_break(Words words) {
     throw WrongUsage("break", "--fence is a positive whole number: 'dlock info NAME' shows it");
   }
   return breaking;
+}
+
+Arguments parse_config(Words words) {
+  ConfigArguments config;
+  CLI::App app{"", "config"};
+  app.add_flag("--json", config.json);
+  parse(app, words);
+  return config;
 }
 
 }  // namespace dlock::cli

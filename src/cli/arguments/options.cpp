@@ -27,6 +27,15 @@ void add_store(CLI::App& app, StoreArguments& store) {
   app.add_option("--prefix", store.prefix);
 }
 
+Configuration parse(CLI::App& app, Words words, StoreArguments& store) {
+  parse(app, words);
+  auto configuration = read_configuration(!store.url.empty());
+  complete_url(store, configuration);
+  store.exposed = configuration.exposed;
+  if (app.count("--prefix") == 0) store.prefix = configuration.prefix.value;
+  return configuration;
+}
+
 std::string checked_name(std::string_view command, const std::string& name) {
   if (!name.empty()) return name;
   throw WrongUsage(command, "the NAME is empty; is a variable of your script unset?");

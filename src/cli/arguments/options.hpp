@@ -22,6 +22,10 @@ void parse(CLI::App& app, Words words);
 /// Adds --url and --prefix.
 void add_store(CLI::App& app, StoreArguments& store);
 
+/// Parses `words`, and gives the store that `add_store` got what the configuration says and they do
+/// not. Returns the configuration. Throws `UsageError` for what is wrong there.
+Configuration parse(CLI::App& app, Words words, StoreArguments& store);
+
 /// Adds an option that takes a duration.
 template <class Target>
 CLI::Option* add_duration(CLI::App& app, const std::string& flags, Target& target) {

@@ -18,5 +18,6 @@ namespace dlock::cli {
 [[nodiscard]] Arguments parse_deadlocks(Words words);
 [[nodiscard]] Arguments parse_doctor(Words words);
 [[nodiscard]] Arguments parse_break(Words words);
+[[nodiscard]] Arguments parse_config(Words words);
 
 }  // namespace dlock::cli

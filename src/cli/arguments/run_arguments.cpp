@@ -155,6 +155,13 @@ void add_running(CLI::App& app, RunArguments& run, std::string& shell_command) {
   app.add_flag("-v,--verbose", run.verbose);
 }
 
+// Parses what `add_running` added.
+void parse_running(CLI::App& app, Words words, RunArguments& run) {
+  const auto configuration = parse(app, words, run.store);
+  if (run.kind != RunKind::once && app.count("--ttl") == 0) run.ttl = configuration.ttl.value;
+  if (app.count("--label") == 0) run.label = configuration.label.value;
+}
+
 std::string default_label(const RunArguments& run, const std::string& shell_command) {
   return shell_command.empty() ? std::filesystem::path{run.command[0]}.filename().string()
                                : "sh -c";
@@ -172,7 +179,7 @@ Arguments parse_run(Words words) {
   add_once(app, run);
   app.add_option("--and", run.names)->allow_extra_args(false);
   const auto options = count_options(app, words);
-  parse(app, words.first(options));
+  parse_running(app, words.first(options), run);
   check_kind(run);
   take_names_and_command("run", run, words.subspan(options), {"--and", "NAME", run.names},
                          shell_command);
@@ -202,7 +209,7 @@ Arguments parse_elect(Words words) {
     show->excludes(app.get_option(other));
   }
   const auto options = count_options(app, words);
-  parse(app, words.first(options));
+  parse_running(app, words.first(options), run);
   words = words.subspan(options);
   if (listen->count() + show->count() > 0) {
     if (!words.empty() && words[0] == "--") words = words.subspan(1);

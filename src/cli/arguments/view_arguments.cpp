@@ -30,8 +30,7 @@ void take_address(const std::string& text, ServeArguments& serve) {
 Arguments parse_top(Words words) {
   TopArguments top;
   CLI::App app{"", "top"};
-  StoreArguments store;
-  add_store(app, store);
+  add_store(app, top.store);
   app.add_option("PATTERN", top.pattern);
   app.add_option("--filter", top.filter);
   app.add_option("--sort", top.sort)
@@ -42,21 +41,18 @@ Arguments parse_top(Words words) {
   add_duration(app, "--interval", top.interval);
   app.add_option("--max-commands", top.max_commands)
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{100'000}));
-  parse(app, words);
+  parse(app, words, top.store);
   if (top.interval < std::chrono::milliseconds{100} || top.interval > std::chrono::hours{1}) {
     throw WrongUsage("top", "--interval is from 100ms to 1h");
   }
-  top.url = store.url;
-  top.prefix = store.prefix;
   return top;
 }
 
 Arguments parse_serve(Words words) {
   ServeArguments serve;
-  StoreArguments store;
   std::string address;
   CLI::App app{"", "serve"};
-  add_store(app, store);
+  add_store(app, serve.store);
   app.add_option("PATTERN", serve.pattern);
   app.add_option("--listen", address);
   app.add_option("--allow-host", serve.allowed_hosts)->allow_extra_args(false);
@@ -66,10 +62,8 @@ Arguments parse_serve(Words words) {
       ->check(CLI::Range(std::int64_t{0}, std::int64_t{1'000}));
   app.add_option("--max-commands", serve.max_commands)
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{100'000}));
-  parse(app, words);
+  parse(app, words, serve.store);
   take_address(address, serve);
-  serve.url = store.url;
-  serve.prefix = store.prefix;
   return serve;
 }
 

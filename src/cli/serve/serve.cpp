@@ -41,9 +41,7 @@ bool is_loopback(std::string_view host) {
 
 int serve(const ServeArguments& arguments) {
   Signals signals;  // before any thread
-  ClientOptions options;
-  options.prefix = arguments.prefix;
-  Client client{arguments.url, options};
+  Client client = connect(arguments.store);
   Sampler sampler{
       client,
       {.pattern = arguments.pattern, .max_commands = static_cast<double>(arguments.max_commands)}};

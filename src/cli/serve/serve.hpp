@@ -7,11 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "cli/configuration/store.hpp"
+
 namespace dlock::cli {
 
 struct ServeArguments {
-  std::string url;  ///< as of `StoreArguments`
-  std::string prefix;
+  StoreArguments store;
   std::string pattern = "*";
   std::string host = "127.0.0.1";             ///< the address to listen on
   std::uint16_t port = 8650;                  ///< 0: any free one

@@ -13,8 +13,8 @@ namespace dlock::cli {
 
 namespace {
 
-constexpr std::array commands{"run",   "elect", "latch",     "barrier", "ls",   "top",
-                              "serve", "info",  "deadlocks", "doctor",  "break"};
+constexpr std::array commands{"run",   "elect", "latch",     "barrier", "ls",    "top",
+                              "serve", "info",  "deadlocks", "doctor",  "break", "config"};
 
 constexpr std::string_view to_break =
     "'dlock break NAME --current' takes a lock away from its holder; 'dlock run' releases its own";

@@ -41,12 +41,6 @@ SamplerOptions sampler_options(const TopArguments& arguments) {
           .interval = arguments.interval};
 }
 
-Client connect(const TopArguments& arguments) {
-  ClientOptions options;
-  options.prefix = arguments.prefix;
-  return Client{arguments.url, options};
-}
-
 // The full screen, until the user quits or a signal ends dlock.
 class LiveTop {
  public:
@@ -148,7 +142,7 @@ class LiveTop {
 };
 
 int print_once(const TopArguments& arguments) {
-  Client client = connect(arguments);
+  Client client = connect(arguments.store);
   Sampler sampler{client, sampler_options(arguments)};
   const auto listing = listing_of(arguments);
   sampler.await_sweeps(1);
@@ -179,7 +173,7 @@ int top(const TopArguments& arguments) {
     return exit_usage;
   }
   Signals signals;  // before any thread
-  Client client = connect(arguments);
+  Client client = connect(arguments.store);
   Sampler sampler{client, sampler_options(arguments)};
   sampler.await_answer();
   return LiveTop{arguments, signals, client, sampler}.run();

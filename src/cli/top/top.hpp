@@ -5,11 +5,12 @@
 #include <cstdint>
 #include <string>
 
+#include "cli/configuration/store.hpp"
+
 namespace dlock::cli {
 
 struct TopArguments {
-  std::string url;  ///< as of `StoreArguments`
-  std::string prefix;
+  StoreArguments store;
   std::string pattern = "*";
   std::string filter;
   std::string sort = "waiters";
