@@ -54,6 +54,11 @@ class Server:
         """Lets a paused server go on."""
         self._server.resume()
 
+    def lose(self, held: Lease | UpgradeableLease | Leadership | DistributedLock
+             | AsyncDistributedLock, *, prefix: str = "") -> None:
+        """Takes away a lock that is on this server: lose(), with its URL."""
+        lose(self.url, held, prefix=prefix)
+
     def close(self) -> None:
         """Ends the server and removes its directory; twice does nothing."""
         self._server.close()
