@@ -23,7 +23,8 @@ PICTURES = ("docs/*/*.svg", "docs/*/*.png")
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^()\s:#]+)(#[^()\s]*)?\)")  # to a file, not a picture
 BLOCK = re.compile(r"^(```.*?^```)$", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"^<!--.*?-->\n", re.MULTILINE | re.DOTALL)
-LANGUAGES = {".cpp": "cpp", ".c": "c", ".py": "python", ".sh": "sh", ".ts": "ts"}
+LANGUAGES = {".cpp": "cpp", ".c": "c", ".py": "python", ".sh": "sh", ".ts": "ts", ".mjs": "js",
+             ".json": "json", ".yaml": "yaml", ".yml": "yaml", ".service": "ini", ".timer": "ini"}
 
 
 def found(patterns):
