@@ -55,10 +55,12 @@ function roomForAll() {
     snapshot.byteLength, koffi.address(stats), koffi.address(groups), GROUP_WORDS * 8, MAX_GROUPS, 0,
     koffi.address(elections), ELECTION_BYTES, MAX_ELECTIONS, 0,
   ].map(BigInt));
-  const bounds = new Float64Array(koffi.view(native.bounds(), (RANGES - 1) * 8));
+  // One by one: Node.js 18 dies of koffi.view() in a worker that is being terminated.
+  const first = native.bounds();
+  const bounds = Array.from({ length: RANGES - 1 }, (_, index) => koffi.decode(first, index * 8, 'double'));
   room = {
     stats, groups, elections, snapshot,
-    bounds: Object.freeze(Array.from(bounds, (seconds) => Math.round(seconds * 10_000) / 10)),
+    bounds: Object.freeze(bounds.map((seconds) => Math.round(seconds * 10_000) / 10)),
     kinds: namesOf(native.kindName),
     ways: namesOf(native.wayName),
     losses: namesOf(native.lossName),

@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 #include <netdb.h>
 #include <poll.h>
+
 #include <cstring>
 
 #include "redis/connection.hpp"
@@ -42,8 +43,10 @@ TEST_P(SlowNames, DoNotDelayAWaitBeyondTheConnectTimeout) {
 
 TEST(SlowNames, LeaveTimeForTheOtherServers) {
   const RedisServer server;
-  const auto url =
-      std::string{"redis+quorum://"} + silent + ":1,127.0.0.1:" + std::to_string(server.port());
+  const RedisServer another;
+  const auto url = std::string{"redis+quorum://"} + silent +
+                   ":1,127.0.0.1:" + std::to_string(server.port()) +
+                   ",127.0.0.1:" + std::to_string(another.port());
   const auto begin = SteadyClock::now();
   EXPECT_NO_THROW((void)redis::Connection::open({redis::parse_url(url), "dlock:0123", 2s}));
   EXPECT_LT(SteadyClock::now() - begin, 15s);

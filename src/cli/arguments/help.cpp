@@ -79,14 +79,11 @@ Waits for the lock NAME, runs COMMAND while it holds the lock, and releases it.
   -c, --command STRING          run STRING with /bin/sh
       --url URL                 the server: redis://[user[:password]@]host[:port][/db],
                                 rediss: (TLS), redis+{sentinel,cluster,quorum,unix}:, or local:.
-                                Default: DLOCK_URL, which hides a password from ps, else the url of
-                                the configuration (see 'dlock config --help'), else local:
+                                Default: what 'dlock config' shows. DLOCK_URL hides it from ps
       --prefix TEXT             text before NAME, which together make the key (default: none)
       --label TEXT              text that 'dlock ls' shows (default: COMMAND)
   -v, --verbose                 report on stderr what happens
   -h, --help                    print this text
-
-The configuration may have other defaults for url, prefix, ttl and label.
 
 DURATION is 250ms, 30s, 5m, 1h, or seconds such as 1.5. Options go before NAME; --and may follow it.
 
@@ -97,17 +94,14 @@ COMMAND gets dlock's stdin, stdout and stderr, and a process group of its own. W
 dlock releases the lock, and does not wait for what COMMAND leaves running. It passes signals on to
 the group. TERM, INT, HUP and QUIT also go to every other process that COMMAND started; these have
 --kill-after to end. If the lock is lost, all of them get TERM, then KILL, before somebody else can
-have the lock; also if dlock is killed, or stopped (Ctrl-Z) for too long. As the first process of a
-container, dlock collects orphans, and ends what COMMAND leaves running before it releases the lock.
+have the lock; also if dlock is killed, or stopped (Ctrl-Z) for too long.
 
 Environment: COMMAND gets DLOCK_NAME, DLOCK_TOKEN, DLOCK_FENCE (it grows with each holder, so that a
 resource can reject older ones), DLOCK_TTL_MS, DLOCK_HELD (which finds deadlocks), and DLOCK_URL
-without the password: if the server has one, a 'dlock run' inside COMMAND needs its own --url, or a
-configuration with the password.
+without the password: if there is one, a 'dlock run' inside COMMAND needs --url or a configuration.
 
 Exit status: that of COMMAND, or 128+N if signal N ended it; 127 not found, 126 not executable; 75
-lock not obtained, or a deadlock; 73 lock lost; 69 server unusable, or too few replicas; 64 usage,
-or a wrong configuration.
+lock not obtained, or a deadlock; 73 lock lost; 69 server unusable, or too few replicas; 64 usage.
 )";
 
 constexpr std::string_view help_elect =

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 
 #include "cli/text/duration.hpp"
@@ -23,14 +24,24 @@ constexpr const char* system_file = "/etc/dlock/config";
   throw UsageError(errc::usage, fmt::format("{}: {}", place, what));
 }
 
-// Of the XDG Base Directory Specification. cron and systemd may leave out HOME. Empty: no
-// directory.
+bool is_path(const std::optional<std::string>& value) { return value && value->starts_with('/'); }
+
+// $HOME, which cron and systemd may leave out. After `sudo -E` it is somebody else's, whose files
+// are none of this user's.
+std::string home() {
+  const auto user = runtime::user_id();
+  if (const auto given = runtime::variable("HOME"); is_path(given)) {
+    const auto info = runtime::file_info(*given);
+    if (info.error == 0 && info.owner == user) return *given;
+  }
+  return runtime::home_of(user);
+}
+
+// Of the XDG Base Directory Specification. Empty: no directory.
 std::string user_directory() {
-  const auto is_path = [](const auto& value) { return value && value->starts_with('/'); };
-  if (auto given = runtime::variable("XDG_CONFIG_HOME"); is_path(given)) return *given;
-  auto home = runtime::variable("HOME");
-  if (!is_path(home)) home = runtime::home_of(runtime::user_id());
-  return is_path(home) ? *home + "/.config" : "";
+  if (const auto given = runtime::variable("XDG_CONFIG_HOME"); is_path(given)) return *given;
+  const auto own = home();
+  return is_path(own) ? own + "/.config" : "";
 }
 
 std::vector<ConfigFile> read_files() {
