@@ -43,14 +43,16 @@ class _Common(Owner[Lease]):
                  replication_timeout: Seconds = DEFAULT_REPLICATION_TIMEOUT,
                  **others: NoReturn) -> None:
         refuse(type(self).__name__, others)
-        self._redis = store_of(redis_client, client)
+        store = store_of(redis_client, client)
+        ttl = DEFAULT_TTL if lock_ttl is None else lock_ttl
+        # First, so that a copy is refused in its words, and not in those of a client of redis-py.
+        self._sources = mutex_sources(store, lock_name, name, wait, prefix, terms_of(
+            ttl, renew, max_hold, min_replicas, replication_timeout), label_of(owner_id, lock_ttl))
+        self._redis = store
         self._lock_name = lock_name
-        self._lock_ttl = DEFAULT_TTL if lock_ttl is None else lock_ttl
-        label = label_of(owner_id, lock_ttl)
+        self._lock_ttl = ttl
         self._owner_id = uuid4().hex if owner_id is None else owner_id
         self._poll_time = poll_time_of(poll_time)
-        self._sources = mutex_sources(self._redis, lock_name, name, wait, prefix, terms_of(
-            self._lock_ttl, renew, max_hold, min_replicas, replication_timeout), label)
         self._renew = renew
         self._acquisitions = Acquisitions(on_lost)
 
