@@ -108,8 +108,8 @@ class DLOCK_API SharedMutex : public LeaseSource {
   /// Waits for at most `span` for such a lease. Throws `TimedOut` if it did not come in time.
   template <class Rep, class Period>
   [[nodiscard]] UpgradeableLease acquire_upgradeable_within(
-      const std::chrono::duration<Rep, Period>& span, std::stop_token stop = {}) {
-    return acquire_upgradeable_in(detail::in_ms(span), std::move(stop));
+      const std::chrono::duration<Rep, Period>& span, const std::stop_token& stop = {}) {
+    return acquire_upgradeable_in(detail::in_ms(span), stop);
   }
   /// Returns such a lease if it is free now. Takes at most one round trip.
   [[nodiscard]] std::optional<UpgradeableLease> try_acquire_upgradeable();
