@@ -48,8 +48,6 @@ constexpr std::array rights{
     Right{"+hdel", Use::client, true},
     Right{"+multi", Use::blocks},
     Right{"+exec", Use::blocks},
-    Right{"+client|tracking", Use::watch},
-    Right{"+client|caching", Use::watch},
     Right{"+client|list", Use::reconnect},
     Right{"+client|kill", Use::reconnect},
     Right{"&dlock1:l*", Use::candidate},
