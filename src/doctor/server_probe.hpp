@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "redis/connection.hpp"
-#include "redis/info.hpp"
 
 namespace dlock::redis {
 
@@ -24,18 +23,15 @@ struct ClockReading {
 
 struct NodeFacts {
   enum class Role { primary, replica, sentinel };
-  using Fields = redis::Fields;
+  using Fields = std::map<std::string, std::string, std::less<>>;
 
   std::string address;
-  std::vector<std::string> url_hosts;  ///< the names by which the user knows the store
   Role role = Role::primary;
   std::string problem;  ///< why there is no answer; then the following members are incomplete
   std::string server;   ///< "redis", "valkey"
   std::string version;
-  bool has_slots = false;     ///< all keys of a command must be in one slot
-  bool speaks_resp2 = false;  ///< and not RESP3
-  Fields info;                ///< from INFO
-  Fields config;              ///< from CONFIG GET, the settings that matter to locks
+  Fields info;     ///< from INFO
+  Fields config;   ///< from CONFIG GET, the settings that matter to locks
   Fields service;  ///< from a Sentinel: SENTINEL MASTER, and the answer to CKQUORUM as "ckquorum"
   std::map<std::string, std::string, std::less<>> unknown;  ///< refused command -> the reason
   std::vector<ClockReading> clock;                          ///< in order of time
@@ -51,8 +47,7 @@ class ServerProbe {
  public:
   /// Connects. With the role sentinel: to a Sentinel, about `service`.
   ServerProbe(const Connection::Settings& settings, std::string address, NodeFacts::Role role,
-              std::chrono::milliseconds timeout, std::string service = {},
-              std::vector<std::string> url_hosts = {});
+              std::chrono::milliseconds timeout, std::string service = {});
 
   /// Asks for everything but the clock.
   void ask();

@@ -20,7 +20,6 @@
 #include "dlock/error.hpp"
 #include "redis/connection.hpp"
 #include "runtime/event_fd.hpp"
-#include "script/script.hpp"
 #include "store/connector.hpp"
 
 namespace dlock::detail {
@@ -29,7 +28,8 @@ class StoreConfig;
 
 /// A script, its keys and its arguments.
 struct ScriptCall {
-  const script::Script& what;
+  std::string_view script;
+  std::string_view sha;
   std::span<const std::string> keys;
   std::span<const std::string_view> arguments;
 };

@@ -6,7 +6,12 @@
 namespace dlock::core {
 
 void Engine::send(Instant now, Command command, Pending pending) {
-  name_fence(command);
+  if (command.bare) {
+    command.bare->fence_key = settings_.fence_key;
+  } else if (settings_.fence_key != fence_key) {
+    std::replace(command.keys.begin(), command.keys.end(), std::string{fence_key},
+                 settings_.fence_key);
+  }
   pending.verb = command.verb;
   pending.sent = now;
   inflight_.push_back(std::move(pending));
