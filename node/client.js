@@ -73,7 +73,7 @@ class Client {
   }
 
   constructor(url, options = {}) {
-    for (const name of ['log', 'onEvent', 'group', 'credentials']) {
+    for (const name of ['log', 'onEvent', 'group']) {
       if (!['undefined', 'function'].includes(typeof options[name])) throw new TypeError(`${name} must be a function`);
     }
     const given = withSpans(options, 'connectTimeout', 'requestTimeout', 'safetyMargin', 'patience', 'slowWait');

@@ -16,7 +16,6 @@
 #include <variant>
 
 #include "c/lock_event.hpp"
-#include "c/login.hpp"
 #include "dlock/dlock.h"
 #include "dlock/leader_observer.hpp"
 #include "runtime/fork.hpp"
@@ -83,7 +82,10 @@ struct Event {
   std::optional<dlock_leader> leader{};
   std::int64_t number = 0;  ///< a result; of a wait that ran out, the place in the queue
   std::optional<LockEvent> lock_event{};
-  std::shared_ptr<LoginQuestion> login{};
+  std::string lock{};  ///< of a wait that ran out
+
+  /// Takes over how a call on this thread ended, a moment ago.
+  void end(dlock_status how);
 };
 
 /// The event in which a call will end. Pushes it also if the handler that has this is dropped.

@@ -87,7 +87,7 @@ struct Connection::Impl {
   std::optional<resp3::Value> last_words();
   bool is_usable();
   bool note_problem(Outcome outcome);
-  void log_in(const Settings& settings, const Credentials& credentials, Deadline deadline);
+  void log_in(const Settings& settings, Deadline deadline);
 
   runtime::Descriptor socket;
   std::unique_ptr<TlsStream> tls;
@@ -98,7 +98,6 @@ struct Connection::Impl {
   std::int64_t id = 0;
   bool is_primary = true;
   DeleteIfEqual delete_if_equal = DeleteIfEqual::none;
-  std::optional<steady_clock::time_point> login_due;
   Endpoint::Address primary;
   bool read_was_full = false;
   Traffic own_traffic;
@@ -219,9 +218,8 @@ std::optional<resp3::Value> Connection::Impl::last_words() {
   return value;
 }
 
-void Connection::Impl::log_in(const Settings& settings, const Credentials& credentials,
-                              Deadline deadline) {
-  const auto commands = login_commands(settings.endpoint, credentials, settings.client_name);
+void Connection::Impl::log_in(const Settings& settings, Deadline deadline) {
+  const auto commands = login_commands(settings.endpoint, settings.client_name);
   for (const auto& fields : commands) {
     append(std::vector<std::string_view>{fields.begin(), fields.end()});
   }
@@ -248,28 +246,12 @@ void Connection::Impl::log_in(const Settings& settings, const Credentials& crede
 std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& settings,
                                                          Deadline deadline) {
   const auto& endpoint = settings.endpoint;
-  const auto ask = settings.to_sentinel ? CredentialsFunction{} : settings.credentials;
-  const auto log_in_with = [&](auto dial) {
-    const auto credentials = credentials_of(endpoint, ask);
-    const auto due = redis::login_due(credentials);
-    const int fd = dial();
+  const auto log_in_on = [&](int fd) {
     auto impl = std::make_unique<Impl>(fd);
     impl->where = endpoint.display();
-    impl->login_due = due;
     if (endpoint.tls) impl->tls = std::make_unique<TlsStream>(fd, endpoint, deadline);
-    impl->log_in(settings, credentials, deadline);
+    impl->log_in(settings, deadline);
     return impl;
-  };
-  // Credentials may change between the question and the log-in.
-  const auto log_in_on = [&](auto dial) {
-    for (bool again = static_cast<bool>(ask);; again = false) {
-      try {
-        return log_in_with(dial);
-      } catch (const Refused& error) {
-        if (!ask) throw;
-        if (!again) throw Unreachable(errc::unreachable, error.what());
-      }
-    }
   };
   const auto open_at = [&](const Endpoint::Address& address, Endpoint::Kind kind) {
     auto there = settings;
@@ -298,16 +280,16 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& setting
     return open_first(settings, deadline);
   }
   if (endpoint.kind == Endpoint::Kind::tcp || endpoint.kind == Endpoint::Kind::cluster_node) {
-    return log_in_on([&] { return dial_tcp(endpoint.host, endpoint.port, deadline); });
+    return log_in_on(dial_tcp(endpoint.host, endpoint.port, deadline));
   }
   if (endpoint.kind == Endpoint::Kind::unix_socket) {
-    return log_in_on([&] { return dial_unix(endpoint.path, deadline); });
+    return log_in_on(dial_unix(endpoint.path, deadline));
   }
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
     auto socket = settings.find_local(endpoint.path, left);
     try {
-      auto impl = log_in_on([&] { return dial_unix(socket.path, deadline); });
+      auto impl = log_in_on(dial_unix(socket.path, deadline));
       impl->hold = std::move(socket.hold);
       return impl;
     } catch (const Unreachable&) {
@@ -354,10 +336,6 @@ std::unique_ptr<Connection> Connection::open(const Settings& settings) {
 int Connection::fd() const noexcept { return impl_->socket.get(); }
 
 std::int64_t Connection::id() const noexcept { return impl_->id; }
-
-std::optional<steady_clock::time_point> Connection::login_due() const noexcept {
-  return impl_->login_due;
-}
 
 DeleteIfEqual Connection::delete_if_equal() const noexcept { return impl_->delete_if_equal; }
 

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "dlock/error.hpp"
-#include "dlock/options.hpp"
 #include "redis/url.hpp"
 #include "runtime/descriptor.hpp"
 
@@ -83,8 +82,6 @@ class Connection {
     /// `timeout`.
     LocalSocket (*find_local)(const std::string& directory,
                               std::chrono::milliseconds timeout) = nullptr;
-    /// Replaces the user and the password of the endpoint, but not for Sentinels.
-    CredentialsFunction credentials{};
   };
 
   /// Connects and logs in: by HELLO 3 with AUTH and SETNAME in one command, and by SELECT if the db
@@ -101,9 +98,6 @@ class Connection {
   [[nodiscard]] int fd() const noexcept;
   /// The server's id of this connection, for CLIENT KILL ID from another one.
   [[nodiscard]] std::int64_t id() const noexcept;
-
-  /// When to log in again; none: never.
-  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> login_due() const noexcept;
 
   /// By what the server says of its version; `none` after `forget_delete_if_equal`.
   [[nodiscard]] DeleteIfEqual delete_if_equal() const noexcept;

@@ -1,18 +1,10 @@
 // Log-in: the first commands on a connection, and the meaning of their replies.
 #include "redis/login.hpp"
 
-#include <algorithm>
 #include <charconv>
-#include <exception>
-#include <utility>
 
 namespace dlock::redis {
 namespace {
-
-using std::chrono::steady_clock;
-
-constexpr std::chrono::milliseconds shortest_life{100};  // those that have ended are no reason to hurry
-constexpr std::chrono::hours longest_life{24 * 365};
 
 template <class Number>
 bool read_number(std::string_view text, Number& number) {
@@ -21,32 +13,12 @@ bool read_number(std::string_view text, Number& number) {
 
 }  // namespace
 
-Credentials credentials_of(const Endpoint& endpoint, const CredentialsFunction& ask) {
-  if (!ask) return {endpoint.user, endpoint.password, {}};
-  try {
-    return ask();
-  } catch (const std::exception& error) {
-    throw Unreachable(errc::unreachable, std::string{"no credentials: "} + error.what());
-  }
-}
-
-// At three quarters, so that there is time to ask again after a failure.
-std::optional<steady_clock::time_point> login_due(const Credentials& credentials) {
-  const auto& life = credentials.life;
-  if (!life || *life >= longest_life) return std::nullopt;
-  return steady_clock::now() + std::max<std::chrono::milliseconds>(*life * 3 / 4, shortest_life);
-}
-
-std::vector<std::string> login_command(const Credentials& credentials) {
-  return {"AUTH", credentials.user.empty() ? "default" : credentials.user, credentials.password};
-}
-
 std::vector<std::vector<std::string>> login_commands(const Endpoint& endpoint,
-                                                     const Credentials& credentials,
                                                      const std::string& client_name) {
   std::vector<std::string> hello{"HELLO", "3"};
-  if (!credentials.user.empty() || !credentials.password.empty()) {
-    for (auto& word : login_command(credentials)) hello.push_back(std::move(word));
+  if (!endpoint.user.empty() || !endpoint.password.empty()) {
+    hello.insert(hello.end(),
+                 {"AUTH", endpoint.user.empty() ? "default" : endpoint.user, endpoint.password});
   }
   if (!client_name.empty()) hello.insert(hello.end(), {"SETNAME", client_name});
   std::vector<std::vector<std::string>> commands{std::move(hello)};

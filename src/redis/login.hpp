@@ -1,9 +1,7 @@
 // Log-in: the first commands on a connection, and the meaning of their replies.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,19 +10,9 @@
 
 namespace dlock::redis {
 
-/// Asks for the credentials, and returns them; those of the endpoint, if there is nobody to ask.
-/// Throws `Unreachable` with the reason.
-[[nodiscard]] Credentials credentials_of(const Endpoint& endpoint, const CredentialsFunction& ask);
-
-/// The instant, from now on, at which to log in again with other credentials; none: never.
-[[nodiscard]] std::optional<std::chrono::steady_clock::time_point> login_due(
-    const Credentials& credentials);
-
 /// The commands that open a connection, sent in one write.
-[[nodiscard]] std::vector<std::vector<std::string>> login_commands(
-    const Endpoint& endpoint, const Credentials& credentials, const std::string& client_name);
-/// The command that logs in again.
-[[nodiscard]] std::vector<std::string> login_command(const Credentials& credentials);
+[[nodiscard]] std::vector<std::vector<std::string>> login_commands(const Endpoint& endpoint,
+                                                                   const std::string& client_name);
 
 /// What a server says about itself in its reply to HELLO.
 struct Greeting {

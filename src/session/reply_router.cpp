@@ -57,14 +57,6 @@ class Topology::ReplyRouter final : public redis::Receiver {
       deliver(debt.shard, reply, error);
       return;
     }
-    if (debt.is_login) {
-      topology_.on_login_reply(link_, view);
-      return;
-    }
-    if (debt.prepares_watch) {
-      if (is_error && link_.watch_refusal.empty()) link_.watch_refusal = view.text;
-      return;
-    }
     if (debt.is_delete && is_error && !view.text.starts_with("NOSCRIPT")) {
       link_.connection->forget_delete_if_equal();
     }

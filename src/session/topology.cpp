@@ -45,7 +45,6 @@ void Topology::abandon() {
   slot_survey_.abandon();
   for (const auto& link : links_) {
     link->connector.abandon();
-    link->login.abandon();
   }
 }
 
@@ -130,9 +129,6 @@ core::Instant Topology::next_timer() const {
     if (link->connector.is_busy()) {
       next = std::min(next, link->connect_by);
     }
-    if (link->connection && !link->login.is_busy()) {
-      next = std::min(next, link->login_at);
-    }
   }
   if (slot_survey_.is_busy()) {
     next = std::min(next, survey_by_);
@@ -145,7 +141,6 @@ void Topology::serve(const runtime::PollSet& ready) {
   take_renewed();
   for (std::size_t i = 0; i < links_.size(); ++i) {  // more may be added
     take_connection(*links_[i]);
-    log_in_again(*links_[i]);
   }
   for (std::size_t i = 0; i < ready.size(); ++i) {
     const auto& source = ready.source(i);
@@ -248,9 +243,6 @@ void Topology::end_connection(ServerLink& link, const std::string& why, const Sh
   link.owed.clear();
   link.block = {};
   link.unwritten = 0;
-  link.login.abandon();
-  link.is_tracking = false;
-  link.watch_refusal.clear();
   slots_are_old_ = true;
   for (auto* const shard : link.shards) {
     if (std::exchange(shard->is_connected, false) && shard != knows) {
@@ -287,7 +279,6 @@ void Topology::take_connection(ServerLink& link) {
     link.connection = std::move(dialled->connection);
     link.connection_id = link.connection->id();
     link.connection->count_in(traffic_);
-    plan_login(link, link.connection->login_due());
     ++link.number;
     watch_primary();
   } else {
