@@ -13,6 +13,7 @@
 #include <iostream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 using namespace std::chrono_literals;
 
@@ -75,7 +76,7 @@ void report(const char* who, std::int64_t fence, bool written) {
   std::cout << who << ", fence " << fence << ": " << (written ? "written" : "refused") << '\n';
 }
 
-void run(const char* url, const std::string& path) {
+void run(std::string_view url, const std::string& path) {
   dlock::Client client{url};
   FencedFile account{path};
 
@@ -96,7 +97,7 @@ int main(int argc, char** argv) {
   const std::string path = "fenced_resource." + std::to_string(::getpid());
   int status = 0;
   try {
-    run(argc > 1 ? argv[1] : "", path);
+    run(argc > 1 ? std::string_view{argv[1]} : std::string_view{}, path);
   } catch (const std::exception& error) {
     std::cerr << "fenced_resource: " << error.what() << '\n';
     status = 1;

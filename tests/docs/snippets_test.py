@@ -316,7 +316,10 @@ class Snippets(unittest.TestCase):
             return
         if program == "pip":
             self.assertEqual(arguments[0], "install")
-            self.assertTrue((SOURCE / arguments[1] / "pyproject.toml").is_file())
+            if arguments[1] == "--find-links":
+                self.assertRegex(arguments[3], r"^distributed-lock(\[local\])?==\d+\.\d+\.\d+$")
+            else:
+                self.assertTrue((SOURCE / arguments[1] / "pyproject.toml").is_file())
             return
         if program == "cpack":
             self.assertRegex(arguments[1], r"^build/\w+/CPackConfig\.cmake$")
