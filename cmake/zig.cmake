@@ -9,6 +9,9 @@
 #   x86_64-macos, aarch64-macos                      nothing links: docs/install.md says what is missing
 set(DLOCK_TARGET "x86_64-linux-gnu.2.28" CACHE STRING "The system to build for, in zig's words")
 file(GLOB zig_found "${CMAKE_CURRENT_LIST_DIR}/../.deps/release/lib/python3*/site-packages/ziglang/zig")
+if(zig_found)
+    file(REAL_PATH "${zig_found}" zig_found)
+endif()
 set(DLOCK_ZIG "${zig_found}" CACHE FILEPATH "The program zig")
 if(NOT EXISTS "${DLOCK_ZIG}")
     message(FATAL_ERROR "zig is missing: run scripts/setup --for release")
@@ -43,8 +46,20 @@ foreach(tool IN ITEMS "clang=cc -target ${DLOCK_TARGET}${dynamic}"
 endforeach()
 set(CMAKE_C_COMPILER "${DLOCK_ZIG_DIR}/bin/clang")
 set(CMAKE_CXX_COMPILER "${DLOCK_ZIG_DIR}/bin/clang++")
+# To ccache each of these files is another compiler: it shall look at what is in them, and at zig's version.
+find_program(DLOCK_CCACHE ccache)
+if(DLOCK_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    execute_process(COMMAND "${DLOCK_ZIG}" version OUTPUT_VARIABLE version OUTPUT_STRIP_TRAILING_WHITESPACE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env
+        "CCACHE_COMPILERCHECK=string:zig ${version} ${DLOCK_TARGET}${dynamic}" "${DLOCK_CCACHE}")
+endif()
 set(CMAKE_AR "${DLOCK_ZIG_DIR}/bin/ar" CACHE FILEPATH "")
 set(CMAKE_RANLIB "${DLOCK_ZIG_DIR}/bin/ranlib" CACHE FILEPATH "")
+
+# Without symbols for debuggers, always: zig compiles its C++ library for each of both.
+foreach(kind IN ITEMS EXE SHARED MODULE)
+    set(CMAKE_${kind}_LINKER_FLAGS_INIT "-Wl,-s")
+endforeach()
 
 # Libraries of which a build needs only headers. They are this machine's, in a directory of their own:
 # beside them in /usr/include are those of its C library.
