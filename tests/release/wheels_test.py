@@ -16,9 +16,9 @@ import tempfile
 import unittest
 
 SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
-sys.path[:0] = [str(SOURCE / "tests/support"), str(SOURCE / "tests/docs")]
+sys.path[:0] = [str(SOURCE / "tests/support"), str(SOURCE / "tests/docs"), str(SOURCE / "tests/python")]
 
-import markdown  # noqa: E402
+import wheel_test  # noqa: E402
 import wheels  # noqa: E402
 from certificates import Authority  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
@@ -26,8 +26,7 @@ from tls_server import TlsServer  # noqa: E402
 
 OUTPUT = wheels.BUILD / "all-wheels"
 ROOTS = wheels.BUILD / "foreign"
-EXAMPLE = next(block.text for block in markdown.document("README.md").blocks
-               if block.language == "python")
+EXAMPLE = wheel_test.EXAMPLE
 PLATFORMS = {
     "manylinux_2_28_x86_64": "x86_64-linux-gnu.2.28",
     "manylinux_2_28_aarch64": "aarch64-linux-gnu.2.28",
@@ -102,11 +101,18 @@ def emulated_python(version):
     return ["qemu-aarch64", "-L", root("glibc", "arm64", "libc6 libgcc-s1 libssl3 libcrypt1"), python]
 
 
+def setUpModule():
+    wheels.build(OUTPUT)
+    ROOTS.mkdir(exist_ok=True)
+
+
+class Native(wheel_test.Wheel):
+    built = OUTPUT
+
+
 class AllWheels(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        wheels.build(OUTPUT)
-        ROOTS.mkdir(exist_ok=True)
         cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="dlock-wheels-"))
         cls.addClassCleanup(shutil.rmtree, cls.directory)
 
