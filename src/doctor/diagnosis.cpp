@@ -236,6 +236,8 @@ constexpr std::array uses{
     UseWords{Use::client, Grade::danger, "to have locks", "locks, or some kinds of them, fail"},
     UseWords{Use::blocks, Grade::note, "to take free locks without scripts",
              "each costs the server about twice the time"},
+    UseWords{Use::watch, Grade::note, "to hear of a loss at once",
+             "a lock that is deleted or overwritten is noticed at its next renewal"},
     UseWords{Use::reconnect, Grade::note, "to end a former connection",
              "after a reconnect, a lock may stay taken for some seconds although nobody holds it"},
     UseWords{Use::candidate, Grade::note, "to be elected", "observers of an election are not told"},

@@ -48,6 +48,8 @@ constexpr std::array rights{
     Right{"+hdel", Use::client, true},
     Right{"+multi", Use::blocks},
     Right{"+exec", Use::blocks},
+    Right{"+client|tracking", Use::watch},
+    Right{"+client|caching", Use::watch},
     Right{"+client|list", Use::reconnect},
     Right{"+client|kill", Use::reconnect},
     Right{"&dlock1:l*", Use::candidate},

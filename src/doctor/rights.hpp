@@ -15,6 +15,7 @@ namespace dlock::detail {
 enum class Use {
   client,     ///< to have locks at all
   blocks,     ///< to take free locks without scripts
+  watch,      ///< to hear of a loss at once
   reconnect,  ///< to end the former connection, so that a reconnect is quick
   candidate,  ///< to be elected
   look,       ///< dlock ls, dlock info

@@ -97,6 +97,7 @@ struct Connection::Impl {
   std::string problem;
   std::int64_t id = 0;
   bool is_primary = true;
+  bool speaks_resp3 = false;
   DeleteIfEqual delete_if_equal = DeleteIfEqual::none;
   Endpoint::Address primary;
   bool read_was_full = false;
@@ -238,6 +239,7 @@ void Connection::Impl::log_in(const Settings& settings, Deadline deadline) {
                            : check_greeting(greeting, settings.endpoint.kind);
       id = greeting.id;
       is_primary = greeting.role == "master";
+      speaks_resp3 = reply->type() == resp3::Type::map;  // an array in RESP2
       delete_if_equal = delete_if_equal_of(greeting);
     }
   }
@@ -336,6 +338,8 @@ std::unique_ptr<Connection> Connection::open(const Settings& settings) {
 int Connection::fd() const noexcept { return impl_->socket.get(); }
 
 std::int64_t Connection::id() const noexcept { return impl_->id; }
+
+bool Connection::tells_changes() const noexcept { return impl_->speaks_resp3; }
 
 DeleteIfEqual Connection::delete_if_equal() const noexcept { return impl_->delete_if_equal; }
 

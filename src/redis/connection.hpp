@@ -42,6 +42,8 @@ class Receiver {
   virtual void on_message(std::string_view channel, std::string_view payload) = 0;
   /// The server ended the subscription to `channel` by itself.
   virtual void on_unsubscribed(std::string_view channel) = 0;
+  /// A key changed that was read right after CLIENT CACHING YES; none: all of them.
+  virtual void on_changed(std::optional<std::string_view> /*key*/) {}
 
  protected:
   ~Receiver() = default;
@@ -98,6 +100,10 @@ class Connection {
   [[nodiscard]] int fd() const noexcept;
   /// The server's id of this connection, for CLIENT KILL ID from another one.
   [[nodiscard]] std::int64_t id() const noexcept;
+
+  /// Whether `Receiver::on_changed` is called at all, by the reply to HELLO: in RESP2, CLIENT
+  /// TRACKING says OK, but the server tells of no change.
+  [[nodiscard]] bool tells_changes() const noexcept;
 
   /// By what the server says of its version; `none` after `forget_delete_if_equal`.
   [[nodiscard]] DeleteIfEqual delete_if_equal() const noexcept;

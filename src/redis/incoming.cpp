@@ -58,6 +58,9 @@ void deliver(const Value& value, Receiver& receiver) {
     receiver.on_message(value[1].text(), value[2].text());
   } else if (is_push(value, "sunsubscribe")) {
     receiver.on_unsubscribed(value[1].text());
+  } else if (value.size() == 2 && value[0].text() == "invalidate") {
+    if (!value[1].has_elements()) receiver.on_changed(std::nullopt);
+    for (const auto key : value[1]) receiver.on_changed(key.text());
   }
 }
 

@@ -176,6 +176,9 @@ void CommandWriter::append(const core::Command& command, redis::Connection& to) 
     case core::Verb::ping:
       fields_.emplace_back("PING");
       break;
+    case core::Verb::watch:
+      fields_.emplace_back("EXISTS");
+      break;
     case core::Verb::renew:
       break;  // see above
   }

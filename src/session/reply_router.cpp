@@ -1,5 +1,6 @@
 // Replies and messages: finds the shard of each, and the errors that concern the whole server.
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -57,10 +58,20 @@ class Topology::ReplyRouter final : public redis::Receiver {
       deliver(debt.shard, reply, error);
       return;
     }
+    if (debt.prepares_watch) {
+      if (is_error && link_.watch_refusal.empty()) {
+        link_.watch_refusal = redis::classify(view.text).what;
+      }
+      return;
+    }
     if (debt.is_delete && is_error && !view.text.starts_with("NOSCRIPT")) {
       link_.connection->forget_delete_if_equal();
     }
     core::Reply reply;
+    if (debt.is_watch && !link_.watch_refusal.empty()) {
+      reply.refuses_watch = true;
+      reply.what = link_.watch_refusal;
+    }
     reply.text = view.text;
     reply.is_error = is_error;
     deliver(debt.shard, reply, is_error ? view.text : std::string_view{});
@@ -77,6 +88,14 @@ class Topology::ReplyRouter final : public redis::Receiver {
   void on_message(std::string_view channel, std::string_view payload) override {
     if (auto* const shard = listener(channel)) {
       topology_.router_.on_message(at_, shard->server, payload);
+    }
+  }
+  void on_changed(std::optional<std::string_view> key) override {
+    const auto* const of_key = key ? listener(*key) : nullptr;
+    for (const auto* const shard : link_.shards) {
+      if (shard->is_connected && (!key || shard == of_key)) {
+        topology_.router_.on_changed(at_, shard->server, key);
+      }
     }
   }
   void on_unsubscribed(std::string_view channel) override {

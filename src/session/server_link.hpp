@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <memory_resource>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -22,9 +23,11 @@ struct Shard;
 
 /// A command whose reply is outstanding.
 struct Debt {
-  Shard* shard = nullptr;  ///< none: no shard wants the reply
-  bool is_block = false;   ///< it has several replies: `BlockReplies`
-  bool is_delete = false;  ///< it deletes a key if it has a value
+  Shard* shard = nullptr;       ///< none: no shard wants the reply
+  bool is_block = false;        ///< it has several replies: `BlockReplies`
+  bool is_delete = false;       ///< it deletes a key if it has a value
+  bool is_watch = false;        ///< it reads keys whose next changes the server is to tell
+  bool prepares_watch = false;  ///< ... and this one asked for that
 };
 
 /// The way to a server of the router. The link of a slot changes from node to node.
@@ -51,6 +54,8 @@ struct ServerLink {
   std::pmr::deque<Debt> owed{&pool};  ///< in order
   BlockReplies block;                 ///< of the first of these
   std::size_t unwritten = 0;          ///< the commands of these that nobody has tried to write
+  bool is_tracking = false;           ///< CLIENT TRACKING was sent
+  std::string watch_refusal;          ///< why the server tells of no changes; empty: it may
   std::vector<Shard*> shards;         ///< the shards that use it
   core::Instant heard;                ///< when the last reply came
   /// A release had no answer, and nothing has arrived since, so the next release need not wait.

@@ -50,6 +50,7 @@ core::Router::Settings router_settings(const StoreConfig& config) {
   engine.request_timeout = options.request_timeout;
   engine.patience = options.patience;
   engine.keep_alive = keep_alive;
+  engine.watches = true;
   engine.random = runtime::random_bits;
   return settings;
 }

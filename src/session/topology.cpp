@@ -3,6 +3,9 @@
 #include "session/topology.hpp"
 
 #include <algorithm>
+#include <initializer_list>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include "runtime/clock.hpp"
@@ -60,12 +63,33 @@ void Topology::disconnect(core::ServerId server, const std::string& why) {
 
 void Topology::send(core::ServerId server, const core::Command& command) {
   if (auto& shard = *shards_[server]; shard.is_connected) {
+    const bool is_watch = command.verb == core::Verb::watch;
+    if (is_watch) {
+      prepare_watch(*shard.link);
+    }
     writer_.append(command, *shard.link->connection);
     const bool acquires = command.verb == core::Verb::acquire;
     const bool is_bare = command.bare.has_value();
-    shard.link->owed.push_back({&shard, is_bare && acquires, is_bare && !acquires});
+    shard.link->owed.push_back({&shard, is_bare && acquires, is_bare && !acquires, is_watch});
     ++shard.link->unwritten;
   }
+}
+
+// CLIENT CACHING is for the next command alone, so a short lease costs the server nothing.
+void Topology::prepare_watch(ServerLink& link) {
+  if (!link.connection->tells_changes()) {
+    link.watch_refusal = "it speaks RESP2, which has no pushes";
+    return;
+  }
+  const auto append = [&](std::initializer_list<std::string_view> fields) {
+    link.connection->append(std::span{fields.begin(), fields.size()});
+    link.owed.push_back({.prepares_watch = true});
+    ++link.unwritten;
+  };
+  if (!std::exchange(link.is_tracking, true)) {
+    append({"CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP"});
+  }
+  append({"CLIENT", "CACHING", "YES"});
 }
 
 // To be called when a release had no answer in time.
@@ -243,6 +267,8 @@ void Topology::end_connection(ServerLink& link, const std::string& why, const Sh
   link.owed.clear();
   link.block = {};
   link.unwritten = 0;
+  link.is_tracking = false;
+  link.watch_refusal.clear();
   slots_are_old_ = true;
   for (auto* const shard : link.shards) {
     if (std::exchange(shard->is_connected, false) && shard != knows) {

@@ -87,6 +87,7 @@ class Topology {
   void take_connection(ServerLink& link);
   void join(Shard& shard, bool old_is_dead);
   void leave(Shard& shard, const std::string& why);
+  void prepare_watch(ServerLink& link);
   void end_connection(ServerLink& link, const std::string& why, const Shard* knows = nullptr);
   void survey();
   void take_survey();

@@ -54,6 +54,14 @@ class Cluster(CliCase):
             fences.append(int(result.stdout))
         self.assertTrue(all(fence > 0 for fence in fences))
 
+    def test_a_loss_is_told_at_once(self):
+        holder = self.hold_for_long("--ttl", "1h")
+        owner = self.cluster.owner("job")
+        self.assertTrue(eventually(
+            lambda: self.cluster.call(owner, "INFO", "stats")["tracking_total_keys"] > 0, 30))
+        self.assertEqual(self.cluster.ask("DEL", "job"), 1)
+        self.assertEqual(holder.wait(), 73, holder.stderr)
+
     def test_replicas_are_waited_for_where_the_lock_is(self):
         def run(timeout):
             return self.dlock("run", "--min-replicas=1", "--replication-timeout", timeout,

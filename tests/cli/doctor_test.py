@@ -220,6 +220,7 @@ class Doctor(CliCase):
         missing = [what for _, what in self.findings("rights", "--prefix", "app:", url=url)]
         self.assertEqual([what.split(":")[0] for what in missing],
                          ["missing to take free locks without scripts",
+                          "missing to hear of a loss at once",
                           "missing to end a former connection", "missing to look at locks"])
         self.assert_found("rights", "danger", r"~dlock1:\*", "--prefix", "other:", url=url)
 

@@ -602,7 +602,8 @@ class Protocol(unittest.TestCase):
         text = next(block.text for block in blocks if "ACL SETUSER" in block.text)
         words = shlex.split(text.replace("\\\n", " "))
         user = words[words.index("SETUSER") + 4:]
-        self.assertEqual(set(user), set(self.rights("client", "blocks", "reconnect", "candidate")))
+        self.assertEqual(set(user), set(self.rights("client", "blocks", "watch", "reconnect",
+                                                     "candidate")))
 
     def test_each_right_of_a_client_is_needed(self):
         self.assert_each_is_needed(self.rights("client"), self.everything_a_client_does)

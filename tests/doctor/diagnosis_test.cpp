@@ -212,8 +212,8 @@ TEST(Diagnosis, TheRightsThatAreLookedForAreTheDocumentedOnes) {
     known.emplace(right.grant);
     if (right.use == detail::Use::client) to_lock.emplace(right.grant);
   }
-  EXPECT_EQ(known, documented({"client", "blocks", "reconnect", "candidate", "inspect", "replicas",
-                               "cluster"}));
+  EXPECT_EQ(known, documented({"client", "blocks", "watch", "reconnect", "candidate", "inspect",
+                               "replicas", "cluster"}));
   EXPECT_EQ(to_lock, documented({"client"}));
 }
 

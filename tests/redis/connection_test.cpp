@@ -88,6 +88,46 @@ TEST(Connection, PushesOfOtherKindsAreIgnored) {
   EXPECT_THAT(recorder.events, ElementsAre("OK", "nil", "after"));
 }
 
+TEST(Connection, TheChangeOfAWatchedKeyIsTold) {
+  const test::RedisServer server;
+  const auto connection = connect(server.unix_url());
+  EXPECT_TRUE(connection->tells_changes());
+  append(*connection, {"CLIENT", "TRACKING", "ON", "OPTIN", "NOLOOP"});
+  struct Changes final : Receiver {
+    void on_reply(const ReplyView& /*reply*/) override { ++replies; }
+    void on_message(std::string_view, std::string_view) override {}
+    void on_unsubscribed(std::string_view /*channel*/) override {}
+    void on_changed(std::optional<std::string_view> key) override {
+      keys.emplace_back(key.value_or("all"));
+    }
+    std::vector<std::string> keys;
+    int replies = 0;
+  } changes;
+  ASSERT_TRUE(run(*connection, changes, [&] { return changes.replies == 1; }));
+  const auto watch = [&] {
+    changes = {};
+    append(*connection, {"CLIENT", "CACHING", "YES"});
+    append(*connection, {"EXISTS", "k", "l"});
+    return run(*connection, changes, [&] { return changes.replies == 2; });
+  };
+  const auto is_told = [&] {
+    return run(*connection, changes, [&] { return !changes.keys.empty(); });
+  };
+  ASSERT_TRUE(watch());
+  server.command({"SET", "k", "x"});
+  ASSERT_TRUE(is_told());
+  EXPECT_THAT(changes.keys, ElementsAre("k"));
+  ASSERT_TRUE(watch());
+  server.command({"FLUSHALL"});
+  ASSERT_TRUE(is_told());
+  EXPECT_THAT(changes.keys, ElementsAre("all"));
+}
+
+TEST(Connection, InResp2NoChangeIsTold) {
+  const test::FakePeer peer{"*2\r\n+version\r\n+7.0.0\r\n", test::FakePeer::Then::wait};
+  EXPECT_FALSE(connect(peer.url())->tells_changes());
+}
+
 TEST(Connection, ASubscriptionThatTheServerEndsIsTold) {
   const test::FakePeer peer{
       "%2\r\n+version\r\n+7.0.0\r\n+id\r\n:1\r\n>3\r\n$12\r\nsunsubscribe\r\n$1\r\nc\r\n:0\r\n",

@@ -14,9 +14,9 @@ using std::chrono::microseconds;
 constexpr int max_steps = 50;
 
 std::string describe(const core::Command& command) {
-  static constexpr const char* names[]{"acquire", "acquire_all", "release",
-                                       "renew",   "write_fence", "subscribe",
-                                       "enroll",  "withdraw",    "ping"};
+  static constexpr const char* names[]{"acquire",     "acquire_all", "release", "renew",
+                                       "write_fence", "subscribe",   "enroll",  "withdraw",
+                                       "ping",        "watch"};
   std::string text = names[static_cast<int>(command.verb)];
   for (const auto& arg : command.args) {
     text += ' ' + arg;
@@ -47,6 +47,10 @@ core::Router::Settings Process::settings(Stage& stage, Random& random, ProcessId
   }
   settings.request_timeout = request_timeout;
   settings.always_scripts = random.chance(0.3);
+  settings.watches = random.chance(0.7);
+  if (random.chance(0.5)) {
+    settings.keep_alive = std::chrono::seconds{60};
+  }
   settings.random = [&random] { return core::RandomBits{random.bits(), random.bits()}; };
   const auto servers = stage.plan.servers;
   return {servers > 1 ? core::Router::Mode::quorum : core::Router::Mode::single, servers,
@@ -110,7 +114,8 @@ void Process::reply(ServerId server, LinkId link, const Answer& answer) {
          .code = answer.code,
          .what = answer.is_error ? answer.text : "",
          .block = answer.is_block ? std::optional{block_of(answer.text)} : std::nullopt,
-         .refuses_blocks = answer.refuses_blocks});
+         .refuses_blocks = answer.refuses_blocks,
+         .refuses_watch = answer.refuses_watch});
     act_soon();
   });
 }
@@ -119,7 +124,14 @@ void Process::message(ServerId server, LinkId link, const std::string& text) {
   read([this, server, link, text] {
     if (link == links_[server]) {
       note(link, text, [&] { return "is told " + text; });
-      router_.on_message(now(), server, text);
+      core::Words words{text};
+      if (words.next() != changed) {
+        router_.on_message(now(), server, text);
+      } else if (words.rest().empty()) {
+        router_.on_changed(now(), server, std::nullopt);
+      } else {
+        router_.on_changed(now(), server, words.rest());
+      }
       act_soon();
     }
   });

@@ -65,6 +65,9 @@ test::Micros Server::time() const {
 void Server::open(LinkId link, ProcessId process) { sessions_[link] = {process, {}}; }
 
 void Server::close(LinkId link) {
+  for (auto& [key, watched] : watched_) {
+    watched.links.erase(link);
+  }
   if (const auto session = sessions_.find(link); session != sessions_.end()) {
     ears_[session->second.channel].erase(link);
     sessions_.erase(session);
@@ -112,7 +115,69 @@ Answer Server::execute(LinkId link, const core::Command& command) {
   if (answer.is_error) {
     ledger_.disturbed(sessions_.at(link).process);
   }
+  tell_changes(command, link);
   return answer;
+}
+
+// Some servers, or their proxies, tell of nothing.
+Answer Server::watch(LinkId link, const core::Command& command) {
+  if (stage_.random.chance(0.02)) {
+    return {.text = "0", .refuses_watch = true};
+  }
+  std::size_t count = 0;
+  for (const auto& key : command.keys) {
+    const auto value = store_.state(time(), key).value;
+    count += value == "(nil)" ? 0 : 1;
+    auto& watched = watched_[key];
+    watched.links.insert(link);
+    watched.value = value;
+  }
+  return {.text = std::to_string(count)};
+}
+
+void Server::tell_changes(const core::Command& command, LinkId by) {
+  if (command.verb == Verb::watch) {
+    return;
+  }
+  const bool many = command.verb == Verb::renew || command.verb == Verb::acquire_all;
+  for (std::size_t i = many ? 1 : 0; i < command.keys.size(); i += many ? 3 : command.keys.size()) {
+    tell_change(command.keys[i], by);
+  }
+}
+
+// The client that changes a key is not told, and its watch ends too.
+void Server::tell_change(const std::string& key, LinkId by) {
+  const auto found = watched_.find(key);
+  if (found == watched_.end()) {
+    return;
+  }
+  if (store_.state(time(), key).value == found->second.value) {
+    found->second.links.erase(by);  // it may have written the same
+    return;
+  }
+  const auto links = std::move(found->second.links);
+  watched_.erase(found);
+  for (const auto link : links) {
+    if (link != by) {
+      tell(link, std::string{changed} + ' ' + key);
+    }
+  }
+}
+
+// Late, or never.
+void Server::tell(LinkId link, const std::string& change) {
+  if (!stage_.random.chance(0.8)) {
+    return;
+  }
+  ++stage_.tally.told;
+  const auto delay = stage_.random.chance(0.8) ? Duration{}
+                                               : stage_.random.spread(std::chrono::milliseconds{1},
+                                                                      std::chrono::seconds{5});
+  stage_.agenda.in(delay, [this, link, change] {
+    if (sessions_.contains(link)) {
+      push_(link, change);
+    }
+  });
 }
 
 Answer Server::run(LinkId link, const core::Command& command) {
@@ -121,6 +186,9 @@ Answer Server::run(LinkId link, const core::Command& command) {
     sessions_.at(link).channel = command.keys.at(0);
     ears_[command.keys.at(0)].insert(link);
     return {"OK", false, false, false, {}};
+  }
+  if (command.verb == Verb::watch) {
+    return watch(link, command);
   }
   if (script.empty()) {
     return {command.verb == Verb::ping ? "PONG" : "OK", false, false, false, {}};
@@ -344,6 +412,13 @@ void Server::restart_empty() {
 void Server::flush_all() {
   forget("");
   store_.flush();
+  std::set<LinkId> links;
+  for (const auto& [key, watched] : std::exchange(watched_, {})) {
+    links.insert(watched.links.begin(), watched.links.end());
+  }
+  for (const auto link : links) {
+    tell(link, std::string{changed});
+  }
 }
 
 void Server::go_away(Time until) {
@@ -396,6 +471,7 @@ void Server::foreign_release(const std::string& key, const std::string& value) {
   if (store_.state(time(), key).value == value) {
     store_.foreign_del(time(), key);
   }
+  tell_change(key);
 }
 
 void Server::delete_lock(const std::string& key) {
@@ -405,6 +481,7 @@ void Server::delete_lock(const std::string& key) {
     forget(key);
   }
   store_.foreign_del(time(), key);
+  tell_change(key);
 }
 
 // One server may not delete what a majority decides. Its holders are excused until the part that
@@ -441,6 +518,7 @@ void Server::break_lock(const std::string& key, bool ask) {
     }
     const auto counter = state.seen.begin()->second;
     test::PermitsModel{store_}.break_(time(), key, counter, ask ? "ask" : "force");
+    tell_change(key);
     return tell_referee();
   }
   const auto value = core::parse_value(state.value);
@@ -458,6 +536,7 @@ void Server::break_lock(const std::string& key, bool ask) {
   } else {
     store_.break_unrecorded(time(), key, state.value);
   }
+  tell_change(key);
   tell_referee();
 }
 

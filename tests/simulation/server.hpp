@@ -33,7 +33,11 @@ struct Answer {
   errc code{};
   bool is_block = false;  ///< to a bare acquire; without it, the outcome is unknown
   bool refuses_blocks = false;
+  bool refuses_watch = false;
 };
+
+/// The first word of a push about a watched key, which follows; without one, all keys are gone.
+inline constexpr std::string_view changed = "changed";
 
 class Server final : public Witness {
  public:
@@ -101,6 +105,10 @@ class Server final : public Witness {
   [[nodiscard]] int publish(std::string_view channel, std::string_view message);
   [[nodiscard]] Answer run(LinkId link, const core::Command& command);
   [[nodiscard]] Answer run_block(const core::Command& command);
+  [[nodiscard]] Answer watch(LinkId link, const core::Command& command);
+  void tell_changes(const core::Command& command, LinkId by);
+  void tell_change(const std::string& key, LinkId by = 0);
+  void tell(LinkId link, const std::string& change);
   void observe(const core::Command& command, std::string_view reply);
   void check_idle(const std::string& key);
   void tell_referee();
@@ -122,6 +130,11 @@ class Server final : public Witness {
   std::map<std::int64_t, std::string> handed_out_;  ///< fence counters of the running script
   std::map<Fault, Time> refusals_;
   std::map<std::string, std::string> foreign_;  ///< lock key to its value
+  struct Watched {
+    std::set<LinkId> links;
+    std::string value;  ///< when it was last looked at
+  };
+  std::map<std::string, Watched> watched_;  ///< by lock key
   Time down_until_{}, away_until_{};
   bool has_old_data_ = false;
 };

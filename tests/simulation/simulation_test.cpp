@@ -57,8 +57,12 @@ void run(Profile profile) {
             << " upgraded, " << tally.downgraded << " downgraded, " << tally.all_at_once
             << " all at once, " << tally.kept << " kept, " << tally.wiped << " wiped, "
             << tally.fences_written << " fences written, " << tally.fences_passed << " passed, "
-            << tally.bare << " bare, " << tally.steps << " steps\n";
+            << tally.bare << " bare, " << tally.told << " told of changes, " << tally.steps
+            << " steps\n";
   EXPECT_EQ(tally.bare > 0, profile != Profile::majority);
+  if (profile == Profile::oblivion || profile == Profile::foreign) {
+    EXPECT_GT(tally.told, 0U);
+  }
   if (profile == Profile::majority) {
     EXPECT_GT(tally.wiped, 0U);
     EXPECT_GT(tally.fences_written, 0U);

@@ -32,6 +32,7 @@ Tally& Tally::operator+=(const Tally& other) {
   fences_written += other.fences_written;
   fences_passed += other.fences_passed;
   bare += other.bare;
+  told += other.told;
   return *this;
 }
 

@@ -92,7 +92,7 @@ struct Tally {
   std::uint64_t acquired = 0, granted = 0, passed = 0, lost = 0, renewed = 0, late_copies = 0,
                 overlaps_excused = 0, refused = 0, commands = 0, faults = 0, steps = 0,
                 together = 0, upgraded = 0, downgraded = 0, all_at_once = 0, kept = 0, wiped = 0,
-                fences_written = 0, fences_passed = 0, bare = 0;
+                fences_written = 0, fences_passed = 0, bare = 0, told = 0;
   Tally& operator+=(const Tally& other);
 };
 

@@ -27,6 +27,7 @@ void Attempt::note_sent() {
   asking_ = was_sent_ = true;
   asked_ttl_ = request_.ttl;
   timer_.reset();
+  patient_timer_.reset();
 }
 
 Command Attempt::bare_command(const LockId& lock) {
@@ -135,10 +136,10 @@ Attempt::Step Attempt::on_queued(Words words, Instant sent, std::string_view& gi
   if (left_ms >= 0 && left_ms < std::chrono::duration_cast<milliseconds>(again).count()) {
     again = milliseconds{left_ms + 1} + stagger * place;
   }
+  patient_timer_ = timer_ = sent + std::min(again, refresh_time);
   if (foreign && place == 0) {
-    again = std::min(again, poll_time);
+    timer_ = std::min(*timer_, sent + poll_time);
   }
-  timer_ = sent + std::min(again, refresh_time);
   return Nothing{};
 }
 
@@ -179,6 +180,7 @@ void Attempt::on_disconnected() {
   asking_ = false;
   pair_.reset();
   timer_.reset();
+  patient_timer_.reset();
 }
 
 void Attempt::ask_again(Instant when) {

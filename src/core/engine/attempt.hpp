@@ -81,6 +81,12 @@ class Attempt {
   [[nodiscard]] Step on_grant(std::int64_t counter, ServerTime granted, Instant now, bool proven);
   /// Takes a push to the head of the queue: ask again in `in`.
   void on_next(Duration in, Instant now);
+  /// Whether it asks for the lock of another program again and again.
+  [[nodiscard]] bool polls() const { return !asking_ && patient_timer_ && timer_ < patient_timer_; }
+  /// The server tells when that program gives the lock up, so there is no need to poll.
+  void on_watched() {
+    if (polls()) timer_ = patient_timer_;
+  }
   /// To be called at `timer()`.
   [[nodiscard]] Step on_timer(Instant now);
   /// The connection ended, and the reply to an open request will not come.
@@ -131,6 +137,7 @@ class Attempt {
   std::string seal_;
   std::optional<ClockPair> pair_;
   std::optional<Instant> timer_;
+  std::optional<Instant> patient_timer_;  ///< ... if it need not poll
 };
 
 }  // namespace dlock::core

@@ -44,6 +44,7 @@ struct Cohort {
   bool unanswered = false;     ///< an acquire may still be under way on a dead connection
   bool may_reappear = false;   ///< ... and could not be stopped, and the token has the lease
   int too_late = 0;            ///< replies that came when most of their lease had passed
+  bool is_watched = false;     ///< permits: it is among those whose key the server watches
   std::uint64_t replaces = 0;  ///< the departure whose token the attempt replaces
   std::uint64_t batch = 0;     ///< of an acquire_all that is not sent yet
   std::optional<Timers::Handle> attempt_timer, hold_timer;  ///< as armed

@@ -179,6 +179,9 @@ void Engine::on_reply(Instant now, const Reply& reply) {
         act(Report{LogLevel::info, "cannot register this client: " + reply.what});
       }
       break;
+    case Verb::watch:
+      on_watch_reply(now, pending, reply);
+      break;
     case Verb::ping:
       break;
   }

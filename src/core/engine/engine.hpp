@@ -60,6 +60,9 @@ class Engine {
     Duration patience = std::chrono::seconds{10};
     /// A connection that is silent for so long is pinged, also when nobody waits; none: it is not.
     std::optional<Duration> keep_alive{};
+    /// Watches the keys of leases that are older than a second; the caller must report
+    /// `on_changed`.
+    bool watches = false;
     bool always_scripts = false;  ///< also where nobody waits
     std::function<RandomBits()> random;
     std::shared_ptr<Statistics> statistics{};  ///< null: one of its own
@@ -111,6 +114,8 @@ class Engine {
   void on_unblocked(Instant now, const LeaseRecord& lease, Instant sent);
   /// A message on this client's channel.
   void on_message(Instant now, std::string_view message);
+  /// Another client, or the server, changed a watched key; none: it forgot all keys.
+  void on_changed(Instant now, std::optional<std::string_view> key);
 
   /// To be called at `next_timer()`; harmless at other times.
   void on_timer(Instant now);
@@ -155,9 +160,9 @@ class Engine {
     Token token;                 ///< acquire, release, write_fence; renew: of the first lease
     DepartureId departure = 0;   ///< release; acquire: the release that it carries
     std::vector<Pending> parts;  ///< acquire_all: as if each was sent alone
-    RenewalBatch renewal;
-    std::int64_t counter = 0;  ///< write_fence: the fence to write
-    bool is_new = false;       ///< write_fence: no user has seen it yet
+    RenewalBatch renewal;        ///< renew; watch: what it watches
+    std::int64_t counter = 0;    ///< write_fence: the fence to write
+    bool is_new = false;         ///< write_fence: no user has seen it yet
   };
 
   // engine.cpp: the routing of events.
@@ -171,6 +176,13 @@ class Engine {
   void act(Kind action) {
     output_.act(std::move(action));
   }
+
+  // engine_watch.cpp: the server tells of changes.
+  void watch(Instant now, const std::vector<CohortPtr>& cohorts);
+  void watch_foreign(Instant now, const CohortPtr& cohort);
+  void on_watch_reply(Instant now, const Pending& pending, const Reply& reply);
+  void stop_watching(Cohort& cohort);
+  void doubt(Instant now, const CohortPtr& cohort);
 
   // engine_link.cpp: the connection.
   void send(Instant now, Command command, Pending pending);
@@ -262,6 +274,8 @@ class Engine {
 
   Cohorts cohorts_{&pool_};  ///< in the order of their ids
   std::pmr::unordered_map<std::string_view, CohortPtr> mutexes_{&pool_};  ///< by lock key
+  std::pmr::unordered_multimap<std::string_view, CohortPtr> watched_permits_{
+      &pool_};  ///< by lock key
   std::pmr::unordered_map<RandomBits, CohortPtr, RandomHash> by_token_{
       &pool_};  ///< of attempts and holds
   Departures departures_;

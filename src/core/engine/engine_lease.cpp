@@ -12,8 +12,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr Duration max_safety = seconds{1};
-/// A lease without a recorded fence that lives for longer gets its record.
-constexpr Duration max_bare = seconds{1};
+/// A lease that lives for longer is renewed, which records its fence, and watched.
+constexpr Duration max_short = seconds{1};
 
 }  // namespace
 
@@ -38,7 +38,9 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
   cohort->hold.emplace(record, terms, acquired.valid_until, acquired.length, settings_.drift,
                        fraction_of(random_of(record->token)));
   if (acquired.bare) {
-    cohort->hold->begin_bare(now + max_bare);
+    cohort->hold->begin_bare(now + max_short);
+  } else if (settings_.watches) {
+    cohort->hold->record_by(now + max_short);
   }
   cohort->since = now;
   renewing_holds_ += request.renew ? 1 : 0;
@@ -89,6 +91,7 @@ void Engine::end_hold(Instant now, const CohortPtr& cohort) {
   output_.statistics->ended(now, *cohort->hold->record());
   by_token_.erase(random_of(cohort->hold->record()->token));
   renewing_holds_ -= cohort->hold->terms().renew ? 1 : 0;
+  stop_watching(*cohort);
   cohort->hold.reset();
 }
 

@@ -92,6 +92,9 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
     if (cohort->hold) {
       cohort->may_reappear = cohort->may_reappear || (cohort->unanswered && !old_is_dead);
       cohort->unanswered = false;
+      if (settings_.watches && !cohort->hold->terms().renew) {
+        doubt(now, cohort);
+      }
     }
   }
   departures_.on_connected(old_is_dead);

@@ -48,6 +48,7 @@ void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
     rearm(cohort);
   }
   send(now, std::move(command), std::move(pending));
+  watch(now, due);
 }
 
 void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& reply) {
@@ -89,7 +90,6 @@ void Engine::on_renewal_letter(Instant now, const Pending& pending, std::size_t 
                                char letter) {
   const auto& cohort = pending.renewal.cohorts[place];
   auto& hold = *cohort->hold;
-  const auto& terms = hold.terms();
   switch (letter) {
     case 'b':
       // If the lease was passed on since, the request was for its former holder.
@@ -101,7 +101,7 @@ void Engine::on_renewal_letter(Instant now, const Pending& pending, std::size_t 
       break;
     case 'k':
       ++output_.counters.renewals;
-      hold.on_renewed(pending.sent, terms.renew ? terms.ttl : Duration::zero());
+      hold.on_renewed(pending.sent, pending.renewal.spans[place]);
       rearm(cohort);
       if (hold.record()->part) {
         act(Renewed{hold.record()->id});
@@ -115,7 +115,7 @@ void Engine::on_renewal_letter(Instant now, const Pending& pending, std::size_t 
       break;
     default:
       // An error says nothing about the lease, so it is not lost.
-      hold.on_unknown(now + std::min<Duration>(std::chrono::seconds{1}, terms.ttl / 10));
+      hold.on_unknown(now + std::min<Duration>(std::chrono::seconds{1}, hold.terms().ttl / 10));
       rearm(cohort);
   }
 }

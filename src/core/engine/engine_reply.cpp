@@ -90,6 +90,9 @@ void Engine::on_own_reply(Instant now, const Pending& pending, const Reply& repl
     contended_.note(cohort->lock.key, is_busy || !cohort->attempt->ticket().empty());
   }
   step(now, cohort, outcome);
+  if (cohort->attempt && cohort->attempt->polls()) {
+    watch_foreign(now, cohort);
+  }
   if (std::holds_alternative<Attempt::Nothing>(outcome) && cohort->waiters.front().request.part) {
     act(Queued{cohort->waiters.front().id, true, cohort->attempt->ticket()});
   }

@@ -2,8 +2,16 @@
 #include "core/engine/hold.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace dlock::core {
+namespace {
+
+constexpr Duration min_doubt =
+    std::chrono::milliseconds{100};  ///< between the second and the third
+constexpr int max_doubts = 20;
+
+}  // namespace
 
 Hold::Hold(std::shared_ptr<LeaseRecord> record, Terms terms, Instant valid_until, Duration length,
            Drift drift, double jitter)
@@ -63,10 +71,16 @@ Loss Hold::overdue(Instant now) const {
 
 void Hold::on_queued() { renewing_ = queued_ = true; }
 
-void Hold::on_renewing() {
+void Hold::on_renewing(Instant now) {
   renewing_ = true;
   queued_ = is_bare_ = false;
   record_by_ = Instant::max();
+  if (std::exchange(is_doubted_, false)) {
+    doubts_ = static_cast<std::uint8_t>(std::min(doubts_ + 1, max_doubts));
+    doubted_at_ = now;
+  } else {
+    doubts_ = 0;
+  }
 }
 
 void Hold::on_renewed(Instant sent, Duration ttl) {
@@ -83,6 +97,17 @@ void Hold::on_renewed(Instant sent, Duration ttl) {
 void Hold::on_unknown(Instant when) {
   renewing_ = queued_;
   renew_at_ = when;
+}
+
+void Hold::doubt(Instant now) {
+  is_doubted_ = true;
+  const auto pause =
+      doubts_ == 0 ? Duration{} : std::min(min_doubt * (1 << (doubts_ - 1)), length_ / 3);
+  record_by(std::max(now, doubted_at_ + pause));
+}
+
+bool Hold::is_only_doubted(Instant now) const {
+  return is_doubted_ && !(renews() && renew_at_ <= now);
 }
 
 void Hold::record_by(Instant when) { record_by_ = std::min(record_by_, when); }

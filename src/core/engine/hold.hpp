@@ -95,7 +95,7 @@ class Hold {
   /// A renewal is due, and waits in the queue.
   void on_queued();
   /// A renewal is sent.
-  void on_renewing();
+  void on_renewing(Instant now);
   /// The server confirmed the lease, in reply to a request (renewal or repeated acquire) with `ttl`
   /// that left at `sent`.
   void on_renewed(Instant sent, Duration ttl);
@@ -104,6 +104,12 @@ class Hold {
   /// A hand-off inside this process must reach the server's record by `when`: by a renewal that
   /// leaves from now on, since one that is under way does not carry it.
   void record_by(Instant when);
+  /// Others wrote its key, and may have ended the lease: the next renewal, which is due now, says
+  /// so. Due a little later, if such doubts were false a moment ago: the holders of permits write
+  /// their common key again and again.
+  void doubt(Instant now);
+  /// Whether the next renewal has no other purpose than to end a doubt.
+  [[nodiscard]] bool is_only_doubted(Instant now) const;
   /// The server's record has no fence yet; it must have it by `when`.
   void begin_bare(Instant when) {
     is_bare_ = true;
@@ -150,6 +156,9 @@ class Hold {
   bool queued_ = false;
   bool is_bare_ = false;
   bool is_recorded_ = true;
+  bool is_doubted_ = false;
+  std::uint8_t doubts_ = 0;  ///< the renewals in a row, up to the last one, that ended a doubt
+  Instant doubted_at_;       ///< when the last of these left
 };
 
 }  // namespace dlock::core

@@ -26,6 +26,7 @@ void Link::on_connected(Instant now) {
   connecting_ = false;
   reconnect_at_.reset();
   heard_ = answered_ = now;
+  may_watch_ = true;
 }
 
 void Link::on_disconnected() {

@@ -78,6 +78,9 @@ class Link {
   /// The server refuses this user a command that a block needs. It would refuse the next one too.
   void on_blocks_refused() { runs_blocks_ = false; }
   [[nodiscard]] bool runs_blocks() const { return runs_blocks_; }
+  /// The server does not tell of changes of keys on this connection.
+  void on_watch_refused() { may_watch_ = false; }
+  [[nodiscard]] bool may_watch() const { return may_watch_; }
   void on_enrolled(Instant now) { enrolled_ = now; }
   /// When to renew this client's registration; none without a connection.
   [[nodiscard]] std::optional<Instant> enroll_at() const;
@@ -93,6 +96,7 @@ class Link {
   bool connecting_ = false;
   bool ever_connected_ = false;
   bool runs_blocks_ = true;
+  bool may_watch_ = true;
   Instant heard_;
   Instant answered_;  ///< when the last reply came, or the connection was made
   std::optional<Instant> enrolled_;

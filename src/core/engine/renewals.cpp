@@ -121,19 +121,26 @@ Command Renewals::call(Instant now, const std::vector<CohortPtr>& due, RenewalBa
   batch.cohorts.reserve(due.size());
   batch.randoms.reserve(due.size());
   batch.sequences.reserve(due.size());
+  batch.spans.reserve(due.size());
   auto timeout = request_timeout_;
   for (const auto& cohort : due) {
     auto& hold = *cohort->hold;
     const auto& record = *hold.record();
-    // A lease without renewal must not get longer.
-    const auto ttl = hold.terms().renew ? hold.terms().ttl : record.left(now);
+    // A lease without renewal must not get longer. Of permits that are only doubted the key stays
+    // as it is: the holders, who share it, would make each other doubt for ever.
+    const bool only_looks = kind == Kind::permits && hold.is_only_doubted(now);
+    const bool extends = hold.terms().renew && !only_looks;
+    const auto ttl = only_looks           ? Duration{milliseconds{1}}
+                     : hold.terms().renew ? hold.terms().ttl
+                                          : record.left(now);
     const auto ttl_ms = std::max<std::int64_t>(std::chrono::ceil<milliseconds>(ttl).count(), 1);
     command.renewals.push_back(
         {cohort->lock.key, record.token, ttl_ms, record.fence.counter, record.fence.sequence});
     batch.randoms.push_back(random_of(record.token));
     batch.sequences.push_back(record.fence.sequence);
+    batch.spans.push_back(extends ? hold.terms().ttl : Duration::zero());
     batch.cohorts.push_back(cohort);
-    hold.on_renewing();
+    hold.on_renewing(now);
     // A lease that ends soon needs time for another try on a new connection.
     if (!is_patient_) {
       timeout = std::min(timeout, std::max((hold.timer() - now) / 2, min_timeout));

@@ -21,6 +21,7 @@ struct RenewalBatch {
   std::vector<CohortPtr> cohorts;
   std::vector<RandomBits> randoms;  ///< of their tokens, to tell them from later ones
   std::vector<int> sequences;       ///< of their fences, as the call carries them
+  std::vector<Duration> spans;      ///< from the call on, for which they live; zero: unchanged
 
   /// Whether the lease at `i` is still the one in the call.
   [[nodiscard]] bool is_current(std::size_t i) const {

@@ -167,6 +167,10 @@ void Router::on_message(Instant now, ServerId server, std::string_view message) 
   touch(now, *shards_[server]).on_message(now, message);
 }
 
+void Router::on_changed(Instant now, ServerId server, std::optional<std::string_view> key) {
+  touch(now, *shards_[server]).on_changed(now, key);
+}
+
 void Router::count_as_silent(ServerId server, bool is_silent) {
   shards_[server]->engine.count_as_silent(is_silent);
 }

@@ -66,6 +66,7 @@ class Router {
   void on_disconnected(Instant now, ServerId server, const std::string& why);
   void on_reply(Instant now, ServerId server, const Reply& reply);
   void on_message(Instant now, ServerId server, std::string_view message);
+  void on_changed(Instant now, ServerId server, std::optional<std::string_view> key);
   /// Whether `server` is known to be silent: no release waits for its answer from now on.
   void count_as_silent(ServerId server, bool is_silent);
   /// The server of the lease's key confirmed it; see `Engine::on_unblocked`.

@@ -25,6 +25,7 @@ enum class Verb : std::uint8_t {
   enroll,     ///< SET key value PX life: this client's registration
   withdraw,   ///< DEL key: the registration again
   ping,       ///< PING
+  watch,      ///< EXISTS keys..., so that the server tells of the next change of each
 };
 
 /// An acquire or a release without its script, for a mutex that nobody waits for. To acquire: a
@@ -82,6 +83,8 @@ struct Reply {
   /// block was not run.
   std::optional<BlockReply> block{};
   bool refuses_blocks = false;  ///< this user may not run such blocks
+  /// To a watch: the server tells of no changes, for the reason in `what`.
+  bool refuses_watch = false;
 };
 
 /// Splits a reply or a message into its words.

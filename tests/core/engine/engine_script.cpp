@@ -357,6 +357,11 @@ std::string EngineScript::line(const Command& command) {
       return "withdraw";
     case Verb::ping:
       return "ping";
+    case Verb::watch: {
+      std::string text = "watch";
+      for (const auto& key : command.keys) text += " " + key;
+      return text;
+    }
   }
   return "?";
 }

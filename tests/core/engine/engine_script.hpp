@@ -75,6 +75,8 @@ class EngineScript {
   void noscript();
   void message(std::string_view text);  ///< a grant is proven by `seal`
   void forged(std::string_view text);   ///< without a proof but what it says itself
+  void changed(std::string_view key) { engine.on_changed(now_, key), note(); }
+  void flushed() { engine.on_changed(now_, std::nullopt), note(); }
   void timer() { engine.on_timer(now_), note(); }
   void close() { engine.close(now_), note(); }
   void withdraw() { engine.withdraw(now_), note(); }

@@ -22,7 +22,7 @@ TEST_F(HoldTest, TheMarginTakesAtMostAQuarterOfAShortLease) {
 TEST_F(HoldTest, ALeaseIsLostAtTheEndOfItsLongestHold) {
   auto lease = hold({30s, true, 1s, at(35s)});
   EXPECT_EQ(lease.timer(), at(10s));
-  lease.on_renewing();
+  lease.on_renewing({});
   lease.on_renewed(at(10s), 30s);
   EXPECT_EQ(record->end(), at(35s));
   EXPECT_EQ(lease.timer(), at(35s));

@@ -49,7 +49,7 @@ TEST_F(HoldTest, AGrantedLeaseIsRenewedAfterAThirdOfItsClaim) {
 
 TEST_F(HoldTest, AConfirmedRenewalCountsFromWhenItLeft) {
   auto lease = hold();
-  lease.on_renewing();
+  lease.on_renewing({});
   lease.on_renewed(at(10s), 30s);
   EXPECT_EQ(record->end(), at(39698ms));
   EXPECT_EQ(lease.timer(), at(20s));
@@ -57,7 +57,7 @@ TEST_F(HoldTest, AConfirmedRenewalCountsFromWhenItLeft) {
 
 TEST_F(HoldTest, AnOlderConfirmationNeverTakesValidityBack) {
   auto lease = hold();
-  lease.on_renewing();
+  lease.on_renewing({});
   lease.on_renewed(at(10s), 30s);
   lease.on_renewed(at(5s), 30s);
   lease.on_renewed(at(10s), 1s);
@@ -68,7 +68,7 @@ TEST_F(HoldTest, AnOlderConfirmationNeverTakesValidityBack) {
 TEST_F(HoldTest, AShorterConfirmationStillPutsOffTheNextRenewal) {
   // A token granted for 3 s whose holder wants 100 ms: the server keeps the longer expiry.
   Hold lease{record, {100ms, true, 10ms, {}}, valid_until(at(0s), 3s, Drift{}), 3s, Drift{}, 0};
-  lease.on_renewing();
+  lease.on_renewing({});
   lease.on_renewed(at(1s), 100ms);
   EXPECT_EQ(record->end(), at(2968ms));
   EXPECT_GT(lease.timer(), at(1033ms));
@@ -76,14 +76,14 @@ TEST_F(HoldTest, AShorterConfirmationStillPutsOffTheNextRenewal) {
 
 TEST_F(HoldTest, WhileARenewalIsUnderWayOnlyTheLossIsTimed) {
   auto lease = hold();
-  lease.on_renewing();
+  lease.on_renewing({});
   EXPECT_EQ(lease.timer(), at(28698ms));
   EXPECT_FALSE(lease.renewal_due(at(20s), 0ms));
 }
 
 TEST_F(HoldTest, ARenewalOfUnknownFateIsRepeatedAndTakesNothingAway) {
   auto lease = hold();
-  lease.on_renewing();
+  lease.on_renewing({});
   lease.on_unknown(at(13s));
   EXPECT_EQ(record->end(), at(29698ms));
   EXPECT_EQ(lease.timer(), at(13s));
