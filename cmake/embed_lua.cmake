@@ -1,5 +1,5 @@
-# Writes OUTPUT, a C++ header with two constants for each script of SCRIPT_DIR, its text and (with
-# _sha behind the name) the digest by which EVALSHA calls it:
+# Writes OUTPUT, a C++ header with a constant of type Script (script/script.hpp) for each script of
+# SCRIPT_DIR:
 #
 #   src/script/mutex/acquire.lua  ->  dlock::script::acquire
 #   src/script/mutex/break.lua    ->  dlock::script::break_    (a C++ keyword)
@@ -49,7 +49,7 @@ set(keywords and break case catch class continue default delete do else enum exp
     virtual void volatile while xor)
 
 set(header "// Generated from src/script by cmake/embed_lua.cmake: edit those instead.\n")
-string(APPEND header "#pragma once\n\n#include <string_view>\n\nnamespace dlock::script {\n\n")
+string(APPEND header "#pragma once\n\n#include \"script/script.hpp\"\n\nnamespace dlock::script {\n\n")
 
 list(SORT names)
 foreach(file IN LISTS names)
@@ -68,9 +68,15 @@ foreach(file IN LISTS names)
     if(NOT delimiter EQUAL -1)
         message(FATAL_ERROR "${path_of_${file}}: must not contain the text )lua\"")
     endif()
+    if(NOT text MATCHES "^#!lua[^\n]*\n")
+        message(FATAL_ERROR "${path_of_${file}}: must begin with #!lua")
+    endif()
     string(SHA1 sha "${text}")
-    string(APPEND header "inline constexpr std::string_view ${name} = R\"lua(${text})lua\";\n")
-    string(APPEND header "inline constexpr std::string_view ${name}_sha = \"${sha}\";\n\n")
+    string(LENGTH "${CMAKE_MATCH_0}" first_line)
+    string(SUBSTRING "${text}" ${first_line} -1 plain)
+    string(SHA1 plain_sha "${plain}")
+    string(APPEND header "inline constexpr Script ${name}{R\"lua(${text})lua\",\n")
+    string(APPEND header "    \"${sha}\", \"${plain_sha}\"};\n\n")
 endforeach()
 
 string(APPEND header "}  // namespace dlock::script\n")

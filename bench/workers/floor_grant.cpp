@@ -21,15 +21,15 @@ class Waiter {
         seen_("dlock1:sw:{" + key_ + '}'),
         ttl_(std::to_string(start.ttl.count())),
         claim_(std::to_string(std::min<std::int64_t>(3000, start.ttl.count()))),
-        acquire_sha_(script::acquire_sha),
-        release_sha_(script::release_sha) {
+        acquire_sha_(script::acquire.sha),
+        release_sha_(script::release.sha) {
     char id[17];
     std::snprintf(id, sizeof id, "%08x%08x", static_cast<unsigned>(::getpid()),
                   static_cast<unsigned>(worker));
     client_ = id;
     link_.call({"HELLO", "3"});
-    load(link_, script::acquire);
-    load(link_, script::release);
+    load(link_, script::acquire.text);
+    load(link_, script::release.text);
     link_.call({"SSUBSCRIBE", "dlock1:c:" + client_});
   }
 

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "core/wire/keys.hpp"
+#include "doctor/service.hpp"
 
 namespace dlock::detail {
 namespace {
@@ -101,6 +102,41 @@ void judge_presence(const ExaminedNode& node, const CheckedNode& summary,
   const auto grade = node.has_locks ? Grade::danger : fails_over ? Grade::warning : Grade::note;
   findings.add(grade, name_of(facts.role) + ": " + facts.problem, why,
                "check that it runs, its address as seen from this machine, and its passwords");
+}
+
+// What the server is, beside a Redis of one's own.
+void judge_service(const Facts& node, Findings& findings) {
+  findings.begin("service", node.address);
+  if (const auto* const service = service_of(node)) {
+    findings.add(Grade::ok,
+                 std::string{service->name} + ": docs/servers.md has what is known of it");
+  }
+  if (node.has_slots) {
+    findings.add(
+        Grade::ok,
+        "one endpoint that has slots, as a cluster behind it: each slot has a fence counter");
+  }
+  if (node.speaks_resp2) {
+    findings.add(Grade::ok,
+                 "it speaks RESP2: a second connection of each client hears its messages");
+  }
+}
+
+// A quorum counts servers.
+void judge_identities(const std::vector<ExaminedNode>& nodes, Findings& findings) {
+  findings.begin("node", "");
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const auto id = text_in(nodes[i].facts.info, "run_id");
+    if (!nodes[i].has_locks || !redis::tells_servers_apart(id)) continue;
+    for (std::size_t j = i + 1; j < nodes.size(); ++j) {
+      if (!nodes[j].has_locks || text_in(nodes[j].facts.info, "run_id") != id) continue;
+      findings.add(Grade::danger,
+                   nodes[i].facts.address + " and " + nodes[j].facts.address +
+                       " are the same server (run_id " + id + ")",
+                   "it would count twice in a majority, so dlock refuses to lock there",
+                   "name servers that are independent of each other");
+    }
+  }
 }
 
 // The server that has the locks must accept writes.
@@ -359,6 +395,7 @@ Checkup diagnose(const Examination& examination) {
       continue;
     }
     if (node.has_locks) judge_role(facts, findings);
+    if (node.has_locks) judge_service(facts, findings);
     judge_round_trip(facts, summary, examination.request_timeout, findings);
     judge_drift(facts, summary, examination.drift_rate, findings);
     if (!node.has_locks && !fails_over) continue;  // a copy, whose settings do not matter
@@ -372,6 +409,7 @@ Checkup diagnose(const Examination& examination) {
     judge_rights(facts, node.rights, examination.prefix, findings);
     judge_keys(facts, node.keys, findings);
   }
+  judge_identities(examination.nodes, findings);
   judge_versions(checkup.nodes, findings);
   judge_clocks_together(checkup.nodes, findings);
   judge_agreement(examination.nodes, findings);

@@ -71,6 +71,6 @@ void judge_sentinel(const redis::NodeFacts& node, Findings& findings);
 [[nodiscard]] std::optional<std::int64_t> number_in(const redis::NodeFacts::Fields& fields,
                                                     std::string_view name);
 /// The text of a field; empty: the field is missing.
-[[nodiscard]] std::string text_in(const redis::NodeFacts::Fields& fields, std::string_view name);
+using redis::text_in;
 
 }  // namespace dlock::detail

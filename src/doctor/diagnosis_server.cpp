@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "doctor/diagnosis.hpp"
+#include "doctor/service.hpp"
 
 namespace dlock::detail {
 namespace {
@@ -98,9 +99,13 @@ void judge_snapshots(const Facts& node, Findings& findings) {
   constexpr std::string_view why =
       "the locks it loses are free again while their holders work; these learn of it at their next "
       "renewal";
+  const auto* const service = service_of(node);
   const std::string fix =
-      "CONFIG SET appendonly yes, CONFIG SET appendfsync everysec, and the same in the server's "
-      "configuration file; or keep it down for the longest ttl before it comes back";
+      service != nullptr && !service->set_persistence.empty()
+          ? std::string{service->set_persistence}
+          : "CONFIG SET appendonly yes, CONFIG SET appendfsync everysec, and the same in the "
+            "server's "
+            "configuration file; or keep it down for the longest ttl before it comes back";
   const bool fails = text_in(node.info, "rdb_last_bgsave_status") == "err";
   if (!node.config.contains("save")) {
     findings.add(
@@ -143,24 +148,33 @@ std::optional<std::int64_t> number_in(const Facts::Fields& fields, std::string_v
   return value;
 }
 
-std::string text_in(const Facts::Fields& fields, std::string_view name) {
-  const auto found = fields.find(name);
-  return found == fields.end() ? std::string{} : found->second;
-}
-
 void judge_eviction(const Facts& node, Findings& findings) {
   findings.begin("eviction", node.address);
+  const auto* const service = service_of(node);
   const auto policy = text_in(node.info, "maxmemory_policy");
+  const std::string why =
+      "a server that is full drops locks while they are held: all of them have an expiry";
+  if (service != nullptr && service->eviction == Service::Eviction::fixed) {
+    return findings.add(
+        Grade::danger,
+        std::string{service->name} +
+            " evicts keys that have an expiry when it is full, and nobody can change "
+            "that",
+        why, std::string{service->set_eviction});
+  }
   if (policy.empty()) return findings.unknown(why_unknown(node, "INFO"));
   if (policy == "noeviction") {
     findings.add(Grade::ok, "maxmemory-policy noeviction: no lock is dropped");
     return judge_memory(node, findings);
   }
-  const std::string why =
-      "a server that is full drops locks while they are held: all of them have an expiry";
-  const std::string fix =
-      "CONFIG SET maxmemory-policy noeviction, and the same in the server's configuration file";
+  const std::string fix = service != nullptr && !service->set_eviction.empty()
+                              ? std::string{service->set_eviction}
+                              : "CONFIG SET maxmemory-policy noeviction, and the same in the "
+                                "server's configuration file";
   const auto limit = number_in(node.info, "maxmemory").value_or(0);
+  if (limit == 0 && service != nullptr) {  // a service has a limit all the same
+    return findings.add(Grade::danger, "maxmemory-policy " + policy, why, fix);
+  }
   if (limit == 0) {
     return findings.add(Grade::note, "maxmemory-policy " + policy + ", but no maxmemory", why, fix);
   }

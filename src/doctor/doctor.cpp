@@ -65,8 +65,10 @@ class Probes {
 
  private:
   ServerProbe& add(const redis::Connection::Settings& settings, std::string address, Role role) {
+    std::vector<std::string> hosts{settings_.endpoint.host};
+    for (const auto& named : settings_.endpoint.addresses) hosts.push_back(named.host);
     list_.push_back({std::make_unique<ServerProbe>(settings, std::move(address), role, timeout_,
-                                                   settings_.endpoint.service),
+                                                   settings_.endpoint.service, std::move(hosts)),
                      false});
     return *list_.back().node;
   }

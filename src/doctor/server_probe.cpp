@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "dlock/error.hpp"
-#include "redis/login.hpp"
 
 namespace dlock::redis {
 namespace {
@@ -27,19 +26,6 @@ std::int64_t number(std::string_view text) {
   return error == std::errc{} && end == text.data() + text.size() ? value : 0;
 }
 
-// INFO: lines of `name:value` and headings.
-void read_info(std::string_view text, NodeFacts::Fields& into) {
-  while (!text.empty()) {
-    const auto end = std::min(text.find("\r\n"), text.size());
-    const auto line = text.substr(0, end);
-    const auto colon = line.find(':');
-    if (!line.starts_with('#') && colon != line.npos) {
-      into.insert_or_assign(std::string{line.substr(0, colon)}, line.substr(colon + 1));
-    }
-    text.remove_prefix(std::min(end + 2, text.size()));
-  }
-}
-
 }  // namespace
 
 std::string display_address(std::string_view host, int port) {
@@ -50,12 +36,15 @@ std::string display_address(std::string_view host, int port) {
 
 ServerProbe::ServerProbe(const Connection::Settings& settings, std::string address,
                          NodeFacts::Role role, std::chrono::milliseconds timeout,
-                         std::string service)
+                         std::string service, std::vector<std::string> url_hosts)
     : timeout_(timeout), service_(std::move(service)) {
+  facts_.url_hosts = std::move(url_hosts);
   facts_.address = std::move(address);
   facts_.role = role;
   try {
     connection_ = Connection::open(settings);
+    facts_.has_slots = connection_->has_slots();
+    facts_.speaks_resp2 = connection_->listener_fd() >= 0;
   } catch (const Error& error) {
     facts_.problem = error.what();
     problem_code_ = error.reason();
@@ -104,7 +93,13 @@ void ServerProbe::ask() {
     facts_.service["ckquorum"] = call({"SENTINEL", "CKQUORUM", service_}).text;
     return;
   }
-  if (greeting["role"] == "replica") facts_.role = NodeFacts::Role::replica;
+  if (facts_.version.empty()) {  // it does not know HELLO
+    facts_.server = "redis";
+    facts_.version = text_in(facts_.info, "redis_version");
+  }
+  if (greeting["role"] == "replica" || text_in(facts_.info, "role") == "slave") {
+    facts_.role = NodeFacts::Role::replica;
+  }
   ask_fields({"CONFIG", "GET", "save", "appendfsync", "client-output-buffer-limit",
               "busy-reply-threshold", "min-replicas-to-write", "min-replicas-max-lag", "dir"},
              facts_.config);

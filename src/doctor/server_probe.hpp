@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "redis/connection.hpp"
+#include "redis/info.hpp"
 
 namespace dlock::redis {
 
@@ -23,15 +24,18 @@ struct ClockReading {
 
 struct NodeFacts {
   enum class Role { primary, replica, sentinel };
-  using Fields = std::map<std::string, std::string, std::less<>>;
+  using Fields = redis::Fields;
 
   std::string address;
+  std::vector<std::string> url_hosts;  ///< the names by which the user knows the store
   Role role = Role::primary;
   std::string problem;  ///< why there is no answer; then the following members are incomplete
   std::string server;   ///< "redis", "valkey"
   std::string version;
-  Fields info;     ///< from INFO
-  Fields config;   ///< from CONFIG GET, the settings that matter to locks
+  bool has_slots = false;     ///< all keys of a command must be in one slot
+  bool speaks_resp2 = false;  ///< and not RESP3
+  Fields info;                ///< from INFO
+  Fields config;              ///< from CONFIG GET, the settings that matter to locks
   Fields service;  ///< from a Sentinel: SENTINEL MASTER, and the answer to CKQUORUM as "ckquorum"
   std::map<std::string, std::string, std::less<>> unknown;  ///< refused command -> the reason
   std::vector<ClockReading> clock;                          ///< in order of time
@@ -47,7 +51,8 @@ class ServerProbe {
  public:
   /// Connects. With the role sentinel: to a Sentinel, about `service`.
   ServerProbe(const Connection::Settings& settings, std::string address, NodeFacts::Role role,
-              std::chrono::milliseconds timeout, std::string service = {});
+              std::chrono::milliseconds timeout, std::string service = {},
+              std::vector<std::string> url_hosts = {});
 
   /// Asks for everything but the clock.
   void ask();

@@ -62,7 +62,7 @@ ElectionState look_at_election(ServerSet& servers, std::string_view key, const R
     for (const auto& [term, count] : count_terms(replies)) largest = std::max(largest, count);
     return largest >= servers.majority() || largest + open < servers.majority();
   };
-  const auto replies = servers.run({script::leader, script::leader_sha, keys, {}}, decide, limits);
+  const auto replies = servers.run({script::leader, keys, {}}, decide, limits);
   const auto terms = count_terms(replies);
   const auto term = std::ranges::find_if(terms, leads);
   ElectionState state;

@@ -82,8 +82,7 @@ void LeaderValue::send(const std::stop_token& stop) {
     const auto followers = count_followers(replies);
     return followers >= servers_.majority() || followers + open < servers_.majority();
   };
-  const auto replies =
-      servers_.run({script::proclaim, script::proclaim_sha, keys, arguments}, decide, {stop});
+  const auto replies = servers_.run({script::proclaim, keys, arguments}, decide, {stop});
   for (const auto& reply : replies) {
     if (const auto mute = reply.find(" mute "); mute != std::string::npos) {
       client_->log(LogLevel::warning, "could not tell the observers of \"" + name_ +
@@ -145,8 +144,7 @@ void LeaderValue::withdraw() noexcept {
         const auto decide = [](const ServerSet::Replies& /*replies*/, std::size_t open) {
           return open == 0;
         };
-        (void)servers_.run({script::resign, script::resign_sha, keys, arguments}, decide,
-                           {{}, end, farewell});
+        (void)servers_.run({script::resign, keys, arguments}, decide, {{}, end, farewell});
       }
     } catch (const std::exception& error) {
       // Without its lock the value does not count.

@@ -227,7 +227,7 @@ BreakOutcome break_mutex(LockReader& reader, const core::LockKeys& names, core::
   const auto sequence = std::to_string(fence.sequence);
   const auto run = [&](std::string_view how) {
     const std::array<std::string_view, 3> arguments{counter, sequence, how};
-    return reader.run(script::break_, script::break__sha, keys, arguments).text;
+    return reader.run(script::break_, keys, arguments).text;
   };
   auto asked = run("ask");
   if (asked == "not_holder" && !await_record(reader, names.lock, recording_time).is_missing) {
@@ -250,8 +250,7 @@ BreakOutcome break_unrecorded(LockReader& reader, const core::LockKeys& names,
   const auto record = await_record(reader, names.lock, timeout);
   if (!record.is_missing) return BreakOutcome::not_holder;
   const std::array<std::string_view, 3> arguments{"", record.value, "force"};
-  const auto outcome =
-      reader.run(script::break_, script::break__sha, break_keys(reader, names), arguments).text;
+  const auto outcome = reader.run(script::break_, break_keys(reader, names), arguments).text;
   return outcome == "broken" ? BreakOutcome::broken : BreakOutcome::not_holder;
 }
 
@@ -262,7 +261,7 @@ BreakOutcome break_permits(LockReader& reader, const core::LockKeys& names, core
   const auto counter = std::to_string(fence.counter);
   const auto run = [&](std::string_view how) {
     const std::array<std::string_view, 2> arguments{counter, how};
-    return reader.run(script::permits_break, script::permits_break_sha, keys, arguments).text;
+    return reader.run(script::permits_break, keys, arguments).text;
   };
   const auto asked = fence.sequence == 0 ? run("ask") : "not_holder";
   if (asked == "not_holder") return BreakOutcome::not_holder;

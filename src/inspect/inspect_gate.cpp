@@ -59,7 +59,7 @@ std::optional<GateInfo> look(Client& client, Kind kind, std::string_view name) {
   const auto names = core::lock_keys(key);
   const std::array keys{names.lock, names.queue, names.seen, core::parts_key(key)};
   LockReader reader{state.config()};
-  const auto reply = reader.run(script::inspect_gate, script::inspect_gate_sha, keys, {});
+  const auto reply = reader.run(script::inspect_gate, keys, {});
   if (reply.elements.size() < 5) return std::nullopt;
   auto gate = read_gate(reply.elements);
   name_parties(reader, gate);

@@ -160,7 +160,7 @@ void LockReader::look_at_some(std::span<const std::string> keys, Wanted wanted,
     all_keys.insert(all_keys.end(),
                     {std::move(names.lock), std::move(names.queue), std::move(names.seen)});
   }
-  const auto reply = run(script::inspect, script::inspect_sha, all_keys, mode);
+  const auto reply = run(script::inspect, all_keys, mode);
   const auto now_us = integer(element(reply, 0).text);
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const auto& parts = element(reply, i + 1).elements;

@@ -39,7 +39,7 @@ void Semaphore::resize(std::int64_t size) {
   const std::array keys{names.lock, names.queue, names.seen, config.fence_key_for(names.lock)};
   const std::array<std::string_view, 1> arguments{text};
   detail::SideChannel store{config};
-  const auto reply = store.run(script::permits_resize, script::permits_resize_sha, keys, arguments);
+  const auto reply = store.run(script::permits_resize, keys, arguments);
   if (reply.text == "shared") {
     throw_error(errc::usage, core::disagreement(names.lock, size, core::shared_capacity));
   }

@@ -1,257 +1,130 @@
 // One connection to a Redis server: log in, send commands, take replies and pushes.
 #include "redis/connection.hpp"
 
-#include <poll.h>
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <charconv>
-#include <cstring>
-#include <system_error>
 #include <thread>
 #include <utility>
 
-#include "redis/buffer.hpp"
 #include "redis/cluster.hpp"
 #include "redis/dial.hpp"
 #include "redis/incoming.hpp"
+#include "redis/listener.hpp"
 #include "redis/login.hpp"
 #include "redis/resp3.hpp"
 #include "redis/sentinel.hpp"
-#include "redis/tls.hpp"
+#include "redis/stream.hpp"
 
 namespace dlock::redis {
-namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::size_t read_size = 16 * 1024;  // a record of TLS is not longer
-
-using Outcome = TlsStream::Outcome;
-
-Outcome outcome_of(ssize_t result, std::size_t& count) {
-  if (result >= 0) {
-    count = static_cast<std::size_t>(result);
-    return Outcome::done;
-  }
-  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? Outcome::later
-                                                                   : Outcome::broken;
-}
-
-// With TLS 1.3 a server refuses a client's certificate after the handshake, and its alert may be
-// lost.
-std::string advice(const std::optional<Tls>& tls) {
-  if (!tls) return "check that the URL leads to a Redis server, and not to its TLS port";
-  return tls->certificate.empty() ? "the server may want a client certificate: add "
-                                    "?cert=/path/client.crt&key=/path/client.key"
-                                  : "check that the server accepts the client certificate";
-}
-
-constexpr std::size_t max_head = 24;  // a letter, digits, and twice the end of a line
-
-// These write, and return where the next bytes go.
-char* put_bytes(char* to, std::string_view bytes) {
-  std::memcpy(to, bytes.data(), bytes.size());
-  return to + bytes.size();
-}
-
-char* put_head(char* to, char kind, std::size_t count) {
-  *to++ = kind;
-  to = std::to_chars(to, to + max_head, count).ptr;
-  *to++ = '\r';
-  *to++ = '\n';
-  return to;
-}
-
-char* put_field(char* to, std::string_view field) {
-  to = put_bytes(put_head(to, '$', field.size()), field);
-  *to++ = '\r';
-  *to++ = '\n';
-  return to;
-}
-
-}  // namespace
-
 struct Connection::Impl {
-  explicit Impl(int fd) : socket(fd) {}
+  Impl(int fd, const Endpoint& endpoint, Deadline deadline)
+      : stream(fd, endpoint, deadline), where(endpoint.display()) {}
   static std::unique_ptr<Impl> open(const Settings& settings, Deadline deadline);
   static std::unique_ptr<Impl> open_first(const Settings& settings, Deadline deadline);
-  void append(std::span<const std::string_view> fields);
-  void append_pieces(std::initializer_list<Piece> pieces);
-  bool flush();
-  bool read();
-  std::optional<resp3::Value> next();
-  std::optional<resp3::Value> await_reply(Deadline deadline);
-  Reply reply_by(Deadline deadline);
-  std::optional<resp3::Value> last_words();
-  bool is_usable();
-  bool note_problem(Outcome outcome);
   void log_in(const Settings& settings, Deadline deadline);
 
-  runtime::Descriptor socket;
-  std::unique_ptr<TlsStream> tls;
-  Buffer output;
-  resp3::Reader reader;
-  std::string where;  // the server's URL, for messages
+  Buffer& room_for(std::size_t replies) {
+    return listener ? listener->room_for(replies, stream.output()) : stream.output();
+  }
+  void append(std::span<const std::string_view> fields);
+  bool flush();
+  bool receive(Receiver& receiver);
+  bool receive_from_both(Receiver& receiver);
+  bool note_problem();
+  Reply reply_by(Stream& from, std::optional<resp3::Value> reply) const;
+
+  Stream stream;
+  std::unique_ptr<Listener> listener;  // with RESP2
+  std::string where;                   // the server's URL, for messages
   std::string problem;
-  std::int64_t id = 0;
+  Greeting greeting;
   bool is_primary = true;
-  bool speaks_resp3 = false;
+  bool has_plain_scripts = false;
   DeleteIfEqual delete_if_equal = DeleteIfEqual::none;
   Endpoint::Address primary;
-  bool read_was_full = false;
-  Traffic own_traffic;
-  Traffic* traffic = &own_traffic;
   // Other clients find a private server's socket by this when its directory is gone.
   runtime::Descriptor hold;
 };
 
-bool Connection::Impl::is_usable() {
-  if (problem.empty() && !socket) problem = "the connection is closed";
-  return problem.empty();
-}
-
-// Always false, so that callers can return it.
-bool Connection::Impl::note_problem(Outcome outcome) {
-  if (outcome == Outcome::ended) {
-    problem = "the server closed the connection";
-  } else {
-    problem = tls ? tls->problem() : std::generic_category().message(errno);
+void Connection::Impl::log_in(const Settings& settings, Deadline deadline) {
+  greeting = redis::log_in(stream, settings, deadline);
+  is_primary = greeting.role.empty() || greeting.role == "master";
+  delete_if_equal = delete_if_equal_of(greeting);
+  if (greeting.speaks_resp2) {
+    listener = std::make_unique<Listener>(dial_peer_of(stream.fd(), deadline), settings.endpoint,
+                                          deadline);
+    log_in_to_listen(listener->stream(), settings, deadline);
   }
-  return false;
 }
 
 void Connection::Impl::append(std::span<const std::string_view> fields) {
-  if (!socket) return;
-  std::size_t room = max_head;
-  for (const auto field : fields) room += max_head + field.size();
-  char* const begin = output.room(room);
-  char* out = put_head(begin, '*', fields.size());
-  for (const auto field : fields) out = put_field(out, field);
-  output.add(static_cast<std::size_t>(out - begin));
+  if (!stream.is_open()) return;
+  if (listener && Listener::takes(fields)) {
+    listener->subscribe(fields);
+  } else {
+    if (listener && fields[0] == "AUTH") listener->repeat(fields);
+    encode(room_for(1), fields);
+  }
 }
 
-void Connection::Impl::append_pieces(std::initializer_list<Piece> pieces) {
-  if (!socket) return;
-  std::size_t room = 0;
-  for (const auto& piece : pieces) room += max_head + piece.bytes.size();
-  char* const begin = output.room(room);
-  char* out = begin;
-  for (const auto& piece : pieces) {
-    out = piece.is_field ? put_field(out, piece.bytes) : put_bytes(out, piece.bytes);
-  }
-  output.add(static_cast<std::size_t>(out - begin));
+// Always false, so that callers can return it.
+bool Connection::Impl::note_problem() {
+  if (problem.empty()) problem = stream.problem();
+  if (problem.empty() && listener) problem = listener->stream().problem();
+  return false;
 }
 
 bool Connection::Impl::flush() {
-  if (!is_usable()) return false;
-  while (!output.empty()) {  // TLS takes a record at a time
-    const auto bytes = output.bytes();
-    std::size_t count = 0;
-    // Without MSG_NOSIGNAL a server that went away would end the program by SIGPIPE.
-    const auto outcome =
-        tls ? tls->write(bytes.data(), bytes.size(), count)
-            : outcome_of(::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL), count);
-    if (outcome == Outcome::later) return true;
-    if (outcome != Outcome::done) return note_problem(outcome);
-    output.take(count);
-    traffic->sent += count;
-  }
+  const bool flushed = stream.flush() && (!listener || listener->stream().flush());
+  return flushed || note_problem();
+}
+
+bool Connection::Impl::receive(Receiver& receiver) {
+  if (listener) return receive_from_both(receiver);
+  do {
+    stream.read();
+    // Delivers the input from before the end: a reply may be in it.
+    for (;;) {
+      if (const auto likely = receiver.likely(); !likely.empty() && stream.skip(likely)) {
+        receiver.on_likely();
+        continue;
+      }
+      const auto value = stream.next();
+      if (!value) break;
+      deliver(*value, receiver);
+    }
+    if (!stream.is_usable()) return note_problem();
+  } while (stream.may_have_more());
   return true;
 }
 
-bool Connection::Impl::read() {
-  read_was_full = false;
-  if (!is_usable()) return false;
-  char* const into = reader.room(read_size);
-  std::size_t count = 0;
-  auto outcome = tls ? tls->read(into, read_size, count)
-                     : outcome_of(::recv(socket.get(), into, read_size, 0), count);
-  if (outcome == Outcome::later) return true;
-  if (outcome == Outcome::done && count == 0) outcome = Outcome::ended;
-  if (outcome != Outcome::done) return note_problem(outcome);
-  reader.add(count);
-  traffic->received += count;
-  read_was_full = count == read_size;
+bool Connection::Impl::receive_from_both(Receiver& receiver) {
+  auto& messages = listener->stream();
+  do {
+    stream.read();
+    messages.read();
+    listener->deliver_messages(receiver);
+    do {
+      while (listener->is_turn_of_other()) {
+        const auto value = stream.next();
+        if (!value) break;
+        listener->on_reply_of_other();
+        deliver(*value, receiver);
+      }
+    } while (listener->deliver_answer(receiver));
+    if (listener->release(stream.output())) stream.flush();
+    if (!stream.is_usable() || !messages.is_usable()) return note_problem();
+  } while (stream.may_have_more() || messages.may_have_more());
   return true;
-}
-
-// The next whole reply or push that was read; none: see problem, or read more.
-std::optional<resp3::Value> Connection::Impl::next() {
-  if (!socket) return std::nullopt;
-  auto value = reader.next();
-  if (!value && problem.empty()) problem = reader.problem();
-  return value;
-}
-
-// The reply to the oldest command; none: see problem.
-std::optional<resp3::Value> Connection::Impl::await_reply(Deadline deadline) {
-  for (;;) {
-    while (const auto value = next()) {
-      if (is_reply(*value)) return value;
-    }
-    if (!problem.empty()) return std::nullopt;
-    if (!flush()) return last_words();
-    const short events = output.empty() ? POLLIN : POLLIN | POLLOUT;
-    if (!wait_for(socket.get(), events, deadline)) {
-      problem = "the server did not answer in time";
-      return std::nullopt;
-    }
-    if (!read()) return std::nullopt;
-  }
-}
-
-Reply Connection::Impl::reply_by(Deadline deadline) {
-  const auto reply = await_reply(deadline);
-  if (!reply) throw Unreachable(errc::unreachable, where + ": " + problem);
-  return tree_of(*reply);
-}
-
-// A server that refuses a client ("max number of clients reached") says so and closes at once: the
-// client's write fails while the error waits to be read.
-std::optional<resp3::Value> Connection::Impl::last_words() {
-  const auto why = std::exchange(problem, {});
-  std::optional<resp3::Value> value;
-  if (read()) value = next();
-  problem = why;
-  if (value && !is_reply(*value)) value.reset();
-  return value;
-}
-
-void Connection::Impl::log_in(const Settings& settings, Deadline deadline) {
-  const auto commands = login_commands(settings.endpoint, settings.client_name);
-  for (const auto& fields : commands) {
-    append(std::vector<std::string_view>{fields.begin(), fields.end()});
-  }
-  for (const auto& command : commands) {
-    const auto reply = await_reply(deadline);
-    if (!reply) {
-      throw Unreachable(errc::unreachable,
-                        problem + " during log-in; " + advice(settings.endpoint.tls));
-    }
-    if (reply->is_error()) {
-      throw_login_error(settings.endpoint, command[0], reply->text());
-    }
-    if (command[0] == "HELLO") {
-      const auto greeting = read_greeting(tree_of(*reply));
-      settings.to_sentinel ? check_sentinel(greeting)
-                           : check_greeting(greeting, settings.endpoint.kind);
-      id = greeting.id;
-      is_primary = greeting.role == "master";
-      speaks_resp3 = reply->type() == resp3::Type::map;  // an array in RESP2
-      delete_if_equal = delete_if_equal_of(greeting);
-    }
-  }
 }
 
 std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& settings,
                                                          Deadline deadline) {
   const auto& endpoint = settings.endpoint;
   const auto log_in_on = [&](int fd) {
-    auto impl = std::make_unique<Impl>(fd);
-    impl->where = endpoint.display();
-    if (endpoint.tls) impl->tls = std::make_unique<TlsStream>(fd, endpoint, deadline);
+    auto impl = std::make_unique<Impl>(fd, endpoint, deadline);
     impl->log_in(settings, deadline);
     return impl;
   };
@@ -302,6 +175,11 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& setting
   }
 }
 
+Reply Connection::Impl::reply_by(Stream& from, std::optional<resp3::Value> reply) const {
+  if (!reply) throw Unreachable(errc::unreachable, where + ": " + from.problem());
+  return tree_of(*reply);
+}
+
 // Any of a quorum's servers.
 std::unique_ptr<Connection::Impl> Connection::Impl::open_first(const Settings& settings,
                                                                Deadline deadline) {
@@ -335,79 +213,97 @@ std::unique_ptr<Connection> Connection::open(const Settings& settings) {
   }
 }
 
-int Connection::fd() const noexcept { return impl_->socket.get(); }
+int Connection::fd() const noexcept { return impl_->stream.fd(); }
 
-std::int64_t Connection::id() const noexcept { return impl_->id; }
+int Connection::listener_fd() const noexcept {
+  return impl_->listener ? impl_->listener->stream().fd() : -1;
+}
 
-bool Connection::tells_changes() const noexcept { return impl_->speaks_resp3; }
+std::int64_t Connection::id() const noexcept { return impl_->greeting.id; }
+
+const std::string& Connection::run_id() const noexcept { return impl_->greeting.run_id; }
+
+bool Connection::has_slots() const noexcept { return impl_->greeting.has_slots; }
+
+bool Connection::tells_changes() const noexcept { return !impl_->listener; }
 
 DeleteIfEqual Connection::delete_if_equal() const noexcept { return impl_->delete_if_equal; }
 
 void Connection::forget_delete_if_equal() noexcept { impl_->delete_if_equal = DeleteIfEqual::none; }
 
-void Connection::count_in(Traffic& traffic) noexcept { impl_->traffic = &traffic; }
+std::string_view Connection::word_for(const script::Script& script, bool whole) const noexcept {
+  if (impl_->has_plain_scripts) return whole ? script.plain() : script.plain_sha;
+  return whole ? script.text : script.sha;
+}
+
+bool Connection::lacks_script(std::string_view error) noexcept {
+  if (error.starts_with("NOSCRIPT")) return true;
+  if (!is_of_first_line(error)) return false;
+  impl_->has_plain_scripts = true;
+  return true;
+}
+
+void Connection::count_in(Traffic& traffic) noexcept {
+  impl_->stream.count_in(traffic);
+  if (impl_->listener) impl_->listener->stream().count_in(traffic);
+}
 
 const Endpoint::Address& Connection::primary() const noexcept { return impl_->primary; }
 
 void Connection::append(std::span<const std::string_view> fields) { impl_->append(fields); }
 
-void Connection::append_pieces(std::initializer_list<Piece> pieces) {
-  impl_->append_pieces(pieces);
+void Connection::append_pieces(std::initializer_list<Piece> pieces, std::size_t replies) {
+  if (impl_->stream.is_open()) encode(impl_->room_for(replies), pieces);
 }
 
 bool Connection::flush() { return impl_->flush(); }
 
 bool Connection::wants_write() const noexcept {
-  return impl_->socket && impl_->problem.empty() && !impl_->output.empty();
+  return impl_->problem.empty() && (impl_->stream.wants_write() || listener_wants_write());
 }
 
-bool Connection::receive(Receiver& receiver) {
-  do {
-    impl_->read();
-    // Delivers the input from before the end: a reply may be in it.
-    for (;;) {
-      if (const auto likely = receiver.likely();
-          !likely.empty() && impl_->socket && impl_->reader.skip(likely)) {
-        receiver.on_likely();
-        continue;
-      }
-      const auto value = impl_->next();
-      if (!value) break;
-      deliver(*value, receiver);
-    }
-    if (!impl_->is_usable()) return false;
-  } while (impl_->read_was_full);
-  return true;
+bool Connection::listener_wants_write() const noexcept {
+  return impl_->listener && impl_->listener->stream().wants_write();
 }
+
+bool Connection::receive(Receiver& receiver) { return impl_->receive(receiver); }
 
 const std::string& Connection::problem() const noexcept { return impl_->problem; }
 
 Reply Connection::call(std::span<const std::string_view> fields,
                        std::chrono::milliseconds timeout) {
-  append(fields);
-  return impl_->reply_by(steady_clock::now() + timeout);
+  const auto deadline = steady_clock::now() + timeout;
+  if (impl_->listener && Listener::takes(fields)) {
+    auto& listener = *impl_->listener;
+    return impl_->reply_by(listener.stream(), listener.call(fields, deadline));
+  }
+  auto& stream = impl_->stream;
+  if (stream.is_open()) encode(stream.output(), fields);
+  return impl_->reply_by(stream, stream.await(is_reply, deadline));
 }
 
 std::vector<Reply> Connection::call_all(const std::vector<std::vector<std::string>>& commands,
                                         std::chrono::milliseconds timeout) {
+  auto& stream = impl_->stream;
   for (const auto& fields : commands) {
-    append(std::vector<std::string_view>{fields.begin(), fields.end()});
+    encode(stream.output(), std::vector<std::string_view>{fields.begin(), fields.end()});
   }
   const auto deadline = steady_clock::now() + timeout;
   std::vector<Reply> replies;
-  while (replies.size() < commands.size()) replies.push_back(impl_->reply_by(deadline));
+  while (replies.size() < commands.size()) {
+    replies.push_back(impl_->reply_by(stream, stream.await(is_reply, deadline)));
+  }
   return replies;
 }
 
 void Connection::hang_up() noexcept {
-  if (impl_->socket) ::shutdown(impl_->socket.get(), SHUT_RDWR);
+  impl_->stream.hang_up();
+  if (impl_->listener) impl_->listener->stream().hang_up();
 }
 
 void Connection::abort() noexcept {
-  if (!impl_->socket) return;
-  const linger drop{1, 0};
-  ::setsockopt(impl_->socket.get(), SOL_SOCKET, SO_LINGER, &drop, sizeof drop);
-  impl_->socket.reset();
+  impl_->stream.abort();
+  if (impl_->listener) impl_->listener->stream().abort();
 }
 
 }  // namespace dlock::redis

@@ -14,6 +14,7 @@
 #include "dlock/error.hpp"
 #include "redis/url.hpp"
 #include "runtime/descriptor.hpp"
+#include "script/script.hpp"
 
 namespace dlock::redis {
 
@@ -70,8 +71,9 @@ struct LocalSocket {
   runtime::Descriptor hold;
 };
 
-/// An open, logged-in RESP3 connection on a non-blocking socket. Not thread-safe: one caller at a
-/// time. Never reconnects; after an error it is good only for destruction.
+/// An open, logged-in connection on a non-blocking socket; or on two, where the server speaks RESP2
+/// and not RESP3: then the second one subscribes. Not thread-safe: one caller at a time. Never
+/// reconnects; after an error it is good only for destruction.
 class Connection {
  public:
   struct Settings {
@@ -79,7 +81,8 @@ class Connection {
     std::string client_name;  ///< for CLIENT LIST; "dlock:" and the client's id
     std::chrono::milliseconds connect_timeout{2'000};
     bool to_sentinel = false;  ///< the endpoint is a Sentinel, not a store
-    std::uint16_t slot = 0;    ///< on a cluster, connect to the primary that has it
+    bool wants_run_id = false;
+    std::uint16_t slot = 0;  ///< on a cluster, connect to the primary that has it
     /// For `Endpoint::Kind::local`: finds the private server of a directory, or starts it, within
     /// `timeout`.
     LocalSocket (*find_local)(const std::string& directory,
@@ -87,10 +90,10 @@ class Connection {
   };
 
   /// Connects and logs in: by HELLO 3 with AUTH and SETNAME in one command, and by SELECT if the db
-  /// is not 0. Awaits their replies before it sends anything else. Sets TCP_NODELAY and
-  /// close-on-exec. Throws `Unreachable`, `Refused` or `StoreUnusable` (also for a server without
-  /// sharded publish, older than Redis 7.0), whose messages say what to do and never contain the
-  /// password.
+  /// is not 0; by AUTH, CLIENT SETNAME and others where the server does not know HELLO. Awaits
+  /// their replies before it sends anything else. Sets TCP_NODELAY and close-on-exec. Throws
+  /// `Unreachable`, `Refused` or `StoreUnusable` (also for a server without sharded publish, older
+  /// than Redis 7.0), whose messages say what to do and never contain the password.
   [[nodiscard]] static std::unique_ptr<Connection> open(const Settings& settings);
 
   ~Connection();
@@ -98,8 +101,14 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   [[nodiscard]] int fd() const noexcept;
-  /// The server's id of this connection, for CLIENT KILL ID from another one.
+  /// The second socket, to be polled too; -1: there is none.
+  [[nodiscard]] int listener_fd() const noexcept;
+  /// The server's id of this connection, for CLIENT KILL ID from another one; 0: unknown.
   [[nodiscard]] std::int64_t id() const noexcept;
+  /// Tells one run of a server from all others, if `Settings::wants_run_id`; empty: unknown.
+  [[nodiscard]] const std::string& run_id() const noexcept;
+  /// Whether the server refuses a command with keys of several slots. Not for a node of a cluster.
+  [[nodiscard]] bool has_slots() const noexcept;
 
   /// Whether `Receiver::on_changed` is called at all, by the reply to HELLO: in RESP2, CLIENT
   /// TRACKING says OK, but the server tells of no change.
@@ -109,6 +118,12 @@ class Connection {
   [[nodiscard]] DeleteIfEqual delete_if_equal() const noexcept;
   /// The server, or this user's rights, do not have that command.
   void forget_delete_if_equal() noexcept;
+
+  /// By what this server is to be asked for a script: its digest, or, in EVAL, its `whole` text.
+  [[nodiscard]] std::string_view word_for(const script::Script& script, bool whole) const noexcept;
+  /// Whether `error` says that the server did not understand that, and is to be asked again with
+  /// the whole text, which may be another one now.
+  [[nodiscard]] bool lacks_script(std::string_view error) noexcept;
 
   /// The primary that the Sentinels named, to which this connects; for `Endpoint::Kind::sentinel`.
   [[nodiscard]] const Endpoint::Address& primary() const noexcept;
@@ -124,12 +139,14 @@ class Connection {
     std::string_view bytes;
     bool is_field = false;
   };
-  /// The same for commands of which the caller has encoded all that never changes.
-  void append_pieces(std::initializer_list<Piece> pieces);
+  /// The same for commands of which the caller has encoded all that never changes, and which have
+  /// that many replies.
+  void append_pieces(std::initializer_list<Piece> pieces, std::size_t replies = 1);
   /// Writes what the socket takes. False: the connection is broken (see `problem()`).
   [[nodiscard]] bool flush();
-  /// Whether something is still waiting to be written.
+  /// Whether something is still waiting to be written, on any socket, and on the second one.
   [[nodiscard]] bool wants_write() const noexcept;
+  [[nodiscard]] bool listener_wants_write() const noexcept;
   /// Reads what is there, without blocking, and hands it to `receiver`. False: the connection is
   /// broken.
   [[nodiscard]] bool receive(Receiver& receiver);
@@ -166,5 +183,9 @@ struct ServerError {
   std::string what;
 };
 [[nodiscard]] ServerError classify(std::string_view error_reply);
+/// Whether it says that all keys of a command must be in one slot.
+[[nodiscard]] bool is_of_several_slots(std::string_view error_reply);
+/// Whether it says that a script is no Lua because of its first line, `#!lua`.
+[[nodiscard]] bool is_of_first_line(std::string_view error_reply);
 
 }  // namespace dlock::redis

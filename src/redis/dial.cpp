@@ -157,6 +157,19 @@ int dial_tcp(const std::string& host, int port, Deadline deadline) {
   return dial_first(resolve(host, port, deadline).get(), deadline);
 }
 
+int dial_peer_of(int fd, Deadline deadline) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    unreachable(describe(errno));
+  }
+  addrinfo entry{};
+  entry.ai_family = address.ss_family;
+  entry.ai_addr = reinterpret_cast<sockaddr*>(&address);
+  entry.ai_addrlen = size;
+  return dial_first(&entry, deadline);
+}
+
 int dial_unix(const std::string& path, Deadline deadline) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;

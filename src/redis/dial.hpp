@@ -28,6 +28,9 @@ class UnknownHost : public Unreachable {
 /// The same for a list of addresses from getaddrinfo(), which the caller frees.
 [[nodiscard]] int dial_first(const addrinfo* addresses, Deadline deadline);
 
+/// The same for where the connected socket `fd` leads.
+[[nodiscard]] int dial_peer_of(int fd, Deadline deadline);
+
 /// The same for a unix socket, also for paths longer than a socket address holds.
 [[nodiscard]] int dial_unix(const std::string& path, Deadline deadline);
 

@@ -3,39 +3,34 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
-#include <vector>
 
 #include "redis/connection.hpp"
+#include "redis/dial.hpp"
+#include "redis/stream.hpp"
 
 namespace dlock::redis {
 
-/// The commands that open a connection, sent in one write.
-[[nodiscard]] std::vector<std::vector<std::string>> login_commands(const Endpoint& endpoint,
-                                                                   const std::string& client_name);
-
-/// What a server says about itself in its reply to HELLO.
+/// What a server says about itself, and how it talks.
 struct Greeting {
-  std::int64_t id = 0;  ///< the server's id of this connection
-  std::string server;   ///< "redis", "valkey"
-  std::string version;  ///< as text: "7.0.15"
-  std::string mode;     ///< "standalone", "sentinel" or "cluster"
-  std::string role;     ///< "master" or "replica"
+  std::int64_t id = 0;        ///< the server's id of this connection; 0: unknown
+  std::string server;         ///< "redis", "valkey"
+  std::string version;        ///< as text: "7.0.15"; empty: unknown
+  std::string mode;           ///< "standalone", "sentinel" or "cluster"; empty: unknown
+  std::string role;           ///< "master" or "replica"; empty: unknown
+  std::string run_id;         ///< if `Connection::Settings::wants_run_id`; empty: unknown
+  bool speaks_resp2 = false;  ///< it does not know RESP3, in which HELLO asks for messages
+  bool has_slots = false;     ///< all keys of a command must be in one slot
 };
 
-/// Reads the reply to HELLO. Throws `Unreachable` if it is not one.
-[[nodiscard]] Greeting read_greeting(const Reply& reply);
+/// Logs in, by HELLO 3 with AUTH and SETNAME; where the server does not know HELLO, by a command
+/// for each. Throws `Unreachable`, `Refused`, `UsageError`, or `StoreUnusable` when this server
+/// cannot be what the settings say.
+[[nodiscard]] Greeting log_in(Stream& stream, const Connection::Settings& settings,
+                              Deadline deadline);
+/// Logs in on the second connection to a server that speaks RESP2. Throws the same.
+void log_in_to_listen(Stream& stream, const Connection::Settings& settings, Deadline deadline);
 
 /// The command that this server has for it.
 [[nodiscard]] DeleteIfEqual delete_if_equal_of(const Greeting& greeting);
-
-/// Throws `StoreUnusable` when this server cannot be a store for locks.
-void check_greeting(const Greeting& greeting, Endpoint::Kind kind);
-/// Throws `StoreUnusable` when this is no Sentinel.
-void check_sentinel(const Greeting& greeting);
-
-/// Throws the error that `error_reply` to `command`, one of `login_commands`, stands for.
-[[noreturn]] void throw_login_error(const Endpoint& endpoint, std::string_view command,
-                                    std::string_view error_reply);
 
 }  // namespace dlock::redis

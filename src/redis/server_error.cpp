@@ -103,6 +103,15 @@ std::string cut(std::string_view text) {
 
 }  // namespace
 
+bool is_of_several_slots(std::string_view error_reply) {
+  return error_reply.starts_with("CROSSSLOT") || contains(error_reply, "same slot");
+}
+
+bool is_of_first_line(std::string_view error_reply) {
+  return contains(error_reply, "near '#") || contains(error_reply, "shebang") ||
+         contains(error_reply, "nvalid flag");
+}
+
 ServerError classify(std::string_view error_reply) {
   if (is_missing_right(error_reply)) return {errc::refused, name_missing_right(error_reply)};
   const auto word = error_reply.substr(0, error_reply.find(' '));

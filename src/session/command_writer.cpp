@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
 
 #include "script/scripts.hpp"
@@ -12,45 +13,34 @@
 namespace dlock::detail {
 namespace {
 
-struct ScriptText {
-  std::string_view text;
-  std::string_view sha;
-};
-
-ScriptText script_of(const core::Command& command) {
+const script::Script& script_of(const core::Command& command) {
   const bool acquires = command.verb == core::Verb::acquire;
   switch (command.kind) {
     case core::Kind::condition:
-      return acquires ? ScriptText{script::condition, script::condition_sha}
-                      : ScriptText{script::condition_leave, script::condition_leave_sha};
+      return acquires ? script::condition : script::condition_leave;
     case core::Kind::latch:
-      return acquires ? ScriptText{script::latch, script::latch_sha}
-                      : ScriptText{script::latch_leave, script::latch_leave_sha};
+      return acquires ? script::latch : script::latch_leave;
     case core::Kind::barrier:
-      return acquires ? ScriptText{script::barrier, script::barrier_sha}
-                      : ScriptText{script::barrier_leave, script::barrier_leave_sha};
+      return acquires ? script::barrier : script::barrier_leave;
     default:
       break;
   }
   const bool permits = command.kind == core::Kind::permits;
   switch (command.verb) {
     case core::Verb::acquire:
-      return permits ? ScriptText{script::permits_acquire, script::permits_acquire_sha}
-                     : ScriptText{script::acquire, script::acquire_sha};
+      return permits ? script::permits_acquire : script::acquire;
     case core::Verb::acquire_all:
-      return {script::acquire_all, script::acquire_all_sha};
+      return script::acquire_all;
     case core::Verb::release:
-      return permits ? ScriptText{script::permits_release, script::permits_release_sha}
-                     : ScriptText{script::release, script::release_sha};
+      return permits ? script::permits_release : script::release;
     case core::Verb::renew:
-      return permits ? ScriptText{script::permits_renew, script::permits_renew_sha}
-                     : ScriptText{script::renew, script::renew_sha};
+      return permits ? script::permits_renew : script::renew;
     case core::Verb::write_fence:
-      return permits ? ScriptText{script::permits_write_fence, script::permits_write_fence_sha}
-                     : ScriptText{script::write_fence, script::write_fence_sha};
+      return permits ? script::permits_write_fence : script::write_fence;
     default:
-      return {};
+      break;
   }
+  std::abort();  // no script
 }
 
 class Decimal {
@@ -66,6 +56,7 @@ class Decimal {
 };
 
 constexpr bool field = true;
+constexpr std::size_t block_replies = 6;
 
 }  // namespace
 
@@ -87,7 +78,8 @@ void CommandWriter::append_block(const core::BareCommand& command, redis::Connec
                     {command.fence_key, field},
                     {"*2\r\n$6\r\nEXISTS\r\n"},
                     {command.lock.queue(), field},
-                    {"*1\r\n$4\r\nEXEC\r\n"}});
+                    {"*1\r\n$4\r\nEXEC\r\n"}},
+                   block_replies);
 }
 
 void CommandWriter::append_delete(const core::BareCommand& command, bool whole,
@@ -104,7 +96,7 @@ void CommandWriter::append_delete(const core::BareCommand& command, bool whole,
       break;
     case redis::DeleteIfEqual::none:
       to.append_pieces({{whole ? "*5\r\n$4\r\nEVAL\r\n" : "*5\r\n$7\r\nEVALSHA\r\n"},
-                        {whole ? script::release_bare : script::release_bare_sha, field},
+                        {to.word_for(script::release_bare, whole), field},
                         {"$1\r\n1\r\n"},
                         {lock, field},
                         {token, field}});
@@ -115,13 +107,13 @@ void CommandWriter::append_delete(const core::BareCommand& command, bool whole,
 void CommandWriter::append_renewals(const core::Command& command, redis::Connection& to) {
   const auto leases = static_cast<std::int64_t>(command.renewals.size());
   const bool has_sequences = command.kind == core::Kind::mutex;
-  const auto script = script_of(command);
+  const auto& script = script_of(command);
   const Decimal key_count{1 + 3 * leases};
   const Decimal field_count{3 + 1 + 3 * leases + 1 + (has_sequences ? 4 : 3) * leases};
   to.append_pieces({{"*"},
                     {field_count.text()},
                     {command.whole ? "\r\n$4\r\nEVAL\r\n" : "\r\n$7\r\nEVALSHA\r\n"},
-                    {command.whole ? script.text : script.sha, field},
+                    {to.word_for(script, command.whole), field},
                     {key_count.text(), field},
                     {command.keys.front(), field}});
   for (const auto& lease : command.renewals) {
@@ -158,10 +150,10 @@ void CommandWriter::append(const core::Command& command, redis::Connection& to) 
     case core::Verb::acquire_all:
     case core::Verb::release:
     case core::Verb::write_fence: {
-      const auto script = script_of(command);
+      const auto& script = script_of(command);
       key_count = std::to_string(command.keys.size());
       fields_.insert(fields_.end(), {command.whole ? "EVAL" : "EVALSHA",
-                                     command.whole ? script.text : script.sha, key_count});
+                                     to.word_for(script, command.whole), key_count});
       break;
     }
     case core::Verb::subscribe:

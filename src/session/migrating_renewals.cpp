@@ -35,8 +35,8 @@ Endpoint::Address address_of(std::string_view ask, const Endpoint::Address& spea
 // The usual renewal, with the lock key in the place of all keys.
 redis::Reply call(redis::Connection& node, const core::LeaseRecord& lease, milliseconds timeout) {
   const bool permits = lease.kind == core::Kind::permits;
-  std::vector<std::string> words{"EVAL",
-                                 std::string{permits ? script::permits_renew : script::renew}, "4"};
+  const auto& script = permits ? script::permits_renew : script::renew;
+  std::vector<std::string> words{"EVAL", std::string{node.word_for(script, true)}, "4"};
   words.insert(words.end(), 4, std::string{lease.key.text()});
   words.emplace_back(core::echo_of(lease.token));
   core::append_renewal(words, lease, std::chrono::ceil<milliseconds>(lease.ttl).count());

@@ -64,7 +64,7 @@ class Topology::ReplyRouter final : public redis::Receiver {
       }
       return;
     }
-    if (debt.is_delete && is_error && !view.text.starts_with("NOSCRIPT")) {
+    if (debt.is_delete && is_error && !link_.connection->lacks_script(view.text)) {
       link_.connection->forget_delete_if_equal();
     }
     core::Reply reply;
@@ -109,6 +109,10 @@ class Topology::ReplyRouter final : public redis::Receiver {
   std::string problem;
 
  private:
+  [[nodiscard]] bool takes_server_for_one() const {
+    return !topology_.config_.is_cluster() && !topology_.config_.is_quorum() &&
+           !topology_.router_.has_slots();
+  }
   void note_heard() {
     link_.heard = at_;
     if (link_.is_silent) {
@@ -125,15 +129,21 @@ class Topology::ReplyRouter final : public redis::Receiver {
         problem = "the server is no longer the primary";
         return;
       }
+      if (takes_server_for_one() && redis::is_of_several_slots(error)) {
+        link_.was_split = true;  // the next connection makes something of it
+        problem = "the server has come to have slots, as a cluster";
+        return;
+      }
       auto meaning = redis::classify(error);
       if (topology_.config_.is_cluster() &&
           (is_of_another_node(error) || is_of_another_role(error))) {
         topology_.leave(*shard, meaning.what);
         return;
       }
-      reply.unknown_script = error.starts_with("NOSCRIPT");
+      reply.unknown_script = link_.connection->lacks_script(error);
       reply.moving = is_of_a_moving_slot(error);
-      reply.passing = error.starts_with("LOADING") || error.starts_with("BUSY ") || reply.moving;
+      reply.passing = error.starts_with("LOADING") || error.starts_with("BUSY ") || reply.moving ||
+                      (topology_.router_.has_slots() && is_of_another_node(error));
       reply.code = meaning.code;
       reply.what = std::move(meaning.what);
     }
@@ -141,7 +151,7 @@ class Topology::ReplyRouter final : public redis::Receiver {
   }
   /// The shard of a channel.
   Shard* listener(std::string_view channel) const {
-    if (!topology_.config_.is_cluster()) {
+    if (link_.shards.size() == 1 && !topology_.config_.is_cluster()) {
       return link_.shards.front();
     }
     const auto server = topology_.router_.find(channel);

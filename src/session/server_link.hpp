@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <memory_resource>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,9 +47,12 @@ struct ServerLink {
 
   const redis::Endpoint endpoint;
   std::unique_ptr<redis::Connection> connection;
-  std::int64_t connection_id = 0;  ///< of the last connection, so that the next one can kill it
-  std::uint64_t number = 0;        ///< counts the connections, so that a new one is noticed
+  /// Of the last connection, so that the next one can kill it; 0: the server did not say.
+  std::optional<std::int64_t> connection_id;
+  std::uint64_t number = 0;  ///< counts the connections, so that a new one is noticed
   Connector connector;
+  std::string former_fence;           ///< see `Dialled`
+  bool was_split = false;             ///< the server refused keys of several slots
   core::Instant connect_by;           ///< if the connector is busy
   core::Pool pool;                    ///< outlives what is in it
   std::pmr::deque<Debt> owed{&pool};  ///< in order

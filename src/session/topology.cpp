@@ -3,11 +3,14 @@
 #include "session/topology.hpp"
 
 #include <algorithm>
+#include <array>
 #include <initializer_list>
 #include <span>
 #include <string_view>
 #include <utility>
 
+#include "core/wire/keys.hpp"
+#include "redis/info.hpp"
 #include "runtime/clock.hpp"
 #include "session/primary_watch.hpp"
 
@@ -20,6 +23,7 @@ using std::chrono::milliseconds;
 // Connecting ends by its timeout, unless a name server takes longer.
 constexpr milliseconds grace{100};
 constexpr auto never = core::Instant::max();
+constexpr milliseconds first_round{100};
 
 }  // namespace
 
@@ -81,6 +85,10 @@ void Topology::prepare_watch(ServerLink& link) {
     link.watch_refusal = "it speaks RESP2, which has no pushes";
     return;
   }
+  if (*config_.endpoint_has_slots()) {
+    link.watch_refusal = "behind one endpoint are many servers, of which one would tell";
+    return;
+  }
   const auto append = [&](std::initializer_list<std::string_view> fields) {
     link.connection->append(std::span{fields.begin(), fields.size()});
     link.owed.push_back({.prepares_watch = true});
@@ -106,6 +114,9 @@ void Topology::add_sockets(runtime::PollSet& into) const {
   for (std::size_t i = 0; i < links_.size(); ++i) {
     if (const auto& connection = links_[i]->connection) {
       into.add(connection->fd(), connection->wants_write(), {i, links_[i]->number});
+      if (const int second = connection->listener_fd(); second >= 0) {
+        into.add(second, connection->listener_wants_write(), {i, links_[i]->number});
+      }
     }
   }
 }
@@ -148,7 +159,7 @@ void Topology::flush() {
 }
 
 core::Instant Topology::next_timer() const {
-  auto next = never;
+  auto next = join_by_;
   for (const auto& link : links_) {
     if (link->connector.is_busy()) {
       next = std::min(next, link->connect_by);
@@ -166,6 +177,7 @@ void Topology::serve(const runtime::PollSet& ready) {
   for (std::size_t i = 0; i < links_.size(); ++i) {  // more may be added
     take_connection(*links_[i]);
   }
+  end_first_round();
   for (std::size_t i = 0; i < ready.size(); ++i) {
     const auto& source = ready.source(i);
     auto& link = *links_[source.index];
@@ -226,28 +238,55 @@ void Topology::connect(Shard& shard) {
       return some.first <= slot && slot <= some.last;
     });
     if (range == slots_.end()) {
-      shard.wants_link = false;
       slots_are_old_ = true;
       // In a failover this may pass, so waits continue for their patience.
-      router_.on_connect_failed(runtime::now(), shard.server, errc::unreachable,
-                                config_.url + ": no node of the cluster has slot " +
-                                    std::to_string(slot) + "; see CLUSTER INFO on its nodes");
+      fail_to_connect(shard, errc::unreachable,
+                      config_.url + ": no node of the cluster has slot " + std::to_string(slot) +
+                          "; see CLUSTER INFO on its nodes");
       return;
     }
     settle_on(shard, link_to(config_.endpoint.at(range->primary, Kind::cluster_node)));
+  } else if (shard.link == nullptr) {
+    settle_on(shard, *links_.front());  // of an endpoint that has slots
   }
-  if (shard.link->connection) {
+  if (shard.link->connection && join_by_ == never) {
     // On the same node, old commands run before new ones; another node does not have its slot any
     // more.
     join(shard, true);
-  } else if (!shard.link->connector.is_busy()) {
+  } else if (!shard.link->connection && !shard.link->connector.is_busy()) {
     dial(*shard.link);
   }
+}
+
+// A single server may turn out to be many behind one endpoint, or become that.
+void Topology::note_slots(ServerLink& link) {
+  if (config_.is_cluster() || config_.is_quorum()) {
+    return;
+  }
+  if (link.connection->has_slots()) {
+    link.was_split = false;  // each connection tells
+  }
+  const bool has_slots = link.connection->has_slots() || link.was_split;
+  *config_.endpoint_has_slots() = has_slots;
+  router_.use_slots(runtime::now(), has_slots);
+}
+
+// The counter of a slot begins where the one for all locks had come to.
+void Topology::begin_fence(const Shard& shard) {
+  auto& link = *shard.link;
+  const auto counter = core::fence_key_behind_endpoint(router_.slot(shard.server));
+  if (link.former_fence.empty() || shard.server == 0 || counter == core::fence_key) {
+    return;
+  }
+  link.connection->append(std::array<std::string_view, 4>{"SET", counter, link.former_fence, "NX"});
+  link.owed.push_back({});
+  ++link.unwritten;
 }
 
 void Topology::join(Shard& shard, bool old_is_dead) {
   shard.wants_link = false;
   shard.is_connected = true;
+  begin_fence(shard);
   router_.on_connected(runtime::now(), shard.server, old_is_dead);
 }
 
@@ -282,19 +321,25 @@ void Topology::dial(ServerLink& link) {
   const bool kills = std::any_of(link.shards.begin(), link.shards.end(), [&](const Shard* shard) {
     return router_.engine(shard->server).has_unanswered();
   });
-  const auto kill = kills ? link.connection_id : 0;
+  const auto kill = kills ? link.connection_id : std::nullopt;
   link.connect_by = runtime::now() + config_.options.connect_timeout + grace +
-                    (kill != 0 ? 2 * config_.options.request_timeout : milliseconds::zero());
+                    (kill ? 2 * config_.options.request_timeout : milliseconds::zero());
   auto settings = config_.connection_settings();
   settings.endpoint = link.endpoint;
-  link.connector.start({std::move(settings), kill, config_.options.request_timeout}, loop_.waker());
+  settings.wants_run_id = config_.is_quorum();
+  link.connector.start({std::move(settings), kill, config_.options.request_timeout,
+                        !config_.is_cluster() && !config_.is_quorum()},
+                       loop_.waker());
 }
 
 void Topology::take_connection(ServerLink& link) {
   auto dialled = link.connector.take();
   if (!dialled && link.connector.is_busy() && link.connect_by <= runtime::now()) {
     link.connector.abandon();
-    dialled = Dialled{nullptr, true, errc::unreachable,
+    dialled = Dialled{nullptr,
+                      {},
+                      true,
+                      errc::unreachable,
                       link.endpoint.display() +
                           ": no connection within the connect timeout; check its host name"};
   }
@@ -306,7 +351,13 @@ void Topology::take_connection(ServerLink& link) {
     link.connection_id = link.connection->id();
     link.connection->count_in(traffic_);
     ++link.number;
+    link.former_fence = std::move(dialled->former_fence);
+    note_slots(link);
     watch_primary();
+    if (config_.is_quorum() && is_first_round_) {
+      join_by_ = std::min(join_by_, runtime::now() + first_round);
+      return;  // see end_first_round
+    }
   } else {
     slots_are_old_ = true;
   }
@@ -317,11 +368,64 @@ void Topology::take_connection(ServerLink& link) {
     if (link.connection) {
       join(*shard, dialled->old_is_dead);
     } else {
-      shard->wants_link = false;
-      router_.on_connect_failed(runtime::now(), shard->server, dialled->code, dialled->what,
-                                dialled->may_recover);
+      fail_to_connect(*shard, dialled->code, dialled->what, dialled->may_recover);
     }
   }
+}
+
+void Topology::fail_to_connect(Shard& shard, errc code, const std::string& what, bool may_recover) {
+  shard.wants_link = false;
+  router_.on_connect_failed(runtime::now(), shard.server, code, what, may_recover);
+}
+
+// Uses the first connections of a quorum once all servers have answered, or after a moment: one
+// server under two names would be half of a majority.
+void Topology::end_first_round() {
+  const bool is_any_busy = std::any_of(links_.begin(), links_.end(),
+                                       [](const auto& link) { return link->connector.is_busy(); });
+  if (join_by_ == never || (is_any_busy && runtime::now() < join_by_)) {
+    return;
+  }
+  join_by_ = never;
+  const auto twins = name_twins();
+  is_first_round_ = !twins.empty();
+  for (const auto& link : links_) {
+    for (auto* const shard : link->shards) {
+      if (!shard->wants_link || link->connector.is_busy()) {
+        continue;
+      }
+      if (!twins.empty()) {
+        fail_to_connect(*shard, errc::usage, twins, false);
+      } else if (link->connection) {
+        join(*shard, true);
+      } else {
+        fail_to_connect(*shard, errc::unreachable,
+                        link->endpoint.display() + ": the server closed the connection");
+      }
+    }
+    if (!twins.empty()) {
+      link->connection.reset();
+    }
+  }
+}
+
+// Two names of one server, in a sentence; empty: there are none.
+std::string Topology::name_twins() const {
+  for (const auto& one : links_) {
+    for (const auto& other : links_) {
+      if (one == other || !one->connection || !other->connection) {
+        continue;
+      }
+      const auto& id = one->connection->run_id();
+      if (redis::tells_servers_apart(id) && id == other->connection->run_id()) {
+        return config_.url + ": " + one->endpoint.display() + " and " + other->endpoint.display() +
+               " are the same server (run_id " + id +
+               "), which would count twice in a majority: name servers that are independent of "
+               "each other";
+      }
+    }
+  }
+  return {};
 }
 
 // Asks the cluster for the nodes of its slots; connected nodes first.
@@ -364,8 +468,7 @@ void Topology::take_survey() {
     if (is_known) {
       connect(*shard);
     } else {
-      shard->wants_link = false;
-      router_.on_connect_failed(runtime::now(), shard->server, surveyed->code, surveyed->what);
+      fail_to_connect(*shard, surveyed->code, surveyed->what);
     }
   }
 }

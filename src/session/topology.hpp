@@ -85,6 +85,11 @@ class Topology {
   void connect(Shard& shard);
   void dial(ServerLink& link);
   void take_connection(ServerLink& link);
+  void end_first_round();
+  [[nodiscard]] std::string name_twins() const;
+  void fail_to_connect(Shard& shard, errc code, const std::string& what, bool may_recover = true);
+  void note_slots(ServerLink& link);
+  void begin_fence(const Shard& shard);
   void join(Shard& shard, bool old_is_dead);
   void leave(Shard& shard, const std::string& why);
   void prepare_watch(ServerLink& link);
@@ -110,6 +115,9 @@ class Topology {
   core::Instant survey_by_;  ///< if the survey is busy
   std::vector<std::shared_ptr<core::LeaseRecord>> blocked_;
   MigratingRenewals migrating_;
+  // For a quorum:
+  bool is_first_round_ = true;                    ///< no connection has been used so far
+  core::Instant join_by_ = core::Instant::max();  ///< the end of that round
   // For Sentinels:
   std::unique_ptr<PrimaryWatch> primary_watch_;
   bool watch_is_over_ = false;

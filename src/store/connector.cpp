@@ -4,16 +4,18 @@
 #include <exception>
 #include <utility>
 
+#include "core/wire/keys.hpp"
+
 namespace dlock::detail {
 namespace {
 
 // Whether the server will execute nothing more of the connection `old`. Kills it if necessary, but
 // only if it is this client's: after a restart of the server, another client may have its number.
 bool kill_old(redis::Connection& connection, const Connector::Request& request) {
-  if (request.kill == 0 || request.kill == connection.id()) {
-    return true;
-  }
-  const auto id = std::to_string(request.kill);
+  if (!request.kill) return true;
+  if (*request.kill == 0) return false;
+  if (*request.kill == connection.id()) return true;
+  const auto id = std::to_string(*request.kill);
   const auto listed = connection.call({"CLIENT", "LIST", "ID", id}, request.request_timeout);
   if (listed.kind != redis::ReplyView::Kind::text) {
     return false;
@@ -30,13 +32,22 @@ Dialled dial(const Connector::Request& request) {
   try {
     result.connection = redis::Connection::open(request.settings);
     result.old_is_dead = kill_old(*result.connection, request);
+    if (request.wants_former_fence && result.connection->has_slots()) {
+      const auto former =
+          result.connection->call({"GET", core::fence_key}, request.request_timeout);
+      if (former.kind == redis::ReplyView::Kind::text) result.former_fence = former.text;
+      static_cast<void>(core::fence_key_on(0));  // the first search takes a millisecond
+    }
   } catch (const Error& error) {
     const bool is_started_by_us = request.settings.endpoint.kind == redis::Endpoint::Kind::local;
     const bool may_recover =
         !is_started_by_us && dynamic_cast<const redis::UnknownHost*>(&error) == nullptr;
-    result = {nullptr, true, error.reason(), error.what(), may_recover};
+    result = {nullptr, {}, true, error.reason(), error.what(), may_recover};
   } catch (const std::exception& error) {
-    result = {nullptr, true, errc::unreachable,
+    result = {nullptr,
+              {},
+              true,
+              errc::unreachable,
               "cannot connect to " + request.settings.endpoint.display() + ": " + error.what()};
   }
   return result;
@@ -57,12 +68,13 @@ Surveyed survey(const redis::Connection::Settings& settings,
 }  // namespace
 
 void Connector::start(Request request, std::function<void()> wake) {
-  BackgroundTask::start([request = std::move(request)] { return dial(request); },
-                        [](const std::string& why) {
-                          return Dialled{nullptr, true, errc::unreachable,
-                                         "cannot start a thread to connect: " + why};
-                        },
-                        std::move(wake));
+  BackgroundTask::start(
+      [request = std::move(request)] { return dial(request); },
+      [](const std::string& why) {
+        return Dialled{
+            nullptr, {}, true, errc::unreachable, "cannot start a thread to connect: " + why};
+      },
+      std::move(wake));
 }
 
 void SlotSurvey::start(redis::Connection::Settings settings,

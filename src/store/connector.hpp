@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ namespace dlock::detail {
 /// The result of an attempt.
 struct Dialled {
   std::unique_ptr<redis::Connection> connection;  ///< null: see `code` and `what`
+  /// The fence counter for all locks, if the server has slots: it may be from when it had none.
+  std::string former_fence{};
   bool old_is_dead = true;  ///< the server will execute nothing more of the previous connection
   errc code = errc::unreachable;
   std::string what;
@@ -28,8 +31,11 @@ class Connector : public runtime::BackgroundTask<Dialled> {
  public:
   struct Request {
     redis::Connection::Settings settings;
-    std::int64_t kill = 0;  ///< the server's id of the previous connection, to be killed; 0: none
+    /// The server's id of the previous connection, to be killed, or 0 if it did not say; none:
+    /// there is none to be killed.
+    std::optional<std::int64_t> kill;
     std::chrono::milliseconds request_timeout{};
+    bool wants_former_fence = false;
   };
 
   /// Begins an attempt.

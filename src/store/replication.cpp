@@ -227,9 +227,7 @@ void Replication::renew_some(const Records& leases, std::span<const std::size_t>
     core::append_renewal(words, lease, std::chrono::ceil<milliseconds>(lease.ttl).count());
   }
   const std::vector<std::string_view> arguments{words.begin(), words.end()};
-  const auto reply =
-      permits ? store_->run(script::permits_renew, script::permits_renew_sha, keys, arguments)
-              : store_->run(script::renew, script::renew_sha, keys, arguments);
+  const auto reply = store_->run(permits ? script::permits_renew : script::renew, keys, arguments);
   auto& server = store_->connection_of(keys.front());  // it may have moved
   const auto letters = words[0].size() + 1;
   for (std::size_t i = 0; i < some.size(); ++i) {

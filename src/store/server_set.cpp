@@ -63,7 +63,7 @@ class ServerSet::Intake final : public redis::Receiver {
       if (is_error) problem = error();
     } else if (round != set_.round_ || set_.call_ == nullptr) {
       return;  // too late
-    } else if (is_error && reply.text.starts_with("NOSCRIPT")) {
+    } else if (is_error && server_.connection->lacks_script(reply.text)) {
       is_unknown_script = true;
     } else if (is_error) {
       server_.problem = error();
@@ -151,7 +151,7 @@ void ServerSet::dial(Server& server) {
   server.dialled = true;
   server.dial_at = now + pause;
   server.dial_by = now + server.settings.connect_timeout;
-  server.connector.start({server.settings, 0, timeout_}, [wake = wake_] { wake->notify(); });
+  server.connector.start({server.settings, {}, timeout_}, [wake = wake_] { wake->notify(); });
 }
 
 void ServerSet::take_dialled(Server& server) {
@@ -177,7 +177,7 @@ void ServerSet::take_dialled(Server& server) {
 void ServerSet::ask(Server& server, bool whole) {
   const auto key_count = std::to_string(call_->keys.size());
   std::vector<std::string_view> fields{whole ? "EVAL" : "EVALSHA",
-                                       whole ? call_->script : call_->sha, key_count};
+                                       server.connection->word_for(call_->what, whole), key_count};
   fields.insert(fields.end(), call_->keys.begin(), call_->keys.end());
   fields.insert(fields.end(), call_->arguments.begin(), call_->arguments.end());
   server.connection->append(fields);
@@ -259,9 +259,11 @@ void ServerSet::watch(std::vector<pollfd>& ready) {
   ready.push_back({wake_->fd(), POLLIN, 0});
   for (const auto& server : servers_) {
     if (!server.connection) continue;
-    const bool writes = server.connection->wants_write();
-    ready.push_back(
-        {server.connection->fd(), static_cast<short>(writes ? POLLIN | POLLOUT : POLLIN), 0});
+    const auto add = [&](int fd, bool writes) {
+      ready.push_back({fd, static_cast<short>(writes ? POLLIN | POLLOUT : POLLIN), 0});
+    };
+    add(server.connection->fd(), server.connection->wants_write());
+    add(server.connection->listener_fd(), server.connection->listener_wants_write());  // or -1
   }
 }
 

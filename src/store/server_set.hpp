@@ -20,6 +20,7 @@
 #include "dlock/error.hpp"
 #include "redis/connection.hpp"
 #include "runtime/event_fd.hpp"
+#include "script/script.hpp"
 #include "store/connector.hpp"
 
 namespace dlock::detail {
@@ -28,8 +29,7 @@ class StoreConfig;
 
 /// A script, its keys and its arguments.
 struct ScriptCall {
-  std::string_view script;
-  std::string_view sha;
+  const script::Script& what;
   std::span<const std::string> keys;
   std::span<const std::string_view> arguments;
 };

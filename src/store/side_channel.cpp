@@ -84,17 +84,20 @@ std::vector<std::string> SideChannel::next_page(Walk& walk) {
   return keys;
 }
 
-redis::Reply SideChannel::run(std::string_view script, std::string_view sha,
-                              std::span<const std::string> keys,
+redis::Reply SideChannel::run(const script::Script& script, std::span<const std::string> keys,
                               std::span<const std::string_view> arguments) {
   const auto key_count = std::to_string(keys.size());
-  std::vector<std::string_view> fields{"EVALSHA", sha, key_count};
+  std::vector<std::string_view> fields{"EVALSHA", servers_.of(keys.front()).word_for(script, false),
+                                       key_count};
   fields.insert(fields.end(), keys.begin(), keys.end());
   fields.insert(fields.end(), arguments.begin(), arguments.end());
   auto reply = ask(keys.front(), fields);
-  if (reply.kind == redis::ReplyView::Kind::error && reply.text.starts_with("NOSCRIPT")) {
+  constexpr int max_repeats = 3;
+  for (int i = 0; i < max_repeats && reply.kind == redis::ReplyView::Kind::error; ++i) {
+    auto& server = servers_.of(keys.front());
+    if (!server.lacks_script(reply.text)) break;
     fields[0] = "EVAL";
-    fields[1] = script;
+    fields[1] = server.word_for(script, true);
     reply = ask(keys.front(), fields);
   }
   if (reply.kind == redis::ReplyView::Kind::error) fail(reply.text, keys.front());

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "redis/connection.hpp"
+#include "script/script.hpp"
 #include "store/side_connections.hpp"
 #include "store/store_config.hpp"
 
@@ -35,7 +36,7 @@ class SideChannel {
     return call(std::span{fields.begin(), fields.size()});
   }
   /// Runs a script whose keys are on one server.
-  redis::Reply run(std::string_view script, std::string_view sha, std::span<const std::string> keys,
+  redis::Reply run(const script::Script& script, std::span<const std::string> keys,
                    std::span<const std::string_view> arguments);
 
   /// The text at a key, at most 1 MiB. Also empty if the key holds another type.

@@ -20,6 +20,8 @@ SideConnections::SideConnections(const StoreConfig& config, const Endpoint& endp
                                  std::stop_token stop)
     : settings_(config.connection_settings()),
       is_cluster_(endpoint.kind == Endpoint::Kind::cluster),
+      endpoint_has_slots_(config.is_cluster() || config.is_quorum() ? nullptr
+                                                                    : config.endpoint_has_slots()),
       stop_(std::move(stop)),
       on_stop_(stop_, HangUp{*this}) {
   config.check_process();
@@ -73,9 +75,10 @@ redis::Connection& SideConnections::at(const Endpoint::Address& address) {
   auto settings = settings_;
   if (is_cluster_) settings.endpoint = settings_.endpoint.at(address, Endpoint::Kind::cluster_node);
   Connector connector;
-  connector.start({std::move(settings), 0, {}}, [wake = wake_] { wake->notify(); });
+  connector.start({std::move(settings), {}, {}}, [wake = wake_] { wake->notify(); });
   auto dialled = await(connector);
   if (!dialled.connection) throw_error(dialled.code, dialled.what);
+  if (endpoint_has_slots_) *endpoint_has_slots_ = dialled.connection->has_slots();
   const std::lock_guard lock{mutex_};
   check_stop();
   return *connections_.emplace(address, std::move(dialled.connection)).first->second;

@@ -48,6 +48,7 @@ class SideConnections {
 
   redis::Connection::Settings settings_;
   const bool is_cluster_;
+  const StoreConfig::SlotsNote endpoint_has_slots_;  ///< null: it does not matter
   std::vector<redis::SlotRange> ranges_;
   const std::shared_ptr<runtime::EventFd> wake_ = std::make_shared<runtime::EventFd>();
   std::mutex mutex_;  ///< guards the connections: `stop` comes from another thread

@@ -35,15 +35,18 @@ std::string StoreConfig::key_of(std::string_view name) const {
 }
 
 std::string StoreConfig::fence_key_for(std::string_view key) const {
-  return is_cluster() ? core::fence_key_on(core::slot_of(key)) : std::string{core::fence_key};
+  const auto slot = core::slot_of(key);
+  return is_cluster()  ? core::fence_key_on(slot)
+         : has_slots() ? core::fence_key_behind_endpoint(slot)
+                       : std::string{core::fence_key};
 }
 
 bool StoreConfig::are_together(std::span<const std::string> keys) const {
-  return is_cluster() ? std::all_of(keys.begin(), keys.end(),
-                                    [&](const std::string& key) {
-                                      return core::slot_of(key) == core::slot_of(keys.front());
-                                    })
-                      : !is_quorum() || keys.size() < 2;
+  return has_slots() ? std::all_of(keys.begin(), keys.end(),
+                                   [&](const std::string& key) {
+                                     return core::slot_of(key) == core::slot_of(keys.front());
+                                   })
+                     : !is_quorum() || keys.size() < 2;
 }
 
 bool StoreConfig::is_forked() const noexcept { return runtime::fork_generation() != generation_; }

@@ -1,7 +1,9 @@
 // StoreConfig: where a client's locks are, with which options, and what it is called there.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,7 +13,8 @@
 
 namespace dlock::detail {
 
-/// Immutable and thread-safe. All that a connection beside the shared ones needs of a client.
+/// Thread-safe, and immutable but for `endpoint_has_slots`. All that a connection beside the shared
+/// ones needs of a client.
 class StoreConfig {
  public:
   StoreConfig(redis::Endpoint where, ClientOptions client_options);
@@ -29,6 +32,12 @@ class StoreConfig {
   [[nodiscard]] bool is_cluster() const noexcept {
     return endpoint.kind == redis::Endpoint::Kind::cluster;
   }
+  /// Whether a script sees the keys of one slot only: on a cluster, and behind an endpoint that was
+  /// noted as having slots.
+  [[nodiscard]] bool has_slots() const noexcept { return is_cluster() || *endpoint_has_slots_; }
+  /// What connections find out about a single server; it may change.
+  using SlotsNote = std::shared_ptr<std::atomic<bool>>;
+  [[nodiscard]] const SlotsNote& endpoint_has_slots() const noexcept { return endpoint_has_slots_; }
   /// The settings of a connection beside the shared ones.
   [[nodiscard]] redis::Connection::Settings connection_settings() const;
   /// The key of the lock `name`. Throws `UsageError` for an empty name.
@@ -44,6 +53,7 @@ class StoreConfig {
 
  private:
   const std::uint64_t generation_;
+  const SlotsNote endpoint_has_slots_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 }  // namespace dlock::detail

@@ -16,6 +16,7 @@ from cli_case import DLOCK, CliCase, RedisServer, eventually
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from certificates import Authority  # noqa: E402
 from cluster import Cluster as ClusterServers  # noqa: E402
+from lesser_server import OTHER_PYTHON, LesserServer, in_lua54  # noqa: E402
 from sentinel import Sentinels  # noqa: E402
 from tls_server import TlsServer  # noqa: E402
 
@@ -270,6 +271,79 @@ class Cluster(Family, CliCase):
         servers = ClusterServers()
         cls.addClassCleanup(servers.close)
         return servers.url
+
+
+class Lesser(Family):
+    """What some services have in place of a whole server."""
+
+    WAYS = ()
+
+    @classmethod
+    def make_store(cls):
+        server = RedisServer()
+        cls.addClassCleanup(server.close)
+        lesser = LesserServer(server.socket_path, ways=cls.WAYS)
+        cls.addClassCleanup(lesser.close)
+        return lesser.url
+
+
+class WithoutHello(Lesser, CliCase):
+    WAYS = ("resp2",)
+
+
+class HelloInResp2(Lesser, CliCase):
+    WAYS = ("hello2",)
+
+
+class Endpoint(Lesser, CliCase):
+    """A cluster of one node, which shows none of that but its slots."""
+
+    WAYS = ("endpoint",)
+
+    @classmethod
+    def make_store(cls):
+        server = RedisServer("cluster-enabled yes")
+        cls.addClassCleanup(server.close)
+        server.command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        assert eventually(lambda: "cluster_state:ok" in str(server.command("CLUSTER", "INFO")))
+        lesser = LesserServer(server.socket_path, ways=cls.WAYS)
+        cls.addClassCleanup(lesser.close)
+        return lesser.url
+
+
+class EndpointInResp2(Endpoint):
+    WAYS = ("endpoint", "resp2")
+
+
+class EndpointOfSeveral(Endpoint):
+    """The same with three nodes, to which the endpoint sends what is of their slots."""
+
+    @classmethod
+    def make_store(cls):
+        servers = ClusterServers(replicas=0)
+        cls.addClassCleanup(servers.close)
+        lesser = LesserServer(*(server.socket_path for server in servers.servers), ways=cls.WAYS)
+        cls.addClassCleanup(lesser.close)
+        return lesser.url
+
+
+@unittest.skipUnless(OTHER_PYTHON.exists(), "no Python with Lua")
+class Lua54(Family, CliCase):
+    """Scripts in another Lua, which does not know their first line."""
+
+    MORE = ()
+
+    @classmethod
+    def make_store(cls):
+        server = RedisServer()
+        cls.addClassCleanup(server.close)
+        url, process = in_lua54(server, *cls.MORE)
+        cls.addClassCleanup(process.communicate)
+        return url
+
+
+class Lua54InResp2(Lua54):
+    MORE = ("resp2",)
 
 
 class Quorum(ReadersAndWriters, CliCase):

@@ -47,6 +47,21 @@ class Quorum(CliCase):
         self.assertEqual(holder.wait(), 0, holder.stderr)
         self.assertTrue(eventually(lambda: not any(self.values())), "nothing is left anywhere")
 
+    def test_one_server_under_two_names_is_refused(self):
+        one, other, _ = self.servers
+        for twice in (f"127.0.0.1:{one.port},localhost:{one.port},127.0.0.1:{other.port}",
+                      f"127.0.0.1:{other.port},127.0.0.1:{one.port},localhost:{one.port}"):
+            self.environment["DLOCK_URL"] = url = f"redis+quorum://{twice}"
+            for _ in range(3):
+                result = self.dlock("run", "job", "--", "true")
+                self.assertEqual(result.returncode, 64, result)
+                self.assertIn(b"are the same server (run_id", result.stderr)
+            self.assertFalse(one.command("EXISTS", "job"))
+            doctor = self.dlock("doctor", "--json", "--clock", "10ms", "--url", url)
+            self.assertEqual(doctor.returncode, 2)
+            self.assertTrue(any("are the same server" in finding["what"]
+                                for finding in json.loads(doctor.stdout)["findings"]))
+
     def test_its_servers_have_no_replicas_to_wait_for(self):
         result = self.dlock("run", "--min-replicas", "1", "job", "--", "true")
         self.assertEqual(result.returncode, 64, result)

@@ -194,6 +194,56 @@ TEST(Diagnosis, AnAppendOnlyFileThatCannotBeWrittenIsADanger) {
   EXPECT_EQ(grade_of(node, "persistence"), Grade::danger);
 }
 
+TEST(Diagnosis, AServiceIsKnownByItsHostAndSaysHowToSetItself) {
+  const std::pair<std::string_view, std::string_view> hosts[] = {
+      {"x.serverless.use1.cache.amazonaws.com", "Amazon ElastiCache Serverless:"},
+      {"x.abc.0001.use1.cache.amazonaws.com", "Amazon ElastiCache:"},
+      {"clustercfg.x.abc.memorydb.us-east-1.amazonaws.com", "Amazon MemoryDB:"},
+      {"x.redis.cache.windows.net", "Azure Cache for Redis:"},
+      {"x.eastus.redis.azure.net", "Azure Managed Redis:"},
+      {"redis-1.c1.us-east-1-2.ec2.redns.redis-cloud.com", "Redis Cloud:"},
+      {"x.upstash.io", "Upstash:"}};
+  for (const auto& [host, name] : hosts) {
+    auto node = sound_node(std::string{host} + ":6379");
+    node.facts.info["maxmemory_policy"] = "volatile-lru";
+    const auto findings = diagnose({.nodes = {node}}).findings;
+    const auto named = std::ranges::find(findings, "service", &Finding::subject);
+    ASSERT_NE(named, findings.end()) << host;
+    EXPECT_THAT(named->what, StartsWith(std::string{name}));
+    const auto evicts = std::ranges::find(findings, "eviction", &Finding::subject);
+    EXPECT_EQ(evicts->grade, Grade::danger) << "a service has a limit, whatever it reports";
+    EXPECT_THAT(evicts->fix, Not(HasSubstr("CONFIG"))) << host;
+  }
+}
+
+TEST(Diagnosis, AServiceThatEvictsLocksWhateverItReportsIsADanger) {
+  auto node = sound_node("10.0.0.1:6379");  // as its CLUSTER SLOTS may name it
+  EXPECT_EQ(grade_of(node, "eviction"), Grade::ok);
+  node.facts.url_hosts = {"x.serverless.use1.cache.amazonaws.com"};
+  EXPECT_EQ(grade_of(node, "eviction"), Grade::danger);
+}
+
+TEST(Diagnosis, AServiceWithASoundPolicyIsSound) {
+  auto node = sound_node("x.redis.cache.windows.net:6380");
+  EXPECT_EQ(diagnose({.nodes = {node}}).worst(), Grade::ok);
+  node = sound_node("a:1");
+  node.facts.info["dragonfly_version"] = "df-1";
+  EXPECT_EQ(diagnose({.nodes = {node}}).worst(), Grade::ok);
+  node.facts.info["maxmemory_policy"] = "eviction";
+  EXPECT_EQ(grade_of(node, "eviction"), Grade::danger);
+}
+
+TEST(Diagnosis, OneServerUnderTwoNamesIsADanger) {
+  auto one = sound_node("a:1");
+  auto same = sound_node("b:1");
+  one.facts.info["run_id"] = same.facts.info["run_id"] = "0123456789abcdef0123456789abcdef01234567";
+  EXPECT_EQ(grade_of(Examination{.nodes = {one, same}}, "node"), Grade::danger);
+  same.facts.info["run_id"] = "1123456789abcdef0123456789abcdef01234567";
+  EXPECT_EQ(grade_of(Examination{.nodes = {one, same}}, "node"), Grade::ok);
+  one.facts.info["run_id"] = same.facts.info["run_id"] = std::string(40, '0');
+  EXPECT_EQ(grade_of(Examination{.nodes = {one, same}}, "node"), Grade::ok) << "a fixed text";
+}
+
 TEST(Diagnosis, DifferentVersionsAreNoted) {
   auto other = sound_node("b:1");
   other.facts.version = "7.2.4";

@@ -30,6 +30,7 @@ MAY_FIND = {
     "kill_primary": TWO_HOLDERS,
     "stop_primary": TWO_HOLDERS,
     "slot_migration": set(),
+    "divide": set(),
 }
 
 _CLIENT = ["kill_client", "stop_client", "script_flush", "client_kill", "client_pause"]
@@ -39,6 +40,8 @@ _PROXY = ["delay", "half_close", "swallow", "bring_late"]
 
 FAULTS = {
     "tcp": _CLIENT + _SERVER + _CLOCK + _PROXY,
+    "resp2": _CLIENT + _SERVER + _PROXY,
+    "endpoint": _CLIENT + ["divide", "restart"],
     "unix": _CLIENT + _SERVER + _CLOCK + _PROXY,
     "local": _CLIENT + _SERVER,
     "tls": _CLIENT + _SERVER + _PROXY,
@@ -62,6 +65,8 @@ MUST_FIND = {
 }
 
 SCENARIOS = {
+    "resp2": ["stopped_holder", "restart_while_held"],
+    "endpoint": ["stopped_holder"],
     "tcp": ["stopped_holder", "restart_while_held", "restart_empty_while_held", "clock_forward_while_held"],
     "unix": ["stopped_holder", "restart_while_held", "restart_empty_while_held", "clock_forward_while_held"],
     "local": ["stopped_holder", "restart_while_held", "restart_empty_while_held"],

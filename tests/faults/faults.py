@@ -167,6 +167,11 @@ def slot_migration(world, chance):
     world.topology.move(chance.choice(LOCKS))
 
 
+def divide(world, _):
+    """A service divides the keys of its one endpoint among servers, by their slots."""
+    world.topology.divide()
+
+
 def _signal(pid, number):
     try:
         os.kill(pid, number)

@@ -8,7 +8,7 @@ import expectations
 import faults
 import scenarios
 
-NAMES = {"netns": "TCP", "tcp": "TCP", "unix": "unix", "tls": "TLS", "local": "`local:`", "sentinel": "Sentinel",
+NAMES = {"netns": "TCP", "tcp": "TCP", "resp2": "RESP2", "endpoint": "endpoint", "unix": "unix", "tls": "TLS", "local": "`local:`", "sentinel": "Sentinel",
          "cluster": "Cluster", "quorum3": "Quorum", "quorum5": "Quorum"}
 
 

@@ -16,6 +16,7 @@ import redis  # noqa: E402
 from certificates import Authority  # noqa: E402
 from cluster import Cluster as ClusterServers  # noqa: E402
 from eventually import eventually  # noqa: E402
+from lesser_server import LesserServer  # noqa: E402
 from moved_clock import MovedClock  # noqa: E402
 from proxy import Proxy  # noqa: E402
 from redis_server import RedisServer  # noqa: E402
@@ -81,6 +82,33 @@ class Tcp(OneServer):
         self.server = RedisServer(persistent=True, environment=self.clock.environment)
         self.proxy = Proxy(self.server.port)
         self.urls = [self.server.url, f"redis://127.0.0.1:{self.proxy.port}"]
+
+
+class Lesser(OneServer):
+    """A server behind a proxy in the way of a service; half of the clients see it through another."""
+
+    WAYS = ()
+
+    def __init__(self):
+        self.server = RedisServer(persistent=True)
+        self.lesser = LesserServer(self.server.socket_path, ways=self.WAYS)
+        self.proxy = Proxy(self.lesser.port)
+        self.urls = [self.lesser.url, f"redis://127.0.0.1:{self.proxy.port}"]
+
+    def close(self):
+        super().close()
+        self.lesser.close()
+
+
+class Resp2(Lesser):
+    WAYS = ("resp2",)
+
+
+class Endpoint(Lesser):
+    """One endpoint, which gets slots one day."""
+
+    def divide(self):
+        self.lesser.ways.add("endpoint")
 
 
 class Unix(OneServer):
@@ -329,5 +357,5 @@ class Quorum5(Quorum):
     size = 5
 
 
-ALL = {"tcp": Tcp, "unix": Unix, "local": Local, "tls": Tls, "netns": Netns, "sentinel": Sentinel,
+ALL = {"tcp": Tcp, "resp2": Resp2, "endpoint": Endpoint, "unix": Unix, "local": Local, "tls": Tls, "netns": Netns, "sentinel": Sentinel,
        "cluster": Cluster, "quorum3": Quorum, "quorum5": Quorum5}

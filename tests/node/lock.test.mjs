@@ -229,6 +229,10 @@ test('what too few replicas have is not acquired', async () => {
 test('errors have codes, and say what to do', async () => {
   assert.match(version, /^\d+\.\d+\.\d+$/);
   assert.throws(() => new Client('nonsense://'), fails('DLOCK_USAGE'));
+  const { port } = new URL(process.env.DLOCK_URL);
+  const twice = new Client(`redis+quorum://127.0.0.1:${port},localhost:${port},127.0.0.1:1`);
+  await assert.rejects(twice.acquire('a'), (error) => fails('DLOCK_USAGE')(error) && /same server/.test(error.message));
+  await twice.close();
   await assert.rejects(acquire('dlock1:a'), fails('DLOCK_USAGE'));
   await assert.rejects(acquire('a', { ttl: 0 }), RangeError);
   await assert.rejects(acquire('a', { ttl: '30s' }), RangeError);

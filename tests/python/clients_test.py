@@ -97,6 +97,15 @@ class Clients(PackageCase):
                                   stdout=subprocess.PIPE, text=True, check=True)
             self.assertIn(words, done.stdout)
 
+    def test_a_quorum_with_one_server_under_two_names_is_refused(self):
+        other = RedisServer()
+        self.addCleanup(other.close)
+        port = self.server.port
+        url = f"redis+quorum://127.0.0.1:{port},localhost:{port},127.0.0.1:{other.port}"
+        with self.assertRaisesRegex(UsageError, "are the same server"):
+            with DistributedLock(url, lock_name="job"):
+                self.fail("it was granted")
+
     def test_a_private_server_is_started(self):
         with tempfile.TemporaryDirectory(prefix="dlock-test-") as directory:
             process = self.start("import sys; from distributed_lock import Mutex\n"

@@ -58,8 +58,8 @@ bool run(Connection& connection, Receiver& receiver, Done done) {
     if (!connection.flush() || !connection.receive(receiver)) return false;
     if (done()) return true;
     const short events = connection.wants_write() ? POLLIN | POLLOUT : POLLIN;
-    pollfd entry{connection.fd(), events, 0};
-    if (::poll(&entry, 1, 10'000) <= 0) return false;
+    pollfd entries[] = {{connection.fd(), events, 0}, {connection.listener_fd(), events, 0}};
+    if (::poll(entries, 2, 10'000) <= 0) return false;
   }
 }
 

@@ -23,8 +23,8 @@ struct Answer {
 /// Throws `std::runtime_error` when the connection breaks or stays silent for 10 s.
 class Link {
  public:
-  explicit Link(const RedisServer& server)
-      : wire_(server.socket_path(), std::chrono::seconds{10}) {}
+  explicit Link(const RedisServer& server) : Link(server.socket_path()) {}
+  explicit Link(const std::string& path) : wire_(path, std::chrono::seconds{10}) {}
 
   /// It leaves with the next `read`.
   void send(std::span<const std::string_view> fields) { wire_.append(fields); }

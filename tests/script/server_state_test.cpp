@@ -16,10 +16,10 @@ class ServerState : public ScriptTest {
 };
 
 TEST_F(ServerState, TheDigestBesideAScriptIsTheServers) {
-  EXPECT_EQ(store.command({"SCRIPT", "LOAD", script::acquire}), script::acquire_sha);
-  EXPECT_EQ(store.command({"SCRIPT", "LOAD", script::release}), script::release_sha);
-  EXPECT_EQ(store.command({"SCRIPT", "LOAD", script::renew}), script::renew_sha);
-  EXPECT_EQ(store.command({"SCRIPT", "LOAD", script::break_}), script::break__sha);
+  EXPECT_EQ(store.command({"SCRIPT", "LOAD", script::acquire.text}), script::acquire.sha);
+  EXPECT_EQ(store.command({"SCRIPT", "LOAD", script::release.text}), script::release.sha);
+  EXPECT_EQ(store.command({"SCRIPT", "LOAD", script::renew.text}), script::renew.sha);
+  EXPECT_EQ(store.command({"SCRIPT", "LOAD", script::break_.text}), script::break_.sha);
 }
 
 TEST_F(ServerState, OutOfMemoryRefusesNewLocksButRenewsAndReleases) {

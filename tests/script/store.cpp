@@ -20,23 +20,6 @@ std::string hex(int number, int width) {
   return text.str();
 }
 
-constexpr Store::Script acquire_script{script::acquire, script::acquire_sha};
-constexpr Store::Script acquire_all_script{script::acquire_all, script::acquire_all_sha};
-constexpr Store::Script release_script{script::release, script::release_sha};
-constexpr Store::Script release_bare_script{script::release_bare, script::release_bare_sha};
-constexpr Store::Script renew_script{script::renew, script::renew_sha};
-constexpr Store::Script write_fence_script{script::write_fence, script::write_fence_sha};
-constexpr Store::Script break_script{script::break_, script::break__sha};
-constexpr Store::Script permits_acquire_script{script::permits_acquire,
-                                               script::permits_acquire_sha};
-constexpr Store::Script permits_release_script{script::permits_release,
-                                               script::permits_release_sha};
-constexpr Store::Script permits_renew_script{script::permits_renew, script::permits_renew_sha};
-constexpr Store::Script permits_write_fence_script{script::permits_write_fence,
-                                                   script::permits_write_fence_sha};
-constexpr Store::Script permits_break_script{script::permits_break, script::permits_break_sha};
-constexpr Store::Script permits_resize_script{script::permits_resize, script::permits_resize_sha};
-
 std::string in_one_line(const Answer& answer) {
   if (answer.kind == Answer::Kind::nil) return "(nil)";
   if (answer.kind != Answer::Kind::list) {
@@ -86,7 +69,7 @@ Store::Store(std::vector<std::string> config, bool persistent)
 
 void Store::reconnect() {
   other_ = std::make_unique<Link>(server_);
-  scripts_ = std::make_unique<Link>(server_);
+  scripts_ = std::make_unique<Link>(server_.client_socket_path());
   // Keys go when they are looked at, so that a step back of the clock finds the same on each run.
   command({"DEBUG", "SET-ACTIVE-EXPIRE", "0"});
   command({"ACL", "SETUSER", "scripts", "on", "nopass", "allkeys", "allcommands", "allchannels"});
@@ -111,17 +94,18 @@ std::string Store::command(std::initializer_list<std::string_view> fields) {
   return in_one_line(other_->ask(fields));
 }
 
-std::string Store::run(const Script& script, const std::vector<std::string>& keys,
+std::string Store::run(const script::Script& script, const std::vector<std::string>& keys,
                        const std::vector<std::string>& args) {
   const auto key_count = to_string(keys.size());
-  std::vector<std::string_view> fields{"EVALSHA", script.digest, key_count};
+  std::vector<std::string_view> fields{"EVALSHA", is_plain_ ? script.plain_sha : script.sha,
+                                       key_count};
   fields.insert(fields.end(), keys.begin(), keys.end());
   fields.insert(fields.end(), args.begin(), args.end());
   scripts_->send(fields);
   Answer answer = scripts_->read();
   if (answer.text.starts_with("NOSCRIPT")) {
     fields[0] = "EVAL";
-    fields[1] = script.text;
+    fields[1] = is_plain_ ? script.plain() : script.text;
     scripts_->send(fields);
     answer = scripts_->read();
   }
@@ -129,7 +113,7 @@ std::string Store::run(const Script& script, const std::vector<std::string>& key
 }
 
 std::string Store::acquire(const StoreModel::Acquire& request) {
-  return run(acquire_script, keys_of(request.key),
+  return run(script::acquire, keys_of(request.key),
              {request.token, to_string(request.ttl.count()),
               request.wait   ? "wait"
               : request.keep ? "keep"
@@ -150,7 +134,7 @@ std::string Store::acquire_bare(const std::string& key, const std::string& token
 }
 
 std::string Store::release_bare(const std::string& key, const std::string& token) {
-  return run(release_bare_script, {key}, {token});
+  return run(script::release_bare, {key}, {token});
 }
 
 std::string Store::acquire_all(const std::vector<StoreModel::Acquire>& requests) {
@@ -161,14 +145,14 @@ std::string Store::acquire_all(const std::vector<StoreModel::Acquire>& requests)
     keys.insert(keys.end(), own.begin(), own.begin() + 3);
     args.push_back(request.token);
   }
-  return run(acquire_all_script, keys, args);
+  return run(script::acquire_all, keys, args);
 }
 
 std::string Store::release(const std::string& key, const std::string& token,
                            std::optional<Millis> keep) {
   std::vector<std::string> args{token};
   if (keep) args.push_back(to_string(keep->count()));
-  return run(release_script, keys_of(key), args);
+  return run(script::release, keys_of(key), args);
 }
 
 std::string Store::renew(std::string_view echo, const std::vector<StoreModel::Renewal>& renewals) {
@@ -180,35 +164,35 @@ std::string Store::renew(std::string_view echo, const std::vector<StoreModel::Re
     args.insert(args.end(), {renewal.token, to_string(renewal.ttl.count()),
                              to_string(renewal.sequence), to_string(renewal.counter)});
   }
-  return run(renew_script, keys, args);
+  return run(script::renew, keys, args);
 }
 
 std::string Store::write_fence(const std::string& key, const std::string& token, Millis ttl,
                                std::int64_t counter) {
-  return run(write_fence_script, {key, std::string{fence_key}},
+  return run(script::write_fence, {key, std::string{fence_key}},
              {token, to_string(ttl.count()), to_string(counter)});
 }
 
 std::string Store::break_(const std::string& key, std::int64_t counter, int sequence, bool ask) {
-  return run(break_script, keys_of(key),
+  return run(script::break_, keys_of(key),
              {to_string(counter), to_string(sequence), ask ? "ask" : "force"});
 }
 
 std::string Store::break_unrecorded(const std::string& key, const std::string& value) {
-  return run(break_script, keys_of(key), {"", value, "force"});
+  return run(script::break_, keys_of(key), {"", value, "force"});
 }
 
 std::string Store::take_permits(const PermitsModel::Acquire& request) {
   const std::string mode =
       std::string{request.wait ? "wait" : "try"} + (request.first ? "_first" : "");
-  return run(permits_acquire_script, keys_of(request.key),
+  return run(script::permits_acquire, keys_of(request.key),
              {request.token, to_string(request.ttl.count()), mode,
               request.ticket ? to_string(*request.ticket) : "", request.old,
               to_string(request.capacity), request.seal});
 }
 
 std::string Store::release_permits(const std::string& key, const std::string& token) {
-  return run(permits_release_script, keys_of(key), {token});
+  return run(script::permits_release, keys_of(key), {token});
 }
 
 std::string Store::renew_permits(std::string_view echo,
@@ -221,25 +205,25 @@ std::string Store::renew_permits(std::string_view echo,
     args.insert(args.end(),
                 {renewal.token, to_string(renewal.ttl.count()), to_string(renewal.counter)});
   }
-  return run(permits_renew_script, keys, args);
+  return run(script::permits_renew, keys, args);
 }
 
 std::string Store::write_permits_fence(const PermitsModel::Renewal& lease, bool is_new) {
-  return run(permits_write_fence_script, keys_of(lease.key),
+  return run(script::permits_write_fence, keys_of(lease.key),
              {lease.token, to_string(lease.ttl.count()), to_string(lease.counter),
               is_new ? "new" : "used"});
 }
 
 std::string Store::break_permits(const std::string& key, std::int64_t counter,
                                  std::string_view how) {
-  return run(permits_break_script, keys_of(key), {to_string(counter), std::string{how}});
+  return run(script::permits_break, keys_of(key), {to_string(counter), std::string{how}});
 }
 
 std::string Store::resize(const std::string& key, std::int64_t capacity) {
-  return run(permits_resize_script, keys_of(key), {to_string(capacity)});
+  return run(script::permits_resize, keys_of(key), {to_string(capacity)});
 }
 
-std::string Store::at_gate(const Script& script, const std::string& key,
+std::string Store::at_gate(const script::Script& script, const std::string& key,
                            const std::vector<std::string>& args) {
   auto keys = keys_of(key);
   keys.back() = parts_key(key);

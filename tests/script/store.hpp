@@ -1,12 +1,14 @@
 // The lock scripts on a real server whose clock stands still, with the interface of the model.
 #pragma once
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "script/link.hpp"
+#include "script/script.hpp"
 #include "support/frozen_clock.hpp"
 #include "support/gates_model.hpp"
 #include "support/permits_model.hpp"
@@ -46,12 +48,8 @@ class Store {
   std::string break_permits(const std::string& key, std::int64_t counter, std::string_view how);
   std::string resize(const std::string& key, std::int64_t capacity);
 
-  struct Script {
-    std::string_view text;
-    std::string_view digest;
-  };
   /// A script of a gate.
-  std::string at_gate(const Script& script, const std::string& key,
+  std::string at_gate(const script::Script& script, const std::string& key,
                       const std::vector<std::string>& args);
 
   [[nodiscard]] LockState state(const std::string& key);
@@ -79,7 +77,7 @@ class Store {
   static constexpr std::string_view fence_key = "fence";
 
  private:
-  std::string run(const Script& script, const std::vector<std::string>& keys,
+  std::string run(const script::Script& script, const std::vector<std::string>& keys,
                   const std::vector<std::string>& args);
 
   FrozenClock clock_;
@@ -88,6 +86,7 @@ class Store {
   std::unique_ptr<Link> scripts_;  ///< logged in as the user "scripts"
   std::unique_ptr<Link> other_;
   bool may_publish_ = true;
+  const bool is_plain_ = std::getenv("DLOCK_TEST_WAYS") != nullptr;  ///< as in lesser_server.py
 };
 
 }  // namespace dlock::test

@@ -21,6 +21,26 @@ class QuorumClient : public QuorumServers {
   }
 };
 
+TEST_F(QuorumClient, OneServerUnderTwoNamesIsRefused) {
+  const auto one = std::to_string(servers[0].port());
+  const auto other = std::to_string(servers[1].port());
+  Client client{"redis+quorum://127.0.0.1:" + one + ",127.0.0.1:" + other + ",localhost:" + one};
+  for (int i = 0; i < 3; ++i) {
+    const auto words = words_of([&] { (void)Mutex{client, "doc"}.acquire(); });
+    EXPECT_THAT(words, HasSubstr("are the same server (run_id"));
+    EXPECT_EQ(reason_of([&] { (void)Mutex{client, "doc"}.try_acquire(); }), errc::usage);
+  }
+  EXPECT_TRUE(is_clear());
+}
+
+TEST_F(QuorumClient, AServerThatDoesNotAnswerDelaysTheFirstLockLittle) {
+  servers[0].stop();
+  Client client{url(), {.connect_timeout = 20s}};
+  EXPECT_LT(fastest_of(1, [&] { (void)Mutex{client, "doc"}.acquire(); }), 10s);
+  servers[0].cont();
+  EXPECT_TRUE(eventually([&] { return is_clear(); }));
+}
+
 TEST_F(QuorumClient, AWriterGetsInAlthoughReadersKeepComing) {
   std::atomic<bool> enough{false};
   std::atomic<int> reading{0};

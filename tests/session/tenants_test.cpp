@@ -288,7 +288,7 @@ TEST_F(HostileTenant, CannotTouchOneKey) {
              {"RENAME", "app:x", key},
              {"EVAL", "return redis.call('DEL', KEYS[1])", "1", key},
              {"EVAL", "return redis.call('DEL', ARGV[1])", "0", key},
-             {"EVAL", std::string{script::release}, "4", "app:x", key, "app:z", "dlock1:fence",
+             {"EVAL", std::string{script::release.text}, "4", "app:x", key, "app:z", "dlock1:fence",
               "dlock1:eeeeeeeeeeeeeeee:" + std::string(32, '0') + ":3000"}}) {
       const auto reply = reply_to(*evil, command);
       EXPECT_TRUE(reply.starts_with("-NOPERM") || reply.find("o permissions") != reply.npos ||
@@ -351,7 +351,7 @@ TEST_F(HostileTenant, ItsOwnLocksAndTheFencesTakeNothing) {
     const std::string mine = "dlock1:eeeeeeeeeeeeeeee:" + std::string(32, '0') + ":3000";
     reply_to(*evil, {"SET", "app:x", mine + ":1.2:77:0", "PX", "20000"});
     reply_to(*evil, {"ZADD", "dlock1:qw:{app:x}", "1", theirs});
-    EXPECT_THAT(reply_to(*evil, {"EVAL", std::string{script::release}, "4", "app:x",
+    EXPECT_THAT(reply_to(*evil, {"EVAL", std::string{script::release.text}, "4", "app:x",
                                  "dlock1:qw:{app:x}", "dlock1:sw:{app:x}", "dlock1:fence", mine}),
                 HasSubstr("released"));
   }

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iostream>
@@ -18,6 +19,7 @@
 #include <system_error>
 #include <utility>
 
+#include "support/checkout.hpp"
 #include "support/rights.hpp"
 #include "support/wait.hpp"
 #include "support/wire.hpp"
@@ -61,15 +63,19 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   return result;
 }
 
-// In the child, between fork and exec: only calls that are safe in a signal handler.
-[[noreturn]] void become_server(pid_t parent, int output, char* const* arguments,
-                                char* const* environment) {
+// These run in the child, between fork and exec: only calls that are safe in a signal handler.
+void become_child_of(pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(127);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::setpgid(0, 0);  // a Ctrl-C at the test is not for the server
+}
+
+[[noreturn]] void become_server(pid_t parent, int output, char* const* arguments,
+                                char* const* environment) {
+  become_child_of(parent);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
   ::execvpe("redis-server", arguments, environment);
@@ -118,7 +124,11 @@ RedisServer::RedisServer(Options options)
     : options_(std::move(options)), directory_(make_directory()) {
   try {
     start();
+    const char* const usual_ways = std::getenv("DLOCK_TEST_WAYS");
+    if (options_.ways.empty() && usual_ways != nullptr) options_.ways = usual_ways;
+    if (!options_.ways.empty()) start_lesser_server(options_.ways);
   } catch (...) {
+    kill9();
     std::filesystem::remove_all(directory_);
     throw;
   }
@@ -129,12 +139,18 @@ RedisServer::~RedisServer() {
     cont();
     expect_no_missing_right(*this);
   }
+  if (lesser_pid_ > 0) {
+    ::kill(lesser_pid_, SIGKILL);
+    ::waitpid(lesser_pid_, nullptr, 0);
+  }
   kill9();
   std::error_code ignored;
   std::filesystem::remove_all(directory_, ignored);
 }
 
-std::string RedisServer::url() const { return "redis://127.0.0.1:" + std::to_string(port_); }
+std::string RedisServer::url() const {
+  return "redis://127.0.0.1:" + std::to_string(lesser_pid_ > 0 ? lesser_port_ : port_);
+}
 
 std::string RedisServer::unix_url() const { return "redis+unix://" + socket_path(); }
 
@@ -190,6 +206,33 @@ bool RedisServer::start_on(int port) {
   (void)eventually([&] { return (up = answers(socket_path())) || has_exited(); }, start_limit);
   if (!up) kill9();
   return up;
+}
+
+void RedisServer::set_ways(std::string_view ways) {
+  Wire{client_socket_path(), reply_limit}.call({"LESSER", ways});
+}
+
+void RedisServer::start_lesser_server(const std::string& ways) {
+  const auto path = (directory_ / "lesser.sock").string();
+  lesser_port_ = free_port();
+  std::vector<std::string> arguments{source_path(".deps/python/bin/python").string(),
+                                     source_path("tests/support/lesser_server.py").string(),
+                                     ways,
+                                     socket_path(),
+                                     std::to_string(lesser_port_),
+                                     path,
+                                     "forever"};
+  const auto argument_pointers = pointers(arguments);
+  const pid_t parent = ::getpid();
+  lesser_pid_ = ::fork();
+  if (lesser_pid_ == 0) {
+    become_child_of(parent);
+    ::execv(argument_pointers[0], argument_pointers.data());
+    ::_exit(127);
+  }
+  if (!eventually([&] { return answers(path); }, start_limit)) {
+    throw std::runtime_error("the lesser server did not start");
+  }
 }
 
 bool RedisServer::has_exited() {

@@ -100,6 +100,14 @@ class Engine {
   void close(Instant now);
   /// Removes this client's registration from the server, if there is a connection.
   void withdraw(Instant now);
+  /// Only without a connection: whether a script sees only one slot from now on, and so needs the
+  /// fence counter of that.
+  void use_fences_of_slots(bool has_slots) { has_slots_ = has_slots; }
+  /// The same for the fence counter of an engine whose locks are all in one slot.
+  void use_fence(std::string key) { settings_.fence_key = std::move(key); }
+  /// Takes out the waits with which another engine can go on, in order, and withdraws what they
+  /// have on the server; leases and the other waits stay.
+  [[nodiscard]] std::vector<std::pair<WaiterId, AcquireRequest>> take_waits(Instant now);
 
   // Events of the connection. Between on_connected and the Disconnect action or on_disconnected,
   // replies come in the order of the commands.
@@ -183,6 +191,10 @@ class Engine {
   void on_watch_reply(Instant now, const Pending& pending, const Reply& reply);
   void stop_watching(Cohort& cohort);
   void doubt(Instant now, const CohortPtr& cohort);
+  // engine_slots.cpp: where a script sees only one slot.
+  void name_fence(Command& command) const;
+  [[nodiscard]] bool may_move(const Cohort& cohort) const;
+  [[nodiscard]] static std::vector<CohortPtr> split_off_other_slots(std::vector<CohortPtr>& due);
 
   // engine_link.cpp: the connection.
   void send(Instant now, Command command, Pending pending);
@@ -251,7 +263,7 @@ class Engine {
   void renew_due(Instant now);
   void renew_now(Instant now, const CohortPtr& cohort);
   void renew_more(Instant now);
-  void renew(Instant now, const std::vector<CohortPtr>& due, bool whole);
+  void renew(Instant now, std::vector<CohortPtr> due, bool whole);
   void on_renew_reply(Instant now, const Pending& pending, const Reply& reply);
   void on_renewal_letter(Instant now, const Pending& pending, std::size_t place, char letter);
 
@@ -288,6 +300,7 @@ class Engine {
 
   std::pmr::deque<Pending> inflight_{&pool_};
   bool closing_ = false;
+  bool has_slots_ = false;
   bool is_silent_ = false;
   bool unanswered_ = false;
   std::size_t attempts_ = 0;        ///< cohorts with an attempt

@@ -8,7 +8,7 @@ namespace dlock::core {
 bool Engine::may_acquire_bare(Instant now, const Cohort& cohort) const {
   const auto& request = cohort.waiters.front().request;
   return cohort.lock.kind == Kind::mutex && !cohort.attempt->was_sent() && !request.part &&
-         !request.recorded && request.ticket.empty() && !settings_.always_scripts &&
+         !request.recorded && request.ticket.empty() && !settings_.always_scripts && !has_slots_ &&
          link_.runs_blocks() && fence_counter_.recent(now) != 0 &&
          !contended_.contains(cohort.lock.key);
 }

@@ -6,12 +6,7 @@
 namespace dlock::core {
 
 void Engine::send(Instant now, Command command, Pending pending) {
-  if (command.bare) {
-    command.bare->fence_key = settings_.fence_key;
-  } else if (settings_.fence_key != fence_key) {
-    std::replace(command.keys.begin(), command.keys.end(), std::string{fence_key},
-                 settings_.fence_key);
-  }
+  name_fence(command);
   pending.verb = command.verb;
   pending.sent = now;
   inflight_.push_back(std::move(pending));

@@ -7,9 +7,9 @@ namespace dlock::core {
 
 // To be called when the first timer is that of a hold.
 void Engine::renew_due(Instant now) {
-  const auto due = Renewals::due(now, timers_);
+  auto due = Renewals::due(now, timers_);
   if (link_.is_connected() && renewals_.is_free()) {
-    renew(now, due, false);
+    renew(now, std::move(due), false);
     return;
   }
   renewals_.queue(due);
@@ -28,17 +28,20 @@ void Engine::renew_now(Instant now, const CohortPtr& cohort) {
 
 void Engine::renew_more(Instant now) {
   while (link_.is_connected()) {
-    const auto due = renewals_.next(now);
+    auto due = renewals_.next(now);
     if (due.empty()) {
       return;
     }
-    renew(now, due, false);
+    renew(now, std::move(due), false);
   }
 }
 
-void Engine::renew(Instant now, const std::vector<CohortPtr>& due, bool whole) {
+void Engine::renew(Instant now, std::vector<CohortPtr> due, bool whole) {
   if (due.empty()) {
     return;
+  }
+  if (has_slots_) {
+    renew(now, split_off_other_slots(due), whole);
   }
   Pending pending;
   pending.token = due.front()->hold->record()->token;
@@ -81,7 +84,7 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
       act(RenewalBlocked{batch.cohorts[i]->hold->record()});
     }
   }
-  renew(now, again, true);
+  renew(now, std::move(again), true);
   renew_more(now);
 }
 

@@ -68,6 +68,14 @@ class Waiters {
     leave(place, front);
   }
 
+  /// Ends the first wait at `place` without an answer, and returns it.
+  [[nodiscard]] std::pair<WaiterId, AcquireRequest> take_front(Place& place) {
+    const auto front = place.waiters.begin();
+    std::pair<WaiterId, AcquireRequest> taken{front->id, front->request};
+    leave(place, front);
+    return taken;
+  }
+
   /// Null if it is over.
   [[nodiscard]] const Position* find(WaiterId id) const {
     const auto found = positions_.find(id);

@@ -38,16 +38,18 @@ Router::~Router() = default;
 Router::Shard& Router::add(std::uint16_t slot) {
   auto settings = settings_.engine;
   settings.last_id = shards_.size() * ids_of_an_engine;
-  if (settings_.mode == Mode::cluster) {
+  if (has_engine_for_each_slot()) {
     settings.client = client_on(slot, settings.random()[0]);
-    settings.fence_key = fence_key_on(slot);
+    settings.fence_key = settings_.mode == Mode::cluster ? fence_key_on(slot)
+                         : has_slots_                    ? fence_key_behind_endpoint(slot)
+                                                         : std::string{fence_key};
   }
   alarms_.push_back(never);
   return *shards_.emplace_back(std::make_unique<Shard>(std::move(settings), shards_.size(), slot));
 }
 
 Router::Shard& Router::of(std::string_view key) {
-  if (settings_.mode != Mode::cluster) {
+  if (!has_engine_for_each_slot()) {
     return *shards_.front();
   }
   const auto slot = slot_of(key);
@@ -58,8 +60,16 @@ Router::Shard& Router::of(std::string_view key) {
   return *shard;
 }
 
+// The first engine of an endpoint has the leases from before `use_slots`.
+Router::Shard& Router::holder_of(const LeaseRecord& lease) {
+  return settings_.mode == Mode::endpoint ? *shards_[lease.id / ids_of_an_engine] : of(lease.key);
+}
+
 std::optional<ServerId> Router::find(std::string_view key) const {
-  if (settings_.mode != Mode::cluster) {
+  if (!has_engine_for_each_slot()) {
+    return 0;
+  }
+  if (settings_.mode == Mode::endpoint && key == channel_of(shards_.front()->engine.client())) {
     return 0;
   }
   const auto found = by_slot_.find(slot_of(key));
@@ -114,17 +124,27 @@ ServerId Router::exchange(Instant now, WaiterId waiter, AcquireRequest&& request
     touch_quorum(now).exchange(now, waiter, request, lease);
     return 0;
   }
-  auto& shard = of(request.key);
+  auto& shard = holder_of(lease);
   touch(now, shard).exchange(now, waiter, std::move(request), lease);
   return shard.server;
 }
 
 void Router::cancel(Instant now, ServerId asked, WaiterId waiter) {
-  quorum_ ? touch_quorum(now).cancel(now, waiter) : touch(now, *shards_[asked]).cancel(now, waiter);
+  if (quorum_) {
+    touch_quorum(now).cancel(now, waiter);
+    return;
+  }
+  touch(now, *shards_[asked]).cancel(now, waiter);
+  if (settings_.mode == Mode::endpoint && asked == 0) {  // it may have moved
+    for (const auto& shard : shards_) {
+      touch(now, *shard).cancel(now, waiter);
+    }
+  }
 }
 
 void Router::release(Instant now, const LeaseRecord& lease) {
-  quorum_ ? touch_quorum(now).release(now, lease) : touch(now, of(lease.key)).release(now, lease);
+  quorum_ ? touch_quorum(now).release(now, lease)
+          : touch(now, holder_of(lease)).release(now, lease);
 }
 
 // The engines of a quorum continue, since its leases need them.
@@ -141,6 +161,23 @@ void Router::close(Instant now) {
 void Router::withdraw(Instant now) {
   for (const auto& shard : shards_) {
     touch(now, *shard).withdraw(now);
+  }
+}
+
+void Router::use_slots(Instant now, bool has_slots) {
+  if (quorum_ || settings_.mode == Mode::cluster || has_slots == has_slots_) {
+    return;
+  }
+  has_slots_ = has_slots;
+  settings_.mode = Mode::endpoint;
+  auto& first = *shards_.front();
+  first.engine.use_fences_of_slots(has_slots);
+  for (const auto& [slot, shard] : by_slot_) {
+    shard->engine.use_fence(has_slots ? fence_key_behind_endpoint(slot) : std::string{fence_key});
+  }
+  for (auto& [waiter, request] : touch(now, first).take_waits(now)) {
+    auto& shard = of(request.key);
+    touch(now, shard).acquire(now, waiter, std::move(request));
   }
 }
 
@@ -176,7 +213,7 @@ void Router::count_as_silent(ServerId server, bool is_silent) {
 }
 
 void Router::on_unblocked(Instant now, const LeaseRecord& lease, Instant sent) {
-  touch(now, of(lease.key)).on_unblocked(now, lease, sent);
+  touch(now, holder_of(lease)).on_unblocked(now, lease, sent);
 }
 
 void Router::on_timer(Instant now) {

@@ -29,9 +29,10 @@ using ServerId = std::size_t;
 class Router {
  public:
   enum class Mode : std::uint8_t {
-    single,   ///< one server
-    cluster,  ///< an engine for each slot, made when a key of that slot is first used
-    quorum,   ///< several independent servers, of which a majority decides
+    single,    ///< one server
+    cluster,   ///< an engine for each slot, made when a key of that slot is first used
+    quorum,    ///< several independent servers, of which a majority decides
+    endpoint,  ///< a server that has slots, as a cluster behind it: as `cluster`, by `use_slots`
   };
   struct Settings {
     Mode mode{};
@@ -58,6 +59,11 @@ class Router {
   void close(Instant now);
   /// Removes this client's registrations from all connected servers.
   void withdraw(Instant now);
+  /// Without a connection to it: whether a script sees only one slot on the single server. From the
+  /// first time on there is an engine for each slot. The first engine keeps its leases, and the
+  /// waits that cannot move.
+  void use_slots(Instant now, bool has_slots);
+  [[nodiscard]] bool has_slots() const { return has_slots_; }
 
   // Events of the connection to a server, as in `Engine`.
   void on_connected(Instant now, ServerId server, bool old_is_dead);
@@ -123,13 +129,18 @@ class Router {
   };
 
   Shard& add(std::uint16_t slot);
+  [[nodiscard]] bool has_engine_for_each_slot() const {
+    return settings_.mode == Mode::cluster || settings_.mode == Mode::endpoint;
+  }
   [[nodiscard]] Shard& of(std::string_view key);
+  [[nodiscard]] Shard& holder_of(const LeaseRecord& lease);
   Engine& touch(Instant now, Shard& shard);
   Quorum& touch_quorum(Instant now);
   std::optional<ServerId> take_touched(std::vector<Action>& into);
   void take_to_quorum(ServerId server, std::vector<Action>& actions);
 
   Settings settings_;
+  bool has_slots_ = false;  ///< of `Mode::endpoint`, at present
   std::shared_ptr<Statistics> statistics_ = std::make_shared<Statistics>();
   std::vector<std::unique_ptr<Shard>> shards_;
   std::vector<Instant> alarms_;  ///< the engines' next timers; apart, for speed

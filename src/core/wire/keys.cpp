@@ -132,6 +132,10 @@ std::string fence_key_on(std::uint16_t slot) {
   return std::string{fence_key}.append(":{").append(std::to_string(smallest_tag(slot))).append("}");
 }
 
+std::string fence_key_behind_endpoint(std::uint16_t slot) {
+  return slot == slot_of(fence_key) ? std::string{fence_key} : fence_key_on(slot);
+}
+
 // This takes some 16,000 tries, often with a mutex held. CRC is linear: the CRCs of two strings of
 // one length differ by the CRC of their difference. So the effect of the last two digits is known
 // beforehand.

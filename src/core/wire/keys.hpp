@@ -38,6 +38,10 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 /// On a cluster each slot has its own counter, since a script sees only one slot.
 [[nodiscard]] std::string fence_key_on(std::uint16_t slot);
 
+/// The same behind one endpoint that has many slots: the counter for all locks, which clients used
+/// there as long as it had one slot, goes on as that of its own slot.
+[[nodiscard]] std::string fence_key_behind_endpoint(std::uint16_t slot);
+
 /// The key of the notes about waits of the holder of `token`.
 [[nodiscard]] inline std::string note_key(std::string_view token) {
   return std::string{"dlock1:waits:"}.append(token);

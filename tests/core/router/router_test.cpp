@@ -102,6 +102,81 @@ TEST(Router, AClusterHasAnEngineForEachSlotThatIsUsed) {
   EXPECT_EQ(std::get<Refusal>(it.others[0]).waiter, 2U);
 }
 
+// All keys of each command for a server that has slots; those of a registration are of another one.
+void expect_one_slot(const std::deque<Command>& commands) {
+  for (const auto& command : commands) {
+    std::set<std::uint16_t> slots;
+    for (const auto& key : command.keys) slots.insert(slot_of(key));
+    for (const auto& renewal : command.renewals) slots.insert(slot_of(renewal.lock));
+    EXPECT_LE(slots.size(), 1U) << static_cast<int>(command.verb);
+  }
+}
+
+TEST(Router, WaitsMoveToTheEnginesOfTheirSlotsOnceTheServerHasSome) {
+  Routed it{Router::Mode::single};
+  it.acquire(start, 1, {.key = "a"});
+  it.acquire(start, 2, {.key = "b"});
+  it.acquire(start, 3, {.key = "a"});
+  it.router.use_slots(start, true);
+  it.note();
+  EXPECT_TRUE(it.router.has_slots());
+  EXPECT_EQ(it.router.servers(), 3U);
+  EXPECT_TRUE(it.others.empty()) << "nobody is told";
+  for (ServerId server = 0; server < 3; ++server) {
+    it.router.on_connected(start, server, true);
+    it.note();
+    expect_one_slot(it.commands[server]);
+  }
+  EXPECT_EQ(it.router.slot(1), slot_of("a"));
+  EXPECT_EQ(it.commands[1].back().keys[3], fence_key_on(slot_of("a")));
+  it.router.cancel(start, it.asked[3], 3);
+  it.note();
+  ASSERT_EQ(it.others.size(), 1U);
+  EXPECT_EQ(std::get<Refusal>(it.others[0]).waiter, 3U);
+}
+
+TEST(Router, LeasesStayWhereTheyAreWhenTheServerGetsSlots) {
+  Routed it{Router::Mode::single};
+  it.acquire(start, 1, {.key = "a", .ttl = 3s});
+  it.connect(start, 0);
+  it.acquire(start, 2, {.key = "b", .ttl = 3s});
+  it.commands[0].clear();
+  const auto obtain = [&](WaiterId waiter, std::string_view key) {
+    it.acquire(start, waiter, {.key = key, .ttl = 3s});
+    it.reply(start, 0, "acquired " + std::to_string(1000 + waiter));
+    it.note();
+    ASSERT_TRUE(it.leases[waiter]);
+  };
+  obtain(3, "c");
+  obtain(4, "d");
+  it.router.on_disconnected(start, 0, "it has slots now");
+  it.router.use_slots(start, true);
+  it.note();
+  it.commands.clear();
+  it.router.on_connected(start, 0, true);
+  it.router.on_timer(start + 1s);
+  it.note();
+  std::size_t renewals = 0;
+  expect_one_slot(it.commands[0]);
+  for (const auto& command : it.commands[0]) renewals += command.renewals.size();
+  EXPECT_EQ(renewals, 2U);
+  it.commands.clear();
+  it.router.release(start + 1s, *it.leases[3]);
+  it.note();
+  ASSERT_EQ(it.commands[0].size(), 1U) << "the engine that has the lease";
+  expect_one_slot(it.commands[0]);
+}
+
+TEST(Router, AServerWithoutSlotsAnyMoreHasOneCounterAgain) {
+  Routed it{Router::Mode::single};
+  it.router.use_slots(start, true);
+  it.router.use_slots(start, false);
+  it.acquire(start, 1, {.key = "a"});
+  it.router.on_connected(start, it.asked[1], true);
+  it.note();
+  EXPECT_EQ(it.commands[it.asked[1]].back().keys[3], fence_key);
+}
+
 TEST(Router, TheKeysOfACommandAreOfTheSlotOfItsServer) {
   Routed it{Router::Mode::cluster};
   for (const WaiterId waiter : {1, 2}) {

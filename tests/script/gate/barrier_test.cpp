@@ -11,7 +11,7 @@ class BarrierScripts : public ScriptTest {
   std::string arrive(const std::string& token, const std::string& ticket = "", int parties = 3,
                      std::string_view mode = "wait", const std::string& part = "") {
     return words(store.at_gate(
-        {script::barrier, script::barrier_sha}, lock,
+        script::barrier, lock,
         {token, "1000", std::string{mode}, ticket, "", std::to_string(parties), part}));
   }
   /// Takes part `number` for this time.
@@ -30,7 +30,7 @@ class BarrierScripts : public ScriptTest {
   }
   std::string reset(const std::string& token) { return arrive(token, "", 3, "reset"); }
   std::string leave(const std::string& token) {
-    return words(store.at_gate({script::barrier_leave, script::barrier_leave_sha}, lock, {token}));
+    return words(store.at_gate(script::barrier_leave, lock, {token}));
   }
   std::string now() { return std::to_string(store.clock().now().count()); }
 

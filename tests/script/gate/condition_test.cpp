@@ -11,7 +11,7 @@ class ConditionScripts : public ScriptTest {
   std::string at_condition(const std::string& token, std::string_view mode,
                            const std::string& ticket = "", const std::string& most = "",
                            const std::string& latest = "") {
-    return words(store.at_gate({script::condition, script::condition_sha}, lock,
+    return words(store.at_gate(script::condition, lock,
                                {token, "1000", std::string{mode}, ticket, "", most, latest}));
   }
   /// Returns the ticket.
@@ -24,8 +24,7 @@ class ConditionScripts : public ScriptTest {
     return at_condition(make_token(50, 0), "notify", "", most, latest);
   }
   std::string leave(const std::string& token) {
-    return words(
-        store.at_gate({script::condition_leave, script::condition_leave_sha}, lock, {token}));
+    return words(store.at_gate(script::condition_leave, lock, {token}));
   }
   std::string now() { return std::to_string(store.clock().now().count()); }
 

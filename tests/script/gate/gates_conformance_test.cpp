@@ -211,7 +211,7 @@ class GateComparison : public Comparison {
   /// The request of one that is to wait; without a ticket.
   virtual Ask to_wait() const = 0;
 
-  std::string at_gate(const Store::Script& script, const std::vector<std::string>& args) {
+  std::string at_gate(const script::Script& script, const std::vector<std::string>& args) {
     return store_.at_gate(script, gate_key, args);
   }
   std::int64_t number_of(const Ask& op) const { return op.other ? number_ + 1 : number_; }
@@ -320,15 +320,13 @@ class ConditionComparison : public GateComparison {
   }
 
   void leave(const std::string& token) override {
-    replies(condition_.leave(now(), token),
-            at_gate({script::condition_leave, script::condition_leave_sha}, {token}));
+    replies(condition_.leave(now(), token), at_gate(script::condition_leave, {token}));
   }
 
   std::string at_condition(const std::string& token, const std::string& mode,
                            const std::string& ticket = "", const std::string& most = "",
                            const std::string& latest = "") {
-    return at_gate({script::condition, script::condition_sha},
-                   {token, "1000", mode, ticket, "", most, latest});
+    return at_gate(script::condition, {token, "1000", mode, ticket, "", most, latest});
   }
 
   ConditionModel condition_{model_};
@@ -349,14 +347,13 @@ class LatchComparison : public GateComparison {
     if (op.ticket == Ticket::shifted) request.ticket = (now() + op.shift).count();
     if (op.part) request.part = part_token(*op.part);
     answered(token, 4, latch_.ask(now(), request),
-             at_gate({script::latch, script::latch_sha},
+             at_gate(script::latch,
                      {token, "1000", op.mode, text(request.ticket), "", to_string(request.count),
                       to_string(op.keep.count()), to_string(op.by), request.part}));
   }
 
   void leave(const std::string& token) override {
-    replies(latch_.leave(now(), token),
-            at_gate({script::latch_leave, script::latch_leave_sha}, {token}));
+    replies(latch_.leave(now(), token), at_gate(script::latch_leave, {token}));
   }
 
   LatchModel latch_{model_, parts_key};
@@ -376,9 +373,8 @@ class BarrierComparison : public GateComparison {
     if (op.ticket == Ticket::shifted) request.phase = near_phase(op.off);
     if (op.part) request.part = part_token(*op.part);
     answered(token, 4, barrier_.ask(now(), request),
-             at_gate({script::barrier, script::barrier_sha},
-                     {token, "1000", op.mode, text(request.phase), "", to_string(request.parties),
-                      request.part}));
+             at_gate(script::barrier, {token, "1000", op.mode, text(request.phase), "",
+                                       to_string(request.parties), request.part}));
   }
 
   Number near_phase(int off) {
@@ -388,8 +384,7 @@ class BarrierComparison : public GateComparison {
   }
 
   void leave(const std::string& token) override {
-    replies(barrier_.leave(now(), token),
-            at_gate({script::barrier_leave, script::barrier_leave_sha}, {token}));
+    replies(barrier_.leave(now(), token), at_gate(script::barrier_leave, {token}));
   }
 
   BarrierModel barrier_{model_, parts_key};

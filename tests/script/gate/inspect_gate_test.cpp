@@ -8,16 +8,13 @@ namespace {
 
 class GateInspection : public ScriptTest {
  protected:
-  std::string look() {
-    return store.at_gate({script::inspect_gate, script::inspect_gate_sha}, lock, {});
-  }
+  std::string look() { return store.at_gate(script::inspect_gate, lock, {}); }
   void at_latch(const std::string& token, std::string_view mode, const std::string& part = "") {
-    store.at_gate({script::latch, script::latch_sha}, lock,
+    store.at_gate(script::latch, lock,
                   {token, "1000", std::string{mode}, "", "", "3", "60000", "1", part});
   }
   void at_barrier(const std::string& token, std::string_view mode, const std::string& part = "") {
-    store.at_gate({script::barrier, script::barrier_sha}, lock,
-                  {token, "1000", std::string{mode}, "", "", "3", part});
+    store.at_gate(script::barrier, lock, {token, "1000", std::string{mode}, "", "", "3", part});
   }
   std::string take_part(int number, Millis ttl = 30s) {
     const auto token = make_token(700, number, "3000:1");

@@ -10,7 +10,7 @@ class LatchScripts : public ScriptTest {
  protected:
   std::string at_latch(const std::string& token, std::string_view mode, int count = 3,
                        const std::string& ticket = "", int n = 1, const std::string& part = "") {
-    return words(store.at_gate({script::latch, script::latch_sha}, lock,
+    return words(store.at_gate(script::latch, lock,
                                {token, "1000", std::string{mode}, ticket, "", std::to_string(count),
                                 "60000", std::to_string(n), part}));
   }
@@ -23,7 +23,7 @@ class LatchScripts : public ScriptTest {
   }
   void let_go(const std::string& part) { store.release_permits(Store::parts_key(lock), part); }
   std::string leave(const std::string& token) {
-    return words(store.at_gate({script::latch_leave, script::latch_leave_sha}, lock, {token}));
+    return words(store.at_gate(script::latch_leave, lock, {token}));
   }
   std::string now() { return std::to_string(store.clock().now().count()); }
 

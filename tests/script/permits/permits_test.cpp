@@ -71,7 +71,7 @@ TEST_F(PermitsScripts, ARenewalWritesInAnyCaseSoThatItCanBeWaitedForAtReplicas) 
 TEST_F(PermitsScripts, ARenewalByTheLockKeyAloneKeepsThemWhileTheirSlotMoves) {
   const auto token = wants(1, 3);
   take(token);
-  EXPECT_EQ(store.command({"EVAL", script::permits_renew, "4", lock, lock, lock, lock, "echo",
+  EXPECT_EQ(store.command({"EVAL", script::permits_renew.text, "4", lock, lock, lock, lock, "echo",
                            token, "60000", "7"}),
             "echo k");
   EXPECT_EQ(used(), "-3");
