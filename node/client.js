@@ -73,7 +73,7 @@ class Client {
   }
 
   constructor(url, options = {}) {
-    for (const name of ['log', 'onEvent', 'group']) {
+    for (const name of ['log', 'onEvent', 'group', 'credentials']) {
       if (!['undefined', 'function'].includes(typeof options[name])) throw new TypeError(`${name} must be a function`);
     }
     const given = withSpans(options, 'connectTimeout', 'requestTimeout', 'safetyMargin', 'patience', 'slowWait');

@@ -45,7 +45,24 @@ export class TimedOutError extends DlockError {
 /** The version of the library, as `0.1.0`. */
 export const version: string;
 
+/** A user and a password of the server. */
+export interface Credentials {
+  /** The server's default user, without it. */
+  user?: string;
+  password?: string;
+  /** How long they are good from now on; for ever. */
+  life?: number;
+  /** ... or the instant at which they end. */
+  until?: Date;
+}
+
 export interface ClientOptions {
+  /** Returns the user and the password, in place of those in the URL; may return a promise. It is called
+   * for each connection, also those beside the shared one, and again when three quarters of their life
+   * have passed: the client then logs in again on the open connection, and waits and leases go on. An
+   * attempt to connect fails if it throws, or takes longer than `connectTimeout`. The event loop calls it,
+   * so it must not be blocked for that long. */
+  credentials?: () => Credentials | Promise<Credentials>;
   /** Longest time to connect and log in; 2 s. */
   connectTimeout?: number;
   /** Longest time to wait for one reply; 2 s. */

@@ -27,6 +27,8 @@ const c = {
   newClient: of('int dlock_client_new(const char *url, void *options, void *client)'),
   clientUrl: of('const char *dlock_client_url(void *client)'),
   freeClient: of('int dlock_client_free_queued(void *client, uint64_t context)'),
+  answerLogin: of('void dlock_login_answer(void *login, const char *user, const char *password, int64_t life_ms)'),
+  refuseLogin: of('void dlock_login_refuse(void *login, const char *why)'),
   newMutex: newLock('mutex'),
   newReader: newLock('reader'),
   newWriter: newLock('writer'),
@@ -168,8 +170,8 @@ function madeQueue() {
 }
 
 // A dlock_event: size, kind and status, context, lease, message, text, leader, number, lock_event, lock
-// and its length.
-const event = new BigUint64Array(11);
+// and its length, login.
+const event = new BigUint64Array(12);
 const halves = new Uint32Array(event.buffer);
 event[0] = BigInt(event.byteLength);
 
@@ -187,6 +189,7 @@ function nextEvent(queue) {
     value,
     lockEvent: pointerAt(8),
     lock: isGiven(9) ? bytesAt(event[9], event[10]) : null,
+    login: pointerAt(11),
   };
 }
 
@@ -214,16 +217,18 @@ function withNames(names, function_) {
   return result;
 }
 
-/** Calls `function_` with a dlock_client_options. Zero and undefined are its defaults. `log`, `events`:
- * the numbers of their events; `groups`: where the names of groups are, for dlock_group_next(). */
-function withClientOptions(from, queue, { log, events, groups }, function_) {
+/** Calls `function_` with a dlock_client_options. Zero and undefined are its defaults. `log`, `events`,
+ * `logins`: the numbers of their events; `groups`: where the names of groups are, for
+ * dlock_group_next(). */
+function withClientOptions(from, queue, { log, events, logins, groups }, function_) {
   const texts = [from.prefix, from.label].map((text) => text && Buffer.from(`${text}\0`));
   const [prefix, label] = texts.map((text) => (text ? koffi.address(text) : 0n));
   const spans = [from.connectTimeout, from.requestTimeout, 0, 0, from.safetyMargin];
   const calls = [0n, log, queue, log ? 1 : 0, from.patience];
   const group = groups ? [groupNext(), koffi.address(groups)] : [0n, 0n];
   const told = [0n, events, events ? 1 : 0, from.slowWait];
-  const result = function_(structOf(...spans, prefix, label, ...calls, ...group, ...told));
+  const asked = [0n, logins, logins ? 1 : 0];
+  const result = function_(structOf(...spans, prefix, label, ...calls, ...group, ...told, ...asked));
   texts.length = 0; // not before
   return result;
 }

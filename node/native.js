@@ -10,6 +10,7 @@ const {
   DlockError, c, check, lockOptions, made, madeLock, setLockOf, withClientOptions, withNames,
 } = require('./library.js');
 const { Queue } = require('./queue.js');
+const { span } = require('./spans.js');
 
 const version = c.version();
 
@@ -72,16 +73,28 @@ function tell(handler, event) {
   }
 }
 
+// Answers the question of a connection, which goes on to wait if this takes time.
+async function logIn(login, ask) {
+  try {
+    const { user, password, life, until } = await ask();
+    const left = until === undefined ? span('life', life) : Math.max(1, Math.ceil(until - Date.now()));
+    c.answerLogin(login, user ?? null, password ?? null, left ?? 0);
+  } catch (error) {
+    c.refuseLogin(login, String(error?.message ?? error));
+  }
+}
+
 /** What a Client has. */
 class NativeClient {
   #handle;
   #closed;
-  #numbers; // of its log and its events; 0 if nobody wants them
+  #numbers; // of its log, its events and its questions; 0 if nobody wants them
   #groups;
 
   constructor(url, options, client) {
-    const { log, onEvent, group } = options;
-    const numbers = { log: log ? queue.newNumber() : 0, events: onEvent ? queue.newNumber() : 0 };
+    const { log, onEvent, group, credentials } = options;
+    const numberFor = (listener) => (listener ? queue.newNumber() : 0);
+    const numbers = { log: numberFor(log), events: numberFor(onEvent), logins: numberFor(credentials) };
     this.#numbers = numbers;
     this.#groups = group ? new Groups(group) : null;
     const inside = { ...numbers, groups: this.#groups?.next };
@@ -92,6 +105,7 @@ class NativeClient {
     if (onEvent) {
       queue.listen(numbers.events, ({ lockEvent }) => lockEvent && tell(onEvent, lockEventOf(lockEvent)));
     }
+    if (credentials) queue.listen(numbers.logins, ({ login }) => login && logIn(login, credentials));
     this.url = c.clientUrl(this.#handle);
     queue.own(client, this);
   }

@@ -12,6 +12,7 @@ const LOST = 3;
 const LEADER = 6;
 const LOG = 7;
 const LOCK = 8;
+const LOGIN = 9;
 
 // The asynchronous context of whoever is first is not that of all.
 const apart = AsyncResource.bind((function_) => function_());
@@ -54,7 +55,7 @@ class Queue {
   #socket;
   #calls = new Map(); // those under way, by number
   #leases = new Map(); // who is to be told when a lease is lost, by the number of its acquisition
-  #listeners = new Map(); // who gets an observer's leaders, or a client's log or events, by its number
+  #listeners = new Map(); // who gets an observer's leaders, or a client's log, events or questions
   #users = 0; // while there are any, the process does not end
   #last = 0;
 
@@ -157,6 +158,11 @@ class Queue {
       }
       if (kind === LEADER || kind === LOG || kind === LOCK) {
         this.#listeners.get(number)?.(event);
+        continue;
+      }
+      if (kind === LOGIN) {
+        const answer = this.#listeners.get(number);
+        answer ? answer(event) : c.refuseLogin(event.login, 'the client is closed');
         continue;
       }
       const call = this.#finish(number);

@@ -32,6 +32,26 @@ using LogSink = std::function<void(LogLevel, std::string_view)>;
 /// thread-safe. What it throws leaves the constructor.
 using GroupFunction = std::function<std::string(std::string_view name)>;
 
+/// A user and a password of the server, and how long they are good.
+struct Credentials {
+  /// Empty: the server's default user.
+  std::string user{};
+  /// Empty, and without a user: no log-in.
+  std::string password{};
+  /// How long they are good from now on; `span_until` makes it of an instant. None: for ever.
+  std::optional<Span> life{};
+};
+
+/// Returns the credentials of now: of a token service, of a file that a rotation rewrites, and so on.
+/// A client calls it for each connection that it makes, also for those beside the shared one, and again
+/// when three quarters of `Credentials::life` have passed: it then logs in again on the open connection,
+/// and waits and leases go on. It is called on threads of the library that only connect, several at a
+/// time, and must be thread-safe; no renewal waits for it. It may take as long as a connection may take
+/// (`ClientOptions::connect_timeout`), else that attempt has failed. What it throws is an attempt that
+/// failed too, and its text is part of the error. It may still run when its client is gone, so it must
+/// own what it uses.
+using CredentialsFunction = std::function<Credentials()>;
+
 /// Settings of a `Client`. All durations are real time, counted also while the machine sleeps.
 struct ClientOptions {
   /// The longest time to connect and log in once; then that attempt has failed.
@@ -68,6 +88,9 @@ struct ClientOptions {
   /// `Event::Kind::waiting`, with who holds the lock and who waits: a thread of the library asks
   /// the server, once for each such wait. From 1 ms to a year. None: never.
   std::optional<Span> slow_wait{};
+  /// Returns the user and the password for the servers, in place of those in the URL. None: those
+  /// in the URL. Sentinels have their own, in the URL.
+  CredentialsFunction credentials{};
 };
 
 /// Settings of one lock.

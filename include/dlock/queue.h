@@ -33,7 +33,9 @@ typedef enum dlock_event_kind {
   DLOCK_EVENT_DONE = 5,     /**< another call ended */
   DLOCK_EVENT_LEADER = 6,   /**< an observer saw that `leader` leads; NULL: nobody */
   DLOCK_EVENT_LOG = 7, /**< a report of the client: `text`, and its dlock_log_level in `number` */
-  DLOCK_EVENT_LOCK = 8 /**< something happened to a lock: `lock_event`; see `events_to_queue` */
+  DLOCK_EVENT_LOCK = 8, /**< something happened to a lock: `lock_event`; see `events_to_queue` */
+  DLOCK_EVENT_LOGIN = 9 /**< the client needs credentials: answer `login`; see
+                           `credentials_to_queue` */
 } dlock_event_kind;
 
 /** An event of a queue. Pointers are NULL where there is nothing to tell. All but `lease` are valid
@@ -52,6 +54,7 @@ typedef struct dlock_event {
   const dlock_lock_event* lock_event; /**< what happened to a lock */
   const char* lock;   /**< with DLOCK_TIMED_OUT, what dlock_last_lock() says; NULL for "" */
   size_t lock_length; /**< its bytes */
+  dlock_login* login; /**< what waits for credentials; belongs to the reader */
 } dlock_event;
 
 /** Makes a queue, for programs and runtimes with an event loop: instead of a callback, the loop

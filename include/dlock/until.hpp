@@ -69,4 +69,10 @@ class Span : public std::chrono::milliseconds {
       : duration(detail::in_ms(span)) {}
 };
 
+/// The time from now to `instant`, of any clock; zero when it has passed.
+template <class Clock, class Duration>
+Span span_until(const std::chrono::time_point<Clock, Duration>& instant) {
+  return Span{detail::until(instant)};
+}
+
 }  // namespace dlock

@@ -61,6 +61,24 @@ GroupFunction group_of(std::optional<nb::callable> function) {
   };
 }
 
+/// The function returns `(user, password, life in ms or None)`, or the bytes of a problem.
+CredentialsFunction credentials_of(std::optional<nb::callable> function) {
+  if (!function) return {};
+  return [ask = std::make_shared<const Callback>(std::move(*function))] {
+    return ask->ask([] { return nb::none(); },
+                    [](const nb::object& result) {
+                      if (nb::isinstance<nb::bytes>(result)) {
+                        throw Unreachable(errc::unreachable, text_of(nb::cast<nb::bytes>(result)));
+                      }
+                      const auto [user, password, life] =
+                          nb::cast<std::tuple<nb::bytes, nb::bytes, Ms>>(result);
+                      Credentials credentials{text_of(user), text_of(password), {}};
+                      if (life) credentials.life = Span{milliseconds{*life}};
+                      return credentials;
+                    });
+  };
+}
+
 EventHandler handler_of(std::optional<nb::callable> function) {
   if (!function) return {};
   return [handler =
@@ -142,7 +160,8 @@ nb::list names_of(std::size_t count) {
 
 PyClient::PyClient(const std::string& url, const std::string& prefix, const nb::bytes& label,
                    nb::callable log, std::optional<nb::callable> group,
-                   std::optional<nb::callable> on_event, Ms slow_wait)
+                   std::optional<nb::callable> on_event, Ms slow_wait,
+                   std::optional<nb::callable> credentials)
     : client_(std::make_shared<Client>(
           // Without a URL there is none; users pass no empty ones.
           url.empty() ? std::string_view{} : std::string_view{url},
@@ -152,12 +171,14 @@ PyClient::PyClient(const std::string& url, const std::string& prefix, const nb::
                         .group = group_of(std::move(group)),
                         .on_event = handler_of(std::move(on_event)),
                         .slow_wait = slow_wait ? std::optional<Span>{milliseconds{*slow_wait}}
-                                               : std::nullopt})) {}
+                                               : std::nullopt,
+                        .credentials = credentials_of(std::move(credentials))})) {}
 
 void add_client(nb::module_& m) {
   nb::class_<PyClient>(m, "Client", nb::is_weak_referenceable())
       .def(nb::init<const std::string&, const std::string&, const nb::bytes&, nb::callable,
-                    std::optional<nb::callable>, std::optional<nb::callable>, Ms>())
+                    std::optional<nb::callable>, std::optional<nb::callable>, Ms,
+                    std::optional<nb::callable>>())
       .def("close", &PyClient::close);
   m.def("stats", &stats_of);
   m.def("prometheus_text", &prometheus_text_of);

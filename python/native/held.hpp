@@ -51,7 +51,8 @@ class PyClient {
  public:
   PyClient(const std::string& url, const std::string& prefix, const nb::bytes& label,
            nb::callable log, std::optional<nb::callable> group,
-           std::optional<nb::callable> on_event, Ms slow_wait);
+           std::optional<nb::callable> on_event, Ms slow_wait,
+           std::optional<nb::callable> credentials);
   ~PyClient() { close(); }
   PyClient(const PyClient&) = delete;
   PyClient& operator=(const PyClient&) = delete;

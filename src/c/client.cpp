@@ -60,6 +60,25 @@ ClientOptions client_options(const dlock_client_options& from,
     };
   }
   options.slow_wait = c::span_of(from.slow_wait_ms);
+  if (from.credentials != nullptr) {
+    options.credentials = c::credentials_by(
+        [ask = from.credentials, context = from.credentials_context](const auto& question) {
+          ask(context, new dlock_login{question});
+          return true;
+        },
+        options.connect_timeout);
+  } else if (from.credentials_to_queue != 0) {
+    c::require(queue != nullptr, "the queue, to which the questions for credentials are to go,");
+    const auto context = reinterpret_cast<std::uintptr_t>(from.credentials_context);
+    options.credentials = c::credentials_by(
+        [asked = std::weak_ptr{queue}, context](const auto& question) {
+          c::Event event{DLOCK_EVENT_LOGIN, context};
+          event.login = question;
+          const auto there = asked.lock();
+          return there && there->push(std::move(event));
+        },
+        options.connect_timeout);
+  }
   if (from.group != nullptr) {
     options.group = [group = from.group, context = from.group_context](std::string_view name) {
       std::array<char, DLOCK_GROUP_SIZE> text{};

@@ -287,6 +287,16 @@ dlock_status dlock_queue_new(dlock_queue** queue, int* descriptor) {
   });
 }
 
+namespace {
+
+// For a reader that is too old to have it there is none.
+dlock_login* login_of(const c::Event& event, std::size_t size) {
+  const bool has_room = size >= offsetof(dlock_event, login) + sizeof(dlock_login*);
+  return event.login && has_room ? new dlock_login{event.login} : nullptr;
+}
+
+}  // namespace
+
 int dlock_queue_next(dlock_queue* queue, dlock_event* event) {
   if (queue == nullptr || event == nullptr || event->size < sizeof event->size ||
       queue->is_forked()) {
@@ -310,7 +320,8 @@ int dlock_queue_next(dlock_queue* queue, dlock_event* event) {
                         taken->number,
                         taken->lock_event ? &taken->lock_event->view() : nullptr,
                         taken->lock.empty() ? nullptr : taken->lock.c_str(),
-                        taken->lock.size()};
+                        taken->lock.size(),
+                        login_of(*taken, event->size)};
   const auto size = event->size;
   std::memcpy(event, &all, std::min(size, sizeof all));
   event->size = size;

@@ -16,6 +16,7 @@
 #include <variant>
 
 #include "c/lock_event.hpp"
+#include "c/login.hpp"
 #include "dlock/dlock.h"
 #include "dlock/leader_observer.hpp"
 #include "runtime/fork.hpp"
@@ -83,6 +84,7 @@ struct Event {
   std::int64_t number = 0;  ///< a result; of a wait that ran out, the place in the queue
   std::optional<LockEvent> lock_event{};
   std::string lock{};  ///< of a wait that ran out
+  std::shared_ptr<LoginQuestion> login{};
 
   /// Takes over how a call on this thread ended, a moment ago.
   void end(dlock_status how);

@@ -43,6 +43,7 @@ struct Connection::Impl {
   bool is_primary = true;
   bool has_plain_scripts = false;
   DeleteIfEqual delete_if_equal = DeleteIfEqual::none;
+  std::optional<steady_clock::time_point> login_due;
   Endpoint::Address primary;
   // Other clients find a private server's socket by this when its directory is gone.
   runtime::Descriptor hold;
@@ -123,10 +124,31 @@ bool Connection::Impl::receive_from_both(Receiver& receiver) {
 std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& settings,
                                                          Deadline deadline) {
   const auto& endpoint = settings.endpoint;
-  const auto log_in_on = [&](int fd) {
-    auto impl = std::make_unique<Impl>(fd, endpoint, deadline);
-    impl->log_in(settings, deadline);
+  const auto ask = settings.to_sentinel ? CredentialsFunction{} : settings.credentials;
+  const auto log_in_with = [&](auto dial) {
+    auto given = settings;
+    std::optional<steady_clock::time_point> due;
+    if (ask) {
+      const auto credentials = ask_for_credentials(ask);
+      given.endpoint.user = credentials.user;
+      given.endpoint.password = credentials.password;
+      due = redis::login_due(credentials);
+    }
+    auto impl = std::make_unique<Impl>(dial(), endpoint, deadline);
+    impl->log_in(given, deadline);
+    impl->login_due = due;
     return impl;
+  };
+  // Credentials may change between the question and the log-in.
+  const auto log_in_on = [&](auto dial) {
+    for (bool again = static_cast<bool>(ask);; again = false) {
+      try {
+        return log_in_with(dial);
+      } catch (const Refused& error) {
+        if (!ask) throw;
+        if (!again) throw Unreachable(errc::unreachable, error.what());
+      }
+    }
   };
   const auto open_at = [&](const Endpoint::Address& address, Endpoint::Kind kind) {
     auto there = settings;
@@ -155,16 +177,16 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& setting
     return open_first(settings, deadline);
   }
   if (endpoint.kind == Endpoint::Kind::tcp || endpoint.kind == Endpoint::Kind::cluster_node) {
-    return log_in_on(dial_tcp(endpoint.host, endpoint.port, deadline));
+    return log_in_on([&] { return dial_tcp(endpoint.host, endpoint.port, deadline); });
   }
   if (endpoint.kind == Endpoint::Kind::unix_socket) {
-    return log_in_on(dial_unix(endpoint.path, deadline));
+    return log_in_on([&] { return dial_unix(endpoint.path, deadline); });
   }
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
     auto socket = settings.find_local(endpoint.path, left);
     try {
-      auto impl = log_in_on(dial_unix(socket.path, deadline));
+      auto impl = log_in_on([&] { return dial_unix(socket.path, deadline); });
       impl->hold = std::move(socket.hold);
       return impl;
     } catch (const Unreachable&) {
@@ -226,6 +248,10 @@ const std::string& Connection::run_id() const noexcept { return impl_->greeting.
 bool Connection::has_slots() const noexcept { return impl_->greeting.has_slots; }
 
 bool Connection::tells_changes() const noexcept { return !impl_->listener; }
+
+std::optional<steady_clock::time_point> Connection::login_due() const noexcept {
+  return impl_->login_due;
+}
 
 DeleteIfEqual Connection::delete_if_equal() const noexcept { return impl_->delete_if_equal; }
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "dlock/error.hpp"
+#include "dlock/options.hpp"
 #include "redis/url.hpp"
 #include "runtime/descriptor.hpp"
 #include "script/script.hpp"
@@ -87,6 +88,8 @@ class Connection {
     /// `timeout`.
     LocalSocket (*find_local)(const std::string& directory,
                               std::chrono::milliseconds timeout) = nullptr;
+    /// Replaces the user and the password of the endpoint, but not for Sentinels.
+    CredentialsFunction credentials{};
   };
 
   /// Connects and logs in: by HELLO 3 with AUTH and SETNAME in one command, and by SELECT if the db
@@ -113,6 +116,9 @@ class Connection {
   /// Whether `Receiver::on_changed` is called at all, by the reply to HELLO: in RESP2, CLIENT
   /// TRACKING says OK, but the server tells of no change.
   [[nodiscard]] bool tells_changes() const noexcept;
+
+  /// When to log in again; none: never.
+  [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> login_due() const noexcept;
 
   /// By what the server says of its version; `none` after `forget_delete_if_equal`.
   [[nodiscard]] DeleteIfEqual delete_if_equal() const noexcept;

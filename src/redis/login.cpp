@@ -1,7 +1,9 @@
 // Log-in: the first commands on a connection, and the meaning of their replies.
 #include "redis/login.hpp"
 
+#include <algorithm>
 #include <charconv>
+#include <exception>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -15,6 +17,11 @@ namespace {
 
 using Command = std::vector<std::string>;
 using Commands = std::vector<Command>;
+using std::chrono::steady_clock;
+
+// Those that have ended are no reason to hurry.
+constexpr std::chrono::milliseconds shortest_life{100};
+constexpr std::chrono::hours longest_life{24 * 365};
 
 template <class Number>
 bool read_number(std::string_view text, Number& number) {
@@ -245,6 +252,26 @@ void check(const Greeting& greeting, const Connection::Settings& settings) {
 }
 
 }  // namespace
+
+Credentials ask_for_credentials(const CredentialsFunction& ask) {
+  try {
+    return ask();
+  } catch (const std::exception& error) {
+    throw Unreachable(errc::unreachable, std::string{"no credentials: "} + error.what());
+  }
+}
+
+// At three quarters, so that there is time to ask again after a failure.
+std::optional<steady_clock::time_point> login_due(const Credentials& credentials) {
+  const auto& life = credentials.life;
+  if (!life || *life >= longest_life) return std::nullopt;
+  return steady_clock::now() + std::max<std::chrono::milliseconds>(*life * 3 / 4, shortest_life);
+}
+
+std::vector<std::string> login_command(const Credentials& credentials) {
+  if (credentials.user.empty()) return {"AUTH", credentials.password};
+  return {"AUTH", credentials.user, credentials.password};
+}
 
 Greeting log_in(Stream& stream, const Connection::Settings& settings, Deadline deadline) {
   Commands commands{hello(settings)};

@@ -1,14 +1,25 @@
 // Log-in: the first commands on a connection, and the meaning of their replies.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "redis/connection.hpp"
 #include "redis/dial.hpp"
 #include "redis/stream.hpp"
 
 namespace dlock::redis {
+
+/// Asks for the credentials of now. Throws `Unreachable` with the reason.
+[[nodiscard]] Credentials ask_for_credentials(const CredentialsFunction& ask);
+/// The instant, from now on, at which to log in again with other credentials; none: never.
+[[nodiscard]] std::optional<std::chrono::steady_clock::time_point> login_due(
+    const Credentials& credentials);
+/// The command that logs in again on an open connection.
+[[nodiscard]] std::vector<std::string> login_command(const Credentials& credentials);
 
 /// What a server says about itself, and how it talks.
 struct Greeting {

@@ -58,6 +58,10 @@ class Topology::ReplyRouter final : public redis::Receiver {
       deliver(debt.shard, reply, error);
       return;
     }
+    if (debt.is_login) {
+      topology_.on_login_reply(link_, view);
+      return;
+    }
     if (debt.prepares_watch) {
       if (is_error && link_.watch_refusal.empty()) {
         link_.watch_refusal = redis::classify(view.text).what;

@@ -15,6 +15,7 @@
 #include "core/wire/pool.hpp"
 #include "redis/connection.hpp"
 #include "session/block_replies.hpp"
+#include "session/login_task.hpp"
 #include "store/connector.hpp"
 
 namespace dlock::detail {
@@ -29,6 +30,7 @@ struct Debt {
   bool is_delete = false;       ///< it deletes a key if it has a value
   bool is_watch = false;        ///< it reads keys whose next changes the server is to tell
   bool prepares_watch = false;  ///< ... and this one asked for that
+  bool is_login = false;        ///< it logs in again
 };
 
 /// The way to a server of the router. The link of a slot changes from node to node.
@@ -54,6 +56,8 @@ struct ServerLink {
   std::string former_fence;           ///< see `Dialled`
   bool was_split = false;             ///< the server refused keys of several slots
   core::Instant connect_by;           ///< if the connector is busy
+  LoginTask login;                    ///< for the next log-in on the open connection
+  core::Instant login_at = core::Instant::max();  ///< when to ask for its credentials
   core::Pool pool;                    ///< outlives what is in it
   std::pmr::deque<Debt> owed{&pool};  ///< in order
   BlockReplies block;                 ///< of the first of these

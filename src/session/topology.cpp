@@ -52,6 +52,7 @@ void Topology::abandon() {
   slot_survey_.abandon();
   for (const auto& link : links_) {
     link->connector.abandon();
+    link->login.abandon();
   }
 }
 
@@ -164,6 +165,9 @@ core::Instant Topology::next_timer() const {
     if (link->connector.is_busy()) {
       next = std::min(next, link->connect_by);
     }
+    if (link->connection && !link->login.is_busy()) {
+      next = std::min(next, link->login_at);
+    }
   }
   if (slot_survey_.is_busy()) {
     next = std::min(next, survey_by_);
@@ -176,6 +180,7 @@ void Topology::serve(const runtime::PollSet& ready) {
   take_renewed();
   for (std::size_t i = 0; i < links_.size(); ++i) {  // more may be added
     take_connection(*links_[i]);
+    log_in_again(*links_[i]);
   }
   end_first_round();
   for (std::size_t i = 0; i < ready.size(); ++i) {
@@ -306,6 +311,7 @@ void Topology::end_connection(ServerLink& link, const std::string& why, const Sh
   link.owed.clear();
   link.block = {};
   link.unwritten = 0;
+  link.login.abandon();
   link.is_tracking = false;
   link.watch_refusal.clear();
   slots_are_old_ = true;
@@ -350,6 +356,7 @@ void Topology::take_connection(ServerLink& link) {
     link.connection = std::move(dialled->connection);
     link.connection_id = link.connection->id();
     link.connection->count_in(traffic_);
+    plan_login(link, link.connection->login_due());
     ++link.number;
     link.former_fence = std::move(dialled->former_fence);
     note_slots(link);

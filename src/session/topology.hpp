@@ -7,9 +7,11 @@
 // background tasks: their results are taken by the thread that polls.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -93,6 +95,10 @@ class Topology {
   void join(Shard& shard, bool old_is_dead);
   void leave(Shard& shard, const std::string& why);
   void prepare_watch(ServerLink& link);
+  // topology_login.cpp: credentials that end.
+  void plan_login(ServerLink& link, std::optional<std::chrono::steady_clock::time_point> due);
+  void log_in_again(ServerLink& link);
+  void on_login_reply(ServerLink& link, const redis::ReplyView& reply);
   void end_connection(ServerLink& link, const std::string& why, const Shard* knows = nullptr);
   void survey();
   void take_survey();

@@ -24,6 +24,12 @@ bool is_of_another_server(std::string_view error) {
          error.starts_with("MASTERDOWN");
 }
 
+// Its credentials end: another connection logs in with new ones.
+bool is_login_over(const redis::Connection& connection) {
+  const auto due = connection.login_due();
+  return due && *due <= std::chrono::steady_clock::now();
+}
+
 bool knows_others(const redis::Endpoint& endpoint) {
   using Kind = redis::Endpoint::Kind;
   return endpoint.kind == Kind::cluster || endpoint.kind == Kind::sentinel;
@@ -136,7 +142,12 @@ void ServerSet::begin_round(const ScriptCall& call) {
   for (auto& server : servers_) {
     server.asked = server.replied = server.dialled = false;
     server.moves = 0;
-    if (server.connection) {
+    if (server.connection && is_login_over(*server.connection)) {
+      server.connection.reset();
+      server.owed.clear();
+      has_news_ = true;  // a message may be missed
+      dial(server);
+    } else if (server.connection) {
       server.problem.reset();
       ask(server, false);
     } else if (!server.connector.is_busy() && server.dial_at <= Clock::now()) {

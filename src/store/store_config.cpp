@@ -24,7 +24,8 @@ redis::Connection::Settings StoreConfig::connection_settings() const {
   return {.endpoint = endpoint,
           .client_name = "dlock:" + client_id,
           .connect_timeout = options.connect_timeout,
-          .find_local = local_server::find_local_server};
+          .find_local = local_server::find_local_server,
+          .credentials = options.credentials};
 }
 
 std::string StoreConfig::key_of(std::string_view name) const {

@@ -413,6 +413,8 @@ static const struct {
     {"queued_calls", queued_calls},
     {"queued_elections", queued_elections},
     {"queued_log", queued_log},
+    {"logging_in", logging_in},
+    {"queued_logins", queued_logins},
     {"hanging_up_in_calls", hanging_up_in_calls},
     {"freeing_in_callbacks", freeing_in_callbacks},
     {"losing_in_callbacks", losing_in_callbacks},

@@ -168,6 +168,10 @@ class Interface(ProcessCase):
     def test_an_event_loop_gets_the_log(self):
         self.assert_passes(self.start_test("queued_log"))
 
+    def test_a_function_or_an_event_asks_for_credentials(self):
+        self.assert_passes(self.start_test("logging_in"))
+        self.assert_passes(self.start_test("queued_logins"))
+
     def test_calls_of_all_kinds_end_with_their_event_loop(self):
         self.leaves_keys = True  # a broken barrier, and a latch
         running = self.start_test("hanging_up_in_calls")

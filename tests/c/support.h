@@ -125,6 +125,10 @@ void queued_elections(void);
 void queued_log(void);
 void hanging_up_in_calls(void);
 
+/* The tests in logging_in.c. */
+void logging_in(void);
+void queued_logins(void);
+
 /* The tests in callbacks.c. */
 void freeing_in_callbacks(void);
 void losing_in_callbacks(void);

@@ -146,6 +146,9 @@ class Package(unittest.TestCase):
     def test_it_shows_what_its_locks_do(self):
         self.passes("observability.test.mjs")
 
+    def test_a_function_gives_credentials(self):
+        self.passes("credentials.test.mjs")
+
     def test_it_makes_spans(self):
         self.passes("opentelemetry.test.mjs")
 

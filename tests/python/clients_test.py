@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+from datetime import datetime, timedelta, timezone
 
 from package_case import LONG, PackageCase, RedisServer, eventually  # isort: split
 
@@ -21,7 +22,8 @@ import redis
 import redis.asyncio
 import redis.cluster
 import redis.sentinel
-from distributed_lock import DistributedLock, DistributedLockError, UsageError
+from distributed_lock import (Client, DistributedLock, DistributedLockError, Unreachable,
+                              UsageError)
 
 
 VALKEY = next(map(str, pathlib.Path(os.environ["DLOCK_SOURCE_DIR"], ".deps").glob(
@@ -131,17 +133,76 @@ class Clients(PackageCase):
             self.assert_locks(sentinels.url.replace("//", "//:secret%40%3A%2F@")
                               + "/2?sentinel_password=other", client)
 
+    def test_the_credential_provider_of_a_client_is_asked_for_each_connection(self):
+        asked = []
+
+        class Provider(redis.CredentialProvider):
+            password = "first"
+
+            def get_credentials(self):
+                asked.append(self.password)
+                return "ann", self.password
+
+        class AsyncProvider(redis.CredentialProvider):
+            def get_credentials(self):
+                raise NotImplementedError
+
+            async def get_credentials_async(self):
+                await asyncio.sleep(0)
+                return "ann", "first"
+
+        self.redis.execute_command("ACL", "SETUSER", "ann", "on", ">first", "~*", "&*", "+@all")
+        provider = Provider()
+        client = redis.Redis(port=self.server.port, credential_provider=provider)
+        self.assert_locks(client, self.redis)
+        self.assertIn("first", asked)
+        lock = DistributedLock(client, lock_name="held", lock_ttl=60)
+        with lock:
+            provider.password = "second"
+            self.redis.execute_command("ACL", "SETUSER", "ann", "resetpass", ">second")
+            self.redis.execute_command("CLIENT", "KILL", "USER", "ann")
+            self.assert_locks(client, self.redis)
+            lock.ensure_held()
+        self.assertIn("second", asked)
+        self.redis.execute_command("ACL", "SETUSER", "ann", "resetpass", ">first")
+        other = redis.asyncio.Redis(port=self.server.port, credential_provider=AsyncProvider())
+        self.assert_locks(other, self.redis)
+
+    def test_a_function_gives_credentials_and_says_until_when(self):
+        self.redis.execute_command("ACL", "SETUSER", "ann", "on", ">first", "~*", "&*", "+@all")
+        users = iter(["ann", "bob"])
+        self.redis.execute_command("ACL", "SETUSER", "bob", "on", ">first", "~*", "&*", "+@all")
+        until = datetime.now(timezone.utc) + timedelta(seconds=0.5)
+        client = Client(self.server.url, credentials=lambda: (
+            (next(users, "bob"), "first", until) if not self.users() else ("bob", "first")))
+        with DistributedLock(client, "job"):
+            self.assertTrue(eventually(lambda: "bob" in self.users(), LONG))
+            self.assertEqual(client.stats().reconnects, 0)
+
+    def users(self):
+        return {one["user"] for one in self.redis.client_list() if one["name"].startswith("dlock")}
+
+    def test_what_the_function_raises_is_told(self):
+        def no_token():
+            raise RuntimeError("the token service is down")
+
+        client = Client(self.server.url, credentials=no_token)
+        with self.assertRaisesRegex(Unreachable, "the token service is down"):
+            DistributedLock(client, "job").acquire(blocking=False)
+        with self.assertRaises(UsageError):
+            Client(self.server.url, credentials="secret")
+
     def test_what_cannot_be_taken_over_yet_is_told(self):
         provider = redis.UsernamePasswordCredentialProvider("ann", "secret")
         replica = redis.sentinel.Sentinel([("localhost", 1)]).slave_for("main")
         remapped = redis.asyncio.RedisCluster("localhost", address_remap=lambda address: address)
+        provided = redis.sentinel.Sentinel(
+            [("localhost", 1)], sentinel_kwargs={"credential_provider": provider}).master_for("main")
         half_tls = redis.sentinel.Sentinel([("localhost", 1)], ssl=True).master_for("main")
         for client, word in ((replica, "Sentinel"), (half_tls, "TLS settings of the Sentinels"),
                              (remapped, "address_remap"),
-                             (redis.asyncio.RedisCluster("localhost", credential_provider=provider),
-                              "credential_provider"),
+                             (provided, "credential_provider"),
                              (redis.Redis(ssl=True, ssl_ca_path="/certificates"), "ssl_ca_path"),
-                             (redis.Redis(credential_provider=provider), "credential_provider"),
                              (7, "int")):
             with self.subTest(word), self.assertRaisesRegex(UsageError, word):
                 DistributedLock(client, lock_name="job")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Any
 
 from . import _dlock, _process
+from ._credentials import Credentials, asking, checked, of_provider
 from ._errors import UsageError
 from ._events import EventHandler, telling
 from ._names import bytes_of, text_of
 from ._process import OfProcess
 from ._spans import Seconds, limit_of
 from ._stats import Stats, stats_of
-from ._store import Store, url_of
+from ._store import Store, provider_of, url_of
 
 
 class Client(OfProcess):
@@ -36,12 +38,23 @@ class Client(OfProcess):
 
     `slow_wait`: a wait that has lasted for so many seconds is reported once in the log and as an event
     "waiting", with who holds the lock; 0.001 s to a year. None: never. `label`: the text by which
-    others see its holders and waiters; None: that of set_label(). Raises UsageError for settings that
+    others see its holders and waiters; None: that of set_label().
+
+    `credentials()` returns a user (None: the default user) and a password, in place of those of `store`,
+    and, as a third value, until when they are good: seconds from now on, a timedelta, or a datetime. It
+    is called for each connection, and again when three quarters of that time have passed: the client
+    then logs in again on the open connection, and waits and leases go on. It is called on threads of the
+    library that only connect, also several at a time. What it raises is part of the error. A client of
+    redis-py with a `credential_provider` needs no function: the provider is asked, about every four
+    minutes.
+
+    Raises UsageError for settings that
     are wrong."""
 
     def __init__(self, store: Store = None, *, prefix: str = "",
                  group: Callable[[str], str] | None = None, on_event: EventHandler | None = None,
-                 slow_wait: Seconds | None = None, label: str | None = None) -> None:
+                 slow_wait: Seconds | None = None, label: str | None = None,
+                 credentials: Credentials | None = None) -> None:
         if isinstance(store, Client):
             raise UsageError("the store of a Client is a client of redis-py or a URL, not a Client")
         self.prefix = prefix
@@ -50,6 +63,9 @@ class Client(OfProcess):
         self._on_event = None if on_event is None else telling(on_event)
         self._slow_wait = limit_of(slow_wait, "slow_wait")
         self._label = label
+        provider = provider_of(store)
+        ask = checked(credentials) or (provider and of_provider(provider))
+        self._credentials = asking(ask) if ask else None
         self._native: dict[int, _dlock.Client] = {}
         self.native()  # so that wrong settings are told now
 
@@ -59,7 +75,7 @@ class Client(OfProcess):
         # Without a mutex: a fork might find it locked, and greenlets in several threads too.
         return self._native.get(generation) or self._native.setdefault(
             generation, _process.new_client(self._url, self.prefix, self._label, self._group,
-                                            self._on_event, self._slow_wait))
+                                            self._on_event, self._slow_wait, self._credentials))
 
     def stats(self) -> Stats:
         """What it has counted and measured since it was made, all of one moment. Does not ask the
@@ -95,12 +111,12 @@ def _grouping(group: Callable[[str], str]) -> Callable[[bytes], bytes]:
     return group_of
 
 
-_shared: dict[tuple[str, str], Client] = {}
+_shared: dict[tuple[str, str, Any], Client] = {}
 
 
 @lru_cache(maxsize=16)  # labels may be many: those not used of late end with their last lock
-def _labelled(url: str, prefix: str, label: str) -> Client:
-    return Client(url or None, prefix=prefix, label=label)
+def _labelled(url: str, prefix: str, label: str, provider: Any) -> Client:
+    return Client(url or None, prefix=prefix, label=label, credentials=_asking_of(provider))
 
 
 def client_of(store: Store, prefix: str, label: str | None = None) -> Client:
@@ -113,6 +129,11 @@ def client_of(store: Store, prefix: str, label: str | None = None) -> Client:
                              "Client(..., label=...)")
         return store
     if label is not None:
-        return _labelled(url_of(store), prefix, label)
-    key = (url_of(store), prefix)
-    return _shared.get(key) or _shared.setdefault(key, Client(key[0] or None, prefix=prefix))
+        return _labelled(url_of(store), prefix, label, provider_of(store))
+    key = (url_of(store), prefix, provider_of(store))
+    return _shared.get(key) or _shared.setdefault(
+        key, Client(key[0] or None, prefix=prefix, credentials=_asking_of(key[2])))
+
+
+def _asking_of(provider: Any) -> Credentials | None:
+    return None if provider is None else of_provider(provider)

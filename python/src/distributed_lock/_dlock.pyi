@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+# Given None: user, password and their life, or the text of a problem.
+Credentials = Callable[[None], tuple[bytes, bytes, int | None] | bytes]
+
 # ttl, renew, max_hold, min_replicas, replication_timeout
 Terms = tuple[int, bool, int | None, int, int]
 
@@ -15,6 +18,7 @@ class Client:
         group: Callable[[bytes], bytes] | None,
         on_event: Callable[[Event], None] | None,
         slow_wait: int | None,
+        credentials: Credentials | None,
         /,
     ) -> None: ...
     def close(self) -> None: ...

@@ -73,15 +73,16 @@ def generation() -> int:
 
 def new_client(url: str, prefix: str, label: str | None,
                group: Callable[[bytes], bytes] | None,
-               on_event: Callable[[_dlock.Event], None] | None, slow_wait: int | None
-               ) -> _dlock.Client:
+               on_event: Callable[[_dlock.Event], None] | None, slow_wait: int | None,
+               credentials: _dlock.Credentials | None) -> _dlock.Client:
     """A client for this process; connects when it is first used. Without a `label` it has that of
     set_label()."""
     global _is_connected
     if not url or url.startswith("local:"):
         _bundled_server.offer()
     shown = bytes_of(_own_label() if label is None else label)
-    client = _dlock.Client(url, prefix, shown, _report, group, on_event, slow_wait)
+    client = _dlock.Client(url, prefix, shown, _report, group, on_event, slow_wait,
+                           credentials)
     _is_connected = True
     _clients[id(client)] = client
     return client

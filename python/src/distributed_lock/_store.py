@@ -56,11 +56,17 @@ def url_of(store: Store) -> str:
     return _url_of_one(settings, _tls_options_of(settings, pool.connection_class))
 
 
+def provider_of(store: Store) -> Any:
+    """The credential provider of a client of redis-py, or None."""
+    for name in ("nodes_manager", "connection_pool"):
+        connections = getattr(store, name, None)
+        if connections is not None:
+            return _settings_of(connections).get("credential_provider")
+    return None
+
+
 def _settings_of(connections: Any) -> dict[str, Any]:
     settings: dict[str, Any] = connections.connection_kwargs
-    if settings.get("credential_provider"):
-        raise UsageError("a credential_provider is not supported yet: pass username and password, "
-                         "or a URL")
     return settings
 
 
@@ -75,6 +81,9 @@ def _url_of_sentinels(pool: Any, settings: dict[str, Any]) -> str:
                          "same to Sentinel() and as its sentinel_kwargs, or none")
     hosts = ",".join(_host_and_port(one.connection_kwargs, 26379) for one in asked)
     own: dict[str, Any] = asked[0].connection_kwargs if asked else {}
+    if own.get("credential_provider"):
+        raise UsageError("a credential_provider for the Sentinels is not supported: pass their "
+                         "username and password in sentinel_kwargs")
     words = [f"sentinel_{name}={quote(own[field], safe='')}"
              for name, field in (("user", "username"), ("password", "password")) if own.get(field)]
     return (f"{_scheme(tls)}+sentinel://{_login(settings)}{hosts}"
