@@ -134,10 +134,11 @@ typedef void (*dlock_lock_event_handler)(void* context, const dlock_lock_event* 
  * dlock_login_answer() and dlock_login_refuse() for it. */
 typedef struct dlock_login dlock_login;
 /** Is asked for a user and a password: for each connection, and again when three quarters of the
- * life of the last ones have passed; the client then logs in again on the open connection, and waits
- * and leases go on. Answers `login` before it returns, or later, on any thread; after the connect
- * timeout the attempt has failed. Called on threads of the library that only connect, several at a
- * time: no renewal waits for it. It may be called for a moment after dlock_client_free(). */
+ * life of the last ones have passed; the client then logs in again on the open connection, and
+ * waits and leases go on. Answers `login` before it returns, or later, on any thread; after the
+ * connect timeout the attempt has failed. Called on threads of the library that only connect,
+ * several at a time: no renewal waits for it. It may be called for a moment after
+ * dlock_client_free(). */
 typedef void (*dlock_credentials_function)(void* context, dlock_login* login);
 /** Logs in as `user`, NULL for the default user, with `password`. `life_ms`: how long they are good
  * from now on; 0: for ever. Texts are copied. `login` is gone. */
@@ -175,8 +176,9 @@ typedef struct dlock_client_options {
   int64_t slow_wait_ms; /**< a wait that has lasted for this long is reported once, to the log and
                            as DLOCK_LOCK_WAITING, with who holds the lock: the library asks the
                            server; never */
-  dlock_credentials_function credentials; /**< gives user and password; those in the URL are taken */
-  void* credentials_context;              /**< its first argument */
+  dlock_credentials_function
+      credentials;              /**< gives user and password; those in the URL are taken */
+  void* credentials_context;    /**< its first argument */
   int64_t credentials_to_queue; /**< not zero: the questions come as DLOCK_EVENT_LOGIN events of
                                    `queue`, in place of calls of `credentials`; their context is the
                                    number in `credentials_context` */

@@ -42,14 +42,15 @@ struct Credentials {
   std::optional<Span> life{};
 };
 
-/// Returns the credentials of now: of a token service, of a file that a rotation rewrites, and so on.
-/// A client calls it for each connection that it makes, also for those beside the shared one, and again
-/// when three quarters of `Credentials::life` have passed: it then logs in again on the open connection,
-/// and waits and leases go on. It is called on threads of the library that only connect, several at a
-/// time, and must be thread-safe; no renewal waits for it. It may take as long as a connection may take
-/// (`ClientOptions::connect_timeout`), else that attempt has failed. What it throws is an attempt that
-/// failed too, and its text is part of the error. It may still run when its client is gone, so it must
-/// own what it uses.
+/// Returns the credentials of now: of a token service, of a file that a rotation rewrites, and so
+/// on. A client calls it for each connection that it makes, also for those beside the shared one,
+/// and again when three quarters of `Credentials::life` have passed: it then logs in again on the
+/// open connection, and waits and leases go on. It is called on threads of the library that only
+/// connect, several at a time, and must be thread-safe; no renewal waits for it. It may take as
+/// long as a connection may take
+/// (`ClientOptions::connect_timeout`), else that attempt has failed. What it throws is an attempt
+/// that failed too, and its text is part of the error. It may still run when its client is gone, so
+/// it must own what it uses.
 using CredentialsFunction = std::function<Credentials()>;
 
 /// Settings of a `Client`. All durations are real time, counted also while the machine sleeps.

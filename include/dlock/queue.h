@@ -32,7 +32,7 @@ typedef enum dlock_event_kind {
   DLOCK_EVENT_CLOSED = 4,   /**< dlock_client_free_queued() or dlock_observer_free_queued() ended */
   DLOCK_EVENT_DONE = 5,     /**< another call ended */
   DLOCK_EVENT_LEADER = 6,   /**< an observer saw that `leader` leads; NULL: nobody */
-  DLOCK_EVENT_LOG = 7, /**< a report of the client: `text`, and its dlock_log_level in `number` */
+  DLOCK_EVENT_LOG = 7,  /**< a report of the client: `text`, and its dlock_log_level in `number` */
   DLOCK_EVENT_LOCK = 8, /**< something happened to a lock: `lock_event`; see `events_to_queue` */
   DLOCK_EVENT_LOGIN = 9 /**< the client needs credentials: answer `login`; see
                            `credentials_to_queue` */

@@ -165,14 +165,14 @@ PyClient::PyClient(const std::string& url, const std::string& prefix, const nb::
     : client_(std::make_shared<Client>(
           // Without a URL there is none; users pass no empty ones.
           url.empty() ? std::string_view{} : std::string_view{url},
-          ClientOptions{.prefix = prefix,
-                        .label = text_of(label),
-                        .log = log_of(std::move(log)),
-                        .group = group_of(std::move(group)),
-                        .on_event = handler_of(std::move(on_event)),
-                        .slow_wait = slow_wait ? std::optional<Span>{milliseconds{*slow_wait}}
-                                               : std::nullopt,
-                        .credentials = credentials_of(std::move(credentials))})) {}
+          ClientOptions{
+              .prefix = prefix,
+              .label = text_of(label),
+              .log = log_of(std::move(log)),
+              .group = group_of(std::move(group)),
+              .on_event = handler_of(std::move(on_event)),
+              .slow_wait = slow_wait ? std::optional<Span>{milliseconds{*slow_wait}} : std::nullopt,
+              .credentials = credentials_of(std::move(credentials))})) {}
 
 void add_client(nb::module_& m) {
   nb::class_<PyClient>(m, "Client", nb::is_weak_referenceable())

@@ -65,7 +65,6 @@ void Connection::Impl::append(std::span<const std::string_view> fields) {
   if (listener && Listener::takes(fields)) {
     listener->subscribe(fields);
   } else {
-    if (listener && fields[0] == "AUTH") listener->repeat(fields);
     encode(room_for(1), fields);
   }
 }

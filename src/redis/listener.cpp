@@ -27,11 +27,6 @@ void Listener::subscribe(std::span<const std::string_view> fields) {
   ++unanswered_;
 }
 
-void Listener::repeat(std::span<const std::string_view> fields) {
-  encode(stream_.output(), fields);
-  asked_.push_back(false);
-}
-
 Buffer& Listener::room_for(std::size_t replies, Buffer& output) {
   ask_whether_it_is_there();
   replies_after_ += replies;
@@ -57,7 +52,8 @@ void Listener::ask_whether_it_is_there() {
   }
   pinged_at_ = now;
   is_heard_ = false;
-  repeat(std::array<std::string_view, 1>{"PING"});
+  encode(stream_.output(), std::array<std::string_view, 1>{"PING"});
+  asked_.push_back(false);
 }
 
 void Listener::deliver_messages(Receiver& receiver) {

@@ -35,8 +35,6 @@ class Listener {
     return fields[0] == "SSUBSCRIBE";
   }
   void subscribe(std::span<const std::string_view> fields);
-  /// A command for both connections, whose answer on this one does not matter: a new log-in.
-  void repeat(std::span<const std::string_view> fields);
   /// Where commands for the other connection go that have that many replies: into `output`, unless
   /// a subscription is not confirmed yet.
   [[nodiscard]] Buffer& room_for(std::size_t replies, Buffer& output);

@@ -365,6 +365,11 @@ void Topology::take_connection(ServerLink& link) {
       join_by_ = std::min(join_by_, runtime::now() + first_round);
       return;  // see end_first_round
     }
+    if (auto twins = name_twins(); !twins.empty()) {
+      link.connection.reset();
+      dialled->code = errc::usage;
+      dialled->what = std::move(twins);
+    }
   } else {
     slots_are_old_ = true;
   }

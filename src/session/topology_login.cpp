@@ -45,7 +45,12 @@ void Topology::log_in_again(ServerLink& link) {
     ++link.unwritten;
     loop_.write(EventLoop::Write::now);
   } else if (link.login_at <= runtime::now() && !link.login.is_busy()) {
-    link.login.start(config_.options.credentials, loop_.waker());
+    if (link.connection->listener_fd() >= 0) {
+      // In RESP2, a connection that listens takes no AUTH.
+      end_connection(link, "its credentials end, so others follow on a new connection");
+    } else {
+      link.login.start(config_.options.credentials, loop_.waker());
+    }
   }
 }
 

@@ -17,6 +17,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 from certificates import Authority  # noqa: E402
 from cluster import Cluster as ClusterServers  # noqa: E402
 from lesser_server import OTHER_PYTHON, LesserServer, in_lua54  # noqa: E402
+from redis_server import free_port  # noqa: E402
 from sentinel import Sentinels  # noqa: E402
 from tls_server import TlsServer  # noqa: E402
 
@@ -302,7 +303,7 @@ class Endpoint(Lesser, CliCase):
 
     @classmethod
     def make_store(cls):
-        server = RedisServer("cluster-enabled yes")
+        server = RedisServer("cluster-enabled yes", f"cluster-port {free_port()}")
         cls.addClassCleanup(server.close)
         server.command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
         assert eventually(lambda: "cluster_state:ok" in str(server.command("CLUSTER", "INFO")))

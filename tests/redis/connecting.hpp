@@ -21,6 +21,9 @@ inline std::unique_ptr<Connection> connect(const std::string& url) {
   return Connection::open(settings_for(url));
 }
 
+/// How Redis 7 answers a log-in: to HELLO, and to the question for slots.
+inline std::string greeting() { return "%1\r\n+version\r\n+7.0.0\r\n-NOSCRIPT no such script\r\n"; }
+
 /// The URL with `user_info` in its place.
 inline std::string with_user(std::string url, const std::string& user_info) {
   return url.insert(url.find("//") + 2, user_info + "@");

@@ -123,15 +123,9 @@ TEST(Connection, TheChangeOfAWatchedKeyIsTold) {
   EXPECT_THAT(changes.keys, ElementsAre("all"));
 }
 
-TEST(Connection, InResp2NoChangeIsTold) {
-  const test::FakePeer peer{"*2\r\n+version\r\n+7.0.0\r\n", test::FakePeer::Then::wait};
-  EXPECT_FALSE(connect(peer.url())->tells_changes());
-}
-
 TEST(Connection, ASubscriptionThatTheServerEndsIsTold) {
-  const test::FakePeer peer{
-      "%2\r\n+version\r\n+7.0.0\r\n+id\r\n:1\r\n>3\r\n$12\r\nsunsubscribe\r\n$1\r\nc\r\n:0\r\n",
-      test::FakePeer::Then::wait};
+  const test::FakePeer peer{greeting() + ">3\r\n$12\r\nsunsubscribe\r\n$1\r\nc\r\n:0\r\n",
+                            test::FakePeer::Then::wait};
   const auto connection = connect(peer.url());
   Recorder recorder;
   ASSERT_TRUE(run(*connection, recorder, [&] { return !recorder.events.empty(); }));
@@ -210,7 +204,7 @@ TEST(Connection, WritingToADeadServerRaisesNoSignal) {
 }
 
 TEST(Connection, RepliesThatCameBeforeTheEndAreDelivered) {
-  const test::FakePeer peer{"%1\r\n+version\r\n+7.0.0\r\n+one\r\n+two\r\n"};
+  const test::FakePeer peer{greeting() + "+one\r\n+two\r\n"};
   const auto connection = connect(peer.url());
   Recorder recorder;
   EXPECT_FALSE(run(*connection, recorder, [] { return false; }));
@@ -260,7 +254,7 @@ TEST(Connection, AbortDropsWhatIsUnsent) {
 
 TEST(Connection, AbortResetsTheConnection) {
   for (const bool abort : {true, false}) {
-    const test::FakePeer peer{"%1\r\n+version\r\n+7.0.0\r\n", test::FakePeer::Then::wait};
+    const test::FakePeer peer{greeting(), test::FakePeer::Then::wait};
     auto connection = connect(peer.url());
     if (abort) {
       connection->abort();

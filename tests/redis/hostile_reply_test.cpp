@@ -65,9 +65,8 @@ TEST(HostileReply, AsTheAnswerToTheLogInItIsAnError) {
 
 TEST(HostileReply, LaterItEndsTheConnectionAfterWhatCameBefore) {
   for (const auto& [reply, problem] : hostile_replies()) {
-    const test::FakePeer peer{
-        "%2\r\n+version\r\n+7.0.0\r\n+id\r\n:1\r\n+good\r\n" + reply + "+after\r\n",
-        test::FakePeer::Then::wait};
+    const test::FakePeer peer{greeting() + "+good\r\n" + reply + "+after\r\n",
+                              test::FakePeer::Then::wait};
     const auto connection = connect(peer.url());
     Recorder recorder;
     EXPECT_FALSE(run(*connection, recorder, [] { return false; }));

@@ -24,8 +24,8 @@ class Resp2 : public testing::TestWithParam<const char*> {
 INSTANTIATE_TEST_SUITE_P(Ways, Resp2, testing::Values("resp2", "hello2"));
 
 TEST_P(Resp2, LogsInAndKnowsItsId) {
-  server.command({"CONFIG", "SET", "requirepass", "s3cret"});
   server.command({"ACL", "SETUSER", "alice", "on", ">p", "~*", "&*", "+@all"});
+  server.command({"CONFIG", "SET", "requirepass", "s3cret"});
   for (const auto* const who : {":s3cret", "alice:p"}) {
     const auto connection = connect(with_user(server.url(), who) + "/3");
     EXPECT_EQ(connection->call({"CLIENT", "ID"}, 10s).text, std::to_string(connection->id()));
@@ -33,6 +33,7 @@ TEST_P(Resp2, LogsInAndKnowsItsId) {
         connection->call({"CLIENT", "INFO"}, 10s).text,
         testing::AllOf(HasSubstr("name=dlock:0123 "), HasSubstr("resp=2"), HasSubstr("db=3")));
     EXPECT_GE(connection->listener_fd(), 0);
+    EXPECT_FALSE(connection->tells_changes());
   }
   EXPECT_EQ(failure_of(server.url()).code, errc::refused);
   EXPECT_THAT(failure_of(server.url()).what, HasSubstr("wants a password"));
@@ -92,7 +93,9 @@ TEST_P(Resp2, TheEndOfEitherConnectionIsTheEndOfBoth) {
 
 TEST(Resp3, NeedsNoSecondConnection) {
   const test::RedisServer server;
-  EXPECT_LT(connect(server.url())->listener_fd(), 0) << "it speaks RESP3";
+  const auto connection = connect(server.url());
+  EXPECT_LT(connection->listener_fd(), 0);
+  EXPECT_TRUE(connection->tells_changes());
 }
 
 }  // namespace

@@ -95,7 +95,7 @@ TEST_F(CredentialsTest, ThatComeLaterAreWaitedFor) {
     return Credentials{"ann", *asked < 8 ? "wrong" : "first", {}};
   };
   Client client{server.url(), {.credentials = give}};
-  EXPECT_NO_THROW((void)Mutex{client, "m"}.acquire());
+  EXPECT_NO_THROW((void)Mutex(client, "m").acquire());
 }
 
 TEST_F(CredentialsTest, ThatTakeLongDelayNoRenewal) {
@@ -124,7 +124,32 @@ TEST_F(CredentialsTest, AreForEachServerOfAQuorumInPlaceOfThoseInTheUrl) {
   }
   url.pop_back();
   Client client{url, {.credentials = [] { return Credentials{"ann", "first", {}}; }}};
-  EXPECT_NO_THROW((void)Mutex{client, "m"}.acquire());
+  EXPECT_NO_THROW((void)Mutex(client, "m").acquire());
+}
+
+// In RESP2, where a client has two connections.
+class Resp2CredentialsTest : public ClientTest {
+ protected:
+  Resp2CredentialsTest() : ClientTest({.ways = "resp2"}) {}
+};
+
+TEST_F(Resp2CredentialsTest, AreForNewConnectionsBecauseOneThatListensTakesNone) {
+  add_user(server, "ann", "first");
+  add_user(server, "bob", "other");
+  const auto asked = std::make_shared<std::atomic<int>>(0);
+  const auto give = [asked] {
+    return (*asked)++ == 0 ? Credentials{"ann", "first", 200ms}
+                           : Credentials{"bob", "other", std::nullopt};
+  };
+  Client client{server.url(), {.credentials = give}};
+  Client other{server.url(), {.credentials = [] { return Credentials{"bob", "other", {}}; }}};
+  auto lease = Mutex{client, "m"}.acquire();
+  auto next = std::async(std::launch::async, [&] { return Mutex{other, "m"}.acquire().fence(); });
+  EXPECT_TRUE(eventually([&] { return users_of(server) == std::vector<std::string>(4, "bob"); }));
+  EXPECT_EQ(client.stats().reconnects, 1U);
+  const auto fence = lease.fence();
+  EXPECT_NO_THROW(lease.release());
+  EXPECT_GT(next.get(), fence);
 }
 
 // The password of a user under load; the old one is good for a moment longer, as with two tokens.
@@ -162,8 +187,9 @@ TEST_F(CredentialsTest, ThatChangeEachSecondUnderLoadLoseNothing) {
   std::atomic<int> turns = 0;
   std::atomic<int> errors = 0;
   Client client{server.url(), options};
+  Client other{server.url(), options};
   auto held = Mutex{client, "held", {.ttl = 2s}}.acquire();
-  auto waits = std::async(std::launch::async, [&] { return Mutex{client, "held"}.acquire(); });
+  auto waits = std::async(std::launch::async, [&] { return Mutex{other, "held"}.acquire(); });
   ASSERT_TRUE(come_to_wait("held", 1));
   {
     std::vector<std::jthread> workers;

@@ -175,6 +175,8 @@ class Client:
             fields = [fields[0], b"2", *fields[2:]]
         if name in (b"HELLO", b"AUTH", b"SELECT"):
             self._login.append(fields)
+        if "lua54" in ways and name == b"CLIENT" and fields[1].upper() == b"TRACKING":
+            return b"-ERR unknown subcommand 'TRACKING'\r\n"  # scripts write on another connection
         if "lua54" in ways and name in (b"EVAL", b"EVALSHA", b"SCRIPT"):
             return self._run_script(fields, name)
         if "endpoint" not in ways:
@@ -268,7 +270,10 @@ async def read_value(reader):
 
 
 def is_message(value):
-    return value[:2] in (b">3", b"*3") and value[4:].startswith((b"$8\r\nsmessage", b"$12\r\nsunsubscribe"))
+    """Whether it answers no command: a push other than a confirmation, or what RESP2 has in its place."""
+    if value[:1] == b">":
+        return not value[4:].startswith(b"$10\r\nssubscribe")
+    return value[:2] == b"*3" and value[4:].startswith((b"$8\r\nsmessage", b"$12\r\nsunsubscribe"))
 
 
 def keys_of(fields, name):

@@ -158,6 +158,8 @@ void RedisServer::write_config(int port) const {
   std::ofstream config{directory_ / "redis.conf"};
   config << "bind 127.0.0.1\nport " << port << "\nunixsocket " << socket_path() << "\ndir "
          << directory_.string() << "\ndaemonize no\nsave \"\"\nenable-debug-command local\n";
+  // A node of a cluster would take the port that is 10,000 higher, which need not be one.
+  config << "cluster-port " << free_port() << '\n';
   if (options_.persistent) config << "appendonly yes\nappendfsync always\n";
   for (const auto& line : options_.config) config << line << '\n';
   if (rights_are_enforced()) {

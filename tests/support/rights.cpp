@@ -44,8 +44,8 @@ bool rights_are_enforced() {
 std::vector<std::string> config_of_rights() {
   // Names without a common start; this is also all that dlock keeps beside them.
   std::string rights = " ~*";
-  for (const auto& word : documented_rights(
-           {"client", "blocks", "watch", "reconnect", "candidate", "inspect", "database"})) {
+  for (const auto& word : documented_rights({"client", "blocks", "watch", "reconnect", "quorum",
+                                             "candidate", "inspect", "database"})) {
     if (word[0] != '~') rights += " " + word;
   }
   return {"user default reset on nopass resetkeys resetchannels -@all" + rights,

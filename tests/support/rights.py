@@ -24,7 +24,7 @@ def enforced():
 
 def config(lines):
     """More lines of redis.conf after `lines`: clients without a user name get only these rights."""
-    words = documented("client", "watch", "reconnect", "candidate", "inspect", "database")
+    words = documented("client", "watch", "reconnect", "quorum", "candidate", "inspect", "database")
     names = "~*"  # they have no common start; this is also all that dlock keeps beside them
     rights = " ".join(dict.fromkeys(word for word in words if word[0] != "~"))
     passwords = [line.split()[1] for line in lines if line.startswith("requirepass ")]

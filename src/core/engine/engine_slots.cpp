@@ -35,11 +35,10 @@ void Engine::name_fence(Command& command) const {
 // A call renews leases of one slot. Returns the others.
 std::vector<CohortPtr> Engine::split_off_other_slots(std::vector<CohortPtr>& due) {
   const auto slot = slot_of(due.front()->lock.key);
-  const auto others = std::stable_partition(due.begin(), due.end(), [&](const CohortPtr& cohort) {
-    return slot_of(cohort->lock.key) == slot;
-  });
-  std::vector<CohortPtr> rest{std::make_move_iterator(others), std::make_move_iterator(due.end())};
-  due.erase(others, due.end());
+  const auto is_other = [&](const CohortPtr& cohort) { return slot_of(cohort->lock.key) != slot; };
+  std::vector<CohortPtr> rest;
+  std::copy_if(due.begin(), due.end(), std::back_inserter(rest), is_other);
+  std::erase_if(due, is_other);
   return rest;
 }
 

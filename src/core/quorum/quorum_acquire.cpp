@@ -347,7 +347,8 @@ Quorum::Trouble Quorum::trouble(Instant now, QuorumLock& lock) const {
   const auto& front = lock.waiters.front();
   std::size_t failed = 0;
   std::size_t silent = 0;
-  bool is_told = true;  // each silent server has a reason
+  bool is_told = true;      // each silent server has a reason
+  bool is_misused = false;  // no time mends it
   Refusal refusal{front.id, Refusal::Kind::failed, errc::unreachable,
                   "no majority of the servers answers"};
   Refusal worse = refusal;
@@ -357,6 +358,7 @@ Quorum::Trouble Quorum::trouble(Instant now, QuorumLock& lock) const {
     if (part.outcome == Outcome::failed) {
       worse.code = part.code;
       worse.what = part.what;
+      is_misused = is_misused || part.code == errc::usage;
     } else if (part.outcome == Outcome::silent) {
       is_told = is_told && !part.what.empty();
       if (!part.what.empty()) {
@@ -366,11 +368,11 @@ Quorum::Trouble Quorum::trouble(Instant now, QuorumLock& lock) const {
     }
   }
   const auto max_missing = members_.size() - majority_;
-  if (failed > max_missing) {
-    return {true, std::move(worse)};
-  }
   if (failed + silent <= max_missing) {
     return {};
+  }
+  if (failed > max_missing || is_misused) {
+    return {true, std::move(worse)};
   }
   if (!lock.trouble_since) {
     lock.trouble_since = now;
