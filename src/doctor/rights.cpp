@@ -60,7 +60,26 @@ constexpr std::array rights{
     Right{"+asking", Use::cluster},
 };
 
-constexpr std::string_view check_script = "return redis.acl_check_cmd(unpack(ARGV)) and 1 or 0";
+// Newer servers look only at commands with the right number of arguments, so the script tries each
+// number. It gets the argument, and the number of words before them. 2: not allowed, perhaps
+// because of an argument.
+constexpr std::string_view check_script = R"lua(
+local argument = table.remove(ARGV, 1)
+local words = tonumber(table.remove(ARGV, 1))
+local checked, allowed = pcall(redis.acl_check_cmd, unpack(ARGV))
+if checked then
+  return allowed and 1 or 0
+end
+local command = {unpack(ARGV, 1, words)}
+for _ = 1, 8 do
+  command[#command + 1] = argument
+  checked, allowed = pcall(redis.acl_check_cmd, unpack(command))
+  if checked then
+    return allowed and 1 or 2
+  end
+end
+return redis.error_reply('ERR this server does not know ' .. ARGV[1])
+)lua";
 
 // Names that match `pattern`, which ends with a star: the right may be granted more narrowly.
 Words samples_of(std::string_view pattern, std::string_view prefix) {
@@ -95,7 +114,8 @@ Words command_of(std::string_view grant) {
 // Allowed keys and commands, with which to ask for the other rights.
 struct Allowed {
   std::string key;      // none: empty
-  std::string publish;  // a command that takes a channel; none: empty
+  std::string publish;  // a command that takes a channel; none, or unknown: empty
+  bool may_publish;     // that is unknown
 };
 
 // A command that needs this right and otherwise only allowed ones; empty if there is none. EVAL is
@@ -105,7 +125,8 @@ Words probe_of(const Right& right, std::string_view prefix, const Allowed& allow
   if (right.grant[0] == '~') return use_of(samples_of(name, prefix));
   if (right.grant[0] == '&') {
     const auto channel = samples_of(name, prefix).front();
-    return allowed.publish.empty() ? Words{} : Words{allowed.publish, channel, channel};
+    if (!allowed.publish.empty()) return {allowed.publish, channel, channel};
+    return allowed.may_publish ? Words{"SSUBSCRIBE", channel} : Words{};
   }
   if (right.keyed && allowed.key.empty()) return {};
   auto words = command_of(right.grant);
@@ -113,10 +134,20 @@ Words probe_of(const Right& right, std::string_view prefix, const Allowed& allow
   return words;
 }
 
+bool takes_channel(std::string_view command) {
+  return command == "SSUBSCRIBE" || command == "SPUBLISH";
+}
+
 std::vector<redis::Reply> ask(redis::ServerProbe& node, const std::vector<Words>& probes) {
   std::vector<Words> commands;
   for (const auto& probe : probes) {
-    Words& command = commands.emplace_back(Words{"EVAL", std::string{check_script}, "0"});
+    const bool is_keyed = probe.size() > 1 && probe[1] == probe.back();
+    const auto argument = is_keyed                  ? probe.back()
+                          : takes_channel(probe[0]) ? samples_of("dlock1:c:*", {}).front()
+                                                    : "0";
+    const auto words = is_keyed ? std::size_t{1} : probe.size();
+    Words& command = commands.emplace_back(
+        Words{"EVAL", std::string{check_script}, "0", argument, std::to_string(words)});
     command.insert(command.end(), probe.begin(), probe.end());
   }
   return node.call_all(commands);
@@ -150,7 +181,8 @@ RightsFacts find_missing_rights(redis::ServerProbe& node, std::string_view prefi
                                         : std::string{},
                         is_allowed(2)   ? "SSUBSCRIBE"
                         : is_allowed(3) ? "SPUBLISH"
-                                        : std::string{}};
+                                        : std::string{},
+                        first[2].text == "2"};
   std::vector<Right> asked;
   std::vector<Words> probes;
   for (const auto& right : rights) {
