@@ -113,6 +113,9 @@ void Departures::finish(Instant now, Id id, Released::Kind kind) {
     return;
   }
   auto& departure = found->second;
+  if (kind == Released::Kind::not_held && departure.may_be_done) {
+    kind = Released::Kind::released;  // by the release whose answer was lost
+  }
   if (departure.lease != 0) {
     if (kind == Released::Kind::released) {
       output_.statistics->released(departure.group);
@@ -155,6 +158,7 @@ void Departures::forget(Id id) {
 
 void Departures::on_disconnected(Instant now, const std::function<bool(const Token&)>& was_asked) {
   for (auto& [id, departure] : all_) {
+    departure.may_be_done = departure.may_be_done || departure.sent;
     departure.sent = departure.riding = departure.bare = false;
     if (was_asked(departure.token)) {
       departure.late = true;

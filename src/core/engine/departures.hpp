@@ -35,6 +35,7 @@ struct Departure {
   Instant until{};  ///< when its expiry removes it from the server
   Instant answer_by{};
   bool sent = false;
+  bool may_be_done = false;  ///< it was sent, and its answer was lost with the connection
   bool whole = false;
   std::optional<Instant> again{};
   Duration back_off{};  ///< after the last error

@@ -70,6 +70,32 @@ TEST(EngineRelease, WithoutAnAnswerInTimeItIsUnknownAndRepeatedOnTheNextConnecti
   script.expect_idle();
 }
 
+TEST(EngineRelease, ARepeatThatFindsNothingSaysThatTheFirstOneWasCarriedOut) {
+  EngineScript script;
+  script.at(0ms).obtain(1);
+  script.at(1s).release(1);
+  script.at(1001ms).on_disconnected();
+  script.at(1002ms).on_connected();
+  script.expect({"release job T1", "connect", "subscribe", "enroll", "release job T1"});
+  script.reply("OK");
+  script.reply("OK");
+  script.reply("T1 not_held");
+  script.expect({"1 released"});
+}
+
+TEST(EngineRelease, OnANewConnectionTheFirstOneTellsALoss) {
+  EngineScript script;
+  script.at(0ms).obtain(1);
+  script.at(1s).on_disconnected();
+  script.at(1001ms).release(1);
+  script.at(1002ms).on_connected();
+  script.expect({"connect", "subscribe", "enroll", "release job T1"});
+  script.reply("OK");
+  script.reply("OK");
+  script.reply("T1 not_held");
+  script.expect({"1 not held"});
+}
+
 TEST(EngineRelease, WithoutConnectionItIsAnsweredInTimeAndSentWhenThereIsOne) {
   EngineScript script;
   script.at(0ms).obtain(1);
