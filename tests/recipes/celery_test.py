@@ -16,7 +16,7 @@ for one in asked:
 class Celery(RecipeCase):
     def test_tasks_that_are_delivered_again_run_once(self):
         self.environment["BROKER_URL"] = self.server.url
-        workers = [self.python("-m", "celery", "-A", "celery_app", "worker", "--concurrency", "2",
+        workers = [self.python("-m", "celery", "-A", "celery_app", "worker", "--loglevel", "info", "--concurrency", "2",
                                "--hostname", f"{name}@host", "--without-mingle", "--without-gossip")
                    for name in ("one", "two")]
         for worker in workers:

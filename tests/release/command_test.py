@@ -95,7 +95,8 @@ class Command:
             self.assertIn("libssl3", refused.stderr)
             if self.platform.libc == "gnu":  # Debian has none for musl
                 self.root.install("libssl3")
-                self.assertEqual(self.dlock("ls", "--url", url).stderr, "")
+                done = self.dlock("ls", "--url", url)
+                self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
 
     def test_the_debian_package_has_the_same(self):
         if self.platform.libc != "gnu":
