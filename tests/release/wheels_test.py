@@ -72,6 +72,10 @@ def musl_root(machine):
     return root(f"musl-{machine}", {"x86_64": "amd64", "aarch64": "arm64"}[machine], "musl")
 
 
+def glibc_root():
+    return root("glibc", "arm64", "libc6 libgcc-s1 libssl3 libcrypt1 zlib1g")
+
+
 def launcher(target):
     """What runs a program for the target on this machine."""
     machine, libc = target.split("-linux-")
@@ -82,14 +86,14 @@ def launcher(target):
         return [f"qemu-{machine}", "-L", place]
     if machine == platform.machine():
         return []
-    return [f"qemu-{machine}", "-L", root("glibc", "arm64", "libc6 libgcc-s1 libssl3")]
+    return [f"qemu-{machine}", "-L", glibc_root()]
 
 
 def debians_python(version):
     """A Python of Debian's for aarch64, with the libraries that it needs: a command."""
     release, tls = {"3.11": ("bookworm", "libssl3"), "3.13": ("trixie", "libssl3t64")}[version]
     place = root(f"python{version}", "arm64",
-                 f"libc6 libgcc-s1 {tls} zlib1g libexpat1 libffi8 libuuid1 libbz2-1.0 liblzma5 "
+                 f"libc6 libgcc-s1 {tls} zlib1g libexpat1 libffi8 libuuid1 libbz2-1.0 liblzma5 libzstd1 "
                  f"python{version}-minimal libpython{version}-minimal libpython{version}-stdlib", release)
     return ["qemu-aarch64", "-L", place, place / f"usr/bin/python{version}"]
 
@@ -98,7 +102,7 @@ def emulated_python(version):
     if version != "3.10":
         return debians_python(version)
     python = wheels.run(SOURCE / "packaging/other_python", version, "aarch64").strip()
-    return ["qemu-aarch64", "-L", root("glibc", "arm64", "libc6 libgcc-s1 libssl3 libcrypt1"), python]
+    return ["qemu-aarch64", "-L", glibc_root(), python]
 
 
 def setUpModule():
