@@ -30,13 +30,13 @@ list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES DLOCK_TARGET DLOCK_ZIG DLOCK_ZI
 set(DLOCK_ZIG_DIR "${CMAKE_BINARY_DIR}/zig" CACHE INTERNAL "What this file makes")
 
 # zig is many programs in one; CMake wants each as a file. A musl program is static unless told:
-# dlock loads OpenSSL while it runs, so it has to have the loader.
-set(dynamic "")
+# dlock loads OpenSSL while it runs, so it has to have the loader. Nothing is for debuggers (-s), else zig
+# would compile its C++ library twice.
+set(options "-target ${DLOCK_TARGET} -s")
 if(DLOCK_TARGET MATCHES "musl")
-    set(dynamic " -dynamic")
+    string(APPEND options " -dynamic")
 endif()
-foreach(tool IN ITEMS "clang=cc -target ${DLOCK_TARGET}${dynamic}"
-        "clang++=c++ -target ${DLOCK_TARGET}${dynamic}" ar ranlib)
+foreach(tool IN ITEMS "clang=cc ${options}" "clang++=c++ ${options}" ar ranlib)
     string(REGEX MATCH "^[^=]+" name "${tool}")
     string(REGEX REPLACE "^[^=]+=" "" arguments "${tool}")
     file(CONFIGURE OUTPUT "${DLOCK_ZIG_DIR}/bin/${name}"
@@ -51,15 +51,10 @@ find_program(DLOCK_CCACHE ccache)
 if(DLOCK_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
     execute_process(COMMAND "${DLOCK_ZIG}" version OUTPUT_VARIABLE version OUTPUT_STRIP_TRAILING_WHITESPACE)
     set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env
-        "CCACHE_COMPILERCHECK=string:zig ${version} ${DLOCK_TARGET}${dynamic}" "${DLOCK_CCACHE}")
+        "CCACHE_COMPILERCHECK=string:zig ${version} ${options}" "${DLOCK_CCACHE}")
 endif()
 set(CMAKE_AR "${DLOCK_ZIG_DIR}/bin/ar" CACHE FILEPATH "")
 set(CMAKE_RANLIB "${DLOCK_ZIG_DIR}/bin/ranlib" CACHE FILEPATH "")
-
-# Without symbols for debuggers, always: zig compiles its C++ library for each of both.
-foreach(kind IN ITEMS EXE SHARED MODULE)
-    set(CMAKE_${kind}_LINKER_FLAGS_INIT "-Wl,-s")
-endforeach()
 
 # Libraries of which a build needs only headers. They are this machine's, in a directory of their own:
 # beside them in /usr/include are those of its C library.
