@@ -16,7 +16,8 @@ DLOCK = os.environ["DLOCK_BIN"]
 SITE = pathlib.Path(os.environ["DLOCK_BUILD_DIR"], "python/site")
 LONG = 60  # seconds for anything that should come soon
 
-# Adds one to a number in a file, slowly enough that two at once lose an addition.
+# Adds one to a number in a file, slowly enough that two at once lose an addition. The pause is for programs
+# that poll: if dlock's programs wait for the lock at all times, it is never free for them.
 ADD = """
 import sys, time, pathlib, signal
 stop = []
@@ -32,6 +33,7 @@ def work(locked):
     while not stop:
         with locked():
             done += add(path)
+        time.sleep(0.02)
     print(done, flush=True)
 """
 OLD = ADD + """
