@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <set>
@@ -107,16 +108,21 @@ TEST(Keys, OnAClusterEachSlotHasACounterAndAClient) {
 TEST(Keys, AClientsIdOnASlotIsFoundWithoutTryingChannelsOneByOne) {
   // The first use of a slot looks for one while it keeps others out.
   using Clock = std::chrono::steady_clock;
-  const auto begin = Clock::now();
+  auto search = Clock::duration::max();
   for (std::uint16_t slot = 0; slot < 20; ++slot) {
+    const auto begin = Clock::now();
     EXPECT_EQ(slot_of(channel_of(client_on(slot, 4711))), slot);
+    search = std::min(search, Clock::now() - begin);
   }
-  const auto middle = Clock::now();
-  std::size_t sum = 0;
-  for (std::uint64_t i = 0; i < 16384; ++i) sum += slot_of(channel_of(hex(i)));
-  const auto end = Clock::now();
-  EXPECT_GT(sum, 0U);
-  EXPECT_LT((middle - begin) / 20, (end - middle) / 4);
+  auto all = Clock::duration::max();
+  for (int round = 0; round < 5; ++round) {
+    const auto begin = Clock::now();
+    std::size_t sum = 0;
+    for (std::uint64_t i = 0; i < 16384; ++i) sum += slot_of(channel_of(hex(i)));
+    EXPECT_GT(sum, 0U);
+    all = std::min(all, Clock::now() - begin);
+  }
+  EXPECT_LT(search, all / 4);
 }
 
 // --- for any name -------------------------------------------------------------------------------
