@@ -136,9 +136,9 @@ typedef struct dlock_login dlock_login;
 /** Is asked for a user and a password: for each connection, and again when three quarters of the
  * life of the last ones have passed; the client then logs in again on the open connection, and
  * waits and leases go on. Answers `login` before it returns, or later, on any thread; after the
- * connect timeout the attempt has failed. Called on threads of the library that only connect,
- * several at a time: no renewal waits for it. It may be called for a moment after
- * dlock_client_free(). */
+ * connect timeout the attempt has failed. Called on threads of the library that only
+ * connect, one call at a time for each client: no renewal waits for it. It may still be called, for
+ * as long as a connection may take, after dlock_client_free(). */
 typedef void (*dlock_credentials_function)(void* context, dlock_login* login);
 /** Logs in as `user`, NULL for the default user, with `password`. `life_ms`: how long they are good
  * from now on; 0: for ever. Texts are copied. `login` is gone. */

@@ -46,11 +46,12 @@ struct Credentials {
 /// on. A client calls it for each connection that it makes, also for those beside the shared one,
 /// and again when three quarters of `Credentials::life` have passed: it then logs in again on the
 /// open connection, and waits and leases go on. It is called on threads of the library that only
-/// connect, several at a time, and must be thread-safe; no renewal waits for it. It may take as
-/// long as a connection may take
-/// (`ClientOptions::connect_timeout`), else that attempt has failed. What it throws is an attempt
-/// that failed too, and its text is part of the error. It may still run when its client is gone, so
-/// it must own what it uses.
+/// connect, one call at a time for each client; connections that are made meanwhile share the
+/// answer, and no renewal waits for it. It may take as long as a connection may take
+/// (`ClientOptions::connect_timeout`), else that attempt has failed; a call that never returns
+/// keeps the client from logging in, so give what it does a timeout. What it throws is an attempt
+/// that failed too, and its text is part of the error. It may still be called for as long as a
+/// connection may take when its client is gone, so it must own what it uses.
 using CredentialsFunction = std::function<Credentials()>;
 
 /// Settings of a `Client`. All durations are real time, counted also while the machine sleeps.

@@ -65,8 +65,11 @@ class Probes {
 
  private:
   ServerProbe& add(const redis::Connection::Settings& settings, std::string address, Role role) {
-    std::vector<std::string> hosts{settings_.endpoint.host};
-    for (const auto& named : settings_.endpoint.addresses) hosts.push_back(named.host);
+    std::vector<std::string> hosts{settings.endpoint.host};
+    if (settings_.endpoint.kind != Endpoint::Kind::quorum) {  // these are one service
+      hosts.push_back(settings_.endpoint.host);
+      for (const auto& named : settings_.endpoint.addresses) hosts.push_back(named.host);
+    }
     list_.push_back({std::make_unique<ServerProbe>(settings, std::move(address), role, timeout_,
                                                    settings_.endpoint.service, std::move(hosts)),
                      false});

@@ -44,6 +44,7 @@ struct Connection::Impl {
   bool has_plain_scripts = false;
   DeleteIfEqual delete_if_equal = DeleteIfEqual::none;
   std::optional<steady_clock::time_point> login_due;
+  Credentials credentials;
   Endpoint::Address primary;
   // Other clients find a private server's socket by this when its directory is gone.
   runtime::Descriptor hold;
@@ -136,6 +137,7 @@ std::unique_ptr<Connection::Impl> Connection::Impl::open(const Settings& setting
     auto impl = std::make_unique<Impl>(dial(), endpoint, deadline);
     impl->log_in(given, deadline);
     impl->login_due = due;
+    impl->credentials = {given.endpoint.user, given.endpoint.password, {}};
     return impl;
   };
   // Credentials may change between the question and the log-in.
@@ -248,6 +250,11 @@ bool Connection::has_slots() const noexcept { return impl_->greeting.has_slots; 
 
 bool Connection::tells_changes() const noexcept { return !impl_->listener; }
 
+bool Connection::is_logged_in_with(const Credentials& credentials) const noexcept {
+  const auto& given = impl_->credentials;
+  return given.user == credentials.user && given.password == credentials.password;
+}
+
 std::optional<steady_clock::time_point> Connection::login_due() const noexcept {
   return impl_->login_due;
 }
@@ -261,9 +268,11 @@ std::string_view Connection::word_for(const script::Script& script, bool whole) 
   return whole ? script.text : script.sha;
 }
 
-bool Connection::lacks_script(std::string_view error) noexcept {
+bool Connection::has_plain_scripts() const noexcept { return impl_->has_plain_scripts; }
+
+bool Connection::lacks_script(std::string_view error, bool was_plain) noexcept {
   if (error.starts_with("NOSCRIPT")) return true;
-  if (!is_of_first_line(error)) return false;
+  if (was_plain || !is_of_first_line(error)) return false;
   impl_->has_plain_scripts = true;
   return true;
 }

@@ -117,6 +117,8 @@ class Connection {
   /// TRACKING says OK, but the server tells of no change.
   [[nodiscard]] bool tells_changes() const noexcept;
 
+  /// Whether it logged in with these, when it was opened.
+  [[nodiscard]] bool is_logged_in_with(const Credentials& credentials) const noexcept;
   /// When to log in again; none: never.
   [[nodiscard]] std::optional<std::chrono::steady_clock::time_point> login_due() const noexcept;
 
@@ -129,7 +131,10 @@ class Connection {
   [[nodiscard]] std::string_view word_for(const script::Script& script, bool whole) const noexcept;
   /// Whether `error` says that the server did not understand that, and is to be asked again with
   /// the whole text, which may be another one now.
-  [[nodiscard]] bool lacks_script(std::string_view error) noexcept;
+  /// `was_plain`: `has_plain_scripts` when it was asked.
+  [[nodiscard]] bool lacks_script(std::string_view error, bool was_plain) noexcept;
+  /// Whether it asks for scripts without their first line.
+  [[nodiscard]] bool has_plain_scripts() const noexcept;
 
   /// The primary that the Sentinels named, to which this connects; for `Endpoint::Kind::sentinel`.
   [[nodiscard]] const Endpoint::Address& primary() const noexcept;

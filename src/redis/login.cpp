@@ -11,6 +11,7 @@
 
 #include "redis/incoming.hpp"
 #include "redis/info.hpp"
+#include "runtime/forced_unwind.hpp"
 
 namespace dlock::redis {
 namespace {
@@ -19,8 +20,8 @@ using Command = std::vector<std::string>;
 using Commands = std::vector<Command>;
 using std::chrono::steady_clock;
 
-// Those that have ended are no reason to hurry.
 constexpr std::chrono::milliseconds shortest_life{100};
+constexpr std::chrono::seconds pause{1};  // where they have ended before they came
 constexpr std::chrono::hours longest_life{24 * 365};
 
 template <class Number>
@@ -258,6 +259,10 @@ Credentials ask_for_credentials(const CredentialsFunction& ask) {
     return ask();
   } catch (const std::exception& error) {
     throw Unreachable(errc::unreachable, std::string{"no credentials: "} + error.what());
+  } catch (const runtime::ForcedUnwind&) {  // pthread_exit()
+    throw;
+  } catch (...) {
+    throw Unreachable(errc::unreachable, "no credentials: the function threw what is no error");
   }
 }
 
@@ -265,7 +270,7 @@ Credentials ask_for_credentials(const CredentialsFunction& ask) {
 std::optional<steady_clock::time_point> login_due(const Credentials& credentials) {
   const auto& life = credentials.life;
   if (!life || *life >= longest_life) return std::nullopt;
-  return steady_clock::now() + std::max<std::chrono::milliseconds>(*life * 3 / 4, shortest_life);
+  return steady_clock::now() + (*life < shortest_life ? pause : *life * 3 / 4);
 }
 
 std::vector<std::string> login_command(const Credentials& credentials) {

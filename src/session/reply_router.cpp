@@ -55,7 +55,7 @@ class Topology::ReplyRouter final : public redis::Receiver {
       }
       std::string error;
       auto reply = block.result(view, error);
-      deliver(debt.shard, reply, error);
+      deliver(debt, reply, error);
       return;
     }
     if (debt.is_login) {
@@ -68,7 +68,7 @@ class Topology::ReplyRouter final : public redis::Receiver {
       }
       return;
     }
-    if (debt.is_delete && is_error && !link_.connection->lacks_script(view.text)) {
+    if (debt.is_delete && is_error && !link_.connection->lacks_script(view.text, debt.is_plain)) {
       link_.connection->forget_delete_if_equal();
     }
     core::Reply reply;
@@ -78,7 +78,7 @@ class Topology::ReplyRouter final : public redis::Receiver {
     }
     reply.text = view.text;
     reply.is_error = is_error;
-    deliver(debt.shard, reply, is_error ? view.text : std::string_view{});
+    deliver(debt, reply, is_error ? view.text : std::string_view{});
   }
   std::string_view likely() const override {
     const bool is_block = problem.empty() && !link_.owed.empty() && link_.owed.front().is_block &&
@@ -124,7 +124,8 @@ class Topology::ReplyRouter final : public redis::Receiver {
     }
   }
   /// `error`: the server's words, if it is one.
-  void deliver(Shard* shard, core::Reply& reply, std::string_view error) {
+  void deliver(const Debt& debt, core::Reply& reply, std::string_view error) {
+    auto* const shard = debt.shard;
     if (shard == nullptr) {
       return;
     }
@@ -144,7 +145,7 @@ class Topology::ReplyRouter final : public redis::Receiver {
         topology_.leave(*shard, meaning.what);
         return;
       }
-      reply.unknown_script = link_.connection->lacks_script(error);
+      reply.unknown_script = link_.connection->lacks_script(error, debt.is_plain);
       reply.moving = is_of_a_moving_slot(error);
       reply.passing = error.starts_with("LOADING") || error.starts_with("BUSY ") || reply.moving ||
                       (topology_.router_.has_slots() && is_of_another_node(error));

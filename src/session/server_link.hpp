@@ -31,6 +31,7 @@ struct Debt {
   bool is_watch = false;        ///< it reads keys whose next changes the server is to tell
   bool prepares_watch = false;  ///< ... and this one asked for that
   bool is_login = false;        ///< it logs in again
+  bool is_plain = false;        ///< its script has no first line
 };
 
 /// The way to a server of the router. The link of a slot changes from node to node.

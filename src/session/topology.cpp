@@ -75,7 +75,11 @@ void Topology::send(core::ServerId server, const core::Command& command) {
     writer_.append(command, *shard.link->connection);
     const bool acquires = command.verb == core::Verb::acquire;
     const bool is_bare = command.bare.has_value();
-    shard.link->owed.push_back({&shard, is_bare && acquires, is_bare && !acquires, is_watch});
+    shard.link->owed.push_back({.shard = &shard,
+                                .is_block = is_bare && acquires,
+                                .is_delete = is_bare && !acquires,
+                                .is_watch = is_watch,
+                                .is_plain = shard.link->connection->has_plain_scripts()});
     ++shard.link->unwritten;
   }
 }
@@ -366,7 +370,7 @@ void Topology::take_connection(ServerLink& link) {
       return;  // see end_first_round
     }
     if (auto twins = name_twins(); !twins.empty()) {
-      link.connection.reset();
+      end_connection(link, twins);
       dialled->code = errc::usage;
       dialled->what = std::move(twins);
     }
@@ -415,8 +419,8 @@ void Topology::end_first_round() {
                         link->endpoint.display() + ": the server closed the connection");
       }
     }
-    if (!twins.empty()) {
-      link->connection.reset();
+    if (!twins.empty() && link->connection) {
+      end_connection(*link, twins);
     }
   }
 }

@@ -39,18 +39,20 @@ void Topology::log_in_again(ServerLink& link) {
     if (credentials.user.empty() && credentials.password.empty()) {
       return;  // there is no log-in
     }
+    if (link.connection->listener_fd() >= 0) {
+      // In RESP2, a connection that listens takes no AUTH. The next one asks the function again.
+      if (!link.connection->is_logged_in_with(credentials)) {
+        end_connection(link, "other credentials follow on a new connection");
+      }
+      return;
+    }
     const auto words = redis::login_command(credentials);
     link.connection->append(std::vector<std::string_view>{words.begin(), words.end()});
     link.owed.push_back({.is_login = true});
     ++link.unwritten;
     loop_.write(EventLoop::Write::now);
   } else if (link.login_at <= runtime::now() && !link.login.is_busy()) {
-    if (link.connection->listener_fd() >= 0) {
-      // In RESP2, a connection that listens takes no AUTH.
-      end_connection(link, "its credentials end, so others follow on a new connection");
-    } else {
-      link.login.start(config_.options.credentials, loop_.waker());
-    }
+    link.login.start(config_.options.credentials, loop_.waker());
   }
 }
 

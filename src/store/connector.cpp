@@ -14,6 +14,7 @@ namespace {
 bool kill_old(redis::Connection& connection, const Connector::Request& request) {
   if (!request.kill) return true;
   if (*request.kill == 0) return false;
+  if (connection.has_slots()) return false;  // one of many servers would answer
   if (*request.kill == connection.id()) return true;
   const auto id = std::to_string(*request.kill);
   const auto listed = connection.call({"CLIENT", "LIST", "ID", id}, request.request_timeout);

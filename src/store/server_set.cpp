@@ -24,12 +24,6 @@ bool is_of_another_server(std::string_view error) {
          error.starts_with("MASTERDOWN");
 }
 
-// Its credentials end: another connection logs in with new ones.
-bool is_login_over(const redis::Connection& connection) {
-  const auto due = connection.login_due();
-  return due && *due <= std::chrono::steady_clock::now();
-}
-
 bool knows_others(const redis::Endpoint& endpoint) {
   using Kind = redis::Endpoint::Kind;
   return endpoint.kind == Kind::cluster || endpoint.kind == Kind::sentinel;
@@ -69,7 +63,7 @@ class ServerSet::Intake final : public redis::Receiver {
       if (is_error) problem = error();
     } else if (round != set_.round_ || set_.call_ == nullptr) {
       return;  // too late
-    } else if (is_error && server_.connection->lacks_script(reply.text)) {
+    } else if (is_error && server_.connection->lacks_script(reply.text, server_.asked_plain)) {
       is_unknown_script = true;
     } else if (is_error) {
       server_.problem = error();
@@ -142,12 +136,7 @@ void ServerSet::begin_round(const ScriptCall& call) {
   for (auto& server : servers_) {
     server.asked = server.replied = server.dialled = false;
     server.moves = 0;
-    if (server.connection && is_login_over(*server.connection)) {
-      server.connection.reset();
-      server.owed.clear();
-      has_news_ = true;  // a message may be missed
-      dial(server);
-    } else if (server.connection) {
+    if (server.connection) {
       server.problem.reset();
       ask(server, false);
     } else if (!server.connector.is_busy() && server.dial_at <= Clock::now()) {
@@ -194,6 +183,7 @@ void ServerSet::ask(Server& server, bool whole) {
   server.connection->append(fields);
   server.owed.push_back({round_, Clock::now()});
   server.asked = true;
+  server.asked_plain = server.connection->has_plain_scripts();
   if (!server.connection->flush()) drop(server, server.connection->problem());
 }
 

@@ -97,6 +97,7 @@ class ServerSet {
     std::optional<redis::ServerError> problem{};  ///< why it did not reply when last asked
     // In this round:
     bool asked = false;
+    bool asked_plain = false;  ///< by a script without its first line
     bool replied = false;
     bool dialled = false;
     int moves = 0;

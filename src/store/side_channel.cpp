@@ -95,7 +95,7 @@ redis::Reply SideChannel::run(const script::Script& script, std::span<const std:
   constexpr int max_repeats = 3;
   for (int i = 0; i < max_repeats && reply.kind == redis::ReplyView::Kind::error; ++i) {
     auto& server = servers_.of(keys.front());
-    if (!server.lacks_script(reply.text)) break;
+    if (!server.lacks_script(reply.text, false)) break;
     fields[0] = "EVAL";
     fields[1] = server.word_for(script, true);
     reply = ask(keys.front(), fields);

@@ -70,12 +70,8 @@ void SideConnections::survey() {
 }
 
 redis::Connection& SideConnections::at(const Endpoint::Address& address) {
-  if (const auto found = connections_.find(address); found != connections_.end()) {
-    const auto due = found->second->login_due();
-    if (!due || std::chrono::steady_clock::now() < *due) return *found->second;
-    const std::lock_guard lock{mutex_};
-    connections_.erase(found);  // its credentials end: another one logs in with new ones
-  }
+  const auto found = connections_.find(address);
+  if (found != connections_.end()) return *found->second;
   auto settings = settings_;
   if (is_cluster_) settings.endpoint = settings_.endpoint.at(address, Endpoint::Kind::cluster_node);
   Connector connector;

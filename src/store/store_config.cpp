@@ -2,6 +2,7 @@
 #include "store/store_config.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "core/wire/keys.hpp"
@@ -10,12 +11,26 @@
 #include "local_server/local_server.hpp"
 #include "runtime/fork.hpp"
 #include "runtime/random.hpp"
+#include "store/shared_question.hpp"
 
 namespace dlock::detail {
+namespace {
+
+ClientOptions sharing_questions(ClientOptions options) {
+  if (options.credentials) {
+    options.credentials = [question = std::make_shared<SharedQuestion>(
+                               std::move(options.credentials), options.connect_timeout)] {
+      return question->ask();
+    };
+  }
+  return options;
+}
+
+}  // namespace
 
 StoreConfig::StoreConfig(redis::Endpoint where, ClientOptions client_options)
     : endpoint(std::move(where)),
-      options(std::move(client_options)),
+      options(sharing_questions(std::move(client_options))),
       url(endpoint.display()),
       client_id(core::hex(runtime::random_bits()[0])),
       generation_(runtime::fork_generation()) {}

@@ -147,10 +147,50 @@ TEST_F(Resp2CredentialsTest, AreForNewConnectionsBecauseOneThatListensTakesNone)
   auto lease = Mutex{client, "m"}.acquire();
   auto next = std::async(std::launch::async, [&] { return Mutex{other, "m"}.acquire().fence(); });
   EXPECT_TRUE(eventually([&] { return users_of(server) == std::vector<std::string>(4, "bob"); }));
-  EXPECT_EQ(client.stats().reconnects, 1U);
+  EXPECT_TRUE(eventually([&] { return client.stats().reconnects == 1; }));
   const auto fence = lease.fence();
   EXPECT_NO_THROW(lease.release());
   EXPECT_GT(next.get(), fence);
+}
+
+TEST_F(Resp2CredentialsTest, ThatCannotBeHadEndNoConnectionThatIsGood) {
+  add_user(server, "ann", "first");
+  const auto asked = std::make_shared<std::atomic<int>>(0);
+  const auto give = [asked]() -> Credentials {
+    if ((*asked)++ > 0) throw std::runtime_error("the token service is down");
+    return {"ann", "first", 200ms};
+  };
+  Client client{server.url(), {.credentials = give}};
+  auto lease = Mutex{client, "m", {.ttl = 1s}}.acquire();
+  ASSERT_TRUE(eventually([&] { return *asked > 2; }));
+  EXPECT_EQ(client.stats().reconnects, 0U);
+  EXPECT_NO_THROW(lease.release());
+}
+
+TEST_F(CredentialsTest, OfSeveralServersComeFromOneCallAtATime) {
+  RedisServer other;
+  RedisServer third;
+  std::string url = "redis+quorum://";
+  for (const auto* const one : {&server, &other, &third}) {
+    add_user(*one, "ann", "first");
+    url += "127.0.0.1:" + std::to_string(one->port()) + ",";
+  }
+  url.pop_back();
+  const auto calls = counter();
+  const auto most = counter();
+  Client client{url, {.credentials = [calls, most] {
+                  *most = std::max<int>(*most, ++*calls);
+                  std::this_thread::sleep_for(100ms);
+                  --*calls;
+                  return Credentials{"ann", "first", {}};
+                }}};
+  EXPECT_NO_THROW((void)Mutex(client, "m").acquire());
+  EXPECT_EQ(*most, 1);
+}
+
+TEST_F(CredentialsTest, OfAFunctionThatThrowsWhatIsNoErrorFailTheAttempt) {
+  Client client{server.url(), {.patience = 0ms, .credentials = []() -> Credentials { throw 7; }}};
+  EXPECT_EQ(reason_of([&] { (void)Mutex(client, "m").acquire(); }), errc::unreachable);
 }
 
 // The password of a user under load; the old one is good for a moment longer, as with two tokens.

@@ -44,7 +44,7 @@ class Client(OfProcess):
     and, as a third value, until when they are good: seconds from now on, a timedelta, or a datetime. It
     is called for each connection, and again when three quarters of that time have passed: the client
     then logs in again on the open connection, and waits and leases go on. It is called on threads of the
-    library that only connect, also several at a time. What it raises is part of the error. A client of
+    library that only connect, one call at a time. What it raises is part of the error. A client of
     redis-py with a `credential_provider` needs no function: the provider is asked, about every four
     minutes.
 
@@ -111,12 +111,27 @@ def _grouping(group: Callable[[str], str]) -> Callable[[bytes], bytes]:
     return group_of
 
 
-_shared: dict[tuple[str, str, Any], Client] = {}
+_shared: dict[tuple[str, str], Client] = {}
 
 
-@lru_cache(maxsize=16)  # labels may be many: those not used of late end with their last lock
-def _labelled(url: str, prefix: str, label: str, provider: Any) -> Client:
-    return Client(url or None, prefix=prefix, label=label, credentials=_asking_of(provider))
+class _Same:
+    """A provider of credentials, which need not be hashable, and is equal only to itself."""
+
+    def __init__(self, provider: Any) -> None:
+        self.provider = provider
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.provider is other.provider
+
+    def __hash__(self) -> int:
+        return id(self.provider)
+
+
+# Labels and providers may be many: those not used of late end with their last lock.
+@lru_cache(maxsize=16)
+def _of_few(url: str, prefix: str, label: str | None, provider: _Same | None) -> Client:
+    credentials = None if provider is None else of_provider(provider.provider)
+    return Client(url or None, prefix=prefix, label=label, credentials=credentials)
 
 
 def client_of(store: Store, prefix: str, label: str | None = None) -> Client:
@@ -128,12 +143,8 @@ def client_of(store: Store, prefix: str, label: str | None = None) -> Client:
             raise UsageError("a lock of a Client has the label of that as its owner_id: say "
                              "Client(..., label=...)")
         return store
-    if label is not None:
-        return _labelled(url_of(store), prefix, label, provider_of(store))
-    key = (url_of(store), prefix, provider_of(store))
-    return _shared.get(key) or _shared.setdefault(
-        key, Client(key[0] or None, prefix=prefix, credentials=_asking_of(key[2])))
-
-
-def _asking_of(provider: Any) -> Credentials | None:
-    return None if provider is None else of_provider(provider)
+    provider = provider_of(store)
+    if label is not None or provider is not None:
+        return _of_few(url_of(store), prefix, label, None if provider is None else _Same(provider))
+    key = (url_of(store), prefix)
+    return _shared.get(key) or _shared.setdefault(key, Client(key[0] or None, prefix=prefix))

@@ -54,6 +54,8 @@ def _life_of(end: Seconds | datetime | None) -> int | None:
     if end is None:
         return None
     if isinstance(end, datetime):
+        if end.tzinfo is None:
+            raise UsageError("the end of the credentials is a datetime without a time zone")
         end = max(end.timestamp() - time.time(), 0)
     return milliseconds(end, "the end of the credentials")
 

@@ -25,6 +25,7 @@ Attempt::Attempt(Request request, Drift drift) : request_(std::move(request)), d
 
 void Attempt::note_sent() {
   asking_ = was_sent_ = true;
+  was_called_ = false;
   asked_ttl_ = request_.ttl;
   timer_.reset();
   patient_timer_.reset();
@@ -140,11 +141,14 @@ Attempt::Step Attempt::on_queued(Words words, Instant sent, std::string_view& gi
   if (foreign && place == 0) {
     timer_ = std::min(*timer_, sent + poll_time);
   }
-  return Nothing{};
+  // With RESP2, messages and replies come on two connections, in any order.
+  return was_called_ ? Step{Ask{}} : Step{Nothing{}};
 }
 
 Attempt::Step Attempt::on_grant(std::int64_t counter, ServerTime granted, Instant now,
                                 bool proven) {
+  // Without the seal, which the reply brings, nothing can be proven.
+  was_called_ = was_called_ || (asking_ && (proven || seal_.empty()));
   if (request_.claim || !proven) {
     return asking_ ? Step{Nothing{}} : Step{Ask{}};
   }
@@ -164,6 +168,7 @@ Attempt::Step Attempt::on_grant(std::int64_t counter, ServerTime granted, Instan
 }
 
 void Attempt::on_next(Duration in, Instant now) {
+  was_called_ = was_called_ || asking_;
   if (!asking_ && timer_) {
     timer_ = std::min(*timer_, now + in);
   }

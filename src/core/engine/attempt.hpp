@@ -129,6 +129,7 @@ class Attempt {
   Request request_;
   Drift drift_;
   bool asking_ = false;
+  bool was_called_ = false;  ///< a grant, or a push to the head, came while it was asking
   bool was_sent_ = false;
   Duration asked_ttl_{};  ///< of the last request
   std::string ticket_;

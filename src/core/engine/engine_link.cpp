@@ -87,7 +87,7 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
     if (cohort->hold) {
       cohort->may_reappear = cohort->may_reappear || (cohort->unanswered && !old_is_dead);
       cohort->unanswered = false;
-      if (settings_.watches && !cohort->hold->terms().renew) {
+      if (settings_.watches && !cohort->hold->is_kept()) {
         doubt(now, cohort);
       }
     }

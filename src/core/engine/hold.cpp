@@ -46,7 +46,7 @@ bool Hold::ends_first() const { return terms_.end && *terms_.end <= expires_at()
 
 Instant Hold::lost_at() const { return ends_first() ? *terms_.end : expires_at(); }
 
-bool Hold::renews() const { return terms_.renew && !renewing_ && !ends_first(); }
+bool Hold::renews() const { return is_kept() && !renewing_; }
 
 Instant Hold::next_renewal() const {
   const auto record_by = queued_ ? Instant::max() : record_by_;
@@ -96,7 +96,11 @@ void Hold::on_renewed(Instant sent, Duration ttl) {
 
 void Hold::on_unknown(Instant when) {
   renewing_ = queued_;
-  renew_at_ = when;
+  if (is_kept()) {
+    renew_at_ = when;
+  } else {
+    record_by(when);
+  }
 }
 
 void Hold::doubt(Instant now) {

@@ -90,6 +90,8 @@ class Hold {
   [[nodiscard]] bool renewal_due(Instant now, Duration slack) const;
   /// Whether it is renewed at all, and last began or was renewed before `when`.
   [[nodiscard]] bool unconfirmed_since(Instant when) const;
+  /// Whether it is renewed until it is released.
+  [[nodiscard]] bool is_kept() const { return terms_.renew && !ends_first(); }
   /// Whether the lease is lost at `now`, and why.
   [[nodiscard]] Loss overdue(Instant now) const;
   /// A renewal is due, and waits in the queue.

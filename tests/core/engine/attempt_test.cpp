@@ -57,6 +57,18 @@ TEST_F(AttemptTest, TheRequestNamesKeysTokenTtlAndMode) {
   EXPECT_TRUE(attempt.is_asking());
 }
 
+// With RESP2, messages and replies come on two connections.
+TEST_F(AttemptTest, AGrantThatOvertookTheReplyIsAReasonToAskAgain) {
+  auto attempt = asked();
+  EXPECT_TRUE(std::holds_alternative<Attempt::Nothing>(attempt.on_grant(5, {}, at(1ms), true)));
+  EXPECT_TRUE(std::holds_alternative<Attempt::Ask>(answer(attempt, "queued -1 0 77 1 ours")));
+  ask(attempt);
+  EXPECT_TRUE(std::holds_alternative<Attempt::Nothing>(answer(attempt, "queued -1 0 77 1 ours")));
+  ask(attempt);
+  attempt.on_next({}, at(2ms));
+  EXPECT_TRUE(std::holds_alternative<Attempt::Ask>(answer(attempt, "queued -1 0 77 1 ours")));
+}
+
 TEST_F(AttemptTest, ATryDoesNotQueueAndATokenCanBeGivenUpInTheSameStep) {
   Attempt attempt{{token(), 1500us, false}, Drift{}};
   EXPECT_EQ(ask(attempt, "old").args, (std::vector<std::string>{std::string{token()}, "2", "try",
