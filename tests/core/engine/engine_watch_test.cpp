@@ -175,6 +175,24 @@ TEST_F(EngineWatch, ALeaseOfFixedLengthIsWatchedAlsoOnANewConnectionAndGetsNoLon
   script.expect({});  // as without a watch, nobody needs a connection for it
 }
 
+TEST_F(EngineWatch, ALeaseThatMaxHoldEndsFirstIsAskedForAgainAfterAnError) {
+  auto limited = wish(60s);
+  limited.max_hold = 40s;
+  hold(limited);
+  script.at(5s).changed("job");
+  script.timer();
+  script.expect({"renew job T1 60000 .0", "watch job"});
+  script.error(errc::loading, "LOADING");
+  script.reply("1");
+  script.expect({});
+  script.at(7s).timer();
+  script.expect({"renew job T1 60000 .0", "watch job"});
+  script.reply("T1 k");
+  script.reply("1");
+  script.at(20s).on_disconnected();
+  script.expect({"connect"});
+}
+
 TEST_F(EngineWatch, ADoubtAboutPermitsLeavesTheirKeyAsItIs) {
   auto request = permits(1);
   request.ttl = 1h;
