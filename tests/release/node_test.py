@@ -59,7 +59,9 @@ class Platform:
         (cls.node,) = (cls.root.path / "node").rglob("bin/node")
         cls.node.chmod(0o755)
         install(cls.root.path / "project", "--os=linux", f"--cpu={cls.platform.npm_cpu}",
-                f"--libc={cls.platform.npm_libc}", "--ignore-scripts")  # koffi's looks for this machine's files
+                f"--libc={cls.platform.npm_libc}",
+                "--force",  # a package that is named on its own has to be for this machine, else
+                "--ignore-scripts")  # koffi's looks for this machine's files
 
     def run_node(self, *arguments, **environment):
         return self.root.run(f"/{self.node.relative_to(self.root.path)}", *arguments, environment=environment)

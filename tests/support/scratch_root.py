@@ -71,5 +71,5 @@ class ScratchRoot:
     def run(self, *words, environment=None, **options):
         """Runs a program that knows only `environment`, and of no PATH."""
         return subprocess.run(["env", "-i", *(f"{k}={v}" for k, v in (environment or {}).items()),
-                               shutil.which("unshare"), *self.command(*words)[1:]], text=True, timeout=120,
+                               shutil.which("unshare"), *self.command(*words)[1:]], text=True, timeout=600,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)

@@ -14,7 +14,7 @@ BUILD = pathlib.Path(os.environ["DLOCK_BUILD_DIR"])
 DEPS = SOURCE / ".deps"
 NAME = re.search(r'^name = "([^"]*)"', (SOURCE / "python/pyproject.toml").read_text(), re.MULTILINE).group(1)
 RUNNER = SOURCE / "tests/python/run_on_port.py"
-LONG = 120  # seconds for anything that should come soon; emulated programs are slow
+LONG = 600  # seconds for anything that should come soon; emulated programs are slow
 
 # The example of README.md, without its client: it is held by whoever has a server.
 WITHOUT_CLIENT = """
