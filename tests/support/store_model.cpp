@@ -47,7 +47,11 @@ StoreModel::StoreModel(PublishFn publish) : publish_(std::move(publish)) {}
 std::string StoreModel::grant_of(const std::string& token, std::int64_t counter, Micros now,
                                  const std::string& seal) {
   const auto message = "grant " + token + ' ' + to_string(counter) + ' ' + to_string(now.count());
-  return seal.empty() ? message : message + ' ' + core::sha1_hex(seal + ' ' + message + ' ' + seal);
+  if (seal.empty()) {
+    return message;
+  }
+  const auto proof = core::sha1_of({seal, " ", message, " ", seal});
+  return (message + ' ').append(proof.text());
 }
 
 // A new holder gets a fence above all earlier ones, also if the counter or the clock went back.

@@ -13,11 +13,10 @@ constexpr Duration passing_state_retry = milliseconds{250};
 constexpr std::int64_t max_next_ms = 60'000;  ///< a waiter asks again much sooner anyway
 
 // Whether a message ends with the proof that its author may read the lock key.
-bool is_proven(std::string_view message, const std::string& seal) {
+bool is_proven(std::string_view message, std::string_view seal) {
   const auto end = message.rfind(' ');
   return !seal.empty() && end != std::string_view::npos &&
-         sha1_hex(seal + ' ' + std::string{message.substr(0, end)} + ' ' + seal) ==
-             message.substr(end + 1);
+         sha1_of({seal, " ", message.substr(0, end), " ", seal}).text() == message.substr(end + 1);
 }
 
 }  // namespace

@@ -1,73 +1,97 @@
 // SHA-1 as of RFC 3174.
 #include "core/wire/sha1.hpp"
 
-#include <array>
+#include <arpa/inet.h>
+
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace dlock::core {
 namespace {
 
-constexpr std::size_t block = 64;
+constexpr std::size_t block_size = 64;
+constexpr std::size_t length_size = 8;
 
-using State = std::array<std::uint32_t, 5>;
-
-void take_block(State& state, const unsigned char* bytes) {
-  std::array<std::uint32_t, 80> words{};
-  for (std::size_t i = 0; i < 16; ++i) {
-    for (std::size_t j = 0; j < 4; ++j) {
-      words[i] = words[i] << 8 | bytes[4 * i + j];
+/// Takes a text part by part.
+class Hash {
+ public:
+  void add(std::string_view part) {
+    while (!part.empty()) {
+      const auto place = size_ % block_size;
+      const auto count = std::min(part.size(), block_size - place);
+      std::copy_n(part.begin(), count, block_.begin() + place);
+      size_ += count;
+      part.remove_prefix(count);
+      if (size_ % block_size == 0) mix_block();
     }
   }
-  for (std::size_t i = 16; i < words.size(); ++i) {
-    words[i] = std::rotl(words[i - 3] ^ words[i - 8] ^ words[i - 14] ^ words[i - 16], 1);
-  }
-  auto [a, b, c, d, e] = state;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    std::uint32_t mixed = 0;
-    if (i < 20) {
-      mixed = ((b & c) | (~b & d)) + 0x5a827999;
-    } else if (i < 40) {
-      mixed = (b ^ c ^ d) + 0x6ed9eba1;
-    } else if (i < 60) {
-      mixed = ((b & c) | (b & d) | (c & d)) + 0x8f1bbcdc;
-    } else {
-      mixed = (b ^ c ^ d) + 0xca62c1d6;
+
+  /// To be called once, at the end.
+  Sha1 digest() {
+    const std::uint64_t bits = size_ * 8;
+    std::array<char, block_size + length_size> padding{'\x80'};
+    const auto zeros = (2 * block_size - length_size - 1 - size_ % block_size) % block_size;
+    put_number(&padding[1 + zeros], bits);
+    add({padding.data(), 1 + zeros + length_size});
+    Sha1 digest;
+    char* to = digest.digits.data();
+    for (const auto word : state_) {
+      for (int shift = 28; shift >= 0; shift -= 4) *to++ = "0123456789abcdef"[word >> shift & 15];
     }
-    const auto next = std::rotl(a, 5) + mixed + e + words[i];
-    e = d;
-    d = c;
-    c = std::rotl(b, 30);
-    b = a;
-    a = next;
+    return digest;
   }
-  state = {state[0] + a, state[1] + b, state[2] + c, state[3] + d, state[4] + e};
-}
+
+ private:
+  static void put_number(char* to, std::uint64_t number) {
+    for (int shift = 56; shift >= 0; shift -= 8) *to++ = static_cast<char>(number >> shift);
+  }
+
+  void mix_block() {
+    std::array<std::uint32_t, 16> words;  // the last ones of 80
+    std::memcpy(words.data(), block_.data(), block_size);
+    for (auto& word : words) word = ntohl(word);
+    auto [a, b, c, d, e] = state_;
+    const auto rounds = [&](std::size_t first, std::uint32_t constant, auto mix) {
+#pragma GCC unroll 20  // so that no place in `words` is computed, and no variable is moved
+      for (std::size_t i = first; i < first + 20; ++i) {
+        auto& word = words[i % 16];
+        if (i >= 16) {
+          word =
+              std::rotl(words[(i - 3) % 16] ^ words[(i - 8) % 16] ^ words[(i - 14) % 16] ^ word, 1);
+        }
+        const auto next = std::rotl(a, 5) + mix(b, c, d) + e + word + constant;
+        e = d;
+        d = c;
+        c = std::rotl(b, 30);
+        b = a;
+        a = next;
+      }
+    };
+    using Word = std::uint32_t;
+    const auto choice = [](Word x, Word y, Word z) { return z ^ (x & (y ^ z)); };
+    const auto parity = [](Word x, Word y, Word z) { return x ^ y ^ z; };
+    const auto majority = [](Word x, Word y, Word z) { return (x & y) | (z & (x | y)); };
+    rounds(0, 0x5a827999, choice);
+    rounds(20, 0x6ed9eba1, parity);
+    rounds(40, 0x8f1bbcdc, majority);
+    rounds(60, 0xca62c1d6, parity);
+    state_ = {state_[0] + a, state_[1] + b, state_[2] + c, state_[3] + d, state_[4] + e};
+  }
+
+  std::array<std::uint32_t, 5> state_{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
+  std::array<char, block_size> block_;
+  std::uint64_t size_ = 0;
+};
 
 }  // namespace
 
-std::string sha1_hex(std::string_view text) {
-  std::string padded{text};
-  padded += '\x80';
-  padded.append((2 * block - 8 - padded.size() % block) % block, '\0');
-  const std::uint64_t bits = std::uint64_t{text.size()} * 8;
-  for (int shift = 56; shift >= 0; shift -= 8) {
-    padded += static_cast<char>(bits >> shift);
-  }
-  State state{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
-  for (std::size_t at = 0; at < padded.size(); at += block) {
-    take_block(state, reinterpret_cast<const unsigned char*>(padded.data()) + at);
-  }
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string hex;
-  hex.reserve(40);
-  for (const auto word : state) {
-    for (int shift = 28; shift >= 0; shift -= 4) {
-      hex += digits[word >> shift & 15];
-    }
-  }
-  return hex;
+Sha1 sha1_of(std::initializer_list<std::string_view> parts) {
+  Hash hash;
+  for (const auto part : parts) hash.add(part);
+  return hash.digest();
 }
 
 }  // namespace dlock::core

@@ -151,8 +151,8 @@ TEST(EngineGrant, WithoutProofTheEngineAsksTheServer) {
 TEST(EngineGrant, AProofIsOfOneMessage) {
   EngineScript script;
   script.at(0ms).queue(1);
-  const std::string seal{EngineScript::seal};
-  script.at(2s).forged("grant T1 9 3000000 " + sha1_hex(seal + " grant T1 8 3000000 " + seal));
+  const auto proof = sha1_of({EngineScript::seal, " grant T1 8 3000000 ", EngineScript::seal});
+  script.at(2s).forged("grant T1 9 3000000 " + std::string{proof.text()});
   script.expect({"acquire job T1 30000 ticket 77"});
 }
 

@@ -146,7 +146,8 @@ void EngineScript::noscript() {
 void EngineScript::message(std::string_view text) {
   auto words = spell_out(text, false);
   if (text.starts_with("grant ")) {
-    words += ' ' + sha1_hex(std::string{seal} + ' ' + words + ' ' + std::string{seal});
+    const auto proof = sha1_of({seal, " ", words, " ", seal});
+    words.append(" ").append(proof.text());
   }
   engine.on_message(now_, words);
   note();

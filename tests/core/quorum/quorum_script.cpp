@@ -117,7 +117,8 @@ void QuorumScript::connect(char server) {
 void QuorumScript::message(char server, std::string_view text) {
   std::string message{text};
   if (text.starts_with("grant ")) {
-    message += ' ' + sha1_hex("11.12 " + message + " 11.12");  // the seal of every lock
+    const auto proof = sha1_of({"11.12 ", message, " 11.12"});  // the seal of every lock
+    message.append(" ").append(proof.text());
   }
   router_.on_message(now_, place(server), message);
   note();
