@@ -36,7 +36,12 @@ char* put_bytes(char* to, std::string_view bytes) {
 
 char* put_head(char* to, char kind, std::size_t count) {
   *to++ = kind;
-  to = std::to_chars(to, to + max_head, count).ptr;
+  if (count < 100) {  // nearly all
+    if (count >= 10) *to++ = static_cast<char>('0' + count / 10);
+    *to++ = static_cast<char>('0' + count % 10);
+  } else {
+    to = std::to_chars(to, to + max_head, count).ptr;
+  }
   *to++ = '\r';
   *to++ = '\n';
   return to;

@@ -57,35 +57,38 @@ class Decimal {
 
 constexpr bool field = true;
 constexpr std::size_t block_replies = 6;
+constexpr std::size_t no_reply = 0;  ///< of the rest of a command
+constexpr std::string_view eval = "$4\r\nEVAL\r\n";
+constexpr std::string_view evalsha = "$7\r\nEVALSHA\r\n";
 
 }  // namespace
 
 // The parts that never change are written as they go over the network.
-void CommandWriter::append_block(const core::BareCommand& command, redis::Connection& to) {
-  const std::string_view token = command.token;
-  const Decimal ttl{command.ttl_ms};
+void CommandWriter::append_block(const core::LockCommand& words, redis::Connection& to) {
+  const std::string_view token = words.token;
+  const Decimal ttl{words.span_ms};
   const Decimal last{static_cast<std::int64_t>(token.size())};  // a longer value shows
   to.append_pieces({{"*1\r\n$5\r\nMULTI\r\n*6\r\n$3\r\nSET\r\n"},
-                    {command.lock.text(), field},
+                    {words.lock.text(), field},
                     {token, field},
                     {"$2\r\nNX\r\n$2\r\nPX\r\n"},
                     {ttl.text(), field},
                     {"*4\r\n$8\r\nGETRANGE\r\n"},
-                    {command.lock.text(), field},
+                    {words.lock.text(), field},
                     {"$1\r\n0\r\n"},
                     {last.text(), field},
                     {"*2\r\n$4\r\nINCR\r\n"},
-                    {command.fence_key, field},
+                    {words.fence_key, field},
                     {"*2\r\n$6\r\nEXISTS\r\n"},
-                    {command.lock.queue(), field},
+                    {words.lock.queue(), field},
                     {"*1\r\n$4\r\nEXEC\r\n"}},
                    block_replies);
 }
 
-void CommandWriter::append_delete(const core::BareCommand& command, bool whole,
+void CommandWriter::append_delete(const core::LockCommand& words, bool whole,
                                   redis::Connection& to) {
-  const std::string_view lock = command.lock;
-  const std::string_view token = command.token;
+  const std::string_view lock = words.lock;
+  const std::string_view token = words.token;
   switch (to.delete_if_equal()) {
     case redis::DeleteIfEqual::delifeq:
       to.append_pieces({{"*3\r\n$7\r\nDELIFEQ\r\n"}, {lock, field}, {token, field}});
@@ -104,6 +107,48 @@ void CommandWriter::append_delete(const core::BareCommand& command, bool whole,
   }
 }
 
+void CommandWriter::append_acquire(const core::Command& command, redis::Connection& to) {
+  const auto& words = *command.lock;
+  const auto queue = words.lock.queue();
+  const Decimal ttl{words.span_ms};
+  const Decimal number{words.number};
+  const bool has_number = command.kind == core::Kind::permits || words.number != 0;
+  to.append_pieces({{words.seal ? "*14\r\n" : "*13\r\n"},
+                    {command.whole ? eval : evalsha},
+                    {to.word_for(script_of(command), command.whole), field},
+                    {"$1\r\n4\r\n"},
+                    {words.lock.text(), field},
+                    {queue, field},
+                    {core::put_seen(queue, seen_), field},
+                    {words.fence_key, field},
+                    {words.token, field},
+                    {ttl.text(), field},
+                    {words.mode, field},
+                    {words.ticket, field},
+                    {words.old, field},
+                    {has_number ? number.text() : std::string_view{}, field}});
+  if (words.seal) {
+    to.append_pieces({{core::make_seal(*words.seal), field}}, no_reply);
+  }
+}
+
+void CommandWriter::append_release(const core::Command& command, redis::Connection& to) {
+  const auto& words = *command.lock;
+  const auto queue = words.lock.queue();
+  to.append_pieces({{words.span_ms != 0 ? "*9\r\n" : "*8\r\n"},
+                    {command.whole ? eval : evalsha},
+                    {to.word_for(script_of(command), command.whole), field},
+                    {"$1\r\n4\r\n"},
+                    {words.lock.text(), field},
+                    {queue, field},
+                    {core::put_seen(queue, seen_), field},
+                    {words.fence_key, field},
+                    {words.token, field}});
+  if (words.span_ms != 0) {
+    to.append_pieces({{Decimal{words.span_ms}.text(), field}}, no_reply);
+  }
+}
+
 void CommandWriter::append_renewals(const core::Command& command, redis::Connection& to) {
   const auto leases = static_cast<std::int64_t>(command.renewals.size());
   const bool has_sequences = command.kind == core::Kind::mutex;
@@ -112,31 +157,38 @@ void CommandWriter::append_renewals(const core::Command& command, redis::Connect
   const Decimal field_count{3 + 1 + 3 * leases + 1 + (has_sequences ? 4 : 3) * leases};
   to.append_pieces({{"*"},
                     {field_count.text()},
-                    {command.whole ? "\r\n$4\r\nEVAL\r\n" : "\r\n$7\r\nEVALSHA\r\n"},
+                    {"\r\n"},
+                    {command.whole ? eval : evalsha},
                     {to.word_for(script, command.whole), field},
                     {key_count.text(), field},
                     {command.keys.front(), field}});
   for (const auto& lease : command.renewals) {
     const auto queue = lease.lock.queue();
-    to.append_pieces({{lease.lock.text(), field}, {queue, field}, {core::seen_of(queue), field}});
+    to.append_pieces(
+        {{lease.lock.text(), field}, {queue, field}, {core::put_seen(queue, seen_), field}},
+        no_reply);
   }
-  to.append_pieces({{command.args.front(), field}});
+  to.append_pieces({{command.args.front(), field}}, no_reply);
   for (const auto& lease : command.renewals) {
     const Decimal ttl{lease.ttl_ms};
     const Decimal sequence{lease.sequence};
     const Decimal counter{lease.counter};
-    to.append_pieces({{lease.token, field}, {ttl.text(), field}});
+    to.append_pieces({{lease.token, field}, {ttl.text(), field}}, no_reply);
     if (has_sequences) {
-      to.append_pieces({{sequence.text(), field}});
+      to.append_pieces({{sequence.text(), field}}, no_reply);
     }
-    to.append_pieces({{counter.text(), field}});
+    to.append_pieces({{counter.text(), field}}, no_reply);
   }
 }
 
 void CommandWriter::append(const core::Command& command, redis::Connection& to) {
-  if (command.bare) {
-    command.verb == core::Verb::acquire ? append_block(*command.bare, to)
-                                        : append_delete(*command.bare, command.whole, to);
+  if (command.lock) {
+    const auto& words = *command.lock;
+    if (command.verb == core::Verb::acquire) {
+      command.bare ? append_block(words, to) : append_acquire(command, to);
+    } else {
+      command.bare ? append_delete(words, command.whole, to) : append_release(command, to);
+    }
     return;
   }
   if (command.verb == core::Verb::renew) {

@@ -1,6 +1,7 @@
 // CommandWriter: a command of the protocol as Redis understands it.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,11 +17,14 @@ class CommandWriter {
   void append(const core::Command& command, redis::Connection& to);
 
  private:
-  static void append_block(const core::BareCommand& command, redis::Connection& to);
-  static void append_renewals(const core::Command& command, redis::Connection& to);
-  static void append_delete(const core::BareCommand& command, bool whole, redis::Connection& to);
+  static void append_block(const core::LockCommand& words, redis::Connection& to);
+  static void append_delete(const core::LockCommand& words, bool whole, redis::Connection& to);
+  void append_acquire(const core::Command& command, redis::Connection& to);
+  void append_release(const core::Command& command, redis::Connection& to);
+  void append_renewals(const core::Command& command, redis::Connection& to);
 
   std::vector<std::string_view> fields_;
+  std::string seen_;
 };
 
 }  // namespace dlock::detail

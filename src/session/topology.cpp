@@ -74,7 +74,7 @@ void Topology::send(core::ServerId server, const core::Command& command) {
     }
     writer_.append(command, *shard.link->connection);
     const bool acquires = command.verb == core::Verb::acquire;
-    const bool is_bare = command.bare.has_value();
+    const bool is_bare = command.bare;
     shard.link->owed.push_back({.shard = &shard,
                                 .is_block = is_bare && acquires,
                                 .is_delete = is_bare && !acquires,

@@ -94,7 +94,7 @@ std::optional<Answer> Server::refusal(const core::Command& command) const {
                                 : std::nullopt;
   }
   if (script && !command.whole && !is_block(command) &&
-      !scripts_.contains({command.kind, command.verb, command.bare.has_value()})) {
+      !scripts_.contains({command.kind, command.verb, command.bare})) {
     return Answer{"NOSCRIPT No matching script", true, true, false, errc::store_unusable};
   }
   if (refuses(Fault::read_only) && command.verb != Verb::ping) {
@@ -197,7 +197,7 @@ Answer Server::run(LinkId link, const core::Command& command) {
   if (is_block(command)) {
     return run_block(command);
   }
-  scripts_.insert({command.kind, command.verb, command.bare.has_value()});
+  scripts_.insert({command.kind, command.verb, command.bare});
   Answer answer{store_.run(time(), script, command.keys, command.args), false, false, false, {}};
   if (answer.text.starts_with('-')) {
     return error(errc::not_a_lock, answer.text.substr(1));

@@ -7,16 +7,33 @@
 
 namespace dlock::test {
 
-/// A command without a script and a renewal have their words apart; this puts them with the keys
-/// and arguments.
+/// Acquires, releases and renewals have their words apart; this puts them with the keys and
+/// arguments.
 [[nodiscard]] inline core::Command spelled_out(core::Command command) {
-  if (const auto& bare = command.bare) {
-    command.keys = {std::string{bare->lock.text()}};
-    command.args = {bare->token.text()};
-    if (command.verb == core::Verb::acquire) {
-      command.keys.push_back(std::string{bare->lock.queue()});
-      command.keys.emplace_back(bare->fence_key);
-      command.args.push_back(std::to_string(bare->ttl_ms));
+  const bool acquires = command.verb == core::Verb::acquire;
+  if (const auto& words = command.lock; words && command.bare) {
+    command.keys = {std::string{words->lock.text()}};
+    command.args = {words->token.text()};
+    if (acquires) {
+      command.keys.push_back(std::string{words->lock.queue()});
+      command.keys.push_back(words->fence_key);
+      command.args.push_back(std::to_string(words->span_ms));
+    }
+  } else if (words) {
+    const auto keys = words->lock.all();
+    command.keys = {keys.lock, keys.queue, keys.seen, words->fence_key};
+    command.args = {words->token.text()};
+    if (acquires || words->span_ms != 0) {
+      command.args.push_back(std::to_string(words->span_ms));
+    }
+    if (acquires) {
+      const bool has_number = command.kind == core::Kind::permits || words->number != 0;
+      command.args.insert(command.args.end(),
+                          {std::string{words->mode}, words->ticket, words->old.text(),
+                           has_number ? std::to_string(words->number) : std::string{}});
+      if (words->seal) {
+        command.args.push_back(core::make_seal(*words->seal));
+      }
     }
   }
   if (command.verb == core::Verb::renew && command.keys.size() == 1) {

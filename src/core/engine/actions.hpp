@@ -123,8 +123,8 @@ struct Output {
   std::shared_ptr<Statistics> statistics = std::make_shared<Statistics>();
 
   template <class Kind>
-  void act(Kind action) {
-    actions.emplace_back(std::move(action));
+  void act(Kind&& action) {
+    actions.emplace_back(std::forward<Kind>(action));
   }
 };
 

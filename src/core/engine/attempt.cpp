@@ -35,7 +35,11 @@ Command Attempt::bare_command(const LockId& lock) {
   note_sent();
   Command command;
   command.verb = Verb::acquire;
-  command.bare = BareCommand{lock.key, request_.token, in_ms(request_.ttl), fence_key};
+  command.bare = true;
+  auto& words = command.lock.emplace();
+  words.lock = lock.key;
+  words.token = request_.token;
+  words.span_ms = in_ms(request_.ttl);
   return command;
 }
 
@@ -54,32 +58,41 @@ Attempt::Step Attempt::on_block(const BlockReply& block, Instant sent, bool is_f
       block.counter, core::valid_until(sent, asked_ttl_, drift_), asked_ttl_, false, true, {}};
 }
 
-Command Attempt::command(const LockId& lock, std::string_view old, std::int64_t recent) {
+Command Attempt::command(const LockId& lock, const Token& old, std::int64_t recent) {
   note_sent();
   Command command;
   command.verb = Verb::acquire;
   command.kind = lock.kind;
-  command.keys = keys_of_script(lock);
-  auto& args = command.args;
-  args.reserve(7);
-  args.emplace_back(request_.token);
-  args.push_back(std::to_string(in_ms(request_.ttl)));
-  args.emplace_back(request_.wait ? "wait" : request_.keep ? "keep" : "try");
-  args.push_back(ticket_);
-  args.emplace_back(old.empty() ? std::string_view{request_.replaces} : old);
   if (const auto& gate = request_.gate) {
-    args[2] = gate->call.empty() ? args[2] : gate->call;
-    args.insert(args.end(), gate->arguments.begin(), gate->arguments.end());
-  } else if (lock.kind == Kind::permits) {
-    args[2] += request_.permits.first ? "_first" : "";
-    args.push_back(std::to_string(request_.permits.capacity));
-  } else {
-    args.push_back(recent == 0 ? std::string{} : std::to_string(recent));
+    command.keys = keys_of_script(lock);
+    command.args = {request_.token.text(), std::to_string(in_ms(request_.ttl)),
+                    gate->call.empty() ? std::string{mode()} : gate->call, ticket_, old.text()};
+    command.args.insert(command.args.end(), gate->arguments.begin(), gate->arguments.end());
+    return command;
   }
-  if (!request_.gate && request_.wait) {
-    args.push_back(own_seal_);
+  auto& words = command.lock.emplace();
+  words.lock = lock.key;
+  words.token = request_.token;
+  words.span_ms = in_ms(request_.ttl);
+  words.mode = mode();
+  words.ticket = ticket_;
+  words.old = old.empty() ? request_.replaces : old;
+  words.number = lock.kind == Kind::permits ? request_.permits.capacity : recent;
+  if (request_.wait) {
+    words.seal = own_seal_;
   }
   return command;
+}
+
+std::string_view Attempt::mode() const {
+  const bool first = request_.permits.first;
+  if (request_.wait) {
+    return first ? "wait_first" : "wait";
+  }
+  if (request_.keep) {
+    return "keep";
+  }
+  return first ? "try_first" : "try";
 }
 
 Attempt::Step Attempt::on_reply(std::string_view text, Instant sent, std::string_view& given_up) {

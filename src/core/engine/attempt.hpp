@@ -66,7 +66,7 @@ class Attempt {
   /// The request to send; read its instant from the clock before it leaves. `old` is a token to
   /// release in the same step, or empty. `recent` is a fence counter of the last second, or 0
   /// (mutexes).
-  [[nodiscard]] Command command(const LockId& lock, std::string_view old, std::int64_t recent);
+  [[nodiscard]] Command command(const LockId& lock, const Token& old, std::int64_t recent);
 
   /// The request without a script, of a token that was not sent before.
   [[nodiscard]] Command bare_command(const LockId& lock);
@@ -99,11 +99,9 @@ class Attempt {
   void rename(const Token& token) { request_.token = token; }
 
   /// Whether the script's request needs a seal: to wait at a lock, it brings one.
-  [[nodiscard]] bool needs_seal() const {
-    return request_.wait && !request_.gate && own_seal_.empty();
-  }
+  [[nodiscard]] bool needs_seal() const { return request_.wait && !request_.gate && !own_seal_; }
   /// Proves messages about a lock that has no seal yet.
-  void set_seal(std::string seal) { own_seal_ = std::move(seal); }
+  void set_seal(RandomBits seal) { own_seal_ = seal; }
 
   [[nodiscard]] const Token& token() const { return request_.token; }
   [[nodiscard]] Duration ttl() const { return request_.ttl; }
@@ -115,6 +113,7 @@ class Attempt {
   [[nodiscard]] std::int64_t place() const { return place_; }
   /// The seal that proves messages about the lock; empty if the server did not send it.
   [[nodiscard]] const std::string& seal() const { return seal_; }
+  [[nodiscard]] std::string take_seal() { return std::move(seal_); }
   /// Whether the reply to a request is outstanding.
   [[nodiscard]] bool is_asking() const { return asking_; }
   /// Whether the server may know the token.
@@ -124,6 +123,7 @@ class Attempt {
 
  private:
   void note_sent();
+  [[nodiscard]] std::string_view mode() const;
   Step on_queued(Words words, Instant sent, std::string_view& given_up);
 
   Request request_;
@@ -134,7 +134,7 @@ class Attempt {
   Duration asked_ttl_{};  ///< of the last request
   std::string ticket_;
   std::int64_t place_ = 0;
-  std::string own_seal_;
+  std::optional<RandomBits> own_seal_;
   std::string seal_;
   std::optional<ClockPair> pair_;
   std::optional<Instant> timer_;

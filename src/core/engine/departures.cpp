@@ -36,15 +36,17 @@ Command Departures::command(Instant now, Id id) {
   command.verb = Verb::release;
   command.whole = departure.whole;
   command.kind = departure.lock.kind;
-  if (departure.bare) {
-    command.bare = BareCommand{departure.lock.key, departure.token};
+  if (is_gate(departure.lock.kind)) {
+    command.keys = keys_of_script(departure.lock);
+    command.args.emplace_back(departure.token);
     return command;
   }
-  command.args.emplace_back(departure.token);
-  command.keys = keys_of_script(departure.lock);
+  command.bare = departure.bare;
+  auto& words = command.lock.emplace();
+  words.lock = departure.lock.key;
+  words.token = departure.token;
   if (departure.hold_off_until > now) {
-    const auto left = std::chrono::ceil<milliseconds>(departure.hold_off_until - now);
-    command.args.push_back(std::to_string(left.count()));
+    words.span_ms = std::chrono::ceil<milliseconds>(departure.hold_off_until - now).count();
   }
   return command;
 }

@@ -168,9 +168,9 @@ class Engine {
     Token token;                 ///< acquire, release, write_fence; renew: of the first lease
     DepartureId departure = 0;   ///< release; acquire: the release that it carries
     std::vector<Pending> parts;  ///< acquire_all: as if each was sent alone
-    RenewalBatch renewal;        ///< renew; watch: what it watches
-    std::int64_t counter = 0;    ///< write_fence: the fence to write
-    bool is_new = false;         ///< write_fence: no user has seen it yet
+    std::shared_ptr<RenewalBatch> renewal;  ///< renew; watch: what it watches
+    std::int64_t counter = 0;               ///< write_fence: the fence to write
+    bool is_new = false;                    ///< write_fence: no user has seen it yet
   };
 
   // engine.cpp: the routing of events.
@@ -181,8 +181,8 @@ class Engine {
   void rearm(const CohortPtr& cohort);
   void erase_if_idle(const CohortPtr& cohort);
   template <class Kind>
-  void act(Kind action) {
-    output_.act(std::move(action));
+  void act(Kind&& action) {
+    output_.act(std::forward<Kind>(action));
   }
 
   // engine_watch.cpp: the server tells of changes.
@@ -197,7 +197,7 @@ class Engine {
   [[nodiscard]] static std::vector<CohortPtr> split_off_other_slots(std::vector<CohortPtr>& due);
 
   // engine_link.cpp: the connection.
-  void send(Instant now, Command command, Pending pending);
+  void send(Instant now, Command&& command, Pending&& pending);
   void need_connection();
   void drop(Instant now, const std::string& why);
   void drop_shifted(Instant now, const Pending& pending);

@@ -149,7 +149,7 @@ void Engine::ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, boo
   }
   const bool is_first = !cohort->attempt->was_sent();
   if (cohort->attempt->needs_seal()) {
-    cohort->attempt->set_seal(make_seal(settings_.random()));
+    cohort->attempt->set_seal(settings_.random());
   }
   const auto recent = gives_up == 0 ? fence_counter_.recent(now) : 0;
   pending.syncs_counter = is_first && recent == 0 && !is_gate(cohort->lock.kind);

@@ -47,12 +47,13 @@ void Engine::ask_all(Instant now, const std::vector<CohortPtr>& cohorts, bool wh
   command.whole = whole;
   command.keys.emplace_back(fence_key);
   for (const auto& cohort : cohorts) {
-    auto alone = cohort->attempt->command(cohort->lock, {}, 0);
+    const auto alone = cohort->attempt->command(cohort->lock, {}, 0);
     if (command.args.empty()) {
-      command.args.push_back(std::move(alone.args[1]));
+      command.args.push_back(std::to_string(alone.lock->span_ms));
     }
-    command.args.push_back(std::move(alone.args[0]));
-    std::move(alone.keys.begin(), alone.keys.begin() + 3, std::back_inserter(command.keys));
+    command.args.push_back(alone.lock->token.text());
+    const auto keys = cohort->lock.key.all();
+    command.keys.insert(command.keys.end(), {keys.lock, keys.queue, keys.seen});
     auto& part = pending.parts.emplace_back();
     part.verb = Verb::acquire;
     part.sent = now;

@@ -33,7 +33,7 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
   const Hold::Terms terms{request.ttl, request.renew,
                           settings_.safety_margin.value_or(std::min(max_safety, request.ttl / 10)),
                           request.end_of_hold(now), request.part};
-  cohort->seal = cohort->attempt->seal();
+  cohort->seal = cohort->attempt->take_seal();
   cohort->attempt.reset();
   cohort->hold.emplace(record, terms, acquired.valid_until, acquired.length, settings_.drift,
                        fraction_of(random_of(record->token)));

@@ -5,13 +5,13 @@
 
 namespace dlock::core {
 
-void Engine::send(Instant now, Command command, Pending pending) {
+void Engine::send(Instant now, Command&& command, Pending&& pending) {
   name_fence(command);
   pending.verb = command.verb;
   pending.sent = now;
   inflight_.push_back(std::move(pending));
   ++output_.counters.commands;
-  act(Send{std::move(command)});
+  output_.actions.emplace_back(std::in_place_type<Send>, std::move(command));
 }
 
 bool Engine::wants_connection() const {
@@ -182,10 +182,12 @@ void Engine::take_back_inflight(Instant now) {
     if (pending.verb == Verb::write_fence) {
       write_fence_failed(pending);
     }
-    for (const auto& cohort : pending.renewal.cohorts) {
-      if (cohort->hold && !cohort->hold->is_queued()) {
-        cohort->hold->on_unknown(now);
-        rearm(cohort);
+    if (pending.renewal) {
+      for (const auto& cohort : pending.renewal->cohorts) {
+        if (cohort->hold && !cohort->hold->is_queued()) {
+          cohort->hold->on_unknown(now);
+          rearm(cohort);
+        }
       }
     }
   }

@@ -38,7 +38,7 @@ void Engine::send_departure(Instant now, DepartureId id) {
   Pending pending;
   pending.token = departures_.token(id);
   pending.departure = id;
-  pending.bare = command.bare.has_value();
+  pending.bare = command.bare;
   send(now, std::move(command), std::move(pending));
 }
 

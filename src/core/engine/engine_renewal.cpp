@@ -45,7 +45,8 @@ void Engine::renew(Instant now, std::vector<CohortPtr> due, bool whole) {
   }
   Pending pending;
   pending.token = due.front()->hold->record()->token;
-  auto command = renewals_.call(now, due, pending.renewal);
+  pending.renewal = std::make_shared<RenewalBatch>();
+  auto command = renewals_.call(now, due, *pending.renewal);
   command.whole = whole;
   for (const auto& cohort : due) {
     rearm(cohort);
@@ -69,7 +70,7 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
   } else if (!reply.unknown_script) {
     act(Report{LogLevel::warning, "renewal failed: " + reply.what});
   }
-  const auto& batch = pending.renewal;
+  const auto& batch = *pending.renewal;
   std::vector<CohortPtr> again;
   for (std::size_t i = 0; i < batch.cohorts.size(); ++i) {
     if (!batch.is_current(i)) {
@@ -91,12 +92,12 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
 // Takes the server's answer for one lease.
 void Engine::on_renewal_letter(Instant now, const Pending& pending, std::size_t place,
                                char letter) {
-  const auto& cohort = pending.renewal.cohorts[place];
+  const auto& cohort = pending.renewal->cohorts[place];
   auto& hold = *cohort->hold;
   switch (letter) {
     case 'b':
       // If the lease was passed on since, the request was for its former holder.
-      if (hold.record()->fence.sequence == pending.renewal.sequences[place]) {
+      if (hold.record()->fence.sequence == pending.renewal->sequences[place]) {
         give_up(now, cohort);
       } else {
         renew_now(now, cohort);
@@ -104,7 +105,7 @@ void Engine::on_renewal_letter(Instant now, const Pending& pending, std::size_t 
       break;
     case 'k':
       ++output_.counters.renewals;
-      hold.on_renewed(pending.sent, pending.renewal.spans[place]);
+      hold.on_renewed(pending.sent, pending.renewal->spans[place]);
       rearm(cohort);
       if (hold.record()->part) {
         act(Renewed{hold.record()->id});

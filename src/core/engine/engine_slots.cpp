@@ -8,28 +8,24 @@ namespace dlock::core {
 
 // All other code speaks of one counter.
 void Engine::name_fence(Command& command) const {
-  if (command.bare) {
-    command.bare->fence_key = settings_.fence_key;
+  if (!has_slots_ && settings_.fence_key == fence_key) {
     return;
   }
-  if (!has_slots_ && settings_.fence_key == fence_key) {
+  const auto counter_of = [this](std::string_view lock) {
+    return has_slots_ ? fence_key_behind_endpoint(slot_of(lock)) : settings_.fence_key;
+  };
+  if (command.lock) {
+    command.lock->fence_key = counter_of(command.lock->lock);
     return;
   }
   const auto counter = std::find(command.keys.begin(), command.keys.end(), fence_key);
   if (counter == command.keys.end()) {
     return;
   }
-  if (!has_slots_) {
-    *counter = settings_.fence_key;
-    return;
-  }
-  const auto first_lock = [&]() -> std::string_view {
-    if (!command.renewals.empty()) {
-      return command.renewals.front().lock;
-    }
-    return command.keys[counter == command.keys.begin() ? 1 : 0];
-  };
-  *counter = fence_key_behind_endpoint(slot_of(first_lock()));
+  const std::string_view first_lock = command.renewals.empty()
+                                          ? command.keys[counter == command.keys.begin() ? 1 : 0]
+                                          : command.renewals.front().lock.text();
+  *counter = counter_of(first_lock);
 }
 
 // A call renews leases of one slot. Returns the others.

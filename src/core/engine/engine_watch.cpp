@@ -15,7 +15,7 @@ void Engine::watch(Instant now, const std::vector<CohortPtr>& cohorts) {
   }
   Command command{Verb::watch, false, {}, {}};
   Pending pending;
-  auto& batch = pending.renewal;
+  auto& batch = *(pending.renewal = std::make_shared<RenewalBatch>());
   command.keys.reserve(cohorts.size());
   batch.cohorts.reserve(cohorts.size());
   batch.randoms.reserve(cohorts.size());
@@ -61,7 +61,7 @@ void Engine::on_watch_reply(Instant now, const Pending& pending, const Reply& re
     }
     return;
   }
-  const auto& batch = pending.renewal;
+  const auto& batch = *pending.renewal;
   const bool is_complete = count >= static_cast<std::int64_t>(batch.cohorts.size());
   for (std::size_t i = 0; !is_complete && i < batch.cohorts.size(); ++i) {
     if (batch.is_current(i)) {

@@ -28,14 +28,19 @@ enum class Verb : std::uint8_t {
   watch,      ///< EXISTS keys..., so that the server tells of the next change of each
 };
 
-/// An acquire or a release without its script, for a mutex that nobody waits for. To acquire: a
-/// block of SET NX, GETRANGE, INCR and EXISTS; to release: the deletion of a key with just this
-/// value.
-struct BareCommand {
+/// An acquire or a release of a mutex or of permits. Its words are made when it is written, so that
+/// it allocates nothing.
+struct LockCommand {
   Key lock;
   Token token;
-  std::int64_t ttl_ms = 0;       ///< acquire
-  std::string_view fence_key{};  ///< acquire; outlives the command
+  std::int64_t span_ms = 0;  ///< acquire: the ttl; release: how long the lock stays closed
+  std::string fence_key{core::fence_key};
+  // For the script that acquires:
+  std::string_view mode{};           ///< a literal
+  std::string ticket{};              ///< the place in the queue, or empty
+  Token old{};                       ///< the token to release in the same step, or empty
+  std::int64_t number = 0;           ///< permits: the capacity; else a recent fence counter, or 0
+  std::optional<RandomBits> seal{};  ///< to wait
 };
 
 /// A lease in a call of the renewal script.
@@ -54,8 +59,11 @@ struct Command {
   std::vector<std::string> keys;
   std::vector<std::string> args;
   Kind kind = Kind::mutex;  ///< scripts: the kind of lock
-  /// acquire, release: without the script, and without `keys` and `args`.
-  std::optional<BareCommand> bare{};
+  /// acquire, release: without the script, for a mutex that nobody waits for. To acquire: a block
+  /// of SET NX, GETRANGE, INCR and EXISTS; to release: the deletion of a key with just this value.
+  bool bare = false;
+  /// acquire, release: of all but gates, in place of `keys` and `args`.
+  std::optional<LockCommand> lock{};
   /// renew: the leases. `keys` has the fence key alone, and `args` the echo: a client with many
   /// leases makes no copies of words.
   std::vector<LeaseRenewal> renewals{};

@@ -57,11 +57,15 @@ inline constexpr std::string_view fence_key = "dlock1:fence";
 /// there.
 [[nodiscard]] std::string client_on(std::uint16_t slot, std::uint64_t random);
 
-/// The seen key that goes with a queue key: one letter differs.
-[[nodiscard]] inline std::string seen_of(std::string_view queue) {
-  std::string seen{queue};
+/// The seen key that goes with a queue key: one letter differs. `seen` has the memory for it.
+inline std::string& put_seen(std::string_view queue, std::string& seen) {
+  seen = queue;
   seen[7] = 's';
   return seen;
+}
+[[nodiscard]] inline std::string seen_of(std::string_view queue) {
+  std::string seen;
+  return put_seen(queue, seen);
 }
 
 /// The keys that go with lock key `key`. Three forms, told apart by the letter after `q`/`s`, so

@@ -27,11 +27,15 @@ using RandomBits = std::array<std::uint64_t, 2>;
     return {};
   }
   RandomBits random{};
+  const char* from = token.data() + token_random_at;
   for (auto& half : random) {
-    const auto* from = token.data() + token_random_at + 16 * (&half - random.data());
-    const auto [end, error] = std::from_chars(from, from + 16, half, 16);
-    if (error != std::errc{} || end != from + 16) {
-      return {};
+    for (int i = 0; i < 16; ++i) {
+      const auto byte = static_cast<unsigned char>(*from++);
+      const bool is_letter = 'a' <= byte && byte <= 'f';
+      if (!is_letter && (byte < '0' || byte > '9')) {
+        return {};
+      }
+      half = half << 4 | (is_letter ? byte - 'a' + 10U : byte - '0' + 0U);
     }
   }
   return random;
@@ -120,9 +124,11 @@ inline char* put_hex(char* to, std::uint64_t bits) {
 
 /// The seal proves messages about a lock: two numbers that a client must read the lock key to know.
 [[nodiscard]] inline std::string make_seal(RandomBits random) {
-  return std::to_string((random[0] >> 11) | 1)
-      .append(".")
-      .append(std::to_string((random[1] >> 11) | 1));
+  std::array<char, 41> text;
+  char* end = std::to_chars(text.data(), text.data() + text.size(), (random[0] >> 11) | 1).ptr;
+  *end++ = '.';
+  end = std::to_chars(end, text.data() + text.size(), (random[1] >> 11) | 1).ptr;
+  return {text.data(), end};
 }
 
 /// The first bytes of a script's reply, by which the client notices a shifted reply.

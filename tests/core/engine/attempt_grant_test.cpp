@@ -26,7 +26,7 @@ class AttemptGrant : public testing::Test {
     answer(attempt, "queued 20000 1 77 100000000 ours", 0ms);
     return attempt;
   }
-  void ask(Attempt& attempt) const { static_cast<void>(attempt.command(lock_, "", 0)); }
+  void ask(Attempt& attempt) const { static_cast<void>(attempt.command(lock_, {}, 0)); }
   static Attempt::Step answer(Attempt& attempt, const std::string& text, Duration sent) {
     std::string_view given_up;
     return attempt.on_reply(std::string{echo_of(attempt.token())} + " " + text, at(sent), given_up);

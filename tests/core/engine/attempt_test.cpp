@@ -5,6 +5,8 @@
 
 #include <variant>
 
+#include "support/spelled_out.hpp"
+
 namespace dlock::core {
 namespace {
 
@@ -16,7 +18,7 @@ class AttemptTest : public testing::Test {
   static Token token() { return make_token("c11e47c11e47c11e", {1, 2}, claim_time); }
 
   Command ask(Attempt& attempt, std::string_view old = "") const {
-    return attempt.command(lock, old, 0);
+    return test::spelled_out(attempt.command(lock, old, 0));
   }
   Attempt::Step answer(Attempt& attempt, const std::string& text, Duration sent = {}) {
     reply_ = std::string{echo_of(attempt.token())} + " " + text;
@@ -44,7 +46,7 @@ class AttemptTest : public testing::Test {
 TEST_F(AttemptTest, TheRequestNamesKeysTokenTtlAndMode) {
   Attempt attempt{{.token = token(), .ttl = 30s}, Drift{}};
   EXPECT_TRUE(attempt.needs_seal());
-  attempt.set_seal("11.12");
+  attempt.set_seal({11 << 11, 13 << 11});
   EXPECT_FALSE(attempt.needs_seal());
   EXPECT_FALSE(attempt.was_sent());
   const auto command = ask(attempt);
@@ -52,7 +54,7 @@ TEST_F(AttemptTest, TheRequestNamesKeysTokenTtlAndMode) {
   EXPECT_EQ(command.keys, (std::vector<std::string>{"job", "dlock1:qw:{job}", "dlock1:sw:{job}",
                                                     "dlock1:fence"}));
   EXPECT_EQ(command.args,
-            (std::vector<std::string>{std::string{token()}, "30000", "wait", "", "", "", "11.12"}));
+            (std::vector<std::string>{std::string{token()}, "30000", "wait", "", "", "", "11.13"}));
   EXPECT_TRUE(attempt.was_sent());
   EXPECT_TRUE(attempt.is_asking());
 }

@@ -5,6 +5,8 @@
 
 #include <vector>
 
+#include "support/spelled_out.hpp"
+
 namespace dlock::core {
 namespace {
 
@@ -160,8 +162,11 @@ TEST_F(DeparturesTest, AHoldOffIsSentAsWhatIsLeftOfIt) {
   auto held_off = release();
   held_off.hold_off_until = at(5s);
   add(held_off);
-  EXPECT_EQ(departures.command(at(1s), 1).args, (std::vector<std::string>{token.text(), "4000"}));
-  EXPECT_EQ(departures.command(at(5s), 1).args, std::vector<std::string>{token.text()});
+  const auto args = [&](Duration when) {
+    return test::spelled_out(departures.command(at(when), 1)).args;
+  };
+  EXPECT_EQ(args(1s), (std::vector<std::string>{token.text(), "4000"}));
+  EXPECT_EQ(args(5s), std::vector<std::string>{token.text()});
 }
 
 }  // namespace

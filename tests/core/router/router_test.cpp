@@ -9,6 +9,7 @@
 
 #include "core/engine/engine_script.hpp"
 #include "core/wire/keys.hpp"
+#include "support/spelled_out.hpp"
 
 namespace dlock::core {
 namespace {
@@ -26,7 +27,7 @@ struct Routed {
     while (const auto server = router.take_actions(batch)) {
       for (auto& action : batch) {
         if (auto* send = std::get_if<Send>(&action)) {
-          commands[*server].push_back(std::move(send->command));
+          commands[*server].push_back(test::spelled_out(std::move(send->command)));
         } else if (std::holds_alternative<Connect>(action)) {
           wants_connection.insert(*server);
         } else if (auto* obtained = std::get_if<Obtained>(&action)) {
