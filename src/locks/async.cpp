@@ -4,6 +4,7 @@
 #include "dlock/error.hpp"
 #include "locks/lease_state.hpp"
 #include "runtime/background_thread.hpp"
+#include "session/async_call.hpp"
 
 namespace dlock {
 namespace {

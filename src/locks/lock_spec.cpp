@@ -15,6 +15,7 @@
 #include "locks/slow_waits.hpp"
 #include "locks/thread_leases.hpp"
 #include "runtime/clock.hpp"
+#include "session/async_call.hpp"
 #include "store/replication.hpp"
 
 namespace dlock::detail {

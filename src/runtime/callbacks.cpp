@@ -3,8 +3,12 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
 #include <exception>
 #include <iterator>
+#include <mutex>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -21,21 +25,26 @@ thread_local const void* served = nullptr;
 
 }  // namespace
 
+struct Callbacks::Posted {
+  Row tasks;
+  Fate fate;
+};
+
 struct Callbacks::Queue {
   std::mutex mutex;
   std::condition_variable posted;   ///< for the thread, so that nothing else wakes it
   std::condition_variable changed;  ///< for those who wait for its end, or that of handlers
-  std::deque<Posted> functions;
+  std::deque<Posted> posts;
   Report report;
   std::size_t expected = 0;
   std::atomic<std::thread::id> thread;
   bool runs = false;
-  bool finished = false;  ///< the client is gone
-  bool drops = false;     ///< ... and had waited in vain
+  bool finished = false;           ///< the client is gone
+  std::atomic<bool> drops{false};  ///< ... and had waited in vain
   bool ending = false;
   bool ended = false;
 
-  [[nodiscard]] bool is_done() const { return expected == 0 && functions.empty() && !runs; }
+  [[nodiscard]] bool is_done() const { return expected == 0 && posts.empty() && !runs; }
 };
 
 Callbacks::Expected::Expected(const Callbacks& callbacks)
@@ -50,10 +59,7 @@ Callbacks::Expected::~Expected() {
   if (--queue_->expected == 0) queue_->changed.notify_all();
 }
 
-bool Callbacks::Expected::is_wanted() const {
-  const std::lock_guard lock{queue_->mutex};
-  return is_late_ || !queue_->drops;
-}
+bool Callbacks::Expected::is_wanted() const { return is_late_ || !queue_->drops; }
 
 Callbacks::Serving::Serving(const Queue* queue) : before_(static_cast<const Queue*>(served)) {
   served = queue;
@@ -86,7 +92,7 @@ Callbacks::~Callbacks() {
   }
 }
 
-void Callbacks::start() {
+void Callbacks::start_first() {
   const std::lock_guard lock{queue_->mutex};
   start_locked();
 }
@@ -94,16 +100,28 @@ void Callbacks::start() {
 void Callbacks::start_locked() {
   if (!thread_.joinable() && !queue_->ending) {
     thread_ = background_thread([queue = queue_] { run(queue); });
+    has_thread_ = true;
   }
 }
 
 void Callbacks::post(std::function<void()> function, Fate fate) {
+  struct Call final : Task {
+    explicit Call(std::function<void()>&& its_function) : function(std::move(its_function)) {}
+    void run() override { function(); }
+    std::function<void()> function;
+  };
+  Row row;
+  row.push(std::make_shared<Call>(std::move(function)));
+  post(std::move(row), fate);
+}
+
+void Callbacks::post(Row tasks, Fate fate) {
   {
     const std::lock_guard lock{queue_->mutex};
     if (fate == Fate::refused && queue_->finished) {
       return;
     }
-    queue_->functions.push_back({std::move(function), fate});
+    queue_->posts.push_back({std::move(tasks), fate});
     try {
       start_locked();
     } catch (const std::system_error&) {
@@ -126,11 +144,10 @@ void Callbacks::finish(std::chrono::milliseconds answers) {
   queue_->finished = true;
   queue_->drops = !had_time;
   if (!had_time) {
-    for (auto& posted : queue_->functions) {
+    for (auto& posted : queue_->posts) {
       if (posted.fate != Fate::runs) dropped.push_back(std::move(posted));
     }
-    std::erase_if(queue_->functions,
-                  [](const Posted& posted) { return posted.fate != Fate::runs; });
+    std::erase_if(queue_->posts, [](const Posted& posted) { return posted.fate != Fate::runs; });
   }
 }
 
@@ -146,8 +163,9 @@ void Callbacks::report(Queue& queue, const std::string& what) {
   queue.report(what);
 }
 
-void Callbacks::go_on_elsewhere(const std::shared_ptr<Queue>& queue) noexcept {
+void Callbacks::go_on_elsewhere(const std::shared_ptr<Queue>& queue, Posted&& left) noexcept {
   const std::lock_guard lock{queue->mutex};
+  if (!left.tasks.empty()) queue->posts.push_front(std::move(left));
   queue->runs = false;
   queue->changed.notify_all();
   try {
@@ -162,30 +180,37 @@ void Callbacks::run(const std::shared_ptr<Queue>& queue) {
   const Serving serving{queue.get()};
   std::unique_lock lock{queue->mutex};
   while (true) {
-    queue->posted.wait(lock, [&] { return !queue->functions.empty() || queue->ending; });
-    if (queue->functions.empty()) {
+    queue->posted.wait(lock, [&] { return !queue->posts.empty() || queue->ending; });
+    if (queue->posts.empty()) {
       queue->ended = true;
       queue->changed.notify_all();
       return;
     }
-    auto function = std::move(queue->functions.front().run);
-    queue->functions.pop_front();
+    auto posted = std::move(queue->posts.front());
+    queue->posts.pop_front();
     queue->runs = true;
     lock.unlock();
     try {
-      function();
+      while (!posted.tasks.empty()) run(*queue, *posted.tasks.pop());
     } catch (const ForcedUnwind&) {  // pthread_exit()
-      go_on_elsewhere(queue);
+      go_on_elsewhere(queue, std::move(posted));
       throw;
-    } catch (const std::exception& error) {
-      report(*queue, error.what());
-    } catch (...) {
-      report(*queue, "an object that is not a std::exception");
     }
-    function = nullptr;  // it may own an object of this library
     lock.lock();
     queue->runs = false;
     queue->changed.notify_all();
+  }
+}
+
+void Callbacks::run(Queue& queue, Task& task) {
+  try {
+    task.run();
+  } catch (const ForcedUnwind&) {
+    throw;
+  } catch (const std::exception& error) {
+    report(queue, error.what());
+  } catch (...) {
+    report(queue, "an object that is not a std::exception");
   }
 }
 

@@ -1,15 +1,13 @@
 // Callbacks: the one thread of a client on which user code runs.
 #pragma once
 
+#include <atomic>
 #include <chrono>
-#include <condition_variable>
-#include <cstddef>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 
 namespace dlock::runtime {
 
@@ -60,14 +58,55 @@ class Callbacks {
   };
 
   /// Makes sure that the thread exists, so that a later `post` cannot fail for want of one.
-  void start();
+  void start() {
+    if (!has_thread_) start_first();
+  }
   /// The fate of a function once the client is gone.
   enum class Fate {
     runs,     ///< it runs nevertheless
     dropped,  ///< it runs, unless the client waited for it in vain
     refused,  ///< the same, and later ones are refused
   };
-  /// If no thread can start, the function waits for the next call that can start one.
+  /// A function with its own memory, to be run once.
+  class Task {
+   public:
+    virtual void run() = 0;
+    std::shared_ptr<Task> next;  ///< in a row
+
+   protected:
+    ~Task() = default;
+  };
+  /// Tasks that run one after another. Each keeps the next one, so that a row allocates nothing.
+  class Row {
+   public:
+    Row() = default;
+    Row(Row&& other) noexcept { *this = std::move(other); }
+    Row& operator=(Row&& other) noexcept {
+      std::swap(first_, other.first_);
+      std::swap(last_, other.last_);
+      return *this;
+    }
+    ~Row() {
+      while (!empty()) pop();  // a long row would end one inside the other
+    }
+
+    [[nodiscard]] bool empty() const noexcept { return first_ == nullptr; }
+    void push(std::shared_ptr<Task> task) noexcept {
+      auto* const last = task.get();
+      (empty() ? first_ : last_->next) = std::move(task);
+      last_ = last;
+    }
+    std::shared_ptr<Task> pop() noexcept {
+      auto next = std::move(first_->next);
+      return std::exchange(first_, std::move(next));
+    }
+
+   private:
+    std::shared_ptr<Task> first_;
+    Task* last_ = nullptr;
+  };
+  /// If no thread can start, they wait for the next call that can start one.
+  void post(Row tasks, Fate fate);
   void post(std::function<void()> function, Fate fate);
   /// To be called when the client ends. Waits until all expected and posted functions have run: for
   /// at most `answers`, and for `patience` more for those that were posted by then. The rest meets
@@ -77,18 +116,18 @@ class Callbacks {
   [[nodiscard]] bool is_here() const noexcept;
 
  private:
-  struct Posted {
-    std::function<void()> run;
-    Fate fate;
-  };
+  struct Posted;
   static void run(const std::shared_ptr<Queue>& queue);
+  static void run(Queue& queue, Task& task);
   static void report(Queue& queue, const std::string& what);
-  static void go_on_elsewhere(const std::shared_ptr<Queue>& queue) noexcept;
+  static void go_on_elsewhere(const std::shared_ptr<Queue>& queue, Posted&& left) noexcept;
+  void start_first();
   void start_locked();
 
   const std::chrono::milliseconds patience_;
   std::shared_ptr<Queue> queue_;
   std::thread thread_;
+  std::atomic<bool> has_thread_{false};
 };
 
 }  // namespace dlock::runtime

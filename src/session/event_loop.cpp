@@ -38,7 +38,7 @@ void EventLoop::Lock::lock() {
 
 void EventLoop::Lock::unlock() {
   const auto woken = loop_.sleepers_.take();
-  auto handlers = std::exchange(loop_.answered_handlers_, {});
+  auto handlers = std::move(loop_.answered_handlers_);
   is_locked_ = false;
   loop_.mutex_.unlock();
   if (!handlers.empty()) {
@@ -156,36 +156,19 @@ void EventLoop::answer(Waiter& waiter) {
 void EventLoop::answer(std::shared_ptr<AsyncWaiter> handler) {
   --unanswered_handlers_;
   posted_handlers_.fetch_add(1);
-  answered_handlers_.push_back(std::move(handler));
+  answered_handlers_.push(std::move(handler));
 }
 
-void EventLoop::post(std::vector<std::shared_ptr<AsyncWaiter>> handlers) {
-  std::size_t left = 0;
-  for (auto& handler : handlers) {
-    posted_handlers_.fetch_sub(1);
+void EventLoop::post(runtime::Callbacks::Row handlers) {
+  runtime::Callbacks::Row left;
+  while (!handlers.empty()) {
+    auto handler = std::static_pointer_cast<AsyncWaiter>(handlers.pop());
+    posted_handlers_.fetch_sub(1);  // the loop may be gone after the last of them
     if (handler->hand_over(handler)) continue;
     posted_handlers_.fetch_add(1);
-    if (&handlers[left] != &handler) handlers[left] = std::move(handler);
-    ++left;
+    left.push(std::move(handler));
   }
-  handlers.resize(left);
-  if (handlers.empty()) return;
-  callbacks_.post([this, handlers = std::move(handlers)]() mutable { run(handlers); },
-                  runtime::Callbacks::Fate::dropped);
-}
-
-void EventLoop::run(std::vector<std::shared_ptr<AsyncWaiter>>& handlers) {
-  for (std::size_t i = 0; i < handlers.size(); ++i) {
-    const auto handler = std::move(handlers[i]);
-    posted_handlers_.fetch_sub(1);  // the loop may be gone after the last of them
-    try {
-      handler->run();
-    } catch (...) {
-      handlers.erase(handlers.begin(), handlers.begin() + static_cast<std::ptrdiff_t>(i) + 1);
-      if (!handlers.empty()) post(std::move(handlers));
-      throw;
-    }
-  }
+  if (!left.empty()) callbacks_.post(std::move(left), runtime::Callbacks::Fate::dropped);
 }
 
 // --- output and sleep ---------------------------------------------------------------------------

@@ -122,9 +122,8 @@ class EventLoop {
   };
 
   /// An asynchronous call. Once answered it runs on the callback thread, unless it has an executor.
-  class AsyncWaiter {
+  class AsyncWaiter : public runtime::Callbacks::Task {
    public:
-    virtual void run() = 0;
     /// Gives it, which is `self`, to its executor. False: it has none, or that has ended.
     virtual bool hand_over(std::shared_ptr<AsyncWaiter>& self) = 0;
 
@@ -192,6 +191,8 @@ class EventLoop {
   /// An asynchronous call begins, which `answer` ends.
   void expect_handler() { ++unanswered_handlers_; }
   void answer(std::shared_ptr<AsyncWaiter> handler);
+  /// Any thread: the callback thread begins to run one.
+  void begin_handler() { posted_handlers_.fetch_sub(1); }
 
   /// Whether output must be written now, may wait for threads that were just woken, or for the
   /// next reply.
@@ -228,8 +229,7 @@ class EventLoop {
   void poll_once(Lock& lock, std::optional<core::Instant> until, Role role);
   void run_background(Lock& lock);
   void wake(Waiter& waiter, Waiter::Turn turn);
-  void post(std::vector<std::shared_ptr<AsyncWaiter>> handlers);
-  void run(std::vector<std::shared_ptr<AsyncWaiter>>& handlers);
+  void post(runtime::Callbacks::Row handlers);
 
   Work& work_;
   runtime::Callbacks& callbacks_;
@@ -248,8 +248,8 @@ class EventLoop {
 
   std::size_t unanswered_handlers_ = 0;
   core::Instant handled_at_;  ///< when the background thread last waited for the answer of one
-  std::vector<std::shared_ptr<AsyncWaiter>> answered_handlers_;  ///< to be posted
-  std::atomic<int> posted_handlers_{0};                          ///< that do not run yet
+  runtime::Callbacks::Row answered_handlers_;  ///< to be posted
+  std::atomic<int> posted_handlers_{0};        ///< that do not run yet
 
   std::thread background_;
   bool background_reads_ = false;

@@ -98,14 +98,16 @@ class Session final : private EventLoop::Work {
 
   /// The outcome of a wait or a release.
   using Answer = std::variant<std::monostate, core::Obtained, core::Refusal, core::Released>;
-  /// Runs on the callback thread, or where the executor runs it. Keeps the session alive.
-  using Handler = std::function<void(Answer&)>;
-  /// Begins to acquire a lock; `then` gets the answer. Throws only what keeps it from beginning.
+  /// Begins to acquire a lock; `then` gets the answer, as `Answer&`, on the callback thread or
+  /// where the executor runs it. `then` keeps the session alive. Throws only what keeps it from
+  /// beginning. async_call.hpp has its body.
+  template <class Then>
   void async_acquire(const Wanted& wanted, std::optional<std::chrono::milliseconds> limit,
                      const std::stop_token& stop, const std::optional<core::Permits>& permits,
-                     Handler then, std::shared_ptr<EventLoop::Executor> executor = {});
-  /// Begins to release a lock; `then` gets the answer.
-  void async_release(const core::LeaseRecord& lease, Handler then,
+                     Then then, std::shared_ptr<EventLoop::Executor> executor = {});
+  /// The same for a release.
+  template <class Then>
+  void async_release(const core::LeaseRecord& lease, Then then,
                      std::shared_ptr<EventLoop::Executor> executor = {});
   /// The lease's stop token; requested at once if it is lost already.
   [[nodiscard]] std::stop_token lost(core::LeaseRecord& lease);
@@ -143,7 +145,9 @@ class Session final : private EventLoop::Work {
   [[nodiscard]] std::stop_token closing();
 
  private:
-  struct AsyncCall;
+  class AsyncCall;
+  template <class Then>
+  class AsyncCallOf;
   /// A call of a blocked thread, or of a handler.
   struct Call : EventLoop::Waiter {
     std::optional<core::ServerId> asked;  ///< what `core::Router::cancel` needs; none: not asked
@@ -163,6 +167,10 @@ class Session final : private EventLoop::Work {
                                                           const std::stop_token& stop,
                                                           const core::LeaseRecord* former,
                                                           std::int64_t* place = nullptr);
+  void begin_acquire(std::shared_ptr<AsyncCall> call, const Wanted& wanted,
+                     std::optional<std::chrono::milliseconds> limit, const std::stop_token& stop,
+                     const std::optional<core::Permits>& permits);
+  void begin_release(std::shared_ptr<AsyncCall> call, const core::LeaseRecord& lease);
   void cancel(const Call& call);
   void abandon(Lock& lock, Call& call);
   /// With the mutex held.
