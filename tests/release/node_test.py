@@ -3,6 +3,7 @@ root that has what that needs and nothing else."""
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -56,12 +57,22 @@ class Platform:
                        check=True, stdout=subprocess.DEVNULL)
         cls.root = ScratchRoot(BUILD / "release/roots/npm" / cls.triple, cls.platform, *NEEDS[cls.platform.libc])
         shutil.copytree(node_for(cls.platform), cls.root.path / "node", dirs_exist_ok=True)
+        if cls.platform.libc == "musl":
+            cls.add_compilers_libraries()
         (cls.node,) = (cls.root.path / "node").rglob("bin/node")
         cls.node.chmod(0o755)
         install(cls.root.path / "project", "--os=linux", f"--cpu={cls.platform.npm_cpu}",
                 f"--libc={cls.platform.npm_libc}",
                 "--force",  # a package that is named on its own has to be for this machine, else
                 "--ignore-scripts")  # koffi's looks for this machine's files
+
+    @classmethod
+    def add_compilers_libraries(cls):
+        """Those that Node.js brings, under the names by which koffi, too, needs them: Alpine has them."""
+        (libc,) = cls.root.path.glob("usr/lib/*/libc.so")
+        for library in (cls.root.path / "node").glob("*.libs/*"):
+            name, version = re.fullmatch(r"(.+)-[0-9a-f]+\.so\.(\d+).*", library.name).groups()
+            (libc.parent / f"{name}.so.{version}").symlink_to(f"/{library.relative_to(cls.root.path)}")
 
     def run_node(self, *arguments, **environment):
         return self.root.run(f"/{self.node.relative_to(self.root.path)}", *arguments, environment=environment)

@@ -17,6 +17,7 @@ sys.path.insert(0, str(SOURCE / "packaging"))
 import platforms  # noqa: E402, F401
 
 LIBC = {"gnu": "libc6", "musl": "musl"}  # Debian's packages
+RELEASES = {"gnu": "", "musl": "trixie"}  # of Debian, else this system's; Node.js 24 dies on the musl of 12
 _ENTER = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" "$@"'
 
 
@@ -27,14 +28,14 @@ def can_make_roots():
         return False
 
 
-def unpacked(architecture, *packages):
+def unpacked(architecture, release, *packages):
     """A directory with the files of Debian's packages for that architecture, without those they need."""
-    directory = BUILD / "foreign" / "_".join((architecture, *packages))
+    directory = BUILD / "foreign" / "_".join((architecture, release, *packages))
     directory.parent.mkdir(exist_ok=True)
     with open(directory.parent / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # other tests want it too
         subprocess.run([SOURCE / "packaging/foreign_root", architecture, directory, *packages], check=True,
-                       stdout=subprocess.DEVNULL)
+                       env={**os.environ, "DEBIAN_RELEASE": release}, stdout=subprocess.DEVNULL)
     return directory
 
 
@@ -57,7 +58,8 @@ class ScratchRoot:
 
     def install(self, *packages):
         """Adds Debian's packages."""
-        shutil.copytree(unpacked(self.platform.debian, *packages), self.path, symlinks=True, dirs_exist_ok=True)
+        files = unpacked(self.platform.debian, RELEASES[self.platform.libc], *packages)
+        shutil.copytree(files, self.path, symlinks=True, dirs_exist_ok=True)
 
     @property
     def emulator(self):
