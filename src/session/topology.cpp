@@ -283,8 +283,11 @@ void Topology::note_slots(ServerLink& link) {
 // The counter of a slot begins where the one for all locks had come to.
 void Topology::begin_fence(const Shard& shard) {
   auto& link = *shard.link;
+  if (link.former_fence.empty() || shard.server == 0) {
+    return;
+  }
   const auto counter = core::fence_key_behind_endpoint(router_.slot(shard.server));
-  if (link.former_fence.empty() || shard.server == 0 || counter == core::fence_key) {
+  if (counter == core::fence_key) {
     return;
   }
   link.connection->append(std::array<std::string_view, 4>{"SET", counter, link.former_fence, "NX"});
