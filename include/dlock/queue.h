@@ -75,6 +75,17 @@ typedef struct dlock_event {
 DLOCK_API dlock_status dlock_queue_new(dlock_queue** queue, int* descriptor);
 /** Takes the next event. 0: there is none. One thread at a time. Does not block. */
 DLOCK_API int dlock_queue_next(dlock_queue* queue, dlock_event* event);
+/** Lets the reader read the sockets of clients itself: of those that are made with the queue from
+ * now on. Otherwise a thread of the library reads them and wakes the reader for each answer. That
+ * costs two changes of threads, which are a good part of the time of an uncontended lock.
+ *
+ * `descriptor`: of epoll, and of the queue; only to be polled. When it is readable, call
+ * dlock_queue_read(), and then dlock_queue_next() until it returns 0. Poll that of the queue too.
+ * The library renews leases in any case. It also reads the sockets when the reader has not done so
+ * for some 10 ms, since that may be busy. */
+DLOCK_API dlock_status dlock_queue_sockets(dlock_queue* queue, int* descriptor);
+/** Takes what has come from servers. 1: there are events. Only for the reader. Does not block. */
+DLOCK_API int dlock_queue_read(dlock_queue* queue);
 /** Ends the wait of that context, if there is one, with DLOCK_CANCELLED. Does not block. */
 DLOCK_API void dlock_queue_cancel(dlock_queue* queue, uint64_t context);
 

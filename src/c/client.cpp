@@ -106,9 +106,12 @@ dlock_status dlock_client_new(const char* url, const dlock_client_options* optio
   return c::make(client, "client", [&] {
     const auto from = c::read_options(options);
     const auto queue = from.queue != nullptr ? from.queue->shared_from_this() : nullptr;
-    return c::handle<dlock_client>(
-        queue, Client{url != nullptr ? std::string_view{url} : std::string_view{},
-                      client_options(from, queue)});
+    Client made{url != nullptr ? std::string_view{url} : std::string_view{},
+                client_options(from, queue)};
+    if (queue) {
+      queue->add_client(made.state());
+    }
+    return c::handle<dlock_client>(queue, std::move(made));
   });
 }
 

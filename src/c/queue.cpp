@@ -88,6 +88,7 @@ dlock_queue::dlock_queue() {
 
 dlock_queue::~dlock_queue() {
   const runtime::Cancellation none{PTHREAD_CANCEL_DISABLE};
+  hang_up_ = {};
   ::close(own_end_);
   if (reader_end_ >= 0) {
     ::close(reader_end_);
@@ -245,12 +246,19 @@ void dlock_queue::end() {
   decltype(waits_) waits;
   decltype(belongings_) belongings;
   decltype(entries_) entries;
+  decltype(clients_) clients;
   {
     const std::lock_guard lock{mutex_};
     has_ended_ = true;
+    clients.swap(clients_);
     waits.swap(waits_);
     belongings.swap(belongings_);
     entries.swap(entries_);
+  }
+  for (const auto& [number, unless_gone] : clients) {
+    if (const auto client = unless_gone.lock()) {
+      client->expect_visits(nullptr, 0);  // else what is given back would wait for the reader
+    }
   }
   for (auto& [context, stop] : waits) {
     stop.request_stop();

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -20,7 +21,9 @@
 #include "dlock/dlock.h"
 #include "dlock/leader_observer.hpp"
 #include "runtime/fork.hpp"
+#include "runtime/ready_sockets.hpp"
 #include "session/event_loop.hpp"
+#include "session/session.hpp"
 
 struct dlock_leader {
   dlock::Leader leader;
@@ -147,11 +150,28 @@ struct dlock_queue final : std::enable_shared_from_this<dlock_queue>,
   void push_log(Event line);
   /// The same with an event of a lock. False: it was dropped.
   bool push_lock_event(Event event);
+  // queue_sockets.cpp:
+
+  /// The reader will poll the sockets of the clients that `add_client` gets from now on. Their
+  /// descriptor, for its polling.
+  [[nodiscard]] int sockets();
+  /// It will not.
+  void forget_sockets();
+  void add_client(const std::shared_ptr<dlock::detail::Session>& client);
+  enum class Found { nothing, events, end };
+  /// Takes what has come for these clients. Nobody tells the reader of the events that it finds.
+  /// `end`: the reader has hung up.
+  Found read();
+  /// The reader has done what follows from the events: writes what its calls left.
+  void write();
+
   /// The next event; null when there is none. Valid until the next call.
   [[nodiscard]] const Event* next();
 
  private:
   friend class dlock::c::Belonging;
+  template <class Work>
+  void for_ready_clients(Work work);
   bool add(std::unique_lock<std::mutex>& lock, std::variant<Event, Call> entry);
   void join(Belonging& belonging);
   void leave(Belonging& belonging);
@@ -171,4 +191,10 @@ struct dlock_queue final : std::enable_shared_from_this<dlock_queue>,
   bool has_ended_ = false;
   std::unordered_map<std::uint64_t, std::stop_source> waits_;
   std::list<Belonging*> belongings_;
+  std::shared_ptr<dlock::runtime::ReadySockets> sockets_;  ///< that the reader polls
+  dlock::runtime::ReadySockets::Place hang_up_;            ///< among these
+  dlock::runtime::ReadySockets::Numbers numbers_{};        ///< of the reader
+  std::span<std::uint64_t> ready_;                         ///< among these: of the last `read`
+  std::uint64_t last_client_ = 0;
+  std::unordered_map<std::uint64_t, std::weak_ptr<dlock::detail::Session>> clients_;
 };

@@ -21,16 +21,15 @@ std::error_code error_of(core::Released::Kind outcome) {
   return {};
 }
 
-// The end of a client may wait for a reply.
-void end_elsewhere(std::shared_ptr<detail::Session> client) {
+}  // namespace
+
+void detail::end_elsewhere(std::shared_ptr<Session> client) {
   try {
     runtime::background_thread([client] {}).detach();
   } catch (const std::system_error&) {
     return;  // no thread is available
   }
 }
-
-}  // namespace
 
 void detail::throw_release_error(std::error_code outcome) {
   if (outcome) {

@@ -94,6 +94,9 @@ class LeaseState {
 void async_release(std::shared_ptr<LeaseState> state, ReleaseHandler handler,
                    std::shared_ptr<EventLoop::Executor> executor = {});
 
+/// Lets go of a client on a thread of its own: its end may wait for a reply.
+void end_elsewhere(std::shared_ptr<Session> client);
+
 /// Keeps a forked child from destroying an object that it inherited: the sockets belong to its
 /// parent.
 void leave_to_parent(std::shared_ptr<const void> state) noexcept;

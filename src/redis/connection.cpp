@@ -236,6 +236,11 @@ std::unique_ptr<Connection> Connection::open(const Settings& settings) {
   }
 }
 
+void Connection::show_in(const std::shared_ptr<runtime::ReadySockets>& set, std::uint64_t number) {
+  impl_->stream.show_in(set, number);
+  if (impl_->listener) impl_->listener->stream().show_in(set, number);
+}
+
 int Connection::fd() const noexcept { return impl_->stream.fd(); }
 
 int Connection::listener_fd() const noexcept {

@@ -15,6 +15,7 @@
 #include "dlock/options.hpp"
 #include "redis/url.hpp"
 #include "runtime/descriptor.hpp"
+#include "runtime/ready_sockets.hpp"
 #include "script/script.hpp"
 
 namespace dlock::redis {
@@ -106,6 +107,8 @@ class Connection {
   [[nodiscard]] int fd() const noexcept;
   /// The second socket, to be polled too; -1: there is none.
   [[nodiscard]] int listener_fd() const noexcept;
+  /// Puts its sockets into `set`, under `number`, until they are closed.
+  void show_in(const std::shared_ptr<runtime::ReadySockets>& set, std::uint64_t number);
   /// The server's id of this connection, for CLIENT KILL ID from another one; 0: unknown.
   [[nodiscard]] std::int64_t id() const noexcept;
   /// Tells one run of a server from all others, if `Settings::wants_run_id`; empty: unknown.

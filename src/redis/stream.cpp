@@ -155,6 +155,7 @@ void Stream::abort() noexcept {
   if (!socket_) return;
   const linger drop{1, 0};
   ::setsockopt(socket_.get(), SOL_SOCKET, SO_LINGER, &drop, sizeof drop);
+  place_ = {};
   socket_.reset();
 }
 

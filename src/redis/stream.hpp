@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -16,6 +17,7 @@
 #include "redis/resp3.hpp"
 #include "redis/tls.hpp"
 #include "runtime/descriptor.hpp"
+#include "runtime/ready_sockets.hpp"
 
 namespace dlock::redis {
 
@@ -49,6 +51,10 @@ class Stream {
   }
   /// Whether the socket has something to read.
   [[nodiscard]] bool has_input() const;
+  /// Puts the socket into `set`, under `number`, until it is closed.
+  void show_in(std::shared_ptr<runtime::ReadySockets> set, std::uint64_t number) {
+    place_ = {std::move(set), fd(), number};
+  }
   /// Writes what the socket takes. False: see `problem`.
   bool flush();
   /// Reads what is there. False: see `problem`.
@@ -72,6 +78,7 @@ class Stream {
   bool note(TlsStream::Outcome outcome);
 
   runtime::Descriptor socket_;
+  runtime::ReadySockets::Place place_;  ///< ends before the socket
   std::unique_ptr<TlsStream> tls_;
   Buffer output_;
   resp3::Reader reader_;

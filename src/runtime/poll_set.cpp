@@ -33,4 +33,9 @@ void PollSet::wait(EventFd& wake, std::optional<core::Duration> length) {
   if (is_woken) wake.clear();
 }
 
+void PollSet::expect_input() {
+  for (auto& fd : fds_) fd.revents = POLLIN;
+  is_any_ready_ = true;
+}
+
 }  // namespace dlock::runtime

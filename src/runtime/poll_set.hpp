@@ -28,6 +28,8 @@ class PollSet {
   /// Sleeps until a descriptor is ready, `wake` is notified, which it then clears, or `length` is
   /// over; none: no limit. A cancellation point.
   void wait(EventFd& wake, std::optional<core::Duration> length);
+  /// In place of `wait`, where there is no need to know which descriptors have input: all may.
+  void expect_input();
 
   [[nodiscard]] std::size_t size() const { return sources_.size(); }
   [[nodiscard]] const Source& source(std::size_t i) const { return sources_[i]; }

@@ -151,7 +151,47 @@ void EventLoop::answer(Waiter& waiter) {
   }
 }
 
+// --- a visitor ----------------------------------------------------------------------------------
+
+void EventLoop::expect_visits(std::shared_ptr<runtime::ReadySockets> set, std::uint64_t number) {
+  const Lock lock{*this};
+  visitor_ = std::move(set);
+  visitor_number_ = number;
+  is_visited_ = false;
+  if (is_unwritten_) {
+    flush();
+    work_.carry_out();
+  }
+  recheck_sleep();
+}
+
+void EventLoop::visit() {
+  const Lock lock{*this};
+  led_at_ = runtime::now();
+  visited_.clear();
+  work_.add_sockets(visited_);
+  visited_.expect_input();
+  serve(visited_);
+  recheck_sleep();
+  is_visited_ = true;
+}
+
+void EventLoop::end_visit() {
+  const Lock lock{*this};
+  is_visited_ = false;
+  if (is_unwritten_) {
+    flush();
+    work_.carry_out();
+    recheck_sleep();
+  }
+}
+
 // --- handlers -----------------------------------------------------------------------------------
+
+// A visitor that has other calls under way may be too busy to come, so it counts as at hand once.
+void EventLoop::expect_handler() {
+  if (++unanswered_handlers_ == 1 && visitor_) led_at_ = runtime::now();
+}
 
 void EventLoop::answer(std::shared_ptr<AsyncWaiter> handler) {
   --unanswered_handlers_;
@@ -175,9 +215,11 @@ void EventLoop::post(runtime::Callbacks::Row handlers) {
 
 void EventLoop::write(Write when) {
   const auto is_added_to = [&] {
-    return (when == Write::soon && waking_ > 0) || (posted_handlers_ > 0 && callbacks_.is_here());
+    return (when == Write::soon && waking_ > 0) || (when == Write::at_reply && is_visited_) ||
+           (posted_handlers_ > 0 && callbacks_.is_here());
   };
-  if (when == Write::at_reply && !callbacks_.is_here() && work_.servers_owe_replies()) {
+  if (when == Write::at_reply && !is_visited_ && !callbacks_.is_here() &&
+      work_.servers_owe_replies()) {
     is_unwritten_ = true;
     return;
   }
@@ -195,17 +237,17 @@ void EventLoop::flush() {
 
 void EventLoop::recheck_sleep() {
   const auto next = work_.next_timer();
-  const bool is_stuck = !is_unwritten_ && work_.wants_write();
   const auto is_too_long = [&](const Poller& poller) {
     const auto& until = poller.asleep_until;
-    return until && ((next && *next < *until) || is_stuck);
+    return until && ((next && *next < *until) || is_stuck());
   };
   auto& [leader, background] = *pollers_;
+  const auto looks_by = visitor_ ? led_at_ + stand_down : core::Instant::min();
   if (leader_ != nullptr) {
     if (is_too_long(leader)) leader.wake.notify();
   } else if (followers_.empty() &&
-             (is_too_long(background) ||
-              (background.asleep_until && unanswered_handlers_ > 0 && !background_reads_))) {
+             (is_too_long(background) || (unanswered_handlers_ > 0 && !background_reads_ &&
+                                          background.asleep_until > looks_by))) {
     background.wake.notify();
   }
 }
@@ -216,12 +258,13 @@ void EventLoop::poll_once(Lock& lock, std::optional<core::Instant> until, Role r
   auto& poller = is_leader ? pollers_->leader : pollers_->background;
   const auto start = runtime::now();
   const bool is_idle = work_.is_idle();
-  if (unanswered_handlers_ > 0) handled_at_ = start;
+  const bool expects_answers = unanswered_handlers_ > 0 && !visitor_;
+  if (expects_answers) handled_at_ = start;
   const bool lingers = is_idle && start - handled_at_ < linger;
   const bool reads =
       is_leader ||
       (leader_ == nullptr &&
-       (lingers || (!is_idle && (unanswered_handlers_ > 0 || start - led_at_ >= stand_down))));
+       (lingers || (!is_idle && (expects_answers || start - led_at_ >= stand_down || is_stuck()))));
   poller.set.clear();
   if (reads) {
     work_.add_sockets(poller.set);
@@ -254,8 +297,15 @@ void EventLoop::poll_once(Lock& lock, std::optional<core::Instant> until, Role r
     for (std::size_t i = 0; i < poller.set.size(); ++i) {
       if (poller.set.has_room(i)) is_unwritten_ = true;
     }
-    work_.serve(poller.set);
+    serve(poller.set);
+  } else if (is_unwritten_) {
+    flush();
+    work_.carry_out();
   }
+}
+
+void EventLoop::serve(const runtime::PollSet& ready) {
+  work_.serve(ready);
   if (is_unwritten_) {
     flush();
     work_.carry_out();
@@ -284,7 +334,7 @@ void EventLoop::run_background(Lock& lock) {
     background_rests_ = leader_ != nullptr && std::exchange(seen, leads_) == leads_;
     if (leader_ == nullptr && followers_.empty()) {
       until = work_.next_timer();
-      if (at - led_at_ < stand_down) lower(until, at + stand_down);
+      if (at - led_at_ < stand_down) lower(until, led_at_ + stand_down);
     } else if (!background_rests_) {
       until = at + stand_down;
     }

@@ -21,9 +21,15 @@
 //                  resting    The same without an end, while one caller leads for long.
 //   callback     One thread, see `Callbacks`. It runs handlers and user code, holds no mutex, and
 //                makes calls as any caller does.
+//   visitor      A thread of the user's with an event loop of its own, if the client has one. That
+//                loop polls the sockets among other things, and `visit` takes what has come,
+//                without a change of threads. A visit counts as a lead of that moment, and so does
+//                the first asynchronous call while none is under way. So the background thread
+//                stands down for 10 ms, also while calls wait for their answers, and then reads:
+//                the visitor may be busy with other things. It runs the timers all the time.
 //
 //   Who changes what                                   wakes
-//   the leader hands out the answer of a follower      that follower, with `answered`
+//   whoever reads hands out the answer of a follower   that follower, with `answered`
 //   another thread finds the answer of the leader      the leader, by its descriptor
 //   the leader has its own answer and returns          the first follower, with `leads`, unless
 //                                                      followers were just woken: then the first
@@ -32,7 +38,8 @@
 //                                                      follows, the background thread if it rests
 //   a call brings the next timer forward, or leaves    whoever polls and would sleep too long: the
 //   output that a socket did not take                  leader, else the background thread
-//   a first asynchronous call while nobody reads       the background thread
+//   a first asynchronous call while nobody reads       the background thread, unless it will look
+//                                                      in time after a visit
 //   a background task (connecting, ...) ends           both, by their descriptors
 //   an asynchronous call is answered                   the callback thread, by a post; or its
 //                                                      executor, if it has one
@@ -49,6 +56,7 @@
 //     server would not have begun with it before.
 //   - An asynchronous call of any other thread leaves its commands to whoever takes the next reply,
 //     if the server owes one. An event loop begins many calls in one turn, and they share a write.
+//     From a visit to its end a visitor is likely to add to the output too: it writes what is left.
 //   - Whoever begins to lead writes first.
 //
 // A thread in `pthread_cancel` leaves by `leave`, which undoes whichever state it slept in.
@@ -69,6 +77,7 @@
 #include "runtime/cancellation.hpp"
 #include "runtime/event_fd.hpp"
 #include "runtime/poll_set.hpp"
+#include "runtime/ready_sockets.hpp"
 #include "runtime/wake_set.hpp"
 
 namespace dlock::detail {
@@ -174,8 +183,22 @@ class EventLoop {
   EventLoop& operator=(const EventLoop&) = delete;
   ~EventLoop() = default;
 
+  /// A visitor will poll the sockets of new connections by `set`, under `number`, and call `visit`.
+  /// Null: it will not any more.
+  void expect_visits(std::shared_ptr<runtime::ReadySockets> set, std::uint64_t number);
+  /// The visitor has seen that there is input. It takes that, runs the timers that are due, and
+  /// carries out what follows. Does not sleep. Without the mutex.
+  void visit();
+  /// It makes no more calls for now: writes what they left.
+  void end_visit();
+
   // With the mutex held:
 
+  /// Lets the visitor poll a new connection, if there is a visitor.
+  template <class Connection>
+  void show_visitor(Connection& connection) const {
+    if (visitor_) connection.show_in(visitor_, visitor_number_);
+  }
   /// Starts the background thread, if it does not run. Throws std::system_error.
   void ensure_background();
   /// Sleeps until the waiter is answered. Releases the mutex in any case.
@@ -189,7 +212,7 @@ class EventLoop {
   void answer(Waiter& waiter);
 
   /// An asynchronous call begins, which `answer` ends.
-  void expect_handler() { ++unanswered_handlers_; }
+  void expect_handler();
   void answer(std::shared_ptr<AsyncWaiter> handler);
   /// Any thread: the callback thread begins to run one.
   void begin_handler() { posted_handlers_.fetch_sub(1); }
@@ -226,6 +249,8 @@ class EventLoop {
   };
 
   void lead(Lock& lock, Waiter& waiter);
+  void serve(const runtime::PollSet& ready);
+  [[nodiscard]] bool is_stuck() const { return !is_unwritten_ && work_.wants_write(); }
   void poll_once(Lock& lock, std::optional<core::Instant> until, Role role);
   void run_background(Lock& lock);
   void wake(Waiter& waiter, Waiter::Turn turn);
@@ -238,13 +263,18 @@ class EventLoop {
 
   Waiter* leader_ = nullptr;
   std::uint64_t leads_ = 0;  ///< how often a caller began to lead
-  core::Instant led_at_;     ///< when a caller last led
+  core::Instant led_at_;     ///< when a caller last led, or a visitor was at hand
   std::list<Waiter*> followers_;
   runtime::WakeSet sleepers_;
   /// Callers that were woken and do not run yet: they are likely to have something to write.
   std::atomic<int> waking_{0};
   std::atomic<bool> is_unwritten_{false};    ///< output was left to them, or to handlers
   std::atomic<bool> is_lead_vacant_{false};  ///< the lead was left to them
+
+  std::shared_ptr<runtime::ReadySockets> visitor_;  ///< none: there are no visits
+  std::uint64_t visitor_number_ = 0;
+  runtime::PollSet visited_;
+  bool is_visited_ = false;
 
   std::size_t unanswered_handlers_ = 0;
   core::Instant handled_at_;  ///< when the background thread last waited for the answer of one

@@ -69,6 +69,13 @@ class Session final : private EventLoop::Work {
   /// The group of a lock in the statistics. Calls the user's function, and throws what that throws.
   [[nodiscard]] core::GroupId group_of(std::string_view name);
 
+  /// A thread with an event loop of its own polls the sockets: `EventLoop::expect_visits`.
+  void expect_visits(std::shared_ptr<runtime::ReadySockets> set, std::uint64_t number) {
+    loop_.expect_visits(std::move(set), number);
+  }
+  void visit() { loop_.visit(); }
+  void end_visit() { loop_.end_visit(); }
+
   /// Acquires a lock. It waits for `limit` at most: without one for as long as it takes; zero or
   /// less, it tries once. Returns null when the limit has passed. Throws `Cancelled`,
   /// `Unreachable`, `Refused`, `StoreUnusable`, and `UsageError` for a number of permits that is

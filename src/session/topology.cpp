@@ -362,6 +362,7 @@ void Topology::take_connection(ServerLink& link) {
   if (dialled->connection) {
     link.connection = std::move(dialled->connection);
     link.connection_id = link.connection->id();
+    loop_.show_visitor(*link.connection);
     link.connection->count_in(traffic_);
     plan_login(link, link.connection->login_due());
     ++link.number;

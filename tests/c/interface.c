@@ -424,11 +424,16 @@ static const struct {
     {"queued_losses", queued_losses},
     {"hanging_up", hanging_up},
     {"queue_errors", queue_errors},
+    {"reading", reading},
+    {"busy_reader", busy_reader},
 };
+
+int loops_read = 0;
 
 int main(int argc, char** argv) {
   for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
-    if (argc == 2 && strcmp(argv[1], tests[i].name) == 0) {
+    if (argc >= 2 && strcmp(argv[1], tests[i].name) == 0) {
+      loops_read = argc == 3 && strcmp(argv[2], "reading") == 0;
       tests[i].run();
       return 0;
     }

@@ -14,6 +14,9 @@ PROGRAM = pathlib.Path(os.environ["DLOCK_BUILD_DIR"], "tests/c_interface")
 EXAMPLE = pathlib.Path(os.environ["DLOCK_BUILD_DIR"], "examples/plain_c")
 SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
 
+# Without and with the sockets of its clients.
+EVENT_LOOPS = ((), ("reading",))
+
 # Loads the library, has leases renewed and waits, and closes it again; then the same once more.
 DLOPEN = """
 import _ctypes, ctypes, sys, time
@@ -37,8 +40,8 @@ for _ in range(3):
 
 
 class Interface(ProcessCase):
-    def start_test(self, name):
-        return self.start_program(PROGRAM, name)
+    def start_test(self, name, *how):
+        return self.start_program(PROGRAM, name, *how)
 
     def assert_passes(self, running):
         self.assertEqual(running.wait(), 0, running.stderr)
@@ -133,18 +136,33 @@ class Interface(ProcessCase):
         self.assertEqual(running.wait(), 0, running.stderr)
 
     def test_calls_end_in_an_event_loop(self):
-        self.assert_passes(self.start_test("queued"))
-        self.assert_passes(self.start_test("queued_end"))
+        for how in EVENT_LOOPS:
+            self.assert_passes(self.start_test("queued", *how))
+            self.assert_passes(self.start_test("queued_end", *how))
 
     def test_a_loss_is_told_to_an_event_loop(self):
-        running = self.start_test("queued_losses")
-        running.expect("held")
-        self.server.command("DEL", "a")
-        self.assert_passes(running)
+        for how in EVENT_LOOPS:
+            running = self.start_test("queued_losses", *how)
+            running.expect("held")
+            self.server.command("DEL", "a")
+            self.assert_passes(running)
+
+    def test_an_event_loop_reads_the_sockets_itself(self):
+        self.assert_passes(self.start_test("reading", "reading"))
+
+    def test_an_event_loop_that_is_busy_keeps_its_leases_and_delays_nobody(self):
+        for how in EVENT_LOOPS:
+            self.assert_passes(self.start_test("busy_reader", *how))
 
     def test_what_an_event_loop_had_ends_with_it(self):
+        self.what_an_event_loop_had_ends_with_it()
+
+    def test_what_an_event_loop_had_that_reads_ends_with_it(self):
+        self.what_an_event_loop_had_ends_with_it("reading")
+
+    def what_an_event_loop_had_ends_with_it(self, *how):
         self.leaves_keys = True  # the latch stays, which is broken
-        running = self.start_test("hanging_up")
+        running = self.start_test("hanging_up", *how)
         running.expect("held")
         self.assertTrue(eventually(
             lambda: self.server.command("ZCARD", self.queue("b")) == 1, PATIENCE))
@@ -160,21 +178,31 @@ class Interface(ProcessCase):
 
     def test_calls_of_all_kinds_end_in_an_event_loop(self):
         self.leaves_keys = True  # the rest of a period, and a latch
-        self.assert_passes(self.start_test("queued_calls"))
+        for how in EVENT_LOOPS:
+            self.assert_passes(self.start_test("queued_calls", *how))
+            self.server.command("FLUSHALL")
 
     def test_an_election_is_seen_by_an_event_loop(self):
-        self.assert_passes(self.start_test("queued_elections"))
+        for how in EVENT_LOOPS:
+            self.assert_passes(self.start_test("queued_elections", *how))
 
     def test_an_event_loop_gets_the_log(self):
-        self.assert_passes(self.start_test("queued_log"))
+        for how in EVENT_LOOPS:
+            self.assert_passes(self.start_test("queued_log", *how))
 
     def test_a_function_or_an_event_asks_for_credentials(self):
         self.assert_passes(self.start_test("logging_in"))
         self.assert_passes(self.start_test("queued_logins"))
 
     def test_calls_of_all_kinds_end_with_their_event_loop(self):
+        self.calls_of_all_kinds_end_with_their_event_loop()
+
+    def test_calls_of_all_kinds_end_with_their_event_loop_that_reads(self):
+        self.calls_of_all_kinds_end_with_their_event_loop("reading")
+
+    def calls_of_all_kinds_end_with_their_event_loop(self, *how):
         self.leaves_keys = True  # a broken barrier, and a latch
-        running = self.start_test("hanging_up_in_calls")
+        running = self.start_test("hanging_up_in_calls", *how)
         running.expect("waits")
         self.assertTrue(eventually(
             lambda: self.server.command("ZCARD", self.queue("b")) == 1

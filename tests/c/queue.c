@@ -151,6 +151,8 @@ void queue_errors(void) {
   CHECK(dlock_queue_new(&queue, NULL) == DLOCK_USAGE && queue == NULL);
   dlock_event event = {.size = sizeof event};
   CHECK(!dlock_queue_next(NULL, &event));
+  CHECK(!dlock_queue_read(NULL));
+  CHECK(dlock_queue_sockets(NULL, &descriptor) == DLOCK_USAGE);
   dlock_queue_cancel(NULL, 1);
   CHECK(dlock_acquire_queued(NULL, 0, 1) == DLOCK_USAGE);
   CHECK(dlock_lease_release_queued(NULL, 1) == DLOCK_USAGE);
@@ -168,11 +170,15 @@ void queue_errors(void) {
 
   loop by = new_loop(NULL);
   CHECK(!dlock_queue_next(by.queue, NULL));
+  CHECK(!dlock_queue_read(by.queue));
+  CHECK(dlock_queue_sockets(by.queue, NULL) == DLOCK_USAGE);
   lease = acquire_queued(&by, 1);
   const pid_t child = fork();
   CHECK(child >= 0);
   if (child == 0) {
     CHECK(!dlock_queue_next(by.queue, &event));
+    CHECK(!dlock_queue_read(by.queue));
+    CHECK(dlock_queue_sockets(by.queue, &descriptor) == DLOCK_FORKED);
     CHECK(dlock_acquire_queued(by.lock, 0, 2) == DLOCK_FORKED);
     CHECK(dlock_lease_release_queued(lease, 2) == DLOCK_FORKED);
     CHECK(dlock_client_free_queued(by.client, 2) == DLOCK_FORKED);

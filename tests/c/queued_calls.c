@@ -241,8 +241,7 @@ void queued_elections(void) {
 }
 
 void queued_log(void) {
-  loop by = {0};
-  CHECK(dlock_queue_new(&by.queue, &by.descriptor) == DLOCK_OK);
+  loop by = new_empty_loop();
   dlock_client_options options = {
       .size = sizeof options, .log_to_queue = 1, .log_context = (void*)77};
   CHECK(dlock_client_new(NULL, &options, &by.client) == DLOCK_USAGE); /* to which queue? */

@@ -98,6 +98,9 @@ static inline void wait_for_line(void) {
   }
 }
 
+/* Whether event loops read the sockets. */
+extern int loops_read;
+
 /* The tests in family.c. */
 void replication(void);
 void elections(void);
@@ -140,5 +143,9 @@ void queued_end(void);
 void queued_losses(void);
 void hanging_up(void);
 void queue_errors(void);
+
+/* The tests in reading.c. */
+void reading(void);
+void busy_reader(void);
 
 #endif
