@@ -8,10 +8,11 @@ const { Buffer } = require('node:buffer');
 
 const koffi = require('koffi');
 
-const { loaded } = require('./library_file.js');
+const { addonOf, loaded } = require('./library_file.js');
 const { span } = require('./spans.js');
 
 const library = loaded(koffi.load);
+const { readSockets } = addonOf();
 /** The C function with that prototype. */
 const of = (prototype) => library.func(prototype);
 const newLock = (kind, more = '') =>
@@ -260,5 +261,5 @@ function structOf(...members) {
 
 module.exports = {
   DlockError, TimedOutError, c, check, errorOf, lockOptions, made, madeLock, madeQueue, nextEvent, of,
-  setLockOf, structOf, withClientOptions, withNames,
+  readSockets, setLockOf, structOf, withClientOptions, withNames,
 };

@@ -28,9 +28,10 @@ function libraryFile() {
   return (gnu && musl && isMusl() ? musl : (gnu ?? musl)) ?? SYSTEM;
 }
 
+const file = libraryFile();
+
 /** Loads it by `load`, which gets its path. */
 function loaded(load) {
-  const file = libraryFile();
   try {
     return load(file);
   } catch (error) {
@@ -43,4 +44,15 @@ function loaded(load) {
   }
 }
 
-module.exports = { loaded };
+// What it exports as an addon. None in a runtime that is not quite Node.js.
+function addonOf() {
+  const addon = { exports: {} };
+  try {
+    process.dlopen(addon, file);
+  } catch {
+    return {};
+  }
+  return addon.exports;
+}
+
+module.exports = { addonOf, loaded };

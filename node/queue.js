@@ -6,7 +6,7 @@
 const { AsyncResource } = require('node:async_hooks');
 const { Socket } = require('node:net');
 
-const { DlockError, c, check, madeQueue, nextEvent } = require('./library.js');
+const { DlockError, c, check, madeQueue, nextEvent, readSockets } = require('./library.js');
 
 const LOST = 3;
 const LEADER = 6;
@@ -26,12 +26,13 @@ const garbage = new FinalizationRegistry((held) => held.forget());
 const owners = new WeakMap(); // of signals
 
 // Apart from the class: what the socket knows must not keep the queue.
-function listen(descriptor, queue) {
+function listen({ handle, descriptor }, queue) {
   const reader = new WeakRef(queue);
   const callback = () => {
     reader.deref()?.take();
     return true;
   };
+  readSockets?.(handle, callback); // ends with the socket
   const socket = new Socket({
     fd: descriptor,
     writable: false,
@@ -62,9 +63,9 @@ class Queue {
   /** Of what belongs to the queue. Throws when the thread's end is near. */
   get handle() {
     if (this.#socket === undefined) {
-      const { handle, descriptor } = madeQueue();
-      this.#handle = handle;
-      this.#socket = apart(() => listen(descriptor, this));
+      const made = madeQueue();
+      this.#handle = made.handle;
+      this.#socket = apart(() => listen(made, this));
       unused.register(this, this.#socket);
     }
     this.check();

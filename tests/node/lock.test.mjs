@@ -169,16 +169,19 @@ test('more waits than there are threads', async (t) => {
   assert.equal((await Promise.all(all)).length, 100);
 });
 
-test('each call wakes two threads', async () => {
+test('each call wakes one thread', async () => {
   const use = async (pairs) => {
     for (let pair = 0; pair < pairs; pair++) await (await client.acquire('a')).release();
   };
   await use(20);
   const switches = () => process.resourceUsage().voluntaryContextSwitches;
-  const before = switches();
-  await use(300);
-  const each = (switches() - before) / 600;
-  assert.ok(each < 2.5, `${each} switches of threads`); // that which reads from the server, and the loop
+  let each = Infinity; // at best: the machine may be busy
+  for (let round = 0; round < 5; round++) {
+    const before = switches();
+    await use(100);
+    each = Math.min(each, (switches() - before) / 200);
+  }
+  assert.ok(each < 1.5, `${each} switches of threads`); // the event loop reads from the server itself
 });
 
 test('a signal ends a wait, which leaves nothing behind', async (t) => {

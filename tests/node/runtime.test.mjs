@@ -1,7 +1,7 @@
 // Runtimes that end, and what nobody can reach any more: the Node.js package against the server of
 // $DLOCK_URL. Run by package_test.py, with --expose-gc.
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { copyFile, cp, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
@@ -386,6 +386,19 @@ test('a loss is told in no other call of the program', async () => {
     });
   `);
   assert.deepEqual([status, output], [0, 'undefined\n']);
+});
+
+test('a blocked event loop keeps its leases, also one that it does not know yet', async () => {
+  const ttl = 500;
+  const known = await acquire('a', { ttl });
+  const unknown = acquire('b', { ttl });
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2 * ttl);
+  const keys = execFileSync('redis-cli', ['-u', process.env.DLOCK_URL, 'EXISTS', 'a', 'b']);
+  assert.equal(String(keys).trim(), '2');
+  known.ensureHeld();
+  const lease = await unknown;
+  lease.ensureHeld();
+  await Promise.all([known.release(), lease.release()]);
 });
 
 test('a blocked event loop keeps nobody else waiting', async () => {

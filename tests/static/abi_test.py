@@ -34,7 +34,7 @@ class Abi(unittest.TestCase):
         self.assertEqual({symbol for symbol in shown() if "@DLOCK_CXX_" not in symbol}, listed)
         headers = "".join(header.read_text() for header in (SOURCE / "include/dlock").glob("*.h"))
         declared = set(re.findall(r"\b(dlock_\w+)\(", re.sub(r"/\*.*?\*/", "", headers, flags=re.S)))
-        self.assertEqual({symbol.split("@")[0] for symbol in listed}, declared)
+        self.assertEqual({symbol.split("@")[0] for symbol in listed}, declared | {"napi_register_module_v1"})
 
     def test_cpp_has_what_is_public_and_nothing_else(self):
         symbols = {symbol.split("@")[0] for symbol in shown() if "@DLOCK_CXX_" in symbol}
