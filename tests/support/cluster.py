@@ -59,9 +59,10 @@ class Cluster:
 
     def replica_of(self, primary):
         name = self.call(primary, "CLUSTER", "MYID")
-        for line in self.call(primary, "CLUSTER", "REPLICAS", name):
-            return self._at(int(line.split()[1].decode().split("@")[0].split(":")[1]))
-        raise RuntimeError("it has no replica")
+        lines = eventually(lambda: self.call(primary, "CLUSTER", "REPLICAS", name), 20)
+        if not lines:
+            raise RuntimeError("it has no replica")
+        return self._at(int(lines[0].split()[1].decode().split("@")[0].split(":")[1]))
 
     def fail_over(self, key):
         """Makes the replica of the owner of `key` the owner, and waits until all know."""
@@ -119,10 +120,11 @@ class Cluster:
             self.call(server, "CLUSTER", "SETSLOT", slot, "NODE", name)
 
     def move(self, key):
-        """The slot of `key` goes to another primary, with its keys."""
+        """The slot of `key` goes to another primary, with its keys, and all know."""
         slot, source, target = self.begin_move(key)
         self.move_keys(slot, source, target)
         self.end_move(slot, target)
+        self.wait_for_another(key, source)
 
     def primaries(self):
         return [server for server in self._running() if self.call(server, "ROLE")[0] == b"master"]
