@@ -38,7 +38,7 @@ class Run:
     def all(self, only):
         """Whether all was as expected. `only`: the faults and scenarios to run; empty: all."""
         names = [name for name in expectations.FAULTS[self._name] if not only or name in only]
-        unsound = [name for name in names if expectations.MAY_FIND[name] == expectations.TWO_HOLDERS]
+        unsound = [name for name in names if expectations.MAY_FIND[name] == expectations.FOR_A_WHILE]
         self._random("sound", [name for name in names if name not in unsound])
         self._random("unsound", unsound)
         for scenario in expectations.SCENARIOS[self._name]:
