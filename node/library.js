@@ -226,7 +226,7 @@ function withClientOptions(from, queue, { log, events, logins, groups }, functio
   const [prefix, label] = texts.map((text) => (text ? koffi.address(text) : 0n));
   const spans = [from.connectTimeout, from.requestTimeout, 0, 0, from.safetyMargin];
   const calls = [0n, log, queue, log ? 1 : 0, from.patience];
-  const group = groups ? [groupNext(), koffi.address(groups)] : [0n, 0n];
+  const group = groups ? [groupNext, koffi.address(groups)] : [0n, 0n];
   const told = [0n, events, events ? 1 : 0, from.slowWait];
   const asked = [0n, logins, logins ? 1 : 0];
   const result = function_(structOf(...spans, prefix, label, ...calls, ...group, ...told, ...asked));
@@ -234,7 +234,8 @@ function withClientOptions(from, queue, { log, events, logins, groups }, functio
   return result;
 }
 
-const groupNext = () => koffi.address(library.symbol('dlock_group_next'));
+// Once, as koffi ends the program if it fails, which it does in a worker that is being terminated.
+const groupNext = koffi.address(library.symbol('dlock_group_next'));
 
 // A dlock_lock_options: its size, and the members in their order.
 const terms = new BigInt64Array(6);
