@@ -26,8 +26,9 @@ sleep_cancellably(const std::atomic<std::uint32_t>& word, std::uint32_t seen, st
   ::pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
   sleep(word, seen, bits);
   ::pthread_setcanceltype(type, nullptr);
-  // A signal that ends the thread may be under way, and would end it at its next call of the system,
-  // where it must not be cancelled. A cancellation point of the C library waits for that signal.
+  // A signal that ends the thread may be under way, and would end it at its next call of the
+  // system, where it must not be cancelled. A cancellation point of the C library waits for that
+  // signal.
   static_cast<void>(::read(-1, nullptr, 0));
 }
 
