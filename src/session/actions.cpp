@@ -5,11 +5,6 @@
 #include "session/session.hpp"
 
 namespace dlock::detail {
-namespace {
-
-constexpr auto never = core::Instant::max();
-
-}  // namespace
 
 // The next timer, of the router or of connecting.
 std::optional<core::Instant> Session::next_timer() const {

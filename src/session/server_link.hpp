@@ -20,6 +20,8 @@
 
 namespace dlock::detail {
 
+inline constexpr auto never = core::Instant::max();  ///< of a timer
+
 struct ServerLink;
 struct Shard;
 
@@ -54,19 +56,19 @@ struct ServerLink {
   std::optional<std::int64_t> connection_id;
   std::uint64_t number = 0;  ///< counts the connections, so that a new one is noticed
   Connector connector;
-  std::string former_fence;                       ///< see `Dialled`
-  bool was_split = false;                         ///< the server refused keys of several slots
-  core::Instant connect_by;                       ///< if the connector is busy
-  LoginTask login;                                ///< for the next log-in on the open connection
-  core::Instant login_at = core::Instant::max();  ///< when to ask for its credentials
-  core::Pool pool;                                ///< outlives what is in it
-  std::pmr::deque<Debt> owed{&pool};              ///< in order
-  BlockReplies block;                             ///< of the first of these
-  std::size_t unwritten = 0;   ///< the commands of these that nobody has tried to write
-  bool is_tracking = false;    ///< CLIENT TRACKING was sent
-  std::string watch_refusal;   ///< why the server tells of no changes; empty: it may
-  std::vector<Shard*> shards;  ///< the shards that use it
-  core::Instant heard;         ///< when the last reply came
+  std::string former_fence;           ///< see `Dialled`
+  bool was_split = false;             ///< the server refused keys of several slots
+  core::Instant connect_by;           ///< if the connector is busy
+  LoginTask login;                    ///< for the next log-in on the open connection
+  core::Instant login_at = never;     ///< when to ask for its credentials
+  core::Pool pool;                    ///< outlives what is in it
+  std::pmr::deque<Debt> owed{&pool};  ///< in order
+  BlockReplies block;                 ///< of the first of these
+  std::size_t unwritten = 0;          ///< the commands of these that nobody has tried to write
+  bool is_tracking = false;           ///< CLIENT TRACKING was sent
+  std::string watch_refusal;          ///< why the server tells of no changes; empty: it may
+  std::vector<Shard*> shards;         ///< the shards that use it
+  core::Instant heard;                ///< when the last reply came
   /// A release had no answer, and nothing has arrived since, so the next release need not wait.
   bool is_silent = false;
 };

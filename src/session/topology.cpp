@@ -22,7 +22,6 @@ using std::chrono::milliseconds;
 
 // Connecting ends by its timeout, unless a name server takes longer.
 constexpr milliseconds grace{100};
-constexpr auto never = core::Instant::max();
 constexpr milliseconds first_round{100};
 
 }  // namespace

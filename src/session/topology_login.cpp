@@ -12,7 +12,6 @@
 namespace dlock::detail {
 namespace {
 
-constexpr auto never = core::Instant::max();
 // After a failure the old credentials are still good for a while, a quarter of their life at first.
 constexpr std::chrono::seconds again{1};
 

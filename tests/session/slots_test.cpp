@@ -78,7 +78,8 @@ TEST_F(Slots, LeasesFromBeforeAreRenewedAndReleased) {
   for (const auto& name : names) leases.push_back(Mutex{client, name, {.ttl = 600ms}}.acquire());
   leases.push_back(Semaphore{client, "permits", 2, {.ttl = 600ms}}.acquire());
   divide();
-  std::this_thread::sleep_for(1500ms);
+  const auto before = client.stats().renewals;
+  EXPECT_TRUE(eventually([&] { return client.stats().renewals >= before + 3 * leases.size(); }));
   for (const auto& lease : leases) EXPECT_TRUE(lease.held()) << lease.name();
   Client other{server.url()};
   for (const auto& name : names) EXPECT_FALSE(Mutex(other, name).try_acquire()) << name;
@@ -112,7 +113,9 @@ TEST_F(Slots, WaitersFromBeforeGetTheirTurnInOrder) {
   ASSERT_TRUE(come_to_wait("a", 2));
   const auto fence = lease.fence();
   divide();
-  std::this_thread::sleep_for(3s);  // all have looked again
+  for (const auto* const each : {&holder, &first, &second}) {
+    EXPECT_TRUE(eventually([&] { return each->stats().reconnects > 0; })) << "it meets the slots";
+  }
   EXPECT_TRUE(lease.held());
   lease.release();
   const auto fence_one = one.get();
@@ -134,9 +137,9 @@ TEST_F(Slots, ThreadsOfOneClientThatWaitedGoOnWaiting) {
   auto stopped = std::async(std::launch::async, [&] {
     return reason_of([&] { (void)Mutex{client, "a"}.acquire(stop.get_token()); });
   });
-  std::this_thread::sleep_for(200ms);
+  ASSERT_TRUE(eventually([&] { return client.stats().waiting == 4; }));
   divide();
-  std::this_thread::sleep_for(1500ms);  // a renewal meets it
+  ASSERT_TRUE(eventually([&] { return client.stats().reconnects > 0; })) << "a renewal meets it";
   stop.request_stop();
   EXPECT_EQ(stopped.get(), errc::cancelled);
   lease.release();
