@@ -87,14 +87,15 @@ class Topology {
   void connect(Shard& shard);
   void dial(ServerLink& link);
   void take_connection(ServerLink& link);
-  void end_first_round();
-  [[nodiscard]] std::string name_twins() const;
   void fail_to_connect(Shard& shard, errc code, const std::string& what, bool may_recover = true);
   void note_slots(ServerLink& link);
   void begin_fence(const Shard& shard);
   void join(Shard& shard, bool old_is_dead);
   void leave(Shard& shard, const std::string& why);
   void prepare_watch(ServerLink& link);
+  // topology_quorum.cpp: one server under two names.
+  void end_first_round();
+  [[nodiscard]] std::string name_twins() const;
   // topology_login.cpp: credentials that end.
   void plan_login(ServerLink& link, std::optional<std::chrono::steady_clock::time_point> due);
   void log_in_again(ServerLink& link);
