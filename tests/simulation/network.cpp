@@ -39,7 +39,7 @@ Network::Network(Stage& stage)
   for (ServerId server = 0; server < stage.plan.servers; ++server) {
     auto& made = *servers_.emplace_back(std::make_unique<Server>(
         stage, referee_, clock_of(stage),
-        [this, server](LinkId link, const std::string& message) { push(server, link, message); }));
+        [this](LinkId link, const std::string& text) { push(link, text); }));
     made.smooth = [this](LinkId id) {
       const auto& link = links_.at(id);
       return !link.broken && !stopped_.contains(link.process);
@@ -47,12 +47,12 @@ Network::Network(Stage& stage)
   }
 }
 
-void Network::push(ServerId server, LinkId link, const std::string& message) {
+void Network::push(LinkId link, const std::string& text) {
   for (int copies = stage_.random.chance(stage_.plan.doubles) ? 2 : 1; copies > 0; --copies) {
     if (link == executing_ && !stage_.plan.push_first) {
-      held_back_.push_back(message);
+      held_back_.push_back(text);
     } else {
-      down(link, [server, link, message](Wire& wire) { wire.message(server, link, message); });
+      message(link, text);
     }
   }
 }
@@ -174,9 +174,9 @@ void Network::up(LinkId id, std::uint64_t number, const core::Command& command) 
     return line + " => " + answer.text;
   });
   const auto server = link.server;
-  down(id, [server, id, answer](Wire& wire) { wire.reply(server, id, answer); });
-  for (const auto& message : std::exchange(held_back_, {})) {
-    down(id, [server, id, message](Wire& wire) { wire.message(server, id, message); });
+  down(id, &Link::down_free, [server, id, answer](Wire& wire) { wire.reply(server, id, answer); });
+  for (const auto& text : std::exchange(held_back_, {})) {
+    message(id, text);
   }
   if (!link.client_open) {
     ++stage_.tally.late_copies;
@@ -184,14 +184,21 @@ void Network::up(LinkId id, std::uint64_t number, const core::Command& command) 
   }
 }
 
+void Network::message(LinkId id, const std::string& text) {
+  const auto server = links_.at(id).server;
+  down(id, stage_.plan.two_ways ? &Link::messages_free : &Link::down_free,
+       [server, id, text](Wire& wire) { wire.message(server, id, text); });
+}
+
 template <class Deliver>
-void Network::down(LinkId id, Deliver deliver) {
+void Network::down(LinkId id, Time Link::* way, Deliver deliver) {
   auto& link = links_.at(id);
-  link.down_free = std::max(link.down_free, stage_.now() + delay());
+  auto& free = link.*way;
+  free = std::max(free, stage_.now() + delay());
   if (!link.down_works) {
     return;
   }
-  stage_.agenda.at(std::max(link.down_free, link.slow_until), [this, id, deliver] {
+  stage_.agenda.at(std::max(free, link.slow_until), [this, id, deliver] {
     const auto& reached = links_.at(id);
     if (reached.client_open && reached.down_works) {
       deliver(*wires_.at(reached.process));
@@ -202,9 +209,13 @@ void Network::down(LinkId id, Deliver deliver) {
 bool Network::has_under_way(ProcessId process, ServerId server) const {
   return std::any_of(links_.begin(), links_.end(), [&](const auto& entry) {
     const auto& link = entry.second;
-    return link.process == process && link.server == server && link.server_open &&
-           std::min(link.sent, link.cut) > link.arrived;
+    return link.process == process && link.server == server && link.has_under_way();
   });
+}
+
+bool Network::has_under_way() const {
+  return std::any_of(links_.begin(), links_.end(),
+                     [](const auto& entry) { return entry.second.has_under_way(); });
 }
 
 // --- endings ------------------------------------------------------------------------------------
@@ -274,7 +285,8 @@ void Network::server_closes(ProcessId process, ServerId server) {
   if (auto* link = current({process, server}); link != nullptr && link->server_open) {
     break_up(*link);
     close_server_side(id);
-    down(id, [server, id](Wire& wire) { wire.closed(server, id, "closed by the server"); });
+    down(id, &Link::down_free,
+         [server, id](Wire& wire) { wire.closed(server, id, "closed by the server"); });
   }
 }
 
@@ -311,7 +323,8 @@ void Network::close_all(ServerId server) {
       link.broken = true;
       disturb(link.process);
       close_server_side(id);
-      down(id, [server, id = id](Wire& wire) { wire.closed(server, id, "closed by the server"); });
+      down(id, &Link::down_free,
+           [server, id = id](Wire& wire) { wire.closed(server, id, "closed by the server"); });
     }
   }
 }

@@ -44,7 +44,7 @@ class Network {
   [[nodiscard]] Server& server(ServerId server) { return *servers_[server]; }
   [[nodiscard]] Referee& referee() { return referee_; }
 
-  // What a process does. Links carry messages in order in both directions.
+  // What a process does. Links carry everything in order in both directions, but for `two_ways`.
   void join(ProcessId process, Wire& wire) { wires_[process] = &wire; }
   void dial(ProcessId process, ServerId server);
   void send(LinkId link, core::Command command);
@@ -69,6 +69,8 @@ class Network {
 
   /// Whether a command of this process is still under way to the server.
   [[nodiscard]] bool has_under_way(ProcessId process, ServerId server) const;
+  /// ... of any process, also of one that died.
+  [[nodiscard]] bool has_under_way() const;
 
  private:
   static constexpr auto never = std::numeric_limits<std::uint64_t>::max();
@@ -80,20 +82,26 @@ class Network {
     bool up_works = true, down_works = true;
     bool broken = false;          ///< some fault happened to it
     Time up_free{}, down_free{};  ///< nothing arrives before what was sent before
+    Time messages_free{};         ///< ... if they have a way of their own
     Time slow_until{};            ///< nothing arrives before, in either direction
     std::uint64_t sent = 0, arrived = 0;
     std::uint64_t cut = never;  ///< later requests never arrive
+
+    [[nodiscard]] bool has_under_way() const {
+      return server_open && std::min(sent, cut) > arrived;
+    }
   };
 
   [[nodiscard]] Duration delay();
   [[nodiscard]] Link* current(Route route);
-  void push(ServerId server, LinkId link, const std::string& message);
+  void push(LinkId link, const std::string& text);
   void reached(ProcessId process, ServerId server);
   void refuse(ProcessId process, ServerId server, Duration delay, const std::string& why);
   void logged_in(LinkId id, bool old_is_dead);
   void up(LinkId id, std::uint64_t number, const core::Command& command);
   template <class Deliver>
-  void down(LinkId id, Deliver deliver);
+  void down(LinkId id, Time Link::* way, Deliver deliver);
+  void message(LinkId id, const std::string& text);
   void break_up(Link& link);
   void forget_at(LinkId id, Time when);
   void close_server_side(LinkId id);

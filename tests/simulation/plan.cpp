@@ -183,6 +183,7 @@ Plan plan_of(std::uint64_t seed) {
   plan.lateness = {Duration{0}, random.chance(0.5) ? Duration{0} : milliseconds{3}};
   plan.kills = plan.profile == Profile::unkilled ? 0 : plan.profile == Profile::chaos ? 0.7 : 1;
   plan.push_first = random.chance(0.5);
+  plan.two_ways = random.chance(0.3);
   plan.doubles = random.chance(0.3) ? 0.2 : 0;
   plan.no_margin = random.chance(0.3);
   plan.drift_ppm = random.chance(0.7) ? 10'000 : 100;

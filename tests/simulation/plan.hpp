@@ -100,6 +100,7 @@ struct Plan {
   Span lateness;              ///< of timers
   double kills = 1;           ///< share of reconnects that kill the old connection
   bool push_first = true;     ///< a push to oneself comes before its script's reply
+  bool two_ways = false;      ///< pushes and replies overtake each other, as with RESP2
   double doubles = 0;         ///< share of pushes that are delivered twice
   bool no_margin = false;     ///< without safety margin
   int drift_ppm = 0;          ///< the greatest difference of rates

@@ -137,6 +137,11 @@ void Referee::ended(core::LeaseId lease, ProcessId process, const std::string& k
 }
 
 void Referee::lost(ProcessId process, const core::LeaseRecord& record) {
+  const auto why = record.loss.load();
+  if (stage_.plan.profile == Profile::calm &&
+      (why == core::Loss::gone || why == core::Loss::taken)) {
+    fail("loss", "lease " + std::to_string(record.id) + " was taken away by nobody");
+  }
   for (auto& held : names_[std::string{record.key.text()}].held) {
     held.lost = held.lost || (held.process == process && held.record->id == record.id);
   }

@@ -123,6 +123,10 @@ void World::come_to_rest() {
   if (!exited()) {
     fail("leftovers", "a process has nothing to do and does not come to rest");
   }
+  // A request of a process that died may still take a lock.
+  const auto arrived = stage_.now() + std::chrono::minutes{1};
+  while (network_.has_under_way() && stage_.agenda.step(arrived)) {
+  }
   // What permits leave behind lasts a second longer, by clocks that differ.
   const auto end = stage_.now() + std::max<Duration>(ttl + seconds{1}, queue_life) + seconds{1};
   while (stage_.agenda.step(end)) {

@@ -112,7 +112,8 @@ void Engine::on_late_reply(Instant now, const Pending& pending, const Reply& rep
   }
   link_.on_good_reply();
   std::int64_t counter = 0;
-  const bool acquired = words.next() == "acquired" && parse_number(words.next(), counter);
+  const auto outcome = words.next();
+  const bool acquired = outcome == "acquired" && parse_number(words.next(), counter);
   finish_riding(now, pending, reply.text.ends_with(" released"));
   departures_.outlive(now, pending.token);
   // A token without a hold is a departure: its release followed this request, or comes with its
@@ -123,6 +124,11 @@ void Engine::on_late_reply(Instant now, const Pending& pending, const Reply& rep
   if (acquired && counter == cohort->hold->record()->fence.counter) {
     cohort->hold->on_renewed(pending.sent, pending.ttl);
     rearm(cohort);
+  } else if (outcome == "queued") {
+    // Either the grant overtook this reply, as it can with RESP2, or the granted lease ended before
+    // the request arrived, and the token waits again.
+    cohort->unanswered = true;  // a loss has to take the token out of the queue
+    verify(now, cohort);
   } else {
     // The granted lease ended before this request arrived; another client may have held the lock
     // since.
@@ -168,8 +174,8 @@ void Engine::on_grant(Instant now, std::string_view message) {
                                    is_proven(message, cohort->attempt->seal())));
   } else if (cohort->hold && cohort->hold->record()->fence.counter != counter) {
     // The server had lost the lease, and made this client the holder anew; another client may have
-    // held the lock since.
-    if (is_proven(message, cohort->seal)) {
+    // held the lock since. With RESP2 the message may also be older than the lease.
+    if (is_proven(message, cohort->seal) && counter > cohort->hold->record()->fence.counter) {
       give_back(now, cohort, 0, false);
       lose(now, cohort, Loss::taken);
     } else {
