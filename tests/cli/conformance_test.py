@@ -152,27 +152,34 @@ class ReadersAndWriters(Mutexes):
             self.assertEqual(member.wait(), 0, member.stderr)
         self.assertEqual(record.read_text(), "abcd" * 4)
 
-    def hold_both(self):
-        """A mutex, and a lock of a reader, each with how another would wait for it."""
-        return [(self.hold("job", "--ttl", "1s"), ("job",)),
-                (self.hold("doc", "--shared", "--ttl", "1s"), ("-x", "doc"))]
+    def hold_both(self, ttl):
+        """A mutex, and a lock of a reader, each with its name and how another would wait for it."""
+        return [(self.hold("job", "--ttl", ttl), "job", ("job",)),
+                (self.hold("doc", "--shared", "--ttl", ttl), "doc", ("-x", "doc"))]
 
     def test_holders_that_died_are_replaced_after_their_ttl(self):
-        both = self.hold_both()
-        for holder, _ in both:
+        both = self.hold_both("1s")
+        for holder, *_ in both:
             holder.process.kill()
             holder.wait()
-        for holder, other in both:
+        for holder, _, other in both:
             result = self.dlock("run", *other, "--", "sh", "-c", "echo $DLOCK_FENCE")
             self.assertGreater(int(result.stdout), holder.fence, result)
 
     def test_leases_are_renewed(self):
-        both = self.hold_both()
-        waiters = [self.start("run", "-w", "2", *other, "--", "true") for _, other in both]
-        for waiter in waiters:
-            self.assertEqual(waiter.wait(), 75, waiter.stderr)
-        for holder, _ in both:
+        both = self.hold_both("5s")  # a machine that stands still for 3 s loses none
+        waiters = [self.start("run", *other, "--", "true") for *_, other in both]
+        for holder, name, _ in both:
+            lefts = []
+
+            def is_renewed():
+                lefts.append(json.loads(self.dlock("info", name, "--json").stdout)["ttl_left_ms"])
+                return lefts[-1] > min(lefts) + 500
+            self.assertTrue(eventually(is_renewed), (lefts, holder.stderr))
+        for (holder, *_), waiter in zip(both, waiters):
+            self.assertFalse(waiter.is_over(), (waiter.stderr, holder.stderr))
             self.let_go(holder)
+            self.assertEqual(waiter.wait(), 0, waiter.stderr)
 
     def test_readers_and_writers_are_seen_and_can_be_broken(self):
         readers = sorted((self.hold("doc", "--shared") for _ in range(2)), key=lambda one: one.fence)

@@ -94,8 +94,8 @@ class Guard(CliCase):
         self.assertEqual((running.wait(), running.stderr), (0, ""))
 
     def test_renewals_keep_the_guard_quiet(self):
-        count = "i=0; while [ $i -lt 60 ]; do sleep 0.02; i=$((i+1)); done; echo done"
-        result = self.dlock("run", "--ttl", "200ms", "x", "--", "sh", "-c", count)
+        count = "i=0; while [ $i -lt 150 ]; do sleep 0.02; i=$((i+1)); done; echo done"
+        result = self.dlock("run", "--ttl", "2s", "x", "--", "sh", "-c", count)
         self.assertEqual((result.returncode, result.stdout), (0, b"done\n"), result)
 
     def test_a_dlock_that_hangs_on_its_own_messages_loses_its_command(self):

@@ -234,7 +234,7 @@ class ProtocolClient(unittest.TestCase):
         self.assertEqual(self.holder(), "")
 
     def test_it_renews(self):
-        lock = self.lock(ttl=1.0)
+        lock = self.lock(ttl=2.0)
         lock.acquire()
         value, first_end = self.holder(), lock._valid_until
         self.assertTrue(eventually(lambda: clock() > first_end + 0.5))

@@ -52,7 +52,7 @@ class Refusal(ProcessCase):
         self.assertNotIn("secret", holder.stderr)
 
     def test_without_memory_no_lock_is_given_but_held_ones_are_kept_and_released(self):
-        holder = self.hold("job", "--ttl", "1s")
+        holder = self.hold("job", "--ttl", "3s")
         self.server.command("CONFIG", "SET", "maxmemory", "1")
         self.addCleanup(self.server.command, "CONFIG", "SET", "maxmemory", "0")
         self.assert_refused(self.dlock("run", "other", "--", "true"), "maxmemory")
