@@ -34,7 +34,7 @@ using Timers = TimerHeap<Timer>;
 struct Cohort {
   std::uint64_t id = 0;
   LockId lock;
-  std::optional<Cohorts::iterator> place;  ///< among all cohorts; none: forgotten
+  Cohorts::iterator place;  ///< among all cohorts
   WaiterQueue waiters;
   std::shared_ptr<Attempt>
       attempt;  ///< apart, since most cohorts of a busy client have only a hold
@@ -43,8 +43,9 @@ struct Cohort {
   Instant since;               ///< when this client got the lease, for bounded passing
   bool unanswered = false;     ///< an acquire may still be under way on a dead connection
   bool may_reappear = false;   ///< ... and could not be stopped, and the token has the lease
-  int too_late = 0;            ///< replies that came when most of their lease had passed
   bool is_watched = false;     ///< permits: it is among those whose key the server watches
+  bool is_forgotten = false;   ///< it is no longer among all cohorts
+  int too_late = 0;            ///< replies that came when most of their lease had passed
   std::uint64_t replaces = 0;  ///< the departure whose token the attempt replaces
   std::uint64_t batch = 0;     ///< of an acquire_all that is not sent yet
   std::optional<Timers::Handle> attempt_timer, hold_timer;  ///< as armed

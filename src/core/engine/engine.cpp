@@ -49,14 +49,15 @@ void Engine::rearm(const CohortPtr& cohort) {
 }
 
 void Engine::erase_if_idle(const CohortPtr& cohort) {
-  if (!cohort->waiters.empty() || cohort->attempt || cohort->hold || !cohort->place) {
+  if (!cohort->waiters.empty() || cohort->attempt || cohort->hold || cohort->is_forgotten) {
     return;
   }
   rearm(cohort);
   if (cohort->lock.kind == Kind::mutex) {
     mutexes_.erase(cohort->lock.key.text());
   }
-  cohorts_.erase(*std::exchange(cohort->place, std::nullopt));
+  cohort->is_forgotten = true;
+  cohorts_.erase(cohort->place);
 }
 
 std::optional<Instant> Engine::next_timer() const {

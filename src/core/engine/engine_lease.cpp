@@ -30,9 +30,12 @@ void Engine::begin_hold(Instant now, const CohortPtr& cohort, const Attempt::Acq
   record->token = cohort->attempt->token();
   record->ttl = request.ttl;
   record->fence = {acquired.counter, 0};
-  const Hold::Terms terms{request.ttl, request.renew,
-                          settings_.safety_margin.value_or(std::min(max_safety, request.ttl / 10)),
-                          request.end_of_hold(now), request.part};
+  const Hold::Terms terms{
+      .ttl = request.ttl,
+      .safety_margin = settings_.safety_margin.value_or(std::min(max_safety, request.ttl / 10)),
+      .end = request.end_of_hold(now),
+      .renew = request.renew,
+      .part = request.part};
   cohort->seal = cohort->attempt->take_seal();
   cohort->attempt.reset();
   cohort->hold.emplace(record, terms, acquired.valid_until, acquired.length, settings_.drift,

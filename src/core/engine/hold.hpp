@@ -75,10 +75,10 @@ class Hold {
  public:
   struct Terms {
     Duration ttl{};
-    bool renew = true;
     Duration safety_margin{};
     std::optional<Instant> end{};  ///< the hold ends here, whatever is renewed
-    bool part = false;             ///< of a lease on several servers
+    bool renew = true;
+    bool part = false;  ///< of a lease on several servers
   };
 
   Hold(std::shared_ptr<LeaseRecord> record, Terms terms, Instant valid_until, Duration length,

@@ -15,7 +15,8 @@ class HoldTest : public testing::Test {
  protected:
   static Instant at(Duration when) { return Instant{} + std::chrono::hours{1} + when; }
 
-  Hold hold(Hold::Terms terms = {std::chrono::seconds{30}, true, std::chrono::seconds{1}, {}},
+  Hold hold(Hold::Terms terms = {.ttl = std::chrono::seconds{30},
+                                 .safety_margin = std::chrono::seconds{1}},
             double jitter = 0) {
     return {record, terms, valid_until(at({}), terms.ttl, Drift{}), terms.ttl, Drift{}, jitter};
   }

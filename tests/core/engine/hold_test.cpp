@@ -37,12 +37,13 @@ TEST_F(HoldTest, ARenewalGoesAlongWithOthersALittleEarly) {
 }
 
 TEST_F(HoldTest, JitterBringsTheRenewalForwardByUpToATenth) {
-  EXPECT_EQ(hold({30s, true, 1s, {}}, 1.0).timer(), at(9s));
-  EXPECT_EQ(hold({30s, true, 1s, {}}, 0.5).timer(), at(9500ms));
+  EXPECT_EQ(hold({.ttl = 30s, .safety_margin = 1s}, 1.0).timer(), at(9s));
+  EXPECT_EQ(hold({.ttl = 30s, .safety_margin = 1s}, 0.5).timer(), at(9500ms));
 }
 
 TEST_F(HoldTest, AGrantedLeaseIsRenewedAfterAThirdOfItsClaim) {
-  const Hold lease{record, {30s, true, 1s, {}}, valid_until(at(0s), 3s, Drift{}), 3s, Drift{}, 0};
+  const Hold lease{
+      record, {.ttl = 30s, .safety_margin = 1s}, valid_until(at(0s), 3s, Drift{}), 3s, Drift{}, 0};
   EXPECT_EQ(record->end(), at(2968ms));
   EXPECT_EQ(lease.timer(), at(1s));
 }
@@ -67,7 +68,9 @@ TEST_F(HoldTest, AnOlderConfirmationNeverTakesValidityBack) {
 
 TEST_F(HoldTest, AShorterConfirmationStillPutsOffTheNextRenewal) {
   // A token granted for 3 s whose holder wants 100 ms: the server keeps the longer expiry.
-  Hold lease{record, {100ms, true, 10ms, {}}, valid_until(at(0s), 3s, Drift{}), 3s, Drift{}, 0};
+  Hold lease{
+      record, {.ttl = 100ms, .safety_margin = 10ms}, valid_until(at(0s), 3s, Drift{}), 3s, Drift{},
+      0};
   lease.on_renewing({});
   lease.on_renewed(at(1s), 100ms);
   EXPECT_EQ(record->end(), at(2968ms));
@@ -91,7 +94,7 @@ TEST_F(HoldTest, ARenewalOfUnknownFateIsRepeatedAndTakesNothingAway) {
 }
 
 TEST_F(HoldTest, AFixedLeaseIsNeverRenewed) {
-  const auto lease = hold({30s, false, 1s, {}});
+  const auto lease = hold({.ttl = 30s, .safety_margin = 1s, .renew = false});
   EXPECT_EQ(lease.timer(), at(28698ms));
   EXPECT_FALSE(lease.renewal_due(at(28s), 1s));
 }

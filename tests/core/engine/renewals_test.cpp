@@ -21,7 +21,7 @@ class RenewalsTest : public testing::Test {
     record->key = cohort->lock.key;
     record->token = make_token("0123456789abcdef", {last_id_, 2}, 3s);
     record->ttl = ttl;
-    cohort->hold.emplace(record, Hold::Terms{ttl, true, ttl / 10, {}},
+    cohort->hold.emplace(record, Hold::Terms{.ttl = ttl, .safety_margin = ttl / 10},
                          valid_until(at(began), ttl, {}), ttl, Drift{}, 0);
     arm(cohort);
     return cohort;
