@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import unittest
-import urllib.request
 
 SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
 BUILD = pathlib.Path(os.environ["DLOCK_BUILD_DIR"])
@@ -17,6 +16,7 @@ OUTPUT = BUILD / "release/command"
 sys.path.insert(0, str(SOURCE / "tests/support"))
 
 from certificates import Authority  # noqa: E402
+from eventually import eventually_answers  # noqa: E402
 from redis_server import RedisServer, free_port  # noqa: E402
 from scratch_root import ScratchRoot, can_make_roots, platforms  # noqa: E402
 from tls_server import TlsServer  # noqa: E402
@@ -81,8 +81,7 @@ class Command:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as serving:
             try:
                 self.assertIn("serving ", serving.stdout.readline())
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
-                    self.assertEqual(answer.status, 200)
+                self.assertTrue(eventually_answers(f"http://127.0.0.1:{port}/healthz"))
             finally:
                 serving.terminate()
 

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import unittest
-import urllib.request
 
 SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
 BUILD = pathlib.Path(os.environ["DLOCK_BUILD_DIR"])
@@ -19,7 +18,7 @@ PACKAGES = BUILD / "release/container"
 sys.path[:0] = [str(SOURCE / "tests/support"), str(SOURCE / "packaging")]
 
 import platforms  # noqa: E402
-from eventually import eventually  # noqa: E402
+from eventually import eventually, eventually_answers  # noqa: E402
 from redis_server import free_port  # noqa: E402
 from scratch_root import can_make_roots  # noqa: E402
 
@@ -105,8 +104,7 @@ class Container(unittest.TestCase):
         page = self.service("page", url, **{"0.0.0.0:8650": f"127.0.0.1:{port}"})
         self.assertIn("8650", str(self.services["page"]["ports"]))
         self.assertTrue(eventually(lambda: "serving" in page.stdout.readline()))
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
-            self.assertEqual(answer.status, 200)
+        self.assertTrue(eventually_answers(f"http://127.0.0.1:{port}/healthz"))
         self.assertEqual([worker.wait(30) for worker in workers], [0, 0])
 
     def test_the_image_does_without_arguments(self):

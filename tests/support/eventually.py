@@ -1,6 +1,8 @@
 """Waiting for a condition in a test, without sleeping for a fixed time."""
 
 import time
+import urllib.error
+import urllib.request
 
 
 def eventually(predicate, timeout=20.0):
@@ -14,3 +16,14 @@ def eventually(predicate, timeout=20.0):
             return answer
         time.sleep(pause)
         pause = min(pause * 2, 0.02)
+
+
+def eventually_answers(url):
+    """Whether that address comes to answer with a status of success."""
+    def answers():
+        try:
+            with urllib.request.urlopen(url):
+                return True
+        except urllib.error.HTTPError:
+            return False
+    return eventually(answers)
