@@ -45,6 +45,9 @@ set(CPACK_DEBIAN_COMMAND_PACKAGE_SECTION utils)
 set(CPACK_DEBIAN_COMMAND_DESCRIPTION "distributed lock on Redis (command)\n${description}")
 set(CPACK_DEBIAN_COMMAND_PACKAGE_RECOMMENDS "redis-server (>= 5:7.0) | valkey-server, libssl3")
 
+if(NOT DLOCK_BUILD_CLI)
+    list(REMOVE_ITEM CPACK_COMPONENTS_ALL command)
+endif()
 if(CMAKE_CROSSCOMPILING)    # by cmake/zig.cmake: only the command, which needs nothing but libc
     set(CPACK_COMPONENTS_ALL command)
     set(CPACK_STRIP_FILES OFF)    # this machine's strip does not know it
