@@ -21,7 +21,7 @@ class Hash {
   void add(std::string_view part) {
     while (!part.empty()) {
       const auto place = size_ % block_size;
-      const auto count = std::min(part.size(), block_size - place);
+      const auto count = std::min<std::size_t>(part.size(), block_size - place);
       std::copy_n(part.begin(), count, block_.begin() + place);
       size_ += count;
       part.remove_prefix(count);
