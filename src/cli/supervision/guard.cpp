@@ -121,8 +121,10 @@ class Watch {
   void start_watching() {
     is_watching_ = true;
     record_.begin(session_, memory_.begin());
-    if (!is_dlock_there()) return;  // another process may have the pid by now
     command_ = static_cast<int>(::syscall(SYS_pidfd_open, memory_.group.load(), 0U));
+    // Asked after that, since the guard may be stopped at any time: while dlock was there, the
+    // command had its pid. Later another process may have it.
+    if (command_ >= 0 && !is_dlock_there()) ::close(std::exchange(command_, -1));
   }
 
   void on_timer() {
