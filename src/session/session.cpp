@@ -88,9 +88,7 @@ Session::~Session() {
       loop_.wait_until(lock, settled_, deadline);
     }
     topology_.abandon();
-    router_.withdraw(runtime::now());
-    carry_out();
-    loop_.flush();
+    withdraw();
     loop_.end_background();
   }
   loop_.join_background();
@@ -106,6 +104,8 @@ void Session::close() {
     const Lock lock{loop_};
     is_closed_ = true;
     close_all();
+    // Another thread may drop the session, and come to that only after the end of main().
+    if (router_.idle()) withdraw();
     loop_.recheck_sleep();
     for (const auto& [make, companion] : companions_) companions.push_back(companion.get());
     replication = replication_.get();
@@ -119,6 +119,13 @@ void Session::close() {
 void Session::close_all() {
   router_.close(runtime::now());
   carry_out();
+}
+
+// Nothing of this client is left on the server then.
+void Session::withdraw() {
+  router_.withdraw(runtime::now());
+  carry_out();
+  loop_.flush();
 }
 
 core::GroupId Session::group_of(std::string_view name) {

@@ -189,6 +189,7 @@ class Session final : private EventLoop::Work {
   void wait_for_all(Lock& lock, std::vector<Call>& calls);
 
   void close_all();
+  void withdraw();
   void carry_out(EventLoop::Write write);
 
   // actions.cpp: the work of the event loop.

@@ -42,6 +42,16 @@ class Lifetime : public ClientTest {
   }
 };
 
+// A thread that is about to drop the last reference may do so only after the end of main().
+TEST_F(Lifetime, AClientThatIsDestroyedIsNoLongerRegisteredWhoeverStillRefersToIt) {
+  std::optional<Client> client{std::in_place, server.url()};
+  Mutex{*client, "m"}.acquire().release();
+  EXPECT_EQ(registered().size(), 1U);
+  const auto kept = client->state();
+  client.reset();
+  EXPECT_TRUE(eventually([&] { return registered().empty(); }));
+}
+
 TEST_F(Lifetime, ALeaseOutlivesItsClientAndIsRenewed) {
   std::optional<Client> client{std::in_place, server.url()};
   Client there{server.url()};

@@ -214,7 +214,7 @@ void Engine::close(Instant now) {
 }
 
 void Engine::withdraw(Instant now) {
-  if (link_.is_connected()) {
+  if (link_.is_connected() && link_.take_enrolled()) {
     send(now, {Verb::withdraw, false, {registration_key(settings_.client)}, {}}, {});
   }
 }

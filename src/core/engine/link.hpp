@@ -82,6 +82,8 @@ class Link {
   void on_watch_refused() { may_watch_ = false; }
   [[nodiscard]] bool may_watch() const { return may_watch_; }
   void on_enrolled(Instant now) { enrolled_ = now; }
+  /// Whether the client is registered by this connection; it is not afterwards.
+  [[nodiscard]] bool take_enrolled() { return std::exchange(enrolled_, std::nullopt).has_value(); }
   /// When to renew this client's registration; none without a connection.
   [[nodiscard]] std::optional<Instant> enroll_at() const;
 

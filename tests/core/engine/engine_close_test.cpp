@@ -44,12 +44,17 @@ TEST(EngineClose, NobodyCanWaitAnyMore) {
   script.expect_idle();
 }
 
-TEST(EngineClose, TheRegistrationIsWithdrawnIfTheServerIsThere) {
+TEST(EngineClose, TheRegistrationIsWithdrawnOnceIfTheServerIsThere) {
   EngineScript script;
   script.withdraw();
   script.expect({"withdraw"});
   script.reply("1");
+  script.withdraw();
   script.expect({});
+}
+
+TEST(EngineClose, NoRegistrationIsWithdrawnWithoutAConnection) {
+  EngineScript script;
   script.on_disconnected();
   script.withdraw();
   script.expect({});
