@@ -16,6 +16,7 @@ import machine
 import peers
 import plot
 import table
+from awake import Awake
 from context import Context
 from placement import SERVER_CPU
 from results import Results
@@ -94,7 +95,24 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = parse_arguments()
     started = time.monotonic()
-    results = Results()
+    with Awake() as awake:
+        results = Results(awake.cpu_ns)
+        about = measure(arguments, results)
+    about.update(mode="quick" if arguments.quick else "full", rounds=arguments.rounds,
+                 cases=arguments.cases, missing=results.missing, notes=results.notes,
+                 placement=results.placement(), others_percent=results.neighbours.percent(),
+                 minutes=round((time.monotonic() - started) / 60, 1))
+    (arguments.output / "run.json").write_text(json.dumps(about, indent=1) + "\n")
+    rows = results.rows()
+    for drawn in plot.draw_all(rows, arguments.output):
+        say(f"drawn: {drawn}")
+    print(table.as_text(rows, about))
+    print("\n" + table.aligned("Aims", *aims.table_of(rows)[1:]))
+    say(f"written: {arguments.output / 'results.json'}")
+
+
+def measure(arguments, results):
+    """All cases on all servers; returns what they were run on."""
     commands = find_drivers(arguments, results)
     about = {**machine.describe(commands), "servers": {}}
     letters = arguments.cases
@@ -108,17 +126,7 @@ def main():
             results.missing[name] = str(problem)
     if not about["servers"]:
         sys.exit("bench: no server is installed")
-    about.update(mode="quick" if arguments.quick else "full", rounds=arguments.rounds,
-                 cases=arguments.cases, missing=results.missing, notes=results.notes,
-                 placement=results.placement(), others_percent=results.neighbours.percent(),
-                 minutes=round((time.monotonic() - started) / 60, 1))
-    (arguments.output / "run.json").write_text(json.dumps(about, indent=1) + "\n")
-    rows = results.rows()
-    for drawn in plot.draw_all(rows, arguments.output):
-        say(f"drawn: {drawn}")
-    print(table.as_text(rows, about))
-    print("\n" + table.aligned("Aims", *aims.table_of(rows)[1:]))
-    say(f"written: {arguments.output / 'results.json'}")
+    return about
 
 
 if __name__ == "__main__":

@@ -13,10 +13,12 @@ import unittest
 
 SOURCE = pathlib.Path(os.environ["DLOCK_SOURCE_DIR"])
 BUILD = pathlib.Path(os.environ["DLOCK_BUILD_DIR"])
-sys.path.insert(0, str(SOURCE / "bench"))
+sys.path[:0] = [str(SOURCE / "bench"), str(SOURCE / "tests/support")]
 
 import placement  # noqa: E402
+from awake import Awake  # noqa: E402
 from context import TRIES, Context  # noqa: E402
+from eventually import eventually  # noqa: E402
 from neighbours import Neighbours  # noqa: E402
 from results import Results  # noqa: E402
 from server import Server  # noqa: E402
@@ -56,11 +58,21 @@ class Watching(unittest.TestCase):
         self.assertEqual(self.watch.cores(), {OTHER})
 
 
+class Cores(unittest.TestCase):
+    def test_they_are_kept_awake_by_loops_that_give_way(self):
+        with Awake() as awake:
+            before = awake.cpu_ns()
+            self.assertEqual([(os.sched_getaffinity(loop.pid), os.sched_getscheduler(loop.pid)) for loop in awake.loops],
+                             [({core}, os.SCHED_IDLE) for core in placement.ALLOWED])
+            self.assertTrue(eventually(lambda: awake.cpu_ns() > before))
+        self.assertEqual([loop.poll() for loop in awake.loops], [-signal.SIGKILL] * len(placement.ALLOWED))
+
+
 class Others(unittest.TestCase):
     BURN = "import time\nwhile time.process_time() < 0.2: pass"
 
-    def percent(self, own_ns):
-        neighbours = Neighbours()
+    def percent(self, own_ns, helpers_ns=lambda: 0):
+        neighbours = Neighbours(helpers_ns)
         with neighbours.watched(own_ns):
             begin = time.monotonic()
             subprocess.run([sys.executable, "-c", self.BURN], check=True)
@@ -73,6 +85,7 @@ class Others(unittest.TestCase):
 
     def test_what_the_benchmark_used_is_its_own(self):
         self.assertEqual(self.percent(lambda: 100 * time.monotonic_ns())[0], 0)
+        self.assertEqual(self.percent(lambda: 0, lambda: 100 * time.monotonic_ns())[0], 0)
 
 
 class Rounds(unittest.TestCase):
