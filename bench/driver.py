@@ -30,7 +30,7 @@ ARM_LIMIT = 300  # seconds; a hundred thousand leases, or a Java machine on a bu
 _libc = ctypes.CDLL(None)
 
 
-def die_with_parent():
+def _die_with_parent():
     _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
@@ -51,7 +51,7 @@ class Driver:
         environment = {**os.environ, "BENCH_SERVER_CPU": str(placement.SERVER_CPU)}
         self._process = subprocess.Popen(
             [*map(str, command), server.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self._errors, env=environment, preexec_fn=die_with_parent, bufsize=0)
+            stderr=self._errors, env=environment, preexec_fn=_die_with_parent, bufsize=0)
         self.pid = self._process.pid
         self._name = pathlib.Path(command[0]).name
         placement.pin(self.pid, cpu)

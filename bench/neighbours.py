@@ -20,19 +20,16 @@ def busy_ns():
 
 
 class Neighbours:
-    def __init__(self, helpers_ns=lambda: 0):
-        self._helpers_ns = helpers_ns
+    def __init__(self):
         self._others = 0
         self._all = 0
 
     @contextlib.contextmanager
     def watched(self, own_ns):
-        """`own_ns` says how much CPU time the measured processes, and this one, have used by now."""
-        def ours():
-            return own_ns() + self._helpers_ns()
-        begin, busy, own = time.monotonic_ns(), busy_ns(), ours()
+        """`own_ns` says how much CPU time the benchmark's own processes have used by now."""
+        begin, busy, own = time.monotonic_ns(), busy_ns(), own_ns()
         yield
-        self._others += busy_ns() - busy - (ours() - own)
+        self._others += busy_ns() - busy - (own_ns() - own)
         self._all += (time.monotonic_ns() - begin) * len(ALLOWED)
 
     def percent(self):

@@ -24,14 +24,13 @@ def unit_of(metric):
 
 
 class Results:
-    def __init__(self, helpers_ns=lambda: 0):
-        """`helpers_ns` says how much CPU time processes of the benchmark have used that run all the time."""
+    def __init__(self):
         self._values = {}  # (server, case, subject, workers, metric) -> values of the rounds
         self.server = "redis"  # on which the rounds are run from now on
         self.missing = {}  # subject -> why
         self.notes = []
         self.cores = {}  # placement -> whose threads -> the cores on which they ran
-        self.neighbours = Neighbours(helpers_ns)
+        self.neighbours = Neighbours()
         self.strayed = 0  # runs in which a thread ran elsewhere, so that they were repeated
 
     def add(self, case, subject, workers, **metrics):

@@ -95,12 +95,12 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = parse_arguments()
     started = time.monotonic()
+    results = Results()
     with Awake() as awake:
-        results = Results(awake.cpu_ns)
         about = measure(arguments, results)
     about.update(mode="quick" if arguments.quick else "full", rounds=arguments.rounds,
                  cases=arguments.cases, missing=results.missing, notes=results.notes,
-                 placement=results.placement(), others_percent=results.neighbours.percent(),
+                 placement=f"{results.placement()}; {awake.in_words()}", others_percent=results.neighbours.percent(),
                  minutes=round((time.monotonic() - started) / 60, 1))
     (arguments.output / "run.json").write_text(json.dumps(about, indent=1) + "\n")
     rows = results.rows()
