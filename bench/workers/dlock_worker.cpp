@@ -1,5 +1,7 @@
 // dlock itself: threads that take turns, by one client or by one each, and leases that are held.
 #include <atomic>
+#include <chrono>
+#include <cstdlib>
 #include <dlock/dlock.hpp>
 #include <iostream>
 
@@ -12,7 +14,13 @@ namespace {
 class Threads : public Run {
  public:
   Threads(const Server& server, const Start& start, int clients) : start_(start) {
-    for (int i = 0; i < clients; ++i) clients_.push_back(std::make_unique<Client>(server.url));
+    ClientOptions options;
+    if (const char* const busy_poll = std::getenv("BENCH_BUSY_POLL_US")) {
+      options.busy_poll = std::chrono::microseconds{std::atoi(busy_poll)};
+    }
+    for (int i = 0; i < clients; ++i) {
+      clients_.push_back(std::make_unique<Client>(server.url, options));
+    }
     for (int worker = 0; worker < clients; ++worker) {
       const DistributedLock warm{client_of(worker), start.warm_name(worker), {.ttl = start.ttl}};
     }

@@ -182,6 +182,8 @@ typedef struct dlock_client_options {
   int64_t credentials_to_queue; /**< not zero: the questions come as DLOCK_EVENT_LOGIN events of
                                    `queue`, in place of calls of `credentials`; their context is the
                                    number in `credentials_context` */
+  int64_t busy_poll_us; /**< how long a call looks for a reply before its thread sleeps, 1 to 1000;
+                           25, -1: not at all */
 } dlock_client_options;
 
 /** Makes a client; does not connect. `url`: as of the C++ library, README.md has the forms. NULL:

@@ -1,6 +1,7 @@
 // dlock_client.
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -29,6 +30,9 @@ ClientOptions client_options(const dlock_client_options& from,
   options.safety_margin = c::span_of(from.safety_margin_ms);
   options.patience =
       from.patience_ms < 0 ? Span{} : Span{c::span_of(from.patience_ms).value_or(options.patience)};
+  if (from.busy_poll_us != 0) {
+    options.busy_poll = std::chrono::microseconds{std::max<std::int64_t>(from.busy_poll_us, 0)};
+  }
   options.prefix = from.prefix != nullptr ? from.prefix : "";
   options.label = from.label != nullptr ? from.label : "";
   if (from.log != nullptr) {

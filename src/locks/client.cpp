@@ -11,6 +11,7 @@
 namespace dlock {
 namespace {
 
+using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 // The longest span of an option: far beyond sense, but no sum of such spans overflows.
@@ -37,6 +38,9 @@ void check(const ClientOptions& options) {
   }
   if (options.slow_wait && !is_timeout(*options.slow_wait)) {
     throw_error(errc::usage, "slow_wait must be longer than zero and at most a year");
+  }
+  if (options.busy_poll < microseconds::zero() || options.busy_poll > milliseconds{1}) {
+    throw_error(errc::usage, "busy_poll must be from zero to 1 ms");
   }
   if (!is_margin(options.safety_margin.value_or(milliseconds::zero()))) {
     throw_error(errc::usage, "safety_margin must be from zero to a year");

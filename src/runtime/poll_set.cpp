@@ -5,6 +5,8 @@
 
 #include <chrono>
 
+#include "runtime/clock.hpp"
+
 namespace dlock::runtime {
 
 void PollSet::clear() {
@@ -25,12 +27,26 @@ void PollSet::wait(EventFd& wake, std::optional<core::Duration> length) {
     span.tv_sec = seconds.count();
     span.tv_nsec = (*length - seconds).count();
   }
+  poll(wake, length ? &span : nullptr);
+}
+
+bool PollSet::look(EventFd& wake, core::Duration length) {
+  const ::timespec none{};
+  const auto end = now() + length;
+  while (!poll(wake, &none)) {
+    if (now() >= end) return false;
+  }
+  return true;
+}
+
+bool PollSet::poll(EventFd& wake, const ::timespec* span) {
   fds_.push_back({wake.fd(), POLLIN, 0});
-  const int ready = ::ppoll(fds_.data(), fds_.size(), length ? &span : nullptr, nullptr);
+  const int ready = ::ppoll(fds_.data(), fds_.size(), span, nullptr);
   const bool is_woken = ready > 0 && fds_.back().revents != 0;
   fds_.pop_back();
   is_any_ready_ = ready > 0;
   if (is_woken) wake.clear();
+  return is_any_ready_;
 }
 
 void PollSet::expect_input() {

@@ -28,6 +28,10 @@ class PollSet {
   /// Sleeps until a descriptor is ready, `wake` is notified, which it then clears, or `length` is
   /// over; none: no limit. A cancellation point.
   void wait(EventFd& wake, std::optional<core::Duration> length);
+  /// Looks whether a descriptor is ready or `wake` is notified, again and again for `length`.
+  /// Returns whether it found something; then it is as after `wait`. A cancellation point. It never
+  /// yields its core: that would be to a busy thread for milliseconds.
+  [[nodiscard]] bool look(EventFd& wake, core::Duration length);
   /// In place of `wait`, where there is no need to know which descriptors have input: all may.
   void expect_input();
 
@@ -39,6 +43,8 @@ class PollSet {
   }
 
  private:
+  bool poll(EventFd& wake, const ::timespec* span);
+
   std::vector<::pollfd> fds_;
   std::vector<Source> sources_;
   bool is_any_ready_ = false;

@@ -50,6 +50,7 @@ void EventLoop::Lock::unlock() {
 // --- callers ------------------------------------------------------------------------------------
 
 void EventLoop::wait(Lock& lock, Waiter& waiter) {
+  busy_poll_.begin_call();
   while (!waiter.is_answered_) {
     if (leader_ == nullptr) {
       lead(lock, waiter);
@@ -280,12 +281,20 @@ void EventLoop::poll_once(Lock& lock, std::optional<core::Instant> until, Role r
       until ? std::optional{std::max(core::Duration::zero(), *until - start)} : std::nullopt;
   poller.asleep_until = until.value_or(core::Instant::max());
   const bool is_cancellable = is_leader && leader_->is_cancellable_;
+  const bool may_look = is_leader && followers_.empty() && work_.awaits_replies();
+  const auto looks = std::min(may_look ? busy_poll_.next() : core::Duration::zero(),
+                              length.value_or(core::Duration::max()));
+  bool has_found = false;
+  const auto sleep = [&] {
+    has_found = looks > core::Duration::zero() && poller.set.look(poller.wake, looks);
+    if (!has_found) poller.set.wait(poller.wake, length);
+  };
   lock.unlock();
   if (is_cancellable) {
     const auto cancellation = lock.own_cancellation();
-    poller.set.wait(poller.wake, length);
+    sleep();
   } else {
-    poller.set.wait(poller.wake, length);
+    sleep();
   }
   lock.lock();
   poller.asleep_until.reset();
@@ -298,6 +307,7 @@ void EventLoop::poll_once(Lock& lock, std::optional<core::Instant> until, Role r
       if (poller.set.has_room(i)) is_unwritten_ = true;
     }
     serve(poller.set);
+    if (looks > core::Duration::zero()) busy_poll_.note(has_found && leader_->is_answered_);
   } else if (is_unwritten_) {
     flush();
     work_.carry_out();

@@ -7,6 +7,7 @@
 //                sleeps until its answer is there, in one of two states:
 //                  leading    It polls all sockets, hands every answer to whom it belongs, and runs
 //                             the timers. At most one caller leads: the first that has to sleep.
+//                             Before it sleeps it may look for a while (`BusyPoll`).
 //                  following  It sleeps in the `WakeSet` while another caller leads.
 //   background   One thread of the client. It serves the sockets and timers when no caller leads:
 //                renewals, losses, reconnects, pushed grants, asynchronous calls. Its states:
@@ -73,6 +74,7 @@
 #include <vector>
 
 #include "core/wire/time.hpp"
+#include "runtime/busy_poll.hpp"
 #include "runtime/callbacks.hpp"
 #include "runtime/cancellation.hpp"
 #include "runtime/event_fd.hpp"
@@ -104,6 +106,8 @@ class EventLoop {
     /// Whether there is output, and each server for which there is some owes a reply to a command
     /// that was written.
     [[nodiscard]] virtual bool servers_owe_replies() const = 0;
+    /// Whether a server owes a reply.
+    [[nodiscard]] virtual bool awaits_replies() const = 0;
     /// Gives all sockets their output.
     virtual void flush() = 0;
 
@@ -177,8 +181,10 @@ class EventLoop {
     bool is_locked_ = false;
   };
 
-  /// `callbacks` runs the handlers. Both must outlive the loop.
-  EventLoop(Work& work, runtime::Callbacks& callbacks) : work_(work), callbacks_(callbacks) {}
+  /// `callbacks` runs the handlers. Both must outlive the loop. `busy_poll`: how long a caller
+  /// looks for a reply before it sleeps.
+  EventLoop(Work& work, runtime::Callbacks& callbacks, core::Duration busy_poll)
+      : work_(work), callbacks_(callbacks), busy_poll_(busy_poll) {}
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
   ~EventLoop() = default;
@@ -263,7 +269,8 @@ class EventLoop {
 
   Waiter* leader_ = nullptr;
   std::uint64_t leads_ = 0;  ///< how often a caller began to lead
-  core::Instant led_at_;     ///< when a caller last led, or a visitor was at hand
+  runtime::BusyPoll busy_poll_;
+  core::Instant led_at_;  ///< when a caller last led, or a visitor was at hand
   std::list<Waiter*> followers_;
   runtime::WakeSet sleepers_;
   /// Callers that were woken and do not run yet: they are likely to have something to write.

@@ -59,7 +59,7 @@ core::Router::Settings router_settings(const StoreConfig& config) {
 
 Session::Session(redis::Endpoint endpoint, ClientOptions options)
     : config_(std::move(endpoint), std::move(options)),
-      loop_(*this, callbacks_),
+      loop_(*this, callbacks_, config_.options.busy_poll),
       router_(router_settings(config_)),
       topology_(config_, router_, loop_,
                 [this](LogLevel level, std::string text) { log(level, std::move(text)); }),

@@ -207,6 +207,7 @@ class Session final : private EventLoop::Work {
   [[nodiscard]] bool servers_owe_replies() const override {
     return topology_.servers_owe_replies();
   }
+  [[nodiscard]] bool awaits_replies() const override { return topology_.awaits_replies(); }
   void flush() override { topology_.flush(); }
 
   bool perform_actions();

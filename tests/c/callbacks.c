@@ -167,6 +167,13 @@ void longest_times(void) {
 
   dlock_latch* latch = NULL;
   dlock_barrier* barrier = NULL;
+  static const int64_t busy_polls[] = {INT64_MIN, -1, 0, 1, 1000, 1001, INT64_MAX};
+  for (size_t i = 0; i < sizeof busy_polls / sizeof *busy_polls; i++) {
+    const dlock_client_options options = {.size = sizeof options, .busy_poll_us = busy_polls[i]};
+    dlock_client* made = NULL;
+    CHECK(dlock_client_new(NULL, &options, &made) == (i < 5 ? DLOCK_OK : DLOCK_USAGE));
+    dlock_client_free(made);
+  }
   static const int64_t in_options[] = {INT64_MAX, INT64_MIN, -1};
   for (size_t i = 0; i < sizeof in_options / sizeof *in_options; i++) {
     const int64_t ms = in_options[i];

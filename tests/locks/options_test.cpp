@@ -116,6 +116,11 @@ TEST_F(Options, MarginsMustMakeSense) {
     EXPECT_EQ(client_with({.safety_margin = span}), errc::usage) << span.count();
   }
   EXPECT_EQ(client_with({.patience = -1ms}), errc::usage);
+  for (const std::chrono::microseconds span : {std::chrono::microseconds::min(), -1us, 1001us}) {
+    EXPECT_EQ(client_with({.busy_poll = span}), errc::usage) << span.count();
+  }
+  EXPECT_EQ(client_with({.busy_poll = 0ms}), errc{});
+  EXPECT_EQ(client_with({.busy_poll = 1ms}), errc{});
   EXPECT_EQ(client_with({.drift_rate = 0, .drift_floor = 0ms, .safety_margin = 0ms}), errc{});
 }
 
