@@ -1,12 +1,11 @@
 // Mailbox: where the answers of asynchronous calls wait for an event loop of Python.
 #pragma once
 
-#include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdint>
 #include <dlock/dlock.hpp>
+#include <dlock/visitor.hpp>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -29,27 +28,20 @@ struct Answer {
   std::int64_t place = 0;  ///< in the queue, of a wait that ran out
 };
 
-/// Thread-safe. It needs no GIL, so the thread that adds an answer waits for no thread of Python.
+/// Thread-safe. It needs no GIL, so a thread that adds an answer waits for no thread of Python.
 class Inbox {
  public:
-  Inbox() : descriptor_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    if (descriptor_ < 0) throw std::system_error{errno, std::generic_category(), "eventfd"};
-  }
-  ~Inbox() { ::close(descriptor_); }
+  /// `reader` takes the answers. It must live until `close`.
+  explicit Inbox(detail::Visitor& reader) : reader_(reader) {}
   Inbox(const Inbox&) = delete;
   Inbox& operator=(const Inbox&) = delete;
-
-  /// Is readable while there are answers that were not taken.
-  [[nodiscard]] int descriptor() const noexcept { return descriptor_; }
 
   void add(Answer answer) {
     {
       const std::lock_guard lock{mutex_};
       if (!is_closed_) {
         answers_.push_back(std::move(answer));
-        if (answers_.size() > 1) return;
-        const std::uint64_t one = 1;
-        static_cast<void>(!::write(descriptor_, &one, sizeof one));
+        reader_.wake();
         return;
       }
     }
@@ -58,8 +50,6 @@ class Inbox {
 
   [[nodiscard]] std::vector<Answer> take() {
     const std::lock_guard lock{mutex_};
-    std::uint64_t count = 0;
-    static_cast<void>(!::read(descriptor_, &count, sizeof count));
     return std::exchange(answers_, {});
   }
 
@@ -83,7 +73,7 @@ class Inbox {
     }
   }
 
-  const int descriptor_;
+  detail::Visitor& reader_;
   std::mutex mutex_;
   std::vector<Answer> answers_;
   bool is_closed_ = false;
@@ -96,36 +86,59 @@ class PyMailbox {
   ~PyMailbox() {
     if (::getpid() != process_) return;  // its parent's, whose threads may have locked it
     const WithoutGil without_gil;
-    inbox->close();
+    inbox_->close();
+    visitor_.reset();
   }
   PyMailbox(const PyMailbox&) = delete;
   PyMailbox& operator=(const PyMailbox&) = delete;
 
   /// A list of `(number, lease, code, message, place)`.
-  [[nodiscard]] nb::list take() const {
+  [[nodiscard]] nb::list take() {
+    std::vector<Answer> answers;
+    {
+      const WithoutGil without_gil;
+      visitor_->take();
+      answers = inbox_->take();
+    }
     nb::list all;
-    for (auto& answer : inbox->take()) {
+    for (auto& answer : answers) {
       auto lease = answer.lease ? std::make_unique<PyLease>(std::move(*answer.lease)) : nullptr;
       all.append(nb::make_tuple(answer.number, nb::cast(std::move(lease)), answer.error.value(),
                                 answer.what, answer.place));
     }
     return all;
   }
-  [[nodiscard]] int descriptor() const noexcept { return inbox->descriptor(); }
+  [[nodiscard]] int descriptor() const noexcept { return visitor_->descriptor(); }
 
-  const std::shared_ptr<Inbox> inbox = std::make_shared<Inbox>();
+  /// Begins to acquire; the answer, a lease or an error, has `number`. Without the GIL.
+  void acquire(const LeaseSource& from, Limit limit, std::uint64_t number,
+               const std::stop_token& stop) {
+    visitor_->acquire(
+        from, limit,
+        [inbox = inbox_, number](AcquireResult result) {
+          inbox->add({number, std::move(result.lease), result.error, std::move(result.what),
+                      result.place});
+        },
+        stop);
+  }
+  /// Gives `lease` back; the answer has `number`. Without the GIL.
+  void release(Lease lease, std::uint64_t number) {
+    visitor_->release(std::move(lease), [inbox = inbox_, number](std::error_code error) {
+      inbox->add({number, {}, error, error ? error.message() : std::string{}});
+    });
+  }
 
  private:
   const ::pid_t process_ = ::getpid();
+  std::optional<detail::Visitor> visitor_{std::in_place};
+  const std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>(*visitor_);
 };
 
 /// Gives `lease` back; the answer has `number`.
-inline void release_into(PyLease& lease, const PyMailbox& mailbox, std::uint64_t number) {
+inline void release_into(PyLease& lease, PyMailbox& mailbox, std::uint64_t number) {
   auto handle = lease.take();
   const WithoutGil without_gil;
-  async_release(std::move(handle), [inbox = mailbox.inbox, number](std::error_code error) {
-    inbox->add({number, {}, error, error ? error.message() : std::string{}});
-  });
+  mailbox.release(std::move(handle), number);
 }
 
 }  // namespace dlock::python

@@ -70,16 +70,10 @@ class PyLeaseSource {
   }
 
   /// The answer, a lease or an error, comes into the mailbox.
-  void start(std::optional<std::int64_t> limit_ms, const PyMailbox& mailbox, std::uint64_t number,
+  void start(std::optional<std::int64_t> limit_ms, PyMailbox& mailbox, std::uint64_t number,
              const PyStop& stop) {
     const WithoutGil without_gil;
-    start_wait(
-        limit_of(limit_ms),
-        [inbox = mailbox.inbox, number](AcquireResult result) {
-          inbox->add({number, std::move(result.lease), result.error, std::move(result.what),
-                      result.place});
-        },
-        stop.token());
+    mailbox.acquire(source_, limit_of(limit_ms), number, stop.token());
   }
 
  private:

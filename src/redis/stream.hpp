@@ -51,9 +51,10 @@ class Stream {
   }
   /// Whether the socket has something to read.
   [[nodiscard]] bool has_input() const;
-  /// Puts the socket into `set`, under `number`, until it is closed.
+  /// Puts the socket into `set`, under `number`, until it is closed; null: takes it out.
   void show_in(std::shared_ptr<runtime::ReadySockets> set, std::uint64_t number) {
-    place_ = {std::move(set), fd(), number};
+    place_ = {};
+    if (set) place_ = {std::move(set), fd(), number};
   }
   /// Writes what the socket takes. False: see `problem`.
   bool flush();

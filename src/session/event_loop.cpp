@@ -154,16 +154,19 @@ void EventLoop::answer(Waiter& waiter) {
 
 // --- a visitor ----------------------------------------------------------------------------------
 
-void EventLoop::expect_visits(std::shared_ptr<runtime::ReadySockets> set, std::uint64_t number) {
+bool EventLoop::expect_visits(std::shared_ptr<runtime::ReadySockets> set, std::uint64_t number) {
   const Lock lock{*this};
+  if (set && visitor_) return false;
   visitor_ = std::move(set);
   visitor_number_ = number;
   is_visited_ = false;
+  work_.show_sockets();
   if (is_unwritten_) {
     flush();
     work_.carry_out();
   }
   recheck_sleep();
+  return true;
 }
 
 void EventLoop::visit() {

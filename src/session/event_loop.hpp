@@ -93,6 +93,8 @@ class EventLoop {
     [[nodiscard]] virtual bool is_idle() const = 0;
     [[nodiscard]] virtual std::optional<core::Instant> next_timer() const = 0;
     virtual void add_sockets(runtime::PollSet& into) const = 0;
+    /// Shows the sockets of the connections that there are to the visitor, or to none any more.
+    virtual void show_sockets() = 0;
     /// Takes the input of the sockets that are ready and the results of background tasks, runs the
     /// timers that are due, and carries out what follows.
     virtual void serve(const runtime::PollSet& ready) = 0;
@@ -189,9 +191,9 @@ class EventLoop {
   EventLoop& operator=(const EventLoop&) = delete;
   ~EventLoop() = default;
 
-  /// A visitor will poll the sockets of new connections by `set`, under `number`, and call `visit`.
-  /// Null: it will not any more.
-  void expect_visits(std::shared_ptr<runtime::ReadySockets> set, std::uint64_t number);
+  /// A visitor will poll the sockets by `set`, under `number`, and call `visit`. Null: it will not
+  /// any more. False: another one does.
+  bool expect_visits(std::shared_ptr<runtime::ReadySockets> set, std::uint64_t number);
   /// The visitor has seen that there is input. It takes that, runs the timers that are due, and
   /// carries out what follows. Does not sleep. Without the mutex.
   void visit();
@@ -200,10 +202,10 @@ class EventLoop {
 
   // With the mutex held:
 
-  /// Lets the visitor poll a new connection, if there is a visitor.
+  /// Lets the visitor poll a connection, if there is a visitor.
   template <class Connection>
   void show_visitor(Connection& connection) const {
-    if (visitor_) connection.show_in(visitor_, visitor_number_);
+    connection.show_in(visitor_, visitor_number_);
   }
   /// Starts the background thread, if it does not run. Throws std::system_error.
   void ensure_background();

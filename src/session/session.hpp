@@ -70,8 +70,8 @@ class Session final : private EventLoop::Work {
   [[nodiscard]] core::GroupId group_of(std::string_view name);
 
   /// A thread with an event loop of its own polls the sockets: `EventLoop::expect_visits`.
-  void expect_visits(std::shared_ptr<runtime::ReadySockets> set, std::uint64_t number) {
-    loop_.expect_visits(std::move(set), number);
+  bool expect_visits(std::shared_ptr<runtime::ReadySockets> set, std::uint64_t number) {
+    return loop_.expect_visits(std::move(set), number);
   }
   void visit() { loop_.visit(); }
   void end_visit() { loop_.end_visit(); }
@@ -198,6 +198,7 @@ class Session final : private EventLoop::Work {
   }
   [[nodiscard]] std::optional<core::Instant> next_timer() const override;
   void add_sockets(runtime::PollSet& into) const override { topology_.add_sockets(into); }
+  void show_sockets() override { topology_.show_sockets(); }
   void serve(const runtime::PollSet& ready) override;
   void carry_out() override { carry_out(EventLoop::Write::now); }
   [[nodiscard]] bool wants_write() const override { return topology_.wants_write(); }

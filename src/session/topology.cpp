@@ -113,6 +113,14 @@ void Topology::note_unanswered(core::ServerId server) {
 
 // --- work of the loop ---------------------------------------------------------------------------
 
+void Topology::show_sockets() {
+  for (const auto& link : links_) {
+    if (link->connection) {
+      loop_.show_visitor(*link->connection);
+    }
+  }
+}
+
 void Topology::add_sockets(runtime::PollSet& into) const {
   for (std::size_t i = 0; i < links_.size(); ++i) {
     if (const auto& connection = links_[i]->connection) {

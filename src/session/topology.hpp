@@ -57,6 +57,7 @@ class Topology {
 
   // The work of the loop:
   void add_sockets(runtime::PollSet& into) const;
+  void show_sockets();
   /// Takes the results of background tasks, and the input of sockets that are ready.
   void serve(const runtime::PollSet& ready);
   /// When a background task counts as failed; `Instant::max()`: none runs.

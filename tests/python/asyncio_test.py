@@ -3,6 +3,9 @@
 import asyncio
 import logging
 import os
+import resource
+import threading
+import time
 import unittest
 from unittest import mock
 
@@ -117,6 +120,79 @@ class Asyncio(PackageCase):
         with mock.patch.object(Mailbox, "_take", counted):
             self.run_async(main())
         self.assertLess(len(wake_ups), 64)
+
+    def test_each_call_wakes_one_thread(self):
+        def switches():
+            return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+
+        async def pairs(count):
+            for _ in range(count):
+                async with AsyncDistributedLock(self.redis, lock_name="job"):
+                    pass
+
+        async def main():
+            await pairs(20)
+            each = float("inf")  # at best: the machine may be busy
+            for _ in range(5):
+                before = switches()
+                await pairs(100)
+                each = min(each, (switches() - before) / 200)
+            self.assertLess(each, 1.5)  # the loop reads from the server itself
+
+        Mutex(self.redis, "job").acquire().release()  # also where the connection was there before it
+        for _ in range(2):  # another loop too
+            self.run_async(main())
+
+    def test_a_loop_with_no_calls_under_way_is_not_woken_for_other_threads(self):
+        wake_ups = []
+        take = Mailbox._take
+
+        def counted(mailbox):
+            wake_ups.append(mailbox)
+            take(mailbox)
+
+        def use():
+            for _ in range(100):
+                Mutex(self.redis, "job").acquire().release()
+
+        async def main():
+            async with AsyncDistributedLock(self.redis, lock_name="other"):
+                pass
+            wake_ups.clear()
+            await asyncio.to_thread(use)
+            self.assertLess(len(wake_ups), 10)
+            async with AsyncDistributedLock(self.redis, lock_name="other"):
+                pass  # it reads again
+
+        with mock.patch.object(Mailbox, "_take", counted):
+            self.run_async(main())
+
+    def test_two_loops_share_a_connection_and_one_may_be_busy(self):
+        is_busy, is_over = threading.Event(), threading.Event()
+
+        async def pairs(name, count):
+            for _ in range(count):
+                async with AsyncDistributedLock(self.redis, lock_name=name):
+                    pass
+
+        async def be_busy():
+            task = asyncio.create_task(pairs("a", 50))
+            await pairs("b", 10)
+            is_busy.set()
+            is_over.wait(LONG)  # the loop stands still, with a call under way
+            await task
+
+        busy = threading.Thread(target=self.run_async, args=(be_busy(),))
+        busy.start()
+        try:
+            self.assertTrue(is_busy.wait(LONG))
+            began = time.monotonic()
+            self.run_async(pairs("c", 20))
+            self.assertLess(time.monotonic() - began, LONG / 2)
+        finally:
+            is_over.set()
+            busy.join()
+        self.assertFalse(self.redis.exists("a", "b", "c"))
 
     def test_the_family_can_be_awaited(self):
         async def main():

@@ -11,7 +11,7 @@ BUILD = pathlib.Path(os.environ["DLOCK_BUILD_DIR"])
 LIBRARY = BUILD / "libdlock.so.1"
 # Public headers call these functions of the library's own classes.
 INSIDE = re.compile(
-    r"dlock::(detail|core|local_server|redis|runtime|script|c)::(?!end_once|throw_release_error)")
+    r"dlock::(detail|core|local_server|redis|runtime|script|c)::(?!end_once|throw_release_error|Visitor::)")
 
 
 def output_of(*command):
