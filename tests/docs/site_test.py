@@ -116,7 +116,7 @@ class Site(unittest.TestCase):
         for example in (SOURCE / "examples").glob("*.[cps]*"):
             self.assertIn("".join(example.read_text().split()), text_of(self.page_of(example)))
         for header in (SOURCE / "include/dlock").glob("*.h*"):
-            if header.name == "until.hpp":  # for the library's own headers
+            if header.name in ("until.hpp", "visitor.hpp"):  # for our own headers and packages
                 continue
             page = self.page_of(header)
             text = re.sub(r"^namespace detail {.*?^}", "", header.read_text(), flags=re.M | re.S)
