@@ -17,8 +17,9 @@ Measured = collections.namedtuple(
 
 
 class Context:
-    def __init__(self, server, results, commands, directory, wanted):
-        """`commands`: how to run the drivers that there are. `wanted`: the arguments of run.py."""
+    def __init__(self, server, results, commands, directory, wanted, distance=None):
+        """`commands`: how to run the drivers that there are. `wanted`: the arguments of run.py.
+        `distance`: how far apart the cores are; none: that does not matter."""
         self.server = server
         self.results = results
         self.directory = directory
@@ -28,6 +29,7 @@ class Context:
         self.times_only = wanted.times_only
         self._subjects = wanted.subjects
         self._commands = commands
+        self._distance = distance
         self._fleets = {}
         self._number = 0
 
@@ -115,20 +117,29 @@ class Context:
         return f"bench-{self._number}"
 
     def measure(self, subject, mode, processes, workers, seconds, where=placement.PRIMARY):
-        """One run: `workers` in each of `processes`. Repeated if a thread ran on another core."""
+        """One run: `workers` in each of `processes`. Repeated if a thread ran on another core, or the
+        cores moved apart."""
+        distance = self._distance if where == placement.SPLIT else None
         for _ in range(TRIES):
             self.server.pin()
             fleet = self.fleet(subject, processes, where)
+            were_near = distance is None or distance.await_near()
             watches = {"server": placement.Watch([self.server.pid]),
                        "workers": placement.Watch(driver.pid for driver in fleet.drivers)}
             result = self._measure(fleet, subject, mode, workers, seconds)
             cores = {whose: watch.cores() for whose, watch in watches.items()}
-            if cores == {"server": {placement.SERVER_CPU}, "workers": {placement.worker_cpu(where)}}:
+            if cores != {"server": {placement.SERVER_CPU}, "workers": {placement.worker_cpu(where)}}:
+                self.results.strayed += 1
+                problem = "threads ran on other cores"
+            elif distance is not None and were_near and not distance.is_near():
+                self.results.parted += 1
+                problem = "the cores moved apart"
+            else:
                 break
-            self.results.strayed += 1
         else:
-            self.results.note(f"{subject}: threads ran on other cores in all {TRIES} runs of "
-                              f"{processes} x {workers} workers; the last one counts")
+            self.results.note(f"{subject}: {problem} in the last of {TRIES} runs of "
+                              f"{processes} x {workers} workers, which counts")
+        self.results.far += not were_near
         self.results.saw(where, cores)
         return result
 

@@ -32,6 +32,8 @@ class Results:
         self.cores = {}  # placement -> whose threads -> the cores on which they ran
         self.neighbours = Neighbours()
         self.strayed = 0  # runs in which a thread ran elsewhere, so that they were repeated
+        self.parted = 0  # ... in which the two cores moved apart
+        self.far = 0  # runs that count though the cores were not near
 
     def add(self, case, subject, workers, **metrics):
         """The values of one round."""
@@ -56,7 +58,9 @@ class Results:
         seen = [f"the server's threads on {cores(by['server'])}, the workers' on "
                 f"{cores(by['workers'])}" + (" (one core)" if where == SHARED else "")
                 for where, by in self.cores.items()]
-        return f"{'; '.join(seen)}; runs with a thread elsewhere, which were repeated: {self.strayed}"
+        return (f"{'; '.join(seen)}; runs with a thread elsewhere, which were repeated: {self.strayed}; "
+                f"runs whose cores moved apart, which were repeated: {self.parted}; "
+                f"runs with cores that were not near: {self.far}")
 
     def rows(self):
         return [dict(zip(FIELDS, (*key, unit_of(key[-1]), statistics.median(values), min(values),
@@ -65,4 +69,5 @@ class Results:
 
     def write(self, path):
         rows = ",\n".join(json.dumps(row) for row in self.rows())
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"[\n{rows}\n]\n")

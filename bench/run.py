@@ -14,11 +14,12 @@ import aims
 import cases
 import machine
 import peers
+import placement
 import plot
 import table
 from awake import Awake
 from context import Context
-from placement import SERVER_CPU
+from distance import Distance, between_cores
 from results import Results
 from server import NAMES, NoServer, Server
 from subjects import BY_NAME
@@ -74,12 +75,12 @@ def find_drivers(arguments, results):
     return commands
 
 
-def run_on(name, letters, arguments, commands, results):
+def run_on(name, letters, arguments, commands, results, distance):
     """Runs the cases on one server; returns what that is."""
     results.server = name
     with tempfile.TemporaryDirectory(prefix="dlock-bench-") as directory, \
-            Server(name, SERVER_CPU) as server:
-        context = Context(server, results, commands, directory, arguments)
+            Server(name, placement.SERVER_CPU) as server:
+        context = Context(server, results, commands, directory, arguments, distance)
         try:
             for letter in letters:
                 cases.ALL[letter].run(context)
@@ -100,7 +101,8 @@ def main():
         about = measure(arguments, results)
     about.update(mode="quick" if arguments.quick else "full", rounds=arguments.rounds,
                  cases=arguments.cases, missing=results.missing, notes=results.notes,
-                 placement=f"{results.placement()}; {awake.in_words()}", others_percent=results.neighbours.percent(),
+                 placement="; ".join((results.placement(), about.pop("distance"), awake.in_words())),
+                 others_percent=results.neighbours.percent(),
                  minutes=round((time.monotonic() - started) / 60, 1))
     (arguments.output / "run.json").write_text(json.dumps(about, indent=1) + "\n")
     rows = results.rows()
@@ -116,14 +118,19 @@ def measure(arguments, results):
     commands = find_drivers(arguments, results)
     about = {**machine.describe(commands), "servers": {}}
     letters = arguments.cases
+    distance = None
+    if placement.PRIMARY == placement.SPLIT:
+        distance = Distance(lambda: between_cores(commands["worker"][0]))
     for name in arguments.servers:
         try:
             if letters:
-                about["servers"][name] = run_on(name, letters, arguments, commands, results)
+                about["servers"][name] = run_on(name, letters, arguments, commands, results,
+                                                distance)
                 letters = [letter for letter in letters if letter in cases.COMPARED]
         except NoServer as problem:
             say(str(problem))
             results.missing[name] = str(problem)
+    about["distance"] = distance.in_words() if distance else "there was one core only"
     if not about["servers"]:
         sys.exit("bench: no server is installed")
     return about

@@ -1,4 +1,5 @@
 // dlock_bench_worker URL: speaks the line protocol of bench/driver.py on stdin and stdout.
+// dlock_bench_worker --distance CORE CORE: says how far apart two cores are, in nanoseconds.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -6,7 +7,10 @@
 #include <fstream>
 #include <iostream>
 #include <sstream>
+#include <string>
+#include <vector>
 
+#include "workers/distance.hpp"
 #include "workers/run.hpp"
 
 namespace dlock::bench {
@@ -88,12 +92,20 @@ int serve(const Server& server) {
 }  // namespace dlock::bench
 
 int main(int count, char** arguments) {
-  if (count != 2) {
-    std::cerr << "usage: dlock_bench_worker redis://127.0.0.1:PORT|redis+unix://PATH\n";
+  std::vector<std::string> words;
+  for (int i = 1; i < count; ++i) words.emplace_back(arguments[i]);
+  const bool asks_distance = words.size() == 3 && words[0] == "--distance";
+  if (words.size() != 1 && !asks_distance) {
+    std::cerr << "usage: dlock_bench_worker redis://127.0.0.1:PORT|redis+unix://PATH\n"
+                 "       dlock_bench_worker --distance CORE CORE\n";
     return 64;
   }
   try {
-    return dlock::bench::serve(dlock::bench::parse_server(arguments[1]));
+    if (asks_distance) {
+      std::cout << dlock::bench::distance_ns(std::stoi(words[1]), std::stoi(words[2])) << '\n';
+      return 0;
+    }
+    return dlock::bench::serve(dlock::bench::parse_server(words[0]));
   } catch (const std::exception& error) {
     std::cerr << "dlock_bench_worker: " << error.what() << '\n';
     return 1;

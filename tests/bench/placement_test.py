@@ -1,5 +1,5 @@
-"""Rounds whose threads ran on another core than they were put on are repeated; and what others did
-meanwhile is told."""
+"""Rounds whose threads ran on another core than they were put on, or whose cores moved apart, are
+repeated; and what others did meanwhile is told."""
 
 import os
 import pathlib
@@ -18,6 +18,7 @@ sys.path.insert(0, str(SOURCE / "bench"))
 import placement  # noqa: E402
 from awake import Awake  # noqa: E402
 from context import TRIES, Context  # noqa: E402
+from distance import CALIBRATION, IN_ALL, PATIENCE, Distance, between_cores  # noqa: E402
 from neighbours import Neighbours  # noqa: E402
 from results import Results  # noqa: E402
 from server import Server  # noqa: E402
@@ -75,6 +76,57 @@ class Cores(unittest.TestCase):
             self.assertIn("could fall asleep", awake.in_words())
 
 
+class HowFarApart(unittest.TestCase):
+    """The cores of a host that is told when to move them; each look takes a tenth of a second."""
+
+    def setUp(self):
+        self.now = 0
+        self.moves = {}  # second -> distance from then on
+        self.at(0, 50)
+        self.distance = Distance(self.measure, lambda: self.now)
+
+    def at(self, second, nanoseconds):
+        self.moves[second] = nanoseconds
+
+    def measure(self):
+        self.now += 0.1
+        return self.moves[max(second for second in self.moves if second <= self.now)]
+
+    def test_near_cores_are_not_waited_for(self):
+        self.assertTrue(self.distance.await_near())
+        self.assertTrue(self.distance.is_near())
+        self.assertLess(self.now, CALIBRATION + 0.5)
+
+    def test_cores_that_come_near_are_waited_for(self):
+        self.at(self.now, 310)
+        self.assertFalse(self.distance.is_near())
+        self.at(self.now + 3, 60)
+        self.assertTrue(self.distance.await_near())
+        self.assertLess(self.now, CALIBRATION + 4)
+
+    def test_cores_that_stay_far_are_not_waited_for_without_an_end(self):
+        self.at(self.now, 310)
+        begin = self.now
+        self.assertFalse(self.distance.await_near())
+        self.assertAlmostEqual(self.now - begin, PATIENCE, delta=1)
+        for _ in range(50):
+            self.assertFalse(self.distance.await_near())
+        self.assertAlmostEqual(self.now - begin, IN_ALL, delta=15)
+
+    def test_cores_that_were_always_far_count_as_near_until_they_were_nearer(self):
+        self.at(0, 310)
+        distance = Distance(self.measure, lambda: self.now)
+        self.assertTrue(distance.await_near())
+        self.at(self.now, 50)
+        self.assertTrue(distance.await_near())
+        self.at(self.now + 0.05, 310)
+        self.assertFalse(distance.is_near())
+        self.assertIn("50 ns", distance.in_words())
+
+    def test_the_worker_measures_it(self):
+        self.assertGreater(between_cores(BUILD / "bench/dlock_bench_worker"), 1)
+
+
 class Others(unittest.TestCase):
     BURN = "import time\nwhile time.process_time() < 0.2: pass"
 
@@ -104,7 +156,9 @@ class Rounds(unittest.TestCase):
         commands = {"worker": [BUILD / "bench/dlock_bench_worker"]}
         wanted = types.SimpleNamespace(build=BUILD, rounds=1, quick=True, times_only=True,
                                        subjects=["floor-pair"])
-        self.context = Context(server, self.results, commands, self.directory.name, wanted)
+        self.distance = types.SimpleNamespace(await_near=lambda: True, is_near=lambda: True)
+        self.context = Context(server, self.results, commands, self.directory.name, wanted,
+                               self.distance)
         self.addCleanup(self.context.close_fleets)
 
     def measure(self, disturbed):
@@ -134,6 +188,19 @@ class Rounds(unittest.TestCase):
     def test_a_round_whose_server_moves_every_time_is_noted(self):
         self.assertEqual(self.measure(99), TRIES)
         self.assertIn("ran on other cores", self.results.notes[0])
+
+    def test_a_round_whose_cores_moved_apart_is_repeated(self):
+        looks = iter([False, True])
+        self.distance.is_near = lambda: next(looks)
+        self.assertEqual(self.measure(0), 2)
+        self.assertEqual((self.results.parted, self.results.far), (1, 0))
+        self.assertEqual(self.results.notes, [])
+
+    def test_a_round_whose_cores_were_not_near_counts_and_is_counted(self):
+        self.distance.await_near = self.distance.is_near = lambda: False
+        self.assertEqual(self.measure(0), 1)
+        self.assertEqual((self.results.parted, self.results.far), (0, 1))
+        self.assertIn("not near: 1", self.results.placement())
 
 
 if __name__ == "__main__":
