@@ -143,6 +143,39 @@ class Asyncio(PackageCase):
         for _ in range(2):  # another loop too
             self.run_async(main())
 
+    def test_a_call_takes_one_turn_of_the_loop(self):
+        async def main():
+            lock = AsyncDistributedLock(self.redis, lock_name="job")
+            select = asyncio.get_running_loop()._selector.select
+            async with lock:
+                pass
+            with mock.patch.object(asyncio.get_running_loop()._selector, "select",
+                                   side_effect=select) as turns:
+                for _ in range(100):
+                    async with lock:
+                        pass
+            self.assertLess(turns.call_count, 250)  # a call that went by the loop's queue took two
+
+        self.run_async(main())
+
+    def test_a_task_that_ends_the_loop_takes_no_answer_from_others(self):
+        async def leave(lock):
+            await lock.acquire()
+            raise SystemExit
+
+        async def begin():
+            await asyncio.sleep(0)
+            self.assertTrue(eventually(lambda: stats(self.redis).acquired == 2))  # blocks the loop
+
+        loop = asyncio.new_event_loop()
+        self.addCleanup(loop.close)
+        one, other = (AsyncDistributedLock(self.redis, lock_name=name) for name in ("a", "b"))
+        leaving, waiting = loop.create_task(leave(one)), loop.create_task(other.acquire())
+        with self.assertRaises(SystemExit):
+            loop.run_until_complete(begin())
+            loop.run_until_complete(leaving)
+        self.assertTrue(loop.run_until_complete(asyncio.wait_for(waiting, LONG)))
+
     def test_a_loop_with_no_calls_under_way_is_not_woken_for_other_threads(self):
         wake_ups = []
         take = Mailbox._take

@@ -143,6 +143,8 @@ def client_of(store: Store, prefix: str, label: str | None = None) -> Client:
             raise UsageError("a lock of a Client has the label of that as its owner_id: say "
                              "Client(..., label=...)")
         return store
+    if type(store) is str and label is None and (known := _shared.get((store, prefix))):
+        return known  # at once, for who makes a lock for each acquisition
     provider = provider_of(store)
     if label is not None or provider is not None:
         return _of_few(url_of(store), prefix, label, None if provider is None else _Same(provider))

@@ -51,7 +51,7 @@ class _Common(Owner[Lease]):
         self._redis = store
         self._lock_name = lock_name
         self._lock_ttl = ttl
-        self._owner_id = uuid4().hex if owner_id is None else owner_id
+        self._owner_id = owner_id
         self._poll_time = poll_time_of(poll_time)
         self._renew = renew
         self._acquisitions = Acquisitions(on_lost)
@@ -89,6 +89,9 @@ class _Common(Owner[Lease]):
     @property
     def owner_id(self) -> OwnerId:
         """As it was passed, or a random one."""
+        if self._owner_id is None:  # seldom asked for, and slow to make
+            made: str = self.__dict__.setdefault("_random_owner_id", uuid4().hex)
+            return made
         return self._owner_id
 
     @property

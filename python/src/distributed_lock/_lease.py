@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn, Union
 
 from . import _dlock, _hubs, _process
 from ._errors import DistributedLockError, LockLost, UsageError, made_of
-from ._mailbox import mailbox_of
+from ._mailbox import Answer, mailbox_of
 from ._names import quoted
 from ._release import release_after, release_after_async
 from ._spans import Seconds, limit_of
@@ -161,11 +161,12 @@ class Held:
     manager, which releases, and can be entered once. If the program drops it, the package warns
     (ResourceWarning, and the log `distributed_lock`) and releases it."""
 
+    _lost: Lost | None = None
+
     def __init__(self, held: _dlock.Held, name: str) -> None:
         self._held = held
         self._name = name
         self._entered = False
-        self._lost = Lost(held)
         _process.hold(self)
 
     @property
@@ -176,7 +177,7 @@ class Held:
     @property
     def lost(self) -> Lost:
         """Tells that the lease is about to end, or has."""
-        return self._lost
+        return self._lost or self.__dict__.setdefault("_lost", Lost(self._held))
 
     @property
     def valid_for(self) -> float:
@@ -231,7 +232,7 @@ class Held:
         return ""
 
     def __repr__(self) -> str:
-        state = "lost" if self._lost.is_set() else "held" if self.held else "not held"
+        state = "lost" if self._held.is_lost() else "held" if self.held else "not held"
         return f"<{type(self).__name__} of {quoted(self._name)}{self._facts()}, {state}>"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
@@ -279,15 +280,15 @@ class Lease(Held):
         """release() without blocking the loop of asyncio. A cancellation does not stop it."""
         loop = running_loop()
         mailbox = mailbox_of(loop)
-        answer: asyncio.Future[None] = loop.create_future()
+        answer: Answer[None] = Answer(loop=loop)
 
         def deliver(_: _dlock.Lease | None, code: int, what: str, _place: int) -> None:
             if answer.done():
                 return
             if code == 0:
-                answer.set_result(None)
+                answer.deliver(None)
             else:
-                answer.set_exception(made_of(
+                answer.fail(made_of(
                     code, f"the release of {quoted(self.name)}: {what}"))
 
         number = mailbox.expect(deliver)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable, Coroutine, Generator
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
@@ -13,7 +14,7 @@ from ._decorators import Args, Block, Kwargs, decorated
 from ._errors import TIMED_OUT, UsageError, made_of
 from ._late import Late, in_time
 from ._lease import Lease, ignore
-from ._mailbox import mailbox_of
+from ._mailbox import Answer, mailbox_of
 from ._names import NameOf, Naming, name_of, naming_of, quoted
 from ._ownership import Caller, Entry, Ownership, caller, coroutine_function, current_task
 from ._per_process import PerProcess
@@ -60,6 +61,15 @@ def checked_wait(wait: Seconds | None) -> Seconds | None:
 def terms_of(ttl: Seconds, renew: bool, max_hold: Seconds | None, min_replicas: int,
              replication_timeout: Seconds) -> _dlock.Terms:
     """The terms of any lock, as the library takes them."""
+    try:
+        return _terms_of(ttl, renew, max_hold, min_replicas, replication_timeout)
+    except TypeError:  # spans need not be hashable
+        return _terms_of.__wrapped__(ttl, renew, max_hold, min_replicas, replication_timeout)
+
+
+@lru_cache(maxsize=16, typed=True)  # most programs use few, and some make a lock for each acquisition
+def _terms_of(ttl: Seconds, renew: bool, max_hold: Seconds | None, min_replicas: int,
+              replication_timeout: Seconds) -> _dlock.Terms:
     return (ttl_of(ttl), renew, limit_of(max_hold, "max_hold"), min_replicas,
             milliseconds(replication_timeout, "replication_timeout"))
 
@@ -82,17 +92,17 @@ class NamedSource(PerProcess[_dlock.LeaseSource]):
     async def acquire_async(self, timeout: Seconds | None) -> Lease | Late:
         loop = running_loop()
         mailbox = mailbox_of(loop)
-        answer: asyncio.Future[Lease | Late] = loop.create_future()
+        answer: Answer[Lease | Late] = Answer(loop=loop)
 
         def deliver(lease: _dlock.Lease | None, code: int, what: str, place: int) -> None:
             if answer.done():  # cancelled meanwhile
                 if lease is not None:
                     lease.release_later(ignore)
             elif code not in (0, TIMED_OUT):
-                answer.set_exception(made_of(code, what))
+                answer.fail(made_of(code, what))
             else:
-                answer.set_result(Late(self, timeout, place) if lease is None
-                                  else Lease(lease, self.name))
+                answer.deliver(Late(self, timeout, place) if lease is None
+                               else Lease(lease, self.name))
 
         stop = _dlock.Stop()
         number = mailbox.expect(deliver)
@@ -131,7 +141,7 @@ class Acquisitions:
     async def acquire_async(self, source: NamedSource, timeout: Seconds | None, who: Caller, *,
                             is_block: bool) -> Entry[Lease] | Late:
         """Acquires for the task that called, though another one may wait in its place."""
-        if source.excludes_itself:
+        if source.excludes_itself and not self.ownership.is_empty:
             self.ownership.refuse_second(source.name, caller())
         lease = await source.acquire_async(timeout)
         if isinstance(lease, Late):

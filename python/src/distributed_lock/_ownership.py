@@ -179,6 +179,11 @@ class Ownership(Generic[L]):
     def __init__(self) -> None:
         self._entries: list[Entry[L]] = []
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody has anything."""
+        return not self._entries
+
     def refuse_second(self, name: str, caller: Caller) -> None:
         """Raises UsageError if the caller would wait for itself."""
         for entry in self._entries and list(self._entries):

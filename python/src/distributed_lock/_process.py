@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NoReturn, Protocol, TypeVar
@@ -42,7 +42,7 @@ class Holding(Protocol):
 
 
 _clients: weakref.WeakValueDictionary[int, _dlock.Client] = weakref.WeakValueDictionary()
-_held: weakref.WeakValueDictionary[int, Holding] = weakref.WeakValueDictionary()
+_held: set[weakref.ref[Holding]] = set()  # each takes itself out: no code of Python runs for that
 _generation = 0
 _is_connected = False  # whether this process has made a client
 _label: str | None = None
@@ -90,7 +90,7 @@ def new_client(url: str, prefix: str, label: str | None,
 
 def hold(lease: Holding) -> None:
     """Remembers that it must be released at the end of the program."""
-    _held[id(lease)] = lease
+    _held.add(weakref.ref(lease, _held.discard))
 
 
 def _report(level: int, text: str) -> None:
@@ -98,25 +98,25 @@ def _report(level: int, text: str) -> None:
     _hubs.at_home(partial(log.log, _LEVELS[level], "%s", text))
 
 
-def _alive(objects: weakref.WeakValueDictionary[int, T]) -> list[T]:
-    """Those that are still there. Other threads may add some meanwhile."""
-    return [one for each in objects.valuerefs() if (one := each()) is not None]
+def _alive(objects: Sequence[weakref.ref[T]]) -> list[T]:
+    """Those that are still there."""
+    return [one for each in objects if (one := each()) is not None]
 
 
 def _begin_child() -> None:
     global _held, _clients, _generation, _is_connected
     _generation += 1
     _is_connected = False
-    _held = weakref.WeakValueDictionary()
+    _held = set()
     _hubs.leave_home()
     _dlock.reset_gate()
-    for one in _alive(_clients):
+    for one in _alive(_clients.valuerefs()):
         one.close()
     _clients = weakref.WeakValueDictionary()
 
 
 def _release_all() -> None:
-    held = _alive(_held)
+    held = _alive(list(_held))  # other threads may add some meanwhile
     for must_wait in (False, True):  # so that where no server answers, most take one timeout together
         for lease in held:
             try:
@@ -128,7 +128,7 @@ def _release_all() -> None:
 def _end() -> None:
     _hubs.leave_home()
     _release_all()
-    for one in _alive(_clients):
+    for one in _alive(_clients.valuerefs()):
         one.close()
     _release_all()  # what a daemon thread got meanwhile, perhaps by a release above
     _dlock.close_gate()
