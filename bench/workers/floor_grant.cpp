@@ -27,6 +27,7 @@ class Waiter {
     std::snprintf(id, sizeof id, "%08x%08x", static_cast<unsigned>(::getpid()),
                   static_cast<unsigned>(worker));
     client_ = id;
+    seal_ = std::to_string((1ULL << 52U) + static_cast<unsigned>(worker)) + ".6755399441055744";
     link_.call({"HELLO", "3"});
     load(link_, script::acquire.text);
     load(link_, script::release.text);
@@ -38,7 +39,7 @@ class Waiter {
     std::snprintf(random, sizeof random, "%032llx", static_cast<unsigned long long>(++number_));
     token_ = "dlock1:" + client_ + ':' + random + ':' + claim_;
     link_.append({"EVALSHA", acquire_sha_, "4", key_, queue_, seen_, "dlock1:fence", token_, ttl_,
-                  "wait", "", ""});
+                  "wait", "", "", "", seal_});
     // A grant may come before the reply that says queued: count both.
     bool granted = false;
     bool queued = false;
@@ -74,6 +75,7 @@ class Waiter {
   std::string acquire_sha_;
   std::string release_sha_;
   std::string client_;
+  std::string seal_;  // as long as one of dlock's
   std::string token_;
   std::uint64_t number_ = 0;
 };
