@@ -94,6 +94,9 @@ void Engine::on_renewal_letter(Instant now, const Pending& pending, std::size_t 
                                char letter) {
   const auto& cohort = pending.renewal->cohorts[place];
   auto& hold = *cohort->hold;
+  if (letter == 'k' && is_asked_for(hold.record()->token)) {
+    letter = ' ';  // of the lease that the token has now: the answer tells whether that is this one
+  }
   switch (letter) {
     case 'b':
       // If the lease was passed on since, the request was for its former holder.

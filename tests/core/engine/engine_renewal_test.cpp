@@ -50,6 +50,22 @@ TEST(EngineRenewal, ALeaseIsRenewedEveryThirdOfItsTtl) {
   EXPECT_EQ(script.leases[1]->end(), Instant{} + 1h + 20s + 29698ms);
 }
 
+// The server may have forgotten it, and made the client the holder anew.
+TEST(EngineRenewal, NoRenewalProlongsALeaseWhileTheServerIsAskedWhetherItIsStillTheSame) {
+  EngineScript script;
+  script.at(0ms).obtain(1);
+  const auto end = script.leases[1]->end();
+  script.at(10s).timer();
+  script.expect({"renew job T1 30000 .0"});
+  script.forged("grant T1 99 9000000");
+  script.expect({"acquire job T1 30000 keep"});
+  script.at(10001ms).reply("T1 k");
+  script.expect({});
+  EXPECT_EQ(script.leases[1]->end(), end);
+  script.reply("T1 acquired 99");
+  script.expect({"release job T1", "1 lost: taken"});
+}
+
 TEST(EngineRenewal, ALeaseThatAMovingSlotDoesNotRenewIsStrandedAndMayBeRescued) {
   EngineScript script;
   script.at(0ms).obtain(1);
