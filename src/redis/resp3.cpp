@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view line_end = "\r\n";
 
-bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
+constexpr auto is_digit = [](char byte) { return byte >= '0' && byte <= '9'; };
 
 std::string_view name_of(Type type) {
   switch (type) {
@@ -55,12 +55,13 @@ std::string_view without_plus(std::string_view number) {
 
 // Accepts only the canonical spelling, so that the text can stand for the number.
 bool is_integer(std::string_view text) {
+  constexpr std::size_t always_in_range = 18;  // digits
+  const auto digits = text.substr(text.starts_with('-') ? 1 : 0);
+  if (digits.empty() || !std::all_of(digits.begin(), digits.end(), is_digit)) return false;
+  if (digits[0] == '0') return text == "0";
   std::int64_t value = 0;
-  const auto* const end = text.data() + text.size();
-  const auto [stop, problem] = std::from_chars(text.data(), end, value);
-  if (problem != std::errc{} || stop != end) return false;
-  const auto digits = text.substr(text[0] == '-' ? 1 : 0);
-  return digits[0] != '0' || text == "0";
+  return digits.size() <= always_in_range ||
+         std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc{};
 }
 
 // A number beyond the range of a double is one too: nothing here computes with it.
@@ -94,18 +95,6 @@ bool is_valid(Type type, std::string_view text) {
 }
 
 }  // namespace
-
-bool Value::has_elements() const noexcept {
-  switch (type()) {
-    case Type::array:
-    case Type::map:
-    case Type::set:
-    case Type::push:
-      return true;
-    default:
-      return false;
-  }
-}
 
 std::string_view Value::text() const noexcept {
   if (has_elements()) return {};

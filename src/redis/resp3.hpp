@@ -58,7 +58,10 @@ class Value {
   [[nodiscard]] bool is_error() const noexcept {
     return type() == Type::error || type() == Type::blob_error;
   }
-  [[nodiscard]] bool has_elements() const noexcept;
+  [[nodiscard]] bool has_elements() const noexcept {
+    return type() == Type::array || type() == Type::map || type() == Type::set ||
+           type() == Type::push;
+  }
   /// The bytes of a string, status, error or number; booleans are "1" and "0". Empty for all else.
   [[nodiscard]] std::string_view text() const noexcept;
 

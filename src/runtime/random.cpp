@@ -4,25 +4,24 @@
 #include <sys/random.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
+#include <span>
 #include <string>
 
 #include "dlock/error.hpp"
 
 namespace dlock::runtime {
 
-core::RandomBits random_bits() {
-  core::RandomBits bits{};
-  std::size_t filled = 0;
-  while (filled < sizeof bits) {
-    const auto got =
-        ::getrandom(reinterpret_cast<char*>(bits.data()) + filled, sizeof bits - filled, 0);
+void draw(std::span<core::RandomBits> bits) {
+  auto left = std::as_writable_bytes(bits);
+  while (!left.empty()) {
+    const auto got = ::getrandom(left.data(), left.size(), 0);
     if (got < 0 && errno != EINTR) {
       throw_error(errc::usage, std::string{"no random bits: "} + std::strerror(errno));
     }
-    filled += got > 0 ? static_cast<std::size_t>(got) : 0;
+    left = left.subspan(got > 0 ? static_cast<std::size_t>(got) : 0);
   }
-  return bits;
 }
 
 }  // namespace dlock::runtime

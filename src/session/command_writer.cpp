@@ -78,7 +78,7 @@ void CommandWriter::append_block(const core::LockCommand& words, redis::Connecti
                     {"$1\r\n0\r\n"},
                     {last.text(), field},
                     {"*2\r\n$4\r\nINCR\r\n"},
-                    {words.fence_key, field},
+                    {words.fence_key(), field},
                     {"*2\r\n$6\r\nEXISTS\r\n"},
                     {words.lock.queue(), field},
                     {"*1\r\n$4\r\nEXEC\r\n"}},
@@ -120,7 +120,7 @@ void CommandWriter::append_acquire(const core::Command& command, redis::Connecti
                     {words.lock.text(), field},
                     {queue, field},
                     {core::put_seen(queue, seen_), field},
-                    {words.fence_key, field},
+                    {words.fence_key(), field},
                     {words.token, field},
                     {ttl.text(), field},
                     {words.mode, field},
@@ -128,7 +128,7 @@ void CommandWriter::append_acquire(const core::Command& command, redis::Connecti
                     {words.old, field},
                     {has_number ? number.text() : std::string_view{}, field}});
   if (words.seal) {
-    to.append_pieces({{core::make_seal(*words.seal), field}}, no_reply);
+    to.append_pieces({{core::Seal{*words.seal}.text(), field}}, no_reply);
   }
 }
 
@@ -142,7 +142,7 @@ void CommandWriter::append_release(const core::Command& command, redis::Connecti
                     {words.lock.text(), field},
                     {queue, field},
                     {core::put_seen(queue, seen_), field},
-                    {words.fence_key, field},
+                    {words.fence_key(), field},
                     {words.token, field}});
   if (words.span_ms != 0) {
     to.append_pieces({{Decimal{words.span_ms}.text(), field}}, no_reply);

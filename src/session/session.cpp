@@ -51,7 +51,7 @@ core::Router::Settings router_settings(const StoreConfig& config) {
   engine.patience = options.patience;
   engine.keep_alive = keep_alive;
   engine.watches = true;
-  engine.random = runtime::random_bits;
+  engine.random = runtime::draw;
   return settings;
 }
 
@@ -159,7 +159,7 @@ std::shared_ptr<core::LeaseRecord> Session::at_gate(std::string_view name, core:
   const auto begin = runtime::now();
   auto request = request_for(begin, {core::gate_key(gate.kind, name), {}}, limit, {});
   request.ttl = core::waiter_life;
-  request.gate = std::move(gate);
+  request.gate = std::make_shared<core::Gate>(std::move(gate));
   return obtain(begin, std::move(request), stop, nullptr);
 }
 

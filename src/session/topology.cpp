@@ -186,13 +186,14 @@ core::Instant Topology::next_timer() const {
 }
 
 void Topology::serve(const runtime::PollSet& ready) {
-  take_survey();
-  take_renewed();
+  if (slot_survey_.is_busy()) take_survey();
+  if (migrating_.is_busy()) take_renewed();
   for (std::size_t i = 0; i < links_.size(); ++i) {  // more may be added
-    take_connection(*links_[i]);
-    log_in_again(*links_[i]);
+    auto& link = *links_[i];
+    if (link.connector.is_busy()) take_connection(link);
+    if (link.login.is_busy() || link.login_at != never) log_in_again(link);
   }
-  end_first_round();
+  if (join_by_ != never) end_first_round();
   for (std::size_t i = 0; i < ready.size(); ++i) {
     const auto& source = ready.source(i);
     auto& link = *links_[source.index];

@@ -13,7 +13,7 @@ namespace dlock::detail {
 void Topology::end_first_round() {
   const bool is_any_busy = std::any_of(links_.begin(), links_.end(),
                                        [](const auto& link) { return link->connector.is_busy(); });
-  if (join_by_ == never || (is_any_busy && runtime::now() < join_by_)) {
+  if (is_any_busy && runtime::now() < join_by_) {
     return;
   }
   join_by_ = never;

@@ -51,7 +51,9 @@ core::Router::Settings Process::settings(Stage& stage, Random& random, ProcessId
   if (random.chance(0.5)) {
     settings.keep_alive = std::chrono::seconds{60};
   }
-  settings.random = [&random] { return core::RandomBits{random.bits(), random.bits()}; };
+  settings.random = [&random](std::span<core::RandomBits> bits) {
+    for (auto& some : bits) some = {random.bits(), random.bits()};
+  };
   const auto servers = stage.plan.servers;
   return {servers > 1 ? core::Router::Mode::quorum : core::Router::Mode::single, servers,
           std::move(settings)};

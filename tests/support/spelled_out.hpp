@@ -16,12 +16,12 @@ namespace dlock::test {
     command.args = {words->token.text()};
     if (acquires) {
       command.keys.push_back(std::string{words->lock.queue()});
-      command.keys.push_back(words->fence_key);
+      command.keys.emplace_back(words->fence_key());
       command.args.push_back(std::to_string(words->span_ms));
     }
   } else if (words) {
     const auto keys = words->lock.all();
-    command.keys = {keys.lock, keys.queue, keys.seen, words->fence_key};
+    command.keys = {keys.lock, keys.queue, keys.seen, std::string{words->fence_key()}};
     command.args = {words->token.text()};
     if (acquires || words->span_ms != 0) {
       command.args.push_back(std::to_string(words->span_ms));
@@ -32,7 +32,7 @@ namespace dlock::test {
                           {std::string{words->mode}, words->ticket, words->old.text(),
                            has_number ? std::to_string(words->number) : std::string{}});
       if (words->seal) {
-        command.args.push_back(core::make_seal(*words->seal));
+        command.args.emplace_back(core::Seal{*words->seal}.text());
       }
     }
   }

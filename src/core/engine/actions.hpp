@@ -33,11 +33,11 @@ struct AcquireRequest {
   bool wait = true;                   ///< false: only if it is free now
   std::optional<Instant> deadline{};  ///< of the wait
   std::optional<Permits> permits{};
-  std::optional<Gate> gate{};  ///< without both: a mutex
-  bool part = false;           ///< of a quorum's lease: report each renewal, and the queueing
-  std::string ticket{};        ///< the place in the queue of an earlier wait, or empty
-  bool recorded = false;       ///< the server must know the fence from the start
-  GroupId group = 0;           ///< for the statistics
+  std::shared_ptr<const Gate> gate{};  ///< without both: a mutex
+  bool part = false;      ///< of a quorum's lease: report each renewal, and the queueing
+  std::string ticket{};   ///< the place in the queue of an earlier wait, or empty
+  bool recorded = false;  ///< the server must know the fence from the start
+  GroupId group = 0;      ///< for the statistics
 
   /// The latest end of a hold that begins at `now`; none: no limit.
   [[nodiscard]] std::optional<Instant> end_of_hold(Instant now) const {

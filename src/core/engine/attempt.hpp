@@ -1,6 +1,7 @@
 // Attempt: one acquisition, from the first request to the server until the client has the lock.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <variant>
@@ -37,7 +38,7 @@ class Attempt {
     bool claim = false;  ///< the server must confirm the full ttl: a grant alone is not enough
     Permits permits{};   ///< of that kind of lock
     Token replaces{};    ///< replace this token, or fail
-    std::optional<Gate> gate{};
+    std::shared_ptr<const Gate> gate{};
     std::string ticket{};  ///< of an earlier wait, whose place in the queue it takes
     bool keep = false;     ///< without waiting: a lock that the token has is not handed on
   };

@@ -3,8 +3,8 @@
 
 #include <array>
 #include <cstddef>
-#include <functional>
-#include <string_view>
+
+#include "core/wire/keys.hpp"
 
 namespace dlock::core {
 
@@ -13,11 +13,11 @@ namespace dlock::core {
 class ContendedNames {
  public:
   /// Whether others wanted it when it was last noted.
-  [[nodiscard]] bool contains(std::string_view key) const {
+  [[nodiscard]] bool contains(const Key& key) const {
     const auto hash = hash_of(key);
     return hashes_[hash % hashes_.size()] == hash;
   }
-  void note(std::string_view key, bool is_contended) {
+  void note(const Key& key, bool is_contended) {
     const auto hash = hash_of(key);
     auto& place = hashes_[hash % hashes_.size()];
     if (is_contended) {
@@ -28,9 +28,7 @@ class ContendedNames {
   }
 
  private:
-  static std::size_t hash_of(std::string_view key) {
-    return std::hash<std::string_view>{}(key) | 1;
-  }
+  static std::size_t hash_of(const Key& key) { return key.hash() | 1; }
 
   std::array<std::size_t, 127> hashes_{};
 };

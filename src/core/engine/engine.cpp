@@ -42,10 +42,14 @@ void Engine::arm(const CohortPtr& cohort, TimerKind kind, std::optional<Timers::
 }
 
 void Engine::rearm(const CohortPtr& cohort) {
-  arm(cohort, TimerKind::attempt, cohort->attempt_timer,
-      cohort->attempt && link_.is_connected() ? cohort->attempt->timer() : std::nullopt);
-  arm(cohort, TimerKind::hold, cohort->hold_timer,
-      cohort->hold ? std::optional{cohort->hold->timer()} : std::nullopt);
+  if (cohort->attempt || cohort->attempt_timer) {
+    arm(cohort, TimerKind::attempt, cohort->attempt_timer,
+        cohort->attempt && link_.is_connected() ? cohort->attempt->timer() : std::nullopt);
+  }
+  if (cohort->hold || cohort->hold_timer) {
+    arm(cohort, TimerKind::hold, cohort->hold_timer,
+        cohort->hold ? std::optional{cohort->hold->timer()} : std::nullopt);
+  }
 }
 
 void Engine::erase_if_idle(const CohortPtr& cohort) {
@@ -54,7 +58,7 @@ void Engine::erase_if_idle(const CohortPtr& cohort) {
   }
   rearm(cohort);
   if (cohort->lock.kind == Kind::mutex) {
-    mutexes_.erase(cohort->lock.key.text());
+    mutexes_.erase(cohort->lock.key);
   }
   cohort->is_forgotten = true;
   cohorts_.erase(cohort->place);
@@ -215,7 +219,7 @@ void Engine::close(Instant now) {
 
 void Engine::withdraw(Instant now) {
   if (link_.is_connected() && link_.take_enrolled()) {
-    send(now, {Verb::withdraw, false, {registration_key(settings_.client)}, {}}, {});
+    send(now, {Verb::withdraw, false, {registration_key(settings_.client)}, {}});
   }
 }
 

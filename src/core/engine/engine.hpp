@@ -64,7 +64,7 @@ class Engine {
     /// `on_changed`.
     bool watches = false;
     bool always_scripts = false;  ///< also where nobody waits
-    std::function<RandomBits()> random;
+    RandomSource random;
     std::shared_ptr<Statistics> statistics{};  ///< null: one of its own
   };
 
@@ -74,7 +74,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   // Requests of users. `waiter` must be new; exactly one Obtained or Refusal answers it.
-  void acquire(Instant now, WaiterId waiter, AcquireRequest request);
+  void acquire(Instant now, WaiterId waiter, AcquireRequest&& request);
   /// Takes several mutexes, all of different names and with the same ttl, if all are free and
   /// without waiters, and otherwise none; does not wait. Answers each waiter as `acquire` does.
   /// After a lost answer or an error, some may be obtained and others not: the caller then releases
@@ -197,7 +197,7 @@ class Engine {
   [[nodiscard]] static std::vector<CohortPtr> split_off_other_slots(std::vector<CohortPtr>& due);
 
   // engine_link.cpp: the connection.
-  void send(Instant now, Command&& command, Pending&& pending);
+  Pending& send(Instant now, Command&& command);
   void need_connection();
   void drop(Instant now, const std::string& why);
   void drop_shifted(Instant now, const Pending& pending);
@@ -213,9 +213,10 @@ class Engine {
   void leave_token_behind(Instant now, const CohortPtr& cohort);
 
   // engine_acquire.cpp: from a request to a lease.
-  CohortPtr enter_cohort(Instant now, WaiterId waiter, AcquireRequest request);
-  [[nodiscard]] Token new_token(const LockId& lock, const Permits& permits, Duration ttl);
-  void make_attempt(const CohortPtr& cohort);
+  CohortPtr enter_cohort(Instant now, WaiterId waiter, AcquireRequest&& request);
+  [[nodiscard]] Token token_of(RandomBits random, const LockId& lock, const Permits& permits,
+                               Duration ttl) const;
+  void make_attempt(Instant now, const CohortPtr& cohort);
   void start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up);
   void ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, bool whole);
   void step(Instant now, const CohortPtr& cohort, const Attempt::Step& step);
@@ -228,6 +229,7 @@ class Engine {
   void after_front_changed(Instant now, const CohortPtr& cohort);
 
   // engine_bare.cpp: without a script, where nobody waits.
+  [[nodiscard]] bool begins_bare(Instant now, const Cohort& cohort) const;
   [[nodiscard]] bool may_acquire_bare(Instant now, const Cohort& cohort) const;
   void acquire_bare(Instant now, const CohortPtr& cohort);
   void on_bare_reply(Instant now, const Pending& pending, const Reply& reply);
@@ -285,9 +287,8 @@ class Engine {
   Waiters<Cohort> waiters_{output_};
 
   Cohorts cohorts_{&pool_};  ///< in the order of their ids
-  std::pmr::unordered_map<std::string_view, CohortPtr> mutexes_{&pool_};  ///< by lock key
-  std::pmr::unordered_multimap<std::string_view, CohortPtr> watched_permits_{
-      &pool_};  ///< by lock key
+  std::pmr::unordered_map<Key, CohortPtr, KeyHash, std::equal_to<>> mutexes_{&pool_};
+  std::pmr::unordered_multimap<Key, CohortPtr, KeyHash, std::equal_to<>> watched_permits_{&pool_};
   std::pmr::unordered_map<RandomBits, CohortPtr, RandomHash> by_token_{
       &pool_};  ///< of attempts and holds
   Departures departures_;

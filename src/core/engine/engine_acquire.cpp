@@ -1,5 +1,7 @@
 // Engine: from a request to a lease.
 #include <algorithm>
+#include <array>
+#include <span>
 
 #include "core/engine/engine.hpp"
 
@@ -10,7 +12,7 @@ constexpr int max_too_late = 5;
 
 }  // namespace
 
-void Engine::acquire(Instant now, WaiterId waiter, AcquireRequest request) {
+void Engine::acquire(Instant now, WaiterId waiter, AcquireRequest&& request) {
   if (closing_) {
     act(Refusal{waiter, Refusal::Kind::cancelled, {}, {}});
     return;
@@ -29,7 +31,7 @@ void Engine::acquire(Instant now, WaiterId waiter, AcquireRequest request) {
   }
 }
 
-CohortPtr Engine::enter_cohort(Instant now, WaiterId waiter, AcquireRequest request) {
+CohortPtr Engine::enter_cohort(Instant now, WaiterId waiter, AcquireRequest&& request) {
   // A client passes only a mutex on from thread to thread: each other wait is a cohort of its own.
   const auto kind = request.kind();
   CohortPtr cohort;
@@ -44,16 +46,16 @@ CohortPtr Engine::enter_cohort(Instant now, WaiterId waiter, AcquireRequest requ
     cohort->lock = {request.key, kind};
     cohort->place = cohorts_.insert(cohorts_.end(), cohort);
     if (kind == Kind::mutex) {
-      mutexes_.emplace(cohort->lock.key.text(), cohort);
+      mutexes_.emplace(cohort->lock.key, cohort);
     }
   }
   waiters_.enter(now, cohort, waiter, std::move(request));
   return cohort;
 }
 
-Token Engine::new_token(const LockId& lock, const Permits& permits, Duration ttl) {
+Token Engine::token_of(RandomBits random, const LockId& lock, const Permits& permits,
+                       Duration ttl) const {
   const auto claim = std::min(claim_time, ttl);
-  const auto random = settings_.random();
   return make_token(settings_.client, random, claim,
                     lock.kind == Kind::permits ? permits.weight : 0);
 }
@@ -106,25 +108,34 @@ void Engine::abandon_attempt(Instant now, const CohortPtr& cohort) {
   erase_if_idle(cohort);
 }
 
-void Engine::make_attempt(const CohortPtr& cohort) {
+// The bits of the token and of a seal, which a wait is likely to need, are drawn together.
+void Engine::make_attempt(Instant now, const CohortPtr& cohort) {
   const auto& request = cohort->waiters.front().request;
   const auto permits = request.permits.value_or(Permits{});
-  const auto token = request.gate && !request.gate->token.empty()
-                         ? request.gate->token
-                         : new_token(cohort->lock, permits, request.ttl);
+  const bool has_token = request.gate && !request.gate->token.empty();
+  const bool needs_seal = request.wait && !request.gate && !begins_bare(now, *cohort);
+  std::array<RandomBits, 2> random{};
+  if (!has_token) {
+    settings_.random(std::span{random}.first(needs_seal ? 2 : 1));
+  }
+  const auto token =
+      has_token ? request.gate->token : token_of(random[0], cohort->lock, permits, request.ttl);
   by_token_[random_of(token)] = cohort;
   const auto replaces = cohort->replaces != 0 ? departures_.token(cohort->replaces) : Token{};
   cohort->attempt =
       pool_.make<Attempt>(Attempt::Request{token, request.ttl, request.wait, !request.renew,
                                            permits, replaces, request.gate, request.ticket},
                           settings_.drift);
+  if (needs_seal) {
+    cohort->attempt->set_seal(random[1]);
+  }
   cohort->too_late = 0;
   cohort->batch = 0;
   ++attempts_;
 }
 
 void Engine::start_attempt(Instant now, const CohortPtr& cohort, DepartureId gives_up) {
-  make_attempt(cohort);
+  make_attempt(now, cohort);
   if (link_.is_connected()) {
     ask(now, cohort, gives_up, false);
   } else {
@@ -138,24 +149,23 @@ void Engine::ask(Instant now, const CohortPtr& cohort, DepartureId gives_up, boo
     acquire_bare(now, cohort);
     return;
   }
-  Pending pending;
-  pending.cohort = cohort;
-  pending.ttl = cohort->attempt->ttl();
-  pending.token = cohort->attempt->token();
-  pending.departure = gives_up;
   Token old;
   if (gives_up != 0) {
     old = departures_.ride(gives_up);
   }
   const bool is_first = !cohort->attempt->was_sent();
   if (cohort->attempt->needs_seal()) {
-    cohort->attempt->set_seal(settings_.random());
+    cohort->attempt->set_seal(bits_of(settings_.random));
   }
   const auto recent = gives_up == 0 ? fence_counter_.recent(now) : 0;
-  pending.syncs_counter = is_first && recent == 0 && !is_gate(cohort->lock.kind);
   auto command = cohort->attempt->command(cohort->lock, old, recent);
   command.whole = whole;
-  send(now, std::move(command), std::move(pending));
+  auto& pending = send(now, std::move(command));
+  pending.cohort = cohort;
+  pending.ttl = cohort->attempt->ttl();
+  pending.token = cohort->attempt->token();
+  pending.departure = gives_up;
+  pending.syncs_counter = is_first && recent == 0 && !is_gate(cohort->lock.kind);
   rearm(cohort);
 }
 

@@ -26,7 +26,7 @@ void Engine::acquire_all(Instant now, std::vector<std::pair<WaiterId, AcquireReq
   for (auto& [waiter, request] : requests) {
     request.wait = false;
     const auto& cohort = cohorts.emplace_back(enter_cohort(now, waiter, std::move(request)));
-    make_attempt(cohort);
+    make_attempt(now, cohort);
     cohort->batch = number;
     rearm(cohort);
   }
@@ -41,7 +41,7 @@ void Engine::ask_all(Instant now, const std::vector<CohortPtr>& cohorts, bool wh
   if (cohorts.empty()) {
     return;
   }
-  Pending pending;
+  std::vector<Pending> parts;
   Command command;
   command.verb = Verb::acquire_all;
   command.whole = whole;
@@ -54,7 +54,7 @@ void Engine::ask_all(Instant now, const std::vector<CohortPtr>& cohorts, bool wh
     command.args.push_back(alone.lock->token.text());
     const auto keys = cohort->lock.key.all();
     command.keys.insert(command.keys.end(), {keys.lock, keys.queue, keys.seen});
-    auto& part = pending.parts.emplace_back();
+    auto& part = parts.emplace_back();
     part.verb = Verb::acquire;
     part.sent = now;
     part.ttl = cohort->attempt->ttl();
@@ -63,7 +63,7 @@ void Engine::ask_all(Instant now, const std::vector<CohortPtr>& cohorts, bool wh
     cohort->batch = 0;
     rearm(cohort);
   }
-  send(now, std::move(command), std::move(pending));
+  send(now, std::move(command)).parts = std::move(parts);
 }
 
 void Engine::on_acquire_all_reply(Instant now, const Pending& pending, const Reply& reply) {

@@ -3,23 +3,26 @@
 
 namespace dlock::core {
 
-// Only the first request of a token: a repeat could find the lock that the token gave back
-// meanwhile, and there would be two holders.
-bool Engine::may_acquire_bare(Instant now, const Cohort& cohort) const {
+bool Engine::begins_bare(Instant now, const Cohort& cohort) const {
   const auto& request = cohort.waiters.front().request;
-  return cohort.lock.kind == Kind::mutex && !cohort.attempt->was_sent() && !request.part &&
-         !request.recorded && request.ticket.empty() && !settings_.always_scripts && !has_slots_ &&
+  return cohort.lock.kind == Kind::mutex && !request.part && !request.recorded &&
+         request.ticket.empty() && !settings_.always_scripts && !has_slots_ &&
          link_.runs_blocks() && fence_counter_.recent(now) != 0 &&
          !contended_.contains(cohort.lock.key);
 }
 
+// Only the first request of a token: a repeat could find the lock that the token gave back
+// meanwhile, and there would be two holders.
+bool Engine::may_acquire_bare(Instant now, const Cohort& cohort) const {
+  return !cohort.attempt->was_sent() && begins_bare(now, cohort);
+}
+
 void Engine::acquire_bare(Instant now, const CohortPtr& cohort) {
-  Pending pending;
+  auto& pending = send(now, cohort->attempt->bare_command(cohort->lock));
   pending.cohort = cohort;
   pending.ttl = cohort->attempt->ttl();
   pending.token = cohort->attempt->token();
   pending.bare = true;
-  send(now, cohort->attempt->bare_command(cohort->lock), std::move(pending));
   rearm(cohort);
 }
 

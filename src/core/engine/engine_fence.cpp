@@ -19,24 +19,24 @@ void Engine::ask_to_write_fence(Instant now, const CohortPtr& cohort, std::int64
                                 bool is_new, bool whole) {
   const auto& hold = *cohort->hold;
   const auto ttl_ms = std::chrono::ceil<std::chrono::milliseconds>(hold.terms().ttl).count();
-  Pending pending;
-  pending.cohort = cohort;
-  pending.ttl = hold.terms().ttl;
-  pending.token = hold.record()->token;
-  pending.counter = counter;
-  pending.is_new = is_new;
+  const auto& token = hold.record()->token;
   Command command;
   command.verb = Verb::write_fence;
   command.whole = whole;
   command.kind = cohort->lock.kind;
-  command.args = {pending.token.text(), std::to_string(ttl_ms), std::to_string(counter)};
+  command.args = {token.text(), std::to_string(ttl_ms), std::to_string(counter)};
   if (command.kind == Kind::permits) {
     command.keys = keys_of_script(cohort->lock);
     command.args.emplace_back(is_new ? "new" : "used");
   } else {
     command.keys = {std::string{cohort->lock.key.text()}, std::string{fence_key}};
   }
-  send(now, std::move(command), std::move(pending));
+  auto& pending = send(now, std::move(command));
+  pending.cohort = cohort;
+  pending.ttl = hold.terms().ttl;
+  pending.token = token;
+  pending.counter = counter;
+  pending.is_new = is_new;
 }
 
 void Engine::on_write_fence_reply(Instant now, const Pending& pending, const Reply& reply) {

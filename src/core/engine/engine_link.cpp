@@ -5,13 +5,15 @@
 
 namespace dlock::core {
 
-void Engine::send(Instant now, Command&& command, Pending&& pending) {
+// Returns what stands for it until its reply comes, for the caller to complete.
+Engine::Pending& Engine::send(Instant now, Command&& command) {
   name_fence(command);
+  auto& pending = inflight_.emplace_back();
   pending.verb = command.verb;
   pending.sent = now;
-  inflight_.push_back(std::move(pending));
   ++output_.counters.commands;
   output_.actions.emplace_back(std::in_place_type<Send>, std::move(command));
+  return pending;
 }
 
 bool Engine::wants_connection() const {
@@ -53,7 +55,7 @@ void Engine::link_timer(Instant now) {
     drop(now, "no reply within the request timeout");
   }
   if (const auto when = ping_at(); when && *when <= now) {
-    send(now, {Verb::ping, false, {}, {}}, {});
+    send(now, {Verb::ping, false, {}, {}});
   }
   if (const auto when = link_.enroll_at(); when && !cohorts_.empty() && *when <= now) {
     enroll(now);
@@ -66,12 +68,10 @@ void Engine::link_timer(Instant now) {
 void Engine::enroll(Instant now) {
   link_.on_enrolled(now);
   const auto life = std::chrono::duration_cast<std::chrono::milliseconds>(Link::registration_life);
-  send(now,
-       {Verb::enroll,
-        false,
-        {registration_key(settings_.client)},
-        {settings_.registration, std::to_string(life.count())}},
-       {});
+  send(now, {Verb::enroll,
+             false,
+             {registration_key(settings_.client)},
+             {settings_.registration, std::to_string(life.count())}});
 }
 
 // --- a new connection
@@ -81,7 +81,7 @@ void Engine::on_connected(Instant now, bool old_is_dead) {
   output_.counters.reconnects += link_.was_ever_connected() ? 1 : 0;
   link_.on_connected(now);
   // Before any enqueue, so that the client misses no grant.
-  send(now, {Verb::subscribe, false, {channel_of(settings_.client)}, {}}, {});
+  send(now, {Verb::subscribe, false, {channel_of(settings_.client)}, {}});
   enroll(now);
   for (const auto& cohort : cohorts_) {
     if (cohort->hold) {
@@ -139,7 +139,8 @@ void Engine::leave_token_behind(Instant now, const CohortPtr& cohort) {
                .lock = cohort->lock,
                .life = std::max(attempt.ttl(), waiter_life),
                .may_reappear = true});
-  const auto token = new_token(cohort->lock, attempt.permits(), attempt.ttl());
+  const auto token =
+      token_of(bits_of(settings_.random), cohort->lock, attempt.permits(), attempt.ttl());
   by_token_[random_of(token)] = cohort;
   attempt.rename(token);
 }
@@ -155,7 +156,8 @@ void Engine::forget_connection(Instant now, const std::string& why) {
   renewals_.on_disconnected();
   const bool at_once = link_.may_reconnect_at_once();
   if (!at_once) {
-    link_.reconnect_later(now, settings_.random());  // the last connection was no good either
+    link_.reconnect_later(now,
+                          bits_of(settings_.random));  // the last connection was no good either
   }
   if (is_over) {
     fail_all(now, errc::unreachable,
@@ -231,7 +233,7 @@ void Engine::on_connect_failed(Instant now, errc code, const std::string& what, 
   act(Report{LogLevel::warning, what});
   const bool hopeless =
       code != errc::unreachable || is_over || (!may_recover && !link_.was_ever_connected());
-  link_.reconnect_later(now, settings_.random());
+  link_.reconnect_later(now, bits_of(settings_.random));
   fail_all(now, code, what, !hopeless);
   if (!wants_connection()) {
     link_.stop_reconnecting();

@@ -35,11 +35,11 @@ Engine::DepartureId Engine::depart(Instant now, Departure&& departure) {
 
 void Engine::send_departure(Instant now, DepartureId id) {
   auto command = departures_.command(now, id);
-  Pending pending;
+  const bool is_bare = command.bare;
+  auto& pending = send(now, std::move(command));
   pending.token = departures_.token(id);
   pending.departure = id;
-  pending.bare = command.bare;
-  send(now, std::move(command), std::move(pending));
+  pending.bare = is_bare;
 }
 
 void Engine::on_release_reply(Instant now, const Pending& pending, const Reply& reply) {

@@ -43,15 +43,15 @@ void Engine::renew(Instant now, std::vector<CohortPtr> due, bool whole) {
   if (has_slots_) {
     renew(now, split_off_other_slots(due), whole);
   }
-  Pending pending;
-  pending.token = due.front()->hold->record()->token;
-  pending.renewal = std::make_shared<RenewalBatch>();
-  auto command = renewals_.call(now, due, *pending.renewal);
+  auto batch = std::make_shared<RenewalBatch>();
+  auto command = renewals_.call(now, due, *batch);
   command.whole = whole;
   for (const auto& cohort : due) {
     rearm(cohort);
   }
-  send(now, std::move(command), std::move(pending));
+  auto& pending = send(now, std::move(command));
+  pending.token = due.front()->hold->record()->token;
+  pending.renewal = std::move(batch);
   watch(now, due);
 }
 

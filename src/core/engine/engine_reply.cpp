@@ -196,11 +196,10 @@ void Engine::verify(Instant now, const CohortPtr& cohort) {
                          : std::max<Duration>(record.left(now), milliseconds{1});
     Attempt again{{.token = record.token, .ttl = ttl, .wait = false, .keep = true},
                   settings_.drift};
-    Pending pending;
+    auto& pending = send(now, again.command(cohort->lock, {}, 0));
     pending.cohort = cohort;
     pending.ttl = again.ttl();
     pending.token = record.token;
-    send(now, again.command(cohort->lock, {}, 0), std::move(pending));
   }
 }
 

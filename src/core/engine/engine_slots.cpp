@@ -15,7 +15,7 @@ void Engine::name_fence(Command& command) const {
     return has_slots_ ? fence_key_behind_endpoint(slot_of(lock)) : settings_.fence_key;
   };
   if (command.lock) {
-    command.lock->fence_key = counter_of(command.lock->lock);
+    command.lock->own_fence_key = counter_of(command.lock->lock);
     return;
   }
   const auto counter = std::find(command.keys.begin(), command.keys.end(), fence_key);

@@ -14,8 +14,8 @@ void Engine::watch(Instant now, const std::vector<CohortPtr>& cohorts) {
     return;
   }
   Command command{Verb::watch, false, {}, {}};
-  Pending pending;
-  auto& batch = *(pending.renewal = std::make_shared<RenewalBatch>());
+  auto watched = std::make_shared<RenewalBatch>();
+  auto& batch = *watched;
   command.keys.reserve(cohorts.size());
   batch.cohorts.reserve(cohorts.size());
   batch.randoms.reserve(cohorts.size());
@@ -24,19 +24,18 @@ void Engine::watch(Instant now, const std::vector<CohortPtr>& cohorts) {
     batch.cohorts.push_back(cohort);
     batch.randoms.push_back(random_of(cohort->hold->record()->token));
     if (cohort->lock.kind == Kind::permits && !std::exchange(cohort->is_watched, true)) {
-      watched_permits_.emplace(cohort->lock.key.text(), cohort);
+      watched_permits_.emplace(cohort->lock.key, cohort);
     }
   }
-  send(now, std::move(command), std::move(pending));
+  send(now, std::move(command)).renewal = std::move(watched);
 }
 
 // The first waiter asks for a lock of another program every 100 ms, unless it can hear of it.
 void Engine::watch_foreign(Instant now, const CohortPtr& cohort) {
   if (settings_.watches && link_.may_watch()) {
-    Pending pending;
+    auto& pending = send(now, {Verb::watch, false, {std::string{cohort->lock.key.text()}}, {}});
     pending.cohort = cohort;
     pending.token = cohort->attempt->token();
-    send(now, {Verb::watch, false, {std::string{cohort->lock.key.text()}}, {}}, std::move(pending));
   }
 }
 
@@ -104,7 +103,7 @@ void Engine::stop_watching(Cohort& cohort) {
   if (!std::exchange(cohort.is_watched, false)) {
     return;
   }
-  auto [entry, end] = watched_permits_.equal_range(cohort.lock.key.text());
+  auto [entry, end] = watched_permits_.equal_range(cohort.lock.key);
   while (entry != end && entry->second.get() != &cohort) {
     ++entry;
   }

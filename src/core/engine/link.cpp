@@ -67,10 +67,6 @@ void Link::reconnect_later(Instant now, RandomBits random) {
   reconnect_at_ = now + jittered(delay_, random);
 }
 
-std::optional<Instant> Link::reconnect_at() const {
-  return connected_ || connecting_ ? std::nullopt : reconnect_at_;
-}
-
 bool Link::take_reconnect(Instant now) {
   const auto when = reconnect_at();
   if (!when || now < *when) {
@@ -78,10 +74,6 @@ bool Link::take_reconnect(Instant now) {
   }
   reconnect_at_.reset();
   return true;
-}
-
-std::optional<Instant> Link::enroll_at() const {
-  return connected_ && enrolled_ ? std::optional{*enrolled_ + registration_life / 2} : std::nullopt;
 }
 
 }  // namespace dlock::core

@@ -60,7 +60,9 @@ class Link {
   /// The client connects again at once; the next pause is the second.
   void reconnect_at_once();
   void reconnect_later(Instant now, RandomBits random);
-  [[nodiscard]] std::optional<Instant> reconnect_at() const;
+  [[nodiscard]] std::optional<Instant> reconnect_at() const {
+    return connected_ || connecting_ ? std::nullopt : reconnect_at_;
+  }
   /// Whether the pause is over; the link then forgets it.
   [[nodiscard]] bool take_reconnect(Instant now);
 
@@ -85,7 +87,10 @@ class Link {
   /// Whether the client is registered by this connection; it is not afterwards.
   [[nodiscard]] bool take_enrolled() { return std::exchange(enrolled_, std::nullopt).has_value(); }
   /// When to renew this client's registration; none without a connection.
-  [[nodiscard]] std::optional<Instant> enroll_at() const;
+  [[nodiscard]] std::optional<Instant> enroll_at() const {
+    return connected_ && enrolled_ ? std::optional{*enrolled_ + registration_life / 2}
+                                   : std::nullopt;
+  }
 
   /// How long the registration lives on the server.
   static constexpr Duration registration_life = std::chrono::seconds{600};

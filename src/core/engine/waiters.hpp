@@ -43,7 +43,9 @@ class Waiters {
     auto& queue = place->waiters;
     spare_.empty() ? void(queue.emplace_back()) : queue.splice(queue.end(), spare_, spare_.begin());
     auto& waiting = queue.back();
-    waiting = {id, std::move(request), now};
+    waiting.id = id;
+    waiting.request = std::move(request);
+    waiting.since = now;
     output_.statistics->wait_began(waiting.request.group);
     if (waiting.request.deadline) {
       waiting.deadline = deadlines_.add(*waiting.request.deadline, id, id);

@@ -36,7 +36,7 @@ class Quorum {
     Duration request_timeout = std::chrono::seconds{2};
     /// How long waits continue while no majority answers.
     Duration patience = std::chrono::seconds{10};
-    std::function<RandomBits()> random;
+    RandomSource random;
     std::shared_ptr<Statistics> statistics{};  ///< null: one of its own
   };
 
@@ -157,7 +157,7 @@ class Quorum {
   void refuse(Instant now, const LockPtr& lock, WaiterQueue::iterator waiter, Refusal refusal);
   void erase(const LockPtr& lock);
   [[nodiscard]] Duration jittered(Duration span) {
-    return core::jittered(span, settings_.random());
+    return core::jittered(span, bits_of(settings_.random));
   }
   template <class Kind>
   void act(Kind action) {

@@ -39,7 +39,7 @@ Router::Shard& Router::add(std::uint16_t slot) {
   auto settings = settings_.engine;
   settings.last_id = shards_.size() * ids_of_an_engine;
   if (has_engine_for_each_slot()) {
-    settings.client = client_on(slot, settings.random()[0]);
+    settings.client = client_on(slot, bits_of(settings.random)[0]);
     settings.fence_key = settings_.mode == Mode::cluster ? fence_key_on(slot)
                          : has_slots_                    ? fence_key_behind_endpoint(slot)
                                                          : std::string{fence_key};

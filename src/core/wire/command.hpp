@@ -34,13 +34,17 @@ struct LockCommand {
   Key lock;
   Token token;
   std::int64_t span_ms = 0;  ///< acquire: the ttl; release: how long the lock stays closed
-  std::string fence_key{core::fence_key};
+  std::optional<std::string> own_fence_key{};  ///< none: all locks share one
   // For the script that acquires:
   std::string_view mode{};           ///< a literal
   std::string ticket{};              ///< the place in the queue, or empty
   Token old{};                       ///< the token to release in the same step, or empty
   std::int64_t number = 0;           ///< permits: the capacity; else a recent fence counter, or 0
   std::optional<RandomBits> seal{};  ///< to wait
+
+  [[nodiscard]] std::string_view fence_key() const {
+    return own_fence_key ? std::string_view{*own_fence_key} : core::fence_key;
+  }
 };
 
 /// A lease in a call of the renewal script.

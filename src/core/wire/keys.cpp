@@ -98,7 +98,8 @@ Key::Key(std::string_view key) {
   names_ = new (::operator new(sizeof(Names) + queue.size()))
       Names{.queue_size = static_cast<std::uint32_t>(queue.size()),
             .at = static_cast<std::uint32_t>(queue.rfind(key)),  // only a brace may follow
-            .size = static_cast<std::uint32_t>(key.size())};
+            .size = static_cast<std::uint32_t>(key.size()),
+            .hash = KeyHash{}(key)};
   std::copy(queue.begin(), queue.end(), reinterpret_cast<char*>(names_ + 1));
 }
 

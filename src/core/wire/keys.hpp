@@ -2,7 +2,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <new>
 #include <optional>
 #include <string>
@@ -105,6 +107,8 @@ class Key {
   [[nodiscard]] std::string_view queue() const noexcept {
     return {reinterpret_cast<const char*>(names_ + 1), names_->queue_size};
   }
+  /// That of its text, made once. Of a key that is not empty.
+  [[nodiscard]] std::size_t hash() const noexcept { return names_->hash; }
   /// As `lock_keys`.
   [[nodiscard]] LockKeys all() const;
   operator std::string_view() const noexcept { return text(); }
@@ -124,9 +128,19 @@ class Key {
     std::atomic<std::uint32_t> owners{1};
     std::uint32_t queue_size;
     std::uint32_t at, size;  ///< of the lock key in it
+    std::size_t hash;
   };
 
   Names* names_ = nullptr;
+};
+
+/// Of a key, or of its text.
+struct KeyHash {
+  using is_transparent = void;
+  std::size_t operator()(const Key& key) const noexcept { return key.hash(); }
+  std::size_t operator()(std::string_view text) const noexcept {
+    return std::hash<std::string_view>{}(text);
+  }
 };
 
 /// Names a lock or gate.

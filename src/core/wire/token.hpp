@@ -5,7 +5,9 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -21,24 +23,38 @@ inline constexpr std::size_t token_claim_at = 57;
 /// 128 random bits; in the product, from the operating system.
 using RandomBits = std::array<std::uint64_t, 2>;
 
+/// Gives each of them fresh bits. One call for many is cheaper than many calls.
+using RandomSource = std::function<void(std::span<RandomBits>)>;
+[[nodiscard]] inline RandomBits bits_of(const RandomSource& source) {
+  RandomBits bits{};
+  source({&bits, 1});
+  return bits;
+}
+
 /// The random part of a token, which differs between any two. Zeros if the text is no token.
 [[nodiscard]] inline RandomBits random_of(std::string_view token) {
+  static constexpr std::uint8_t none = 16;
+  static constexpr auto values = [] {
+    std::array<std::uint8_t, 256> by_byte{};
+    by_byte.fill(none);
+    for (std::uint8_t digit = 0; digit < 10; ++digit) by_byte['0' + digit] = digit;
+    for (std::uint8_t digit = 10; digit < 16; ++digit) by_byte['a' + digit - 10] = digit;
+    return by_byte;
+  }();
   if (token.size() < token_claim_at) {
     return {};
   }
   RandomBits random{};
+  unsigned all = 0;
   const char* from = token.data() + token_random_at;
   for (auto& half : random) {
     for (int i = 0; i < 16; ++i) {
-      const auto byte = static_cast<unsigned char>(*from++);
-      const bool is_letter = 'a' <= byte && byte <= 'f';
-      if (!is_letter && (byte < '0' || byte > '9')) {
-        return {};
-      }
-      half = half << 4 | (is_letter ? byte - 'a' + 10U : byte - '0' + 0U);
+      const auto value = values[static_cast<unsigned char>(*from++)];
+      half = half << 4 | value;
+      all |= value;
     }
   }
-  return random;
+  return all < none ? random : RandomBits{};
 }
 
 /// `dlock1:CLIENT:RANDOM:CLAIM`: 16 and 32 hexadecimal digits and the claim time in milliseconds;
@@ -81,11 +97,19 @@ class Token {
 
 /// Writes 16 hexadecimal digits, and returns their end.
 inline char* put_hex(char* to, std::uint64_t bits) {
-  static constexpr char digits[] = "0123456789abcdef";
-  for (std::size_t i = 16; i-- > 0; bits >>= 4) {
-    to[i] = digits[bits & 15];
+  static constexpr auto pairs = [] {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::array<std::array<char, 2>, 256> by_byte{};
+    for (std::size_t byte = 0; byte < by_byte.size(); ++byte) {
+      by_byte[byte] = {digits[byte / 16], digits[byte % 16]};
+    }
+    return by_byte;
+  }();
+  for (int shift = 56; shift >= 0; shift -= 8, to += 2) {
+    const auto& pair = pairs[bits >> shift & 255];
+    std::copy(pair.begin(), pair.end(), to);
   }
-  return to + 16;
+  return to;
 }
 
 [[nodiscard]] inline std::string hex(std::uint64_t bits) {
@@ -97,39 +121,40 @@ inline char* put_hex(char* to, std::uint64_t bits) {
 /// `weight`: of an acquisition of permits; 0: of a mutex.
 [[nodiscard]] inline Token make_token(std::string_view client, RandomBits random, Duration claim,
                                       std::int64_t weight = 0) {
-  std::array<char, Token::max_size> text;
-  std::size_t size = 0;
-  const auto put = [&](std::string_view part) {
-    part = part.substr(0, text.size() - size);
-    std::copy(part.begin(), part.end(), text.begin() + size);
-    size += part.size();
-  };
+  constexpr std::size_t max_number = 20;
+  std::array<char, token_claim_at + 2 * (1 + max_number)> text;
+  char* to = std::copy(token_prefix.begin(), token_prefix.end(), text.begin());
+  client = client.substr(0, token_random_at - token_client_at - 1);
+  to = std::copy(client.begin(), client.end(), to);
+  *to++ = ':';
+  to = put_hex(put_hex(to, random[0]), random[1]);
   const auto put_number = [&](std::int64_t number) {
-    std::array<char, 20> digits;
-    put(":");
-    put({digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr});
+    *to++ = ':';
+    to = std::to_chars(to, to + max_number, number).ptr;
   };
-  std::array<char, 32> bits;
-  put_hex(put_hex(bits.data(), random[0]), random[1]);
-  put(token_prefix);
-  put(client);
-  put(":");
-  put({bits.data(), bits.size()});
   put_number(std::chrono::duration_cast<std::chrono::milliseconds>(claim).count());
   if (weight != 0) {
     put_number(weight);
   }
-  return {std::string_view{text.data(), size}, random};
+  return {std::string_view{text.data(), to}, random};
 }
 
 /// The seal proves messages about a lock: two numbers that a client must read the lock key to know.
-[[nodiscard]] inline std::string make_seal(RandomBits random) {
-  std::array<char, 41> text;
-  char* end = std::to_chars(text.data(), text.data() + text.size(), (random[0] >> 11) | 1).ptr;
-  *end++ = '.';
-  end = std::to_chars(end, text.data() + text.size(), (random[1] >> 11) | 1).ptr;
-  return {text.data(), end};
-}
+class Seal {
+ public:
+  explicit Seal(RandomBits random) {
+    char* const last = text_.data() + text_.size();
+    char* end = std::to_chars(text_.data(), last, (random[0] >> 11) | 1).ptr;
+    *end++ = '.';
+    size_ = static_cast<std::size_t>(std::to_chars(end, last, (random[1] >> 11) | 1).ptr -
+                                     text_.data());
+  }
+  [[nodiscard]] std::string_view text() const noexcept { return {text_.data(), size_}; }
+
+ private:
+  std::array<char, 41> text_{};
+  std::size_t size_;
+};
 
 /// The first bytes of a script's reply, by which the client notices a shifted reply.
 [[nodiscard]] inline std::string_view echo_of(std::string_view token) {
@@ -173,7 +198,20 @@ template <class Number>
 
 /// A count or a time of the server: not negative, and small enough to be exact in scripts.
 [[nodiscard]] inline bool parse_exact(std::string_view text, std::int64_t& number) {
-  return parse_number(text, number) && 0 <= number && number < (std::int64_t{1} << 53);
+  constexpr std::size_t max_digits = 16;
+  if (text.empty() || text.size() > max_digits) {
+    return false;
+  }
+  std::int64_t value = 0;
+  for (const char byte : text) {
+    const auto digit = static_cast<unsigned char>(byte - '0');
+    if (digit > 9) {
+      return false;
+    }
+    value = 10 * value + digit;
+  }
+  number = value;
+  return value < (std::int64_t{1} << 53);
 }
 
 /// The claim time in a token; none if the text is no token.

@@ -8,16 +8,23 @@ namespace {
 
 using namespace std::chrono_literals;
 
+/// A wait with the token and the ticket that waiter 1 got.
+AcquireRequest with_ticket_of_first(const EngineScript& script) {
+  auto wish = at_condition();
+  Gate gate = *wish.gate;
+  gate.token = script.leases.at(1)->token;
+  gate.ticket = "77";
+  wish.gate = std::make_shared<Gate>(std::move(gate));
+  return wish;
+}
+
 /// Enters as waiter 1, and waits as waiter 2 with the token and the ticket that it got.
 void wait_at_condition(EngineScript& script) {
   script.acquire(1, at_condition("enter"));
   script.expect({"acquire job T1 15000 enter at a gate"});
   script.reply("T1 acquired 77");
   script.expect({"1 obtained 77.0"});
-  auto wish = at_condition();
-  wish.gate->token = script.leases.at(1)->token;
-  wish.gate->ticket = "77";
-  script.acquire(2, wish);
+  script.acquire(2, with_ticket_of_first(script));
   script.expect({"acquire job T1 15000 ticket 77 at a gate"});
 }
 
@@ -66,10 +73,7 @@ TEST(EngineGate, AWaitThatIsCancelledLeavesTheQueueEvenBeforeItsFirstRequest) {
   script.at(0ms).acquire(1, at_condition("enter"));
   script.reply("T1 acquired 77");
   script.on_disconnected();
-  auto wish = at_condition();
-  wish.gate->token = script.leases.at(1)->token;
-  wish.gate->ticket = "77";
-  script.acquire(2, wish);
+  script.acquire(2, with_ticket_of_first(script));
   script.take();
   script.cancel(2);
   script.expect({"2 cancelled"});

@@ -189,7 +189,9 @@ TEST(EngineReconnect, AGoodReplyMakesTheNextReconnectImmediate) {
 
 TEST(EngineReconnect, HalfOfTheWaitIsRandom) {
   auto settings = EngineScript::settings();
-  settings.random = [] { return RandomBits{~std::uint64_t{0}, 0}; };
+  settings.random = [](std::span<RandomBits> bits) {
+    std::ranges::fill(bits, RandomBits{~std::uint64_t{0}, 0});
+  };
   EngineScript script{EngineScript::offline, settings};
   script.open();
   script.at(0ms).queue(1);

@@ -340,7 +340,9 @@ TEST(EngineRenewal, TheSafetyMarginIsATenthOfTheTtlUnlessItIsSet) {
 
 TEST(EngineRenewal, JitterSpreadsTheRenewalsOfLeasesTakenTogether) {
   auto settings = EngineScript::settings();
-  settings.random = [] { return RandomBits{~std::uint64_t{0}, 0}; };
+  settings.random = [](std::span<RandomBits> bits) {
+    std::ranges::fill(bits, RandomBits{~std::uint64_t{0}, 0});
+  };
   EngineScript script{EngineScript::connected, settings};
   script.at(0ms).obtain(1);
   script.expect_timer(9s);

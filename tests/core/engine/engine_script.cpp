@@ -72,7 +72,9 @@ Engine::Settings EngineScript::settings() {
   settings.client = "c11e47c11e47c11e";
   settings.registration = "{}";
   settings.always_scripts = true;
-  settings.random = [calls = std::uint64_t{0}]() mutable { return RandomBits{++calls << 32, 0}; };
+  settings.random = [calls = std::uint64_t{0}](std::span<RandomBits> bits) mutable {
+    for (auto& some : bits) some = {++calls << 32, 0};
+  };
   return settings;
 }
 

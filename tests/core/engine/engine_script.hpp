@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 #include <map>
+#include <memory>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -24,7 +25,7 @@ inline AcquireRequest permits(std::int64_t weight, std::int64_t capacity = 4) {
 /// A wish at the condition variable "job": to wait, or what `call` says.
 inline AcquireRequest at_condition(std::string call = {}) {
   AcquireRequest wish{.key = "job", .ttl = waiter_life};
-  wish.gate = Gate{.kind = Kind::condition, .call = std::move(call)};
+  wish.gate = std::make_shared<Gate>(Gate{.kind = Kind::condition, .call = std::move(call)});
   return wish;
 }
 

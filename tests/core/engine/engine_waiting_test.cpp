@@ -1,5 +1,10 @@
 // Engine: waiting for a lock, until it is ours.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <cstdint>
+#include <span>
+#include <vector>
 
 #include "core/engine/engine_script.hpp"
 
@@ -7,6 +12,7 @@ namespace dlock::core {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::ElementsAre;
 
 TEST(EngineWaiting, AFreeLockIsTakenInOneRoundTrip) {
   EngineScript script;
@@ -15,6 +21,21 @@ TEST(EngineWaiting, AFreeLockIsTakenInOneRoundTrip) {
   script.at(1ms).reply("T1 acquired 5");
   script.expect({"1 obtained 5.0"});
   EXPECT_EQ(script.engine.stats().acquired, 1U);
+}
+
+TEST(EngineWaiting, TheBitsOfATokenAndOfASealAreDrawnTogether) {
+  auto settings = EngineScript::settings();
+  std::vector<std::size_t> draws;
+  std::uint64_t last = 0;
+  settings.random = [&](std::span<RandomBits> bits) {
+    draws.push_back(bits.size());
+    for (auto& some : bits) some = {++last, 0};
+  };
+  EngineScript script{EngineScript::connected, std::move(settings)};
+  script.acquire(1);
+  EXPECT_THAT(draws, ElementsAre(2));
+  script.acquire(2, {.key = "other", .wait = false});
+  EXPECT_THAT(draws, ElementsAre(2, 1)) << "who does not wait needs no seal";
 }
 
 TEST(EngineWaiting, TheLeaseSaysWhatWasObtained) {

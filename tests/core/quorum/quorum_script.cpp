@@ -52,7 +52,9 @@ std::string text_of(const std::vector<std::string>& lines) {
 Router::Settings QuorumScript::settings(std::size_t servers) {
   Router::Settings settings{Router::Mode::quorum, servers, EngineScript::settings()};
   // Half of a wait is all of it.
-  settings.engine.random = [calls = std::uint64_t{0}]() mutable { return RandomBits{++calls, 0}; };
+  settings.engine.random = [calls = std::uint64_t{0}](std::span<RandomBits> bits) mutable {
+    for (auto& some : bits) some = {++calls, 0};
+  };
   return settings;
 }
 

@@ -34,6 +34,16 @@ TEST(TokenText, ATokenKnowsItsRandomPartHoweverItWasMade) {
   EXPECT_EQ(Token{sample}, make_token("0123456789abcdef", Token{sample}.random(), 3s));
 }
 
+TEST(TokenText, OnlyLowerCaseDigitsAreARandomPart) {
+  for (int byte = 0; byte < 256; ++byte) {
+    auto text = sample;
+    text[token_random_at + 17] = static_cast<char>(byte);
+    const bool is_digit = ('0' <= byte && byte <= '9') || ('a' <= byte && byte <= 'f');
+    EXPECT_EQ(random_of(text) != RandomBits{}, is_digit) << byte;
+  }
+  EXPECT_EQ(random_of(sample.substr(0, token_claim_at - 1)), RandomBits{});
+}
+
 TEST(TokenText, ATextThatIsTooLongForATokenIsNone) {
   EXPECT_FALSE(Token{std::string(Token::max_size, 'a')}.empty());
   EXPECT_TRUE(Token{std::string(Token::max_size + 1, 'a')}.empty());
@@ -127,7 +137,8 @@ TEST(TokenText, AnExactNumberIsNeitherNegativeNorBeyondTwoToThe53) {
   EXPECT_TRUE(parse_exact("0", number));
   EXPECT_TRUE(parse_exact("9007199254740991", number));
   EXPECT_EQ(number, 9007199254740991);
-  for (const auto* text : {"-1", "9007199254740992", "9223372036854775807", "7.0", ""}) {
+  for (const auto* text : {"-1", "9007199254740992", "9223372036854775807", "99999999999999999999",
+                           "7.0", "7:", "/", ""}) {
     EXPECT_FALSE(parse_exact(text, number)) << text;
   }
 }
