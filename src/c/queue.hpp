@@ -172,6 +172,8 @@ struct dlock_queue final : std::enable_shared_from_this<dlock_queue>,
   friend class dlock::c::Belonging;
   template <class Work>
   void for_ready_clients(Work work);
+  [[nodiscard]] bool is_only_client(std::span<const std::uint64_t> ready);
+  Found visit();
   bool add(std::unique_lock<std::mutex>& lock, std::variant<Event, Call> entry);
   void join(Belonging& belonging);
   void leave(Belonging& belonging);

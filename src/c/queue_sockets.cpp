@@ -65,10 +65,23 @@ dlock_queue::Found dlock_queue::read() {
   if (!sockets_) {
     return Found::nothing;
   }
+  // An only client is likely to be it again, and to ask for the number takes a system call.
+  if (is_only_client(ready_) && visit() == Found::events) {
+    return Found::events;
+  }
   ready_ = sockets_->take(numbers_);
   if (!ready_.empty() && ready_.front() == hung_up) {
     return Found::end;
   }
+  return visit();
+}
+
+bool dlock_queue::is_only_client(std::span<const std::uint64_t> ready) {
+  const std::lock_guard lock{mutex_};
+  return ready.size() == 1 && clients_.size() == 1 && clients_.contains(ready.front());
+}
+
+dlock_queue::Found dlock_queue::visit() {
   bool was_told = false;
   {
     const std::lock_guard lock{mutex_};

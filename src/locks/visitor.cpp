@@ -48,13 +48,15 @@ class Visits final : public EventLoop::Executor, public std::enable_shared_from_
   }
 
   void take() {
-    is_told_ = true;  // what comes meanwhile is taken too
-    const auto ready = sockets_->take(numbers_);
-    if (!ready.empty() && ready.front() == woken) wake_.clear();
-    for_clients(ready, [](Session& client) { client.visit(); });
-    const bool is_in_vain = run_calls() == 0;
-    for_clients(ready, [&](Session& client) { client.end_visit(); });
-    if (is_in_vain && under_way_ == 0) leave(ready);
+    // An only client is likely to be it again, and to ask for the number takes a system call.
+    if (under_way_ > 0 && clients_.size() == 1 && ready_.size() == 1 &&
+        clients_.front().number == ready_.front() && visit() > 0) {
+      return;
+    }
+    ready_ = sockets_->take(numbers_);
+    if (!ready_.empty() && ready_.front() == woken) wake_.clear();
+    // Else for others: their answers, or renewals, which the clients' own threads see to.
+    if (visit() == 0 && under_way_ == 0) leave();
   }
 
   /// A call of the client begins.
@@ -79,14 +81,11 @@ class Visits final : public EventLoop::Executor, public std::enable_shared_from_
       const std::lock_guard lock{mutex_};
       has_ended_ = true;
     }
-    for (const auto& [unless_gone, number] : clients_) {
-      if (const auto client = unless_gone.lock()) client->expect_visits(nullptr, 0);
-    }
+    leave();
     run_calls();
   }
 
  private:
-  using Ready = std::span<std::uint64_t>;
   struct Visited {
     std::weak_ptr<Session> client;
     std::uint64_t number;
@@ -102,25 +101,38 @@ class Visits final : public EventLoop::Executor, public std::enable_shared_from_
     clients_.push_back({client, last_});
   }
 
-  // It was woken for others: their answers, or renewals, which the client's own threads see to.
-  void leave(Ready ready) {
-    for_clients(ready, [](Session& client) { client.expect_visits(nullptr, 0); });
-    std::erase_if(clients_, [&](const Visited& one) {
-      return std::find(ready.begin(), ready.end(), one.number) != ready.end();
-    });
+  void leave() {
+    for (const auto& one : clients_) {
+      with(one, [](Session& client) { client.expect_visits(nullptr, 0); });
+    }
+    clients_.clear();
   }
 
-  // A client may lose its last handle meanwhile.
+  // Returns how many calls were answered.
+  std::size_t visit() {
+    is_told_ = true;  // what comes meanwhile is taken too
+    for_ready_clients([](Session& client) { client.visit(); });
+    const auto count = run_calls();
+    for_ready_clients([](Session& client) { client.end_visit(); });
+    return count;
+  }
+
   template <class Work>
-  void for_clients(Ready ready, Work work) {
-    for (const auto number : ready) {
+  void for_ready_clients(Work work) {
+    for (const auto number : ready_) {
       const auto found = std::find_if(clients_.begin(), clients_.end(),
                                       [&](const Visited& one) { return one.number == number; });
-      auto client = found != clients_.end() ? found->client.lock() : nullptr;
-      if (!client) continue;
-      work(*client);
-      if (client.use_count() == 1) end_elsewhere(std::move(client));
+      if (found != clients_.end()) with(*found, work);
     }
+  }
+
+  // The client may lose its last handle meanwhile.
+  template <class Work>
+  static void with(const Visited& one, Work work) {
+    auto client = one.client.lock();
+    if (!client) return;
+    work(*client);
+    if (client.use_count() == 1) end_elsewhere(std::move(client));
   }
 
   std::size_t run_calls() {
@@ -158,6 +170,7 @@ class Visits final : public EventLoop::Executor, public std::enable_shared_from_
   std::uint64_t last_ = woken;
   std::size_t under_way_ = 0;
   runtime::ReadySockets::Numbers numbers_{};
+  std::span<std::uint64_t> ready_;  ///< among these: of the last look
   std::vector<Call> running_;
 
   std::mutex mutex_;
