@@ -26,6 +26,13 @@ function quoted(name) {
 
 const LEVELS = ['debug', 'info', 'warning', 'error'];
 
+// Whether it is a mutex whose options, but for the ttl, are the defaults.
+function isPlainMutex(name, options) {
+  const { all, shared, exclusive, upgradeable, permits, maxHold, renew, minReplicas, replicationTimeout } = options;
+  if (all || shared || exclusive || upgradeable || permits || minReplicas) return false;
+  return typeof name === 'string' && maxHold === undefined && renew === undefined && replicationTimeout === undefined;
+}
+
 const bytesOf = (name) => (typeof name === 'string' ? Buffer.from(name) : name);
 
 /** As `queue.call`; `signal` ends the wait, which then rejects with its reason. */
@@ -90,6 +97,7 @@ class NativeClient {
   #closed;
   #numbers; // of its log, its events and its questions; 0 if nobody wants them
   #groups;
+  #latest = null; // { name, ttl, lock }: the mutex of the latest acquisition, as the next one is often of it
 
   constructor(url, options, client) {
     const { log, onEvent, group, credentials } = options;
@@ -121,6 +129,9 @@ class NativeClient {
   acquire(name, options, wait, Kind, client) {
     const { signal, all } = options;
     const begin = (number) => {
+      if (!this.#groups && isPlainMutex(name, options)) {
+        return c.acquire(this.#plainMutex(name, options), wait ?? -1, number);
+      }
       const lock = this.#lock(name, options);
       try {
         return c.acquire(lock, wait ?? -1, number);
@@ -179,6 +190,21 @@ class NativeClient {
     await waiting(undefined, begin, () => {}, client);
   }
 
+  #plainMutex(name, options) {
+    const { handle } = this;
+    if (this.#latest?.name !== name || this.#latest.ttl !== options.ttl) {
+      const lock = madeLock(c.newMutex, handle, bytesOf(name), lockOptions(options));
+      this.#forgetLatest();
+      this.#latest = { name, ttl: options.ttl, lock };
+    }
+    return this.#latest.lock;
+  }
+
+  #forgetLatest() {
+    if (this.#latest && queue.isOpen) c.freeLock(this.#latest.lock);
+    this.#latest = null;
+  }
+
   #lock(name, options) {
     const { all } = options;
     if (!this.#groups) return this.#ungrouped(name, options);
@@ -206,6 +232,7 @@ class NativeClient {
     const handle = this.#handle;
     this.#handle = null;
     if (handle) {
+      this.#forgetLatest();
       const end = () => Object.values(this.#numbers).forEach((number) => queue.unlisten(number));
       this.#closed = queue.call((number) => c.freeClient(handle, number), end);
     }

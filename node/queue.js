@@ -5,6 +5,7 @@
 
 const { AsyncResource } = require('node:async_hooks');
 const { Socket } = require('node:net');
+const { setTimeout } = require('node:timers');
 
 const { DlockError, c, check, madeQueue, nextEvent, readSockets } = require('./library.js');
 
@@ -18,18 +19,28 @@ const LOGIN = 9;
 const apart = AsyncResource.bind((function_) => function_());
 
 // All of this module lives as long as one of its sockets.
-const inUse = new Set(); // queues with calls under way
 // Queues that nobody can reach any more, as after a module reset of a test runner.
 const unused = new FinalizationRegistry((socket) => socket.destroy());
 // Likewise clients and leases: `held` is what they had, which has the queue.
 const garbage = new FinalizationRegistry((held) => held.forget());
+// Those of the last moments are not registered yet, which takes longer than the rest of a call: most of
+// their owners are released soon.
+const young = new Map(); // owners, by what they have
+const YOUTH = 100; // milliseconds
+let isGrowing = false;
 const owners = new WeakMap(); // of signals
 
-// Apart from the class: what the socket knows must not keep the queue.
-function listen({ handle, descriptor }, queue) {
+function grow() {
+  for (const [held, owner] of young) garbage.register(owner, held, held);
+  young.clear();
+  isGrowing = false;
+}
+
+// Apart from the class: what the socket knows must not keep the queue, but while `kept.queue` is it.
+function listen({ handle, descriptor }, queue, kept) {
   const reader = new WeakRef(queue);
   const callback = () => {
-    reader.deref()?.take();
+    (kept.queue ?? reader.deref())?.take();
     return true;
   };
   readSockets?.(handle, callback); // ends with the socket
@@ -58,6 +69,7 @@ class Queue {
   #leases = new Map(); // who is to be told when a lease is lost, by the number of its acquisition
   #listeners = new Map(); // who gets an observer's leaders, or a client's log, events or questions
   #users = 0; // while there are any, the process does not end
+  #kept = { queue: null }; // itself, while calls are under way
   #last = 0;
 
   /** Of what belongs to the queue. Throws when the thread's end is near. */
@@ -65,7 +77,7 @@ class Queue {
     if (this.#socket === undefined) {
       const made = madeQueue();
       this.#handle = made.handle;
-      this.#socket = apart(() => listen(made, this));
+      this.#socket = apart(() => listen(made, this, this.#kept));
       unused.register(this, this.#socket);
     }
     this.check();
@@ -99,13 +111,13 @@ class Queue {
   /** The process does not end before as many calls of `unuse`. */
   use() {
     if (++this.#users > 1) return;
-    inUse.add(this);
+    this.#kept.queue = this;
     this.#socket.ref();
   }
 
   unuse() {
     if (--this.#users > 0) return;
-    inUse.delete(this);
+    this.#kept.queue = null;
     this.#socket.unref();
   }
 
@@ -128,11 +140,14 @@ class Queue {
 
   /** Calls `held.forget()` when `owner` is garbage, unless `disown(held)` was called. */
   own(owner, held) {
-    garbage.register(owner, held, held);
+    young.set(held, owner);
+    if (isGrowing) return;
+    isGrowing = true;
+    apart(() => setTimeout(grow, YOUTH).unref());
   }
 
   disown(held) {
-    garbage.unregister(held);
+    if (!young.delete(held)) garbage.unregister(held);
   }
 
   /** `owner` lives as long as `signal`. */

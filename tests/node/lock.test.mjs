@@ -184,6 +184,23 @@ test('each call wakes one thread', async () => {
   assert.ok(each < 1.5, `${each} switches of threads`); // the event loop reads from the server itself
 });
 
+test('each acquisition has its own name and options', async () => {
+  const used = new Client();
+  const orders = [['a', 9_000], ['a', 900], ['b', 900], ['a', 9_000], ['a', 9_000]];
+  for (const [name, ttl] of orders) {
+    const lease = await used.acquire(name, { ttl });
+    assert.equal(lease.name, name);
+    const left = Number(await redis('PTTL', name));
+    assert.ok(left > 0 && left <= ttl + 1 && (ttl < 1_000 || left > 1_000), `${left} of ${ttl}`);
+    await lease.release();
+  }
+  const [one, other] = await Promise.all([1, 2].map(() => used.acquire('a', { shared: true })));
+  await Promise.all([one.release(), other.release()]);
+  await assert.rejects(used.acquire('a', { ttl: 9_000, replicationTimeout: 0 }), RangeError);
+  await used.close();
+  await assert.rejects(used.acquire('a', { ttl: 9_000 }), fails('DLOCK_CANCELLED'));
+});
+
 test('a signal ends a wait, which leaves nothing behind', async (t) => {
   const holder = await holding(t, 'a');
   const controller = new AbortController();
