@@ -51,10 +51,10 @@
 //     thread that wakes others one by one loses its core to each of them.
 //   - A call that is answered wakes one thread.
 //   - Threads that were just woken, and handlers, are likely to add to the output. It is left to
-//     them as long as the server has more to answer than lies there unwritten; the last of them to
-//     run writes it all, or whoever takes the next reply. So the server works while they run, and
-//     k commands need about log2(k) writes. A command that is left waits for a reply at most: the
-//     server would not have begun with it before.
+//     them as long as less than twice of what the server has to answer lies there unwritten; the
+//     last of them to run writes it all, or whoever takes the next reply. So the server works while
+//     they run, and k commands need about log3(k) writes. A command that is left waits for a reply
+//     at most: the server would not have begun with it before.
 //   - An asynchronous call of any other thread leaves its commands to whoever takes the next reply,
 //     if the server owes one. An event loop begins many calls in one turn, and they share a write.
 //     From a visit to its end a visitor is likely to add to the output too: it writes what is left.
@@ -103,7 +103,7 @@ class EventLoop {
     /// Whether there is output that a socket has not taken.
     [[nodiscard]] virtual bool wants_write() const = 0;
     /// Whether there is output, and each server for which there is some has more to do meanwhile:
-    /// it owes more replies than there are commands for it in the output.
+    /// the output has less than two commands for each reply that it owes to written ones.
     [[nodiscard]] virtual bool servers_have_enough() const = 0;
     /// Whether there is output, and each server for which there is some owes a reply to a command
     /// that was written.

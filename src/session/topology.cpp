@@ -140,7 +140,7 @@ bool Topology::wants_write() const {
 
 bool Topology::servers_have_enough() const {
   const auto is_idle_soon = [](const auto& link) {
-    return link->unwritten > 0 && link->owed.size() <= 2 * link->unwritten;
+    return link->unwritten > 0 && 2 * (link->owed.size() - link->unwritten) <= link->unwritten;
   };
   return wants_write() && std::none_of(links_.begin(), links_.end(), is_idle_soon);
 }
