@@ -3,7 +3,7 @@
 
 const koffi = require('koffi');
 
-const { of } = require('./library.js');
+const { bytesAt, of } = require('./library.js');
 const { camel } = require('./looking.js');
 
 const nameOf = {
@@ -26,7 +26,8 @@ function bytesOrText(bytes) {
 
 /** Of the pointer to it, which is valid during the call. */
 function lockEventOf(pointer) {
-  const view = new DataView(koffi.view(pointer, BYTES).slice(0));
+  const event = bytesAt(pointer, BYTES);
+  const view = new DataView(event.buffer, event.byteOffset, BYTES);
   const whole = (offset) => Number(view.getBigInt64(offset, true));
   const micros = (offset) => whole(offset) / 1000;
   const text = (offset) => {
@@ -35,7 +36,7 @@ function lockEventOf(pointer) {
   };
   const numberOr = (offset, none) => (whole(offset) === none ? null : whole(offset));
   const given = (offset, name) => (view.getInt32(offset, true) < 0 ? null : camel(name(view.getInt32(offset, true))));
-  const bytes = new Uint8Array(koffi.view(view.getBigUint64(16, true), whole(24)).slice(0));
+  const bytes = new Uint8Array(bytesAt(view.getBigUint64(16, true), whole(24)));
   const kind = camel(nameOf.event(view.getInt32(8, true)));
   const fence = view.getBigInt64(40, true);
   const host = text(88);

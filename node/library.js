@@ -22,6 +22,7 @@ const c = {
   statusName: of('const char *dlock_status_name(int status)'),
   lastError: of('const char *dlock_last_error()'),
   version: of('const char *dlock_version()'),
+  copy: of('void memcpy(void *to, void *from, size_t length)'), // found with our library, which needs it too
   newQueue: of('int dlock_queue_new(void *queue, void *descriptor)'),
   nextEvent: of('int dlock_queue_next(void *queue, void *event)'),
   cancel: of('void dlock_queue_cancel(void *queue, uint64_t context)'),
@@ -198,7 +199,12 @@ const isGiven = (index) => halves[2 * index] !== 0 || halves[2 * index + 1] !== 
 const pointerAt = (index) => (isGiven(index) ? event[index] : null);
 const textAt = (index) => (isGiven(index) ? koffi.decode(event[index], 'char', -1) : null);
 
-const bytesAt = (address, length) => Buffer.from(koffi.view(address, Number(length)).slice(0));
+/** A copy of what C has there. koffi.view() ends the process in a worker that is being terminated. */
+function bytesAt(address, length) {
+  const bytes = Buffer.alloc(Number(length));
+  c.copy(bytes, address, bytes.length);
+  return bytes;
+}
 
 function leaderOf(leader) {
   const value = c.leaderValue(leader, handle);
@@ -261,6 +267,6 @@ function structOf(...members) {
 }
 
 module.exports = {
-  DlockError, TimedOutError, c, check, errorOf, lockOptions, made, madeLock, madeQueue, nextEvent, of,
+  DlockError, TimedOutError, bytesAt, c, check, errorOf, lockOptions, made, madeLock, madeQueue, nextEvent, of,
   readSockets, setLockOf, structOf, withClientOptions, withNames,
 };
