@@ -75,10 +75,10 @@ struct ClientOptions {
   /// How long before the end of its validity `Lease::lost()` fires. None: a tenth of the ttl, at
   /// most 1 s.
   std::optional<Span> safety_margin{};
-  /// How long a call looks for the server's reply again and again before its thread sleeps. A
-  /// server on the same machine often replies within that time, which is shorter than it takes to
-  /// sleep and to wake up; where it does not, calls stop looking. While they look, other threads of
-  /// their core may run. Zero: never, for the least use of the CPU. At most 1 ms.
+  /// How long a call looks for the server's reply again and again before its thread sleeps, if that
+  /// thread alone uses the client. A server on the same machine often replies within that time,
+  /// which is shorter than it takes to sleep and to wake up; where it does not, calls stop looking.
+  /// A look keeps the core busy. Zero: never, for the least use of the CPU. At most 1 ms.
   std::chrono::microseconds busy_poll{25};
   /// Put before each lock name to make its key. Empty, as with redis-py and others: the key is the
   /// name.

@@ -288,16 +288,16 @@ void EventLoop::poll_once(Lock& lock, std::optional<core::Instant> until, Role r
   const auto looks = std::min(may_look ? busy_poll_.next() : core::Duration::zero(),
                               length.value_or(core::Duration::max()));
   bool has_found = false;
-  const auto sleep = [&] {
+  const auto look_or_sleep = [&] {
     has_found = looks > core::Duration::zero() && poller.set.look(poller.wake, looks);
     if (!has_found) poller.set.wait(poller.wake, length);
   };
   lock.unlock();
   if (is_cancellable) {
     const auto cancellation = lock.own_cancellation();
-    sleep();
+    look_or_sleep();
   } else {
-    sleep();
+    look_or_sleep();
   }
   lock.lock();
   poller.asleep_until.reset();

@@ -71,6 +71,12 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
     act(Report{LogLevel::warning, "renewal failed: " + reply.what});
   }
   const auto& batch = *pending.renewal;
+  // Almost never, and to look for each lease among all that is under way would take long.
+  const bool asks_for_leases =
+      std::any_of(inflight_.begin(), inflight_.end(), [](const Pending& other) {
+        return !other.parts.empty() ||
+               (other.verb == Verb::acquire && other.cohort && other.cohort->hold);
+      });
   std::vector<CohortPtr> again;
   for (std::size_t i = 0; i < batch.cohorts.size(); ++i) {
     if (!batch.is_current(i)) {
@@ -80,7 +86,11 @@ void Engine::on_renew_reply(Instant now, const Pending& pending, const Reply& re
       again.push_back(batch.cohorts[i]);
       continue;
     }
-    on_renewal_letter(now, pending, i, i < letters.size() ? letters[i] : ' ');
+    auto letter = i < letters.size() ? letters[i] : ' ';
+    if (letter == 'k' && asks_for_leases && is_asked_for(batch.cohorts[i]->hold->record()->token)) {
+      letter = ' ';  // of the lease that the token has now: the answer tells whether that is this
+    }
+    on_renewal_letter(now, pending, i, letter);
     if (reply.moving) {
       act(RenewalBlocked{batch.cohorts[i]->hold->record()});
     }
@@ -94,9 +104,6 @@ void Engine::on_renewal_letter(Instant now, const Pending& pending, std::size_t 
                                char letter) {
   const auto& cohort = pending.renewal->cohorts[place];
   auto& hold = *cohort->hold;
-  if (letter == 'k' && is_asked_for(hold.record()->token)) {
-    letter = ' ';  // of the lease that the token has now: the answer tells whether that is this one
-  }
   switch (letter) {
     case 'b':
       // If the lease was passed on since, the request was for its former holder.
