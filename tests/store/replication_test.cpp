@@ -71,8 +71,9 @@ TEST_F(Replicas, HaveTheLockWhenItCountsAsAcquired) {
 TEST_F(Replicas, TooFewOfThemAreAnErrorThatCountsThemAndTheLockIsFree) {
   Client client{server.url(), {.prefix = "p:"}};
   replicas[0]->stop();
-  const auto words = words_of([&] { (void)Mutex{client, "m", both(1s)}.acquire(); });
-  EXPECT_THAT(words, HasSubstr("1 of 2 replicas had the lock \"m\" within 1000 ms"));
+  // The other one must answer in time, also on a busy machine.
+  const auto words = words_of([&] { (void)Mutex{client, "m", both(5s)}.acquire(); });
+  EXPECT_THAT(words, HasSubstr("1 of 2 replicas had the lock \"m\" within 5000 ms"));
   EXPECT_THAT(words, HasSubstr("min_replicas"));
   EXPECT_TRUE(is_free("p:m"));
   Mutex one{client, "m", {.min_replicas = 1, .replication_timeout = 20s}};
